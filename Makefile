@@ -1,0 +1,56 @@
+# Two commands do everything: `make run` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test bench format lock clean browser
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: $(VENV)/run.stamp  ## set up and start the server; prints where to click
+	@$(BIN)/keybearer serve $(ARGS)
+
+demo: $(VENV)/test.stamp  ## the whole main job in a throw-away directory, told line by line
+	@$(BIN)/python -m demo
+
+test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest $(ARGS)
+
+bench: $(VENV)/test.stamp  ## measure; prints figures, asserts none
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: $(VENV)/test.stamp  ## put the code into its shape
+	$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format .
+
+browser:
+	@PYTHON=$(BIN)/python sh tests/install_chromium.sh
+
+lock: $(VENV)/test.stamp  ## resolve the dependencies anew into requirements/
+	sh requirements/lock.sh
+
+clean:  ## remove what the other commands made here (never a data directory)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis screenshots
+
+# Each stamp is newer than the lock it was made from, so a changed lock is installed at the next command.
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/test.stamp: requirements/test.txt pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --require-hashes -r requirements/test.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Keybearer needs Python 3.11 or later; say which with: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv module is missing (Debian: apt install python3-venv)." >&2; rm -rf $(VENV); exit 1; }

@@ -1,0 +1,1 @@
+"""The client of Zulip's API, synchronous and asynchronous, on credentials."""

@@ -1,0 +1,185 @@
+"""Every public error of the library and the client.
+
+    KeybearerError
+    ├── ResolutionError          no usable credentials; `.kind` says which of the ways
+    ├── UnsafeValueError         a value that cannot stand in a zuliprc (also a ValueError)
+    ├── FileError                a file that cannot be read or written
+    └── ClientError              a call that did not succeed
+        ├── ConnectionFailed     no answer came
+        │   ├── Unreachable
+        │   ├── TimedOut
+        │   └── TLSFailed        `.reason` says why
+        ├── NotAZulipServer      an answer came, and not from Zulip
+        ├── Redirected           the site is somewhere else
+        └── APIError             Zulip answered with an error: `.code`, `.status`, `.answer`
+            ├── AuthenticationRefused
+            │   ├── InvalidAPIKey
+            │   ├── MalformedAPIKey
+            │   ├── AccountDeactivated
+            │   ├── OrganizationDeactivated
+            │   └── WrongSite
+            ├── RateLimited      `.retry_after` seconds
+            ├── EventQueueLost
+            └── ServerFailed     status 5xx
+
+No error carries the text of a line, a key or a password: not in its message, its arguments or its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class KeybearerError(Exception):
+    """The root of all. `message` says what is wrong and where, `hint` what to do next (it may be empty)."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by attributes: subclasses take other arguments than those that Exception remembers."""
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(cls: type[KeybearerError], args: tuple[object, ...], state: dict[str, object]) -> KeybearerError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ResolutionError(KeybearerError):
+    """The credentials are absent, half there or broken.
+
+    `kind` is one of the kinds listed in the reference (`missing_key`, `bad_boolean`, ...); `place` is where: a
+    path with its line (`/home/me/.zuliprc:3`), a variable or an argument; empty where there is none to name.
+    """
+
+    def __init__(self, kind: str, message: str, *, place: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.place = place
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.place}: {text}" if self.place else text
+
+
+class UnsafeValueError(KeybearerError, ValueError):
+    """A value that would not survive in a zuliprc, or would add lines of its own to it."""
+
+    kind = "unsafe_value"
+
+
+class FileError(KeybearerError):
+    """A file or directory that cannot be read, written or locked."""
+
+
+class ClientError(KeybearerError):
+    """A call to the server that did not succeed."""
+
+
+class ConnectionFailed(ClientError):
+    """No answer came. Whether the server has carried the call out is not known."""
+
+
+class Unreachable(ConnectionFailed):
+    """No connection: unknown host, refused, reset, or a proxy that does not answer."""
+
+
+class TimedOut(ConnectionFailed):
+    """The server did not answer in time."""
+
+
+class TLSFailed(ConnectionFailed):
+    """The TLS handshake failed or could not be prepared.
+
+    `reason` is one of `unknown_issuer`, `name_mismatch`, `expired`, `not_yet_valid`, `client_certificate_required`,
+    `bad_client_certificate`, `bad_bundle`, `not_tls` and `other`.
+    """
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class NotAZulipServer(ClientError):
+    """Something answered at the site, but not a Zulip server."""
+
+    kind = "not_a_zulip_server"
+
+
+class Redirected(ClientError):
+    """The server sends the call elsewhere. Nothing was sent there: `location` is for a person to judge."""
+
+    def __init__(self, message: str, *, location: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.location = location
+
+
+class APIError(ClientError):
+    """Zulip answered with an error.
+
+    `code` is Zulip's (`BAD_REQUEST`, ...), `status` the HTTP status, `answer` the whole JSON answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        status: int = 0,
+        answer: Mapping[str, object] | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.status = status
+        self.answer: Mapping[str, object] = answer or {}
+
+
+class AuthenticationRefused(APIError):
+    """The server does not accept the credentials (status 401)."""
+
+
+class InvalidAPIKey(AuthenticationRefused):
+    """No account has this key: it was replaced by a newer one, or belongs to another email or site."""
+
+
+class MalformedAPIKey(AuthenticationRefused):
+    """The key is not 32 letters and digits."""
+
+
+class AccountDeactivated(AuthenticationRefused):
+    """The account exists and is deactivated."""
+
+
+class OrganizationDeactivated(AuthenticationRefused):
+    """The whole organization is deactivated."""
+
+
+class WrongSite(AuthenticationRefused):
+    """The key is good, but for another organization of this server."""
+
+
+class RateLimited(APIError):
+    """Too many calls; `retry_after` is the number of seconds to wait."""
+
+    def __init__(
+        self, message: str, *, retry_after: float, answer: Mapping[str, object] | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, code="RATE_LIMIT_HIT", status=429, answer=answer, hint=hint)
+        self.retry_after = retry_after
+
+
+class EventQueueLost(APIError):
+    """The event queue does not exist any more (`BAD_EVENT_QUEUE_ID`): register a new one."""
+
+
+class ServerFailed(APIError):
+    """The server broke (status 5xx)."""

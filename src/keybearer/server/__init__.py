@@ -1,0 +1,1 @@
+"""The server: accounts, bots and their API keys, the settings pages, and Zulip's REST wire."""

@@ -1,0 +1,1 @@
+"""Rules and values; no I/O and no third-party package."""

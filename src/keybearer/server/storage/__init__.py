@@ -1,0 +1,1 @@
+"""SQL: tables, engine and one module per noun."""
