@@ -1,0 +1,117 @@
+"""Accounts: people and bots alike, and the rules for their names and addresses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.errors import Refused
+
+NAME_LENGTH = range(2, 101)
+NAME_FORBIDDEN = set('*`\\>"@')
+EMAIL_MAX_LENGTH = 254
+
+_EMAIL = re.compile(
+    r"[A-Z0-9!#$%&'*+/=?^_`{}|~-]+(\.[A-Z0-9!#$%&'*+/=?^_`{}|~-]+)*"
+    r"@([A-Z0-9]([A-Z0-9-]{0,61}[A-Z0-9])?\.)+[A-Z0-9-]{2,63}",
+    re.IGNORECASE | re.ASCII,
+)
+_LOCALHOST_EMAIL = re.compile(r"[^@\s]+@localhost", re.IGNORECASE | re.ASCII)
+
+
+class Role(IntEnum):
+    """Zulip's role numbers. A smaller number may do more."""
+
+    OWNER = 100
+    ADMINISTRATOR = 200
+    MODERATOR = 300
+    MEMBER = 400
+    GUEST = 600
+
+    @property
+    def label(self) -> str:
+        """The word for people, in the middle of a sentence."""
+        return self.name.lower()
+
+
+class EmailVisibility(IntEnum):
+    """Who sees the delivery email, by Zulip's numbers."""
+
+    EVERYONE = 1
+    MEMBERS = 2
+    ADMINISTRATORS = 3
+    NOBODY = 4
+    MODERATORS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person or a bot. `delivery_email` is the address that HTTP Basic and every zuliprc name."""
+
+    id: int
+    realm_id: int
+    delivery_email: str
+    full_name: str
+    role: Role
+    date_joined: datetime
+    is_active: bool = True
+    bot_type: BotType | None = None
+    bot_owner_id: int | None = None
+    timezone: str = ""
+    avatar_version: int = 1
+    email_visibility: EmailVisibility = EmailVisibility.EVERYONE
+    login_mails: bool = True
+
+    @property
+    def is_bot(self) -> bool:
+        """Bots have a type; people have none."""
+        return self.bot_type is not None
+
+    @property
+    def is_administrator(self) -> bool:
+        """Owners are administrators too."""
+        return self.role <= Role.ADMINISTRATOR
+
+    @property
+    def is_owner(self) -> bool:
+        """Owner of the organization (a bot's owner is its `bot_owner_id`)."""
+        return self.role == Role.OWNER
+
+
+def email_key(email: str) -> str:
+    """The form under which an address is unique and looked up: without outer blanks, in one case."""
+    return email.strip().casefold()
+
+
+def is_email(text: str) -> bool:
+    """Whether `text` is an address by Django's rule, which Zulip applies."""
+    if len(text) > EMAIL_MAX_LENGTH or "\n" in text:
+        return False
+    return _EMAIL.fullmatch(text) is not None or _LOCALHOST_EMAIL.fullmatch(text) is not None
+
+
+def checked_email(text: str) -> str:
+    """`text` without outer blanks; raises Refused unless it is an address that a zuliprc can carry."""
+    email = text.strip()
+    if not is_email(email):
+        raise Refused("Enter a valid email address.")
+    if ":" in email:
+        raise Refused("This email address holds a colon: HTTP Basic authentication cannot carry it.")
+    return email
+
+
+def checked_full_name(text: str) -> str:
+    """`text` without outer blanks; raises Refused with Zulip's words unless it is a good full name."""
+    name = text.strip()
+    if len(name) < NAME_LENGTH.start:
+        raise Refused("Name too short!")
+    if len(name) >= NAME_LENGTH.stop:
+        raise Refused("Name too long!")
+    if not name.isprintable() or NAME_FORBIDDEN & set(name):
+        raise Refused("Invalid characters in name!")
+    if re.search(r"\|[0-9]+$", name):
+        raise Refused("Invalid format!")
+    return name

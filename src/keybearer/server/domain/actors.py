@@ -1,0 +1,34 @@
+"""The actor: who is asking, and how that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keybearer.server.domain.accounts import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from: the network address, and the client by its own word (User-Agent)."""
+
+    address: str = ""
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An account that is asking.
+
+    Exactly one of `key_id` and `session_id` is set for a request; both are None for the command line of the
+    server's own machine.
+    """
+
+    account: Account
+    origin: Origin = Origin()
+    key_id: int | None = None
+    session_id: int | None = None
+
+    @property
+    def id(self) -> int:
+        """The account's id."""
+        return self.account.id

@@ -1,0 +1,49 @@
+"""API keys as the server keeps them: one value per key ever issued, never the key itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from keybearer.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The last use of a key."""
+
+    at: datetime
+    address: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class APIKeyRecord:
+    """What is known of a key without opening it. A live key has no `revoked_at`.
+
+    `late_use` is the last time somebody tried it after it was revoked.
+    """
+
+    id: int
+    account_id: int
+    name: str
+    created_at: datetime
+    created_by: int | None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    revoked_by: int | None = None
+    last_use: KeyUse | None = None
+    late_use: KeyUse | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Not revoked; whether it is expired depends on the time of asking."""
+        return self.revoked_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedKey:
+    """A live key, opened to be shown to somebody who may see it."""
+
+    record: APIKeyRecord
+    api_key: Secret

@@ -1,0 +1,39 @@
+"""One-time links: what they are for and how long they live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from keybearer.server.domain.accounts import Role
+
+
+class LinkPurpose(StrEnum):
+    """What a link lets its holder do, once."""
+
+    SETUP = "setup"
+    INVITATION = "invitation"
+    PASSWORD_RESET = "password_reset"  # noqa: S105  a purpose, not a password
+
+
+LIFETIMES = {
+    LinkPurpose.SETUP: timedelta(days=7),
+    LinkPurpose.INVITATION: timedelta(days=10),
+    LinkPurpose.PASSWORD_RESET: timedelta(hours=2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as stored: its token is known only to the one who was given it."""
+
+    id: int
+    purpose: LinkPurpose
+    realm_id: int | None
+    account_id: int | None
+    email: str
+    role: Role | None
+    created_by: int | None
+    created_at: datetime
+    expires_at: datetime

@@ -1,0 +1,95 @@
+"""The realm ("organization" to people): where it lives and who may do what in it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from urllib.parse import urlsplit
+
+from keybearer.server.domain.accounts import Role
+
+FALLBACK_BOT_DOMAIN = "keybearer.localhost"
+"""Where bots live when the site's host is an address or `localhost`: an email needs a domain with a dot."""
+
+
+class SystemGroup(Enum):
+    """Zulip's groups by role. The value is the id on the wire, the same in every realm of ours."""
+
+    NOBODY = 1
+    OWNERS = 2
+    ADMINISTRATORS = 3
+    MODERATORS = 4
+    FULL_MEMBERS = 5
+    MEMBERS = 6
+    EVERYONE = 7
+
+    @property
+    def wire_name(self) -> str:
+        """Zulip's name, as in `role:members`."""
+        return f"role:{self.name.lower().replace('_', '')}"
+
+    def includes(self, role: Role) -> bool:
+        """Whether an account of this role belongs to the group. Nobody includes no one, owners neither."""
+        return self is not SystemGroup.NOBODY and role <= _LEAST_ROLE[self]
+
+
+_LEAST_ROLE = {
+    SystemGroup.OWNERS: Role.OWNER,
+    SystemGroup.ADMINISTRATORS: Role.ADMINISTRATOR,
+    SystemGroup.MODERATORS: Role.MODERATOR,
+    SystemGroup.FULL_MEMBERS: Role.MEMBER,
+    SystemGroup.MEMBERS: Role.MEMBER,
+    SystemGroup.EVERYONE: Role.GUEST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """One organization. `site` is its canonical address, as it stands in every zuliprc it issues."""
+
+    id: int
+    name: str
+    site: str
+    created_at: datetime
+    description: str = ""
+    is_active: bool = True
+    can_create_bots: SystemGroup = SystemGroup.MEMBERS
+    can_create_write_only_bots: SystemGroup = SystemGroup.MEMBERS
+    can_invite: SystemGroup = SystemGroup.ADMINISTRATORS
+
+    @property
+    def host(self) -> str:
+        """The site's host name, lower case, without a port."""
+        return urlsplit(self.site).hostname or ""
+
+    @property
+    def bot_domain(self) -> str:
+        """The domain of this realm's bot addresses."""
+        host = self.host
+        return FALLBACK_BOT_DOMAIN if is_address(host) or "." not in host else host
+
+    def answers_for(self, host: str) -> bool:
+        """Whether a request that names `host` (a Host header, with or without port) is meant for this realm.
+
+        Ports are not compared, as in Zulip. A realm on this machine answers to each of its loopback names.
+        """
+        asked = urlsplit(f"//{host}").hostname or ""
+        return asked == self.host or (is_loopback(asked) and is_loopback(self.host))
+
+
+def is_address(host: str) -> bool:
+    """Whether `host` is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (without port) is a name or address of this very machine."""
+    if host == "localhost":
+        return True
+    return is_address(host) and ipaddress.ip_address(host).is_loopback

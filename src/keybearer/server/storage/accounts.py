@@ -1,0 +1,157 @@
+"""Accounts as rows: people and bots in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.accounts import Account, EmailVisibility, Role, email_key
+from keybearer.server.domain.bots import BotType
+from keybearer.server.storage.dialect import locked
+from keybearer.server.storage.tables import accounts
+
+COLUMNS = [column for column in accounts.c if column.name not in ("password_hash", "email_key")]
+
+
+def from_row(row: Row[tuple[object, ...]]) -> Account:
+    """The value of a row that has `COLUMNS`."""
+    columns = row._mapping
+    bot_type = columns["bot_type"]
+    return Account(
+        id=columns["id"],
+        realm_id=columns["realm_id"],
+        delivery_email=columns["delivery_email"],
+        full_name=columns["full_name"],
+        role=Role(columns["role"]),
+        date_joined=columns["date_joined"],
+        is_active=bool(columns["is_active"]),
+        bot_type=None if bot_type is None else BotType(bot_type),
+        bot_owner_id=columns["bot_owner_id"],
+        timezone=columns["timezone"],
+        avatar_version=columns["avatar_version"],
+        email_visibility=EmailVisibility(columns["email_visibility"]),
+        login_mails=bool(columns["login_mails"]),
+    )
+
+
+async def add(
+    connection: AsyncConnection,
+    *,
+    realm_id: int,
+    email: str,
+    full_name: str,
+    role: Role,
+    date_joined: datetime,
+    password_hash: str | None = None,
+    bot_type: BotType | None = None,
+    bot_owner_id: int | None = None,
+) -> Account:
+    """Make an account. The address must be free in the realm: the database insists."""
+    row = await connection.execute(
+        insert(accounts)
+        .values(
+            realm_id=realm_id,
+            delivery_email=email,
+            email_key=email_key(email),
+            full_name=full_name,
+            role=role.value,
+            date_joined=date_joined,
+            password_hash=password_hash,
+            bot_type=bot_type,
+            bot_owner_id=bot_owner_id,
+        )
+        .returning(*COLUMNS)
+    )
+    return from_row(row.one())
+
+
+async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:
+    row = (await connection.execute(statement)).first()
+    return None if row is None else from_row(row)
+
+
+async def find(connection: AsyncConnection, account_id: int, *, for_change: bool = False) -> Account | None:
+    """The account of that id. `for_change` holds its row until the transaction ends."""
+    statement = select(*COLUMNS).where(accounts.c.id == account_id)
+    return await _one(connection, locked(statement) if for_change else statement)
+
+
+async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) -> Account | None:
+    """The account with that delivery email, in any case."""
+    return await _one(
+        connection,
+        select(*COLUMNS).where(accounts.c.realm_id == realm_id, accounts.c.email_key == email_key(email)),
+    )
+
+
+async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:
+    """Every account of the realm, the deactivated too, by id."""
+    rows = await connection.execute(select(*COLUMNS).where(accounts.c.realm_id == realm_id).order_by(accounts.c.id))
+    return [from_row(row) for row in rows]
+
+
+async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[Account]:
+    """The bots that an account owns, the deactivated too, in the order in which they were made."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .where(accounts.c.bot_owner_id == owner_id, accounts.c.bot_type.is_not(None))
+        .order_by(accounts.c.date_joined, accounts.c.id)
+    )
+    return [from_row(row) for row in rows]
+
+
+async def is_name_taken(connection: AsyncConnection, realm_id: int, full_name: str, *, besides: int = 0) -> bool:
+    """Whether an active account other than `besides` has exactly this name."""
+    statement = select(accounts.c.id).where(
+        accounts.c.realm_id == realm_id,
+        accounts.c.full_name == full_name,
+        accounts.c.is_active,
+        accounts.c.id != besides,
+    )
+    return (await connection.execute(statement.limit(1))).first() is not None
+
+
+async def count_active_people(connection: AsyncConnection, realm_id: int, *, least_role: Role = Role.GUEST) -> int:
+    """How many active people have at least that role."""
+    statement = select(func.count()).where(
+        accounts.c.realm_id == realm_id,
+        accounts.c.is_active,
+        accounts.c.bot_type.is_(None),
+        accounts.c.role <= least_role.value,
+    )
+    return (await connection.execute(statement)).scalar_one()
+
+
+async def save(connection: AsyncConnection, account: Account) -> None:
+    """Write every field of the account that can change."""
+    await connection.execute(
+        update(accounts)
+        .where(accounts.c.id == account.id)
+        .values(
+            delivery_email=account.delivery_email,
+            email_key=email_key(account.delivery_email),
+            full_name=account.full_name,
+            role=account.role.value,
+            is_active=account.is_active,
+            bot_owner_id=account.bot_owner_id,
+            timezone=account.timezone,
+            avatar_version=account.avatar_version,
+            email_visibility=account.email_visibility.value,
+            login_mails=account.login_mails,
+        )
+    )
+
+
+async def password_hash(connection: AsyncConnection, account_id: int) -> str | None:
+    """The stored argon2id hash; None for bots and for people who have not set a password."""
+    return (
+        await connection.execute(select(accounts.c.password_hash).where(accounts.c.id == account_id))
+    ).scalar_one_or_none()
+
+
+async def set_password_hash(connection: AsyncConnection, account_id: int, value: str | None) -> None:
+    """Replace the stored hash."""
+    await connection.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=value))

@@ -1,0 +1,161 @@
+"""API keys as rows: a keyed digest to find one, a sealed text to show it again, and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.secret import Secret
+from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey
+from keybearer.server.storage.secret_ring import Sealed, SecretRing
+from keybearer.server.storage.tables import api_keys
+
+COLUMNS = [column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id")]
+
+
+@dataclass(frozen=True, slots=True)
+class NewUse:
+    """A use of a key that is still to be written down."""
+
+    key_id: int
+    use: KeyUse
+
+
+def bound_to(account_id: int, digest: bytes) -> bytes:
+    """What a sealed key is bound to: moved into another row, it does not open."""
+    return b"api_keys:%d:" % account_id + digest
+
+
+def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
+    """The value of a row that has `COLUMNS`."""
+    columns = row._mapping
+
+    def use(prefix: str) -> KeyUse | None:
+        at = columns[f"{prefix}_at"]
+        return None if at is None else KeyUse(at, columns[f"{prefix}_address"], columns[f"{prefix}_client"])
+
+    return APIKeyRecord(
+        id=columns["id"],
+        account_id=columns["account_id"],
+        name=columns["name"],
+        created_at=columns["created_at"],
+        created_by=columns["created_by"],
+        expires_at=columns["expires_at"],
+        revoked_at=columns["revoked_at"],
+        revoked_by=columns["revoked_by"],
+        last_use=use("last_used"),
+        late_use=use("late_used"),
+    )
+
+
+async def add(
+    connection: AsyncConnection, ring: SecretRing, key: Secret, *, account_id: int, created_by: int | None, at: datetime
+) -> APIKeyRecord:
+    """Issue a key. The account must have no live key: the database insists."""
+    digest = ring.digest(key)
+    sealed = ring.seal(key, bound_to(account_id, digest.value))
+    row = await connection.execute(
+        insert(api_keys)
+        .values(
+            account_id=account_id,
+            created_at=at,
+            created_by=created_by,
+            secret_id=sealed.secret_id,
+            digest=digest.value,
+            sealed=sealed.box,
+        )
+        .returning(*COLUMNS)
+    )
+    return from_row(row.one())
+
+
+async def find_live(connection: AsyncConnection, account_id: int) -> APIKeyRecord | None:
+    """The live key of an account, unopened."""
+    row = (
+        await connection.execute(
+            select(*COLUMNS).where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None))
+        )
+    ).first()
+    return None if row is None else from_row(row)
+
+
+async def find_live_of(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
+    """The live keys of several accounts, unopened, by account."""
+    rows = await connection.execute(
+        select(*COLUMNS).where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
+    )
+    return {record.account_id: record for record in map(from_row, rows)}
+
+
+async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]) -> list[RevealedKey]:
+    """The live keys of several accounts, opened."""
+    rows = await connection.execute(
+        select(api_keys).where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
+    )
+    return [
+        RevealedKey(
+            from_row(row),
+            ring.unseal(Sealed(row.secret_id, row.sealed), bound_to(row.account_id, row.digest)),
+        )
+        for row in rows
+    ]
+
+
+async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[APIKeyRecord]:
+    """Every key ever issued to these accounts, the newest first."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .where(api_keys.c.account_id.in_(list(account_ids)))
+        .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
+    )
+    return [from_row(row) for row in rows]
+
+
+async def revoke_live(connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime) -> int | None:
+    """Revoke the live key and erase its sealed text; its digest stays, so that it goes on being recognised.
+
+    Returns the id of the key that was revoked, None where there was none.
+    """
+    return (
+        await connection.execute(
+            update(api_keys)
+            .where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=at, revoked_by=by, sealed=None)
+            .returning(api_keys.c.id)
+        )
+    ).scalar_one_or_none()
+
+
+async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> None:
+    """Write down the last uses of keys; an older use never overwrites a newer one from another worker."""
+    for new in uses:
+        await connection.execute(
+            update(api_keys)
+            .where(
+                api_keys.c.id == new.key_id,
+                or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < new.use.at),
+            )
+            .values(last_used_at=new.use.at, last_used_address=new.use.address, last_used_client=new.use.client)
+        )
+
+
+async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_every: timedelta) -> int | None:
+    """Write down a use of a revoked key, unless one was written less than `at_most_every` before it.
+
+    Returns the account's id where it was written, None where it was not.
+    """
+    return (
+        await connection.execute(
+            update(api_keys)
+            .where(
+                api_keys.c.id == new.key_id,
+                or_(api_keys.c.late_used_at.is_(None), api_keys.c.late_used_at <= new.use.at - at_most_every),
+            )
+            .values(late_used_at=new.use.at, late_used_address=new.use.address, late_used_client=new.use.client)
+            .returning(api_keys.c.account_id)
+        )
+    ).scalar_one_or_none()

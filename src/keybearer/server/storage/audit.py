@@ -1,0 +1,89 @@
+"""The audit log as rows: they are added and read, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.audit import AuditRecord, Event
+from keybearer.server.storage.tables import audit
+
+CLIENT_MAX_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which records are wanted; None is any. `concerning` are accounts that acted or were acted upon."""
+
+    events: Sequence[Event] | None = None
+    concerning: Sequence[int] | None = None
+    since: datetime | None = None
+    before_id: int | None = None
+    limit: int = 100
+
+
+def from_row(row: Row[tuple[object, ...]]) -> AuditRecord:
+    """The value of a row of the table."""
+    columns = row._mapping
+    return AuditRecord(
+        id=columns["id"],
+        at=columns["at"],
+        event=Event(columns["event"]),
+        actor_id=columns["actor_id"],
+        subject_id=columns["subject_id"],
+        address=columns["address"],
+        client=columns["client"],
+        details=json.loads(columns["details"]),
+    )
+
+
+async def add(
+    connection: AsyncConnection,
+    event: Event,
+    *,
+    realm_id: int | None,
+    at: datetime,
+    actor_id: int | None,
+    subject_id: int | None,
+    origin: Origin,
+    details: Mapping[str, object],
+) -> None:
+    """Remember an event, in the transaction of what it tells of."""
+    await connection.execute(
+        insert(audit).values(
+            realm_id=realm_id,
+            at=at,
+            event=event.value,
+            actor_id=actor_id,
+            subject_id=subject_id,
+            address=origin.address,
+            client=printable(origin.client),
+            details=json.dumps(dict(details), ensure_ascii=False, sort_keys=True),
+        )
+    )
+
+
+async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[AuditRecord]:
+    """The records that fit, the newest first."""
+    statement = select(audit).order_by(audit.c.id.desc()).limit(wanted.limit)
+    if wanted.events is not None:
+        statement = statement.where(audit.c.event.in_([event.value for event in wanted.events]))
+    if wanted.concerning is not None:
+        ids = list(wanted.concerning)
+        statement = statement.where(or_(audit.c.actor_id.in_(ids), audit.c.subject_id.in_(ids)))
+    if wanted.since is not None:
+        statement = statement.where(audit.c.at >= wanted.since)
+    if wanted.before_id is not None:
+        statement = statement.where(audit.c.id < wanted.before_id)
+    return [from_row(row) for row in await connection.execute(statement)]
+
+
+def printable(client: str) -> str:
+    """A client's own word made safe for a log: bounded, and one line of printable characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in client[:CLIENT_MAX_LENGTH])

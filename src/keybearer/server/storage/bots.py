@@ -1,0 +1,57 @@
+"""What bots have beside their account: an outgoing webhook's service and its sealed token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.secret import Secret
+from keybearer.server.domain.bots import BotService, ServiceInterface
+from keybearer.server.storage.secret_ring import Sealed, SecretRing
+from keybearer.server.storage.tables import bot_services
+
+
+def bound_to(account_id: int) -> bytes:
+    """What a sealed token is bound to: moved into another row, it does not open."""
+    return b"bot_services:%d" % account_id
+
+
+async def add_service(connection: AsyncConnection, ring: SecretRing, service: BotService, token: Secret) -> None:
+    """Give an outgoing webhook bot its service."""
+    sealed = ring.seal(token, bound_to(service.account_id))
+    await connection.execute(
+        insert(bot_services).values(
+            account_id=service.account_id,
+            name=service.name,
+            base_url=service.base_url,
+            interface=service.interface.value,
+            secret_id=sealed.secret_id,
+            sealed_token=sealed.box,
+        )
+    )
+
+
+async def find_services(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, BotService]:
+    """The services of several bots, by account; bots of other types have none."""
+    rows = await connection.execute(select(bot_services).where(bot_services.c.account_id.in_(list(account_ids))))
+    return {
+        row.account_id: BotService(row.account_id, row.name, row.base_url, ServiceInterface(row.interface))
+        for row in rows
+    }
+
+
+async def reveal_token(connection: AsyncConnection, ring: SecretRing, account_id: int) -> Secret | None:
+    """The token of an outgoing webhook bot, opened; None for other bots."""
+    row = (await connection.execute(select(bot_services).where(bot_services.c.account_id == account_id))).first()
+    return None if row is None else ring.unseal(Sealed(row.secret_id, row.sealed_token), bound_to(account_id))
+
+
+async def save_service(connection: AsyncConnection, service: BotService) -> None:
+    """Write the fields of a service that can change; the token stays."""
+    await connection.execute(
+        update(bot_services)
+        .where(bot_services.c.account_id == service.account_id)
+        .values(name=service.name, base_url=service.base_url, interface=service.interface.value)
+    )

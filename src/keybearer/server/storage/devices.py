@@ -1,0 +1,83 @@
+"""Push registrations as rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.devices import Device, DeviceKind
+from keybearer.server.storage.dialect import upsert
+from keybearer.server.storage.tables import devices
+
+COLUMNS = [column for column in devices.c if column.name != "token_digest"]
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def from_row(row: Row[tuple[object, ...]]) -> Device:
+    """The value of a row that has `COLUMNS`."""
+    columns = row._mapping
+    return Device(**{**columns, "kind": DeviceKind(columns["kind"])})
+
+
+async def put(
+    connection: AsyncConnection, *, account_id: int, kind: DeviceKind, token: str, app_id: str, at: datetime
+) -> None:
+    """Register a device; registering it again renews it."""
+    await upsert(
+        connection,
+        devices,
+        {
+            "account_id": account_id,
+            "kind": kind.value,
+            "token": token,
+            "token_digest": _digest(token),
+            "app_id": app_id,
+            "registered_at": at,
+        },
+        key=["account_id", "kind", "token_digest"],
+    )
+
+
+async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Device]:
+    """The devices of an account, the newest first."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .where(devices.c.account_id == account_id)
+        .order_by(devices.c.registered_at.desc(), devices.c.id.desc())
+    )
+    return [from_row(row) for row in rows]
+
+
+async def remove(connection: AsyncConnection, account_id: int, *, kind: DeviceKind, token: str) -> bool:
+    """Remove one registration; False where the account has no such."""
+    result = await connection.execute(
+        delete(devices)
+        .where(
+            devices.c.account_id == account_id,
+            devices.c.kind == kind.value,
+            devices.c.token_digest == _digest(token),
+        )
+        .returning(devices.c.id)
+    )
+    return result.first() is not None
+
+
+async def remove_by_id(connection: AsyncConnection, account_id: int, device_id: int) -> bool:
+    """Remove one registration by its id; False where the account has no such."""
+    result = await connection.execute(
+        delete(devices).where(devices.c.id == device_id, devices.c.account_id == account_id).returning(devices.c.id)
+    )
+    return result.first() is not None
+
+
+async def remove_all(connection: AsyncConnection, account_id: int) -> int:
+    """Remove every registration of an account; returns how many."""
+    result = await connection.execute(delete(devices).where(devices.c.account_id == account_id).returning(devices.c.id))
+    return len(result.all())

@@ -1,0 +1,105 @@
+"""One-time links as rows. A row holds the digest of the link's token."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
+from keybearer.server.storage.dialect import locked
+from keybearer.server.storage.tables import links
+
+COLUMNS = [column for column in links.c if column.name != "digest"]
+
+
+def _digest(token: Secret) -> bytes:
+    return hashlib.sha256(token.reveal().encode()).digest()
+
+
+def from_row(row: Row[tuple[object, ...]]) -> Link:
+    """The value of a row that has `COLUMNS`."""
+    columns = row._mapping
+    role = columns["role"]
+    return Link(**{**columns, "purpose": LinkPurpose(columns["purpose"]), "role": None if role is None else Role(role)})
+
+
+async def add(
+    connection: AsyncConnection,
+    token: Secret,
+    purpose: LinkPurpose,
+    *,
+    at: datetime,
+    realm_id: int | None = None,
+    account_id: int | None = None,
+    email: str = "",
+    role: Role | None = None,
+    created_by: int | None = None,
+) -> Link:
+    """Make a link that lives as long as its purpose lets it."""
+    row = await connection.execute(
+        insert(links)
+        .values(
+            digest=_digest(token),
+            purpose=purpose.value,
+            realm_id=realm_id,
+            account_id=account_id,
+            email=email,
+            role=role,
+            created_by=created_by,
+            created_at=at,
+            expires_at=at + LIFETIMES[purpose],
+        )
+        .returning(*COLUMNS)
+    )
+    return from_row(row.one())
+
+
+async def find(
+    connection: AsyncConnection, token: Secret, purpose: LinkPurpose, now: datetime, *, for_change: bool = False
+) -> Link | None:
+    """The link of a token, if it is for that purpose, unused and not expired."""
+    statement = select(*COLUMNS).where(
+        links.c.digest == _digest(token), links.c.purpose == purpose.value, links.c.expires_at > now
+    )
+    row = (await connection.execute(locked(statement) if for_change else statement)).first()
+    return None if row is None else from_row(row)
+
+
+async def find_all(connection: AsyncConnection, purpose: LinkPurpose, now: datetime) -> Sequence[Link]:
+    """Every open link of a purpose, the newest first."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .where(links.c.purpose == purpose.value, links.c.expires_at > now)
+        .order_by(links.c.created_at.desc(), links.c.id.desc())
+    )
+    return [from_row(row) for row in rows]
+
+
+async def remove(connection: AsyncConnection, link_id: int) -> bool:
+    """Use a link up, or withdraw it; False where it is gone already."""
+    return (
+        await connection.execute(delete(links).where(links.c.id == link_id).returning(links.c.id))
+    ).first() is not None
+
+
+async def remove_all(
+    connection: AsyncConnection, purpose: LinkPurpose, *, account_id: int | None = None, created_by: int | None = None
+) -> None:
+    """Withdraw the links of a purpose: all of them, or one account's, or those that one account made."""
+    statement = delete(links).where(links.c.purpose == purpose.value)
+    if account_id is not None:
+        statement = statement.where(links.c.account_id == account_id)
+    if created_by is not None:
+        statement = statement.where(links.c.created_by == created_by)
+    await connection.execute(statement)
+
+
+async def remove_expired(connection: AsyncConnection, now: datetime) -> None:
+    """Sweep out links that nobody used in time."""
+    await connection.execute(delete(links).where(links.c.expires_at <= now))

@@ -1,0 +1,68 @@
+"""Realms as rows. A server of ours holds one; the schema knows more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.realms import Realm, SystemGroup
+from keybearer.server.storage.tables import realms
+
+
+def from_row(row: Row[tuple[object, ...]]) -> Realm:
+    """The value of a row that has all columns of the table."""
+    columns = row._mapping
+    return Realm(
+        id=columns["id"],
+        name=columns["name"],
+        site=columns["site"],
+        created_at=columns["created_at"],
+        description=columns["description"],
+        is_active=bool(columns["is_active"]),
+        can_create_bots=SystemGroup(columns["can_create_bots"]),
+        can_create_write_only_bots=SystemGroup(columns["can_create_write_only_bots"]),
+        can_invite=SystemGroup(columns["can_invite"]),
+    )
+
+
+async def find(connection: AsyncConnection) -> Realm | None:
+    """The realm of this server, None before set-up."""
+    row = (await connection.execute(select(realms).order_by(realms.c.id).limit(1))).first()
+    return None if row is None else from_row(row)
+
+
+async def add(connection: AsyncConnection, *, name: str, site: str, created_at: datetime) -> Realm:
+    """Make a realm with Zulip's default policies."""
+    policies = Realm(0, name, site, created_at)
+    row = await connection.execute(
+        insert(realms)
+        .values(
+            name=name,
+            site=site,
+            created_at=created_at,
+            can_create_bots=policies.can_create_bots.value,
+            can_create_write_only_bots=policies.can_create_write_only_bots.value,
+            can_invite=policies.can_invite.value,
+        )
+        .returning(realms)
+    )
+    return from_row(row.one())
+
+
+async def save(connection: AsyncConnection, realm: Realm) -> None:
+    """Write every field of the realm that can change."""
+    await connection.execute(
+        update(realms)
+        .where(realms.c.id == realm.id)
+        .values(
+            name=realm.name,
+            site=realm.site,
+            description=realm.description,
+            is_active=realm.is_active,
+            can_create_bots=realm.can_create_bots.value,
+            can_create_write_only_bots=realm.can_create_write_only_bots.value,
+            can_invite=realm.can_invite.value,
+        )
+    )

@@ -1,0 +1,114 @@
+"""Web sessions as rows. A row holds the digest of the cookie's token: a stolen database signs nobody in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.secret import Secret
+from keybearer.server.domain.sessions import IDLE_LIFETIME, LIFETIME, Session
+from keybearer.server.storage.tables import sessions
+
+COLUMNS = [column for column in sessions.c if column.name != "digest"]
+
+
+def digest(token: Secret) -> bytes:
+    """SHA-256 suffices: the token has 256 bits of randomness."""
+    return hashlib.sha256(token.reveal().encode()).digest()
+
+
+def from_row(row: Row[tuple[object, ...]]) -> Session:
+    """The value of a row that has `COLUMNS`."""
+    return Session(**row._mapping)
+
+
+async def add(
+    connection: AsyncConnection, token: Secret, *, account_id: int, at: datetime, address: str, client: str
+) -> Session:
+    """Open a session. The password has just been given, so it counts as confirmed."""
+    row = await connection.execute(
+        insert(sessions)
+        .values(
+            digest=digest(token),
+            account_id=account_id,
+            created_at=at,
+            last_seen_at=at,
+            expires_at=at + LIFETIME,
+            confirmed_at=at,
+            address=address,
+            client=client,
+        )
+        .returning(*COLUMNS)
+    )
+    return from_row(row.one())
+
+
+async def find(connection: AsyncConnection, token: Secret, now: datetime) -> Session | None:
+    """The session of a cookie's token, if it is neither over nor idle too long."""
+    row = (
+        await connection.execute(
+            select(*COLUMNS).where(
+                sessions.c.digest == digest(token),
+                sessions.c.expires_at > now,
+                sessions.c.last_seen_at > now - IDLE_LIFETIME,
+            )
+        )
+    ).first()
+    return None if row is None else from_row(row)
+
+
+async def find_all(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[Session]:
+    """The sessions of an account, the last seen first."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .where(
+            sessions.c.account_id == account_id,
+            sessions.c.expires_at > now,
+            sessions.c.last_seen_at > now - IDLE_LIFETIME,
+        )
+        .order_by(sessions.c.last_seen_at.desc(), sessions.c.id.desc())
+    )
+    return [from_row(row) for row in rows]
+
+
+async def touch(connection: AsyncConnection, session_id: int, at: datetime, *, address: str, client: str) -> None:
+    """Note that the session was seen."""
+    await connection.execute(
+        update(sessions)
+        .where(sessions.c.id == session_id, sessions.c.last_seen_at < at)
+        .values(last_seen_at=at, address=address, client=client)
+    )
+
+
+async def confirm(connection: AsyncConnection, session_id: int, at: datetime) -> None:
+    """Note that the person has just given the password."""
+    await connection.execute(update(sessions).where(sessions.c.id == session_id).values(confirmed_at=at))
+
+
+async def remove(connection: AsyncConnection, account_id: int, session_id: int) -> bool:
+    """End one session of that account; False where it has no such session."""
+    result = await connection.execute(
+        delete(sessions)
+        .where(sessions.c.id == session_id, sessions.c.account_id == account_id)
+        .returning(sessions.c.id)
+    )
+    return result.first() is not None
+
+
+async def remove_all(connection: AsyncConnection, account_id: int, *, besides: int | None = None) -> int:
+    """End every session of an account but one; returns how many."""
+    statement = delete(sessions).where(sessions.c.account_id == account_id)
+    if besides is not None:
+        statement = statement.where(sessions.c.id != besides)
+    return len((await connection.execute(statement.returning(sessions.c.id))).all())
+
+
+async def remove_ended(connection: AsyncConnection, now: datetime) -> None:
+    """Sweep out the rows of sessions that are over."""
+    await connection.execute(
+        delete(sessions).where((sessions.c.expires_at <= now) | (sessions.c.last_seen_at <= now - IDLE_LIFETIME))
+    )

@@ -1,0 +1,246 @@
+"""The tables. The schema is made by the migrations; a test holds the two together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+    true,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment as whole microseconds since 1970 UTC: the one form that both databases keep and order alike."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_microseconds(value)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970 UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """The moment `count` microseconds after 1970 UTC."""
+    return _EPOCH + count * _MICROSECOND
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True)
+
+
+def _account(name: str, *, nullable: bool = False, on_delete: str = "CASCADE") -> Column[int]:
+    return Column(name, ForeignKey("accounts.id", ondelete=on_delete), nullable=nullable)
+
+
+_NO_REUSE: dict[str, Any] = {"sqlite_autoincrement": True}
+"""SQLite would give a deleted row's id to the next one; an id names one thing for ever."""
+
+realms = Table(
+    "realms",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
+    Column("can_create_bots", Integer, nullable=False),
+    Column("can_create_write_only_bots", Integer, nullable=False),
+    Column("can_invite", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    **_NO_REUSE,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _id(),
+    Column("realm_id", ForeignKey("realms.id"), nullable=False),
+    Column("delivery_email", Text, nullable=False),
+    Column("email_key", Text, nullable=False),
+    Column("full_name", Text, nullable=False),
+    Column("role", Integer, nullable=False),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
+    Column("bot_type", Integer),
+    _account("bot_owner_id", nullable=True, on_delete="SET NULL"),
+    Column("password_hash", Text),
+    Column("date_joined", Instant, nullable=False),
+    Column("timezone", Text, nullable=False, server_default=""),
+    Column("avatar_version", Integer, nullable=False, server_default="1"),
+    Column("email_visibility", Integer, nullable=False, server_default="1"),
+    Column("login_mails", Boolean, nullable=False, server_default=true()),
+    UniqueConstraint("realm_id", "email_key"),
+    Index(None, "bot_owner_id"),
+    **_NO_REUSE,
+)
+
+bot_services = Table(
+    "bot_services",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("interface", Integer, nullable=False),
+    Column("secret_id", Text, nullable=False),
+    Column("sealed_token", LargeBinary, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _account("account_id"),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+    _account("created_by", nullable=True, on_delete="SET NULL"),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    _account("revoked_by", nullable=True, on_delete="SET NULL"),
+    Column("last_used_at", Instant),
+    Column("last_used_address", Text, nullable=False, server_default=""),
+    Column("last_used_client", Text, nullable=False, server_default=""),
+    Column("late_used_at", Instant),
+    Column("late_used_address", Text, nullable=False, server_default=""),
+    Column("late_used_client", Text, nullable=False, server_default=""),
+    Column("secret_id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("sealed", LargeBinary),
+    # The database itself forbids two live keys of one account, whatever the code above it does.
+    Index(
+        "uq_api_keys_live",
+        "account_id",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
+    Index(None, "account_id", "created_at"),
+    **_NO_REUSE,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id(),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    _account("account_id"),
+    Column("created_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("client", Text, nullable=False, server_default=""),
+    Index(None, "account_id"),
+    **_NO_REUSE,
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    _id(),
+    _account("account_id"),
+    Column("kind", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    # PostgreSQL cannot index a text of 4096 characters, so uniqueness rests on its SHA-256.
+    Column("token_digest", LargeBinary, nullable=False),
+    Column("app_id", Text, nullable=False, server_default=""),
+    Column("registered_at", Instant, nullable=False),
+    UniqueConstraint("account_id", "kind", "token_digest"),
+    **_NO_REUSE,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    Column("realm_id", ForeignKey("realms.id")),
+    Column("at", Instant, nullable=False),
+    Column("event", Text, nullable=False),
+    _account("actor_id", nullable=True, on_delete="SET NULL"),
+    _account("subject_id", nullable=True, on_delete="SET NULL"),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("client", Text, nullable=False, server_default=""),
+    Column("details", Text, nullable=False, server_default="{}"),
+    Index(None, "realm_id", "at"),
+    Index(None, "subject_id", "at"),
+    Index(None, "actor_id", "at"),
+    **_NO_REUSE,
+)
+
+links = Table(
+    "links",
+    metadata,
+    _id(),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("purpose", Text, nullable=False),
+    Column("realm_id", ForeignKey("realms.id")),
+    _account("account_id", nullable=True),
+    Column("email", Text, nullable=False, server_default=""),
+    Column("role", Integer),
+    _account("created_by", nullable=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index(None, "account_id"),
+    **_NO_REUSE,
+)
+
+password_failures = Table(
+    "password_failures",
+    metadata,
+    _id(),
+    Column("email_key", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "email_key", "address", "at"),
+    Index(None, "at"),
+    **_NO_REUSE,
+)
+
+mails = Table(
+    "mails",
+    metadata,
+    _id(),
+    Column("recipient", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Instant, nullable=False),
+    Column("is_given_up", Boolean, nullable=False, server_default=false()),
+    Index(None, "next_attempt_at"),
+    **_NO_REUSE,
+)
