@@ -5,6 +5,7 @@
     ├── UnsafeValueError         a value that cannot stand in a zuliprc (also a ValueError)
     ├── FileError                a file that cannot be read or written
     └── ClientError              a call that did not succeed
+        ├── UnusableRequest      a call that cannot be put into a request (also a ValueError)
         ├── ConnectionFailed     no answer came
         │   ├── Unreachable
         │   ├── TimedOut
@@ -17,7 +18,8 @@
             │   ├── MalformedAPIKey
             │   ├── AccountDeactivated
             │   ├── OrganizationDeactivated
-            │   └── WrongSite
+            │   ├── WrongSite
+            │   └── PasswordRefused
             ├── RateLimited      `.retry_after` seconds
             ├── EventQueueLost
             └── ServerFailed     status 5xx
@@ -82,6 +84,11 @@ class FileError(KeybearerError):
 
 class ClientError(KeybearerError):
     """A call to the server that did not succeed."""
+
+
+class UnusableRequest(ClientError, ValueError):
+    """A call that cannot be put into a request: a path that leads outside the API, a value that is not JSON. Nothing
+    was sent."""
 
 
 class ConnectionFailed(ClientError):
@@ -164,7 +171,11 @@ class OrganizationDeactivated(AuthenticationRefused):
 
 
 class WrongSite(AuthenticationRefused):
-    """The key is good, but for another organization of this server."""
+    """The key is good, but for another organization of this server; or no organization lives at this address."""
+
+
+class PasswordRefused(AuthenticationRefused):
+    """The user name or the password is wrong, or the organization does not take passwords."""
 
 
 class RateLimited(APIError):
