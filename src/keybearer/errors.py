@@ -4,6 +4,10 @@
     ├── ResolutionError          no usable credentials; `.kind` says which of the ways
     ├── UnsafeValueError         a value that cannot stand in a zuliprc (also a ValueError)
     ├── FileError                a file that cannot be read or written
+    ├── SettingError             a server setting that cannot be used; `.variable` names it
+    ├── StorageError             the server's database cannot be used
+    │   ├── SchemaError          its schema is missing, older or newer than this program's
+    │   └── SecretRingError      the secrets file is missing, unsafe or not the one the database was written with
     └── ClientError              a call that did not succeed
         ├── UnusableRequest      a call that cannot be put into a request (also a ValueError)
         ├── ConnectionFailed     no answer came
@@ -80,6 +84,27 @@ class UnsafeValueError(KeybearerError, ValueError):
 
 class FileError(KeybearerError):
     """A file or directory that cannot be read, written or locked."""
+
+
+class SettingError(KeybearerError):
+    """A setting of the server that cannot be used. `variable` is its name in the environment."""
+
+    def __init__(self, variable: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{variable}: {message}", hint=hint)
+        self.variable = variable
+
+
+class StorageError(KeybearerError):
+    """The server's database cannot be reached, opened, read or written. What was asked for did not happen, unless it
+    had been asked to commit: then that is not known."""
+
+
+class SchemaError(StorageError):
+    """The database's schema is missing, older or newer than this program's."""
+
+
+class SecretRingError(StorageError):
+    """The secrets file is missing, unsafe, or lacks the secret that something in the database was sealed with."""
 
 
 class ClientError(KeybearerError):
