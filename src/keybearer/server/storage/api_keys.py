@@ -120,14 +120,14 @@ async def revoke_live(connection: AsyncConnection, account_id: int, *, by: int |
 
     Returns the id of the key that was revoked, None where there was none.
     """
-    return (
-        await connection.execute(
-            update(api_keys)
-            .where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None))
-            .values(revoked_at=at, revoked_by=by, sealed=None)
-            .returning(api_keys.c.id)
-        )
-    ).scalar_one_or_none()
+    result = await connection.execute(
+        update(api_keys)
+        .where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=at, revoked_by=by, sealed=None)
+        .returning(api_keys.c.id)
+    )
+    revoked: int | None = result.scalar_one_or_none()
+    return revoked
 
 
 async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> None:
@@ -148,14 +148,14 @@ async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_e
 
     Returns the account's id where it was written, None where it was not.
     """
-    return (
-        await connection.execute(
-            update(api_keys)
-            .where(
-                api_keys.c.id == new.key_id,
-                or_(api_keys.c.late_used_at.is_(None), api_keys.c.late_used_at <= new.use.at - at_most_every),
-            )
-            .values(late_used_at=new.use.at, late_used_address=new.use.address, late_used_client=new.use.client)
-            .returning(api_keys.c.account_id)
+    result = await connection.execute(
+        update(api_keys)
+        .where(
+            api_keys.c.id == new.key_id,
+            or_(api_keys.c.late_used_at.is_(None), api_keys.c.late_used_at <= new.use.at - at_most_every),
         )
-    ).scalar_one_or_none()
+        .values(late_used_at=new.use.at, late_used_address=new.use.address, late_used_client=new.use.client)
+        .returning(api_keys.c.account_id)
+    )
+    account_id: int | None = result.scalar_one_or_none()
+    return account_id

@@ -10,15 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.storage.tables import password_failures
 
 
-async def add_failure(connection: AsyncConnection, *, email_key: str, address: str, at: datetime) -> int:
-    """Count a failure; returns its id."""
-    return (
-        await connection.execute(
-            insert(password_failures)
-            .values(email_key=email_key, address=address, at=at)
-            .returning(password_failures.c.id)
-        )
-    ).scalar_one()
+async def add_failure(connection: AsyncConnection, *, email_key: str, address: str, at: datetime) -> None:
+    """Count a failure."""
+    await connection.execute(insert(password_failures).values(email_key=email_key, address=address, at=at))
 
 
 async def failures(

@@ -1,0 +1,44 @@
+"""A call of an endpoint, as its handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from keybearer.server.api.answers import Answer
+from keybearer.server.api.parameters import Parameters
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.realms import Realm
+from keybearer.server.middleware.authentication import Caller
+from keybearer.server.services.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call: `host` is what the client asked for, `ids` are the numbers and names out of the path."""
+
+    context: Context
+    origin: Origin
+    host: str
+    parameters: Parameters
+    ids: Mapping[str, str] = field(default_factory=dict)
+    caller: Caller | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls. Only endpoints that let nobody in unknown may ask."""
+        assert self.caller is not None
+        return self.caller.actor
+
+    @property
+    def realm(self) -> Realm:
+        """The caller's organization. Only endpoints that let nobody in unknown may ask."""
+        assert self.caller is not None
+        return self.caller.realm
+
+    def id(self, name: str) -> int:
+        """A number out of the path."""
+        return int(self.ids[name])
+
+
+Handler = Callable[[Call], Awaitable[Answer]]

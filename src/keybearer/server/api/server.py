@@ -1,0 +1,40 @@
+"""`server_settings`: what a client asks before it knows anybody."""
+
+from __future__ import annotations
+
+from keybearer._version import __version__
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services import realms
+
+FEATURE_LEVEL = 492
+VERSION = f"12.0+keybearer.{__version__}"
+_OTHER_METHODS = (
+    "ldap", "remoteuser", "github", "azuread", "gitlab", "google", "apple", "saml", "openid connect",
+)  # fmt: skip
+
+
+async def get_settings(call: Call) -> Answer:
+    """`GET server_settings`. A deactivated organization answers too."""
+    realm = await realms.find(call.context)
+    if not realm.answers_for(call.host):
+        raise Refused("Invalid subdomain")
+    methods = {"password": True, "dev": call.context.settings.development, "email": True}
+    return success(
+        authentication_methods={**methods, **dict.fromkeys(_OTHER_METHODS, False)},
+        zulip_version=VERSION,
+        zulip_merge_base="",
+        zulip_feature_level=FEATURE_LEVEL,
+        push_notifications_enabled=False,
+        is_incompatible=call.origin.client.startswith("ZulipInvalid"),
+        email_auth_enabled=True,
+        require_email_format_usernames=True,
+        realm_url=realm.site,
+        realm_uri=realm.site,
+        realm_name=realm.name,
+        realm_icon="/static/icon.svg",
+        realm_description=f"<p>{realm.description}</p>" if realm.description else "",
+        realm_web_public_access_enabled=False,
+        external_authentication_methods=[],
+    )

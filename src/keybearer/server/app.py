@@ -1,0 +1,97 @@
+"""The composition root: the one place where the parts are wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Coroutine
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from keybearer.server.api import routes
+from keybearer.server.api.dispatch import Dispatcher
+from keybearer.server.middleware.authentication import KeyAuthentication
+from keybearer.server.middleware.limits import Limits
+from keybearer.server.services.context import Context
+from keybearer.server.services.delivery import MailDelivery
+from keybearer.server.services.housekeeping import sweep_regularly
+from keybearer.server.services.key_uses import UseRecorder
+from keybearer.server.settings import Settings
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.secret_ring import SecretRing
+from keybearer.server.storage.verification import KeyVerifier
+from keybearer.server.web.site import create_site
+
+
+class Application:
+    """The ASGI application. Its parts come to life when the server starts it and end when the server stops."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._wire: Dispatcher | None = None
+        self._site: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        assert self._wire is not None
+        assert self._site is not None
+        found = self._wire.find(scope["path"])
+        if found is not None:
+            await self._wire.answer(found, scope, receive, send)
+        else:
+            await self._site(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The parts, opened and in the end closed; background work goes on in between."""
+        database = await Database.open(self._settings.database_url)
+        try:
+            ring = SecretRing.load(self._settings.secrets_file)
+            context = Context(self._settings, database, ring)
+            uses = UseRecorder(context)
+            keys = KeyAuthentication(KeyVerifier(database, ring), uses)
+            limits = Limits(self._settings.api_limit, self._settings.failure_limit)
+            self._wire = Dispatcher(context, keys, limits, routes.paths())
+            self._site = create_site(context)
+            async with background(uses.run(), MailDelivery(context).run(), sweep_regularly(context)):
+                yield
+        finally:
+            await database.close()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self.running():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+@contextlib.asynccontextmanager
+async def background(*work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run coroutines beside the block; they are cancelled, and waited for, when it ends."""
+    tasks = [asyncio.create_task(piece) for piece in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def create_app(settings: Settings) -> Application:
+    """The application with these settings."""
+    return Application(settings)
+
+
+def create_app_from_environ() -> Application:
+    """The application as the workers of `keybearer serve` make it: with the settings of their environment."""
+    return create_app(Settings.from_environ(os.environ))

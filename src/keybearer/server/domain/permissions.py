@@ -1,0 +1,123 @@
+"""Who may do what. One table for the wire, and one function per rule that looks at a particular account.
+
+An endpoint that is not in the table is closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Flag, auto
+
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.errors import NotPermitted, Unauthenticated
+from keybearer.server.domain.realms import Realm
+
+
+class Way(Flag):
+    """How a request says who is asking."""
+
+    NOBODY = auto()
+    KEY = auto()
+    SESSION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an endpoint asks of whoever calls it."""
+
+    ways: Way
+    least_role: Role = Role.GUEST
+    bots: bool = True
+    incoming_webhooks: bool = False
+
+
+OPEN = Rule(Way.NOBODY)
+EVERYBODY = Rule(Way.KEY | Way.SESSION)
+WEBHOOKS_TOO = Rule(Way.KEY | Way.SESSION, incoming_webhooks=True)
+PEOPLE = Rule(Way.KEY | Way.SESSION, bots=False)
+MEMBERS = Rule(Way.KEY | Way.SESSION, least_role=Role.MEMBER, bots=False)
+ADMINISTRATORS = Rule(Way.KEY | Way.SESSION, least_role=Role.ADMINISTRATOR)
+
+PERMISSIONS: dict[str, Rule] = {
+    "GET server_settings": OPEN,
+    "POST fetch_api_key": OPEN,
+    "POST dev_fetch_api_key": OPEN,
+    "GET dev_list_users": OPEN,
+    "POST jwt/fetch_api_key": OPEN,
+    "POST json/fetch_api_key": Rule(Way.SESSION, bots=False),
+    "GET users/me": EVERYBODY,
+    "DELETE users/me": PEOPLE,
+    "GET users": EVERYBODY,
+    "GET users/{user_id}": EVERYBODY,
+    "PATCH users/{user_id}": EVERYBODY,
+    "DELETE users/{user_id}": EVERYBODY,
+    "GET users/{email}": EVERYBODY,
+    "POST users/{user_id}/reactivate": EVERYBODY,
+    # Not by a session: a stolen one can neither read nor replace the key (as in Zulip, CVE-2021-3967).
+    "POST users/me/api_key/regenerate": Rule(Way.KEY),
+    "GET bots": MEMBERS,
+    "POST bots": MEMBERS,
+    "PATCH bots/{bot_id}": MEMBERS,
+    "DELETE bots/{bot_id}": MEMBERS,
+    "GET bots/{bot_id}/api_key": MEMBERS,
+    "POST bots/{bot_id}/api_key/regenerate": MEMBERS,
+    "POST users/me/apns_device_token": PEOPLE,
+    "DELETE users/me/apns_device_token": PEOPLE,
+    "POST users/me/android_gcm_reg_id": PEOPLE,
+    "DELETE users/me/android_gcm_reg_id": PEOPLE,
+    "PATCH settings": PEOPLE,
+    "PATCH realm": ADMINISTRATORS,
+    "GET invites": MEMBERS,
+    "POST invites": MEMBERS,
+    "DELETE invites/{invite_id}": MEMBERS,
+}
+"""Endpoint → rule. The name of an endpoint is its method and its path below `/api/v1` and `/json`."""
+
+
+def check(rule: Rule, account: Account) -> None:
+    """Raise NotPermitted or Unauthenticated, with Zulip's words, unless the rule lets this account in."""
+    if account.bot_type is BotType.INCOMING_WEBHOOK and not rule.incoming_webhooks:
+        raise Unauthenticated("This API is not available to incoming webhook bots.")
+    if account.is_bot and not rule.bots:
+        raise NotPermitted("This endpoint does not accept bot requests.")
+    if account.role > rule.least_role:
+        if rule.least_role is Role.MEMBER:
+            raise NotPermitted("Not allowed for guest users")
+        title = "owner" if rule.least_role is Role.OWNER else "administrator"
+        raise NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
+
+
+def may_manage_bot(actor: Account, bot: Account) -> bool:
+    """A bot is managed by its owner and by administrators, and a bot of a higher role only by accounts of that role."""
+    if actor.realm_id != bot.realm_id or not bot.is_bot:
+        return False
+    return bot.bot_owner_id == actor.id or (actor.is_administrator and actor.role <= bot.role)
+
+
+def may_create_bot(actor: Account, bot_type: BotType, realm: Realm) -> bool:
+    """Whether the realm's policies let this account have a bot of that type."""
+    if realm.can_create_bots.includes(actor.role):
+        return True
+    return bot_type is BotType.INCOMING_WEBHOOK and realm.can_create_write_only_bots.includes(actor.role)
+
+
+def may_give_role(actor: Account, subject: Account, role: Role) -> bool:
+    """Administrators give roles; making or unmaking an owner takes an owner."""
+    if not actor.is_administrator:
+        return False
+    return actor.is_owner or Role.OWNER not in (subject.role, role)
+
+
+def may_deactivate(actor: Actor, subject: Account) -> bool:
+    """People are deactivated by administrators, owners only by owners."""
+    return actor.account.is_administrator and (actor.account.is_owner or not subject.is_owner)
+
+
+def may_see_email(viewer: Account, subject: Account) -> bool:
+    """Whether the delivery email of `subject` is shown to `viewer`, by the visibility that `subject` chose."""
+    if viewer.id == subject.id:
+        return True
+    least = {1: Role.GUEST, 2: Role.MEMBER, 5: Role.MODERATOR, 3: Role.ADMINISTRATOR}.get(subject.email_visibility)
+    return least is not None and viewer.role <= least

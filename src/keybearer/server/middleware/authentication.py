@@ -1,0 +1,117 @@
+"""Who is asking: an API key by HTTP Basic, or a session by its cookie."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from keybearer import api_key as api_key_format
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import email_key
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.sessions import Session
+from keybearer.server.middleware.origins import header
+from keybearer.server.services import sessions
+from keybearer.server.services.context import Context
+from keybearer.server.services.key_uses import UseRecorder
+from keybearer.server.storage.verification import KeyVerifier
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An actor with the realm they belong to; `session` only where they came by one."""
+
+    actor: Actor
+    realm: Realm
+    session: Session | None = None
+
+
+def basic_credentials(authorization: str) -> tuple[str, Secret]:
+    """The email and key of an `Authorization` header. Raises Unauthenticated or Refused in Zulip's order and words."""
+    try:
+        scheme, encoded = authorization.split()
+        if scheme.lower() != "basic":
+            raise Refused("This endpoint requires HTTP basic authentication.")
+        email, key = base64.b64decode(encoded).decode().split(":")
+    except (ValueError, binascii.Error):
+        raise Unauthenticated("Invalid authorization header for basic auth") from None
+    return email.strip(), Secret(key.strip())
+
+
+class KeyAuthentication:
+    """Knows an account by its key."""
+
+    def __init__(self, verifier: KeyVerifier, uses: UseRecorder) -> None:
+        self._verifier = verifier
+        self._uses = uses
+
+    async def authenticate(self, authorization: str, host: str, origin: Origin) -> Caller:
+        """The caller that the header and the Host header name.
+
+        The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
+        words. Raises Unauthenticated, or Refused for another scheme.
+        """
+        email, key = basic_credentials(authorization)
+        if not api_key_format.is_well_formed(key.reveal()):
+            raise Unauthenticated("Malformed API key")
+        found = await self._verifier.verify(key) if api_key_format.is_ours(key.reveal()) else None
+        if found is None:
+            raise Unauthenticated("Invalid API key")
+        account, realm = found.account, found.realm
+        if found.revoked:
+            self._uses.note_late(found.key_id, account, origin)
+            raise Unauthenticated("Invalid API key")
+        if email_key(account.delivery_email) != email_key(email):
+            raise Unauthenticated("Invalid API key")
+        if not realm.is_active:
+            raise Unauthenticated("This organization has been deactivated")
+        if not account.is_active:
+            raise Unauthenticated("Account is deactivated")
+        if not realm.answers_for(host):
+            _log.warning("account %d of %s was asked for at another host", account.id, realm.host)
+            raise Unauthenticated("Account is not associated with this subdomain")
+        self._uses.note(found.key_id, origin)
+        return Caller(Actor(account, origin, key_id=found.key_id), realm)
+
+
+SESSION_COOKIE = "sessionid"
+
+
+def cookie_name(name: str, scheme: str) -> str:
+    """Zulip's cookie names: over https with the prefix that browsers tie to the host."""
+    return f"__Host-{name}" if scheme == "https" else name
+
+
+def cookies(scope: Scope) -> dict[str, str]:
+    """The cookies of a request; of two with one name the first, as browsers send the more specific one first."""
+    found: dict[str, str] = {}
+    for pair in (header(scope, b"cookie") or "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        found.setdefault(name, value)
+    return found
+
+
+async def authenticate_session(context: Context, scope: Scope, scheme: str, origin: Origin) -> Caller | None:
+    """The caller whose session cookie the request carries; None where it carries none that is good.
+
+    Raises Unauthenticated where the session is good and the account or the organization is not.
+    """
+    token = cookies(scope).get(cookie_name(SESSION_COOKIE, scheme))
+    if not token:
+        return None
+    visitor = await sessions.find_visitor(context, Secret(token), origin)
+    if visitor is None:
+        return None
+    if not visitor.realm.is_active:
+        raise Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
+    if not visitor.account.is_active:
+        raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
+    return Caller(Actor(visitor.account, origin, session_id=visitor.session.id), visitor.realm, visitor.session)

@@ -1,0 +1,61 @@
+"""Where a request comes from: the peer's address, or what a trusted proxy says of it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from starlette.types import Scope
+
+from keybearer.server.domain.actors import Origin
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that (lower-case) name, None where there is none."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+def origin_of(scope: Scope, trusted_proxies: Sequence[Network]) -> Origin:
+    """The address and client of a request. `X-Forwarded-For` counts only as far as trusted proxies wrote it."""
+    peer = scope.get("client")
+    address = peer[0] if peer else ""
+    if trusted_proxies and _is_trusted(address, trusted_proxies):
+        address = _forwarded_for(scope, address, trusted_proxies)
+    return Origin(address, header(scope, b"user-agent") or "")
+
+
+def scheme_of(scope: Scope, trusted_proxies: Sequence[Network]) -> str:
+    """`http` or `https`: that of the connection, or of the one to a trusted proxy."""
+    peer = scope.get("client")
+    if trusted_proxies and peer and _is_trusted(peer[0], trusted_proxies):
+        forwarded = header(scope, b"x-forwarded-proto")
+        if forwarded in ("http", "https"):
+            return forwarded
+    return str(scope["scheme"])
+
+
+def _forwarded_for(scope: Scope, peer: str, trusted_proxies: Sequence[Network]) -> str:
+    """The nearest address that no trusted proxy has: what stands further left, anybody may have written."""
+    forwarded = header(scope, b"x-forwarded-for") or ""
+    for hop in reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()]):
+        try:
+            ipaddress.ip_address(hop)
+        except ValueError:
+            return peer
+        if not _is_trusted(hop, trusted_proxies):
+            return hop
+        peer = hop
+    return peer
+
+
+def _is_trusted(address: str, trusted_proxies: Sequence[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted_proxies)

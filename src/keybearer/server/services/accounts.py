@@ -1,0 +1,207 @@
+"""Accounts: add people, change them, deactivate and reactivate people and bots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role
+from keybearer.server.services import api_keys, letters, passwords
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.subjects import account_for_change, the_realm
+from keybearer.server.storage import accounts, links, sessions
+
+
+async def find_all(context: Context, realm_id: int) -> Sequence[Account]:
+    """Everybody of the realm, bots and the deactivated too."""
+    async with context.reading() as connection:
+        return await accounts.find_all(connection, realm_id)
+
+
+async def find(context: Context, viewer: Account, account_id: int) -> Account:
+    """An account of the viewer's realm. Raises Refused with `No such user`."""
+    async with context.reading() as connection:
+        account = await accounts.find(connection, account_id)
+    if account is None or account.realm_id != viewer.realm_id:
+        raise Refused("No such user")
+    return account
+
+
+async def find_by_email(context: Context, viewer: Account, email: str) -> Account:
+    """An account of the viewer's realm by its delivery email. Raises Refused with `No such user`."""
+    async with context.reading() as connection:
+        account = await accounts.find_by_email(connection, viewer.realm_id, email)
+    if account is None:
+        raise Refused("No such user")
+    return account
+
+
+async def add_by_operator(context: Context, *, email: str, full_name: str, role: Role, password: Secret) -> Account:
+    """Add a person from the server's own command line."""
+    email, full_name = checked_email(email), checked_full_name(full_name)
+    passwords.check_strength(password, known=(email, full_name))
+    hashed = await passwords.hashed(password)
+    async with context.change(None) as change:
+        return await add(change, context, email=email, full_name=full_name, role=role, password_hash=hashed)
+
+
+async def add(
+    change: Change, context: Context, *, email: str, full_name: str, role: Role, password_hash: str
+) -> Account:
+    """Add a person with a first API key, in a transaction under way. The values have been checked."""
+    realm = await the_realm(change.connection)
+    if await accounts.find_by_email(change.connection, realm.id, email) is not None:
+        raise Refused("Email is already in use.")
+    account = await accounts.add(
+        change.connection,
+        realm_id=realm.id,
+        email=email,
+        full_name=full_name,
+        role=role,
+        date_joined=change.now,
+        password_hash=password_hash,
+    )
+    await change.record(Event.ACCOUNT_CREATED, account, details={"role": role.label})
+    await api_keys.issue(change, context, account)
+    await change.record(Event.API_KEY_ISSUED, account)
+    return account
+
+
+async def change_person(
+    context: Context, actor: Actor, account_id: int, *, full_name: str | None = None, role: int | None = None
+) -> Account:
+    """Rename a person or change their role, for administrators; bots too, as Zulip's endpoint does."""
+    if not actor.account.is_administrator:
+        raise NotPermitted
+    async with context.change(actor) as change:
+        account = await account_for_change(change, account_id)
+        if role is not None and role != account.role:
+            account = await _with_role(change, account, role)
+        if full_name is not None and full_name.strip() != account.full_name:
+            account = await _renamed(change, account, full_name)
+        return account
+
+
+async def rename_own(context: Context, actor: Actor, full_name: str) -> Account:
+    """Change the actor's own name."""
+    async with context.change(actor) as change:
+        return await _renamed(change, await account_for_change(change, actor.id), full_name)
+
+
+async def _renamed(change: Change, account: Account, full_name: str) -> Account:
+    renamed = replace(account, full_name=checked_full_name(full_name))
+    await accounts.save(change.connection, renamed)
+    await change.record(Event.ACCOUNT_RENAMED, renamed, details={"from": account.full_name, "to": renamed.full_name})
+    return renamed
+
+
+async def _with_role(change: Change, account: Account, number: int) -> Account:
+    try:
+        role = Role(number)
+    except ValueError:
+        raise Refused("Invalid role") from None
+    if change.actor is not None and not may_give_role(change.actor.account, account, role):
+        raise NotPermitted("Must be an organization owner", code="UNAUTHORIZED_PRINCIPAL")
+    if account.is_owner and not account.is_bot and await _is_last_owner(change, account):
+        raise Refused("The owner permission cannot be removed from the only organization owner.")
+    changed = replace(account, role=role)
+    await accounts.save(change.connection, changed)
+    await change.record(Event.ACCOUNT_ROLE_CHANGED, changed, details={"from": account.role.label, "to": role.label})
+    return changed
+
+
+async def _is_last_owner(change: Change, account: Account) -> bool:
+    return await accounts.count_active_people(change.connection, account.realm_id, least_role=Role.OWNER) <= 1
+
+
+async def deactivate_person(context: Context, actor: Actor | None, account_id: int, *, comment: str = "") -> None:
+    """Deactivate somebody else, for administrators or the operator: their bots too, every session ends.
+
+    The key is not revoked, so that the answer to it is `Account is deactivated`. Bots are no people here (`No such
+    user`). Doing it twice is no error.
+    """
+    async with context.change(actor) as change:
+        account = await account_for_change(change, account_id)
+        if account.is_bot:
+            raise Refused("No such user")
+        if actor is not None and not actor.account.is_administrator:
+            raise NotPermitted
+        if actor is not None and not may_deactivate(actor, account):
+            raise NotPermitted("Must be an organization owner", code="UNAUTHORIZED_PRINCIPAL")
+        if account.is_active and account.is_owner and await _is_last_owner(change, account):
+            raise Refused("Cannot deactivate the only organization owner")
+        if account.is_active:
+            await _deactivate(change, account)
+            realm = await the_realm(change.connection)
+            await change.send(letters.account_deactivated(realm, account, comment) if comment else None)
+
+
+async def deactivate_own(context: Context, actor: Actor) -> None:
+    """Deactivate the actor. The last owner, or the last person, is refused."""
+    async with context.change(actor) as change:
+        account = await account_for_change(change, actor.id)
+        is_last_owner = account.is_owner and await _is_last_owner(change, account)
+        if is_last_owner or await accounts.count_active_people(change.connection, account.realm_id) <= 1:
+            entity = "organization owner" if is_last_owner else "user"
+            raise Refused(
+                f"You can't deactivate your account because you are the only {entity}.",
+                code="CANNOT_DEACTIVATE_LAST_USER",
+                extra={"is_last_owner": is_last_owner, "entity": entity},
+            )
+        await _deactivate(change, account)
+
+
+async def _deactivate(change: Change, account: Account) -> None:
+    for bot in await accounts.find_bots_of(change.connection, account.id):
+        if bot.is_active:
+            await accounts.save(change.connection, replace(bot, is_active=False))
+            await change.record(Event.ACCOUNT_DEACTIVATED, bot)
+    await accounts.save(change.connection, replace(account, is_active=False))
+    await sessions.remove_all(change.connection, account.id)
+    await links.remove_all(change.connection, LinkPurpose.INVITATION, created_by=account.id)
+    await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
+    await change.record(Event.ACCOUNT_DEACTIVATED, account)
+
+
+async def reactivate(context: Context, actor: Actor, account_id: int) -> Account:
+    """Reactivate a person (administrators) or a bot (its owner too), with a new key: the old one stays dead."""
+    async with context.change(actor) as change:
+        account = await accounts.find(change.connection, account_id, for_change=True)
+        if account is None or account.realm_id != actor.account.realm_id:
+            raise Refused("No such user")
+        realm = await the_realm(change.connection)
+        if account.bot_type is not None and account.bot_owner_id == actor.id:
+            if not may_create_bot(actor.account, account.bot_type, realm):
+                raise NotPermitted
+        elif not actor.account.is_administrator or (account.is_owner and not actor.account.is_owner):
+            raise NotPermitted
+        if account.is_active:
+            return account
+        account = await _reactivated(change, account, actor)
+        await accounts.save(change.connection, account)
+        await change.record(Event.ACCOUNT_REACTIVATED, account)
+        await api_keys.replace(change, context, account)
+        await change.record(Event.API_KEY_REGENERATED, account, details={"because": "reactivated"})
+        return account
+
+
+async def _reactivated(change: Change, account: Account, actor: Actor) -> Account:
+    account = replace(account, is_active=True)
+    if not account.is_bot:
+        return account
+    if await accounts.is_name_taken(change.connection, account.realm_id, account.full_name, besides=account.id):
+        raise Refused(
+            f'There is already an active bot named "{account.full_name}" in this organization. To reactivate this bot, '
+            "you must rename or deactivate the other one first."
+        )
+    owner = await accounts.find(change.connection, account.bot_owner_id) if account.bot_owner_id else None
+    if owner is None or not owner.is_active:
+        account = replace(account, bot_owner_id=actor.id)
+        await change.record(Event.BOT_OWNER_CHANGED, account, details={"owner": actor.id})
+    return account

@@ -1,0 +1,143 @@
+"""API keys: show one to those who may see it, and replace it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keybearer import api_key as api_key_format
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.realms import Realm
+from keybearer.server.services import letters
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.subjects import account_for_change, managed_bot, the_realm
+from keybearer.server.storage import accounts, api_keys, bots, devices
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.document import render_zuliprc
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """An account's live key, opened, with what a zuliprc needs beside it."""
+
+    account: Account
+    realm: Realm
+    record: APIKeyRecord
+    api_key: Secret
+    token: Secret | None = None
+
+    def zuliprc(self) -> str:
+        """The exact text of the account's zuliprc, as Zulip's web app writes it."""
+        return render_zuliprc(
+            Credentials(email=self.account.delivery_email, api_key=self.api_key, site=self.realm.site, token=self.token)
+        )
+
+
+async def issue(change: Change, context: Context, account: Account) -> RevealedKey:
+    """Give an account without a live key a new one, in a transaction that is under way."""
+    key = api_key_format.generate()
+    record = await api_keys.add(
+        change.connection,
+        context.ring,
+        key,
+        account_id=account.id,
+        created_by=change.actor_id,
+        at=change.now,
+    )
+    return RevealedKey(record, key)
+
+
+async def replace(change: Change, context: Context, account: Account) -> RevealedKey:
+    """Revoke an account's live key, issue a new one and drop its device registrations, in a transaction under way."""
+    await api_keys.revoke_live(change.connection, account.id, by=change.actor_id, at=change.now)
+    issued = await issue(change, context, account)
+    await devices.remove_all(change.connection, account.id)
+    return issued
+
+
+async def regenerate_own(context: Context, actor: Actor) -> IssuedKey:
+    """Replace the actor's own key. By key, the key that authenticated the call must still be the live one.
+
+    Of two calls with the same old key at once, one succeeds and the other is told that its key is dead; so exactly
+    one key lives and nobody holds a dead one for a live one.
+    """
+    async with context.change(actor) as change:
+        account = await account_for_change(change, actor.id)
+        live = await api_keys.find_live(change.connection, account.id)
+        if actor.key_id is not None and (live is None or live.id != actor.key_id):
+            raise Unauthenticated("Invalid API key")
+        return await _regenerate(change, context, account)
+
+
+async def regenerate_bot(context: Context, actor: Actor, bot_id: int) -> IssuedKey:
+    """Replace a bot's key, for its owner or an administrator. A deactivated bot's too, as in Zulip."""
+    async with context.change(actor) as change:
+        bot = await managed_bot(change, bot_id)
+        return await _regenerate(change, context, bot)
+
+
+async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey:
+    """Replace a key from the server's own command line."""
+    async with context.change(None) as change:
+        return await _regenerate(change, context, await account_for_change(change, account_id))
+
+
+async def _regenerate(change: Change, context: Context, account: Account) -> IssuedKey:
+    issued = await replace(change, context, account)
+    await change.record(Event.API_KEY_REGENERATED, account)
+    realm = await the_realm(change.connection)
+    owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
+    if owner is not None and not owner.is_bot:
+        actor = change.actor.account if change.actor else None
+        await change.send(letters.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
+    token = await bots.reveal_token(change.connection, context.ring, account.id)
+    return IssuedKey(account, realm, issued.record, issued.api_key, token)
+
+
+async def reveal_own(context: Context, actor: Actor, *, event: Event = Event.API_KEY_VIEWED) -> IssuedKey:
+    """The actor's own key. Whether the password was given recently enough is the caller's to have checked."""
+    async with context.change(actor) as change:
+        account = await account_for_change(change, actor.id)
+        return await _reveal(change, context, account, event)
+
+
+async def reveal_bot(context: Context, actor: Actor, bot_id: int, *, event: Event = Event.API_KEY_VIEWED) -> IssuedKey:
+    """A bot's key, for its owner or an administrator."""
+    async with context.change(actor) as change:
+        bot = await managed_bot(change, bot_id)
+        return await _reveal(change, context, bot, event)
+
+
+async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
+    """The keys of the actor's active bots, in the order in which the bots were made (`GET /bots`)."""
+    async with context.change(actor) as change:
+        realm = await the_realm(change.connection)
+        owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
+        revealed = await api_keys.reveal_live(change.connection, context.ring, [bot.id for bot in owned])
+        by_account = {key.record.account_id: key for key in revealed}
+        for bot in owned:
+            await change.record(Event.API_KEY_VIEWED, bot)
+        return [
+            IssuedKey(bot, realm, by_account[bot.id].record, by_account[bot.id].api_key)
+            for bot in owned
+            if bot.id in by_account
+        ]
+
+
+async def _reveal(change: Change, context: Context, account: Account, event: Event) -> IssuedKey:
+    revealed = await api_keys.reveal_live(change.connection, context.ring, [account.id])
+    if not revealed:
+        raise Refused("This account has no API key: generate a new one.")
+    await change.record(event, account)
+    token = await bots.reveal_token(change.connection, context.ring, account.id)
+    return IssuedKey(account, await the_realm(change.connection), revealed[0].record, revealed[0].api_key, token)
+
+
+async def find_record(context: Context, account_id: int) -> APIKeyRecord | None:
+    """When an account's live key was made and last used; the key itself stays closed."""
+    async with context.reading() as connection:
+        return await api_keys.find_live(connection, account_id)

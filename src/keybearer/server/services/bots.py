@@ -1,0 +1,265 @@
+"""Bots: make them, change them, deactivate and reactivate them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from keybearer import api_key as api_key_format
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import EMAIL_MAX_LENGTH, Account, Role, checked_full_name, is_email
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.bots import BotService, BotType, ServiceInterface, bot_email
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
+from keybearer.server.domain.realms import Realm
+from keybearer.server.services import api_keys as keys
+from keybearer.server.services.api_keys import IssuedKey
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.subjects import managed_bot, the_realm
+from keybearer.server.storage import accounts, api_keys, bots
+
+PAYLOAD_URL_MAX_LENGTH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class NewBot:
+    """What a new bot is to be. The outgoing fields count for that type alone."""
+
+    full_name: str
+    short_name: str
+    bot_type: int = BotType.GENERIC
+    payload_url: str | None = None
+    service_name: str | None = None
+    interface: int = ServiceInterface.GENERIC
+
+
+@dataclass(frozen=True, slots=True)
+class BotChange:
+    """What of a bot is to change; None leaves a field as it is."""
+
+    full_name: str | None = None
+    short_name: str | None = None
+    role: int | None = None
+    owner_id: int | None = None
+    payload_url: str | None = None
+    interface: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BotDetails:
+    """A bot with what a person who manages it sees of it; `owner` is None for a bot whose owner is gone."""
+
+    account: Account
+    owner: Account | None
+    service: BotService | None
+    key: APIKeyRecord | None
+
+
+async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
+    """Make a bot that the actor owns, with its first key. Refusals come in Zulip's order and words."""
+    owner = actor.account
+    async with context.change(actor) as change:
+        realm = await the_realm(change.connection)
+        full_name = checked_full_name(new.full_name)
+        email = _checked_address(new.short_name, realm)
+        if new.bot_type == BotType.EMBEDDED:
+            raise Refused("Embedded bots are not enabled.")
+        if await accounts.find_by_email(change.connection, realm.id, email) is not None:
+            raise Refused("Email is already in use.")
+        await _check_name_free(change, realm, full_name)
+        bot_type = _checked_type(new.bot_type)
+        if not may_create_bot(owner, bot_type, realm):
+            raise NotPermitted
+        service = _checked_service(new, bot_type)
+        bot = await accounts.add(
+            change.connection,
+            realm_id=realm.id,
+            email=email,
+            full_name=full_name,
+            role=Role.MEMBER,
+            date_joined=change.now,
+            bot_type=bot_type,
+            bot_owner_id=owner.id,
+        )
+        await change.record(Event.BOT_CREATED, bot, details={"type": bot_type.name.lower()})
+        issued = await keys.issue(change, context, bot)
+        await change.record(Event.API_KEY_ISSUED, bot)
+        token = None
+        if service is not None:
+            token = api_key_format.generate()
+            await bots.add_service(change.connection, context.ring, replace(service, account_id=bot.id), token)
+        return IssuedKey(bot, realm, issued.record, issued.api_key, token)
+
+
+def _checked_address(short_name: str, realm: Realm) -> str:
+    email = bot_email(short_name, realm.bot_domain)
+    if len(email) > EMAIL_MAX_LENGTH or not is_email(email):
+        raise Refused("Bad name or username")
+    return email
+
+
+async def _check_name_free(change: Change, realm: Realm, full_name: str, *, besides: int = 0) -> None:
+    if await accounts.is_name_taken(change.connection, realm.id, full_name, besides=besides):
+        raise Refused("Name is already in use.")
+
+
+def _checked_type(number: int) -> BotType:
+    try:
+        return BotType(number)
+    except ValueError:
+        raise Refused("Invalid bot type") from None
+
+
+def _checked_interface(number: int) -> ServiceInterface:
+    try:
+        return ServiceInterface(number)
+    except ValueError:
+        raise Refused("Invalid interface type") from None
+
+
+def checked_payload_url(url: str) -> str:
+    """`url` if it is an address that a webhook can be sent to; raises Refused with Zulip's words."""
+    parts = urlsplit(url) if url.isprintable() and " " not in url and len(url) <= PAYLOAD_URL_MAX_LENGTH else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Refused("Invalid payload_url: Value error, Not a URL")
+    return url
+
+
+def _checked_service(new: NewBot, bot_type: BotType) -> BotService | None:
+    if bot_type is not BotType.OUTGOING_WEBHOOK:
+        return None
+    interface = _checked_interface(new.interface)
+    if new.payload_url is None:
+        raise Refused(
+            "Missing 'payload_url' argument", code="REQUEST_VARIABLE_MISSING", extra={"var_name": "payload_url"}
+        )
+    return BotService(0, new.service_name or new.short_name, checked_payload_url(new.payload_url), interface)
+
+
+async def find_managed(context: Context, actor: Actor, *, of_everybody: bool = False) -> Sequence[BotDetails]:
+    """The bots that the actor owns, or (for administrators) every bot; the deactivated too, the keys closed."""
+    async with context.reading() as connection:
+        if of_everybody:
+            everybody = await accounts.find_all(connection, actor.account.realm_id)
+            found = [bot for bot in everybody if bot.is_bot]
+            owners = {account.id: account for account in everybody}
+        else:
+            found = list(await accounts.find_bots_of(connection, actor.id))
+            owners = {actor.id: actor.account}
+        ids = [bot.id for bot in found]
+        services = await bots.find_services(connection, ids)
+        live = await api_keys.find_live_of(connection, ids)
+    return [BotDetails(bot, owners.get(bot.bot_owner_id or 0), services.get(bot.id), live.get(bot.id)) for bot in found]
+
+
+async def find_details(context: Context, actor: Actor, bot_id: int) -> BotDetails:
+    """One bot that the actor may manage. Raises Refused or NotPermitted as in Zulip."""
+    async with context.reading() as connection:
+        bot = await accounts.find(connection, bot_id)
+        if bot is None or not bot.is_bot or bot.realm_id != actor.account.realm_id:
+            raise Refused("No such bot")
+        if not may_manage_bot(actor.account, bot):
+            raise NotPermitted
+        owner = await accounts.find(connection, bot.bot_owner_id) if bot.bot_owner_id else None
+        services = await bots.find_services(connection, [bot.id])
+        live = await api_keys.find_live(connection, bot.id)
+    return BotDetails(bot, owner, services.get(bot.id), live)
+
+
+async def change_bot(context: Context, actor: Actor, bot_id: int, wanted: BotChange) -> BotDetails:
+    """Change a bot. A new owner gets a new key: the former owner's copy must not go on working."""
+    async with context.change(actor) as change:
+        realm = await the_realm(change.connection)
+        bot = await managed_bot(change, bot_id)
+        bot = await _renamed(change, realm, bot, wanted)
+        bot = _with_role(actor, bot, wanted)
+        owner = await accounts.find(change.connection, bot.bot_owner_id) if bot.bot_owner_id else None
+        if wanted.owner_id is not None and wanted.owner_id != bot.bot_owner_id:
+            owner = await _new_owner(change, bot, wanted.owner_id)
+            bot = replace(bot, bot_owner_id=owner.id)
+        await accounts.save(change.connection, bot)
+        service = await _changed_service(change, bot, wanted)
+        changed = sorted(
+            name
+            for name in ("full_name", "short_name", "role", "payload_url", "interface")
+            if getattr(wanted, name) is not None
+        )
+        if changed:
+            await change.record(Event.BOT_CHANGED, bot, details={"changed": changed})
+        if owner is not None and wanted.owner_id == owner.id:
+            await change.record(Event.BOT_OWNER_CHANGED, bot, details={"owner": owner.id})
+            await keys.replace(change, context, bot)
+            await change.record(Event.API_KEY_REGENERATED, bot, details={"because": "new owner"})
+        live = await api_keys.find_live(change.connection, bot.id)
+        return BotDetails(bot, owner, service, live)
+
+
+async def _renamed(change: Change, realm: Realm, bot: Account, wanted: BotChange) -> Account:
+    if wanted.full_name is not None:
+        full_name = checked_full_name(wanted.full_name)
+        if full_name != bot.full_name:
+            await _check_name_free(change, realm, full_name, besides=bot.id)
+        bot = replace(bot, full_name=full_name)
+    if wanted.short_name is not None:
+        email = _checked_address(wanted.short_name, realm)
+        taken = await accounts.find_by_email(change.connection, realm.id, email)
+        if taken is not None and taken.id != bot.id:
+            raise Refused("Email is already in use.")
+        bot = replace(bot, delivery_email=email)
+    return bot
+
+
+def _with_role(actor: Actor, bot: Account, wanted: BotChange) -> Account:
+    if wanted.role is None:
+        return bot
+    try:
+        role = Role(wanted.role)
+    except ValueError:
+        raise Refused("Invalid role") from None
+    if not may_give_role(actor.account, bot, role):
+        title = "owner" if actor.account.is_administrator else "administrator"
+        raise NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
+    return replace(bot, role=role)
+
+
+async def _new_owner(change: Change, bot: Account, owner_id: int) -> Account:
+    owner = await accounts.find(change.connection, owner_id)
+    if owner is None or owner.realm_id != bot.realm_id:
+        raise Refused("Failed to change owner, no such user")
+    if not owner.is_active:
+        raise Refused("Failed to change owner, user is deactivated")
+    if owner.is_bot:
+        raise Refused("Failed to change owner, bots can't own other bots")
+    return owner
+
+
+async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> BotService | None:
+    service = (await bots.find_services(change.connection, [bot.id])).get(bot.id)
+    if service is None:
+        return None
+    if wanted.payload_url is not None:
+        service = replace(service, base_url=checked_payload_url(wanted.payload_url))
+    if wanted.interface is not None:
+        service = replace(service, interface=_checked_interface(wanted.interface))
+    await bots.save_service(change.connection, service)
+    return service
+
+
+async def deactivate(context: Context, actor: Actor, bot_id: int) -> None:
+    """Deactivate a bot: its key is refused from the next request on. Doing it twice is no error, as in Zulip."""
+    async with context.change(actor) as change:
+        bot = await managed_bot(change, bot_id)
+        if bot.is_active:
+            await accounts.save(change.connection, replace(bot, is_active=False))
+            await change.record(Event.ACCOUNT_DEACTIVATED, bot)
+
+
+async def reveal_token(context: Context, actor: Actor, bot_id: int) -> Secret | None:
+    """The token of an outgoing webhook bot, for who may manage it; None for bots of other types."""
+    async with context.change(actor) as change:
+        bot = await managed_bot(change, bot_id)
+        return await bots.reveal_token(change.connection, context.ring, bot.id)

@@ -1,0 +1,125 @@
+"""Sending mails that wait: by SMTP, or into the outbox directory where no SMTP server is set."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import smtplib
+import ssl
+from datetime import timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from keybearer.server.domain.mails import WaitingMail
+from keybearer.server.domain.realms import is_address
+from keybearer.server.services.context import Context
+from keybearer.server.storage import mails, realms
+
+LOOK_EVERY = 2.0
+BATCH = 20
+SENDING_TAKES = timedelta(minutes=2)
+ATTEMPTS = 8
+
+_log = logging.getLogger(__name__)
+
+
+class MailDelivery:
+    """Empties the queue. A mail that fails waits twice as long each time, and is given up after about four hours."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def run(self) -> None:
+        """Look for mails every two seconds until cancelled."""
+        while True:
+            try:
+                await self.deliver_due()
+            except Exception:  # noqa: BLE001  whatever it is, the mails stay and the loop goes on
+                _log.exception("mails could not be looked for; trying again")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def deliver_due(self) -> int:
+        """Send what is due; returns how many mails went out."""
+        now = self._context.clock()
+        async with self._context.reading() as connection:
+            due = await mails.find_due(connection, now, limit=BATCH)
+        return sum([await self._deliver(waiting) for waiting in due])
+
+    async def _deliver(self, waiting: WaitingMail) -> bool:
+        now = self._context.clock()
+        until = now + max(SENDING_TAKES, timedelta(minutes=2**waiting.attempts))
+        async with self._context.change(None) as change:
+            if not await mails.claim(change.connection, waiting.id, attempts=waiting.attempts, until=until):
+                return False
+            realm = await realms.find(change.connection)
+        host = realm.host if realm is not None else "localhost"
+        message = _message(waiting, host)
+        try:
+            await asyncio.to_thread(self._send, message)
+        except (OSError, smtplib.SMTPException) as error:
+            await self._failed(waiting, error)
+            return False
+        async with self._context.change(None) as change:
+            await mails.remove(change.connection, waiting.id)
+        return True
+
+    async def _failed(self, waiting: WaitingMail, error: Exception) -> None:
+        last = waiting.attempts + 1 >= ATTEMPTS
+        _log.error(
+            "mail %d could not be sent (%s); %s", waiting.id, type(error).__name__, "given up" if last else "waiting"
+        )
+        if last:
+            async with self._context.change(None) as change:
+                await mails.give_up(change.connection, waiting.id)
+
+    def _send(self, message: EmailMessage) -> None:
+        url = self._context.settings.smtp_url
+        if url is None:
+            path = write_to_outbox(self._context.settings.data_dir / "outbox", message)
+            _log.info("no SMTP server is set: mail to %s is in %s", message["To"], path)
+        else:
+            send_by_smtp(url, message)
+
+
+def _message(waiting: WaitingMail, host: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = f"Keybearer <noreply@{f'[{host}]' if is_address(host) else host}>"
+    message["To"] = waiting.mail.recipient
+    message["Subject"] = waiting.mail.subject
+    message["Date"] = format_datetime(waiting.created_at)
+    message["Message-ID"] = make_msgid(idstring=str(waiting.id), domain=host)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(waiting.mail.body)
+    return message
+
+
+def write_to_outbox(directory: Path, message: EmailMessage) -> Path:
+    """Write a mail as a file that mail programs open; the directory and the file are for this user alone."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = message["Message-ID"].strip("<>").partition("@")[0]
+    path = directory / f"{name}.eml"
+    path.touch(mode=0o600)
+    path.write_bytes(message.as_bytes())
+    return path
+
+
+def send_by_smtp(url: str, message: EmailMessage) -> None:
+    """Send by `smtp://` (STARTTLS where the server offers it) or `smtps://`. Raises OSError or SMTPException."""
+    parts = urlsplit(url)
+    host = parts.hostname or "localhost"
+    context = ssl.create_default_context()
+    if parts.scheme == "smtps":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=30, context=context)
+    else:
+        server = smtplib.SMTP(host, parts.port or 25, timeout=30)
+    with server:
+        if parts.scheme != "smtps":
+            server.ehlo()
+            if server.has_extn("starttls"):
+                server.starttls(context=context)
+                server.ehlo()
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        server.send_message(message)

@@ -1,0 +1,67 @@
+"""Mobile devices: register and remove push registrations."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.devices import Device, DeviceKind
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.context import Context
+from keybearer.server.storage import devices
+
+TOKEN_MAX_LENGTH = 4096
+APP_ID = re.compile(r"[.a-zA-Z0-9-]+")
+
+
+async def register(context: Context, actor: Actor, kind: DeviceKind, token: str, app_id: str = "") -> None:
+    """Register a device of the actor's, or renew its registration. Raises Refused in Zulip's words."""
+    check_token(kind, token)
+    if kind is DeviceKind.APNS and not APP_ID.fullmatch(app_id):
+        raise Refused("appid has invalid format")
+    async with context.change(actor) as change:
+        await devices.put(change.connection, account_id=actor.id, kind=kind, token=token, app_id=app_id, at=change.now)
+        await change.record(Event.DEVICE_REGISTERED, actor.account, details={"kind": kind.value})
+
+
+async def remove(context: Context, actor: Actor, kind: DeviceKind, token: str) -> None:
+    """Remove a device of the actor's. Raises Refused where there is no such."""
+    check_token(kind, token)
+    async with context.change(actor) as change:
+        if not await devices.remove(change.connection, actor.id, kind=kind, token=token):
+            raise Refused("Token does not exist")
+        await change.record(Event.DEVICE_REMOVED, actor.account, details={"kind": kind.value})
+
+
+async def remove_by_id(context: Context, actor: Actor, device_id: int) -> None:
+    """Remove a device of the actor's, chosen from the list."""
+    async with context.change(actor) as change:
+        if not await devices.remove_by_id(change.connection, actor.id, device_id):
+            raise Refused("This device is signed out already.")
+        await change.record(Event.DEVICE_REMOVED, actor.account)
+
+
+async def find_all(context: Context, actor: Actor) -> Sequence[Device]:
+    """The actor's devices, the newest first."""
+    async with context.reading() as connection:
+        return await devices.find_all(connection, actor.id)
+
+
+def check_token(kind: DeviceKind, token: str) -> None:
+    """Raise Refused unless the token can be one of that push service."""
+    if not token or len(token) > TOKEN_MAX_LENGTH:
+        raise Refused("Empty or invalid length token")
+    if kind is DeviceKind.APNS and not _is_base64(token):
+        raise Refused("Invalid APNS token")
+
+
+def _is_base64(token: str) -> bool:
+    try:
+        base64.b64decode(token, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True

@@ -1,0 +1,32 @@
+"""Sweeping out what is over: sessions, links and counted failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from keybearer.server.services.context import Context
+from keybearer.server.services.passwords import FAILURES_WINDOW
+from keybearer.server.storage import links, passwords, sessions
+
+SWEEP_EVERY = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+async def sweep(context: Context) -> None:
+    """Remove the rows of what is over. Nothing depends on it: readers look at the times themselves."""
+    async with context.change(None) as change:
+        await sessions.remove_ended(change.connection, change.now)
+        await links.remove_expired(change.connection, change.now)
+        await passwords.remove_old(change.connection, change.now - FAILURES_WINDOW)
+
+
+async def sweep_regularly(context: Context) -> None:
+    """Sweep every hour until cancelled."""
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        try:
+            await sweep(context)
+        except Exception:  # noqa: BLE001  whatever it is, the next hour is another chance
+            _log.exception("the sweep failed")

@@ -1,0 +1,94 @@
+"""Noting how keys are used, without a request waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.api_keys import KeyUse
+from keybearer.server.domain.audit import Event
+from keybearer.server.services.context import Context
+from keybearer.server.storage import api_keys
+from keybearer.server.storage.api_keys import NewUse
+from keybearer.server.storage.audit import printable
+
+WRITE_EVERY = 30.0
+"""Seconds between two writes of last uses: they are at most this late, well under the promised minute."""
+
+LATE_USE_EVERY = timedelta(minutes=1)
+
+_log = logging.getLogger(__name__)
+
+
+class UseRecorder:
+    """Collects the uses of keys in memory and writes them down every half minute, so that a request waits for none.
+
+    A use of a revoked key is written at once, at most once a minute for a key.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._uses: dict[int, NewUse] = {}
+        self._late: set[asyncio.Task[None]] = set()
+        self._late_keys: set[int] = set()
+
+    def note(self, key_id: int, origin: Origin) -> None:
+        """A live key was used, now."""
+        self._uses[key_id] = NewUse(key_id, KeyUse(self._context.clock(), origin.address, origin.client))
+
+    def note_late(self, key_id: int, account: Account, origin: Origin) -> None:
+        """A revoked key was used, now. The writing goes on beside the request."""
+        if key_id in self._late_keys:
+            return
+        self._late_keys.add(key_id)
+        task = asyncio.get_running_loop().create_task(self._write_late(key_id, account, origin))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def write(self) -> None:
+        """Write down what was collected. On failure it is kept for the next time."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            async with self._context.change(None) as change:
+                await api_keys.record_uses(
+                    change.connection,
+                    [
+                        NewUse(new.key_id, KeyUse(new.use.at, new.use.address, printable(new.use.client)))
+                        for new in uses.values()
+                    ],
+                )
+        except BaseException:
+            self._uses = uses | self._uses
+            raise
+
+    async def run(self) -> None:
+        """Write every half minute until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(WRITE_EVERY)
+                try:
+                    await self.write()
+                except Exception:  # noqa: BLE001  whatever it is, the loop goes on and the uses are kept
+                    _log.exception("the last uses of keys could not be written; trying again")
+        finally:
+            await self.write()
+            await asyncio.gather(*self._late, return_exceptions=True)
+
+    async def _write_late(self, key_id: int, account: Account, origin: Origin) -> None:
+        try:
+            async with self._context.change(None, origin=origin) as change:
+                use = KeyUse(change.now, origin.address, printable(origin.client))
+                written = await api_keys.record_late_use(
+                    change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
+                )
+                if written is not None:
+                    await change.record(Event.API_KEY_LATE_USE, account, details={"key": key_id})
+        except Exception:  # noqa: BLE001  it must not end the request it is about
+            _log.exception("the use of a revoked key could not be written")
+        finally:
+            self._late_keys.discard(key_id)

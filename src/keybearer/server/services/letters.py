@@ -1,0 +1,129 @@
+"""The text of every mail. What happened, when, from where, and what to do if it was not you."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.mails import Mail
+from keybearer.server.domain.realms import Realm
+
+SIGN_OFF = "\n-- \nSent by Keybearer for {name}, {site}\n"
+
+
+def _mail(realm: Realm, recipient: Account | str, subject: str, body: str) -> Mail:
+    address = recipient if isinstance(recipient, str) else recipient.delivery_email
+    return Mail(address, one_line(subject), body + SIGN_OFF.format(name=realm.name, site=realm.site))
+
+
+def one_line(text: str) -> str:
+    """A text fit for a mail header: a name in it cannot add headers of its own."""
+    return " ".join(text.split())
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _origin(origin: Origin) -> str:
+    where = f"from {origin.address}" if origin.address else "on the server itself"
+    return f"{where}, with {one_line(origin.client)[:120]}" if origin.client else where
+
+
+def new_key(
+    realm: Realm, owner: Account, subject: Account, *, actor: Account | None, at: datetime, origin: Origin
+) -> Mail:
+    """To the owner of a key: it was replaced."""
+    yours = owner.id == subject.id
+    whose = "your API key" if yours else f"the API key of your bot {subject.full_name} ({subject.delivery_email})"
+    by = "the server's operator" if actor is None else ("you" if actor.id == owner.id else actor.full_name)
+    recipient_page = "account" if yours else "bots"
+    return _mail(
+        realm,
+        owner,
+        "Your API key was replaced" if yours else f"The API key of {subject.full_name} was replaced",
+        f"On {_moment(at)}, {whose} in {realm.name} was replaced by a new one\n"
+        f"({by}, {_origin(origin)}).\n\n"
+        "The old key stopped working at once: every program that uses a zuliprc with it is refused, and the\n"
+        "account is logged out on all mobile devices. Download the new zuliprc here:\n\n"
+        f"    {realm.site}/settings/{recipient_page}/\n\n"
+        "If this was not expected, sign in, look at the security log, generate another key and change your\n"
+        "password.\n",
+    )
+
+
+def new_sign_in(realm: Realm, account: Account, at: datetime, origin: Origin, *, got_key: bool) -> Mail | None:
+    """To a person: somebody signed in, or fetched the API key with the password. None where they want no such mail."""
+    if not account.login_mails:
+        return None
+    what = "fetched your API key with your password" if got_key else "signed in to your account"
+    return _mail(
+        realm,
+        account,
+        f"New sign-in to {realm.name}",
+        f"On {_moment(at)}, somebody {what}\n({_origin(origin)}).\n\n"
+        "If this was you, there is nothing to do. If not, change your password and generate a new API key:\n\n"
+        f"    {realm.site}/settings/account/\n",
+    )
+
+
+def new_password(realm: Realm, account: Account, at: datetime, origin: Origin) -> Mail:
+    """To a person: the password was changed."""
+    return _mail(
+        realm,
+        account,
+        "Your password was changed",
+        f"On {_moment(at)}, the password of your account in {realm.name} was changed\n({_origin(origin)}).\n"
+        "Every other browser was signed out. Your API key goes on working.\n\n"
+        "If this was not you, ask for a new password at once and generate a new API key afterwards:\n\n"
+        f"    {realm.site}/accounts/password/reset/\n",
+    )
+
+
+def password_reset(realm: Realm, account: Account, token: Secret) -> Mail:
+    """To a person who asked for it: the link with which they choose a new password."""
+    return _mail(
+        realm,
+        account,
+        f"Choose a new password for {realm.name}",
+        "Somebody, probably you, asked for a new password for this account. Choose it here, within two hours:\n\n"
+        f"    {realm.site}/accounts/password/reset/{token.reveal()}/\n\n"
+        "The link works once. If you did not ask for it, there is nothing to do.\n",
+    )
+
+
+def no_password_reset(realm: Realm, email: str, *, is_deactivated: bool) -> Mail:
+    """To an address that asked for a new password and cannot have one. The page does not say so; the mail may."""
+    why = "is deactivated; ask an administrator of the organization" if is_deactivated else "does not exist"
+    return _mail(
+        realm,
+        email,
+        f"No new password for {realm.name}",
+        f"Somebody asked for a new password for {email} in {realm.name}, but that account\n{why}.\n",
+    )
+
+
+def invitation(realm: Realm, email: str, inviter: Account, token: Secret) -> Mail:
+    """To somebody who is invited."""
+    return _mail(
+        realm,
+        email,
+        f"{inviter.full_name} invites you to {realm.name}",
+        f"{inviter.full_name} ({inviter.delivery_email}) invites you to join {realm.name}:\n\n"
+        f"    {realm.site}/join/{token.reveal()}/\n\n"
+        "The link works once, for ten days.\n",
+    )
+
+
+def account_deactivated(realm: Realm, account: Account, comment: str) -> Mail:
+    """To a person whose account was deactivated."""
+    said = f"\nThey said: {comment}\n" if comment else ""
+    return _mail(
+        realm,
+        account,
+        f"Your account in {realm.name} was deactivated",
+        f"An administrator deactivated your account in {realm.name}. You are signed out everywhere, and your\n"
+        f"API key and your bots' keys are refused.\n{said}",
+    )

@@ -1,0 +1,191 @@
+"""Passwords: hashing, strength, checking with a limit on failures, changing and resetting."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import timedelta
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account, email_key
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.services import letters
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.subjects import account_for_change, the_realm
+from keybearer.server.storage import accounts, links, passwords, sessions
+
+LENGTH = range(8, 129)
+LEAST_GUESSES = 10_000
+"""zxcvbn's estimate of the guesses a password withstands: Zulip's PASSWORD_MIN_GUESSES."""
+
+FAILURES_ALLOWED = 5
+FAILURES_WINDOW = timedelta(minutes=30)
+"""Failed passwords for one account from one address (Zulip's authenticate_by_username, which counts all addresses)."""
+
+_hasher = PasswordHasher()
+
+
+@cache
+def _hash_of_nothing() -> str:
+    """Checked where there is no account, so that the answer takes the same time."""
+    return _hasher.hash(secrets.token_urlsafe(32))
+
+
+async def hashed(password: Secret) -> str:
+    """The argon2id hash of a password; computed in a thread, for it takes tens of milliseconds on purpose."""
+    return await asyncio.to_thread(_hasher.hash, password.reveal())
+
+
+async def matches(password: Secret, stored: str | None) -> bool:
+    """Whether the password is the stored one. Takes as long where nothing is stored."""
+
+    def verify() -> bool:
+        try:
+            _hasher.verify(stored or _hash_of_nothing(), password.reveal())
+        except (VerificationError, InvalidHashError):
+            return False
+        return stored is not None
+
+    return await asyncio.to_thread(verify)
+
+
+def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
+    """Raise Refused unless the password is long and hard enough; `known` are words that an attacker tries first."""
+    text = password.reveal()
+    if not text.strip() or len(text) < LENGTH.start:
+        raise Refused(f"New password is too weak! It needs at least {LENGTH.start} characters.")
+    if len(text) >= LENGTH.stop:
+        raise Refused(f"New password is too long! {LENGTH.stop - 1} characters are the most.")
+    # zxcvbn's time grows with the square of the length, and its verdict does not change after so many characters.
+    if zxcvbn(text[:72], user_inputs=list(known))["guesses"] < LEAST_GUESSES:
+        raise Refused("New password is too weak! It is among the first that an attacker would try.")
+
+
+async def check(context: Context, account: Account | None, password: Secret, *, email: str, origin: Origin) -> bool:
+    """Whether `password` is right for `account` (None: nobody has that email; then it is wrong, and takes as long).
+
+    Failures are counted for the address and the email together before the password is looked at, so that a parallel
+    burst counts too; a right password takes its own count back. Raises TooManyAttempts when the count is used up.
+    """
+    await _count_failure(context, email, origin)
+    stored = None
+    if account is not None and password:
+        async with context.reading() as connection:
+            stored = await accounts.password_hash(connection, account.id)
+    right = await matches(password, stored)
+    if right:
+        async with context.change(None, origin=origin) as change:
+            await passwords.forget_failures(change.connection, email_key=email_key(email), address=origin.address)
+            if account is not None and stored is not None and _hasher.check_needs_rehash(stored):
+                await accounts.set_password_hash(change.connection, account.id, await hashed(password))
+    return right
+
+
+async def _count_failure(context: Context, email: str, origin: Origin) -> None:
+    key = email_key(email)
+    async with context.change(None, origin=origin) as change:
+        since = change.now - FAILURES_WINDOW
+        count, first = await passwords.failures(change.connection, email_key=key, address=origin.address, since=since)
+        if count >= FAILURES_ALLOWED and first is not None:
+            wait = (first + FAILURES_WINDOW - change.now).total_seconds()
+            raise TooManyAttempts("API usage exceeded rate limit", retry_after=max(wait, 1.0))
+        await passwords.add_failure(change.connection, email_key=key, address=origin.address, at=change.now)
+
+
+async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret) -> None:
+    """Change the actor's password: every other session ends, the API key stays (as in Zulip), a mail tells.
+
+    Raises Refused with `Wrong password!`, or for a weak new one; TooManyAttempts after too many wrong ones.
+    """
+    account = actor.account
+    if not await check(context, account, old, email=account.delivery_email, origin=actor.origin):
+        raise Refused("Wrong password!")
+    check_strength(new, known=(account.delivery_email, account.full_name))
+    value = await hashed(new)
+    async with context.change(actor) as change:
+        subject = await account_for_change(change, actor.id)
+        await _set(change, subject, value, keep_session=actor.session_id)
+
+
+async def _set(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
+    await accounts.set_password_hash(change.connection, account.id, value)
+    await passwords.forget_failures(change.connection, email_key=email_key(account.delivery_email))
+    await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
+    await sessions.remove_all(change.connection, account.id, besides=keep_session)
+    await change.record(Event.PASSWORD_CHANGED, account)
+    realm = await the_realm(change.connection)
+    await change.send(letters.new_password(realm, account, change.now, change.origin))
+
+
+async def request_reset(context: Context, email: str, origin: Origin) -> None:
+    """Mail a reset link to the address, or say in a mail why there is none. Whoever asks learns nothing from it."""
+    async with context.change(None, origin=origin) as change:
+        realm = await the_realm(change.connection)
+        account = await accounts.find_by_email(change.connection, realm.id, email)
+        if account is None or account.is_bot:
+            await change.send(letters.no_password_reset(realm, email.strip(), is_deactivated=False))
+        elif not account.is_active:
+            await change.send(letters.no_password_reset(realm, account.delivery_email, is_deactivated=True))
+        else:
+            token = await _reset_link(change, account)
+            await change.send(letters.password_reset(realm, account, token))
+            await change.record(Event.PASSWORD_RESET_REQUESTED, account)
+
+
+async def reset_link_by_operator(context: Context, email: str) -> Secret:
+    """The token of a reset link, made on the server's own command line. Raises Refused for bots and strangers."""
+    async with context.change(None) as change:
+        realm = await the_realm(change.connection)
+        account = await accounts.find_by_email(change.connection, realm.id, email)
+        if account is None or account.is_bot or not account.is_active:
+            raise Refused(f"No active person has the email address {email}")
+        await change.record(Event.PASSWORD_RESET_REQUESTED, account)
+        return await _reset_link(change, account)
+
+
+async def _reset_link(change: Change, account: Account) -> Secret:
+    token = Secret(secrets.token_urlsafe(32))
+    await links.add(
+        change.connection,
+        token,
+        LinkPurpose.PASSWORD_RESET,
+        at=change.now,
+        realm_id=account.realm_id,
+        account_id=account.id,
+        created_by=change.actor_id,
+    )
+    return token
+
+
+async def find_reset(context: Context, token: Secret) -> Account | None:
+    """Whose password a reset link changes; None where the link is unknown, used or expired."""
+    async with context.reading() as connection:
+        link = await links.find(connection, token, LinkPurpose.PASSWORD_RESET, context.clock())
+        if link is None or link.account_id is None:
+            return None
+        account = await accounts.find(connection, link.account_id)
+        return account if account is not None and account.is_active else None
+
+
+async def reset(context: Context, token: Secret, new: Secret, origin: Origin) -> Account:
+    """Set a new password by a reset link: the link is used up and all sessions end. Nobody is signed in by it."""
+    known = await find_reset(context, token)
+    if known is None:
+        raise Refused("This link has been used or has expired: ask for a new one.")
+    check_strength(new, known=(known.delivery_email, known.full_name))
+    value = await hashed(new)
+    async with context.change(None, origin=origin) as change:
+        link = await links.find(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now, for_change=True)
+        if link is None or not await links.remove(change.connection, link.id):
+            raise Refused("This link has been used or has expired: ask for a new one.")
+        account = await account_for_change(change, known.id)
+        await _set(change, account, value, keep_session=None)
+        return account

@@ -1,0 +1,152 @@
+"""Sessions: sign in, sign out, and who is signed in where."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.sessions import Session
+from keybearer.server.services import api_keys, letters, passwords
+from keybearer.server.services.api_keys import IssuedKey
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.subjects import the_realm
+from keybearer.server.storage import accounts, audit, realms, sessions
+
+SEEN_EVERY = timedelta(minutes=1)
+"""How exactly a session's last use is known: not every request is worth a write."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session; `token` goes into the cookie and nowhere else."""
+
+    account: Account
+    session: Session
+    token: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A request's session and whose it is."""
+
+    account: Account
+    realm: Realm
+    session: Session
+
+
+async def authenticate(context: Context, email: str, password: Secret, origin: Origin) -> Account:
+    """The person with this email and password.
+
+    Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, a bot's or a
+    wrong password alike, `USER_DEACTIVATED` only to who knows the password; TooManyAttempts after too many failures.
+    """
+    async with context.reading() as connection:
+        realm = await the_realm(connection)
+        account = await accounts.find_by_email(connection, realm.id, email)
+    person = None if account is None or account.is_bot else account
+    if not await passwords.check(context, person, password, email=email, origin=origin) or person is None:
+        async with context.change(None, origin=origin) as change:
+            await change.record(Event.SESSION_REFUSED, account, realm=realm, details={"email": audit.printable(email)})
+        raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+    if not realm.is_active:
+        raise Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
+    if not person.is_active:
+        raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
+    return person
+
+
+async def sign_in(context: Context, email: str, password: Secret, origin: Origin) -> SignedIn:
+    """Open a session by email and password; raises as `authenticate`."""
+    account = await authenticate(context, email, password, origin)
+    async with context.change(Actor(account, origin)) as change:
+        signed_in = await open_session(change, account)
+        realm = await the_realm(change.connection)
+        await change.send(letters.new_sign_in(realm, account, change.now, origin, got_key=False))
+        return signed_in
+
+
+async def open_session(change: Change, account: Account) -> SignedIn:
+    """Open a session in a transaction under way; its token is new, whatever session the browser had before."""
+    token = Secret(secrets.token_urlsafe(32))
+    session = await sessions.add(
+        change.connection,
+        token,
+        account_id=account.id,
+        at=change.now,
+        address=change.origin.address,
+        client=audit.printable(change.origin.client),
+    )
+    await change.record(Event.SESSION_OPENED, account)
+    return SignedIn(account, session, token)
+
+
+async def find_visitor(context: Context, token: Secret, origin: Origin) -> Visitor | None:
+    """Whose session a cookie's token is; None where it is over or unknown."""
+    now = context.clock()
+    async with context.reading() as connection:
+        session = await sessions.find(connection, token, now)
+        if session is None:
+            return None
+        account = await accounts.find(connection, session.account_id)
+        realm = await realms.find(connection)
+    if account is None or realm is None:
+        return None
+    if now - session.last_seen_at >= SEEN_EVERY:
+        async with context.change(None, origin=origin) as change:
+            await sessions.touch(
+                change.connection, session.id, now, address=origin.address, client=audit.printable(origin.client)
+            )
+    return Visitor(account, realm, session)
+
+
+async def confirm_password(context: Context, actor: Actor, password: Secret) -> None:
+    """Note that the person has given their password again, now. Raises Refused with `Password is incorrect.`."""
+    account = actor.account
+    right = await passwords.check(context, account, password, email=account.delivery_email, origin=actor.origin)
+    async with context.change(actor) as change:
+        await change.record(Event.PASSWORD_CONFIRMED if right else Event.PASSWORD_REFUSED, account)
+        if right and actor.session_id is not None:
+            await sessions.confirm(change.connection, actor.session_id, change.now)
+    if not right:
+        raise Refused("Password is incorrect.")
+
+
+async def find_all(context: Context, actor: Actor) -> Sequence[Session]:
+    """Where the actor is signed in, the last seen first."""
+    async with context.reading() as connection:
+        return await sessions.find_all(connection, actor.id, context.clock())
+
+
+async def sign_out(context: Context, actor: Actor, session_id: int) -> None:
+    """End one session of the actor's. Raises Refused where it is not theirs or gone."""
+    async with context.change(actor) as change:
+        if not await sessions.remove(change.connection, actor.id, session_id):
+            raise Refused("This session is over already.")
+        await change.record(Event.SESSION_CLOSED, actor.account)
+
+
+async def sign_out_everywhere(context: Context, actor: Actor, *, besides_this: bool = True) -> int:
+    """End the actor's sessions, all but the asking one by default; returns how many."""
+    async with context.change(actor) as change:
+        kept = actor.session_id if besides_this else None
+        ended = await sessions.remove_all(change.connection, actor.id, besides=kept)
+        if ended:
+            await change.record(Event.SESSION_CLOSED, actor.account, details={"sessions": ended})
+        return ended
+
+
+async def fetch_key(context: Context, email: str, password: Secret, origin: Origin) -> IssuedKey:
+    """The key of the person with this email and password, told to them by mail; raises as `authenticate`."""
+    account = await authenticate(context, email, password, origin)
+    issued = await api_keys.reveal_own(context, Actor(account, origin))
+    async with context.change(Actor(account, origin)) as change:
+        await change.send(letters.new_sign_in(issued.realm, account, change.now, origin, got_key=True))
+    return issued

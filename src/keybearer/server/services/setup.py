@@ -1,0 +1,99 @@
+"""Set-up: the first organization and its owner, by a one-time link in the browser or from the command line."""
+
+from __future__ import annotations
+
+import secrets
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Role, checked_email, checked_full_name
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.realms import Realm
+from keybearer.server.services import api_keys, passwords
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.sessions import SignedIn, open_session
+from keybearer.server.storage import accounts, links, realms
+from keybearer.zuliprc.credentials import normalise_site
+
+NAME_MAX_LENGTH = 40
+
+
+async def find_realm(context: Context) -> Realm | None:
+    """The organization, None before set-up."""
+    async with context.reading() as connection:
+        return await realms.find(connection)
+
+
+async def create_setup_link(context: Context) -> Secret | None:
+    """The token of a new set-up link; earlier ones stop working. None where set-up is done."""
+    async with context.change(None) as change:
+        if await realms.find(change.connection) is not None:
+            return None
+        await links.remove_all(change.connection, LinkPurpose.SETUP)
+        token = Secret(secrets.token_urlsafe(32))
+        await links.add(change.connection, token, LinkPurpose.SETUP, at=change.now)
+        return token
+
+
+async def is_setup_link(context: Context, token: Secret) -> bool:
+    """Whether set-up is still to be done and this token lets one do it."""
+    async with context.reading() as connection:
+        if await realms.find(connection) is not None:
+            return False
+        return await links.find(connection, token, LinkPurpose.SETUP, context.clock()) is not None
+
+
+async def create_organization(
+    context: Context,
+    *,
+    token: Secret | None,
+    name: str,
+    site: str,
+    email: str,
+    full_name: str,
+    password: Secret,
+    origin: Origin,
+) -> SignedIn:
+    """Make the organization and its owner, who is signed in, with a first API key.
+
+    `token` is that of a set-up link, None from the command line. Raises Refused for a bad or second set-up, and
+    ResolutionError (kind `bad_url`) for a site that is no address.
+    """
+    name = name.strip()
+    if not name or len(name) > NAME_MAX_LENGTH:
+        raise Refused(f"The organization's name needs 1 to {NAME_MAX_LENGTH} characters.")
+    site = normalise_site(site)
+    email, full_name = checked_email(email), checked_full_name(full_name)
+    passwords.check_strength(password, known=(name, email, full_name))
+    hashed = await passwords.hashed(password)
+    async with context.change(None, origin=origin) as change:
+        await _use_link(change, token)
+        realm = await realms.add(change.connection, name=name, site=site, created_at=change.now)
+        owner = await accounts.add(
+            change.connection,
+            realm_id=realm.id,
+            email=email,
+            full_name=full_name,
+            role=Role.OWNER,
+            date_joined=change.now,
+            password_hash=hashed,
+        )
+        acting = Change(change.connection, change.now, Actor(owner, origin), origin)
+        await acting.record(Event.REALM_CREATED, realm=realm, details={"name": name, "site": site})
+        await acting.record(Event.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
+        await api_keys.issue(acting, context, owner)
+        await acting.record(Event.API_KEY_ISSUED, owner)
+        return await open_session(acting, owner)
+
+
+async def _use_link(change: Change, token: Secret | None) -> None:
+    if await realms.find(change.connection) is not None:
+        raise Refused("This server has its organization already: sign in.")
+    if token is None:
+        return
+    link = await links.find(change.connection, token, LinkPurpose.SETUP, change.now, for_change=True)
+    if link is None:
+        raise Refused("This set-up link is not valid any more: start the server again and use the link it prints.")
+    await links.remove_all(change.connection, LinkPurpose.SETUP)

@@ -1,0 +1,43 @@
+"""Finding what a use case is about, or refusing in Zulip's words."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.permissions import may_manage_bot
+from keybearer.server.domain.realms import Realm
+from keybearer.server.services.context import Change
+from keybearer.server.storage import accounts, realms
+
+
+async def the_realm(connection: AsyncConnection) -> Realm:
+    """The organization of this server. Raises Refused before set-up."""
+    realm = await realms.find(connection)
+    if realm is None:
+        raise Refused("This server has no organization yet.")
+    return realm
+
+
+async def account_for_change(change: Change, account_id: int) -> Account:
+    """The account, its row held until the transaction ends. Raises Refused where the actor's realm has no such."""
+    account = await accounts.find(change.connection, account_id, for_change=True)
+    if account is None or (change.actor is not None and change.actor.account.realm_id != account.realm_id):
+        raise Refused("No such user")
+    return account
+
+
+async def managed_bot(change: Change, bot_id: int) -> Account:
+    """A bot that the actor may manage, its row held until the transaction ends.
+
+    Raises Refused where there is no such bot (an id of a person counts as none), NotPermitted where it is not theirs.
+    The server's operator, who has no actor, may manage all.
+    """
+    bot = await accounts.find(change.connection, bot_id, for_change=True)
+    actor = change.actor.account if change.actor else None
+    if bot is None or not bot.is_bot or (actor is not None and bot.realm_id != actor.realm_id):
+        raise Refused("No such bot")
+    if actor is not None and not may_manage_bot(actor, bot):
+        raise NotPermitted
+    return bot
