@@ -1,0 +1,204 @@
+"""What a response means: an answer, or the typed error with what to do next. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from keybearer.client.exchange import Response
+from keybearer.errors import (
+    AccountDeactivated,
+    APIError,
+    AuthenticationRefused,
+    ClientError,
+    EventQueueLost,
+    InvalidAPIKey,
+    MalformedAPIKey,
+    NotAZulipServer,
+    OrganizationDeactivated,
+    PasswordRefused,
+    RateLimited,
+    ServerFailed,
+    TLSFailed,
+    Unreachable,
+    WrongSite,
+)
+from keybearer.secret import MASK, Secret
+
+UNTOLD_WAIT = 5.0
+"""Seconds to wait where a server says that it has had too many calls, and not until when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked what of whom: for the text of errors. `secrets` are kept out of it even if the server repeats them."""
+
+    method: str
+    path: str
+    site: str
+    email: str = ""
+    secrets: tuple[Secret, ...] = ()
+
+
+def judge(response: Response, asked: Asked) -> Mapping[str, Any] | ClientError:
+    """The answer's JSON, or the error that it amounts to (for the caller to raise)."""
+    if asked.method in {"HEAD", "OPTIONS"} and response.status < 400:
+        return {}
+    answer = _json_object(response.body)
+    if answer is None or "result" not in answer:
+        return _not_from_zulip(response, asked)
+    if response.status < 400 and answer["result"] != "error":
+        return answer
+    return _error_of(response, scrubbed(answer, asked.secrets), asked)
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def scrubbed(value: Any, secrets: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON
+    """The same JSON without the secrets, wherever a server has repeated them."""
+    if isinstance(value, str):
+        for secret in secrets:
+            if len(secret.reveal()) >= 4:
+                value = value.replace(secret.reveal(), MASK)
+        return value
+    if isinstance(value, dict):
+        return {scrubbed(name, secrets): scrubbed(inner, secrets) for name, inner in value.items()}
+    return [scrubbed(inner, secrets) for inner in value] if isinstance(value, list) else value
+
+
+AuthenticationError = type[AuthenticationRefused]
+
+_BY_CODE: dict[str, AuthenticationError] = {
+    "AUTHENTICATION_FAILED": PasswordRefused,
+    "PASSWORD_AUTH_DISABLED": PasswordRefused,
+    "PASSWORD_RESET_REQUIRED": PasswordRefused,
+    "USER_DEACTIVATED": AccountDeactivated,
+    "REALM_DEACTIVATED": OrganizationDeactivated,
+    "NONEXISTENT_SUBDOMAIN": WrongSite,
+    "INVALID_API_KEY": InvalidAPIKey,
+}
+_BY_MESSAGE: dict[str, AuthenticationError] = {
+    "Malformed API key": MalformedAPIKey,
+    "Invalid API key": InvalidAPIKey,
+    "Account is deactivated": AccountDeactivated,
+    "This organization has been deactivated": OrganizationDeactivated,
+    "Account is not associated with this subdomain": WrongSite,
+    "Invalid subdomain": WrongSite,
+}
+"""With HTTP Basic, Zulip gives the one code UNAUTHORIZED to all of these: only the text tells them apart."""
+
+_HINTS: dict[str, str] = {
+    "AUTHENTICATION_FAILED": "Check the email and the password; who has no password signs in another way and gets the "
+    "API key in the settings, under Account & privacy",
+    "PASSWORD_AUTH_DISABLED": "Get the API key in the settings, under Account & privacy, and use that",
+    "PASSWORD_RESET_REQUIRED": "Set a new password on the site first",
+    "BAD_EVENT_QUEUE_ID": "Register a new queue",
+    "REQUEST_VARIABLE_MISSING": "Pass it by name",
+}
+_HINT_OF: dict[AuthenticationError, str] = {
+    InvalidAPIKey: "A newer key may have replaced it, or email, key and site may not belong together: get the zuliprc "
+    "again from the settings, or with `keybearer login`",
+    MalformedAPIKey: "A key is 32 letters and digits: copy it again, whole",
+    AccountDeactivated: "Ask an administrator of the organization to reactivate the account",
+    OrganizationDeactivated: "An owner of the organization can reactivate it",
+    WrongSite: "Check the site: each organization of a server has an address of its own",
+}
+
+
+def _error_of(response: Response, answer: Mapping[str, Any], asked: Asked) -> ClientError:
+    text = str(answer.get("msg", "")).strip().rstrip(".") or f"The server answered with status {response.status}"
+    code = str(answer.get("code", ""))
+    status = response.status
+    if status == 429 or code == "RATE_LIMIT_HIT":
+        wait = retry_after(response, answer)
+        return RateLimited(
+            f"{text} ({asked.site})", retry_after=wait, answer=answer, hint=f"Try again in {math.ceil(wait)} seconds"
+        )
+    refusal = _BY_MESSAGE.get(text) or _BY_CODE.get(code)
+    if refusal is not None or status == 401:
+        kind = refusal or AuthenticationRefused
+        who = f" for {asked.email}" if asked.email else ""
+        hint = _HINTS.get(code) or _HINT_OF.get(kind, "")
+        return kind(f"{text} ({asked.site}{who})", code=code, status=status, answer=answer, hint=hint)
+    if code == "BAD_EVENT_QUEUE_ID" or text.startswith("Bad event queue id"):
+        return EventQueueLost(text, code=code, status=status, answer=answer, hint=_HINTS["BAD_EVENT_QUEUE_ID"])
+    if status >= 500:
+        return ServerFailed(
+            f"The server failed: {text} (status {status}, {asked.site})", code=code, status=status, answer=answer
+        )
+    return APIError(
+        f"{text} ({asked.method} {asked.path})", code=code, status=status, answer=answer, hint=_HINTS.get(code, "")
+    )
+
+
+def retry_after(response: Response, answer: Mapping[str, Any]) -> float:
+    """The seconds to wait, out of the body, else out of the header (seconds, or a date compared to the server's)."""
+    header = response.headers.get("retry-after", "")
+    for told in (answer.get("retry-after"), header):
+        try:
+            seconds = float(str(told))
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    try:
+        until = parsedate_to_datetime(header)
+        return max(0.0, (until - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds())
+    except (TypeError, ValueError):
+        return UNTOLD_WAIT
+
+
+def _not_from_zulip(response: Response, asked: Asked) -> ClientError:
+    """An answer that is no JSON of Zulip's: of a server in front, of another program, or Zulip's page for 404."""
+    site, status = asked.site, response.status
+    for words, error in _of_nginx(site):
+        if words in response.body[:4096]:
+            return error
+    if status == 429:
+        wait = retry_after(response, {})
+        return RateLimited(f"Too many calls ({site})", retry_after=wait, hint=f"Try again in {math.ceil(wait)} seconds")
+    if status == 407:
+        return Unreachable("The proxy asks for a login", hint="Put it into the proxy variable: http://user:password@…")
+    if status >= 500:
+        return ServerFailed(f"The server failed (status {status}, {site})", status=status, hint="Try again later")
+    what = "a page" if b"<html" in response.body[:4096].lower() else "something else"
+    return NotAZulipServer(
+        f"{site} answered {asked.method} {asked.path} with status {status} and {what} instead of Zulip's JSON",
+        hint="Check the site: the address of the organization, as in the browser, without the path of a page",
+    )
+
+
+def _of_nginx(site: str) -> tuple[tuple[bytes, ClientError], ...]:
+    """What nginx, which stands before most Zulip servers, says of TLS in a page of its own."""
+    return (
+        (
+            b"No required SSL certificate was sent",
+            TLSFailed(
+                f"{site} demands a client certificate",
+                reason="client_certificate_required",
+                hint="Set client_cert (and client_cert_key) to the certificate that its operator gave you",
+            ),
+        ),
+        (
+            b"The SSL certificate error",
+            TLSFailed(
+                f"{site} does not accept the client certificate",
+                reason="bad_client_certificate",
+                hint="Check that client_cert is the one its operator gave you, and not expired",
+            ),
+        ),
+        (
+            b"HTTP request was sent to HTTPS port",
+            NotAZulipServer(f"{site} speaks https, and the site says http", hint="Change site to begin with https://"),
+        ),
+    )

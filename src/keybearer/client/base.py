@@ -1,0 +1,128 @@
+"""What both clients are built from: the arguments, and the session made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Self
+
+from keybearer.client.retry import RetryPolicy
+from keybearer.client.session import TIMEOUT, Session, user_agent
+from keybearer.zuliprc.credentials import Credentials, TLSOptions
+
+if TYPE_CHECKING:
+    from keybearer.zuliprc.resolver import Resolution
+
+
+class BaseClient:
+    """What the clients share; not for use by itself."""
+
+    def __init__(
+        self,
+        credentials: Credentials | Resolution | None = None,
+        *,
+        config_file: str | os.PathLike[str] | None = None,
+        email: str | None = None,
+        api_key: str | None = None,
+        site: str | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_cert_key: str | os.PathLike[str] | None = None,
+        cert_bundle: str | os.PathLike[str] | None = None,
+        insecure: bool | str | None = None,
+        profile: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        client_name: str | None = None,
+        timeout: float = TIMEOUT,
+        retry: RetryPolicy | None = None,
+        read_anew: Callable[[], Credentials] | None = None,
+    ) -> None:
+        """Take credentials as they are, or find them as `resolve()` does, with the same arguments.
+
+        Nothing is connected to before the first call. `client_name` is the program's `name/version`, for the
+        User-Agent. `timeout` is how many seconds may pass without a byte from the server. `read_anew` gives the
+        credentials again when the key is refused; credentials that were found are read again by themselves.
+
+        Raises ResolutionError where credentials are absent or broken; TypeError for credentials with settings beside.
+        """
+        settings: dict[str, object] = {
+            "config_file": config_file,
+            "email": email,
+            "api_key": api_key,
+            "site": site,
+            "client_cert": client_cert,
+            "client_cert_key": client_cert_key,
+            "cert_bundle": cert_bundle,
+            "insecure": insecure,
+            "profile": profile,
+            "environ": environ,
+        }
+        resolution: Resolution | None = None
+        if isinstance(credentials, Credentials):
+            found = credentials
+            beside = [name for name, value in settings.items() if value is not None]
+            if beside:
+                raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")
+        else:
+            from keybearer.client.source import find, reader_of  # noqa: PLC0415 - only who searches loads the store
+
+            resolution = credentials or find(settings)
+            found = resolution.credentials
+            read_anew = read_anew or reader_of(resolution, settings if credentials is None else None)
+        session = Session(
+            site=found.site,
+            credentials=found,
+            tls=found.tls,
+            read_anew=read_anew,
+            user_agent=user_agent(client_name),
+            timeout=timeout,
+            retry=retry or RetryPolicy(),
+        )
+        self._start(session, resolution)
+
+    def _start(self, session: Session, resolution: Resolution | None) -> None:
+        self._session = session
+        self._resolution = resolution
+
+    @classmethod
+    def unauthenticated(
+        cls,
+        site: str,
+        *,
+        tls: TLSOptions | None = None,
+        client_name: str | None = None,
+        timeout: float = TIMEOUT,
+        retry: RetryPolicy | None = None,
+    ) -> Self:
+        """A client without a key, for the calls that need none: `get_server_settings()` and `fetch_api_key()`.
+
+        `site` is normalised, as in Credentials.
+        """
+        client = cls.__new__(cls)
+        session = Session(
+            site=site,
+            credentials=None,
+            tls=tls or TLSOptions(),
+            user_agent=user_agent(client_name),
+            timeout=timeout,
+            retry=retry or RetryPolicy(),
+        )
+        client._start(session, None)  # noqa: SLF001 - a constructor of the same class
+        return client
+
+    @property
+    def email(self) -> str:
+        """The account's email."""
+        return self._session.credentials.email if self._session.credentials is not None else ""
+
+    @property
+    def site(self) -> str | None:
+        """The site that calls go to; None where none is set, and then every call says so."""
+        return self._session.site
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The credentials in force; others than at the start where the key was replaced meanwhile."""
+        return self._session.credentials
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"

@@ -1,0 +1,125 @@
+"""The values of an exchange over HTTP, without an HTTP library: a request, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from keybearer.client.wire import Answer
+from keybearer.errors import ConnectionFailed
+from keybearer.secret import Secret
+
+T = TypeVar("T")
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing, so a call may be made again when nobody knows what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file to upload."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """A call of the API, not yet made: `path` is quoted and below `/api/v1/`; `read` makes the typed result.
+
+    `timeout` is in seconds; None means the client's own. What is not `authenticated` is sent without the key.
+    """
+
+    method: str
+    path: str
+    read: Callable[[Mapping[str, Any]], T]
+    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
+    files: tuple[FilePart, ...] = ()
+    authenticated: bool = True
+    timeout: float | None = None
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the call changes nothing on the server."""
+        return self.method in SAFE_METHODS
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request, ready to be sent. `form` is None where there is no body; secrets are revealed by what sends it."""
+
+    method: str
+    url: str
+    timeout: float
+    user_agent: str
+    authorization: Secret | None = None
+    form: tuple[tuple[str, str | Secret], ...] | None = None
+    files: tuple[FilePart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. The names of `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No answer. `sent` is False where the server has surely not got the request."""
+
+    error: ConnectionFailed
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Step: send the request. Its outcome is a Response or a Failure."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Step: let so many seconds pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Step: call the function, which may take its time over files; its outcome is what it returns."""
+
+    function: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Step of an event loop: hand an event to the bot."""
+
+    event: Answer
+
+
+Step: TypeAlias = Send | Pause | Call | Deliver
+Flow: TypeAlias = Generator[Step, Any, T]
+"""A call as steps. It yields a step, is sent the outcome, and returns the value of the call, or raises."""
+
+
+def send(request: Request) -> Flow[Response | Failure]:
+    """The step of sending, typed."""
+    outcome: Response | Failure = yield Send(request)
+    return outcome
+
+
+def pause(seconds: float) -> Flow[None]:
+    """The step of waiting, typed."""
+    yield Pause(seconds)
+
+
+def call(function: Callable[[], T]) -> Flow[T]:
+    """The step of calling, typed."""
+    outcome: T = yield Call(function)
+    return outcome

@@ -1,0 +1,48 @@
+"""Methods of the clients made of the functions that build calls, so that each call is written down once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from keybearer.client.exchange import Operation
+from keybearer.client.protocol import Composite
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def blocking(build: Callable[P, Operation[T] | Composite[T]]) -> Callable[Concatenate[Any, P], T]:
+    """A method of Client that makes the call and returns its result."""
+
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ANN401 - a client
+        result: T = self.perform(build(*args, **kwargs))
+        return result
+
+    return _like(method, build)
+
+
+def awaiting(
+    build: Callable[P, Operation[T] | Composite[T]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """A method of AsyncClient that makes the call and returns its result."""
+
+    async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ANN401 - a client
+        result: T = await self.perform(build(*args, **kwargs))
+        return result
+
+    return _like(method, build)
+
+
+def _like(method: Callable[P, T], build: Callable[..., object]) -> Callable[P, T]:
+    """The method with the name, the text and the arguments of the function, and the type of its result, for help()."""
+    functools.update_wrapper(method, build)
+    signature = inspect.signature(build)
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    returned = str(signature.return_annotation).partition("[")[2].removesuffix("]")
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # inspect reads it from any callable
+        parameters=[itself, *signature.parameters.values()], return_annotation=returned
+    )
+    return method

@@ -1,0 +1,75 @@
+"""Calls about accounts: one's own and others'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keybearer.client.exchange import Operation
+from keybearer.client.models import FoundUser, Members, NewUser, Profile, User
+from keybearer.client.parameters import merged, segment
+from keybearer.client.wire import Answer
+
+
+def get_profile(request: Mapping[str, Any] | None = None) -> Operation[Profile]:
+    """The caller's own account."""
+    return Operation("GET", "users/me", Profile.parse, request or {})
+
+
+def get_users(request: Mapping[str, Any] | None = None, **options: Any) -> Operation[Members]:  # noqa: ANN401
+    """All accounts of the organization, the deactivated ones and the bots too.
+
+    Options are Zulip's: `client_gravatar`, `include_custom_profile_fields`, `user_ids`.
+    """
+    return Operation("GET", "users", Members.parse, merged(request, **options))
+
+
+def _user(answer: Mapping[str, Any]) -> User:
+    return FoundUser.parse(answer).user
+
+
+def get_user_by_id(user_id: int, **options: Any) -> Operation[User]:  # noqa: ANN401
+    """An account by its number. Raises APIError where there is none."""
+    return Operation("GET", f"users/{int(user_id)}", _user, options)
+
+
+def get_user_by_email(email: str, **options: Any) -> Operation[User]:  # noqa: ANN401
+    """An account by its email. Raises APIError where there is none that the caller may see."""
+    return Operation("GET", f"users/{segment(email)}", _user, options)
+
+
+def create_user(
+    request: Mapping[str, Any] | None = None,
+    *,
+    email: str | None = None,
+    password: str | None = None,
+    full_name: str | None = None,
+) -> Operation[NewUser]:
+    """Make an account for a person. For those who may, by the server's own settings."""
+    parameters = merged(request, email=email, password=password, full_name=full_name)
+    return Operation("POST", "users", NewUser.parse, parameters)
+
+
+def update_user_by_id(user_id: int, **changes: Any) -> Operation[Answer]:  # noqa: ANN401
+    """Change an account: `full_name`, `role` (100, 200, 300, 400 or 600), `profile_data`. For administrators."""
+    return Operation("PATCH", f"users/{int(user_id)}", Answer.parse, changes)
+
+
+def deactivate_user_by_id(user_id: int) -> Operation[Answer]:
+    """Deactivate an account and its bots. For administrators."""
+    return Operation("DELETE", f"users/{int(user_id)}", Answer.parse)
+
+
+def reactivate_user_by_id(user_id: int) -> Operation[Answer]:
+    """Reactivate an account or a bot. For administrators, and for owners of the bot."""
+    return Operation("POST", f"users/{int(user_id)}/reactivate", Answer.parse)
+
+
+def deactivate_own_user() -> Operation[Answer]:
+    """Deactivate the caller's own account."""
+    return Operation("DELETE", "users/me", Answer.parse)
+
+
+def update_presence(request: Mapping[str, Any] | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+    """Tell that the caller is there: `status` is `active` or `idle`. People only."""
+    return Operation("POST", "users/me/presence", Answer.parse, merged(request, **options))

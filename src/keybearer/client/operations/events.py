@@ -1,0 +1,46 @@
+"""Calls about event queues. `events()` of the clients makes them by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keybearer.client.conversation import Events, Queue
+from keybearer.client.exchange import Operation
+from keybearer.client.operations.messages import Narrow
+from keybearer.client.wire import Answer
+
+LONG_POLL = 100.0
+"""Seconds to wait for events. Servers send a heartbeat about every 50, and hold no poll longer than 90."""
+
+
+def register(
+    event_types: Sequence[str] | None = None,
+    narrow: Narrow | None = None,
+    **options: Any,  # noqa: ANN401 - whatever else the server takes
+) -> Operation[Queue]:
+    """Open an event queue, for all events or some types. Options are Zulip's: `fetch_event_types`,
+    `all_public_streams`, `apply_markdown`, …
+    """
+    parameters = {"event_types": event_types, "narrow": narrow, **options}
+    return Operation("POST", "register", Queue.parse, parameters)
+
+
+def get_events(
+    *,
+    queue_id: str,
+    last_event_id: int = -1,
+    timeout: float | None = None,
+    **options: Any,  # noqa: ANN401 - whatever else the server takes
+) -> Operation[Events]:
+    """The events after `last_event_id`. Waits for one, unless `dont_block=True`; `timeout` is in seconds.
+
+    Raises EventQueueLost where the server does not have the queue any more.
+    """
+    parameters = {"queue_id": queue_id, "last_event_id": last_event_id, **options}
+    return Operation("GET", "events", Events.parse, parameters, timeout=timeout or LONG_POLL)
+
+
+def deregister(queue_id: str, timeout: float | None = None) -> Operation[Answer]:
+    """Close an event queue."""
+    return Operation("DELETE", "events", Answer.parse, {"queue_id": queue_id}, timeout=timeout)

@@ -1,0 +1,122 @@
+"""Calls about messages. Those that Zulip's bindings give a dict take one here too, or the same names as arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+from keybearer.client.conversation import (
+    FoundMessage,
+    Messages,
+    RenderedMessage,
+    SentMessage,
+    UploadedFile,
+)
+from keybearer.client.exchange import Operation
+from keybearer.client.parameters import merged
+from keybearer.client.uploads import file_part
+from keybearer.client.wire import Answer
+from keybearer.errors import UnusableRequest
+
+Request = Mapping[str, Any]
+Narrow = Sequence[Sequence[object] | Mapping[str, object]]
+"""Filters such as `[["channel", "general"], ["topic", "lunch"]]`."""
+
+
+def send_message(
+    request: Request | None = None,
+    *,
+    to: str | int | Sequence[str] | Sequence[int] | None = None,
+    content: str | None = None,
+    topic: str | None = None,
+    type: str | None = None,  # noqa: A002 - Zulip's name
+    **options: Any,  # noqa: ANN401 - whatever else the server takes
+) -> Operation[SentMessage]:
+    """Send a message, to a channel (`to` its name or number, with a `topic`) or to people (`to` their emails or ids).
+
+    Without `type` it is `stream` where there is a topic, else `private`: the words that every server knows.
+    """
+    parameters = merged(request, type=type, to=to, topic=topic, content=content, **options)
+    if "type" not in parameters:
+        parameters["type"] = "stream" if {"topic", "subject"} & parameters.keys() else "private"
+    if parameters["type"] in {"private", "direct"} and isinstance(parameters.get("to"), str | int):
+        parameters["to"] = _recipients(parameters["to"])
+    return Operation("POST", "messages", SentMessage.parse, parameters)
+
+
+def _recipients(to: object) -> object:
+    """One person as the list that servers want; a text that is a list already stays as it is."""
+    return to if isinstance(to, str) and to.lstrip().startswith("[") else [to]
+
+
+def get_messages(
+    request: Request | None = None,
+    *,
+    anchor: int | str | None = None,
+    num_before: int | None = None,
+    num_after: int | None = None,
+    narrow: Narrow | None = None,
+    **options: Any,  # noqa: ANN401 - whatever else the server takes
+) -> Operation[Messages]:
+    """Messages around `anchor`: a number, `newest`, `oldest` or `first_unread`."""
+    parameters = merged(request, anchor=anchor, num_before=num_before, num_after=num_after, narrow=narrow, **options)
+    return Operation("GET", "messages", Messages.parse, parameters)
+
+
+def get_raw_message(message_id: int, **options: Any) -> Operation[FoundMessage]:  # noqa: ANN401
+    """One message, with its Markdown text."""
+    return Operation("GET", f"messages/{int(message_id)}", FoundMessage.parse, options)
+
+
+def update_message(request: Request | None = None, **changes: Any) -> Operation[Answer]:  # noqa: ANN401
+    """Edit the message `message_id`: its `content`, its `topic`, its `stream_id`."""
+    parameters = merged(request, **changes)
+    message_id = _message_id(parameters)
+    return Operation("PATCH", f"messages/{message_id}", Answer.parse, parameters)
+
+
+def delete_message(message_id: int) -> Operation[Answer]:
+    """Delete a message."""
+    return Operation("DELETE", f"messages/{int(message_id)}", Answer.parse)
+
+
+def _message_id(parameters: dict[str, object]) -> int:
+    value = parameters.get("message_id")
+    if not isinstance(value, int | str) or not str(value).isdigit():
+        raise UnusableRequest("There is no message_id, or it is not a number", hint="Pass message_id")
+    return int(value)
+
+
+def _reaction(method: str, request: Request | None, options: Mapping[str, Any]) -> Operation[Answer]:
+    parameters = merged(request, **options)
+    return Operation(method, f"messages/{_message_id(parameters)}/reactions", Answer.parse, parameters)
+
+
+def add_reaction(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+    """Put `emoji_name` under the message `message_id`."""
+    return _reaction("POST", request, options)
+
+
+def remove_reaction(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+    """Take `emoji_name` from under the message `message_id`."""
+    return _reaction("DELETE", request, options)
+
+
+def update_message_flags(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+    """`op` (`add` or `remove`) the `flag` (`read`, `starred`, …) of the `messages`, a list of numbers."""
+    return Operation("POST", "messages/flags", Answer.parse, merged(request, **options))
+
+
+def render_message(request: Request | None = None, *, content: str | None = None) -> Operation[RenderedMessage]:
+    """Markdown as the server renders it."""
+    return Operation("POST", "messages/render", RenderedMessage.parse, merged(request, content=content))
+
+
+def upload_file(file: IO[bytes]) -> Operation[UploadedFile]:
+    """Put a file, open in binary mode, onto the server. It is read whole."""
+    return Operation("POST", "user_uploads", UploadedFile.parse, files=(file_part(file),))
+
+
+def set_typing_status(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
+    """Tell that the caller starts or stops typing: `op`, `to`, and what Zulip asks beside."""
+    return Operation("POST", "typing", Answer.parse, merged(request, **options))

@@ -1,0 +1,257 @@
+"""Between our values and httpx2's: requests out, responses in, and its errors as ours. The only module that knows
+httpx2; both clients use it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+import urllib.request
+from collections.abc import Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx2
+
+from keybearer.client.exchange import Failure, Request, Response
+from keybearer.client.handshake import explain, probe
+from keybearer.client.session import Session
+from keybearer.client.tls import build_context
+from keybearer.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
+from keybearer.secret import Secret
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for a connection to come about, however long its answer may then take."""
+
+_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
+"""What sending may raise. Asynchronously, a TLS alert after the handshake arrives as a bare ssl.SSLError."""
+
+
+class Transport:
+    """Sends requests for the synchronous client."""
+
+    def __init__(self, session: Session) -> None:
+        """Prepare to connect. Raises TLSFailed for certificate files that cannot be used, Unreachable for proxies."""
+        self._session = session
+        self._context = _context_for(session)
+        try:
+            self._http = httpx2.Client(**_settings(self._context))
+        except (ValueError, ImportError) as error:
+            unusable = _unusable_proxy(error)
+        else:
+            return
+        raise unusable
+
+    def send(self, request: Request) -> Response | Failure:
+        """The answer, or why there is none."""
+        try:
+            return _read(self._http.send(_build(self._http, request)))
+        except _ERRORS as error:
+            failed = _failure(error, self._session)
+        look = _look_closer(failed, self._session, self._context)
+        return look() if look else failed
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class AsyncTransport:
+    """Sends requests for the asynchronous client."""
+
+    def __init__(self, session: Session, context: ssl.SSLContext) -> None:
+        self._session = session
+        self._context = context
+        try:
+            self._http = httpx2.AsyncClient(**_settings(context))
+        except (ValueError, ImportError) as error:
+            unusable = _unusable_proxy(error)
+        else:
+            return
+        raise unusable
+
+    @classmethod
+    async def open(cls, session: Session) -> AsyncTransport:
+        """Prepare to connect, off the event loop since files are read. Raises what Transport raises."""
+        return cls(session, await asyncio.to_thread(_context_for, session))
+
+    async def send(self, request: Request) -> Response | Failure:
+        """The answer, or why there is none."""
+        try:
+            return _read(await self._http.send(_build(self._http, request)))
+        except _ERRORS as error:
+            failed = _failure(error, self._session)
+        look = _look_closer(failed, self._session, self._context)
+        return await asyncio.to_thread(look) if look else failed
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
+def _context_for(session: Session) -> ssl.SSLContext:
+    """The TLS context; a bare one where the site is plain http, so that no certificate is read for nothing."""
+    site = session.required_site()
+    if urlsplit(site).scheme == "http":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return build_context(session.tls, site=site)
+
+
+def _settings(context: ssl.SSLContext) -> dict[str, Any]:
+    """The arguments for httpx2's clients. The environment's proxies count; netrc and cookies never do."""
+    return {
+        "verify": context,
+        "trust_env": True,
+        "follow_redirects": False,
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        "headers": {"Accept": "application/json", "Accept-Language": "en"},
+    }
+
+
+def _unusable_proxy(error: Exception) -> Unreachable:
+    kind = "of a kind that needs the package socksio" if isinstance(error, ImportError) else "no proxy's address"
+    return Unreachable(
+        f"A proxy variable (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is {kind}",
+        hint="Write it like http://proxy.example.com:3128, or unset it; NO_PROXY exempts hosts",
+    )
+
+
+def _look_closer(failed: Failure, session: Session, context: ssl.SSLContext) -> Callable[[], Failure] | None:
+    """What finds out whether a connection that broke off at once did so over TLS; None where that is out of question.
+
+    Behind a proxy the server cannot be asked directly.
+    """
+    site = session.site or ""
+    if session.reached or not site.startswith("https:") or not failed.sent or not isinstance(failed.error, Unreachable):
+        return None
+    if urllib.request.getproxies():
+        return None
+
+    def look() -> Failure:
+        found = probe(site, context, has_client_certificate=bool(session.tls.client_cert))
+        return Failure(found, failed.sent) if found else failed
+
+    return look
+
+
+def _build(client: httpx2.Client | httpx2.AsyncClient, request: Request) -> httpx2.Request:
+    """The request as httpx2 has it."""
+    headers = {"User-Agent": request.user_agent}
+    if request.authorization is not None:
+        headers["Authorization"] = request.authorization.reveal()
+    body: dict[str, Any] = {}
+    if request.form is not None:
+        pairs = [(name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.form]
+        if request.files:
+            body["data"] = dict(pairs)
+            body["files"] = [
+                (f"file{number or ''}", (one.name, one.content)) for number, one in enumerate(request.files)
+            ]
+        elif pairs:
+            body["content"] = urlencode(pairs).encode("ascii")
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+    timeout = httpx2.Timeout(request.timeout, connect=min(CONNECT_TIMEOUT, request.timeout))
+    return client.build_request(request.method, request.url, headers=headers, timeout=timeout, **body)
+
+
+def _read(response: httpx2.Response) -> Response:
+    """The response as we have it."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(response.status_code, headers, response.content)
+
+
+def _failure(error: Exception, session: Session) -> Failure:
+    """What became of a request that had no answer.
+
+    The error is a new one with no link to httpx2's, which holds the request and so the key.
+    """
+    site = session.site or ""
+    sent = not isinstance(
+        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol
+    )
+    root = _root(error)
+    if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError):
+        return Failure(explain(root, site=site, has_client_certificate=bool(session.tls.client_cert)), sent)
+    return Failure(_plain(error, root, site), sent)
+
+
+_EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], ...] = (
+    (
+        httpx2.ConnectTimeout,
+        TimedOut,
+        "{site} did not take the connection in time",
+        "Check the address, the network and proxies",
+    ),
+    (
+        httpx2.TimeoutException,
+        TimedOut,
+        "{site} did not answer in time",
+        "Try again, or give the call a longer timeout",
+    ),
+    (
+        httpx2.ProxyError,
+        Unreachable,
+        "The proxy refused to connect to {site}",
+        "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+    ),
+    (
+        httpx2.ConnectError,
+        Unreachable,
+        "No connection to {site}{why}",
+        "Check that the server is running, and the port",
+    ),
+    (httpx2.InvalidURL, Unreachable, "{site} is no address that can be connected to", "Correct the site"),
+    (httpx2.UnsupportedProtocol, Unreachable, "{site} is no address that can be connected to", "Correct the site"),
+    (httpx2.DecodingError, Unreachable, "The answer of {site} is garbled", "A proxy in between may be at fault"),
+    (
+        Exception,
+        Unreachable,
+        "{site} broke the connection off{why}",
+        "Try again; if it stays so, check that the site is right",
+    ),
+)
+"""What to say of each of httpx2's errors; the first that fits counts."""
+
+
+def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed:
+    if isinstance(root, socket.gaierror):
+        return Unreachable(f"There is no host {_host(site)!r}", hint="Check the site's spelling and the network")
+    if isinstance(root, ssl.SSLEOFError):
+        return TLSFailed(
+            f"{site} closed the connection during the TLS handshake",
+            reason="other",
+            hint="Check the port, and whether a proxy or firewall is in between",
+        )
+    kind, text, hint = next((kind, text, hint) for match, kind, text, hint in _EXPLANATIONS if isinstance(error, match))
+    return kind(text.format(site=site, why=_words(root)), hint=hint)
+
+
+def _root(error: BaseException) -> BaseException:
+    """The system's or OpenSSL's own error at the end of the chain."""
+    found = error
+    seen = 0
+    following: BaseException | None = error
+    while following is not None and seen < 16:
+        seen += 1
+        if isinstance(following, OSError) and (following.errno is not None or isinstance(following, ssl.SSLError)):
+            found = following
+        following = following.__cause__ or following.__context__
+    return found
+
+
+def _words(root: BaseException) -> str:
+    number = root.errno if isinstance(root, OSError) else None
+    words = {
+        errno.ECONNREFUSED: "nothing listens there",
+        errno.EHOSTUNREACH: "no route to the host",
+        errno.ENETUNREACH: "the network is unreachable",
+        errno.ECONNRESET: "it was reset",
+    }
+    return f": {words[number]}" if number in words else ""
+
+
+def _host(site: str) -> str:
+    return urlsplit(site).hostname or site
