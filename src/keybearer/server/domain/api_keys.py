@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.realms import Realm
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,17 @@ class RevealedKey:
 
     record: APIKeyRecord
     api_key: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedKey:
+    """Whose key a request bears, as the database had it when it was asked, after the request began.
+
+    That a key is known says nothing yet: it may be `revoked` or expired, its account or realm deactivated.
+    """
+
+    key_id: int
+    revoked: bool
+    expires_at: datetime | None
+    account: Account
+    realm: Realm

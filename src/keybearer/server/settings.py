@@ -1,0 +1,204 @@
+"""The server's settings: read once, from flags and the environment, and handed on as one frozen value."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from keybearer.errors import SettingError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 9991
+DATABASE_FILE = "keybearer.db"
+SECRETS_FILE = "secrets.json"
+
+VARIABLES = {
+    "data_dir": "KEYBEARER_DATA_DIR",
+    "database_url": "KEYBEARER_DATABASE_URL",
+    "secrets_file": "KEYBEARER_SECRETS",
+    "host": "KEYBEARER_HOST",
+    "port": "KEYBEARER_PORT",
+    "workers": "KEYBEARER_WORKERS",
+    "development": "KEYBEARER_DEVELOPMENT",
+    "smtp_url": "KEYBEARER_SMTP_URL",
+    "trusted_proxies": "KEYBEARER_TRUSTED_PROXIES",
+    "api_limit": "KEYBEARER_API_LIMIT",
+    "failure_limit": "KEYBEARER_FAILURE_LIMIT",
+    "tls_cert": "KEYBEARER_TLS_CERT",
+    "tls_key": "KEYBEARER_TLS_KEY",
+    "tls_client_ca": "KEYBEARER_TLS_CLIENT_CA",
+}
+"""Setting → the environment variable that stands for it."""
+
+_LIMIT = re.compile(r"[1-9]\d*\s*(/|per)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE | re.ASCII)
+_DATABASE_SCHEMES = ("sqlite:///", "sqlite+aiosqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one server runs.
+
+    `database_url` and `smtp_url` may hold passwords, so the repr leaves them out. Left empty, the database is an
+    SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
+    X-Forwarded-* headers are believed. The limits are in the notation of the limits package: `200/minute`.
+
+    Raises SettingError for a value that cannot be used.
+    """
+
+    data_dir: Path
+    database_url: str = field(default="", repr=False)
+    secrets_file: Path = Path()
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    workers: int = 1
+    development: bool = False
+    smtp_url: str | None = field(default=None, repr=False)
+    trusted_proxies: tuple[Network, ...] = ()
+    api_limit: str = "200/minute"
+    failure_limit: str = "60/minute"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+
+    def __post_init__(self) -> None:
+        # A frozen value is completed here, before anybody sees it.
+        if not self.database_url:
+            path = quote(str(self.data_dir.absolute() / DATABASE_FILE))
+            object.__setattr__(self, "database_url", f"sqlite:///{path}")
+        if self.secrets_file == Path():
+            object.__setattr__(self, "secrets_file", self.data_dir / SECRETS_FILE)
+        self._check()
+
+    def _check(self) -> None:
+        if not self.database_url.startswith(_DATABASE_SCHEMES):
+            raise SettingError(
+                VARIABLES["database_url"],
+                "this is not a database address that Keybearer knows",
+                hint="Write sqlite:////path/to/keybearer.db or postgresql://user:password@host/database.",
+            )
+        if not 0 <= self.port <= 65535:
+            raise SettingError(VARIABLES["port"], f"{self.port} is not a port", hint="Ports go from 0 to 65535.")
+        if self.workers < 1:
+            raise SettingError(VARIABLES["workers"], f"{self.workers} workers cannot serve", hint="Give 1 or more.")
+        for name in ("api_limit", "failure_limit"):
+            if not _LIMIT.fullmatch(getattr(self, name).strip()):
+                raise SettingError(
+                    VARIABLES[name],
+                    f"{getattr(self, name)!r} is not a limit",
+                    hint="Write a number of calls and a time, as in 200/minute.",
+                )
+        if self.smtp_url is not None and not re.match(r"smtps?(\+starttls)?://[^/]", self.smtp_url):
+            raise SettingError(
+                VARIABLES["smtp_url"],
+                "this is not the address of a mail server",
+                hint="Write smtp://user:password@host:port, or smtps:// for TLS from the start.",
+            )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing = "tls_key" if self.tls_key is None else "tls_cert"
+            raise SettingError(
+                VARIABLES[missing], "TLS needs both a certificate and its key", hint="Give both, or neither."
+            )
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise SettingError(
+                VARIABLES["tls_client_ca"],
+                "client certificates can be asked for only over TLS",
+                hint="Give a certificate and its key too.",
+            )
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the server itself speaks TLS (a proxy before it may all the same)."""
+        return self.tls_cert is not None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:  # noqa: ANN401  one type per field
+        """The settings that `environ` states; `overrides` (flags) win where they are not None.
+
+        An empty variable counts as unset.
+        """
+        unknown = overrides.keys() - VARIABLES.keys()
+        if unknown:
+            raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
+        values = {name: value for name, value in overrides.items() if value is not None}
+        for name, variable in VARIABLES.items():
+            if name not in values and environ.get(variable):
+                values[name] = _PARSERS.get(name, _text)(variable, environ[variable])
+        if "data_dir" not in values:
+            values["data_dir"] = default_data_dir(environ)
+        return cls(**values)
+
+    def to_environ(self) -> dict[str, str]:
+        """The variables from which `from_environ` makes these settings again, with "" for what is unset."""
+        return {VARIABLES[each.name]: _as_text(getattr(self, each.name)) for each in fields(self)}
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """`$XDG_DATA_HOME/keybearer`, by the XDG rules: a relative path there is ignored."""
+    home = environ.get("XDG_DATA_HOME", "")
+    base = Path(home) if home and Path(home).is_absolute() else Path(environ.get("HOME") or Path.home(), ".local/share")
+    return base / "keybearer"
+
+
+def _text(_variable: str, text: str) -> str:
+    return text
+
+
+def _path(_variable: str, text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _number(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingError(variable, f"{text!r} is not a number") from None
+
+
+def _flag(variable: str, text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in words:
+        raise SettingError(variable, f"{text!r} is neither yes nor no", hint="Write 1 or 0.")
+    return words[text.strip().lower()]
+
+
+def _networks(variable: str, text: str) -> tuple[Network, ...]:
+    networks = []
+    for each in text.replace(",", " ").split():
+        try:
+            networks.append(ipaddress.ip_network(each))
+        except ValueError as error:
+            raise SettingError(
+                variable, f"{error}", hint="Write addresses or networks with commas between: 10.0.0.0/8, ::1."
+            ) from None
+    return tuple(networks)
+
+
+_PARSERS: dict[str, Callable[[str, str], object]] = {
+    "data_dir": _path,
+    "secrets_file": _path,
+    "port": _number,
+    "workers": _number,
+    "development": _flag,
+    "trusted_proxies": _networks,
+    "tls_cert": _path,
+    "tls_key": _path,
+    "tls_client_ca": _path,
+}
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return os.fspath(value) if isinstance(value, Path) else str(value)

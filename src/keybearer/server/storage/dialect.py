@@ -1,0 +1,40 @@
+"""Where SQLite and PostgreSQL differ in a statement. How each is connected to is in `sqlite.py` and `postgresql.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+SelectT = TypeVar("SelectT", bound=Select[Any])
+Insert = postgresql.Insert | sqlite.Insert
+
+
+def locked(statement: SelectT) -> SelectT:
+    """The statement, holding the rows it finds until the transaction ends.
+
+    PostgreSQL locks the rows. SQLite renders nothing: its writers come one after another, from BEGIN on.
+    """
+    return statement.with_for_update()
+
+
+async def upsert(connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]) -> None:
+    """Insert a row, or give the row that has the same `key` columns the other values."""
+    changed = {name: value for name, value in values.items() if name not in key}
+    statement = _insert(connection, table).values(**values)
+    await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
+
+
+async def insert_or_ignore(
+    connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]
+) -> bool:
+    """Insert a row unless one has the same `key` columns; True if it was inserted."""
+    statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
+    return (await connection.execute(statement.returning(*table.primary_key.columns))).first() is not None
+
+
+def _insert(connection: AsyncConnection, table: Table) -> Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

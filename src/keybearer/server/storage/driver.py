@@ -1,0 +1,92 @@
+"""What the engine asks of a database driver, and which driver a database address calls for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from keybearer.errors import StorageError
+
+
+class Lookup(Protocol):
+    """One prepared question, asked of the driver directly: rows by a list of binary values.
+
+    Each call is a query of its own that begins after the call, so it sees everything committed before it.
+    """
+
+    async def fetch(self, values: Sequence[bytes]) -> Sequence[Sequence[Any]]:
+        """The rows for these values. Raises StorageError; the next call tries anew."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class Driver(Protocol):
+    """One database, and how it is connected to."""
+
+    dialect_name: str
+    writers_queue: bool
+    """Whether writers of one process take turns before they ask the database."""
+
+    def reader(self) -> AsyncEngine:
+        """Connections whose transactions see one state of the database and cannot change it."""
+        ...
+
+    def writer(self) -> AsyncEngine:
+        """Connections whose transactions write."""
+        ...
+
+    def migrator(self) -> AsyncEngine:
+        """One connection whose transaction may change the schema."""
+        ...
+
+    def is_there(self) -> bool:
+        """Whether there is anything to connect to yet; a server is taken to be."""
+        ...
+
+    async def keep_copy(self, revision: str) -> Path | None:
+        """Copy the database, as it was before this migration, beside itself; None where it is not a file."""
+        ...
+
+    async def take_migration_lock(self, connection: AsyncConnection) -> None:
+        """Wait until nobody else migrates; held until the transaction ends."""
+        ...
+
+    async def check_after_migration(self, connection: AsyncConnection) -> None:
+        """Raise StorageError if the migration left rows that break a rule. Called before it is committed."""
+        ...
+
+    def lookup(self, columns: Sequence[Any], source: Any, by: Any) -> Lookup:  # noqa: ANN401  SQLAlchemy's own types
+        """The question for `columns` of `source` where the binary column `by` is one of the values."""
+        ...
+
+    def explain(self, error: Exception) -> StorageError | None:
+        """What a failure of the driver means to the operator; None where the failure is the program's own."""
+        ...
+
+
+def driver_for(url: str) -> Driver:
+    """The driver for a database address. Raises StorageError where its package is not installed."""
+    if url.startswith("sqlite"):
+        name = "sqlite"
+    elif url.startswith("postgres"):
+        name = "postgresql"
+    else:
+        raise StorageError(
+            "This is not a database address that Keybearer knows",
+            hint="Write sqlite:////path/to/keybearer.db or postgresql://user:password@host/database.",
+        )
+    try:
+        module = importlib.import_module(f"keybearer.server.storage.{name}")
+    except ModuleNotFoundError as error:
+        raise StorageError(
+            f"The package {error.name} is missing", hint=f"Install it with: pip install 'keybearer[server,{name}]'"
+        ) from None
+    driver: Driver = module.connect(url)
+    return driver

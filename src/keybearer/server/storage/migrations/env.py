@@ -1,0 +1,15 @@
+"""What Alembic runs: the steps, on the connection and in the transaction that `schema.migrate` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from keybearer.server.storage.tables import metadata
+
+connection = context.config.attributes["connection"]
+# SQLite alters little in place, so its tables are rebuilt where need be (batch mode).
+context.configure(
+    connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True, compare_type=True
+)
+with context.begin_transaction():
+    context.run_migrations()

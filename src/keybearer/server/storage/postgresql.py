@@ -1,0 +1,143 @@
+"""PostgreSQL, through asyncpg."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, select, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # noqa: N812  it is a class
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from keybearer.errors import StorageError
+
+CONNECT_TIMEOUT = 10.0
+LOOKUP_TIMEOUT = 5.0
+STATEMENT_TIMEOUT = 30.0
+"""Seconds after which the server is taken to be gone."""
+
+READERS = 5
+WRITERS = 5
+
+_MIGRATION_LOCK = 0x6B657962  # "keyb": an advisory lock that no other program takes by chance
+
+
+def connect(url: str) -> PostgreSQLDriver:
+    """The driver for an address as libpq and asyncpg understand it."""
+    return PostgreSQLDriver("postgresql://" + url.partition("://")[2])
+
+
+class PostgreSQLDriver:
+    """A PostgreSQL database, given by its address."""
+
+    dialect_name = "postgresql"
+    writers_queue = False
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def reader(self) -> AsyncEngine:
+        return self._engine(READERS).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def writer(self) -> AsyncEngine:
+        return self._engine(WRITERS)
+
+    def migrator(self) -> AsyncEngine:
+        return self._engine(1)
+
+    def _engine(self, connections: int) -> AsyncEngine:
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self.open,
+            pool_size=connections,
+            max_overflow=connections,
+            pool_pre_ping=True,
+        )
+
+    async def open(self, *, command_timeout: float = STATEMENT_TIMEOUT) -> Any:  # noqa: ANN401  asyncpg has no types
+        """A connection of the driver's own. Raises StorageError where the server does not let us in."""
+        try:
+            return await asyncpg.connect(self._dsn, timeout=CONNECT_TIMEOUT, command_timeout=command_timeout)
+        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _not_let_in(error) from None
+
+    def is_there(self) -> bool:
+        return True
+
+    async def keep_copy(self, revision: str) -> None:
+        """A server has backups of its own."""
+
+    async def take_migration_lock(self, connection: AsyncConnection) -> None:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+
+    async def check_after_migration(self, connection: AsyncConnection) -> None:
+        """PostgreSQL has checked each statement."""
+
+    def lookup(self, columns: Sequence[Any], source: Any, by: Any) -> PostgreSQLLookup:  # noqa: ANN401
+        values = bindparam("values", type_=ARRAY(LargeBinary))
+        statement = select(*columns).select_from(source).where(by == any_(values))
+        dialect = AsyncpgDialect()  # type: ignore[no-untyped-call]
+        return PostgreSQLLookup(self, str(statement.compile(dialect=dialect)))
+
+    def explain(self, error: Exception) -> StorageError | None:
+        if isinstance(error, PoolTimeout):
+            return StorageError("The database is too busy", hint="Try again in a moment.")
+        is_outage = isinstance(error, OperationalError | InterfaceError | InternalError) or (
+            isinstance(error, DBAPIError) and error.connection_invalidated
+        )
+        if is_outage or isinstance(error, TimeoutError | asyncpg.PostgresConnectionError):
+            return StorageError("The PostgreSQL server cannot be used", hint="Check that it runs, then try again.")
+        return None
+
+
+def _not_let_in(error: Exception) -> StorageError:
+    if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
+        return StorageError(
+            "The PostgreSQL server refuses the user or the password", hint="Check KEYBEARER_DATABASE_URL."
+        )
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return StorageError("The database does not exist on the PostgreSQL server", hint="Create it with createdb.")
+    if isinstance(error, asyncpg.PostgresError):
+        return StorageError(f"The PostgreSQL server refuses the connection ({error.sqlstate})")
+    if isinstance(error, ValueError | asyncpg.InterfaceError):
+        return StorageError("The address of the PostgreSQL database is malformed", hint="Check KEYBEARER_DATABASE_URL.")
+    return StorageError(
+        "The PostgreSQL server cannot be reached", hint="Check that it runs, and the host and port of its address."
+    )
+
+
+class PostgreSQLLookup:
+    """A question asked on a connection of its own, which is opened anew after any failure."""
+
+    def __init__(self, driver: PostgreSQLDriver, statement: str) -> None:
+        self._driver = driver
+        self._statement = statement
+        self._connection: Any = None
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, values: Sequence[bytes]) -> Sequence[Sequence[Any]]:
+        async with self._turn:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._driver.open(command_timeout=LOOKUP_TIMEOUT)
+            connection, self._connection = self._connection, None
+            try:
+                rows: Sequence[Sequence[Any]] = await connection.fetch(self._statement, values)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()
+                raise StorageError(
+                    "The PostgreSQL server cannot be used", hint="Check that it runs, then try again."
+                ) from None
+            except BaseException:
+                connection.terminate()
+                raise
+            self._connection = connection
+            return rows
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()

@@ -1,0 +1,116 @@
+"""The schema's version: what it is, what it ought to be, and how it gets there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from keybearer.errors import SchemaError, StorageError
+from keybearer.server.storage.driver import Driver, driver_for
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+REVISIONS = tuple(
+    sorted(
+        found.group(1)
+        for file in (_MIGRATIONS / "versions").iterdir()
+        if (found := re.fullmatch(r"r(\d{4})_\w+\.py", file.name))
+    )
+)
+"""Every step this program knows, by the number in its file's name."""
+
+HEAD = REVISIONS[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What `migrate` did: the revision before (None: there was no schema) and after, and the copy it kept."""
+
+    before: str | None
+    after: str
+    copy: Path | None = None
+
+
+async def migrate(url: str) -> Migration:
+    """Bring the schema of the database at `url` up to this program's, making the database file if there is none.
+
+    All of it or nothing. Of several that start at once, one migrates and the others wait. An SQLite file that has a
+    schema already is copied beside itself first. Raises SchemaError where a newer program has been at work, else
+    StorageError.
+    """
+    driver = driver_for(url)
+    async with _connected(driver, driver.migrator()) as connection:
+        await driver.take_migration_lock(connection)
+        before = await connection.run_sync(_revision)
+        _refuse_newer(before)
+        if before == HEAD:
+            return Migration(before, HEAD)
+        copy = None if before is None else await driver.keep_copy(before)
+        await connection.run_sync(_upgrade)
+        await driver.check_after_migration(connection)
+        return Migration(before, HEAD, copy)
+
+
+async def current_revision(url: str) -> str | None:
+    """The revision of the schema at `url`; None where there is none yet. Raises StorageError."""
+    driver = driver_for(url)
+    if not driver.is_there():
+        return None
+    async with _connected(driver, driver.reader()) as connection:
+        return await connection.run_sync(_revision)
+
+
+async def is_up_to_date(url: str) -> bool:
+    """Whether the schema at `url` is this program's. Raises StorageError."""
+    return await current_revision(url) == HEAD
+
+
+async def check(connection: AsyncConnection) -> None:
+    """Raise SchemaError unless the schema is this program's."""
+    revision = await connection.run_sync(_revision)
+    _refuse_newer(revision)
+    if revision != HEAD:
+        has = "has no schema yet" if revision is None else f"has the schema {revision} of an older Keybearer"
+        raise SchemaError(f"The database {has}", hint="Run: keybearer admin migrate")
+
+
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and revision not in REVISIONS:
+        raise SchemaError(
+            f"The database has the schema {revision} of a newer Keybearer; this one knows up to {HEAD}",
+            hint="Upgrade Keybearer, or restore the backup from before.",
+        )
+
+
+@asynccontextmanager
+async def _connected(driver: Driver, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise driver.explain(error) or StorageError(f"The database cannot be migrated: {error}") from error
+    finally:
+        await engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command, config  # noqa: PLC0415  slow to import, and hardly ever needed
+
+    settings = config.Config()
+    settings.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")

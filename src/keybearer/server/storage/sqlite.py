@@ -1,0 +1,252 @@
+"""SQLite: one file, through aiosqlite, and through sqlite3 itself where every microsecond counts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import LargeBinary, bindparam, event, select
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from keybearer.errors import StorageError
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that a writer waits for a writer in another process."""
+
+READERS = 4
+LARGEST_LOOKUP = 1024
+
+
+def connect(url: str) -> SQLiteDriver:
+    """The driver for `sqlite:///path`. Raises StorageError for a database in memory: workers could not share it."""
+    database = make_url(url).database
+    if not database or ":memory:" in database:
+        raise StorageError(
+            "A database in memory cannot be shared by workers, and is gone at the end",
+            hint="Name a file: sqlite:////path/to/keybearer.db.",
+        )
+    return SQLiteDriver(Path(database))
+
+
+class SQLiteDriver:
+    """An SQLite file. WAL lets readers go on while somebody writes; synchronous=FULL keeps what was committed."""
+
+    dialect_name = "sqlite"
+    writers_queue = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def reader(self) -> AsyncEngine:
+        return self._engine("BEGIN", READERS, "query_only=ON")
+
+    def writer(self) -> AsyncEngine:
+        return self._engine("BEGIN IMMEDIATE", 1)
+
+    def migrator(self) -> AsyncEngine:
+        # Rebuilding a table drops it, and dropping it would carry the deletion on to every row that refers to it.
+        self._create_file()
+        return self._engine("BEGIN IMMEDIATE", 1, "foreign_keys=OFF")
+
+    def _create_file(self) -> None:
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise StorageError(f"The database {self.path} cannot be written: {error.strerror}") from None
+
+    def _engine(self, begin: str, connections: int, *pragmas: str) -> AsyncEngine:
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=_uri(self.path), query={"mode": "rw", "uri": "true"}),
+            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT},
+            pool_size=connections,
+            max_overflow=0,
+        )
+
+        def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's adapted connection
+            cursor = connection.cursor()
+            for pragma in (*_PRAGMAS, *pragmas):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        def start(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        event.listen(engine.sync_engine, "connect", prepare)
+        event.listen(engine.sync_engine, "begin", start)
+        return engine
+
+    def is_there(self) -> bool:
+        return self.path.exists()
+
+    async def keep_copy(self, revision: str) -> Path | None:
+        copy = self.path.with_name(f"{self.path.stem}-{revision}{self.path.suffix}")
+        await asyncio.to_thread(copy_file, self.path, copy)
+        return copy
+
+    async def take_migration_lock(self, connection: AsyncConnection) -> None:
+        """BEGIN IMMEDIATE has done it."""
+
+    async def check_after_migration(self, connection: AsyncConnection) -> None:
+        broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
+        if broken is not None:
+            table, parent = broken._mapping["table"], broken._mapping["parent"]
+            raise StorageError(f"The migration would leave a row of {table} that refers to nothing in {parent}")
+
+    def lookup(self, columns: Sequence[Any], source: Any, by: Any) -> SQLiteLookup:  # noqa: ANN401
+        statements = {}
+        size = 1
+        while size <= LARGEST_LOOKUP:
+            values = [bindparam(f"v{number}", type_=LargeBinary) for number in range(size)]
+            statement = select(*columns).select_from(source).where(by.in_(values))
+            statements[size] = str(statement.compile(dialect=SQLiteDialect_pysqlite()))
+            size *= 2
+        return SQLiteLookup(self.path, statements)
+
+    def explain(self, error: Exception) -> StorageError | None:
+        if isinstance(error, PoolTimeout):
+            return StorageError(f"The database {self.path} is too busy", hint="Try again in a moment.")
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(error, IntegrityError | ProgrammingError) or not isinstance(cause, sqlite3.Error):
+            return None
+        return _explained(cause, self.path)
+
+
+_PRAGMAS = (
+    f"busy_timeout={int(BUSY_TIMEOUT * 1000)}",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",  # an erased sealed key is gone from the file, not only from the table
+    "trusted_schema=OFF",
+)
+
+_HINTS = {
+    sqlite3.SQLITE_FULL: ("there is no room left", "Free some space on its disk."),
+    sqlite3.SQLITE_BUSY: ("another program has been writing to it for too long", "Try again in a moment."),
+    sqlite3.SQLITE_LOCKED: ("another program has been writing to it for too long", "Try again in a moment."),
+    sqlite3.SQLITE_READONLY: ("it cannot be written", "Check who owns the file and its directory."),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Check that it is there, and who owns it and its directory."),
+    sqlite3.SQLITE_PERM: ("it cannot be opened", "Check who owns the file and its directory."),
+    sqlite3.SQLITE_NOTADB: ("it is not an SQLite database", "Name another file, or restore a backup."),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", "Stop the server and restore a backup."),
+    sqlite3.SQLITE_IOERR: ("its disk fails", "Look at the disk and the system's log."),
+}
+
+
+def _explained(error: sqlite3.Error, path: Path) -> StorageError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    what, hint = _HINTS.get(code, (str(error), ""))
+    return StorageError(f"The database {path} cannot be used: {what}", hint=hint)
+
+
+def _uri(path: Path) -> str:
+    # mode=rw goes with it wherever it is used: a database file that is gone is an error, not a new empty one.
+    return "file:" + quote(str(path.absolute()))
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a database that may be in use, as it is at one moment. `target` is replaced in one step. Raises
+    StorageError."""
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with (
+            closing(sqlite3.connect(f"{_uri(source)}?mode=rw", uri=True, timeout=BUSY_TIMEOUT)) as origin,
+            closing(sqlite3.connect(unfinished)) as copy,
+        ):
+            origin.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    except OSError as error:
+        raise StorageError(f"The copy {target} cannot be written: {error.strerror}") from None
+    except sqlite3.Error as error:
+        raise _explained(error, source) from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+class SQLiteLookup:
+    """A question asked on a connection of its own, in a thread of its own."""
+
+    def __init__(self, path: Path, statements: dict[int, str]) -> None:
+        self._path = path
+        self._statements = statements
+        self._questions: SimpleQueue[tuple[asyncio.Future[list[Any]], Sequence[bytes]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def fetch(self, values: Sequence[bytes]) -> Sequence[Sequence[Any]]:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._answer, name="keybearer-lookup", daemon=True)
+            self._thread.start()
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._questions.put((answer, values))
+        return await answer
+
+    async def close(self) -> None:
+        if self._thread is not None:
+            self._questions.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+
+    def _answer(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (question := self._questions.get()) is not None:
+            answer, values = question
+            try:
+                if connection is None:
+                    connection = self._connect()
+                rows, error = self._ask(connection, values), None
+            except sqlite3.Error as failure:
+                rows, error = [], _explained(failure, self._path)
+                if connection is not None:
+                    connection.close()
+                connection = None
+            _deliver(answer, rows, error)
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{_uri(self._path)}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT
+        )
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    def _ask(self, connection: sqlite3.Connection, values: Sequence[bytes]) -> list[Any]:
+        rows: list[Any] = []
+        for start in range(0, len(values), LARGEST_LOOKUP):
+            part = values[start : start + LARGEST_LOOKUP]
+            size = 1 << (len(part) - 1).bit_length()
+            # A few statements of fixed sizes stay prepared; the last value fills the places that are left over.
+            rows += connection.execute(self._statements[size], [*part, *[part[-1]] * (size - len(part))]).fetchall()
+        return rows
+
+
+def _deliver(answer: asyncio.Future[list[Any]], rows: list[Any], error: StorageError | None) -> None:
+    def deliver() -> None:
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(rows)
+        else:
+            answer.set_exception(error)
+
+    try:
+        answer.get_loop().call_soon_threadsafe(deliver)
+    except RuntimeError:
+        return  # the loop is closed: nobody waits any more

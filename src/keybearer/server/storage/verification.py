@@ -1,0 +1,165 @@
+"""Verifying API keys, the hottest path of the program: no cache, and one query for the requests that come together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from keybearer import api_key as api_key_format
+from keybearer.errors import StorageError
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account, EmailVisibility, Role
+from keybearer.server.domain.api_keys import VerifiedKey
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.realms import Realm, SystemGroup
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.secret_ring import SecretRing
+from keybearer.server.storage.tables import accounts, api_keys, from_microseconds, realms
+
+LARGEST_BATCH = 512
+"""Requests that one query answers at most; more wait for the next."""
+
+_COLUMNS = (
+    api_keys.c.digest,
+    api_keys.c.id,
+    api_keys.c.revoked_at,
+    api_keys.c.expires_at,
+    accounts.c.id,
+    accounts.c.realm_id,
+    accounts.c.delivery_email,
+    accounts.c.full_name,
+    accounts.c.role,
+    accounts.c.date_joined,
+    accounts.c.is_active,
+    accounts.c.bot_type,
+    accounts.c.bot_owner_id,
+    accounts.c.timezone,
+    accounts.c.avatar_version,
+    accounts.c.email_visibility,
+    accounts.c.login_mails,
+    realms.c.name,
+    realms.c.site,
+    realms.c.created_at,
+    realms.c.description,
+    realms.c.is_active,
+    realms.c.can_create_bots,
+    realms.c.can_create_write_only_bots,
+    realms.c.can_invite,
+)
+_SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).join(realms)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that waits for its answer."""
+
+    key: str
+    answer: asyncio.Future[VerifiedKey | None]
+
+
+@final
+class KeyVerifier:
+    """Finds whose key it is, in the database, at every request anew.
+
+    A request that arrives while a query runs waits for the next one: a query that has begun may not see what was
+    committed before the request. So each answer is as fresh as the database, and the busier the server, the more
+    requests share a query.
+    """
+
+    def __init__(self, database: Database, ring: SecretRing) -> None:
+        self._ring = ring
+        self._lookup = database.lookup(_COLUMNS, _SOURCE, api_keys.c.digest)
+        self._waiting: list[_Waiting] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def verify(self, key: Secret | str) -> VerifiedKey | None:
+        """What is known of the key, live or revoked; None where it was never issued.
+
+        Raises StorageError where the database cannot tell. A text without our checksum costs no query.
+        """
+        text = key if isinstance(key, str) else key.reveal()
+        if not api_key_format.is_ours(text):
+            return None
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(text, loop.create_future())
+        self._waiting.append(waiting)
+        if self._asking is None:
+            self._asking = loop.create_task(self._ask_while_somebody_waits())
+        return await waiting.answer
+
+    async def _ask_while_somebody_waits(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+                await self._ask(batch)
+        finally:
+            self._asking = None
+
+    async def _ask(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            await self._answer(batch)
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody waits for ever and nobody gets in
+            for waiting in batch:
+                _fail(waiting, error)
+        except asyncio.CancelledError:
+            for waiting in batch:
+                waiting.answer.cancel()
+            raise
+
+    async def _answer(self, batch: Sequence[_Waiting]) -> None:
+        known = self._ring.ids
+        digests = [self._ring.digests(waiting.key) for waiting in batch]
+        rows = await self._lookup.fetch([digest for several in digests for digest in several])
+        found = {bytes(row[0]): _verified(row) for row in rows}
+        for waiting, several in zip(batch, digests, strict=True):
+            verified = next((found[digest] for digest in several if digest in found), None)
+            if verified is None and (self._ring.refresh() or self._ring.ids != known):
+                self._waiting.append(waiting)  # the ring was rotated meanwhile: ask again with its new secret
+            elif not waiting.answer.done():
+                waiting.answer.set_result(verified)
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if waiting.answer.done():
+        return
+    if isinstance(error, StorageError):  # each request raises an error of its own, with its own traceback
+        waiting.answer.set_exception(type(error)(error.message, hint=error.hint))
+    else:
+        waiting.answer.set_exception(StorageError("The key could not be looked up").with_traceback(error.__traceback__))
+
+
+def _verified(row: Sequence[Any]) -> VerifiedKey:
+    expires_at, bot_type, realm_id = row[3], row[11], row[5]
+    return VerifiedKey(
+        key_id=row[1],
+        revoked=row[2] is not None,
+        expires_at=None if expires_at is None else from_microseconds(expires_at),
+        account=Account(
+            id=row[4],
+            realm_id=realm_id,
+            delivery_email=row[6],
+            full_name=row[7],
+            role=Role(row[8]),
+            date_joined=from_microseconds(row[9]),
+            is_active=bool(row[10]),
+            bot_type=None if bot_type is None else BotType(bot_type),
+            bot_owner_id=row[12],
+            timezone=row[13],
+            avatar_version=row[14],
+            email_visibility=EmailVisibility(row[15]),
+            login_mails=bool(row[16]),
+        ),
+        realm=Realm(
+            id=realm_id,
+            name=row[17],
+            site=row[18],
+            created_at=from_microseconds(row[19]),
+            description=row[20],
+            is_active=bool(row[21]),
+            can_create_bots=SystemGroup(row[22]),
+            can_create_write_only_bots=SystemGroup(row[23]),
+            can_invite=SystemGroup(row[24]),
+        ),
+    )
