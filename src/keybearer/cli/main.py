@@ -11,7 +11,9 @@ import click
 from keybearer._version import __version__
 from keybearer.errors import KeybearerError
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "init": "keybearer.cli.init",
+}
 """Command → the module that has it under that name. A module is loaded when its command is run, not before."""
 
 

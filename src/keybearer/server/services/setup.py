@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass, replace
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Role, checked_email, checked_full_name
+from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import Refused
@@ -45,10 +46,34 @@ async def is_setup_link(context: Context, token: Secret) -> bool:
         return await links.find(connection, token, LinkPurpose.SETUP, context.clock()) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class NewOrganization:
+    """What the set-up makes, checked: an organization and its owner."""
+
+    name: str
+    site: str
+    email: str
+    full_name: str
+    password: Secret
+
+    @classmethod
+    def checked(cls, *, name: str, site: str, email: str, full_name: str, password: Secret) -> NewOrganization:
+        """The values in their normal form.
+
+        Raises Refused, and ResolutionError (kind `bad_url`) for a site that is no address.
+        """
+        name = name.strip()
+        if not name or len(name) > NAME_MAX_LENGTH or not name.isprintable():
+            raise Refused(f"The organization's name needs 1 to {NAME_MAX_LENGTH} printable characters.")
+        new = cls(name, normalise_site(site), checked_email(email), checked_full_name(full_name), password)
+        passwords.check_strength(password, known=(new.name, new.email, new.full_name))
+        return new
+
+
 async def create_organization(
     context: Context,
     *,
-    token: Secret | None,
+    token: Secret,
     name: str,
     site: str,
     email: str,
@@ -56,43 +81,52 @@ async def create_organization(
     password: Secret,
     origin: Origin,
 ) -> SignedIn:
-    """Make the organization and its owner, who is signed in, with a first API key.
+    """Make the organization and its owner, who is signed in, by the token of a set-up link.
 
-    `token` is that of a set-up link, None from the command line. Raises Refused for a bad or second set-up, and
-    ResolutionError (kind `bad_url`) for a site that is no address.
+    Raises Refused for a bad or second set-up or a link that is not valid, and ResolutionError (kind `bad_url`) for a
+    site that is no address.
     """
-    name = name.strip()
-    if not name or len(name) > NAME_MAX_LENGTH:
-        raise Refused(f"The organization's name needs 1 to {NAME_MAX_LENGTH} characters.")
-    site = normalise_site(site)
-    email, full_name = checked_email(email), checked_full_name(full_name)
-    passwords.check_strength(password, known=(name, email, full_name))
+    new = NewOrganization.checked(name=name, site=site, email=email, full_name=full_name, password=password)
     hashed = await passwords.hashed(password)
     async with context.change(None, origin=origin) as change:
+        await _check_not_done(change)
         await _use_link(change, token)
-        realm = await realms.add(change.connection, name=name, site=site, created_at=change.now)
-        owner = await accounts.add(
-            change.connection,
-            realm_id=realm.id,
-            email=email,
-            full_name=full_name,
-            role=Role.OWNER,
-            date_joined=change.now,
-            password_hash=hashed,
-        )
-        acting = Change(change.connection, change.now, Actor(owner, origin), origin)
-        await acting.record(Event.REALM_CREATED, realm=realm, details={"name": name, "site": site})
-        await acting.record(Event.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
-        await api_keys.issue(acting, context, owner)
-        await acting.record(Event.API_KEY_ISSUED, owner)
-        return await open_session(acting, owner)
+        owner = await _create(change, context, new, hashed)
+        return await open_session(replace(change, actor=Actor(owner, origin)), owner)
 
 
-async def _use_link(change: Change, token: Secret | None) -> None:
+async def create_organization_by_operator(context: Context, new: NewOrganization) -> Account:
+    """Make the organization and its owner from the server's own command line. Raises Refused for a second set-up."""
+    hashed = await passwords.hashed(new.password)
+    async with context.change(None) as change:
+        await _check_not_done(change)
+        return await _create(change, context, new, hashed)
+
+
+async def _create(change: Change, context: Context, new: NewOrganization, password_hash: str) -> Account:
+    realm = await realms.add(change.connection, name=new.name, site=new.site, created_at=change.now)
+    owner = await accounts.add(
+        change.connection,
+        realm_id=realm.id,
+        email=new.email,
+        full_name=new.full_name,
+        role=Role.OWNER,
+        date_joined=change.now,
+        password_hash=password_hash,
+    )
+    await change.record(Event.REALM_CREATED, realm=realm, details={"name": new.name, "site": new.site})
+    await change.record(Event.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
+    await api_keys.issue(change, context, owner)
+    await change.record(Event.API_KEY_ISSUED, owner)
+    return owner
+
+
+async def _check_not_done(change: Change) -> None:
     if await realms.find(change.connection) is not None:
         raise Refused("This server has its organization already: sign in.")
-    if token is None:
-        return
+
+
+async def _use_link(change: Change, token: Secret) -> None:
     link = await links.find(change.connection, token, LinkPurpose.SETUP, change.now, for_change=True)
     if link is None:
         raise Refused("This set-up link is not valid any more: start the server again and use the link it prints.")

@@ -1,0 +1,79 @@
+"""What the commands that work on a data directory share: which one, how a use case is run on it, passwords."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from keybearer.errors import KeybearerError
+from keybearer.secret import Secret
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.context import Context
+from keybearer.server.services.installation import opened
+from keybearer.server.settings import Settings
+
+T = TypeVar("T")
+
+LONGEST_INPUT = 64 * 1024
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="The server's data directory [default: $KEYBEARER_DATA_DIR]."
+)
+database_url_option = click.option(
+    "--database-url", help="The server's database, where it is not the file in the data directory."
+)
+
+
+def settings_for(data_dir: Path | None, database_url: str | None) -> Settings:
+    """The settings of the environment, with what the flags say."""
+    return Settings.from_environ(os.environ, data_dir=data_dir, database_url=database_url)
+
+
+def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T:
+    """Run a use case on the installation. Raises KeybearerError for what a rule forbids, too."""
+
+    async def run() -> T:
+        async with opened(settings) as context:
+            return await use_case(context)
+
+    with refusals_told():
+        return asyncio.run(run())
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Turn what a rule forbids into an error that the command line tells in one line."""
+    try:
+        yield
+    except Refused as error:
+        raise KeybearerError(error.message.rstrip(".")) from None
+
+
+def read_password(*, from_stdin: bool, option: str) -> Secret:
+    """The password on standard input, or asked for at the terminal. One final line end is not part of it.
+
+    Raises UsageError where there is neither.
+    """
+    if from_stdin:
+        return _password_of(sys.stdin.buffer.read(LONGEST_INPUT), option)
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"Give the password on standard input, with {option}.")
+    return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def _password_of(content: bytes, option: str) -> Secret:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{option}: the password is not UTF-8 text.") from None
+    password = text.removesuffix("\n").removesuffix("\r")
+    if not password or "\n" in password:
+        raise click.UsageError(f"{option}: standard input must hold the password, in one line.")
+    return Secret(password)

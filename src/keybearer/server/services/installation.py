@@ -1,0 +1,54 @@
+"""The installation on this machine: its data directory, secrets and schema made ready, and its parts opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from keybearer.errors import FileError, SecretRingError
+from keybearer.server.services.context import Context
+from keybearer.server.settings import Settings
+from keybearer.server.storage import schema
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.secret_ring import SecretRing
+
+
+async def prepare(settings: Settings) -> None:
+    """Make the data directory (mode 0700), the secrets and the schema where they are missing.
+
+    What is there stays. Secrets are made only for a database that has no schema yet: one that has was sealed with
+    secrets that no new ring replaces. Raises FileError or StorageError.
+    """
+    _make_directory(settings.data_dir)
+    if not settings.secrets_file.exists() and await schema.current_revision(settings.database_url) is None:
+        _make_directory(settings.secrets_file.parent)
+        _create_ring(settings.secrets_file)
+    SecretRing.load(settings.secrets_file)
+    await schema.migrate(settings.database_url)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Context]:
+    """The parts that use cases work with, opened and in the end closed. Raises StorageError."""
+    ring = SecretRing.load(settings.secrets_file)
+    database = await Database.open(settings.database_url)
+    try:
+        yield Context(settings, database, ring)
+    finally:
+        await database.close()
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"The directory {path} cannot be made: {error.strerror}") from None
+
+
+def _create_ring(path: Path) -> None:
+    try:
+        SecretRing.create(path)
+    except SecretRingError:
+        if not path.exists():  # else another process was faster, and its ring is as good
+            raise
