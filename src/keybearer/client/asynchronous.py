@@ -1,21 +1,25 @@
-"""The asynchronous client: takes the steps of the protocol as the event loop lets it, on httpx2."""
+"""The asynchronous client: its calls, and what they are made with."""
 
 from __future__ import annotations
 
-import asyncio
+import inspect
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from keybearer.client import bot_keys
 from keybearer.client.base import BaseClient
-from keybearer.client.exchange import Call, Flow, Operation, Pause, Send, Step
+from keybearer.client.conversation import Event, Message
+from keybearer.client.drivers import AsyncDriver
+from keybearer.client.event_iterators import AsyncEventIterator
+from keybearer.client.event_loop import Subscription, of_messages
+from keybearer.client.exchange import Operation
 from keybearer.client.methods import awaiting
-from keybearer.client.operations import accounts, bots, channels, events, messages, server
+from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
 from keybearer.client.protocol import Composite, flow_of
+from keybearer.client.session import Session
 
 if TYPE_CHECKING:
-    from keybearer.client.session import Session
-    from keybearer.client.transport import AsyncTransport
     from keybearer.zuliprc.resolver import Resolution
 
 T = TypeVar("T")
@@ -24,25 +28,21 @@ T = TypeVar("T")
 class AsyncClient(BaseClient):
     """Zulip's API on an account's credentials. Tasks of one event loop may share it.
 
-    Use it as a context manager, or call `aclose()`. Every call raises ClientError where it does not succeed, and
-    ResolutionError where no site is set.
+    Use it as an asynchronous context manager, or call `aclose()`. Every call raises ClientError where it does not
+    succeed, and ResolutionError where no site is set.
     """
-
-    _transport: AsyncTransport | None = None
 
     def _start(self, session: Session, resolution: Resolution | None) -> None:
         super()._start(session, resolution)
-        self._opening = asyncio.Lock()
+        self._driver = AsyncDriver(session)
 
     async def perform(self, call: Operation[T] | Composite[T]) -> T:
         """Make a call that was built by a function of `keybearer.client.operations`."""
-        return await self._run(flow_of(self._session, call))
+        return await self._driver.run(flow_of(self._session, call))
 
     async def aclose(self) -> None:
         """Close the connections. A later call opens new ones."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.aclose()
+        await self._driver.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,36 +52,39 @@ class AsyncClient(BaseClient):
     ) -> None:
         await self.aclose()
 
-    async def _run(self, flow: Flow[T]) -> T:
-        try:
-            step = next(flow)
-            while True:
-                step = flow.send(await self._take(step))
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        finally:
-            flow.close()
+    def events(
+        self,
+        event_types: Sequence[str] | None = None,
+        narrow: messages.Narrow | None = None,
+        **options: Any,  # noqa: ANN401 - whatever `register()` takes
+    ) -> AsyncEventIterator:
+        """Events as they come, for ever, to iterate over; heartbeats are left out.
 
-    async def _take(self, step: Step) -> object:
-        match step:
-            case Send(request):
-                return await (self._transport or await self._open()).send(request)
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-                return None
-            case Call(function):
-                return await asyncio.to_thread(function)
-        raise AssertionError(f"no such step: {step!r}")
+        The queue is opened by the first step, or by `async with client.events(…) as events:`. It outlives restarts
+        of the server and bad networks; a lost queue is replaced, with a warning in the log. Raises
+        AuthenticationRefused when the key is refused and there is no newer one.
+        """
+        return AsyncEventIterator(self._driver, Subscription(event_queues.register(event_types, narrow, **options)))
 
-    async def _open(self) -> AsyncTransport:
-        """What sends requests."""
-        from keybearer.client.transport import AsyncTransport  # noqa: PLC0415 - the first call loads httpx2, not every start
+    async def call_on_each_event(
+        self,
+        callback: Callable[[Event], object],
+        event_types: Sequence[str] | None = None,
+        narrow: messages.Narrow | None = None,
+        **options: Any,  # noqa: ANN401 - whatever `register()` takes
+    ) -> None:
+        """Call back with each event, for ever. The callback may be asynchronous.
 
-        async with self._opening:
-            if self._transport is None:
-                self._transport = await AsyncTransport.open(self._session)
-            return self._transport
+        What it raises ends the loop, as a refused key does.
+        """
+        async for event in self.events(event_types, narrow, **options):
+            outcome = callback(event)
+            if inspect.isawaitable(outcome):
+                await outcome
+
+    async def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
+        """Call back with each message, for ever, as `call_on_each_event()` does."""
+        await self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     request = awaiting(server.request)
     get_server_settings = awaiting(server.get_server_settings)
@@ -130,6 +133,6 @@ class AsyncClient(BaseClient):
     add_subscriptions = awaiting(channels.add_subscriptions)
     remove_subscriptions = awaiting(channels.remove_subscriptions)
 
-    register = awaiting(events.register)
-    get_events = awaiting(events.get_events)
-    deregister = awaiting(events.deregister)
+    register = awaiting(event_queues.register)
+    get_events = awaiting(event_queues.get_events)
+    deregister = awaiting(event_queues.deregister)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keybearer.client.exchange import Flow
 from keybearer.client.models import User
-from keybearer.client.operations import accounts, bots, events
+from keybearer.client.operations import accounts, bots, event_queues
 from keybearer.client.protocol import Composite, perform
 from keybearer.client.session import Session
 from keybearer.errors import APIError
@@ -43,8 +43,8 @@ def _bot_api_key(session: Session, bot_id: int) -> Flow[Secret]:
 
 def _key_in_state(session: Session, bot_id: int) -> Flow[Secret | None]:
     """The key out of the state that a new event queue starts with: there are all bots whose keys the caller may see."""
-    queue = yield from perform(session, events.register(["realm_bot"], fetch_event_types=["realm_bot"]))
-    yield from perform(session, events.deregister(queue.queue_id))
+    queue = yield from perform(session, event_queues.register(["realm_bot"], fetch_event_types=["realm_bot"]))
+    yield from perform(session, event_queues.deregister(queue.queue_id))
     for bot in queue.get("realm_bots") or ():
         if bot.get("user_id") == bot_id and isinstance(bot.get("api_key"), Secret):
             key: Secret = bot["api_key"]

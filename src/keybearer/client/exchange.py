@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from keybearer.client.wire import Answer
+from keybearer.client.conversation import Event
 from keybearer.errors import ConnectionFailed
 from keybearer.secret import Secret
 
@@ -100,7 +100,7 @@ class Call:
 class Deliver:
     """Step of an event loop: hand an event to the bot."""
 
-    event: Answer
+    event: Event
 
 
 Step: TypeAlias = Send | Pause | Call | Deliver

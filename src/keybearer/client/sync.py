@@ -1,21 +1,25 @@
-"""The synchronous client: takes the steps of the protocol one after the other, on httpx2."""
+"""The synchronous client: its calls, and what they are made with."""
 
 from __future__ import annotations
 
-import threading
-import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from keybearer.client import bot_keys
 from keybearer.client.base import BaseClient
-from keybearer.client.exchange import Call, Flow, Operation, Pause, Send, Step
+from keybearer.client.conversation import Event, Message
+from keybearer.client.drivers import Driver
+from keybearer.client.event_iterators import EventIterator
+from keybearer.client.event_loop import Subscription, of_messages
+from keybearer.client.exchange import Operation
 from keybearer.client.methods import blocking
-from keybearer.client.operations import accounts, bots, channels, events, messages, server
+from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
 from keybearer.client.protocol import Composite, flow_of
+from keybearer.client.session import Session
 
 if TYPE_CHECKING:
-    from keybearer.client.transport import Transport
+    from keybearer.zuliprc.resolver import Resolution
 
 T = TypeVar("T")
 
@@ -27,18 +31,17 @@ class Client(BaseClient):
     ResolutionError where no site is set.
     """
 
-    _transport: Transport | None = None
-    _opening = threading.Lock()
+    def _start(self, session: Session, resolution: Resolution | None) -> None:
+        super()._start(session, resolution)
+        self._driver = Driver(session)
 
     def perform(self, call: Operation[T] | Composite[T]) -> T:
         """Make a call that was built by a function of `keybearer.client.operations`."""
-        return self._run(flow_of(self._session, call))
+        return self._driver.run(flow_of(self._session, call))
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.close()
+        self._driver.close()
 
     def __enter__(self) -> Self:
         return self
@@ -48,36 +51,34 @@ class Client(BaseClient):
     ) -> None:
         self.close()
 
-    def _run(self, flow: Flow[T]) -> T:
-        try:
-            step = next(flow)
-            while True:
-                step = flow.send(self._take(step))
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        finally:
-            flow.close()
+    def events(
+        self,
+        event_types: Sequence[str] | None = None,
+        narrow: messages.Narrow | None = None,
+        **options: Any,  # noqa: ANN401 - whatever `register()` takes
+    ) -> EventIterator:
+        """Events as they come, for ever, to iterate over; heartbeats are left out.
 
-    def _take(self, step: Step) -> object:
-        match step:
-            case Send(request):
-                return (self._transport or self._open()).send(request)
-            case Pause(seconds):
-                time.sleep(seconds)
-                return None
-            case Call(function):
-                return function()
-        raise AssertionError(f"no such step: {step!r}")
+        The queue is opened by the first step, or by `with client.events(…) as events:`. It outlives restarts of the
+        server and bad networks; a lost queue is replaced, with a warning in the log. Raises AuthenticationRefused when
+        the key is refused and there is no newer one.
+        """
+        return EventIterator(self._driver, Subscription(event_queues.register(event_types, narrow, **options)))
 
-    def _open(self) -> Transport:
-        """What sends requests."""
-        from keybearer.client.transport import Transport  # noqa: PLC0415 - the first call loads httpx2, not every start
+    def call_on_each_event(
+        self,
+        callback: Callable[[Event], object],
+        event_types: Sequence[str] | None = None,
+        narrow: messages.Narrow | None = None,
+        **options: Any,  # noqa: ANN401 - whatever `register()` takes
+    ) -> None:
+        """Call back with each event, for ever. What the callback raises ends the loop, as a refused key does."""
+        for event in self.events(event_types, narrow, **options):
+            callback(event)
 
-        with self._opening:
-            if self._transport is None:
-                self._transport = Transport(self._session)
-            return self._transport
+    def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
+        """Call back with each message, for ever, as `call_on_each_event()` does."""
+        self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     request = blocking(server.request)
     get_server_settings = blocking(server.get_server_settings)
@@ -126,6 +127,6 @@ class Client(BaseClient):
     add_subscriptions = blocking(channels.add_subscriptions)
     remove_subscriptions = blocking(channels.remove_subscriptions)
 
-    register = blocking(events.register)
-    get_events = blocking(events.get_events)
-    deregister = blocking(events.deregister)
+    register = blocking(event_queues.register)
+    get_events = blocking(event_queues.get_events)
+    deregister = blocking(event_queues.deregister)

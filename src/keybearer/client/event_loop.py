@@ -1,0 +1,101 @@
+"""The life of an event queue as a flow: open it, ask for events, hand them out, outlive lost queues and bad networks;
+and end, with the reason, when the key is refused. Pure.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from keybearer.client.conversation import Event, Events, Message, Queue
+from keybearer.client.exchange import Deliver, Flow, Operation, pause
+from keybearer.client.operations import event_queues
+from keybearer.client.protocol import perform
+from keybearer.client.retry import backoff
+from keybearer.client.session import Session
+from keybearer.client.wire import Answer
+from keybearer.errors import AuthenticationRefused, EventQueueLost, RateLimited, ServerFailed, TimedOut, Unreachable
+
+T = TypeVar("T")
+
+TRANSIENT = (Unreachable, TimedOut, ServerFailed, RateLimited)
+"""What a bot that listens outlives. Everything else ends the loop: waiting would not make it better."""
+
+logger = logging.getLogger("keybearer.client")
+
+
+@dataclass(slots=True)
+class Subscription:
+    """What to listen to, and the queue that is open for it, if one is."""
+
+    registration: Operation[Queue]
+    queue: Queue | None = None
+    last_event_id: int = -1
+
+    def open(self, session: Session) -> Flow[None]:
+        """Register a queue. Raises what any call does."""
+        self.queue = yield from perform(session, self.registration)
+        self.last_event_id = self.queue.last_event_id
+
+    def leave(self) -> Operation[Answer] | None:
+        """The call that closes the queue, once; None where there is none to close."""
+        queue, self.queue = self.queue, None
+        return None if queue is None else event_queues.deregister(queue.queue_id, timeout=5.0)
+
+
+def listen(session: Session, subscription: Subscription) -> Flow[None]:
+    """Yield Deliver for each event but heartbeats, for ever.
+
+    The first registration must succeed. After that, what passes by itself is waited for, longer each time up to a
+    minute. A lost queue is replaced by a new one, with a warning in the log, since events may be missing between
+    the two. Raises AuthenticationRefused when the key is refused, and whatever else waiting cannot mend.
+    """
+    if subscription.queue is None:
+        yield from subscription.open(session)
+    failures = 0
+    while True:
+        try:
+            if subscription.queue is None:
+                yield from subscription.open(session)
+            found = yield from _poll(session, subscription)
+            failures = 0
+        except AuthenticationRefused:
+            subscription.queue = None
+            raise
+        except EventQueueLost:
+            subscription.queue = None
+            failures += 1
+            logger.warning("The event queue is gone; opening a new one. Events may be missing in between")
+            if failures > 1:
+                yield from pause(backoff(failures))
+            continue
+        except TRANSIENT as error:
+            failures += 1
+            wait = max(backoff(failures), error.retry_after if isinstance(error, RateLimited) else 0.0)
+            logger.warning("Waiting for events: %s; trying again in %.1f seconds", error.message, wait)
+            yield from pause(wait)
+            continue
+        for event in found:
+            if event.id <= subscription.last_event_id:
+                continue
+            subscription.last_event_id = event.id
+            if event.type != "heartbeat":
+                yield Deliver(event)
+
+
+def _poll(session: Session, subscription: Subscription) -> Flow[Events]:
+    queue = subscription.queue
+    assert queue is not None
+    told = queue.event_queue_longpoll_timeout_seconds
+    timeout = max(event_queues.LONG_POLL, told + 10.0) if told else None
+    operation = event_queues.get_events(
+        queue_id=queue.queue_id, last_event_id=subscription.last_event_id, timeout=timeout
+    )
+    return (yield from perform(session, operation))
+
+
+def of_messages(callback: Callable[[Message], T]) -> Callable[[Event], T]:
+    """A callback for events that hands the message of each to a callback for messages."""
+    return lambda event: callback(event.message or Message.parse(event["message"]))
