@@ -4,6 +4,8 @@
     ├── ResolutionError          no usable credentials; `.kind` says which of the ways
     ├── UnsafeValueError         a value that cannot stand in a zuliprc (also a ValueError)
     ├── FileError                a file that cannot be read or written
+    │   └── KeyNotStored         a new API key is not where the old one was; `.kept` is where it is
+    ├── RegenerationRefused      a new API key was not asked for, since there is no place to put it
     ├── SettingError             a server setting that cannot be used; `.variable` names it
     ├── StorageError             the server's database cannot be used
     │   ├── SchemaError          its schema is missing, older or newer than this program's
@@ -105,6 +107,21 @@ class SchemaError(StorageError):
 
 class SecretRingError(StorageError):
     """The secrets file is missing, unsafe, or lacks the secret that something in the database was sealed with."""
+
+
+class KeyNotStored(FileError):
+    """The server has made a new API key, and the file still has the old one, which is dead.
+
+    `kept` is the path of the file that has the new key; None where it could not be written anywhere.
+    """
+
+    def __init__(self, message: str, *, kept: str | None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.kept = kept
+
+
+class RegenerationRefused(KeybearerError):
+    """A new API key was not asked for, since it could not be put where the old one is. The old one still works."""
 
 
 class ClientError(KeybearerError):
