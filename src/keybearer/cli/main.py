@@ -1,58 +1,166 @@
-"""The `keybearer` command: finds the module of a command, and turns errors into one line and an exit code."""
+"""The `keybearer` command: which commands there are, and how a run ends."""
 
 from __future__ import annotations
 
 import importlib
+import io
+import os
+import re
 import sys
-from typing import Any
+import traceback
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
 from keybearer._version import __version__
 from keybearer.errors import KeybearerError
 
-COMMANDS: dict[str, str] = {
-    "init": "keybearer.cli.init",
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class Row(NamedTuple):
+    """A command as the list of commands shows it: under which heading, and its summary, the first line of its help.
+
+    `module` has it, under its own name; it is loaded when the command is run or its help is asked for, not before.
+    """
+
+    heading: str
+    module: str
+    summary: str
+
+
+ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running a server", "More"
+
+COMMANDS: dict[str, Row] = {
+    "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),
 }
-"""Command → the module that has it under that name. A module is loaded when its command is run, not before."""
+"""Every command, in the order in which people meet them."""
+
+TRACEBACK_VARIABLE = "KEYBEARER_TRACEBACK"
+"""Set, a fault of the program itself is told with the places in the code that led to it."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
-class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own; listing them reads one line each from `SUMMARIES`."""
+class ListedGroup(click.Group):
+    """A group whose commands live in modules of their own; listing and completing them loads none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*COMMANDS, *super().list_commands(ctx)})
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in COMMANDS:
-            module = importlib.import_module(COMMANDS[cmd_name])
-            command: Any = getattr(module, cmd_name.replace("-", "_"))
-            assert isinstance(command, click.Command)
-            return command
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name].module), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"There is no command {name!r}.{_likely(name)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading in (ABOUT, CALLS, SERVER, MORE):
+            rows = [(name, row.summary) for name, row in COMMANDS.items() if row.heading == heading]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - a shell asks for it, people do not
+
+        names = [
+            CompletionItem(name, help=row.summary) for name, row in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="keybearer")
+def _likely(name: str) -> str:
+    """The command that was probably meant, as a question; empty where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only slips need it
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+@click.group(cls=ListedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="keybearer", message="%(prog)s %(version)s")
 def keybearer() -> None:
-    """Zulip API keys and zuliprc files: the server that issues them, and what uses them."""
+    """Zulip API keys and zuliprc files: the server that issues them, and what uses them.
+
+    `keybearer COMMAND --help` tells more about a command.
+    """
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 an expected failure told in one line, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    """The exit code. What a command returns as a number is its code."""
     try:
         code = keybearer.main(args=arguments, prog_name="keybearer", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.UsageError as error:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk or a closed pipe shows here, and must not pass for success
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except KeybearerError as error:
-        click.echo(f"keybearer: {error}", err=True)
-        sys.exit(1)
+        return 2
     except BrokenPipeError:
-        sys.exit(141)
+        return _without_reader()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback can hold a key
+        text, code = _outcome(error)
+        click.echo(one_line(text), err=True)
+    return code if isinstance(code, int) else 0
+
+
+def _outcome(error: BaseException) -> tuple[str, int]:
+    """What to tell of a run that ended in this error, and its exit code."""
+    code = 1
+    match error:
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else "keybearer"
+            text, code = f"{path}: {error.format_message().rstrip()} See `{path} --help`", 2
+        case click.ClickException():
+            text = f"keybearer: {error.format_message()}"
+        case click.Abort() | KeyboardInterrupt():
+            text, code = "keybearer: Stopped", 130
+        case KeybearerError():
+            text = f"keybearer: {error}"
+        case OSError():
+            where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+            text = f"keybearer: {where}{error.strerror or error}. Check the path, its permissions and the disk"
+        case _:
+            text = f"keybearer: {_fault(error)}"
+    return text, code
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and control characters: what a server sent must not move the cursor."""
+    return _UNPRINTABLE.sub(" ", text).strip()
+
+
+def _fault(error: BaseException) -> str:
+    """A fault of the program itself, by its type and place. Its message stays untold: it may hold anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        click.echo("".join(traceback.format_list(frames)), err=True, nl=False)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
+    return (
+        f"A fault of Keybearer itself: {type(error).__name__} at {place}. "
+        f"Please report it, with what {TRACEBACK_VARIABLE}=1 prints"
+    )
+
+
+def _without_reader() -> int:
+    """Whoever read our output has left, as `head` does: not worth a word, and Python's own flush goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
