@@ -21,7 +21,7 @@ TEXTS = st.text(min_size=5).filter(lambda text: text.strip() and text not in f"[
 def test_no_way_of_printing_a_secret_shows_it(text: str) -> None:
     secret = Secret(text)
 
-    shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>40}", "{} {!r}".format(secret, secret), f"{[secret]}"]
+    shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>40}", f"{secret} {secret!r}", f"{[secret]}"]
 
     assert not any(text in form for form in shown)
 
