@@ -1,10 +1,22 @@
-"""What a zuliprc says, as frozen values."""
+"""What a zuliprc says, as frozen values, and the one form in which a site is kept."""
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
 
+from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
+
+SITE_HINT = "A site looks like https://chat.example.com"
+
+_LONGEST_SITE = 2000
+_NEVER_IN_A_SITE = re.compile(r"[\x00-\x20\x7f-\x9f\s\\<>\"]")
+_LABEL = r"\w(?:[\w-]{0,61}\w)?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?\Z")
+_LONE_SCHEME = re.compile(r"https?:(?![0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +42,95 @@ class Credentials:
     site: str | None = None
     token: Secret | None = None
     tls: TLSOptions = field(default_factory=TLSOptions)
+
+
+def normalise_site(text: str) -> str:
+    """The one form of a site: scheme and host in lower case, sub-path kept, no trailing slash, no `/api`, no `/api/v1`.
+
+    A missing scheme becomes http where the whole host is this machine (`is_loopback`), else https. The result is a
+    fixed point: normalising it again changes nothing. Raises ResolutionError of kind `bad_url`, without the text.
+    """
+    text = text.strip()
+    if not text:
+        raise _bad_url("The site is empty")
+    if len(text) > _LONGEST_SITE or _NEVER_IN_A_SITE.search(text):
+        raise _bad_url("The site holds a blank or another character that no address has, or is far too long")
+    if "?" in text or "#" in text:
+        raise _bad_url("The site has a query or a fragment")
+    if "://" not in text:
+        if text.startswith("/") or _LONE_SCHEME.match(text):
+            raise _bad_url("The site is only part of an address")
+        text = f"//{text}"
+    split = _split(text)
+    if split is None:
+        raise _bad_url("The site is not an address")
+    parts, port = split
+    if parts.scheme not in {"", "http", "https"}:
+        raise _bad_url("The site's scheme is neither https nor http")
+    if "@" in parts.netloc:
+        raise _bad_url("The site has a user name or password in it")
+    host = parts.hostname or ""
+    if not _is_host(host, bracketed="[" in parts.netloc) or port == 0 or parts.netloc.endswith(":"):
+        raise _bad_url("The site has no host, or a host or port that cannot be")
+    scheme = parts.scheme or ("http" if is_loopback(host) else "https")
+    address = f"[{host}]" if "[" in parts.netloc else host
+    return f"{scheme}://{address}{'' if port is None else f':{port}'}{_without_api(parts.path)}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the whole of `host` names this machine: localhost, a name below it, or a loopback address."""
+    host = host.rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_plain_http(site: str) -> bool:
+    """Whether calls to this normalised site would carry the key in clear over a network."""
+    return site.startswith("http://") and not is_loopback(urlsplit(site).hostname or "")
+
+
+def same_site(one: str, other: str) -> bool:
+    """Whether two normalised sites are one, a port that the scheme implies being no difference."""
+    return one == other or _with_port(one) == _with_port(other)
+
+
+def _with_port(site: str) -> tuple[str, str | None, int | None, str]:
+    parts = urlsplit(site)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme), parts.path
+
+
+def _split(text: str) -> tuple[SplitResult, int | None] | None:
+    """The parts and the port, or None: the error about them has the text in it and must go no further."""
+    try:
+        parts = urlsplit(text)
+        return parts, parts.port
+    except ValueError:
+        return None
+
+
+def _is_host(host: str, *, bracketed: bool) -> bool:
+    if not bracketed:
+        return _HOST_NAME.match(host) is not None
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+def _without_api(path: str) -> str:
+    """Cut until nothing is left to cut: what stays is what a second reading must find."""
+    while True:
+        shorter = path.rstrip("/").removesuffix("/api").removesuffix("/api/v1")
+        if shorter == path:
+            return path
+        path = shorter
+
+
+def _bad_url(message: str) -> ResolutionError:
+    return ResolutionError("bad_url", message, hint=SITE_HINT)

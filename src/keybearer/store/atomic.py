@@ -1,0 +1,172 @@
+"""Writing a file so that whoever looks sees the old content or the new, never a part, and never a wider mode.
+
+The new content goes into a temporary file of mode 0600 beside the old one, is forced to the disk, and takes the old
+one's name in one step. Writers of one directory wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from keybearer.errors import FileError
+
+if sys.platform != "win32":
+    import fcntl
+
+PRIVATE = 0o600
+
+LOCK_TIMEOUT = 10.0
+"""Seconds to wait for another writer of the same directory; to write takes milliseconds."""
+
+_TEMPORARY = re.compile(r"\.keybearer-[0-9a-f]{16}\.tmp\Z")
+_CANNOT_LOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, errno.ENOSYS}
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes, *, keep_mode: bool = False) -> None:
+    """Put `data` into the file at `path`, through a symbolic link if there is one.
+
+    The file's mode is 0600, or less where it had less; with `keep_mode` it stays what it was. Missing directories
+    are made with mode 0700. Where anything fails, a full disk included, the old file is as it was and FileError is
+    raised; a process that is killed leaves at worst a temporary file of mode 0600, which the next writer removes.
+    """
+    with exclusive(path) as target:
+        write_exclusive(target, data, keep_mode=keep_mode)
+
+
+@contextlib.contextmanager
+def exclusive(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Keep other writers out of the directory, and give the path of the file itself, behind symbolic links.
+
+    Raises FileError where the directory cannot be made or opened, or another writer keeps it for ten seconds, and
+    for every OSError of the body.
+    """
+    fault = ""
+    try:
+        target = Path(path).resolve()
+        _make_private(target.parent)
+        with _lock(target.parent):
+            yield target
+    except OSError as error:
+        fault = error.strerror or type(error).__name__
+    except RuntimeError:  # how Path.resolve() says it before Python 3.13
+        fault = os.strerror(errno.ELOOP)
+    if fault:
+        raise FileError(f"{path} cannot be written: {fault}", hint="Nothing was changed")
+
+
+def write_exclusive(target: Path, data: bytes, *, keep_mode: bool = False) -> None:
+    """As `atomic_write`, inside `exclusive` and on the path that it gave. Raises FileError and OSError."""
+    old = _status(target)
+    temporary = target.parent / f".keybearer-{secrets.token_hex(8)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, PRIVATE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            _give_rights(file.fileno(), target, old, keep_mode=keep_mode)
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(target.parent)
+
+
+def _status(target: Path) -> os.stat_result | None:
+    try:
+        status = target.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise FileError(f"{target} is not a regular file", hint="Name another file")
+    return status
+
+
+def _give_rights(descriptor: int, target: Path, old: os.stat_result | None, *, keep_mode: bool) -> None:
+    """Give the new file the old one's owner and mode, or less, before it takes the name."""
+    if sys.platform == "win32":
+        return
+    mode = PRIVATE
+    if old is not None:
+        mode = stat.S_IMODE(old.st_mode) & (0o777 if keep_mode else PRIVATE)
+        new = os.fstat(descriptor)
+        if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+            try:
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            except PermissionError:
+                if new.st_uid != old.st_uid:
+                    raise FileError(f"{target} belongs to somebody else", hint="Let its owner change it") from None
+                mode &= ~0o070  # those of another group must not gain what the old group had
+    os.fchmod(descriptor, mode)
+
+
+def _make_private(directory: Path) -> None:
+    missing = []
+    while not directory.is_dir():
+        missing.append(directory)
+        directory = directory.parent
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _lock(directory: Path) -> Iterator[None]:
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _locked(descriptor, directory):
+            _remove_leftovers(directory)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, directory: Path) -> bool:
+    """Wait for the lock; False where the file system has none, as some network file systems."""
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise FileError(
+                    f"{directory} is kept locked by another program", hint="Try again when it is done"
+                ) from None
+            time.sleep(0.01)
+        except OSError as error:
+            if error.errno in _CANNOT_LOCK:
+                return False
+            raise
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove what killed writers left: we hold the lock, so no living one has a temporary file here."""
+    for path in directory.iterdir():
+        if _TEMPORARY.match(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _sync_directory(directory: Path) -> None:
+    """Force the new name to the disk, where directories can be."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,51 @@
+"""Which file is the zuliprc in force."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keybearer.store import profiles
+from keybearer.store.home import expand, home_directory
+from keybearer.zuliprc.fields import CONFIG_FILE, PROFILE
+
+DEFAULT_NAME = ".zuliprc"
+LEGACY_NAME = ".humbugrc"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """The absolute path of the file in force, None for the default where not even a home directory is known.
+
+    `named_by` is the argument or the variable that names it (`config_file`, `ZULIP_PROFILE`, ...), empty for the
+    default. `profile` is the profile's name where it is one.
+    """
+
+    path: Path | None
+    named_by: str = ""
+    profile: str = ""
+
+
+def locate(config_file: str | os.PathLike[str] | None, profile: str | None, environ: Mapping[str, str]) -> Location:
+    """The file that an argument names, else a variable, else `~/.zuliprc`. Nothing is looked at on the disk.
+
+    The order is `config_file`, `profile`, ZULIP_CONFIG, ZULIP_PROFILE. An empty variable is not set; an empty
+    argument counts. Raises ResolutionError of kind `bad_profile_name`.
+    """
+    if config_file is not None:
+        return Location(expand(config_file, environ), CONFIG_FILE.argument)
+    if profile is not None:
+        return Location(profiles.path_of(profile, environ), PROFILE.argument, profile)
+    if named := environ.get(CONFIG_FILE.variable):
+        return Location(expand(named, environ), CONFIG_FILE.variable)
+    if named := environ.get(PROFILE.variable):
+        return Location(profiles.path_of(named, environ), PROFILE.variable, named)
+    return Location(default_path(environ))
+
+
+def default_path(environ: Mapping[str, str]) -> Path | None:
+    """`~/.zuliprc`, None where no home directory is known."""
+    home = home_directory(environ)
+    return None if home is None else Path(home, DEFAULT_NAME)

@@ -1,0 +1,148 @@
+"""The password command: an API key that another program prints, so that it lies on no disk in clear.
+
+The command is run without a shell and with no input. What it prints is the key and nothing else: neither its output
+nor what it says on stderr is logged, shown or put into an error.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
+from keybearer.store.home import home_directory
+from keybearer.store.loading import LoadedFile
+from keybearer.zuliprc import values
+from keybearer.zuliprc.resolver import PasswordCommand
+
+TIMEOUT = 60.0
+"""Seconds until a command must have ended; a person may have to type the passphrase of a key ring meanwhile."""
+
+MOST_OUTPUT = 1 << 16
+"""Bytes that a command may print."""
+
+_RUN_IT_YOURSELF = "Run the command yourself to see what it says"
+
+
+def require_trustworthy(file: LoadedFile, place: str) -> None:
+    """Refuse a command that somebody else could have written: kind `passcmd_unsafe`.
+
+    The file must be a regular one that belongs to this process's user, and that no group and nobody else can write.
+    """
+    if file.owner is None or file.mode is None:
+        fault = "in a file whose owner is not known"
+    elif file.owner != os.geteuid():
+        fault = "in a file that belongs to somebody else"
+    elif file.mode & 0o022:
+        fault = "in a file that somebody else can write"
+    else:
+        return
+    raise ResolutionError(
+        "passcmd_unsafe",
+        f"passcmd stands {fault}, so it is not run",
+        place=place,
+        hint="Put it into a file of your own with mode 600",
+    )
+
+
+def fetch_key(command: PasswordCommand, environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> Secret:
+    """Run the command and take the first line that it prints.
+
+    A program that is named by a relative path with a slash in it is looked for beside the zuliprc, one without a
+    slash in PATH. Raises ResolutionError of kind `passcmd_failed`, or `passcmd_timeout` after `timeout` seconds.
+    """
+    place = str(command.origin)
+    arguments = _arguments(command, environ)
+    if not arguments:
+        raise _failed("passcmd is no command: a quote is not closed, or there is nothing in it", place)
+    process = _start(arguments, environ)
+    if process is None:
+        raise _failed("The program of passcmd cannot be run", place, hint="Check its name and that you may run it")
+    with process:
+        output = _read(process, time.monotonic() + timeout)
+        status = None if output is None else process.returncode
+    if output is None:
+        raise ResolutionError(
+            "passcmd_timeout", f"The command was stopped after {timeout:g} seconds", place=place, hint=_RUN_IT_YOURSELF
+        )
+    if status:
+        how = f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
+        raise _failed(f"The command {how}", place)
+    return _key_in(output, place)
+
+
+def _arguments(command: PasswordCommand, environ: Mapping[str, str]) -> list[str]:
+    """The program and its arguments, split as a shell would, with `~` expanded and nothing else."""
+    try:
+        words = shlex.split(command.text.reveal())
+    except ValueError:
+        return []
+    home, beside = home_directory(environ), str(Path(command.origin.path).parent)
+    if home is not None:
+        words = [home + word[1:] if word == "~" or word.startswith("~/") else word for word in words]
+    if words and "/" in words[0]:
+        words[0] = str(Path(beside, words[0]))
+    return words
+
+
+def _start(arguments: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    """The running command, or None. It stays in our process group, so that it may ask on the terminal."""
+    try:
+        return subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environ),
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
+    """All that the command prints, once it has ended; None where it is stopped because the deadline has passed.
+
+    A command that prints more than `MOST_OUTPUT` is stopped too, and then has failed by the signal that stopped it.
+    """
+    assert process.stdout is not None
+    output = b""
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while len(output) <= MOST_OUTPUT:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return None
+                chunk = os.read(process.stdout.fileno(), MOST_OUTPUT)
+                output += chunk
+                if not chunk:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                    return output
+        return output
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _key_in(output: bytes, place: str) -> Secret:
+    try:
+        text = output.partition(b"\n")[0].decode().strip()
+    except UnicodeDecodeError:
+        text = ""
+    if not text:
+        raise _failed("The command printed no key in its first line", place)
+    if values.has_control_character(text) or values.has_quotes_around(text):
+        raise _failed("What the command printed in its first line is not a bare key", place)
+    return Secret(text)
+
+
+def _failed(message: str, place: str, hint: str = _RUN_IT_YOURSELF) -> ResolutionError:
+    return ResolutionError("passcmd_failed", message, place=place, hint=hint)

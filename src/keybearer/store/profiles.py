@@ -1,0 +1,43 @@
+"""Profiles: several accounts, a zuliprc each, `NAME.zuliprc` in the directory `zulip` of the user's configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keybearer.errors import ResolutionError
+from keybearer.store.home import configuration_directory
+
+SUFFIX = ".zuliprc"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile that is there. Its file may still be broken."""
+
+    name: str
+    path: Path
+
+
+def path_of(name: str, environ: Mapping[str, str]) -> Path:
+    """Where the zuliprc of a profile is, or would be. Raises ResolutionError of kind `bad_profile_name`."""
+    if not _NAME.match(name):
+        raise ResolutionError(
+            "bad_profile_name",
+            "The name of a profile is letters, digits, '.', '_' and '-', and begins with a letter or digit",
+            hint="See `keybearer profiles`",
+        )
+    return configuration_directory(environ) / f"{name}{SUFFIX}"
+
+
+def list_profiles(environ: Mapping[str, str]) -> list[Profile]:
+    """Every profile that is there, by name. A directory that is absent or closed to us has none."""
+    try:
+        paths = sorted(configuration_directory(environ).glob(f"*{SUFFIX}"))
+    except OSError:
+        return []
+    return [Profile(name, path) for path in paths if _NAME.match(name := path.name.removesuffix(SUFFIX))]

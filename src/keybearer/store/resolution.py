@@ -1,0 +1,126 @@
+"""`resolve()`: the credentials in force on this machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
+from keybearer.store import passcmd
+from keybearer.store.home import surroundings
+from keybearer.store.loading import LoadedFile, load
+from keybearer.store.location import LEGACY_NAME, Location, locate
+from keybearer.zuliprc.document import Document
+from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, PASSCMD
+from keybearer.zuliprc.resolver import Resolution, resolve_sources
+from keybearer.zuliprc.sources import Arguments, Environment, Origin, Sources, ZuliprcFile
+
+
+def resolve(
+    config_file: str | os.PathLike[str] | None = None,
+    *,
+    email: str | None = None,
+    api_key: str | Secret | None = None,
+    site: str | None = None,
+    client_cert: str | os.PathLike[str] | None = None,
+    client_cert_key: str | os.PathLike[str] | None = None,
+    cert_bundle: str | os.PathLike[str] | None = None,
+    insecure: bool | str | None = None,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    strict: bool = False,
+) -> Resolution:
+    """Find the credentials in force: argument before environment before file, setting by setting.
+
+    The file is `config_file`, else that of `profile`, else of ZULIP_CONFIG, else of ZULIP_PROFILE, else `~/.zuliprc`;
+    all but the last must exist. `environ` takes the place of `os.environ`. No connection is opened and no `passcmd`
+    is run. With `strict`, the first warning is an error of its kind.
+
+    Raises ResolutionError; its kinds are those of `keybearer.zuliprc.kinds`.
+    """
+    environ = os.environ if environ is None else environ
+    arguments = Arguments(
+        {
+            "email": email,
+            "api_key": api_key,
+            "site": site,
+            "client_cert": client_cert,
+            "client_cert_key": client_cert_key,
+            "cert_bundle": cert_bundle,
+            "insecure": insecure,
+        }
+    )
+    location = locate(config_file, profile, environ)
+    resolution = resolve_location(location, arguments, Environment(environ), environ)
+    if strict and resolution.warnings:
+        first = resolution.warnings[0]
+        raise ResolutionError(first.kind, first.message, place=first.place, hint="Strictly nothing is used that warns")
+    return resolution
+
+
+def resolve_location(
+    location: Location, arguments: Arguments, environment: Environment, environ: Mapping[str, str]
+) -> Resolution:
+    """As `resolve`, for a file that has been located. `environment` is where settings are looked for, and `environ`
+    what says where home is and what a `passcmd` is run with."""
+    file, loaded = _open(location)
+    resolution = resolve_sources(
+        Sources(arguments, environment, file),
+        surroundings(environ),
+        fetch_key=lambda command: passcmd.fetch_key(command, environ),
+    )
+    command = resolution.origins[PASSCMD.name]
+    if loaded is not None and command.kind == "file":
+        passcmd.require_trustworthy(loaded, str(command))
+    _require_tls_files(resolution)
+    return resolution
+
+
+def _open(location: Location) -> tuple[ZuliprcFile, LoadedFile | None]:
+    if location.path is None:
+        return ZuliprcFile(""), None
+    path = str(location.path)
+    try:
+        loaded = load(location.path)
+    except ResolutionError as error:
+        if error.kind == "config_not_found" and not location.named_by:
+            legacy = location.path.with_name(LEGACY_NAME)
+            return ZuliprcFile(path, legacy=str(legacy) if _exists(legacy) else ""), None
+        if error.kind == "config_not_found" and location.profile:
+            error.kind = "profile_not_found"
+            error.message = f"There is no profile {location.profile}"
+            error.hint = "See `keybearer profiles` for those that there are"
+        raise
+    document = Document.parse(loaded.data, path)
+    return ZuliprcFile(path, document, named=bool(location.named_by), mode=loaded.mode), loaded
+
+
+def _require_tls_files(resolution: Resolution) -> None:
+    """Refuse certificates that are not there. What is in them shows when TLS is built."""
+    tls, origins = resolution.tls, resolution.origins
+    if tls.cert_bundle is not None and not tls.insecure and not _exists(Path(tls.cert_bundle)):
+        raise _not_found("bundle_not_found", "The file or directory with certificates", origins[CLIENT_BUNDLE.name])
+    if tls.client_cert is not None and not _exists(Path(tls.client_cert), directory=False):
+        raise _not_found("cert_not_found", "The file with the client certificate", origins[CLIENT_CERT.name])
+    if tls.client_cert_key is not None and not _exists(Path(tls.client_cert_key), directory=False):
+        raise _not_found("cert_not_found", "The file with the client certificate's key", origins[CLIENT_CERT_KEY.name])
+
+
+def _not_found(kind: str, what: str, origin: Origin) -> ResolutionError:
+    start = "beside the zuliprc" if origin.kind == "file" else "in the working directory"
+    return ResolutionError(
+        kind,
+        f"{what} that {origin.name} names does not exist",
+        place=str(origin),
+        hint=f"Check the path; a relative one begins {start}",
+    )
+
+
+def _exists(path: Path, *, directory: bool = True) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode) <= directory
+    except (OSError, ValueError):
+        return False

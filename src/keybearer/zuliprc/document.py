@@ -1,0 +1,295 @@
+"""A zuliprc as text: read with the line of every setting, edited in place, and rendered anew.
+
+Reading is literal and forgiving where the programs that read zuliprc agree, and an error with its line where they do
+not. No error says what a line holds, for it may be the key. See `values` for what a value may hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NoReturn, final
+
+from keybearer.errors import ResolutionError, UnsafeValueError
+from keybearer.secret import Secret
+from keybearer.zuliprc import values
+from keybearer.zuliprc.credentials import Credentials, normalise_site
+from keybearer.zuliprc.fields import BY_FILE_KEY, SITE, WRITTEN_ORDER
+
+SECTION = "api"
+
+_BOM = "\ufeff"
+_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A setting of `[api]` as it stands there: its key in lower case, its stripped text, its line (from 1).
+
+    `start` and `end` are where the text is in the line. Whatever the setting, its text is kept secret here.
+    """
+
+    key: str
+    text: Secret
+    line: int
+    start: int
+    end: int
+
+
+@final
+class Document:
+    """The text of one zuliprc. It never changes; the edits give a new one.
+
+    `faults` are the errors of the text as a whole, in the order of its lines; `parse` raises the first of them, and
+    `examine` is for who wants to see them all. Neither repr nor pickle gives the text away.
+    """
+
+    __slots__ = ("_bom", "_lines", "entries", "faults", "path", "sections")
+
+    def __init__(self, text: str, path: str = "") -> None:
+        self.path = path
+        self._bom = _BOM if text.startswith(_BOM) else ""
+        self._lines: tuple[str, ...] = tuple(_LINES.findall(text[len(self._bom) :]))
+        self.entries: dict[str, Entry] = {}
+        """The settings of `[api]`, known and unknown, by their key in lower case."""
+        self.sections: dict[str, int] = {}
+        """The line of each section's first header."""
+        self.faults: list[ResolutionError] = []
+        self._read()
+
+    @classmethod
+    def examine(cls, data: bytes | str, path: str = "") -> Document:
+        """Read text, or bytes in UTF-8 with or without a byte order mark; `path` is for errors and origins.
+
+        Raises ResolutionError of kind `encoding`; all other faults are told in `faults`.
+        """
+        if isinstance(data, bytes):
+            text = _decoded(data)
+            if text is None:
+                raise ResolutionError(
+                    "encoding", "The file is not UTF-8", place=path, hint="Save it as UTF-8 in your editor"
+                )
+            data = text
+        return cls(data, path)
+
+    @classmethod
+    def parse(cls, data: bytes | str, path: str = "") -> Document:
+        """As `examine`, and raises the first fault."""
+        document = cls.examine(data, path)
+        if document.faults:
+            raise document.faults[0]
+        return document
+
+    def get(self, key: str) -> Entry | None:
+        """The entry of this key in `[api]`, unless it is absent or empty: an empty setting is not set."""
+        entry = self.entries.get(key)
+        return entry if entry and entry.text else None
+
+    @property
+    def has_section(self) -> bool:
+        """Whether there is a section `[api]`."""
+        return SECTION in self.sections
+
+    @property
+    def has_byte_order_mark(self) -> bool:
+        """Whether the text begins with U+FEFF, which most readers stumble over."""
+        return bool(self._bom)
+
+    @property
+    def has_more_than_settings(self) -> bool:
+        """Whether there are comments, other sections or unknown settings, which somebody put there by hand."""
+        known = self.has_section + sum(key in BY_FILE_KEY for key in self.entries)
+        return sum(not line.isspace() for line in self._lines) > known
+
+    def place(self, line: int) -> str:
+        """How errors and origins name a line."""
+        return f"{self.path}:{line}" if self.path else f"line {line}"
+
+    def text(self) -> str:
+        """The whole text, the key in it."""
+        return self._bom + "".join(self._lines)
+
+    def to_bytes(self) -> bytes:
+        """The whole text as it lies in a file."""
+        return self.text().encode()
+
+    def with_value(self, key: str, value: str) -> Document:
+        """This document with another value for a key that it has; every other character stays.
+
+        Raises KeyError where there is no such key, UnsafeValueError where the value cannot stand there.
+        """
+        refuse_unsafe(key, value)
+        entry, text = self.entries[key], values.escape(value)
+        line = self._lines[entry.line - 1]
+        return self.with_lines({entry.line: line[: entry.start] + text + line[entry.end :]})
+
+    def with_credentials(self, credentials: Credentials) -> Document:
+        """This document with these credentials in place of its own; comments, order and other sections stay.
+
+        Settings that the credentials do not have are taken out, new ones stand where `render_zuliprc` has them.
+        """
+        wanted = dict(setting_lines(credentials))
+        document = self if self.has_section else Document(f"{self._bom}[{SECTION}]\n{''.join(self._lines)}", self.path)
+        document = document.with_lines(
+            {entry.line: "" for key, entry in document.entries.items() if key in BY_FILE_KEY and key not in wanted}
+        )
+        above = document.sections[SECTION]
+        for key, value in wanted.items():
+            if key not in document.entries:
+                document = document.with_line_below(above, f"{key}={values.escape(value)}")
+            elif not _says(document.entries[key], value):
+                document = document.with_value(key, value)
+            above = document.entries[key].line
+        return document
+
+    def with_lines(self, lines: Mapping[int, str]) -> Document:
+        """This document with other text, line end included, for the lines of these numbers."""
+        return Document(
+            self._bom + "".join(lines.get(number, line) for number, line in enumerate(self._lines, start=1)), self.path
+        )
+
+    def with_line_below(self, above: int, text: str) -> Document:
+        """This document with one more line, indented and ended as its neighbours are."""
+        line = self._lines[above - 1]
+        body = line.rstrip("\r\n")
+        end = line[len(body) :] or "\n"
+        pattern = next((self._lines[e.line - 1] for e in self.entries.values() if e.line >= above), body)
+        indentation = pattern[: len(pattern) - len(pattern.lstrip())]
+        return self.with_lines({above: f"{body}{end}{indentation}{text}{line[len(body) :]}"})
+
+    def __repr__(self) -> str:
+        return f"Document({len(self._lines)} lines)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Document cannot be pickled: the key is in it")
+
+    def _read(self) -> None:
+        """One pass over the lines, as Python's configparser goes, so that we and the bindings see the same settings.
+
+        A line that is indented deeper than the setting above it continues that setting there; here it is a fault.
+        """
+        section: str | None = None
+        setting_indentation: int | None = None
+        for number, line in enumerate(self._lines, start=1):
+            body = line.strip()
+            if not body or body[0] in "#;":
+                continue
+            indentation = len(line) - len(line.lstrip())
+            if setting_indentation is not None and indentation > setting_indentation:
+                if section == SECTION:
+                    self._fault(
+                        number, "malformed_line", "The line is indented, so some programs join it to the one above"
+                    )
+                continue
+            if body[0] == "[" and "]" in body:
+                section = body[1 : body.rindex("]")]
+                setting_indentation = None
+                self._read_header(number, section)
+                continue
+            if section is None:
+                self._fault(number, "no_section_header", "There is no section header above the first setting")
+                return
+            setting_indentation = indentation
+            if section == SECTION:
+                self._read_setting(number, line)
+
+    def _read_header(self, number: int, section: str) -> None:
+        if section == SECTION and section in self.sections:
+            self._fault(number, "duplicate_section", f"The section [{SECTION}] is there twice")
+        self.sections.setdefault(section, number)
+
+    def _read_setting(self, number: int, line: str) -> None:
+        delimiter = min((at for at in (line.find("="), line.find(":")) if at >= 0), default=-1)
+        key = line[:delimiter].strip().lower() if delimiter >= 0 else ""
+        if not key:
+            self._fault(number, "malformed_line", "The line is neither a setting nor a comment")
+        elif key in self.entries:
+            first = self.entries[key].line
+            self._fault(number, "duplicate_key", f"The setting is there twice; the first is in line {first}")
+        else:
+            raw = line[delimiter + 1 :]
+            text = raw.strip()
+            start = delimiter + 1 + (len(raw) - len(raw.lstrip()))
+            self.entries[key] = Entry(key, Secret(text), number, start, start + len(text))
+
+    def _fault(self, number: int, kind: str, message: str) -> None:
+        self.faults.append(ResolutionError(kind, message, place=self.place(number), hint=_HINTS[kind]))
+
+
+_HINTS = {
+    "duplicate_key": "Keep one of them",
+    "duplicate_section": "Keep one of them; a second account belongs in a file of its own (see `keybearer profiles`)",
+    "malformed_line": "A setting is name=value, at the beginning of its line",
+    "no_section_header": f"Put [{SECTION}] in a line above it",
+}
+
+
+def render_zuliprc(credentials: Credentials) -> str:
+    """The text of a new zuliprc, byte for byte the one of Zulip's web app; lines for TLS only where they are set.
+
+    Raises UnsafeValueError where a value could not be read back as it is, and ResolutionError where the site is no
+    address (`bad_url`) or there is a `client_cert_key` without a `client_cert` (`key_without_cert`).
+    """
+    lines = (f"{key}={values.escape(value)}\n" for key, value in setting_lines(credentials))
+    return f"[{SECTION}]\n{''.join(lines)}"
+
+
+def setting_lines(credentials: Credentials) -> Iterator[tuple[str, str]]:
+    """Each key with its value in the order of a new zuliprc; raises as `render_zuliprc` does.
+
+    An alias goes before the documented name: Zulip's bindings read the first of the bundle's two, the document has
+    the second, and both are written.
+    """
+    if credentials.tls.client_cert_key and not credentials.tls.client_cert:
+        raise key_without_cert()
+    for field in WRITTEN_ORDER:
+        text = field.written(credentials)
+        if text is not None:
+            for key in reversed(field.file_keys):
+                refuse_unsafe(key, text)
+                yield key, normalise_site(text) if field is SITE else text
+
+
+def refuse_unsafe(key: str, value: str) -> None:
+    """Raise UnsafeValueError, which names the key and not the value, unless every reader gets `value` back whole."""
+    if values.has_control_character(value):
+        fault = "holds a line break or another control character"
+    elif not values.is_encodable(value):
+        fault = "cannot be written as UTF-8"
+    elif not value.strip():
+        fault = "is empty"
+    elif value != value.strip():
+        fault = "begins or ends with a blank"
+    elif values.has_quotes_around(value):
+        fault = "has quotes around it"
+    elif values.has_comment(value):
+        fault = "has a # or ; at its beginning or behind a blank, where some programs cut it off"
+    else:
+        return
+    raise UnsafeValueError(f"The value for {key} {fault}", hint="It cannot stand in a zuliprc")
+
+
+def key_without_cert(place: str = "") -> ResolutionError:
+    """The error for a private key whose certificate is nowhere."""
+    return ResolutionError(
+        "key_without_cert",
+        "client_cert_key is set and client_cert is not",
+        place=place,
+        hint="Set client_cert to the file with the certificate",
+    )
+
+
+def _says(entry: Entry, value: str) -> bool:
+    try:
+        return values.unescape(entry.text.reveal()) == value
+    except ResolutionError:
+        return False
+
+
+def _decoded(data: bytes) -> str | None:
+    """The text, or None: the UnicodeDecodeError has the data in it and must not be any other error's context."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,193 @@
+"""FIELDS: the one table of what can be set, by which names, and what it means.
+
+Parser, resolver, writer, `show`, `doctor`, `--help` and the reference page are driven by it; nothing else lists the
+settings. Its order is the order in which people are told of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.values import Surroundings, parse_boolean, parse_path, parse_secret, parse_site, parse_text
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Generic[T]):
+    """One setting.
+
+    `name` is the key in the file, `aliases` other keys that mean the same there. `written` gives the text that stands
+    for it in a file, None for what these credentials do not have.
+    `variable` is the environment variable, `argument` the argument of `resolve()`, `options` those of the command
+    line, each empty where there is none. `metavar` stands for the value in `--help`, empty for a switch.
+    `mistaken` are variables of other programs, or slips, that people set in the belief to set this one;
+    `ambient` are variables of no program in particular that are followed where nothing else sets this one.
+    """
+
+    name: str
+    meaning: str
+    parser: Callable[[str, Surroundings], T]
+    written: Callable[[Credentials], str | None]
+    aliases: tuple[str, ...] = ()
+    variable: str = ""
+    argument: str = ""
+    options: tuple[str, ...] = ()
+    metavar: str = ""
+    required: bool = False
+    secret: bool = False
+    mistaken: tuple[str, ...] = ()
+    ambient: tuple[str, ...] = ()
+
+    @property
+    def file_keys(self) -> tuple[str, ...]:
+        """The keys under which a file may have it, the documented one first."""
+        return (self.name, *self.aliases)
+
+
+KEY = Field(
+    name="key",
+    meaning="The API key of the account.",
+    parser=parse_secret,
+    written=lambda credentials: credentials.api_key.reveal(),
+    variable="ZULIP_API_KEY",
+    argument="api_key",
+    options=("--api-key",),
+    metavar="KEY",
+    required=True,
+    secret=True,
+    mistaken=("ZULIP_KEY",),
+)
+EMAIL = Field(
+    name="email",
+    meaning="The email of the account that the key belongs to.",
+    parser=parse_text,
+    written=lambda credentials: credentials.email,
+    variable="ZULIP_EMAIL",
+    argument="email",
+    options=("--email", "--user"),
+    metavar="EMAIL",
+    required=True,
+    mistaken=("ZULIP_USER", "ZULIP_USERNAME"),
+)
+SITE = Field(
+    name="site",
+    meaning="The address of the organization, such as https://chat.example.com.",
+    parser=parse_site,
+    written=lambda credentials: credentials.site,
+    variable="ZULIP_SITE",
+    argument="site",
+    options=("--site",),
+    metavar="URL",
+    mistaken=("ZULIP_URL", "ZULIP_SERVER", "ZULIP_REALM"),
+)
+CLIENT_CERT_KEY = Field(
+    name="client_cert_key",
+    meaning="File with the private key of the client certificate, where `client_cert` does not hold it.",
+    parser=parse_path,
+    written=lambda credentials: credentials.tls.client_cert_key,
+    variable="ZULIP_CERT_KEY",
+    argument="client_cert_key",
+    options=("--client-cert-key",),
+    metavar="FILE",
+    mistaken=("ZULIP_CLIENT_CERT_KEY",),
+)
+CLIENT_CERT = Field(
+    name="client_cert",
+    meaning="File with a client certificate, for servers that ask for one.",
+    parser=parse_path,
+    written=lambda credentials: credentials.tls.client_cert,
+    variable="ZULIP_CERT",
+    argument="client_cert",
+    options=("--client-cert",),
+    metavar="FILE",
+    mistaken=("ZULIP_CLIENT_CERT",),
+)
+CLIENT_BUNDLE = Field(
+    name="client_bundle",
+    meaning="File or directory with the certificates to trust: the server's own, or those of its authorities.",
+    parser=parse_path,
+    written=lambda credentials: credentials.tls.cert_bundle,
+    aliases=("cert_bundle",),
+    variable="ZULIP_CERT_BUNDLE",
+    argument="cert_bundle",
+    options=("--cert-bundle",),
+    metavar="PATH",
+    mistaken=("ZULIP_CLIENT_BUNDLE", "ZULIP_CA_BUNDLE"),
+    ambient=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+)
+INSECURE = Field(
+    name="insecure",
+    meaning="true: do not check the server's certificate. Anybody on the way can then read the key.",
+    parser=parse_boolean,
+    written=lambda credentials: "true" if credentials.tls.insecure else None,
+    variable="ZULIP_ALLOW_INSECURE",
+    argument="insecure",
+    options=("--insecure/--no-insecure",),
+    mistaken=("ZULIP_INSECURE", "ZULIP_ALLOW_INSECURE_HTTP"),
+)
+TOKEN = Field(
+    name="token",
+    meaning="The token with which the server calls an outgoing webhook bot.",
+    parser=parse_secret,
+    written=lambda credentials: credentials.token.reveal() if credentials.token else None,
+    secret=True,
+)
+PASSCMD = Field(
+    name="passcmd",
+    meaning="A command that prints the API key, in place of `key`. It is run without a shell, once, when needed.",
+    parser=parse_text,
+    written=lambda credentials: None,
+    secret=True,
+)
+
+FIELDS: Mapping[str, Field[Any]] = MappingProxyType(
+    {
+        field.name: field
+        for field in (KEY, EMAIL, SITE, CLIENT_CERT_KEY, CLIENT_CERT, CLIENT_BUNDLE, INSECURE, TOKEN, PASSCMD)
+    }
+)
+"""Every setting by its name."""
+
+WRITTEN_ORDER = (CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, KEY, SITE, TOKEN, CLIENT_BUNDLE, INSECURE)
+"""The settings as a new file has them: Zulip's own order, and around it what Zulip's web app never writes.
+
+`client_cert_key` goes before `key`, because some readers look for `key=` anywhere in a line and take the last.
+"""
+
+BY_FILE_KEY: Mapping[str, Field[Any]] = MappingProxyType(
+    {key: field for field in FIELDS.values() for key in field.file_keys}
+)
+"""Every setting by each key that a file may have it under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """A way to say which file is read. Arguments go before variables; `--config-file` goes before `--profile`."""
+
+    argument: str
+    variable: str
+    options: tuple[str, ...]
+    metavar: str
+    meaning: str
+
+
+CONFIG_FILE = Locator(
+    argument="config_file",
+    variable="ZULIP_CONFIG",
+    options=("--config-file", "--config", "-c"),
+    metavar="FILE",
+    meaning="The zuliprc to read, in place of ~/.zuliprc.",
+)
+PROFILE = Locator(
+    argument="profile",
+    variable="ZULIP_PROFILE",
+    options=("--profile",),
+    metavar="NAME",
+    meaning="The profile to use: the file NAME.zuliprc in the directory `zulip` of the user's configuration.",
+)
+LOCATORS = (CONFIG_FILE, PROFILE)

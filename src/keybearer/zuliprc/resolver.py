@@ -1,0 +1,259 @@
+"""From sources to credentials: which value is in force for each setting, where it came from, and what it shadows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from threading import Lock
+from typing import Any, TypeVar, final
+
+from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
+from keybearer.zuliprc import review, values
+from keybearer.zuliprc.credentials import Credentials, TLSOptions
+from keybearer.zuliprc.document import SECTION, key_without_cert
+from keybearer.zuliprc.fields import (
+    CLIENT_BUNDLE,
+    CLIENT_CERT,
+    CLIENT_CERT_KEY,
+    EMAIL,
+    FIELDS,
+    INSECURE,
+    KEY,
+    PASSCMD,
+    SITE,
+    TOKEN,
+    Field,
+)
+from keybearer.zuliprc.kinds import ResolutionWarning
+from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Sources
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCommand:
+    """The text of a `passcmd` and where it stands."""
+
+    text: Secret
+    origin: Origin
+
+
+@final
+class KeyOnDemand:
+    """An API key that is fetched when it is first asked for, and then kept, whoever asks."""
+
+    __slots__ = ("_fetch", "_key", "_lock")
+
+    def __init__(self, fetch: Callable[[], Secret]) -> None:
+        self._fetch = fetch
+        self._key: Secret | None = None
+        self._lock = Lock()
+
+    def get(self) -> Secret:
+        """The key; raises what fetching it raises, and the next call tries again."""
+        with self._lock:
+            if self._key is None:
+                self._key = self._fetch()
+            return self._key
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The credentials in force, and how they came about.
+
+    `origins` has every name of FIELDS; `shadowed` has, for each that has any, the origins that would be in force if
+    the ones before them were not there. `config_file` is the path of the file that was read, None where none was.
+    Everything but the key is at hand; `credentials` has the key too and runs a `passcmd` for it, once, where one is
+    in force.
+    """
+
+    email: str
+    site: str | None
+    token: Secret | None
+    tls: TLSOptions
+    origins: Mapping[str, Origin]
+    shadowed: Mapping[str, tuple[Origin, ...]]
+    warnings: tuple[ResolutionWarning, ...]
+    config_file: str | None
+    _key: Secret | KeyOnDemand = field(repr=False)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The credentials. Raises ResolutionError where a `passcmd` is in force and gives no key."""
+        return Credentials(self.email, self.api_key, self.site, self.token, self.tls)
+
+    @property
+    def api_key(self) -> Secret:
+        """The key; raises as `credentials` does."""
+        return self._key if isinstance(self._key, Secret) else self._key.get()
+
+    @property
+    def has_key_at_hand(self) -> bool:
+        """Whether the key is known without running a command."""
+        return isinstance(self._key, Secret)
+
+
+def resolve_sources(
+    sources: Sources, here: values.Surroundings, *, fetch_key: Callable[[PasswordCommand], Secret]
+) -> Resolution:
+    """Resolve every setting of FIELDS.
+
+    `here` is what paths out of arguments and variables are relative to; those out of a file are so to its directory.
+    `fetch_key` runs a `passcmd`; it is called when the key is asked for.
+
+    Raises ResolutionError. What a higher source sets is not looked at in a lower one.
+    """
+    settings = _Settings(sources, here)
+    key = settings.take_key(fetch_key)
+    email = settings.take(EMAIL)
+    if key is None or email is None:
+        raise _incomplete(sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None)
+    site, token = settings.take(SITE), settings.take(TOKEN)
+    tls = settings.take_tls()
+    file = sources.file
+    return Resolution(
+        email=email,
+        site=site,
+        token=token,
+        tls=tls,
+        origins=settings.origins,
+        shadowed=settings.shadowed,
+        warnings=tuple(
+            review.review(sources, settings.origins, settings.shadowed, email=email, key=key, site=site, tls=tls)
+        ),
+        config_file=file.path if file.document is not None else None,
+        _key=key,
+    )
+
+
+class _Settings:
+    """Takes one setting after another out of the sources, and remembers where each came from."""
+
+    def __init__(self, sources: Sources, here: values.Surroundings) -> None:
+        self._sources = sources
+        self._here = here
+        self._beside_file = values.Surroundings(here.home, str(PurePath(sources.file.path).parent))
+        self.origins: dict[str, Origin] = dict.fromkeys(FIELDS, DEFAULT)
+        self.shadowed: dict[str, tuple[Origin, ...]] = {}
+
+    def take(self, wanted: Field[T]) -> T | None:
+        found = self._first(wanted)
+        return None if found is None else self._parse(wanted, found)
+
+    def take_key(self, fetch_key: Callable[[PasswordCommand], Secret]) -> Secret | KeyOnDemand | None:
+        """The key of `key` or of `passcmd`, which are one setting under two names; both in one file contradict."""
+        found, command = self._first(KEY), self._sources.file.find(PASSCMD)
+        if command is None:
+            return None if found is None else self._parse(KEY, found)
+        if found is None:
+            text = Secret(self._parse(PASSCMD, command))
+            self.origins[KEY.name] = self.origins[PASSCMD.name] = command.origin
+            return KeyOnDemand(lambda: fetch_key(PasswordCommand(text, command.origin)))
+        if found.origin.kind == "file":
+            raise _contradiction(found.origin, command.origin)
+        self.shadowed[KEY.name] = (*self.shadowed.get(KEY.name, ()), command.origin)
+        return self._parse(KEY, found)
+
+    def take_tls(self) -> TLSOptions:
+        insecure, bundle = self.take(INSECURE) or False, self.take(CLIENT_BUNDLE)
+        if bundle is None and not insecure:
+            ambient = self._sources.environment.find_ambient(CLIENT_BUNDLE)
+            if ambient is not None:
+                self.origins[CLIENT_BUNDLE.name] = ambient.origin
+                bundle = self._parse(CLIENT_BUNDLE, ambient)
+        client_cert, client_cert_key = self.take(CLIENT_CERT), self.take(CLIENT_CERT_KEY)
+        if client_cert_key is not None and client_cert is None:
+            raise key_without_cert(str(self.origins[CLIENT_CERT_KEY.name]))
+        return TLSOptions(client_cert, client_cert_key, bundle, insecure)
+
+    def _first(self, wanted: Field[Any]) -> Found | None:
+        founds = [found for source in self._sources.in_order() if (found := source.find(wanted))]
+        if not founds:
+            return None
+        self.origins[wanted.name] = founds[0].origin
+        if len(founds) > 1:
+            self.shadowed[wanted.name] = tuple(found.origin for found in founds[1:])
+        return founds[0]
+
+    def _parse(self, wanted: Field[T], found: Found) -> T:
+        if found.rival is not None:
+            raise _contradiction(found.origin, found.rival)
+        try:
+            text = _literal(found, may_have_quotes=wanted is PASSCMD)
+            return wanted.parser(text, self._beside_file if found.origin.kind == "file" else self._here)
+        except ResolutionError as error:
+            error.place = str(found.origin)
+            raise
+
+
+def _literal(found: Found, *, may_have_quotes: bool) -> str:
+    """The text without what only a file writes, or ResolutionError of kind `suspicious_value`.
+
+    An argument is taken as it is; a variable may come from a file that somebody's quotes were not taken off.
+    """
+    text = found.text.reveal()
+    fault = ""
+    if values.has_control_character(text):
+        fault = "has a line break or another control character in it"
+    elif found.origin.kind != "argument" and not may_have_quotes:
+        if values.has_quotes_around(text):
+            fault = "has quotes around it"
+        elif found.origin.kind == "file" and values.has_comment(text):
+            fault = "has a comment behind it"
+    if fault:
+        raise ResolutionError(
+            "suspicious_value",
+            f"The value {fault}, which some programs would take for part of it",
+            hint="Write the bare value, and a comment in a line of its own",
+        )
+    return values.unescape(text) if found.origin.kind == "file" else text
+
+
+def _contradiction(one: Origin, other: Origin) -> ResolutionError:
+    return ResolutionError(
+        "conflicting_keys",
+        f"{one.name} and {other.name} (line {other.line}) are two names of one setting, and differ",
+        place=one.place,
+        hint="Keep one of them",
+    )
+
+
+def _incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
+    """Which of absent and half there it is."""
+    file = sources.file
+    if file.document is not None and not file.document.has_section:
+        return ResolutionError(
+            "missing_section",
+            f"The file has no section [{SECTION}]",
+            place=file.path,
+            hint=review.likely_section(file.document) or f"Put [{SECTION}] above its settings",
+        )
+    if file.document is not None:
+        likely = review.likely_line(file.document, missing)
+        return ResolutionError(
+            f"missing_{missing.name}",
+            f"There is no {missing.name} in the file, and {missing.variable} is not set",
+            place=file.path,
+            hint=f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=...",
+        )
+    if file.legacy:
+        return ResolutionError(
+            "legacy_file",
+            "This is what the zuliprc was called before 2013; nothing reads it any more",
+            place=file.legacy,
+            hint=f"Rename it to {file.path}",
+        )
+    if found_other:
+        return ResolutionError(
+            f"missing_{missing.name}",
+            f"There is no {missing.name}: {missing.variable} is not set, and there is no {file.path or 'zuliprc'}",
+            hint=f"Set {missing.variable}, or name a zuliprc",
+        )
+    return ResolutionError(
+        "config_not_found",
+        "There are no credentials: no such file, and the variables for it are not set",
+        place=file.path or "~/.zuliprc",
+        hint="Run `keybearer login`, or download a zuliprc from your organization and run `keybearer install`",
+    )

@@ -1,0 +1,176 @@
+"""What resolved credentials deserve a warning for, and what a misspelt setting was likely meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
+from keybearer.zuliprc.credentials import TLSOptions, is_plain_http, normalise_site, same_site
+from keybearer.zuliprc.document import SECTION, Document
+from keybearer.zuliprc.fields import (
+    BY_FILE_KEY,
+    EMAIL,
+    FIELDS,
+    INSECURE,
+    KEY,
+    LOCATORS,
+    SITE,
+    TOKEN,
+    Field,
+)
+from keybearer.zuliprc.kinds import ResolutionWarning
+from keybearer.zuliprc.sources import Origin, Source, Sources
+
+_VARIABLES = {
+    **{name: field.variable for field in FIELDS.values() for name in (*field.mistaken, field.variable) if name},
+    **{locator.variable: locator.variable for locator in LOCATORS},
+}
+
+
+def review(
+    sources: Sources,
+    origins: Mapping[str, Origin],
+    shadowed: Mapping[str, tuple[Origin, ...]],
+    *,
+    email: str,
+    key: object,
+    site: str | None,
+    tls: TLSOptions,
+) -> Iterator[ResolutionWarning]:
+    """Every warning about these credentials, the gravest first."""
+    yield from _about_site(sources, origins, site)
+    yield from _about_identity(origins)
+    if tls.insecure:
+        yield ResolutionWarning("insecure", "The server's certificate is not checked", str(origins[INSECURE.name]))
+    yield from _about_permissions(sources)
+    yield from _about_shadows(sources, shadowed)
+    yield from _about_shapes(origins, email, key)
+    yield from _about_unknown(sources, origins)
+
+
+def likely_section(document: Document) -> str:
+    """A hint about the section that was likely meant to be `[api]`, empty where none looks like it."""
+    for section, line in document.sections.items():
+        if section.strip().lower() == SECTION:
+            return f"Write line {line} as [{SECTION}]: lower case, no blanks"
+    return ""
+
+
+def likely_line(document: Document, wanted: Field[Any]) -> int:
+    """The line of a setting that was likely meant to be `wanted`, 0 where none looks like it."""
+    return next((e.line for e in document.entries.values() if likely_field(e.key) is wanted), 0)
+
+
+def likely_field(key: str) -> Field[Any] | None:
+    """The setting that an unknown key of a file was likely meant to be."""
+    if key in BY_FILE_KEY or not key:
+        return None
+    plain = key.replace("-", "_").replace(" ", "_")
+    by_other_name = {
+        name.lower(): field for field in FIELDS.values() for name in (field.argument, field.variable) if name
+    }
+    exact = BY_FILE_KEY.get(plain) or by_other_name.get(plain)
+    close = [] if exact else get_close_matches(plain[:40], BY_FILE_KEY, n=1, cutoff=0.75)
+    return exact or (BY_FILE_KEY[close[0]] if close else None)
+
+
+def _about_site(sources: Sources, origins: Mapping[str, Origin], site: str | None) -> Iterator[ResolutionWarning]:
+    if site is None:
+        return
+    of_site, of_key = origins[SITE.name], origins[KEY.name]
+    if of_site.source != of_key.source and _names_another_site(sources.of(of_key), site):
+        yield ResolutionWarning(
+            "credential_sent_to_other_site",
+            f"The key was given together with another site than {site}, and will be sent there",
+            str(of_site),
+        )
+    if is_plain_http(site):
+        yield ResolutionWarning(
+            "plain_http", f"Everybody on the way to {site} can read the key; use https", str(of_site)
+        )
+
+
+def _names_another_site(source: Source, site: str) -> bool:
+    found = source.find(SITE)
+    if found is None:
+        return False
+    try:
+        return not same_site(normalise_site(found.text.reveal()), site)
+    except ResolutionError:
+        return True
+
+
+def _about_identity(origins: Mapping[str, Origin]) -> Iterator[ResolutionWarning]:
+    key, email = origins[KEY.name], origins[EMAIL.name]
+    if key.source != email.source:
+        yield ResolutionWarning("mixed_identity", f"The key is from {key}, the email is from {email}")
+
+
+def _about_permissions(sources: Sources) -> Iterator[ResolutionWarning]:
+    file = sources.file
+    if file.document is None or file.mode is None:
+        return
+    remedy = f"run: chmod 600 {file.path}"
+    if file.mode & 0o044 and any(file.document.get(key) for key in (KEY.name, TOKEN.name)):
+        yield ResolutionWarning("readable_by_others", f"Other accounts can read this file; {remedy}", file.path)
+    if file.mode & 0o022:
+        yield ResolutionWarning("writable_by_others", f"Other accounts can change this file; {remedy}", file.path)
+
+
+def _about_shadows(sources: Sources, shadowed: Mapping[str, tuple[Origin, ...]]) -> Iterator[ResolutionWarning]:
+    """A file that somebody named is what they expect to be in force."""
+    if not sources.file.named:
+        return
+    names = [
+        found.origin.place
+        for name in shadowed
+        if (found := sources.environment.find(FIELDS[name])) and shadowed[name][-1].kind == "file"
+    ]
+    if names:
+        yield ResolutionWarning(
+            "shadows_named_file",
+            f"{', '.join(names)} in the environment take the place of what is in this file",
+            sources.file.path,
+        )
+
+
+def _about_shapes(origins: Mapping[str, Origin], email: str, key: object) -> Iterator[ResolutionWarning]:
+    text = key.reveal() if isinstance(key, Secret) else "held"
+    for name, value in ((KEY.name, text), (EMAIL.name, email)):
+        if not value:
+            yield ResolutionWarning("empty_argument", f"The {name} is empty; no server accepts it", str(origins[name]))
+    if text and not (text.isascii() and text.isalnum()):
+        yield ResolutionWarning(
+            "odd_key_shape", "The key has characters that are no letters or digits", str(origins[KEY.name])
+        )
+    if email and ("@" not in email or ":" in email or any(character.isspace() for character in email)):
+        yield ResolutionWarning(
+            "odd_email_shape", "The email has no @, or has a colon or a blank", str(origins[EMAIL.name])
+        )
+
+
+def _about_unknown(sources: Sources, origins: Mapping[str, Origin]) -> Iterator[ResolutionWarning]:
+    document = sources.file.document
+    for entry in document.entries.values() if document else ():
+        if entry.key not in BY_FILE_KEY and document:
+            likely = likely_field(entry.key)
+            advice = f"did you mean {likely.name}?" if likely else f"nothing reads it in [{SECTION}]"
+            yield ResolutionWarning(
+                "unknown_setting", f"This setting is not known; {advice}", document.place(entry.line)
+            )
+    names = set(sources.environment.names())
+    for name in sorted(name for name in names if name.startswith("ZULIP")):
+        meant = _meant_variable(name)
+        if meant and meant not in names:
+            yield ResolutionWarning("unknown_setting", f"This variable is not known; did you mean {meant}?", name)
+
+
+def _meant_variable(name: str) -> str:
+    """The variable that `name` was likely meant to be, empty for those that are known or like none of them."""
+    if name not in _VARIABLES:
+        close = get_close_matches(name, _VARIABLES, n=1, cutoff=0.88)
+        return _VARIABLES[close[0]] if close else ""
+    return _VARIABLES[name] if _VARIABLES[name] != name else ""

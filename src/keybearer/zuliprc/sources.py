@@ -1,0 +1,156 @@
+"""The places where settings are looked for: arguments, the environment, the file; and the origin of what was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
+from keybearer.zuliprc.document import Document
+from keybearer.zuliprc.fields import Field
+
+Kind = Literal["argument", "environment", "file", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from.
+
+    `place` is the argument's or the variable's name, or `path:line`; empty for a default. `name` is what the setting
+    is called there (`client_bundle` or `cert_bundle`, `key` or `passcmd`), `path` and `line` are set for files.
+    """
+
+    kind: Kind
+    place: str = ""
+    name: str = ""
+    path: str = ""
+    line: int = 0
+
+    @property
+    def source(self) -> tuple[Kind, str]:
+        """What is equal for all values out of one place."""
+        return self.kind, self.path
+
+    def __str__(self) -> str:
+        return f"argument {self.name}" if self.kind == "argument" else self.place or self.kind
+
+
+DEFAULT = Origin("default")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The text that a source has for a setting, not yet looked at. `rival` is where the source contradicts itself."""
+
+    origin: Origin
+    text: Secret
+    rival: Origin | None = None
+
+
+class Source(Protocol):
+    """A place where settings are looked for. To look raises nothing about a setting that is not asked for."""
+
+    def find(self, field: Field[Any]) -> Found | None:
+        """What this source has for the setting, None where it does not set it."""
+
+
+class Arguments:
+    """The arguments of a call or the options of a command. None is not given; the empty text is a value."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        """`values` by argument name. Raises ResolutionError of kind `usage` for a value of a useless type."""
+        self._texts = {name: _argument_text(name, value) for name, value in values.items() if value is not None}
+
+    def find(self, field: Field[Any]) -> Found | None:
+        text = self._texts.get(field.argument)
+        return None if text is None else Found(Origin("argument", field.argument, field.argument), text)
+
+
+class Environment:
+    """Environment variables. An empty one is not set."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def find(self, field: Field[Any]) -> Found | None:
+        return self._get(field.variable) if field.variable else None
+
+    def find_ambient(self, field: Field[Any]) -> Found | None:
+        """What a variable of no program in particular says of the setting."""
+        return next((found for name in field.ambient if (found := self._get(name))), None)
+
+    def names(self) -> Iterator[str]:
+        """The names of all variables that are set."""
+        return (name for name in self._variables if self._variables[name])
+
+    def _get(self, name: str) -> Found | None:
+        text = self._variables.get(name, "")
+        return Found(Origin("environment", name, name), Secret(text)) if text.strip() else None
+
+
+@dataclass(frozen=True, slots=True)
+class ZuliprcFile:
+    """The file in force, read.
+
+    `path` is absolute, empty where not even a home directory is known; `document` is None where no file is there,
+    which is no error for the default file alone. `named` tells whether an argument or a variable named the file.
+    `mode` has the permission bits, None where they mean nothing. `legacy` is the path of a `~/.humbugrc` that nobody
+    reads any more, empty where it does not matter.
+    """
+
+    path: str
+    document: Document | None = None
+    named: bool = False
+    mode: int | None = None
+    legacy: str = ""
+
+    def find(self, field: Field[Any]) -> Found | None:
+        if self.document is None:
+            return None
+        entries = [entry for key in field.file_keys if (entry := self.document.get(key))]
+        if not entries:
+            return None
+        origins = [
+            Origin("file", self.document.place(entry.line), entry.key, self.path, entry.line) for entry in entries
+        ]
+        differs = any(entry.text != entries[0].text for entry in entries)
+        return Found(origins[0], entries[0].text, origins[-1] if differs else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All places where settings are looked for. Their order as `in_order` gives it is the precedence, field by field.
+
+    This is the one statement of it: argument, then environment, then file.
+    """
+
+    arguments: Arguments
+    environment: Environment
+    file: ZuliprcFile
+
+    def in_order(self) -> tuple[Source, ...]:
+        """Who goes before whom."""
+        return self.arguments, self.environment, self.file
+
+    def of(self, origin: Origin) -> Source:
+        """The source that a value of this origin is from."""
+        if origin.kind == "argument":
+            return self.arguments
+        return self.environment if origin.kind == "environment" else self.file
+
+
+def _argument_text(name: str, value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, str):
+        return Secret(value)
+    raise ResolutionError(
+        "usage", f"An argument must be text, not {type(value).__name__}", place=f"argument {name}", hint="See the help"
+    )
