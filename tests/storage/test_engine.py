@@ -27,13 +27,13 @@ async def count_realms(connection: AsyncConnection) -> int:
     return (await connection.execute(select(func.count()).select_from(realms_table))).scalar_one()
 
 
-async def test_what_a_write_wrote_is_there_when_it_has_ended(database: Database):
+async def test_what_a_write_wrote_is_there_when_it_has_ended(database: Database) -> None:
     realm = await add_realm(database)
     async with database.read() as connection:
         assert await realms.find(connection) == realm
 
 
-async def test_a_write_that_raises_leaves_nothing(database: Database):
+async def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
     with pytest.raises(LookupError):
         async with database.write() as connection:
             await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
@@ -42,7 +42,7 @@ async def test_a_write_that_raises_leaves_nothing(database: Database):
         assert await count_realms(connection) == 0
 
 
-async def test_a_write_that_is_cancelled_leaves_nothing_and_lets_the_next_one_go_on(database: Database):
+async def test_a_write_that_is_cancelled_leaves_nothing_and_lets_the_next_one_go_on(database: Database) -> None:
     begun = asyncio.Event()
 
     async def write_for_ever() -> None:
@@ -61,7 +61,7 @@ async def test_a_write_that_is_cancelled_leaves_nothing_and_lets_the_next_one_go
         assert await count_realms(connection) == 1
 
 
-async def test_a_read_sees_one_state_and_waits_for_no_writer(database: Database):
+async def test_a_read_sees_one_state_and_waits_for_no_writer(database: Database) -> None:
     async with database.read() as reader:
         assert await count_realms(reader) == 0
         await add_realm(database)
@@ -70,14 +70,14 @@ async def test_a_read_sees_one_state_and_waits_for_no_writer(database: Database)
         assert await count_realms(reader) == 1
 
 
-async def test_a_read_does_not_see_what_is_not_committed(database: Database):
+async def test_a_read_does_not_see_what_is_not_committed(database: Database) -> None:
     async with database.write() as writer:
         await realms.add(writer, name="Example", site="https://chat.example.com", created_at=NOON)
         async with database.read() as reader:
             assert await count_realms(reader) == 0
 
 
-async def test_a_read_cannot_write(database: Database):
+async def test_a_read_cannot_write(database: Database) -> None:
     with pytest.raises(Exception, match=r"read-?only|cannot be written"):
         async with database.read() as connection:
             await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
@@ -85,7 +85,7 @@ async def test_a_read_cannot_write(database: Database):
         assert await count_realms(connection) == 0
 
 
-async def test_writers_that_lock_a_row_lose_no_update_of_each_other(database: Database):
+async def test_writers_that_lock_a_row_lose_no_update_of_each_other(database: Database) -> None:
     realm = await add_realm(database)
 
     async def add_a_letter() -> None:
@@ -101,7 +101,7 @@ async def test_writers_that_lock_a_row_lose_no_update_of_each_other(database: Da
     assert found.description == "x" * 20
 
 
-async def test_writers_of_one_process_take_turns_in_the_order_in_which_they_asked(sqlite_url: str):
+async def test_writers_of_one_process_take_turns_in_the_order_in_which_they_asked(sqlite_url: str) -> None:
     database = await Database.open(sqlite_url)
     order: list[int] = []
 
@@ -115,21 +115,21 @@ async def test_writers_of_one_process_take_turns_in_the_order_in_which_they_aske
     assert order == list(range(30))
 
 
-async def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(database: Database):
+async def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(database: Database) -> None:
     async with database.write():
         with pytest.raises(RuntimeError):
             async with database.write():
                 pass
 
 
-async def test_a_rule_of_the_database_is_told_apart_from_its_failure(database: Database):
+async def test_a_rule_of_the_database_is_told_apart_from_its_failure(database: Database) -> None:
     await add_realm(database)
     with pytest.raises(IntegrityError):
         async with database.write() as connection:
             await connection.execute(insert(realms_table).values(id=1, name="Again"))
 
 
-async def test_an_upsert_renews_the_row_with_the_same_key(database: Database):
+async def test_an_upsert_renews_the_row_with_the_same_key(database: Database) -> None:
     async with database.write() as connection:
         for subject in ("one", "two"):
             values = {"id": 7, "recipient": "a@example.com", "subject": subject, "body": "", "created_at": NOON}
@@ -138,7 +138,7 @@ async def test_an_upsert_renews_the_row_with_the_same_key(database: Database):
     assert [row.subject for row in rows] == ["two"]
 
 
-async def test_a_row_that_is_there_already_is_kept_where_it_should_be(database: Database):
+async def test_a_row_that_is_there_already_is_kept_where_it_should_be(database: Database) -> None:
     values = {"id": 7, "recipient": "a@example.com", "body": "", "created_at": NOON, "next_attempt_at": NOON}
     async with database.write() as connection:
         assert await insert_or_ignore(connection, mails, {**values, "subject": "one"}, key=["id"])
@@ -147,12 +147,12 @@ async def test_a_row_that_is_there_already_is_kept_where_it_should_be(database: 
     assert [row.subject for row in rows] == ["one"]
 
 
-async def test_moments_come_back_to_the_microsecond(database: Database):
+async def test_moments_come_back_to_the_microsecond(database: Database) -> None:
     realm = await add_realm(database)
     assert realm.created_at == NOON
 
 
-async def test_sqlite_keeps_what_it_committed_through_a_power_cut_and_checks_references(sqlite_url: str):
+async def test_sqlite_keeps_what_it_committed_through_a_power_cut_and_checks_references(sqlite_url: str) -> None:
     database = await Database.open(sqlite_url)
     async with database.write() as connection:
         pragmas = {
@@ -163,13 +163,13 @@ async def test_sqlite_keeps_what_it_committed_through_a_power_cut_and_checks_ref
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
 
 
-async def test_a_new_database_file_can_be_read_by_its_owner_alone(tmp_path: Path):
+async def test_a_new_database_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
     await migrate(f"sqlite:///{tmp_path / 'new.db'}")
     assert stat.S_IMODE((tmp_path / "new.db").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?.db", "#1.db", "ü.db"])
-async def test_a_file_of_any_name_is_a_database(tmp_path: Path, name: str):
+async def test_a_file_of_any_name_is_a_database(tmp_path: Path, name: str) -> None:
     from urllib.parse import quote  # noqa: PLC0415
 
     url = f"sqlite:///{quote(str(tmp_path / name))}"
@@ -180,25 +180,25 @@ async def test_a_file_of_any_name_is_a_database(tmp_path: Path, name: str):
     assert name in {path.name for path in tmp_path.iterdir()}
 
 
-async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path):
+async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be opened"):
         await Database.open(f"sqlite:///{tmp_path / 'missing.db'}")
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path):
+async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     path = tmp_path / "letter.db"
     path.write_text("Dear Sir or Madam, " * 100)
     with pytest.raises(StorageError, match="not an SQLite database"):
         await Database.open(f"sqlite:///{path}")
 
 
-async def test_a_database_in_memory_is_refused():
+async def test_a_database_in_memory_is_refused() -> None:
     with pytest.raises(StorageError, match="in memory"):
         await Database.open("sqlite:///:memory:")
 
 
-async def test_a_database_without_the_schema_is_refused(empty_postgresql_url: str, tmp_path: Path):
+async def test_a_database_without_the_schema_is_refused(empty_postgresql_url: str, tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.db").close()
     (tmp_path / "empty.db").touch()
     for url in (empty_postgresql_url, f"sqlite:///{tmp_path / 'empty.db'}"):
@@ -206,7 +206,7 @@ async def test_a_database_without_the_schema_is_refused(empty_postgresql_url: st
             await Database.open(url)
 
 
-async def test_a_database_of_a_newer_program_is_refused(database_url: str):
+async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
     database = await Database.open(database_url)
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -215,18 +215,18 @@ async def test_a_database_of_a_newer_program_is_refused(database_url: str):
         await Database.open(database_url)
 
 
-async def test_a_server_that_is_not_there_is_told_without_the_password():
+async def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
     with pytest.raises(StorageError, match="cannot be reached") as caught:
         await Database.open("postgresql://user:hunter2@127.0.0.1:1/keybearer")
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_database_that_is_not_on_the_server_is_told(postgresql_server: PostgreSQLServer):
+async def test_a_database_that_is_not_on_the_server_is_told(postgresql_server: PostgreSQLServer) -> None:
     with pytest.raises(StorageError, match="does not exist"):
         await Database.open(postgresql_server.url("nowhere"))
 
 
-async def test_a_user_whom_the_server_does_not_know_is_told(postgresql_server: PostgreSQLServer):
+async def test_a_user_whom_the_server_does_not_know_is_told(postgresql_server: PostgreSQLServer) -> None:
     url = postgresql_server.url().replace("postgres:@", "nobody:hunter2@")
     with pytest.raises(StorageError, match="refuses the user or the password"):
         await Database.open(url)

@@ -1,0 +1,227 @@
+"""The server as processes: one that watches the port and the workers, and the workers that answer."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+
+from keybearer.errors import FileError, KeybearerError, SettingError
+from keybearer.server.services import installation, setup
+from keybearer.server.settings import VARIABLES, Settings
+from keybearer.server.storage import data_dir
+
+if TYPE_CHECKING:
+    from keybearer.server.app import Application
+
+STOP_WITHIN = 10
+"""Seconds that a worker may take to finish what it is doing when the server stops."""
+
+READY_WITHIN = 60.0
+PROBE_EVERY = 0.02
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "loggers": {"_granian": {"propagate": True}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}
+
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Run the server until SIGTERM or SIGINT. `tell` is given the lines for the operator, once they are true.
+
+    Sets an empty data directory up. Raises KeybearerError before it answers anything, if it cannot.
+    """
+    data_dir.make(settings.data_dir)
+    with reserved_port(settings.host, settings.port) as (address, port):
+        settings = replace(settings, port=port)
+        with data_dir.locked(settings.data_dir, site_of(settings)):
+            check_tls(settings)
+            lines = asyncio.run(_prepare(settings))
+            _run(settings, address, partial(_tell_when_ready, settings, address, lines, tell))
+
+
+async def _prepare(settings: Settings) -> list[str]:
+    await installation.prepare(settings)
+    async with installation.opened(settings) as context:
+        token = await setup.create_setup_link(context)
+        site = site_of(settings)
+        if token is not None:
+            link = f"{site}/setup/{token.reveal()}/"
+            return [f"Keybearer is ready at {site}", "Create the organization here; the link works once:", link]
+        realm = await setup.find_realm(context)
+        assert realm is not None
+        return [f"Keybearer is ready at {site}", f"Sign in at {realm.site}/login/"]
+
+
+def site_of(settings: Settings) -> str:
+    """The address at which a browser on this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  recognised, not bound
+    scheme, usual = ("https", 443) if settings.uses_tls else ("http", 80)
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" if settings.port == usual else f"{scheme}://{host}:{settings.port}"
+
+
+@contextmanager
+def reserved_port(host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Take the port, so that nobody else does; yields its numeric address and the port (a free one for 0).
+
+    Workers listen with SO_REUSEPORT, which lets any number of servers of one user share a port without a word. So one
+    socket that never listens takes it first without that, and allows sharing only then. Raises SettingError.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        raise SettingError(VARIABLES["host"], f"{host!r} is not an address of this machine") from None
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as reservation:
+        # With SO_REUSEADDR, connections that a stopped server left behind are no hindrance; a listener is.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            reservation.bind(address)
+        except OSError as error:
+            raise _not_bound(error, host, port) from None
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken = reservation.getsockname()
+        yield taken[0], taken[1]
+
+
+def _not_bound(error: OSError, host: str, port: int) -> KeybearerError:
+    if error.errno == errno.EADDRINUSE:
+        return SettingError(
+            VARIABLES["port"],
+            f"port {port} of {host} is taken by another program",
+            hint="Stop that one (it may be another Keybearer), or choose another port with --port.",
+        )
+    if error.errno == errno.EACCES:
+        return SettingError(
+            VARIABLES["port"], f"port {port} needs rights that this user lacks", hint="Choose a port from 1024 on."
+        )
+    return SettingError(VARIABLES["host"], f"{host} cannot be listened at: {error.strerror}")
+
+
+def check_tls(settings: Settings) -> None:
+    """Raise FileError or SettingError unless the certificate, its key and the authority can be used."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    for path in (settings.tls_cert, settings.tls_key, settings.tls_client_ca):
+        if path is not None:
+            _check_readable(path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # An encrypted key is refused: the server has nobody to ask for its password.
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password=lambda: "")
+    except (ssl.SSLError, ValueError):
+        raise SettingError(
+            VARIABLES["tls_cert"],
+            f"{settings.tls_cert} and {settings.tls_key} are not a certificate and its key",
+            hint="Give two PEM files that belong together, the key not encrypted.",
+        ) from None
+    if settings.tls_client_ca is not None:
+        try:
+            context.load_verify_locations(settings.tls_client_ca)
+        except ssl.SSLError:
+            raise SettingError(
+                VARIABLES["tls_client_ca"], f"{settings.tls_client_ca} holds no certificate", hint="Give a PEM file."
+            ) from None
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _run(settings: Settings, address: str, on_startup: Callable[[], None]) -> None:
+    os.environ.update(settings.to_environ())
+    server = Granian(
+        "keybearer.server.app:create_app_from_environ",
+        address=address,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        http=HTTPModes.auto,
+        websockets=False,
+        log_level=LogLevels.warning,
+        log_dictconfig=LOGGING,
+        log_access=False,  # a query string may hold a key (Zulip's webhooks), so no request line is logged
+        ssl_cert=settings.tls_cert,
+        ssl_key=settings.tls_key,
+        ssl_ca=settings.tls_client_ca,
+        ssl_client_verify=settings.tls_client_ca is not None,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_WITHIN,
+    )
+    server.on_startup(on_startup)
+    server.serve(target_loader=partial(load_application, os.getpid()), wrap_loader=False)
+
+
+def load_application(parent: int) -> Application:
+    """What a worker serves. A worker whose parent is killed ends too, so that nobody serves unseen."""
+    from keybearer.server.app import create_app_from_environ  # noqa: PLC0415  the watching process does without it
+
+    threading.Thread(target=_end_with, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
+    return create_app_from_environ()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _tell_when_ready(settings: Settings, address: str, lines: list[str], tell: Callable[[str], None]) -> None:
+    def watch() -> None:
+        if _answers(settings, address):
+            for line in lines:
+                tell(line)
+
+    threading.Thread(target=watch, name="keybearer-ready", daemon=True).start()
+
+
+def _answers(settings: Settings, address: str) -> bool:
+    """Wait until a worker answers; False if none does in time, which the workers' own log explains."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  recognised, not bound
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until:
+        time.sleep(PROBE_EVERY)
+        try:
+            with socket.create_connection((reachable, settings.port), timeout=5) as connection:
+                if _is_answered(connection, tls=settings.uses_tls):
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def _is_answered(connection: socket.socket, *, tls: bool) -> bool:
+    if tls:  # a handshake tells enough, and is all that is to be had where client certificates are asked for
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.wrap_socket(connection).close()
+        return True
+    connection.sendall(b"GET /api/v1/server_settings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    return bool(connection.recv(1))
