@@ -6,11 +6,15 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
+from keybearer.client.protocol import Composite
+from keybearer.client.regeneration import regenerate
 from keybearer.client.retry import RetryPolicy
 from keybearer.client.session import TIMEOUT, Session, user_agent
+from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
 
 if TYPE_CHECKING:
+    from keybearer.store.rotation import KeyChange
     from keybearer.zuliprc.resolver import Resolution
 
 
@@ -23,7 +27,7 @@ class BaseClient:
         *,
         config_file: str | os.PathLike[str] | None = None,
         email: str | None = None,
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         site: str | None = None,
         client_cert: str | os.PathLike[str] | None = None,
         client_cert_key: str | os.PathLike[str] | None = None,
@@ -31,6 +35,7 @@ class BaseClient:
         insecure: bool | str | None = None,
         profile: str | None = None,
         environ: Mapping[str, str] | None = None,
+        strict: bool = False,
         client_name: str | None = None,
         timeout: float = TIMEOUT,
         retry: RetryPolicy | None = None,
@@ -55,18 +60,20 @@ class BaseClient:
             "insecure": insecure,
             "profile": profile,
             "environ": environ,
+            "strict": strict or None,
         }
-        resolution: Resolution | None = None
+        change_key: Callable[[Credentials], KeyChange] | None = None
         if isinstance(credentials, Credentials):
             found = credentials
             beside = [name for name, value in settings.items() if value is not None]
             if beside:
                 raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")
         else:
-            from keybearer.client.source import find, reader_of  # noqa: PLC0415 - only who searches loads the store
+            from keybearer.client.source import find, key_change_of, reader_of  # noqa: PLC0415 - only who searches loads the store
 
             resolution = credentials or find(settings)
             found = resolution.credentials
+            change_key = key_change_of(resolution)
             read_anew = read_anew or reader_of(resolution, settings if credentials is None else None)
         session = Session(
             site=found.site,
@@ -77,11 +84,14 @@ class BaseClient:
             timeout=timeout,
             retry=retry or RetryPolicy(),
         )
-        self._start(session, resolution)
+        self._start(session, change_key)
 
-    def _start(self, session: Session, resolution: Resolution | None) -> None:
+    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
         self._session = session
-        self._resolution = resolution
+        self._change_key = change_key
+
+    def _regeneration(self) -> Composite[Secret]:
+        return Composite(lambda session: regenerate(session, self._change_key))
 
     @classmethod
     def unauthenticated(

@@ -34,10 +34,13 @@ def flow_of(session: Session, call: Operation[T] | Composite[T]) -> Flow[T]:
     return call.steps(session) if isinstance(call, Composite) else perform(session, call)
 
 
-def perform(session: Session, operation: Operation[T]) -> Flow[T]:
-    """Make the call. Returns its typed result; raises ClientError, or ResolutionError where no site is set."""
+def perform(session: Session, operation: Operation[T], *, may_renew: bool = True) -> Flow[T]:
+    """Make the call. Returns its typed result; raises ClientError, or ResolutionError where no site is set.
+
+    With `may_renew`, a refused key is replaced by a newer one where there is one, and the call made once more.
+    """
     patience = Patience(session.retry)
-    renewed = False
+    renewed = not may_renew
     while True:
         asked = session.asked(operation)
         used = session.credentials

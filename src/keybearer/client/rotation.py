@@ -26,7 +26,7 @@ def renew(session: Session, used: Credentials | None, refusal: ClientError) -> F
         return False
     found = yield from call(_quietly(session.read_anew))
     if isinstance(found, KeybearerError):
-        refusal.hint = f"{refusal.hint}. Reading the credentials anew failed: {found}"
+        refusal.hint = f"{refusal.hint}. {found}"
     elif not same_account(used, found):
         refusal.hint = f"{refusal.hint}. The credentials are now those of another account, so they are not used"
     elif found.api_key != used.api_key:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keybearer.errors import RegenerationRefused
 from keybearer.store.files import read_zuliprc
 from keybearer.store.resolution import resolve
+from keybearer.store.rotation import KeyChange, settle
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.resolver import Resolution
+
+OWN = ("email", "key", "site")
+"""What makes a file the whole of an account's credentials."""
 
 
 def find(settings: Mapping[str, Any]) -> Resolution:
@@ -17,18 +22,43 @@ def find(settings: Mapping[str, Any]) -> Resolution:
 
 
 def reader_of(resolution: Resolution, settings: Mapping[str, Any] | None) -> Callable[[], Credentials] | None:
-    """What reads the credentials anew: the same search again, or the file that the key came from; None without both."""
-    if settings is not None:
-        return lambda: resolve(**settings).credentials
+    """What reads the credentials anew: the same search again, or the file that has them all; None without both.
+
+    A change of the file's key that is going on, or was interrupted, comes to its end first.
+    """
     path = own_file(resolution)
-    return None if path is None else lambda: read_zuliprc(path)
+
+    def read() -> Credentials:
+        if path is not None:
+            settle(path)
+        if settings is not None:
+            return resolve(**settings).credentials
+        return read_zuliprc(path or "")
+
+    return read if settings is not None or path is not None else None
+
+
+def key_change_of(resolution: Resolution) -> Callable[[Credentials], KeyChange]:
+    """What prepares to put another key where these credentials are from.
+
+    It raises RegenerationRefused where they are not all from one file's own lines: then there is no place for it.
+    """
+
+    def prepare(credentials: Credentials) -> KeyChange:
+        path = own_file(resolution)
+        if path is None:
+            places = ", ".join(f"{name} from {resolution.origins[name]}" for name in OWN)
+            raise RegenerationRefused(
+                f"No new API key was asked for: there is no one file to put it into ({places})",
+                hint="Use a zuliprc with email, key and site in it, and no variables or arguments in their place",
+            )
+        return KeyChange(path, credentials)
+
+    return prepare
 
 
 def own_file(resolution: Resolution) -> str | None:
     """The file whose own lines have email, key and site, all three; None where one came from elsewhere."""
-    if resolution.config_file is None:
-        return None
-    wanted = [resolution.origins.get(name) for name in ("email", "key", "site")]
-    if any(origin is None or origin.kind != "file" for origin in wanted):
-        return None
-    return str(resolution.config_file)
+    if all(resolution.origins[name].kind == "file" and resolution.origins[name].name == name for name in OWN):
+        return resolution.config_file
+    return None

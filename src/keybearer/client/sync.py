@@ -17,9 +17,11 @@ from keybearer.client.methods import blocking
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
 from keybearer.client.protocol import Composite, flow_of
 from keybearer.client.session import Session
+from keybearer.secret import Secret
 
 if TYPE_CHECKING:
-    from keybearer.zuliprc.resolver import Resolution
+    from keybearer.store.rotation import KeyChange
+    from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")
 
@@ -31,8 +33,8 @@ class Client(BaseClient):
     ResolutionError where no site is set.
     """
 
-    def _start(self, session: Session, resolution: Resolution | None) -> None:
-        super()._start(session, resolution)
+    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
+        super()._start(session, change_key)
         self._driver = Driver(session)
 
     def perform(self, call: Operation[T] | Composite[T]) -> T:
@@ -79,6 +81,17 @@ class Client(BaseClient):
     def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call back with each message, for ever, as `call_on_each_event()` does."""
         self.call_on_each_event(of_messages(callback), ["message"], **options)
+
+    def regenerate_api_key(self) -> Secret:
+        """Make a new API key for this account; the old one is dead at once. Returns the new one, which is in use now.
+
+        Credentials that were found get the new key into their file, in place; given ones are in no file, so keep what
+        is returned.
+
+        Raises RegenerationRefused, before anything is called, where the credentials are not all from one file or the
+        file cannot be written; KeyNotStored where the server has made a new key and the file does not have it.
+        """
+        return self.perform(self._regeneration())
 
     request = blocking(server.request)
     get_server_settings = blocking(server.get_server_settings)

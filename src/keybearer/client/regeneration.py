@@ -1,0 +1,105 @@
+"""A new API key for the caller, so that neither a crash nor a lost answer leaves nobody knowing. Pure: the file is the
+store's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+from keybearer.client.exchange import Flow, call
+from keybearer.client.operations import accounts, bots
+from keybearer.client.protocol import perform
+from keybearer.client.session import Session, same_account
+from keybearer.errors import (
+    ClientError,
+    ConnectionFailed,
+    InvalidAPIKey,
+    KeyNotStored,
+    NotAZulipServer,
+    RegenerationRefused,
+    ServerFailed,
+)
+from keybearer.secret import Secret
+from keybearer.zuliprc.credentials import Credentials
+
+IN_DOUBT = (ConnectionFailed, ServerFailed, NotAZulipServer)
+"""After these nobody knows whether the server has made a new key."""
+
+
+class KeyChange(Protocol):
+    """A change of the key where it is kept, prepared."""
+
+    def keep(self, new: Secret) -> None:
+        """Put the new key there."""
+
+    def abandon(self) -> None:
+        """There is no new key."""
+
+    def leave(self) -> None:
+        """Nobody knows whether there is one: leave what tells so."""
+
+
+def regenerate(session: Session, prepare: Callable[[Credentials], KeyChange] | None) -> Flow[Secret]:
+    """Ask for a new key, and put it where `prepare` has made room for it. None: the key is kept nowhere."""
+    yield from _take_newer(session)
+    credentials = session.credentials
+    if credentials is None:
+        raise RegenerationRefused("There is no API key to be replaced", hint="Use a client with credentials")
+    session.required_site()
+    change: KeyChange = _Nowhere() if prepare is None else (yield from call(lambda: prepare(credentials)))
+    try:
+        new = yield from perform(session, bots.regenerate_own_api_key(), may_renew=False)
+    except IN_DOUBT as error:
+        raise (yield from _clear_up(session, change, error)) from None
+    except ClientError:
+        change.abandon()
+        raise
+    except BaseException:
+        change.leave()
+        raise
+    session.credentials = dataclasses.replace(credentials, api_key=new)
+    yield from call(lambda: change.keep(new))
+    return new
+
+
+def _take_newer(session: Session) -> Flow[None]:
+    """Begin with the key that is in the file now, if it is the same account's."""
+    if session.read_anew is not None and session.credentials is not None:
+        found = yield from call(session.read_anew)
+        if same_account(session.credentials, found):
+            session.credentials = found
+
+
+def _clear_up(session: Session, change: KeyChange, error: ClientError) -> Flow[ClientError | KeyNotStored]:
+    """The answer was lost. Whether there is a new key shows in whether the old one still works."""
+    try:
+        yield from perform(session, accounts.get_profile(), may_renew=False)
+    except InvalidAPIKey:
+        change.leave()
+        return KeyNotStored(
+            f"The server has made a new API key, and its answer was lost: {error.message}",
+            kept=None,
+            hint="Download a new zuliprc from the settings, or run keybearer login",
+        )
+    except ClientError:
+        change.leave()
+        error.hint = "Whether the server has made a new key is not known: try the old one when the server is back"
+        return error
+    change.abandon()
+    error.hint = "The old key still works: try again"
+    return error
+
+
+class _Nowhere:
+    """The key is the caller's to keep."""
+
+    def keep(self, new: Secret) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass

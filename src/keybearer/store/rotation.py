@@ -1,0 +1,272 @@
+"""A new API key for the one in a file, so that no crash loses both.
+
+The server shows a new key once, and the old one is dead when it does. So before the server is asked, a file beside
+the zuliprc, `zuliprc.new`, is made and gets its room on the disk. When the answer is there, the whole new text goes
+into that first, and then the key into the zuliprc. Whatever stops the program in between, one of the two files has
+the key, or `zuliprc.new` says that a new key was being made. It is locked while that lasts, so that two programs do
+not change one file's key at once, and who only reads can wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keybearer.errors import FileError, KeybearerError, KeyNotStored, RegenerationRefused
+from keybearer.secret import Secret
+from keybearer.store.atomic import exclusive
+from keybearer.store.files import read_zuliprc, replace_api_key
+from keybearer.zuliprc.credentials import Credentials
+
+if sys.platform != "win32":
+    import fcntl
+
+SUFFIX = ".new"
+LONGEST_CHANGE = 20.0
+"""Seconds to wait for a change that is going on: a call and its timeout."""
+
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_MARK = b"# keybearer: a new API key"
+_NOTE = """\
+ for {email} was being made on {time}.
+# If this file is still here, the program was stopped before it had kept the server's answer, and the key in {name}
+# may be dead. If it is, download a new zuliprc from the settings, or run: keybearer login {site}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What an interrupted change of a key has left: a file with the new key, or with a note only."""
+
+    path: Path
+    has_key: bool
+
+
+class KeyChange:
+    """A change of the key in a file, prepared. It ends with `keep()`, `abandon()` or `leave()`."""
+
+    def __init__(self, path: str | os.PathLike[str], credentials: Credentials) -> None:
+        """Make sure that another key can be put in place of the one of `credentials`.
+
+        Raises RegenerationRefused where it cannot, or where the file has other credentials; nothing has changed then.
+        """
+        self._path = Path(os.path.realpath(path))
+        self._beside = _beside(self._path)
+        self._credentials = credentials
+        self._text = _text_with(self._path, credentials)
+        with _alone(self._path):
+            _make_way(self._path)
+            self._descriptor = _create(self._beside)
+            _lock(self._descriptor)
+        try:
+            note = _NOTE.format(
+                email=credentials.email,
+                site=credentials.site or "SITE",
+                name=self._path.name,
+                time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            )
+            _write(self._descriptor, (_MARK + note.encode()).ljust(len(self._text) + 64, b"\n"))
+            _sync_directory(self._path.parent)
+        except OSError as error:
+            self._end()
+            raise _refused(f"{self._beside} cannot be written ({error.strerror})", "Make room on the disk") from None
+
+    def keep(self, new: Secret) -> None:
+        """Put the new key into the file. Raises KeyNotStored, which says where the key is instead."""
+        old = self._credentials.api_key
+        kept: Path | None = self._beside
+        try:
+            _write(self._descriptor, self._text.replace(old.reveal().encode(), new.reveal().encode()))
+        except OSError:
+            kept = None  # the room for it was on the disk already: the disk itself fails, and the zuliprc may still do
+        try:
+            replace_api_key(self._path, email=self._credentials.email, old=old, new=new)
+        except KeybearerError as error:
+            self._end(remove=kept is None)
+            raise _not_stored(self._path, kept, error) from None
+        self._end()
+
+    def abandon(self) -> None:
+        """The server has made no new key: leave everything as it was."""
+        self._end()
+
+    def leave(self) -> None:
+        """Nobody knows whether the server has made a new key: leave the note that says so."""
+        self._end(remove=False)
+
+    def _end(self, *, remove: bool = True) -> None:
+        if remove:
+            with contextlib.suppress(OSError):
+                self._beside.unlink()
+        os.close(self._descriptor)
+        if remove:  # what is open can be removed everywhere but on Windows
+            self._beside.unlink(missing_ok=True)
+
+
+def interrupted(path: str | os.PathLike[str]) -> Interrupted | None:
+    """What an interrupted change of the key in this file has left. None where there was none, or it is going on.
+
+    What lies there from before the file was last written is of no interest any more.
+    """
+    real = Path(os.path.realpath(path))
+    found = _look(_beside(real))
+    if found is None or found.locked:
+        return None
+    with contextlib.suppress(OSError):
+        if real.stat().st_mtime_ns > found.written:
+            return None
+    return Interrupted(_beside(real), found.has_key)
+
+
+def settle(path: str | os.PathLike[str]) -> None:
+    """Let a change of the key in this file come to its end: wait for one that is going on, finish an interrupted one.
+
+    Raises KeyNotStored where an interrupted one has left nothing but a note; FileError where the file cannot be
+    written.
+    """
+    real = Path(os.path.realpath(path))
+    until = time.monotonic() + LONGEST_CHANGE
+    while (found := _look(_beside(real))) and found.locked and time.monotonic() < until:
+        time.sleep(0.05)
+    left = interrupted(real)
+    if left is None:
+        return
+    if not left.has_key:
+        raise KeyNotStored(
+            f"A new API key for {real} was being made, and the program was stopped before it had the answer",
+            kept=None,
+            hint=f"Get a new zuliprc from the settings or with `keybearer login`, and remove {left.path}",
+        )
+    old, new = read_zuliprc(real), read_zuliprc(left.path)
+    if (old.email, old.site) == (new.email, new.site) and old.api_key != new.api_key:
+        replace_api_key(real, email=old.email, old=old.api_key, new=new.api_key)
+    left.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other writers out while it is decided who makes the change."""
+    try:
+        with exclusive(path):
+            yield
+    except FileError as error:
+        raise _refused(error.message, error.hint) from None
+
+
+def _beside(real: Path) -> Path:
+    return real.with_name(real.name + SUFFIX)
+
+
+def _text_with(path: Path, credentials: Credentials) -> bytes:
+    """The text of the file, if it has these credentials."""
+    try:
+        found = read_zuliprc(path)
+        text = path.read_bytes()
+    except (KeybearerError, OSError) as error:
+        raise _refused(
+            f"{path} cannot be read: {error}", "Mend it first: keybearer doctor shows what is wrong"
+        ) from None
+    if (found.email, found.site, found.api_key) != (credentials.email, credentials.site, credentials.api_key):
+        raise _refused(f"{path} has other credentials by now", "Start again, with those that are in it now")
+    return text
+
+
+def _make_way(path: Path) -> None:
+    """Whatever an earlier change has left must not be lost, and must not stand in the way."""
+    if not os.access(path, os.W_OK):
+        raise _refused(f"{path} cannot be written", "Change its permissions, or use a file of your own")
+    earlier = interrupted(path)
+    if earlier is not None and earlier.has_key:
+        raise _refused(
+            f"{earlier.path} has a newer key, from a change that was interrupted",
+            f"Put it in place first: mv {earlier.path} {path}",
+        )
+    found = _look(_beside(path))
+    if found is not None and not found.locked:
+        _beside(path).unlink(missing_ok=True)
+
+
+def _create(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+    except FileExistsError:
+        raise _refused("Another program is making a new key for this file", "Wait until it has ended") from None
+    except OSError as error:
+        raise _refused(
+            f"No file can be made beside the zuliprc: {path} ({error.strerror})",
+            "Change the directory's permissions, or move the zuliprc",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file beside a zuliprc: whether a change is going on, when it was written, and whether it has a key."""
+
+    locked: bool
+    written: int
+    has_key: bool
+
+
+def _look(path: Path) -> _Found | None:
+    """What there is beside a zuliprc; None where there is nothing of our own."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    except OSError:
+        return None
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or (sys.platform != "win32" and about.st_uid != os.getuid()):
+            return None
+        start = os.read(descriptor, len(_MARK))
+        return _Found(not _lock(descriptor), about.st_mtime_ns, bool(start) and start != _MARK)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock the open file, unless another program has. The lock ends with the program, however that ends."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Make the data all that is in the open file, on the disk."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
+
+
+def _sync_directory(directory: Path) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(message: str, hint: str) -> RegenerationRefused:
+    return RegenerationRefused(f"No new API key was asked for: {message}", hint=hint)
+
+
+def _not_stored(path: Path, kept: Path | None, error: Exception) -> KeyNotStored:
+    message = f"The server has made a new API key, and it could not be put into {path}: {error}"
+    if kept is None:
+        hint = "It could not be kept anywhere: download a new zuliprc from the settings, or run keybearer login"
+        return KeyNotStored(message, kept=None, hint=hint)
+    return KeyNotStored(message, kept=str(kept), hint=f"It is in {kept}: put that in place with mv {kept} {path}")
