@@ -33,6 +33,7 @@ class Row(NamedTuple):
 ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running a server", "More"
 
 COMMANDS: dict[str, Row] = {
+    "show": Row(ABOUT, "keybearer.cli.show", "Show every setting in force, its origin and what it shadows."),
     "serve": Row(SERVER, "keybearer.cli.serve", "Run the server."),
     "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),
 }

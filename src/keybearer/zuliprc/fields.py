@@ -25,8 +25,7 @@ class Field(Generic[T]):
     for it in a file, None for what these credentials do not have.
     `variable` is the environment variable, `argument` the argument of `resolve()`, `options` those of the command
     line, each empty where there is none. `metavar` stands for the value in `--help`, empty for a switch.
-    `mistaken` are variables of other programs, or slips, that people set in the belief to set this one;
-    `ambient` are variables of no program in particular that are followed where nothing else sets this one.
+    `mistaken` are variables of other programs, or slips, that people set in the belief to set this one.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Field(Generic[T]):
     required: bool = False
     secret: bool = False
     mistaken: tuple[str, ...] = ()
-    ambient: tuple[str, ...] = ()
 
     @property
     def file_keys(self) -> tuple[str, ...]:
@@ -118,7 +116,6 @@ CLIENT_BUNDLE = Field(
     options=("--cert-bundle",),
     metavar="PATH",
     mistaken=("ZULIP_CLIENT_BUNDLE", "ZULIP_CA_BUNDLE"),
-    ambient=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
 INSECURE = Field(
     name="insecure",
@@ -140,7 +137,7 @@ TOKEN = Field(
 PASSCMD = Field(
     name="passcmd",
     meaning="A command that prints the API key, in place of `key`. It is run without a shell, once, when needed.",
-    parser=parse_text,
+    parser=parse_secret,
     written=lambda credentials: None,
     secret=True,
 )

@@ -31,6 +31,8 @@ from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Sources
 
 T = TypeVar("T")
 
+_IDENTITY = (EMAIL.name, KEY.name, SITE.name)
+
 
 @dataclass(frozen=True, slots=True)
 class PasswordCommand:
@@ -63,10 +65,12 @@ class KeyOnDemand:
 class Resolution:
     """The credentials in force, and how they came about.
 
-    `origins` has every name of FIELDS; `shadowed` has, for each that has any, the origins that would be in force if
-    the ones before them were not there. `config_file` is the path of the file that was read, None where none was.
-    Everything but the key is at hand; `credentials` has the key too and runs a `passcmd` for it, once, where one is
-    in force.
+    `origins` has every name of FIELDS; `values` has the value of those that are set, and not that of a key which is
+    still to be fetched; `shadowed` has, for each that has any, the origins that would be in force if the ones before
+    them were not there. `config_file` is the path of the file that was read, None where none was.
+
+    Everything but the key is at hand; `credentials` and `api_key` have the key too and run a `passcmd` for it, once,
+    where one is in force.
     """
 
     email: str
@@ -74,6 +78,7 @@ class Resolution:
     token: Secret | None
     tls: TLSOptions
     origins: Mapping[str, Origin]
+    values: Mapping[str, object] = field(repr=False)
     shadowed: Mapping[str, tuple[Origin, ...]]
     warnings: tuple[ResolutionWarning, ...]
     config_file: str | None
@@ -90,9 +95,13 @@ class Resolution:
         return self._key if isinstance(self._key, Secret) else self._key.get()
 
     @property
-    def has_key_at_hand(self) -> bool:
-        """Whether the key is known without running a command."""
-        return isinstance(self._key, Secret)
+    def own_file(self) -> str | None:
+        """The path of the file in whose own lines email, key and site all stand; None where one is from elsewhere.
+
+        A key that a `passcmd` gives does not stand in the file.
+        """
+        own = all(self.origins[name].name == name and self.origins[name].kind == "file" for name in _IDENTITY)
+        return self.config_file if own else None
 
 
 def resolve_sources(
@@ -119,6 +128,7 @@ def resolve_sources(
         token=token,
         tls=tls,
         origins=settings.origins,
+        values=settings.values,
         shadowed=settings.shadowed,
         warnings=tuple(
             review.review(sources, settings.origins, settings.shadowed, email=email, key=key, site=site, tls=tls)
@@ -136,6 +146,7 @@ class _Settings:
         self._here = here
         self._beside_file = values.Surroundings(here.home, str(PurePath(sources.file.path).parent))
         self.origins: dict[str, Origin] = dict.fromkeys(FIELDS, DEFAULT)
+        self.values: dict[str, object] = {}
         self.shadowed: dict[str, tuple[Origin, ...]] = {}
 
     def take(self, wanted: Field[T]) -> T | None:
@@ -148,7 +159,7 @@ class _Settings:
         if command is None:
             return None if found is None else self._parse(KEY, found)
         if found is None:
-            text = Secret(self._parse(PASSCMD, command))
+            text = self._parse(PASSCMD, command)
             self.origins[KEY.name] = self.origins[PASSCMD.name] = command.origin
             return KeyOnDemand(lambda: fetch_key(PasswordCommand(text, command.origin)))
         if found.origin.kind == "file":
@@ -158,11 +169,6 @@ class _Settings:
 
     def take_tls(self) -> TLSOptions:
         insecure, bundle = self.take(INSECURE) or False, self.take(CLIENT_BUNDLE)
-        if bundle is None and not insecure:
-            ambient = self._sources.environment.find_ambient(CLIENT_BUNDLE)
-            if ambient is not None:
-                self.origins[CLIENT_BUNDLE.name] = ambient.origin
-                bundle = self._parse(CLIENT_BUNDLE, ambient)
         client_cert, client_cert_key = self.take(CLIENT_CERT), self.take(CLIENT_CERT_KEY)
         if client_cert_key is not None and client_cert is None:
             raise key_without_cert(str(self.origins[CLIENT_CERT_KEY.name]))
@@ -182,10 +188,12 @@ class _Settings:
             raise _contradiction(found.origin, found.rival)
         try:
             text = _literal(found, may_have_quotes=wanted is PASSCMD)
-            return wanted.parser(text, self._beside_file if found.origin.kind == "file" else self._here)
+            value = wanted.parser(text, self._beside_file if found.origin.kind == "file" else self._here)
         except ResolutionError as error:
             error.place = str(found.origin)
             raise
+        self.values[wanted.name] = value
+        return value
 
 
 def _literal(found: Found, *, may_have_quotes: bool) -> str:

@@ -76,19 +76,14 @@ class Environment:
         self._variables = variables
 
     def find(self, field: Field[Any]) -> Found | None:
-        return self._get(field.variable) if field.variable else None
-
-    def find_ambient(self, field: Field[Any]) -> Found | None:
-        """What a variable of no program in particular says of the setting."""
-        return next((found for name in field.ambient if (found := self._get(name))), None)
+        text = self._variables.get(field.variable, "")
+        if not text.strip():
+            return None
+        return Found(Origin("environment", field.variable, field.variable), Secret(text))
 
     def names(self) -> Iterator[str]:
         """The names of all variables that are set."""
         return (name for name in self._variables if self._variables[name])
-
-    def _get(self, name: str) -> Found | None:
-        text = self._variables.get(name, "")
-        return Found(Origin("environment", name, name), Secret(text)) if text.strip() else None
 
 
 @dataclass(frozen=True, slots=True)

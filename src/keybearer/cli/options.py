@@ -1,0 +1,107 @@
+"""The options that say which credentials are meant, the same on every command that uses some."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from keybearer.cli.output import warn
+from keybearer.secret import Secret
+from keybearer.store.location import Location, locate
+from keybearer.store.resolution import resolve
+from keybearer.zuliprc.fields import CONFIG_FILE, FIELDS, KEY, LOCATORS, PROFILE, Field, Locator
+from keybearer.zuliprc.resolver import Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCredentials:
+    """What the options of a command say.
+
+    `arguments` are those of `resolve()`, None where an option was not given. `as_json` is `--json`.
+    """
+
+    arguments: Mapping[str, Any]
+    as_json: bool
+
+    def resolve(self, *, quiet: bool = False) -> Resolution:
+        """The credentials in force. Their warnings are told on stderr, unless `quiet`. Raises ResolutionError."""
+        resolution = resolve(**self.arguments)
+        if not quiet:
+            for warning in resolution.warnings:
+                warn(str(warning))
+        return resolution
+
+    def locate(self, environ: Mapping[str, str]) -> Location:
+        """The file that is meant, there or not. Raises ResolutionError for a bad profile name."""
+        return locate(self.arguments[CONFIG_FILE.argument], self.arguments[PROFILE.argument], environ)
+
+
+def credential_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Give a command the options of FIELDS and LOCATORS, `--strict` and `--json`.
+
+    It stands under `@click.command()`. The function's first argument is then the GivenCredentials, and its own
+    options and arguments follow by name:
+
+        @click.command()
+        @click.argument("name")
+        @credential_options
+        def greet(given: GivenCredentials, *, name: str) -> None:
+            credentials = given.resolve().credentials
+    """
+    settings = [field for field in FIELDS.values() if field.options]
+    taken = [*(locator.argument for locator in LOCATORS), *(field.argument for field in settings), "strict"]
+
+    @functools.wraps(command)
+    def with_credentials(*args: object, as_json: bool, **values: object) -> object:
+        arguments = {name: values.pop(name) for name in taken}
+        return command(GivenCredentials(arguments, as_json), *args, **values)
+
+    options = [
+        *(_locator_option(locator) for locator in LOCATORS),
+        *(_setting_option(field) for field in settings),
+        click.option("--strict", is_flag=True, help="Take every warning about the credentials for an error."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs."),
+    ]
+    decorated: Callable[..., object] = with_credentials
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+def _locator_option(locator: Locator) -> Callable[..., Any]:
+    kind = click.Path() if locator is CONFIG_FILE else str
+    return click.option(
+        *locator.options, locator.argument, metavar=locator.metavar, type=kind, help=_plain(locator.meaning)
+    )
+
+
+def _setting_option(field: Field[Any]) -> Callable[..., Any]:
+    if not field.metavar:
+        return click.option(*field.options, field.argument, default=None, help=_plain(field.meaning))
+    kind = click.Path() if field.metavar in {"FILE", "PATH"} else str
+    return click.option(
+        *field.options,
+        field.argument,
+        metavar=field.metavar,
+        type=kind,
+        callback=_keep_secret if field.secret else None,
+        help=_plain(field.meaning) + (" Other users of this machine can see it while it runs." if field is KEY else ""),
+    )
+
+
+def _keep_secret(context: click.Context, option: click.Parameter, value: str | None) -> Secret | None:
+    if value is None:
+        return None
+    warn(
+        f"every user of this machine can see {option.opts[0]} in the list of processes, "
+        f"and your shell may keep it; {KEY.variable} or a zuliprc keeps it to you"
+    )
+    return Secret(value)
+
+
+def _plain(meaning: str) -> str:
+    return meaning.replace("`", "")
