@@ -110,6 +110,14 @@ def may_give_role(actor: Account, subject: Account, role: Role) -> bool:
     return actor.is_owner or Role.OWNER not in (subject.role, role)
 
 
+def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
+    """Whether the realm's policy lets this account invite people, and its own role lets it invite to that one."""
+    if not realm.can_invite.includes(actor.role):
+        return False
+    least = {Role.OWNER: Role.OWNER, Role.ADMINISTRATOR: Role.ADMINISTRATOR, Role.MODERATOR: Role.ADMINISTRATOR}
+    return actor.role <= least.get(role, Role.GUEST)
+
+
 def may_deactivate(actor: Actor, subject: Account) -> bool:
     """People are deactivated by administrators, owners only by owners."""
     return actor.account.is_administrator and (actor.account.is_owner or not subject.is_owner)

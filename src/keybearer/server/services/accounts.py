@@ -14,8 +14,9 @@ from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role
 from keybearer.server.services import api_keys, letters, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import account_for_change, the_realm
+from keybearer.server.services.subjects import NAMES_AND_ADDRESSES, account_for_change, the_realm
 from keybearer.server.storage import accounts, links, sessions
+from keybearer.server.storage.dialect import take_turn
 
 
 async def find_all(context: Context, realm_id: int) -> Sequence[Account]:
@@ -52,10 +53,18 @@ async def add_by_operator(context: Context, *, email: str, full_name: str, role:
 
 
 async def add(
-    change: Change, context: Context, *, email: str, full_name: str, role: Role, password_hash: str
+    change: Change,
+    context: Context,
+    *,
+    email: str,
+    full_name: str,
+    role: Role,
+    password_hash: str,
+    invited_by: int | None = None,
 ) -> Account:
     """Add a person with a first API key, in a transaction under way. The values have been checked."""
     realm = await the_realm(change.connection)
+    await take_turn(change.connection, NAMES_AND_ADDRESSES)
     if await accounts.find_by_email(change.connection, realm.id, email) is not None:
         raise Refused("Email is already in use.")
     account = await accounts.add(
@@ -67,7 +76,7 @@ async def add(
         date_joined=change.now,
         password_hash=password_hash,
     )
-    await change.record(Event.ACCOUNT_CREATED, account, details={"role": role.label})
+    await change.record(Event.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
     await api_keys.issue(change, context, account)
     await change.record(Event.API_KEY_ISSUED, account)
     return account

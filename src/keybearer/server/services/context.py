@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,6 +55,10 @@ class Change:
     now: datetime
     actor: Actor | None
     origin: Origin = field(default_factory=Origin)
+
+    def by(self, actor: Actor) -> Change:
+        """The same transaction, made by an account that has just come into being in it."""
+        return replace(self, actor=actor)
 
     @property
     def actor_id(self) -> int | None:

@@ -105,15 +105,15 @@ def no_password_reset(realm: Realm, email: str, *, is_deactivated: bool) -> Mail
     )
 
 
-def invitation(realm: Realm, email: str, inviter: Account, token: Secret) -> Mail:
-    """To somebody who is invited."""
+def invitation(realm: Realm, email: str, inviter: Account, token: Secret, *, until: datetime) -> Mail:
+    """To somebody who is invited; the link works until then."""
     return _mail(
         realm,
         email,
         f"{inviter.full_name} invites you to {realm.name}",
         f"{inviter.full_name} ({inviter.delivery_email}) invites you to join {realm.name}:\n\n"
         f"    {realm.site}/join/{token.reveal()}/\n\n"
-        "The link works once, for ten days.\n",
+        f"The link works once, until {_moment(until)}.\n",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name
@@ -16,6 +16,7 @@ from keybearer.server.services import api_keys, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links, realms
+from keybearer.server.storage.dialect import take_turn
 from keybearer.zuliprc.credentials import normalise_site
 
 NAME_MAX_LENGTH = 40
@@ -92,7 +93,7 @@ async def create_organization(
         await _check_not_done(change)
         await _use_link(change, token)
         owner = await _create(change, context, new, hashed)
-        return await open_session(replace(change, actor=Actor(owner, origin)), owner)
+        return await open_session(change.by(Actor(owner, origin)), owner)
 
 
 async def create_organization_by_operator(context: Context, new: NewOrganization) -> Account:
@@ -122,6 +123,7 @@ async def _create(change: Change, context: Context, new: NewOrganization, passwo
 
 
 async def _check_not_done(change: Change) -> None:
+    await take_turn(change.connection, "setup")
     if await realms.find(change.connection) is not None:
         raise Refused("This server has its organization already: sign in.")
 

@@ -11,6 +11,12 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Change
 from keybearer.server.storage import accounts, realms
 
+NAMES_AND_ADDRESSES = "names and addresses"
+"""The turn to take before asking whether a name or an address is free, in a transaction that then uses it."""
+
+OWNERS = "owners"
+"""The turn to take before asking who else is an owner, in a transaction that then takes one away."""
+
 
 async def the_realm(connection: AsyncConnection) -> Realm:
     """The organization of this server. Raises Refused before set-up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, Table
+from sqlalchemy import Select, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,16 @@ def locked(statement: SelectT) -> SelectT:
     PostgreSQL locks the rows. SQLite renders nothing: its writers come one after another, from BEGIN on.
     """
     return statement.with_for_update()
+
+
+async def take_turn(connection: AsyncConnection, name: str) -> None:
+    """Wait until no other transaction holds this name; held until the transaction ends.
+
+    For rules about rows that are not there yet, which no row lock guards: how many failed, which name is free. On
+    SQLite writers come one after another anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
 async def upsert(connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]) -> None:

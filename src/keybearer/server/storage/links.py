@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.accounts import Role, email_key
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
 from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.tables import links
@@ -40,8 +40,9 @@ async def add(
     email: str = "",
     role: Role | None = None,
     created_by: int | None = None,
+    lifetime: timedelta | None = None,
 ) -> Link:
-    """Make a link that lives as long as its purpose lets it."""
+    """Make a link that lives as long as its purpose lets it, or as `lifetime` says."""
     row = await connection.execute(
         insert(links)
         .values(
@@ -53,7 +54,7 @@ async def add(
             role=role,
             created_by=created_by,
             created_at=at,
-            expires_at=at + LIFETIMES[purpose],
+            expires_at=at + (lifetime or LIFETIMES[purpose]),
         )
         .returning(*COLUMNS)
     )
@@ -79,6 +80,37 @@ async def find_all(connection: AsyncConnection, purpose: LinkPurpose, now: datet
         .order_by(links.c.created_at.desc(), links.c.id.desc())
     )
     return [from_row(row) for row in rows]
+
+
+async def find_by_id(
+    connection: AsyncConnection, link_id: int, purpose: LinkPurpose, now: datetime, *, for_change: bool = False
+) -> Link | None:
+    """The open link of that id and purpose."""
+    statement = select(*COLUMNS).where(
+        links.c.id == link_id, links.c.purpose == purpose.value, links.c.expires_at > now
+    )
+    row = (await connection.execute(locked(statement) if for_change else statement)).first()
+    return None if row is None else from_row(row)
+
+
+async def renew(connection: AsyncConnection, link: Link, token: Secret, *, at: datetime) -> Link:
+    """Give a link another token, and from `at` on the time it had at first; the earlier token ends."""
+    row = await connection.execute(
+        update(links)
+        .where(links.c.id == link.id)
+        .values(digest=_digest(token), created_at=at, expires_at=at + (link.expires_at - link.created_at))
+        .returning(*COLUMNS)
+    )
+    return from_row(row.one())
+
+
+async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, realm_id: int, email: str) -> None:
+    """Withdraw the links of a purpose for an address, in any case."""
+    found = await connection.execute(
+        select(links.c.id, links.c.email).where(links.c.purpose == purpose.value, links.c.realm_id == realm_id)
+    )
+    ids = [row.id for row in found if email_key(row.email) == email_key(email)]
+    await connection.execute(delete(links).where(links.c.id.in_(ids)))
 
 
 async def remove(connection: AsyncConnection, link_id: int) -> bool:

@@ -1,0 +1,221 @@
+"""Invitations: one-time links by mail, with which people join in a role that was given to them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name, email_key
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
+from keybearer.server.domain.permissions import may_invite_as
+from keybearer.server.domain.realms import Realm
+from keybearer.server.services import accounts as people
+from keybearer.server.services import letters, passwords
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.sessions import SignedIn, open_session
+from keybearer.server.services.subjects import the_realm
+from keybearer.server.storage import accounts, links
+
+MOST_AT_ONCE = 100
+LONGEST_LIFETIME = timedelta(days=365)
+INVALID_LINK = "This invitation has been used, withdrawn or has expired: ask for a new one."
+
+
+class InvitationFailed(Refused):
+    """Not everybody could be invited; `errors` says who and why, `sent` whether the others were."""
+
+    def __init__(self, message: str, errors: Sequence[tuple[str, str, bool]], *, sent: bool) -> None:
+        extra = {
+            "errors": [list(error) for error in errors],
+            "sent_invitations": sent,
+            "license_limit_reached": False,
+            "daily_limit_reached": False,
+        }
+        super().__init__(message, code="INVITATION_FAILED", extra=extra)
+
+
+def split_emails(text: str) -> list[str]:
+    """The addresses of a list with commas or line ends between; a name may stand before an address in `<>`."""
+    parts = [part.strip() for part in re.split(r"[,\r\n]+", text)]
+    return list(dict.fromkeys(re.sub(r"^.*<(.*)>$", r"\1", part).strip() for part in parts if part))
+
+
+async def invite(
+    context: Context,
+    actor: Actor,
+    emails: Sequence[str],
+    *,
+    role: Role = Role.MEMBER,
+    lifetime: timedelta = LIFETIMES[LinkPurpose.INVITATION],
+) -> Sequence[Link]:
+    """Mail a link to each address. Who has an account already is skipped, and named by InvitationFailed.
+
+    Raises Refused in Zulip's words: for an empty list, and for an address that is none, when nobody is invited.
+    """
+    if not emails:
+        raise Refused("You must specify at least one email address.")
+    if len(emails) > MOST_AT_ONCE:
+        raise Refused(f"Invite at most {MOST_AT_ONCE} people at once.")
+    if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
+        raise Refused("Invalid invite_expires_in_minutes")
+    _check_addresses(emails)
+    async with context.change(actor) as change:
+        realm = await the_realm(change.connection)
+        _check_permission(actor.account, role, realm)
+        taken = [email for email in emails if await accounts.find_by_email(change.connection, realm.id, email)]
+        sent = [
+            await _send(change, realm, actor.account, email, role=role, lifetime=lifetime)
+            for email in emails
+            if email not in taken
+        ]
+        if not sent:
+            raise InvitationFailed(
+                "We weren't able to invite anyone.", await _reasons(change, realm, taken), sent=False
+            )
+        reasons = await _reasons(change, realm, taken)
+    if reasons:
+        raise InvitationFailed(
+            "Some of those addresses are already using Zulip, so we didn't send them an invitation. We did send "
+            "invitations to everyone else!",
+            reasons,
+            sent=True,
+        )
+    return sent
+
+
+def _check_addresses(emails: Sequence[str]) -> None:
+    invalid = []
+    for email in emails:
+        try:
+            checked_email(email)
+        except Refused:
+            invalid.append((email, "Invalid address.", False))
+    if invalid:
+        message = "Some emails did not validate, so we didn't send any invitations."
+        raise InvitationFailed(message, invalid, sent=False)
+
+
+def _check_permission(actor: Account, role: Role, realm: Realm) -> None:
+    if not realm.can_invite.includes(actor.role):
+        raise NotPermitted
+    if not may_invite_as(actor, role, realm):
+        title = "owner" if role is Role.OWNER else "administrator"
+        raise NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
+
+
+async def _send(change: Change, realm: Realm, inviter: Account, email: str, *, role: Role, lifetime: timedelta) -> Link:
+    token = Secret(secrets.token_urlsafe(32))
+    link = await links.add(
+        change.connection,
+        token,
+        LinkPurpose.INVITATION,
+        at=change.now,
+        realm_id=realm.id,
+        email=email,
+        role=role,
+        created_by=inviter.id,
+        lifetime=lifetime,
+    )
+    await change.send(letters.invitation(realm, email, inviter, token, until=link.expires_at))
+    await change.record(Event.INVITATION_CREATED, realm=realm, details={"email": email, "role": role.label})
+    return link
+
+
+async def _reasons(change: Change, realm: Realm, taken: Sequence[str]) -> list[tuple[str, str, bool]]:
+    found = [(email, await accounts.find_by_email(change.connection, realm.id, email)) for email in taken]
+    return [
+        (email, "Account has been deactivated." if not account.is_active else "Already has an account.", False)
+        for email, account in found
+        if account is not None
+    ]
+
+
+async def find_open(context: Context, actor: Actor) -> Sequence[Link]:
+    """The invitations that are not used up: everybody's for administrators, for others their own."""
+    async with context.reading() as connection:
+        found = await links.find_all(connection, LinkPurpose.INVITATION, context.clock())
+    return [link for link in found if _may_manage(actor.account, link)]
+
+
+async def revoke(context: Context, actor: Actor, invitation_id: int) -> None:
+    """Withdraw an invitation. Raises Refused with `No such invitation`, NotPermitted where it is not theirs."""
+    async with context.change(actor) as change:
+        link = await _managed(change, actor.account, invitation_id)
+        await links.remove(change.connection, link.id)
+        await change.record(Event.INVITATION_REVOKED, details={"email": link.email})
+
+
+async def resend(context: Context, actor: Actor, invitation_id: int) -> Link:
+    """Mail a new link in place of the earlier one, which ends. Raises as `revoke`."""
+    async with context.change(actor) as change:
+        realm = await the_realm(change.connection)
+        link = await _managed(change, actor.account, invitation_id)
+        _check_permission(actor.account, link.role or Role.MEMBER, realm)
+        token = Secret(secrets.token_urlsafe(32))
+        link = await links.renew(change.connection, link, token, at=change.now)
+        await change.send(letters.invitation(realm, link.email, actor.account, token, until=link.expires_at))
+        await change.record(Event.INVITATION_CREATED, details={"email": link.email, "again": True})
+        return link
+
+
+def _may_manage(actor: Account, link: Link) -> bool:
+    if link.realm_id != actor.realm_id:
+        return False
+    return link.created_by == actor.id or (actor.is_administrator and (actor.is_owner or link.role is not Role.OWNER))
+
+
+async def _managed(change: Change, actor: Account, invitation_id: int) -> Link:
+    link = await links.find_by_id(change.connection, invitation_id, LinkPurpose.INVITATION, change.now, for_change=True)
+    if link is None or link.realm_id != actor.realm_id:
+        raise Refused("No such invitation")
+    if not _may_manage(actor, link):
+        raise NotPermitted
+    return link
+
+
+async def find(context: Context, token: Secret) -> Link | None:
+    """The invitation of a link's token; None where it is used, withdrawn or expired."""
+    async with context.reading() as connection:
+        return await links.find(connection, token, LinkPurpose.INVITATION, context.clock())
+
+
+async def accept(context: Context, token: Secret, *, full_name: str, password: Secret, origin: Origin) -> SignedIn:
+    """Join by an invitation: the account is made with a first key and signed in, and the link is used up.
+
+    Raises Refused for a link that is not valid any more, also where who sent it may not invite to that role any more.
+    """
+    known = await find(context, token)
+    if known is None:
+        raise Refused(INVALID_LINK)
+    full_name = checked_full_name(full_name)
+    passwords.check_strength(password, known=(known.email, full_name))
+    hashed = await passwords.hashed(password)
+    async with context.change(None, origin=origin) as change:
+        realm = await the_realm(change.connection)
+        link = await links.find(change.connection, token, LinkPurpose.INVITATION, change.now, for_change=True)
+        if link is None or not await _still_stands(change, link, realm):
+            raise Refused(INVALID_LINK)
+        account = await people.add(
+            change,
+            context,
+            email=link.email,
+            full_name=full_name,
+            role=link.role or Role.MEMBER,
+            password_hash=hashed,
+            invited_by=link.created_by,
+        )
+        await links.remove_all_for(
+            change.connection, LinkPurpose.INVITATION, realm_id=realm.id, email=email_key(link.email)
+        )
+        return await open_session(change.by(Actor(account, origin)), account)
+
+
+async def _still_stands(change: Change, link: Link, realm: Realm) -> bool:
+    inviter = await accounts.find(change.connection, link.created_by) if link.created_by is not None else None
+    return inviter is not None and inviter.is_active and may_invite_as(inviter, link.role or Role.MEMBER, realm)
