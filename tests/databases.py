@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -53,13 +54,13 @@ class PostgreSQLServer:
         """The address of one of its databases."""
         return str(self._server.get_uri(database=name))
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, *arguments: object) -> None:
         """One statement, as the superuser, outside a transaction."""
 
         async def run() -> None:
             connection = await asyncpg.connect(self.url())
             try:
-                await connection.execute(statement)
+                await connection.execute(statement, *arguments)
             finally:
                 await connection.close()
 
@@ -75,9 +76,23 @@ class PostgreSQLServer:
         """Remove a database, whoever is still connected."""
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def cut_off(self, url: str) -> None:
+        """End every connection to a database and let nobody in, as if its server had gone away."""
+        self.execute(f"ALTER DATABASE {name_of(url)} ALLOW_CONNECTIONS false")
+        self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name_of(url))
+
+    def let_in(self, url: str) -> None:
+        """Undo `cut_off`."""
+        self.execute(f"ALTER DATABASE {name_of(url)} ALLOW_CONNECTIONS true")
+
     def stop(self) -> None:
         """End the server."""
         self._server.cleanup()
+
+
+def name_of(url: str) -> str:
+    """The name of the database at a PostgreSQL address."""
+    return urlsplit(url).path.removeprefix("/")
 
 
 @pytest.fixture(scope="session")

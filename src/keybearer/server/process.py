@@ -16,19 +16,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from keybearer.errors import FileError, KeybearerError, SettingError
+from keybearer.server.app import Application, create_app_from_environ
 from keybearer.server.services import installation, setup
 from keybearer.server.settings import VARIABLES, Settings
 from keybearer.server.storage import data_dir
-
-if TYPE_CHECKING:
-    from keybearer.server.app import Application
 
 STOP_WITHIN = 10
 """Seconds that a worker may take to finish what it is doing when the server stops."""
@@ -181,8 +179,6 @@ def _run(settings: Settings, address: str, on_startup: Callable[[], None]) -> No
 
 def load_application(parent: int) -> Application:
     """What a worker serves. A worker whose parent is killed ends too, so that nobody serves unseen."""
-    from keybearer.server.app import create_app_from_environ  # noqa: PLC0415  the watching process does without it
-
     threading.Thread(target=_end_with, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
     return create_app_from_environ()
 

@@ -1,0 +1,161 @@
+"""Migrations: they make the schema that the tables state, once, and keep a copy of what they change."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from keybearer.errors import SchemaError, StorageError
+from keybearer.server.storage import schema
+from keybearer.server.storage.driver import driver_for
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.schema import HEAD, REVISIONS, Migration, current_revision, is_up_to_date, migrate
+from keybearer.server.storage.tables import metadata
+from tests.databases import PostgreSQLServer
+from tests.storage.rows import add_realm
+
+
+def described(connection: Connection) -> list[Any]:
+    """Everything that the database's own catalogue says of the schema, in an order of its own."""
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+        normal = [(kind, name, " ".join((sql or "").split())) for kind, name, sql in found]
+        return [row for row in normal if "alembic" not in row[1]]
+    queries = [
+        """SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns
+           WHERE table_schema = 'public'""",
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+           WHERE connamespace = 'public'::regnamespace""",
+    ]
+    rows = [tuple(row) for query in queries for row in connection.exec_driver_sql(query)]
+    return sorted((row for row in rows if "alembic" not in row[0]), key=str)
+
+
+def columns_sorted(rows: list[Any]) -> list[Any]:
+    """SQLite's statements without the order of the clauses, which means nothing."""
+    return [(kind, name, sorted(part.strip() for part in re.split("[(),]", sql))) for kind, name, sql in rows]
+
+
+def make_from_tables(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+async def schema_of(url: str, prepare: Any = None) -> list[Any]:
+    engine = driver_for(url).migrator()
+    async with engine.begin() as connection:
+        if prepare is not None:
+            await connection.run_sync(prepare)
+        found = await connection.run_sync(described)
+    await engine.dispose()
+    return columns_sorted(found) if url.startswith("sqlite") else found
+
+
+async def test_the_migrated_schema_is_the_one_that_the_tables_state(database: Database) -> None:
+    def differences(connection: Connection) -> Any:
+        return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_defaults_indexes_and_references_are_those_of_the_tables_too_on_sqlite(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    from_tables = await schema_of(f"sqlite:///{tmp_path / 'tables.db'}", make_from_tables)
+    assert await schema_of(sqlite_url) == from_tables
+
+
+async def test_defaults_indexes_and_references_are_those_of_the_tables_too_on_postgresql(
+    postgresql_url: str, empty_postgresql_url: str
+) -> None:
+    from_tables = await schema_of(empty_postgresql_url, make_from_tables)
+    assert await schema_of(postgresql_url) == from_tables
+
+
+async def test_an_empty_database_gets_the_schema_and_a_second_run_changes_nothing(empty_database_url: str) -> None:
+    assert await current_revision(empty_database_url) is None
+    assert not await is_up_to_date(empty_database_url)
+    assert await migrate(empty_database_url) == Migration(None, HEAD)
+    assert await migrate(empty_database_url) == Migration(HEAD, HEAD)
+    assert await is_up_to_date(empty_database_url)
+
+
+async def test_of_several_that_migrate_at_once_one_does_it(empty_database_url: str) -> None:
+    done = await asyncio.gather(*[migrate(empty_database_url) for _ in range(4)])
+    assert sorted(str(each.before) for each in done) == [HEAD, HEAD, HEAD, "None"]
+
+
+async def test_a_schema_of_a_newer_program_is_left_alone(database_url: str) -> None:
+    database = await Database.open(database_url)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+    with pytest.raises(SchemaError, match="newer Keybearer"):
+        await migrate(database_url)
+    assert await current_revision(database_url) == "9999"
+
+
+def test_alembic_and_the_file_names_agree_on_the_steps() -> None:
+    script = ScriptDirectory(str(schema._MIGRATIONS))
+    assert script.get_heads() == [HEAD]
+    assert sorted(step.revision for step in script.walk_revisions()) == list(REVISIONS)
+
+
+async def test_a_copy_of_a_file_in_use_is_whole_and_for_its_owner_alone(sqlite_url: str, tmp_path: Path) -> None:
+    database = await Database.open(sqlite_url)
+    await add_realm(database)  # it still lies in the write-ahead log
+    copy = await driver_for(sqlite_url).keep_copy("0001")
+    await database.close()
+    assert copy == tmp_path / "keybearer-0001.db"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT name FROM realms").fetchall() == [("Example",)]
+    connection.close()
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+async def test_a_migration_that_would_break_a_reference_is_undone(sqlite_url: str) -> None:
+    driver = driver_for(sqlite_url)
+    engine = driver.migrator()
+    with pytest.raises(StorageError, match="a row of accounts that refers to nothing in realms"):
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO accounts (realm_id, delivery_email, email_key, full_name, role, date_joined)"
+                    " VALUES (77, 'a@example.com', 'a@example.com', 'A', 400, 0)"
+                )
+            )
+            await driver.check_after_migration(connection)
+    await engine.dispose()
+
+
+async def test_a_file_in_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        await migrate(f"sqlite:///{tmp_path / 'missing' / 'keybearer.db'}")
+
+
+async def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(StorageError, match="cannot be reached"):
+        await migrate("postgresql://user@127.0.0.1:1/keybearer")
+
+
+async def test_a_user_without_the_right_to_make_tables_is_told(
+    empty_postgresql_url: str, postgresql_server: PostgreSQLServer
+) -> None:
+    postgresql_server.execute("DROP ROLE IF EXISTS visitor")
+    postgresql_server.execute("CREATE ROLE visitor LOGIN")
+    with pytest.raises(StorageError, match="permission denied"):
+        await migrate(empty_postgresql_url.replace("postgres:@", "visitor@"))
+    assert await current_revision(empty_postgresql_url) is None

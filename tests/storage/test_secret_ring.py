@@ -1,0 +1,198 @@
+"""The secret ring: what it recognises, what it opens, and the file it lies in."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import pickle
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keybearer import api_key
+from keybearer.errors import SecretRingError
+from keybearer.secret import Secret
+from keybearer.server.storage.secret_ring import Sealed, SecretRing, _KeyedDigest
+
+PLACE = b"api_keys:1"
+
+
+def test_a_new_ring_can_be_read_and_written_by_its_owner_alone(tmp_path: Path) -> None:
+    SecretRing.create(tmp_path / "secrets.json")
+    assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
+
+
+def test_a_ring_is_never_made_over_another(ring: SecretRing) -> None:
+    before = ring.path.read_bytes()
+    with pytest.raises(SecretRingError, match="already"):
+        SecretRing.create(ring.path)
+    assert ring.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
+def test_a_ring_that_others_can_touch_is_refused_with_the_command_that_mends_it(ring: SecretRing, mode: int) -> None:
+    ring.path.chmod(mode)
+    with pytest.raises(SecretRingError, match=f"chmod 600 {ring.path}"):
+        SecretRing.load(ring.path)
+
+
+def test_a_missing_ring_is_told_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(SecretRingError, match=r"no secrets file at .*secrets\.json"):
+        SecretRing.load(tmp_path / "secrets.json")
+
+
+def test_a_ring_where_there_is_no_directory_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SecretRingError, match="cannot be written"):
+        SecretRing.create(tmp_path / "missing" / "secrets.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"version": 1}',
+        '{"version": 1, "secrets": []}',
+        '{"version": 1, "secrets": [1]}',
+        '{"version": 1, "secrets": [{"id": "a", "created_at": "", "secret": "c2hvcnQ="}]}',
+        '{"version": 1, "secrets": [{"id": "a", "created_at": "", "secret": "***"}]}',
+        '{"version": 1, "secrets": {"a": 1}}',
+        "\udcff",
+    ],
+)
+def test_a_broken_ring_is_refused_and_not_quoted(ring: SecretRing, content: str) -> None:
+    ring.path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(SecretRingError, match="is broken"):
+        SecretRing.load(ring.path)
+
+
+def test_two_secrets_of_one_id_are_refused(ring: SecretRing) -> None:
+    document = json.loads(ring.path.read_text())
+    document["secrets"] *= 2
+    ring.path.write_text(json.dumps(document))
+    with pytest.raises(SecretRingError, match="is broken"):
+        SecretRing.load(ring.path)
+
+
+def test_a_ring_of_a_newer_program_is_refused(ring: SecretRing) -> None:
+    document = json.loads(ring.path.read_text())
+    ring.path.write_text(json.dumps({**document, "version": 2}))
+    with pytest.raises(SecretRingError, match="Upgrade Keybearer"):
+        SecretRing.load(ring.path)
+
+
+@given(st.binary(min_size=1, max_size=64), st.binary(max_size=200))
+def test_the_prepared_digest_is_hmac_sha_256(key: bytes, message: bytes) -> None:
+    assert _KeyedDigest(key)(message) == hmac.digest(key, message, hashlib.sha256)
+
+
+def test_a_ring_that_is_loaded_again_recognises_and_opens_the_same(ring: SecretRing) -> None:
+    key = api_key.generate()
+    again = SecretRing.load(ring.path)
+    assert again.digest(key) == ring.digest(key)
+    assert again.unseal(ring.seal(key, PLACE), PLACE) == key
+
+
+def test_two_rings_share_nothing(ring: SecretRing, tmp_path: Path) -> None:
+    other = SecretRing.create(tmp_path / "other.json")
+    key = api_key.generate()
+    assert not set(other.digests(key)) & set(ring.digests(key))
+    with pytest.raises(SecretRingError, match="lacks the secret"):
+        other.unseal(ring.seal(key, PLACE), PLACE)
+
+
+def test_a_text_is_sealed_differently_every_time(ring: SecretRing) -> None:
+    key = api_key.generate()
+    assert len({ring.seal(key, PLACE).box for _ in range(100)}) == 100
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # one ring does for all examples
+@given(text=st.text(st.characters(codec="utf-8")))
+def test_whatever_is_sealed_opens_again(ring: SecretRing, text: str) -> None:
+    assert ring.unseal(ring.seal(Secret(text), PLACE), PLACE) == Secret(text)
+
+
+def test_a_box_moved_into_another_row_does_not_open(ring: SecretRing) -> None:
+    sealed = ring.seal(api_key.generate(), b"api_keys:1")
+    with pytest.raises(SecretRingError, match="tampered"):
+        ring.unseal(sealed, b"api_keys:2")
+
+
+def test_a_box_with_any_bit_changed_does_not_open(ring: SecretRing) -> None:
+    sealed = ring.seal(api_key.generate(), PLACE)
+    for place in range(len(sealed.box)):
+        changed = bytearray(sealed.box)
+        changed[place] ^= 1
+        with pytest.raises(SecretRingError):
+            ring.unseal(Sealed(sealed.secret_id, bytes(changed)), PLACE)
+
+
+@pytest.mark.parametrize("length", [0, 1, 12, 13, 20, 28])
+def test_a_box_that_is_cut_short_does_not_open(ring: SecretRing, length: int) -> None:
+    sealed = ring.seal(api_key.generate(), PLACE)
+    with pytest.raises(SecretRingError, match="does not open"):
+        ring.unseal(Sealed(sealed.secret_id, sealed.box[:length]), PLACE)
+
+
+def test_a_rotated_ring_opens_and_recognises_what_the_old_one_wrote(ring: SecretRing) -> None:
+    key = api_key.generate()
+    rotated = ring.rotated()
+    assert rotated.current_id != ring.current_id
+    assert rotated.unseal(ring.seal(key, PLACE), PLACE) == key
+    assert rotated.digests(key) == (rotated.digest(key).value, ring.digest(key).value)
+
+
+def test_a_ring_in_use_follows_its_file(ring: SecretRing) -> None:
+    in_use = SecretRing.load(ring.path)
+    rotated = ring.rotated()
+    rotated.save()
+    key = api_key.generate()
+    assert in_use.unseal(rotated.seal(key, PLACE), PLACE) == key
+    assert in_use.current_id == rotated.current_id
+
+
+def test_a_ring_whose_file_did_not_change_is_not_read_again(ring: SecretRing) -> None:
+    assert not ring.refresh()
+
+
+def test_a_ring_whose_file_breaks_goes_on_with_what_it_knows(ring: SecretRing) -> None:
+    key = api_key.generate()
+    sealed = ring.seal(key, PLACE)
+    ring.path.write_text("broken")
+    assert not ring.refresh()
+    assert ring.unseal(sealed, PLACE) == key
+
+
+def test_a_ring_that_cannot_be_saved_leaves_the_file_as_it_was(ring: SecretRing) -> None:
+    before = ring.path.read_bytes()
+    elsewhere = SecretRing(ring.rotated()._secrets, ring.path.parent / "missing" / "secrets.json")
+    with pytest.raises(SecretRingError, match="cannot be written"):
+        elsewhere.save()
+    assert ring.path.read_bytes() == before
+    assert [path.name for path in ring.path.parent.iterdir()] == [ring.path.name]
+
+
+def test_a_retired_secret_can_be_dropped_and_the_current_one_cannot(ring: SecretRing) -> None:
+    rotated = ring.rotated()
+    assert rotated.without(frozenset(rotated.ids)).ids == (rotated.current_id,)
+
+
+def test_keys_for_other_purposes_differ_from_each_other(ring: SecretRing) -> None:
+    assert ring.derive("one") == ring.derive("one")
+    assert len({ring.derive("one"), ring.derive("two"), ring.derive("seal"), ring.derive("api key digest")}) == 4
+
+
+def test_nothing_shows_a_secret(ring: SecretRing) -> None:
+    secret = json.loads(ring.path.read_text())["secrets"][0]["secret"]
+    shown = f"{ring!r} {ring} {ring.digest(api_key.generate())!r} {ring.seal(api_key.generate(), PLACE)!r}"
+    assert secret not in shown
+    assert "box" not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(ring)
