@@ -34,6 +34,7 @@ ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running
 
 COMMANDS: dict[str, Row] = {
     "show": Row(ABOUT, "keybearer.cli.show", "Show every setting in force, its origin and what it shadows."),
+    "scan": Row(MORE, "keybearer.cli.scan.command", "Find leaked API keys in files and in git histories."),
     "serve": Row(SERVER, "keybearer.cli.serve", "Run the server."),
     "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),
 }

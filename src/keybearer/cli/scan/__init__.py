@@ -1,0 +1,1 @@
+"""`keybearer scan`: leaked API keys in files and in the history of git repositories."""
