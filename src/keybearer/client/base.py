@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
@@ -11,7 +12,7 @@ from keybearer.client.regeneration import regenerate
 from keybearer.client.retry import RetryPolicy
 from keybearer.client.session import TIMEOUT, Session, user_agent
 from keybearer.secret import Secret
-from keybearer.zuliprc.credentials import Credentials, TLSOptions
+from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 
 if TYPE_CHECKING:
     from keybearer.store.rotation import KeyChange
@@ -75,6 +76,8 @@ class BaseClient:
             found = resolution.credentials
             change_key = key_change_of(resolution)
             read_anew = read_anew or reader_of(resolution, settings if credentials is None else None)
+        if found.site is not None:
+            found = dataclasses.replace(found, site=normalise_site(found.site))
         session = Session(
             site=found.site,
             credentials=found,
@@ -105,11 +108,11 @@ class BaseClient:
     ) -> Self:
         """A client without a key, for the calls that need none: `get_server_settings()` and `fetch_api_key()`.
 
-        `site` is normalised, as in Credentials.
+        Raises ResolutionError for a site that is no address.
         """
         client = cls.__new__(cls)
         session = Session(
-            site=site,
+            site=normalise_site(site),
             credentials=None,
             tls=tls or TLSOptions(),
             user_agent=user_agent(client_name),

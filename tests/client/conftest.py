@@ -1,0 +1,43 @@
+"""Fixtures of the client's tests: a real server, both clients, and an environment without anybody's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from keybearer import AsyncClient, Client, Credentials, Secret
+from tests.client.callers import Opener, opener
+from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, serving
+
+AMBIENT = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+PROXIES = tuple(
+    name for base in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (base, base.upper())
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_ambient_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in (*AMBIENT, *PROXIES):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("ZULIP_CONFIG", "ZULIP_PROFILE", "ZULIP_EMAIL", "ZULIP_API_KEY", "ZULIP_SITE", "ZULIP_CERT",
+                 "ZULIP_CERT_KEY", "ZULIP_CERT_BUNDLE", "ZULIP_ALLOW_INSECURE"):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with serving() as one:
+        yield one
+
+
+@pytest.fixture
+def credentials(server: ScriptedServer) -> Credentials:
+    return Credentials(EMAIL, Secret(KEY), server.site)
+
+
+@pytest.fixture(params=[Client, AsyncClient], ids=["sync", "async"])
+def open_client(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """Makes clients; every test that asks for it holds for both."""
+    yield from opener(request.param)

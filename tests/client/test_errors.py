@@ -1,0 +1,220 @@
+"""Every way in which a call can fail has an error of its own, which says what to do. Each holds for both clients."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import traceback
+
+import pytest
+
+from keybearer import Credentials, Secret
+from keybearer.client.retry import RetryPolicy
+from keybearer.errors import (
+    AccountDeactivated,
+    APIError,
+    AuthenticationRefused,
+    ClientError,
+    EventQueueLost,
+    InvalidAPIKey,
+    KeybearerError,
+    MalformedAPIKey,
+    NotAZulipServer,
+    OrganizationDeactivated,
+    PasswordRefused,
+    RateLimited,
+    ServerFailed,
+    TimedOut,
+    TLSFailed,
+    Unreachable,
+    WrongSite,
+)
+from tests.client.callers import Opener
+from tests.client.scripted_server import EMAIL, KEY, Reply, ScriptedServer, error, html, refused, success
+
+ONCE = RetryPolicy(attempts=1)
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (refused("Invalid API key"), InvalidAPIKey),
+        (refused("Malformed API key"), MalformedAPIKey),
+        (refused("Account is deactivated"), AccountDeactivated),
+        (refused("This organization has been deactivated"), OrganizationDeactivated),
+        (refused("Account is not associated with this subdomain"), WrongSite),
+        (refused("This API is not available to incoming webhook bots."), AuthenticationRefused),
+        (error(400, "Invalid subdomain"), WrongSite),
+        (error(404, "Invalid subdomain", "NONEXISTENT_SUBDOMAIN"), WrongSite),
+        (error(401, "Account is deactivated", "USER_DEACTIVATED"), AccountDeactivated),
+        (error(400, "No such bot"), APIError),
+        (error(400, "Bad event queue ID: 1:2", "BAD_EVENT_QUEUE_ID"), EventQueueLost),
+        (error(500, "Internal server error", "INTERNAL_SERVER_ERROR"), ServerFailed),
+        (html(502), ServerFailed),
+        (html(200), NotAZulipServer),
+        (html(403), NotAZulipServer),
+        (Reply(200, json=[1, 2]), NotAZulipServer),
+        (Reply(200, json={"hello": "world"}), NotAZulipServer),
+        (Reply(200, body=b"\xff\xfe\x00"), NotAZulipServer),
+        (Reply(200, body=b"[" * 100_000), NotAZulipServer),
+        (html(429), RateLimited),
+    ],
+)
+def test_each_refusal_has_an_error_of_its_own(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, reply: Reply, expected: type[ClientError]
+) -> None:
+    server.otherwise = reply
+    with pytest.raises(expected) as caught:
+        open_client(credentials, retry=ONCE).get_profile()
+    assert type(caught.value) is expected
+    assert KEY not in f"{caught.value!s} {caught.value!r} {traceback.format_exception(caught.value)}"
+
+
+def test_an_error_of_zulip_has_its_code_status_and_answer(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    server.otherwise = error(400, "Missing 'x' argument", "REQUEST_VARIABLE_MISSING", var_name="x")
+    with pytest.raises(APIError, match="Missing 'x' argument") as caught:
+        open_client(credentials).request("POST", "users/me/presence")
+    assert (caught.value.code, caught.value.status) == ("REQUEST_VARIABLE_MISSING", 400)
+    assert caught.value.answer["var_name"] == "x"
+
+
+@pytest.mark.parametrize("code", ["AUTHENTICATION_FAILED", "PASSWORD_AUTH_DISABLED", "PASSWORD_RESET_REQUIRED"])
+def test_a_refused_password_is_no_refused_key(open_client: Opener, server: ScriptedServer, code: str) -> None:
+    server.otherwise = error(401, "Your username or password is incorrect", code)
+    with pytest.raises(PasswordRefused) as caught:
+        open_client.adopt(open_client.kind.unauthenticated(server.site)).fetch_api_key(EMAIL, PASSWORD)
+    assert caught.value.hint
+
+
+def test_an_unknown_endpoint_is_told_from_a_server_that_is_not_zulip(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    server.script = [html(404), success(zulip_version="11.0", zulip_feature_level=372)]
+    with pytest.raises(APIError, match="no endpoint 'nonsense'") as caught:
+        open_client(credentials).request("GET", "nonsense")
+    assert caught.value.status == 404
+    server.otherwise = html(404)
+    with pytest.raises(NotAZulipServer):
+        open_client(credentials).request("GET", "nonsense")
+
+
+def test_rate_limited_has_the_seconds_of_the_answer(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    server.otherwise = error(429, "API usage exceeded rate limit", "RATE_LIMIT_HIT", **{"retry-after": 57.18})
+    with pytest.raises(RateLimited) as caught:
+        open_client(credentials, retry=ONCE).get_profile()
+    assert caught.value.retry_after == 57.18
+    assert "58 seconds" in str(caught.value)
+
+
+def test_nobody_listening_is_unreachable(open_client: Opener) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        site = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(Unreachable, match="nothing listens there"):
+            open_client(Credentials(EMAIL, Secret(KEY), site)).get_profile()
+
+
+def test_a_host_that_does_not_exist_is_unreachable_by_name(open_client: Opener) -> None:
+    with pytest.raises(Unreachable, match="no-such-host.invalid"):
+        open_client(Credentials(EMAIL, Secret(KEY), "https://no-such-host.invalid")).get_profile()
+
+
+def test_a_server_that_does_not_answer_times_out(open_client: Opener) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        site = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TimedOut):
+            open_client(Credentials(EMAIL, Secret(KEY), site), timeout=0.2).get_profile()
+
+
+def test_a_connection_that_breaks_off_is_unreachable(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    server.otherwise = Reply(hang_up=True)
+    with pytest.raises(Unreachable) as caught:
+        open_client(credentials, retry=ONCE).get_profile()
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("value", ["socks9://proxy.example:1", "socks5://proxy.example:1"])
+def test_a_proxy_variable_that_cannot_be_used_is_named(
+    open_client: Opener, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", value)
+    with pytest.raises(Unreachable, match="ALL_PROXY"):
+        open_client(credentials).get_profile()
+
+
+def test_the_environments_proxy_is_used(
+    open_client: Opener, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.site)
+    open_client(Credentials(EMAIL, Secret(KEY), "http://chat.example.invalid")).get_profile()
+    assert server.seen[0].headers["host"] == "chat.example.invalid"
+
+
+def test_a_host_that_is_exempt_is_reached_without_the_proxy(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert open_client(credentials).get_profile().user_id == 7
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<html>400 No required SSL certificate was sent</html>", "client_certificate_required"),
+        ("<html>400 The SSL certificate error</html>", "bad_client_certificate"),
+    ],
+)
+def test_what_nginx_says_of_client_certificates_is_understood(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, text: str, reason: str
+) -> None:
+    server.otherwise = html(400, text)
+    with pytest.raises(TLSFailed) as caught:
+        open_client(credentials).get_profile()
+    assert caught.value.reason == reason
+
+
+def test_a_plain_site_on_a_port_for_tls_is_told_to_say_https(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    server.otherwise = html(400, "<html>The plain HTTP request was sent to HTTPS port</html>")
+    with pytest.raises(NotAZulipServer, match="https://"):
+        open_client(credentials).get_profile()
+
+
+def test_a_secret_that_the_server_repeats_stays_out_of_the_error(open_client: Opener, server: ScriptedServer) -> None:
+    server.otherwise = error(400, f"What is {PASSWORD} and {KEY}?", echo=[{"password": PASSWORD, KEY: KEY}])
+    client = open_client(Credentials(EMAIL, Secret(KEY), server.site))
+    with pytest.raises(KeybearerError) as caught:
+        client.fetch_api_key(EMAIL, PASSWORD)
+    assert isinstance(caught.value, APIError)
+    shown = f"{caught.value!s} {caught.value!r} {caught.value.answer!r}"
+    assert PASSWORD not in shown
+    assert KEY not in shown
+
+
+def test_no_error_is_linked_to_one_that_holds_the_request(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    server.otherwise = Reply(hang_up=True)
+    with pytest.raises(Unreachable) as caught:
+        open_client(credentials, retry=ONCE).get_profile()
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_errors_survive_pickling(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
+    server.otherwise = error(429, "API usage exceeded rate limit", "RATE_LIMIT_HIT", **{"retry-after": 1800})
+    with pytest.raises(RateLimited) as caught:
+        open_client(credentials).get_profile()
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own
+    assert (type(again), again.retry_after, str(again)) == (RateLimited, 1800.0, str(caught.value))

@@ -1,0 +1,91 @@
+"""Redirects lose no call and take the key nowhere. Each holds for both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from keybearer import Credentials
+from keybearer.errors import Redirected
+from tests.client.callers import Opener
+from tests.client.scripted_server import PROFILE, Reply, ScriptedServer, serving, success
+
+
+def redirect(location: str, status: int = 301) -> Reply:
+    return Reply(status, body=b"", headers={"Location": location})
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[ScriptedServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_reading_follows_a_redirect_within_the_site(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, status: int
+) -> None:
+    server.script = [redirect("/api/v1/users/me/", status), success(**PROFILE)]
+    open_client(credentials).get_profile()
+    assert server.paths == ["/api/v1/users/me", "/api/v1/users/me/"]
+    assert server.seen[0].headers["authorization"] == server.seen[1].headers["authorization"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
+def test_a_change_follows_no_redirect_even_within_the_site(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, method: str, status: int
+) -> None:
+    server.script = [redirect("/api/v1/messages/", status)]
+    with pytest.raises(Redirected):
+        open_client(credentials).request(method, "messages", {"content": "hello"})
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_is_ever_sent_to_another_site(
+    open_client: Opener, server: ScriptedServer, elsewhere: ScriptedServer, credentials: Credentials, method: str
+) -> None:
+    server.script = [redirect(f"{elsewhere.site}/api/v1/users/me")]
+    with pytest.raises(Redirected) as caught:
+        open_client(credentials).request(method, "users/me")
+    assert f"change site to {elsewhere.site}" in caught.value.hint
+    assert elsewhere.seen == []
+
+
+@pytest.mark.parametrize(
+    ("location", "suggestion"),
+    [
+        ("https://127.0.0.1/api/v1/users/me", "https://127.0.0.1"),
+        ("https://chat.example.com/zulip/api/v1/users/me", "https://chat.example.com/zulip"),
+        ("https://eve:secret@chat.example.com/api/v1/users/me?next=x#y", "https://chat.example.com"),
+        ("//chat.example.com/api/v1/users/me", "http://chat.example.com"),
+        ("https://sso.example.com/login?next=/api", "https://sso.example.com"),
+    ],
+)
+def test_the_error_suggests_the_site_that_the_redirect_points_to(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, location: str, suggestion: str
+) -> None:
+    server.script = [redirect(location)]
+    with pytest.raises(Redirected) as caught:
+        open_client(credentials).get_profile()
+    assert f"change site to {suggestion}." in caught.value.hint
+    assert "secret" not in str(caught.value)
+    assert "next" not in caught.value.location
+
+
+@pytest.mark.parametrize("location", ["", "http://[::1", "http://127.0.0.1:port/"])
+def test_a_redirect_to_nowhere_is_not_followed(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, location: str
+) -> None:
+    server.script = [redirect(location)]
+    with pytest.raises(Redirected):
+        open_client(credentials).get_profile()
+
+
+def test_redirects_in_circles_end(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
+    server.otherwise = redirect("/api/v1/users/me")
+    with pytest.raises(Redirected, match="circles"):
+        open_client(credentials).get_profile()
+    assert len(server.seen) == 6
