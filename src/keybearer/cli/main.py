@@ -34,6 +34,10 @@ ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running
 
 COMMANDS: dict[str, Row] = {
     "show": Row(ABOUT, "keybearer.cli.show", "Show every setting in force, its origin and what it shadows."),
+    "profiles": Row(ABOUT, "keybearer.cli.profiles", "List the profiles and the file that is in force."),
+    "install": Row(ABOUT, "keybearer.cli.install", "Put a downloaded zuliprc where programs look."),
+    "export": Row(ABOUT, "keybearer.cli.export", "Print the credentials in force for another program."),
+    "exec": Row(ABOUT, "keybearer.cli.exec", "Run COMMAND with the credentials in its environment."),
     "scan": Row(MORE, "keybearer.cli.scan.command", "Find leaked API keys in files and in git histories."),
     "serve": Row(SERVER, "keybearer.cli.serve", "Run the server."),
     "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),

@@ -11,6 +11,7 @@ from typing import TextIO
 import click
 
 from keybearer.cli.main import one_line
+from keybearer.errors import KeybearerError
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -42,9 +43,9 @@ def note(text: str) -> None:
 
 
 def confirmed(question: str, *, otherwise: str) -> bool:
-    """Ask on the terminal. Where there is none to ask on, UsageError says `otherwise` what to give instead."""
+    """Ask on the terminal. Where there is none to ask on, KeybearerError says what to give `otherwise`."""
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise click.UsageError(f"{one_line(question)} There is no terminal to ask on: give {otherwise}.")
+        raise KeybearerError(f"{one_line(question)} There is no terminal to ask on", hint=f"Give {otherwise}")
     return click.confirm(one_line(question), default=False, err=True)
 
 

@@ -37,13 +37,15 @@ def write_zuliprc(path: str | os.PathLike[str], credentials: Credentials) -> Non
     Where there are comments, unknown settings or other sections, they stay, and only the lines of settings change.
     Raises UnsafeValueError, FileError, and ResolutionError for a site that is no address.
     """
-    target = expand(path, os.environ)
-    text = render_zuliprc(credentials)
-    with exclusive(target) as file:
+    put_document(path, Document(render_zuliprc(credentials)))
+
+
+def put_document(path: str | os.PathLike[str], document: Document) -> None:
+    """As `write_zuliprc`, for a document: where nothing has to stay, the file gets its text, comments and all."""
+    with exclusive(expand(path, os.environ)) as file:
         old = _parsed(file)
-        if old is not None and old.has_more_than_settings:
-            text = old.with_credentials(credentials).text()
-        write_exclusive(file, text.encode())
+        kept = old if old is not None and old.has_more_than_settings else document.with_plain_line_ends()
+        write_exclusive(file, kept.with_settings(document.settings()).to_bytes())
 
 
 def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, new: Secret) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.store.home import home_directory
-from keybearer.store.loading import LoadedFile
 from keybearer.zuliprc import values
 from keybearer.zuliprc.resolver import PasswordCommand
+from keybearer.zuliprc.sources import ZuliprcFile
 
 TIMEOUT = 60.0
 """Seconds until a command must have ended; a person may have to type the passphrase of a key ring meanwhile."""
@@ -30,7 +30,7 @@ MOST_OUTPUT = 1 << 16
 _RUN_IT_YOURSELF = "Run the command yourself to see what it says"
 
 
-def require_trustworthy(file: LoadedFile, place: str) -> None:
+def require_trustworthy(file: ZuliprcFile, place: str) -> None:
     """Refuse a command that somebody else could have written: kind `passcmd_unsafe`.
 
     The file must be a regular one that belongs to this process's user, and that no group and nobody else can write.

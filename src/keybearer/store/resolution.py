@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
-from keybearer.store import passcmd
 from keybearer.store.home import surroundings
-from keybearer.store.loading import LoadedFile, load
+from keybearer.store.loading import load
 from keybearer.store.location import LEGACY_NAME, Location, locate
 from keybearer.zuliprc.document import Document
 from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, PASSCMD
-from keybearer.zuliprc.resolver import Resolution, resolve_sources
+from keybearer.zuliprc.resolver import PasswordCommand, Resolution, resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Origin, Sources, ZuliprcFile
 
 
@@ -61,41 +61,60 @@ def resolve(
     return resolution
 
 
-def resolve_location(
-    location: Location, arguments: Arguments, environment: Environment, environ: Mapping[str, str]
-) -> Resolution:
-    """As `resolve`, for a file that has been located. `environment` is where settings are looked for, and `environ`
-    what says where home is and what a `passcmd` is run with."""
-    file, loaded = _open(location)
-    resolution = resolve_sources(
-        Sources(arguments, environment, file),
-        surroundings(environ),
-        fetch_key=lambda command: passcmd.fetch_key(command, environ),
-    )
-    command = resolution.origins[PASSCMD.name]
-    if loaded is not None and command.kind == "file":
-        passcmd.require_trustworthy(loaded, str(command))
-    _require_tls_files(resolution)
-    return resolution
-
-
-def _open(location: Location) -> tuple[ZuliprcFile, LoadedFile | None]:
+def open_location(location: Location) -> ZuliprcFile:
+    """Read the file as a source of settings. Only the default file may be absent. Raises ResolutionError."""
     if location.path is None:
-        return ZuliprcFile(""), None
+        return ZuliprcFile("")
     path = str(location.path)
     try:
         loaded = load(location.path)
     except ResolutionError as error:
         if error.kind == "config_not_found" and not location.named_by:
             legacy = location.path.with_name(LEGACY_NAME)
-            return ZuliprcFile(path, legacy=str(legacy) if _exists(legacy) else ""), None
+            return ZuliprcFile(path, legacy=str(legacy) if _exists(legacy) else "")
         if error.kind == "config_not_found" and location.profile:
             error.kind = "profile_not_found"
             error.message = f"There is no profile {location.profile}"
             error.hint = "See `keybearer profiles` for those that there are"
         raise
     document = Document.parse(loaded.data, path)
-    return ZuliprcFile(path, document, named=bool(location.named_by), mode=loaded.mode), loaded
+    return ZuliprcFile(path, document, named=bool(location.named_by), mode=loaded.mode, owner=loaded.owner)
+
+
+def resolve_location(
+    location: Location, arguments: Arguments, environment: Environment, environ: Mapping[str, str]
+) -> Resolution:
+    """As `resolve`, for a file that has been located.
+
+    `environment` is where settings are looked for; `environ` says where home is and is what a `passcmd` runs with.
+    """
+    return resolve_file(open_location(location), arguments, environment, environ)
+
+
+def resolve_file(
+    file: ZuliprcFile, arguments: Arguments, environment: Environment, environ: Mapping[str, str]
+) -> Resolution:
+    """As `resolve_location`, for a file that `open_location` has read."""
+    resolution = resolve_sources(
+        Sources(arguments, environment, file), surroundings(environ), fetch_key=partial(_fetch_key, environ)
+    )
+    command = resolution.origins[PASSCMD.name]
+    if command.kind == "file":
+        _require_trustworthy(file, str(command))
+    _require_tls_files(resolution)
+    return resolution
+
+
+def _fetch_key(environ: Mapping[str, str], command: PasswordCommand) -> Secret:
+    from keybearer.store import passcmd  # noqa: PLC0415 - running programs is slow to load, and few files need it
+
+    return passcmd.fetch_key(command, environ)
+
+
+def _require_trustworthy(file: ZuliprcFile, place: str) -> None:
+    from keybearer.store import passcmd  # noqa: PLC0415 - as above
+
+    passcmd.require_trustworthy(file, place)
 
 
 def _require_tls_files(resolution: Resolution) -> None:

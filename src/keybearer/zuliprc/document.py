@@ -15,11 +15,13 @@ from keybearer.errors import ResolutionError, UnsafeValueError
 from keybearer.secret import Secret
 from keybearer.zuliprc import values
 from keybearer.zuliprc.credentials import Credentials, normalise_site
-from keybearer.zuliprc.fields import BY_FILE_KEY, SITE, WRITTEN_ORDER
+from keybearer.zuliprc.fields import BY_FILE_KEY, PASSCMD, SITE, WRITTEN_ORDER
 
 SECTION = "api"
 
 _BOM = "\ufeff"
+_ENDS = "\r\n"
+_ORDER = [key for field in (*WRITTEN_ORDER, PASSCMD) for key in reversed(field.file_keys)]
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -124,24 +126,40 @@ class Document:
         line = self._lines[entry.line - 1]
         return self.with_lines({entry.line: line[: entry.start] + text + line[entry.end :]})
 
-    def with_credentials(self, credentials: Credentials) -> Document:
-        """This document with these credentials in place of its own; comments, order and other sections stay.
+    def settings(self) -> dict[str, str]:
+        """The value of every known setting that is set, by the key it stands under; a `%%` is a `%` here.
 
-        Settings that the credentials do not have are taken out, new ones stand where `render_zuliprc` has them.
+        Raises ResolutionError of kind `interpolation`.
         """
-        wanted = dict(setting_lines(credentials))
+        return {
+            key: values.unescape(entry.text.reveal())
+            for key, entry in self.entries.items()
+            if key in BY_FILE_KEY and entry.text
+        }
+
+    def with_settings(self, settings: Mapping[str, str]) -> Document:
+        """This document with these settings, by key, in place of its own; comments, order and other sections stay.
+
+        Those of its settings that are not among them are taken out; new ones stand where a new file would have them.
+        Raises UnsafeValueError.
+        """
         document = self if self.has_section else Document(f"{self._bom}[{SECTION}]\n{''.join(self._lines)}", self.path)
         document = document.with_lines(
-            {entry.line: "" for key, entry in document.entries.items() if key in BY_FILE_KEY and key not in wanted}
+            {entry.line: "" for key, entry in document.entries.items() if key in BY_FILE_KEY and key not in settings}
         )
         above = document.sections[SECTION]
-        for key, value in wanted.items():
+        for key in sorted(settings, key=_ORDER.index):
+            refuse_unsafe(key, settings[key])
             if key not in document.entries:
-                document = document.with_line_below(above, f"{key}={values.escape(value)}")
-            elif not _says(document.entries[key], value):
-                document = document.with_value(key, value)
+                document = document.with_line_below(above, f"{key}={values.escape(settings[key])}")
+            elif not _says(document.entries[key], settings[key]):
+                document = document.with_value(key, settings[key])
             above = document.entries[key].line
         return document
+
+    def with_plain_line_ends(self) -> Document:
+        """This document as every reader takes it: no byte order mark, and each line ended by LF."""
+        return Document("".join(f"{line.rstrip(_ENDS)}\n" for line in self._lines), self.path)
 
     def with_lines(self, lines: Mapping[int, str]) -> Document:
         """This document with other text, line end included, for the lines of these numbers."""
@@ -152,7 +170,7 @@ class Document:
     def with_line_below(self, above: int, text: str) -> Document:
         """This document with one more line, indented and ended as its neighbours are."""
         line = self._lines[above - 1]
-        body = line.rstrip("\r\n")
+        body = line.rstrip(_ENDS)
         end = line[len(body) :] or "\n"
         pattern = next((self._lines[e.line - 1] for e in self.entries.values() if e.line >= above), body)
         indentation = pattern[: len(pattern) - len(pattern.lstrip())]
@@ -261,9 +279,9 @@ def refuse_unsafe(key: str, value: str) -> None:
         fault = "is empty"
     elif value != value.strip():
         fault = "begins or ends with a blank"
-    elif values.has_quotes_around(value):
+    elif values.has_quotes_around(value) and key != PASSCMD.name:
         fault = "has quotes around it"
-    elif values.has_comment(value):
+    elif values.has_comment(value) and key != PASSCMD.name:
         fault = "has a # or ; at its beginning or behind a blank, where some programs cut it off"
     else:
         return

@@ -48,7 +48,7 @@ WARNING_KINDS: Mapping[str, str] = {
     "odd_key_shape": "The key has characters other than letters and digits, which Zulip's keys never have.",
     "plain_http": "The key will travel in clear to a host that is not this machine.",
     "readable_by_others": "Other accounts of this machine can read the file that holds the key.",
-    "shadows_named_file": "A file was named explicitly, and variables or arguments take the place of what is in it.",
+    "shadows_named_file": "A file was named explicitly, and variables go before what is in it.",
     "unknown_setting": "A setting of `[api]` or a variable is not known; the likely one is named.",
     "writable_by_others": "Other accounts of this machine can write the file, and so choose where the key is sent.",
 }

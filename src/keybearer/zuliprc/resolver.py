@@ -187,7 +187,7 @@ class _Settings:
         if found.rival is not None:
             raise _contradiction(found.origin, found.rival)
         try:
-            text = _literal(found, may_have_quotes=wanted is PASSCMD)
+            text = _literal(found, is_command=wanted is PASSCMD)
             value = wanted.parser(text, self._beside_file if found.origin.kind == "file" else self._here)
         except ResolutionError as error:
             error.place = str(found.origin)
@@ -196,7 +196,7 @@ class _Settings:
         return value
 
 
-def _literal(found: Found, *, may_have_quotes: bool) -> str:
+def _literal(found: Found, *, is_command: bool) -> str:
     """The text without what only a file writes, or ResolutionError of kind `suspicious_value`.
 
     An argument is taken as it is; a variable may come from a file that somebody's quotes were not taken off.
@@ -205,7 +205,7 @@ def _literal(found: Found, *, may_have_quotes: bool) -> str:
     fault = ""
     if values.has_control_character(text):
         fault = "has a line break or another control character in it"
-    elif found.origin.kind != "argument" and not may_have_quotes:
+    elif found.origin.kind != "argument" and not is_command:
         if values.has_quotes_around(text):
             fault = "has quotes around it"
         elif found.origin.kind == "file" and values.has_comment(text):

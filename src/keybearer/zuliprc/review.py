@@ -132,7 +132,7 @@ def _about_shadows(sources: Sources, shadowed: Mapping[str, tuple[Origin, ...]])
     if names:
         yield ResolutionWarning(
             "shadows_named_file",
-            f"{', '.join(names)} in the environment take the place of what is in this file",
+            f"What this file says gives way to the environment: {', '.join(names)}",
             sources.file.path,
         )
 

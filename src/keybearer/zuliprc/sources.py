@@ -92,14 +92,15 @@ class ZuliprcFile:
 
     `path` is absolute, empty where not even a home directory is known; `document` is None where no file is there,
     which is no error for the default file alone. `named` tells whether an argument or a variable named the file.
-    `mode` has the permission bits, None where they mean nothing. `legacy` is the path of a `~/.humbugrc` that nobody
-    reads any more, empty where it does not matter.
+    `mode` and `owner` are the permission bits and the owner's number, None where they mean nothing. `legacy` is the
+    path of a `~/.humbugrc` that nobody reads any more, empty where it does not matter.
     """
 
     path: str
     document: Document | None = None
     named: bool = False
     mode: int | None = None
+    owner: int | None = None
     legacy: str = ""
 
     def find(self, field: Field[Any]) -> Found | None:

@@ -1,0 +1,30 @@
+"""Credentials as environment variables, for the programs that we hand them to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.fields import FIELDS, INSECURE, LOCATORS
+
+CARRIERS = tuple(field for field in FIELDS.values() if field.variable)
+"""The settings that a variable can carry. An outgoing webhook bot's token has none."""
+
+HEEDED = frozenset(
+    [*(field.variable for field in CARRIERS), *(locator.variable for locator in LOCATORS)],
+)
+"""All variables that a program which looks for its own credentials would heed."""
+
+
+def variables(credentials: Credentials) -> dict[str, str]:
+    """The variables that say the same as these credentials; what is not set has none."""
+    return {field.variable: text for field in CARRIERS if (text := field.written(credentials)) is not None}
+
+
+def environment(credentials: Credentials, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with these credentials in it and nothing of any others.
+
+    `insecure` is said even where it is false: a program that reads `~/.zuliprc` too must not take it from there.
+    """
+    kept = {name: value for name, value in environ.items() if name not in HEEDED}
+    return {**kept, INSECURE.variable: "false", **variables(credentials)}
