@@ -1,0 +1,123 @@
+"""API keys: shown in answers that nobody stores, replaced after a warning, downloaded as a zuliprc."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.services import api_keys, bots, devices, sessions
+from keybearer.server.services.api_keys import IssuedKey
+from keybearer.server.web.bots import OpenKey, show_panel
+from keybearer.server.web.headers import NO_STORE
+from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+ZULIPRC_TYPE = "application/octet-stream; charset=utf-8"
+PASSWORD_IS_OLD = "Please enter your password again: it has been a while."  # noqa: S105  a sentence
+
+
+def _ask(visit: Visit, error: str | None = None, *, status: int = 200) -> Response:
+    return visit.render("account/api_key_password.html", error=error, status=status)
+
+
+async def ask_password(visit: Visit) -> Response:
+    """The first step to one's own key: the password."""
+    return _ask(visit)
+
+
+async def show_own(visit: Visit) -> Response:
+    """One's own key, for the password."""
+    try:
+        await sessions.confirm_password(visit.context, visit.actor, visit.password("password"))
+    except TooManyAttempts as refusal:
+        return _ask(visit, refusal_words(refusal), status=429)
+    except Refused as refusal:
+        return _ask(visit, f"Error: {refusal.message}", status=400)
+    return _show_own(visit, await api_keys.reveal_own(visit.context, visit.actor))
+
+
+def _show_own(visit: Visit, issued: IssuedKey, *, devices_removed: int | None = None) -> Response:
+    return visit.render(
+        "account/api_key.html",
+        key=issued.api_key.reveal(),
+        record=issued.record,
+        devices_removed=devices_removed,
+    )
+
+
+async def confirm_own(visit: Visit) -> Response:
+    """What will stop working when one's own key is replaced."""
+    if not visit.is_confirmed:
+        return _ask(visit, PASSWORD_IS_OLD)
+    return visit.render(
+        "account/api_key_regenerate.html",
+        record=await api_keys.find_record(visit.context, visit.actor.id),
+        devices=await devices.find_all(visit.context, visit.actor),
+    )
+
+
+async def regenerate_own(visit: Visit) -> Response:
+    """Replace one's own key and show the new one."""
+    if not visit.is_confirmed:
+        return _ask(visit, PASSWORD_IS_OLD, status=403)
+    removed = len(await devices.find_all(visit.context, visit.actor))
+    issued = await api_keys.regenerate_own(visit.context, visit.actor)
+    return _show_own(visit, issued, devices_removed=removed)
+
+
+async def download_own(visit: Visit) -> Response:
+    """One's own zuliprc."""
+    if not visit.is_confirmed:
+        return _ask(visit, PASSWORD_IS_OLD, status=403)
+    return _zuliprc(await api_keys.reveal_own(visit.context, visit.actor, event=Event.API_KEY_DOWNLOADED))
+
+
+async def show_bot(visit: Visit) -> Response:
+    """A bot's key, and its zuliprc's text."""
+    issued = await api_keys.reveal_bot(visit.context, visit.actor, visit.id("bot_id"))
+    return await _show_bot(visit, issued, is_new=False)
+
+
+async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Response:
+    """The bot's panel with the key open; for a script, only the part that holds the key."""
+    shown = OpenKey(
+        key=issued.api_key.reveal(),
+        token=issued.token.reveal() if issued.token else None,
+        zuliprc=issued.zuliprc(),
+        is_new=is_new,
+    )
+    bot = await bots.find_details(visit.context, visit.actor, issued.account.id)
+    if visit.is_fragment:
+        return visit.render("bots/key.html", bot=bot, shown=shown)
+    return await show_panel(visit, bot, shown=shown)
+
+
+async def confirm_bot(visit: Visit) -> Response:
+    """What will stop working when a bot's key is replaced."""
+    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    return visit.render("bots/regenerate.html", bot=bot)
+
+
+async def regenerate_bot(visit: Visit) -> Response:
+    """Replace a bot's key and show the new one."""
+    issued = await api_keys.regenerate_bot(visit.context, visit.actor, visit.id("bot_id"))
+    return await _show_bot(visit, issued, is_new=True)
+
+
+async def download_bot(visit: Visit) -> Response:
+    """A bot's zuliprc."""
+    return _zuliprc(
+        await api_keys.reveal_bot(visit.context, visit.actor, visit.id("bot_id"), event=Event.API_KEY_DOWNLOADED)
+    )
+
+
+def _zuliprc(issued: IssuedKey) -> Response:
+    return Response(
+        issued.zuliprc().encode(),
+        headers={
+            "content-type": ZULIPRC_TYPE,
+            "content-disposition": 'attachment; filename="zuliprc"',
+            "cache-control": NO_STORE,
+        },
+    )

@@ -1,0 +1,70 @@
+"""Static files: small, read once, and addressed by the digest of them all, so that browsers may keep them for ever."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from starlette.responses import Response
+
+PREFIX = "/static/"
+FOREVER = "public, max-age=31536000, immutable"
+
+_DIRECTORY = Path(__file__).parent / "static"
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A static file's content, ready to be sent."""
+
+    content: bytes
+    media_type: str
+
+
+class Assets:
+    """The files below `static/`, by their path there. Modules import each other by relative paths: one digest fits."""
+
+    def __init__(self, files: Mapping[str, Asset]) -> None:
+        self._files = files
+        digest = hashlib.sha256()
+        for name, asset in sorted(files.items()):
+            digest.update(name.encode() + b"\0" + asset.content + b"\0")
+        self._digest = digest.hexdigest()[:16]
+
+    def url(self, name: str) -> str:
+        """Where a file is found. Raises KeyError for a file that is not there."""
+        self._files[name]
+        return f"{PREFIX}{self._digest}/{name}"
+
+    def find(self, path: str) -> Response | None:
+        """The answer to a request for `path`; None where no file of this release is there."""
+        if path == "/favicon.ico":
+            return self._answer("favicon.svg", "public, max-age=86400")
+        digest, _, name = path.removeprefix(PREFIX).partition("/")
+        if path.startswith(PREFIX) and digest == self._digest and name in self._files:
+            return self._answer(name, FOREVER)
+        return None
+
+    def _answer(self, name: str, cache_control: str) -> Response:
+        asset = self._files[name]
+        return Response(asset.content, media_type=asset.media_type, headers={"cache-control": cache_control})
+
+
+@cache
+def load_assets() -> Assets:
+    """The static files of this release."""
+    found = {
+        path.relative_to(_DIRECTORY).as_posix(): Asset(path.read_bytes(), _MEDIA_TYPES[path.suffix])
+        for path in _DIRECTORY.rglob("*")
+        if path.is_file()
+    }
+    return Assets(found)

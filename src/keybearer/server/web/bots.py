@@ -1,0 +1,215 @@
+"""Bots: the table, the form for a new one, and the panel in which one is managed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.bots import BotType, ServiceInterface
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.permissions import may_create_bot, may_give_role
+from keybearer.server.services import accounts, bots
+from keybearer.server.services.bots import BotChange, BotDetails, NewBot
+from keybearer.server.web.notices import Notice
+from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+OWN_BOTS = "/settings/bots/"
+ALL_BOTS = "/organization/bots/"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which bots the table is to show, and in which order."""
+
+    active: bool
+    text: str
+    sort: str
+    descending: bool
+
+
+_SORT_KEYS = {
+    "name": lambda bot: bot.account.full_name.casefold(),
+    "email": lambda bot: bot.account.delivery_email.casefold(),
+    "role": lambda bot: bot.account.role,
+    "owner": lambda bot: bot.owner.full_name.casefold() if bot.owner else "",
+    "type": lambda bot: bot.account.bot_type,
+    "last-used": lambda bot: bot.key.last_use.at.timestamp() if bot.key and bot.key.last_use else 0.0,
+}
+
+
+def _wanted(visit: Visit) -> Wanted:
+    sort = visit.query.get("sort", "name")
+    return Wanted(
+        active=visit.query.get("status") != "deactivated",
+        text=visit.query.get("filter", "").strip(),
+        sort=sort if sort in _SORT_KEYS else "name",
+        descending=visit.query.get("order") == "descending",
+    )
+
+
+def _chosen(found: Sequence[BotDetails], wanted: Wanted) -> list[BotDetails]:
+    text = wanted.text.casefold()
+    chosen = [
+        bot
+        for bot in found
+        if bot.account.is_active is wanted.active
+        and (text in bot.account.full_name.casefold() or text in bot.account.delivery_email.casefold())
+    ]
+    return sorted(chosen, key=_SORT_KEYS[wanted.sort], reverse=wanted.descending)
+
+
+async def show_own(visit: Visit) -> Response:
+    """Your bots."""
+    return await _table(visit, of_everybody=False)
+
+
+async def show_all(visit: Visit) -> Response:
+    """Every bot of the organization, for administrators."""
+    return await _table(visit, of_everybody=True)
+
+
+async def _table(visit: Visit, *, of_everybody: bool) -> Response:
+    wanted = _wanted(visit)
+    found = await bots.find_managed(visit.context, visit.actor, of_everybody=of_everybody)
+    return visit.render(
+        "bots/table.html",
+        bots=_chosen(found, wanted),
+        wanted=wanted,
+        has_any=any(bot.account.is_active is wanted.active for bot in found),
+        types=_creatable(visit),
+        of_everybody=of_everybody,
+    )
+
+
+def _creatable(visit: Visit) -> list[BotType]:
+    """The types that the visitor may create; embedded bots do not exist here."""
+    types = (BotType.GENERIC, BotType.INCOMING_WEBHOOK, BotType.OUTGOING_WEBHOOK)
+    return [each for each in types if may_create_bot(visit.actor.account, each, visit.realm)]
+
+
+async def show_form(visit: Visit) -> Response:
+    """The form for a new bot."""
+    return _form(visit)
+
+
+def _form(visit: Visit, error: str | None = None) -> Response:
+    return visit.render(
+        "bots/add.html",
+        status=200 if error is None else 400,
+        values=visit.form,
+        types=_creatable(visit),
+        interfaces=list(ServiceInterface),
+        error=error,
+    )
+
+
+async def add(visit: Visit) -> Response:
+    """Make a bot that the visitor owns."""
+    try:
+        outgoing = visit.number("bot_type") == BotType.OUTGOING_WEBHOOK
+        await bots.create(
+            visit.context,
+            visit.actor,
+            NewBot(
+                full_name=visit.text("full_name"),
+                short_name=visit.text("short_name"),
+                bot_type=visit.number("bot_type") or BotType.GENERIC,
+                payload_url=visit.text("payload_url") if outgoing else None,
+                interface=visit.number("interface") or ServiceInterface.GENERIC,
+            ),
+        )
+    except Refused as refusal:
+        return _form(visit, refusal_words(refusal))
+    return visit.redirect(OWN_BOTS, notice=Notice.BOT_ADDED)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKey:
+    """A bot's key as the panel shows it, with what goes with it; `is_new` where it has just been generated."""
+
+    key: str
+    token: str | None
+    zuliprc: str
+    is_new: bool
+
+
+async def show_panel(
+    visit: Visit, bot: BotDetails, *, shown: OpenKey | None = None, error: str | None = None
+) -> Response:
+    """The panel of a bot: what it is, and what the visitor may make of it."""
+    everybody = await accounts.find_all(visit.context, visit.realm.id)
+    return visit.render(
+        "bots/manage.html",
+        status=200 if error is None else 400,
+        bot=bot,
+        roles=[role for role in Role if may_give_role(visit.actor.account, bot.account, role)],
+        owners=[person for person in everybody if person.is_active and not person.is_bot],
+        interfaces=list(ServiceInterface),
+        back=_list_of(visit, bot),
+        values=visit.form,
+        error=error,
+        shown=shown,
+    )
+
+
+def _list_of(visit: Visit, bot: BotDetails) -> str:
+    return OWN_BOTS if bot.account.bot_owner_id == visit.actor.id else ALL_BOTS
+
+
+async def manage(visit: Visit) -> Response:
+    """The panel, its key closed."""
+    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    return await show_panel(visit, bot)
+
+
+async def save(visit: Visit) -> Response:
+    """Change the bot as the panel's form says."""
+    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    try:
+        changed = await bots.change_bot(visit.context, visit.actor, bot.account.id, _change(visit, bot))
+    except Refused as refusal:
+        return await show_panel(visit, bot, error=refusal_words(refusal))
+    handed_over = changed.account.bot_owner_id != bot.account.bot_owner_id
+    notice = Notice.BOT_HANDED_OVER if handed_over else Notice.BOT_SAVED
+    return visit.redirect(_list_of(visit, bot), notice=notice)
+
+
+def _change(visit: Visit, bot: BotDetails) -> BotChange:
+    """What the form changes: fields that stand as they stood are not sent on, so none is refused for nothing."""
+    role, owner, interface = visit.number("role"), visit.number("owner"), visit.number("interface")
+    name, url = visit.text("full_name"), visit.text("payload_url")
+    service = bot.service
+    return BotChange(
+        full_name=None if name == bot.account.full_name else name,
+        role=None if role == bot.account.role else role,
+        owner_id=None if owner == bot.account.bot_owner_id else owner,
+        payload_url=url if service is not None and url != service.base_url else None,
+        interface=interface if service is not None and interface != service.interface else None,
+    )
+
+
+async def confirm_deactivation(visit: Visit) -> Response:
+    """What deactivating a bot means."""
+    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    return visit.render("bots/deactivate.html", bot=bot, back=_list_of(visit, bot))
+
+
+async def deactivate(visit: Visit) -> Response:
+    """Deactivate a bot."""
+    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    await bots.deactivate(visit.context, visit.actor, bot.account.id)
+    return visit.redirect(_list_of(visit, bot), notice=Notice.BOT_DEACTIVATED)
+
+
+async def reactivate(visit: Visit) -> Response:
+    """Reactivate a bot, with a new key."""
+    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    try:
+        await accounts.reactivate(visit.context, visit.actor, bot.account.id)
+    except Refused as refusal:
+        return await show_panel(visit, bot, error=refusal_words(refusal))
+    return visit.redirect(_list_of(visit, bot), notice=Notice.BOT_REACTIVATED)

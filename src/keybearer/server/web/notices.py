@@ -1,0 +1,40 @@
+"""Notices: one sentence about what has just been done, shown once on the page that follows.
+
+The browser carries only the notice's name in a short-lived cookie, so a link cannot make a page say something.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Notice(Enum):
+    """Every notice there is, by the name that the cookie carries."""
+
+    SIGNED_OUT = "You are signed out."
+    WELCOME = "Your organization is ready. Here you manage your account and your API key."
+    JOINED = "Welcome! Here you manage your account and your API key."
+    NAME_SAVED = "Your name was changed."
+    PASSWORD_CHANGED = "Your password was changed. Every other browser was signed out; your API key goes on working."  # noqa: S105  a sentence
+    LOGIN_MAILS_SAVED = "Your choice about sign-in mails was saved."
+    ACCOUNT_DEACTIVATED = "Your account was deactivated."
+    BOT_ADDED = "The bot was added. Open it to see its API key and to download its zuliprc."
+    BOT_SAVED = "The bot was saved."
+    BOT_HANDED_OVER = "The bot has a new owner, and a new API key: the former owner's zuliprc no longer works."
+    BOT_DEACTIVATED = "The bot was deactivated. Its API key is refused from now on."
+    BOT_REACTIVATED = "The bot was reactivated with a new API key: download its zuliprc again."
+    SESSION_ENDED = "That browser was signed out."
+    SESSIONS_ENDED = "Every other browser was signed out."
+    DEVICE_REMOVED = "That mobile device was signed out of push notifications."
+    DEVICES_REMOVED = "Your mobile devices were signed out, and your API key was replaced."
+    USER_SAVED = "The user was saved."
+    USER_DEACTIVATED = "The user was deactivated: signed out everywhere, and every key of theirs is refused."
+    USER_REACTIVATED = "The user was reactivated with a new API key. Their bots stay deactivated."
+    INVITED = "The invitation was sent."
+    INVITATION_REVOKED = "The invitation was withdrawn: its link no longer works."
+    POLICIES_SAVED = "The policies were saved."
+
+
+def find_notice(name: str | None) -> Notice | None:
+    """The notice of that name; None where there is none."""
+    return Notice.__members__.get(name or "")

@@ -1,0 +1,48 @@
+"""Templates into HTML. Everything is escaped; a name that a template does not know is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from keybearer.server.web.assets import load_assets
+from keybearer.server.web.clients import client_name
+
+GROUP_LENGTH = 4
+
+
+def grouped(key: str) -> list[str]:
+    """A key in groups for the eye; joined, they are the key."""
+    return [key[start : start + GROUP_LENGTH] for start in range(0, len(key), GROUP_LENGTH)]
+
+
+def iso(moment: datetime) -> str:
+    """A moment for machines, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def utc(moment: datetime) -> str:
+    """A moment for people where no script puts it into their own zone."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("keybearer.server.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(grouped=grouped, iso=iso, utc=utc, client_name=client_name)
+    environment.globals["asset"] = load_assets().url
+    return environment
+
+
+def render(template: str, values: Mapping[str, object]) -> str:
+    """The text of a template with these values."""
+    return _environment().get_template(template).render(values)

@@ -1,0 +1,40 @@
+"""Set-up: the page behind the one-time link, where the organization and its owner are made."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from keybearer.errors import KeybearerError
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services import setup
+from keybearer.server.web.notices import Notice
+from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+
+async def show(visit: Visit) -> Response:
+    """The form; or why there is none, where the link is used up."""
+    if not await setup.is_setup_link(visit.context, visit.token()):
+        return visit.render("setup/over.html", status=404)
+    return visit.render("setup/form.html", values={"site": f"{visit.scheme}://{visit.host}"}, error=None)
+
+
+async def create(visit: Visit) -> Response:
+    """Make the organization and sign its owner in."""
+    if not await setup.is_setup_link(visit.context, visit.token()):
+        return visit.render("setup/over.html", status=404)
+    try:
+        signed_in = await setup.create_organization(
+            visit.context,
+            token=visit.token(),
+            name=visit.text("organization"),
+            site=visit.text("site"),
+            email=visit.text("email"),
+            full_name=visit.text("full_name"),
+            password=visit.password("password"),
+            origin=visit.origin,
+        )
+    except (Refused, KeybearerError) as refusal:
+        return visit.render("setup/form.html", status=400, values=visit.form, error=refusal_words(refusal))
+    response = visit.redirect("/settings/account/", notice=Notice.WELCOME)
+    return visit.sign_in(response, signed_in.token)

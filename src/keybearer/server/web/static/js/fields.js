@@ -1,0 +1,17 @@
+// Fields that belong to one choice only are shown with it. Without this script they are always there.
+
+/** Look after the choices below an element. */
+export function prepare(root) {
+  for (const choice of root.querySelectorAll("select[data-shows]")) {
+    update(choice);
+    choice.addEventListener("change", () => update(choice));
+  }
+}
+
+function update(choice) {
+  for (const part of choice.form.querySelectorAll("[data-shown-for]")) {
+    const shown = part.dataset.shownFor === choice.value;
+    part.hidden = !shown;
+    part.disabled = !shown;
+  }
+}

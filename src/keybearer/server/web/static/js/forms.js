@@ -1,0 +1,112 @@
+// Forms marked data-inline are sent by script: the answer goes into their dialog, or a part of the page is renewed.
+// Forms marked data-live show their results while one types.
+import { announce, ask, fill, show } from "./fragments.js";
+import { refill } from "./dialogs.js";
+
+const TYPING_PAUSE = 180;
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("[data-inline]")) {
+    event.preventDefault();
+    send(form, event.submitter);
+  } else if (form.matches("[data-live]")) {
+    event.preventDefault();
+    renew(new URL(`?${new URLSearchParams(new FormData(form))}`, window.location.href));
+  }
+});
+
+async function send(form, submitter) {
+  if (form.getAttribute("aria-busy") === "true") return;
+  form.setAttribute("aria-busy", "true");
+  submitter?.setAttribute("aria-busy", "true");
+  const dialog = form.closest("dialog");
+  const body = new URLSearchParams(new FormData(form));
+  try {
+    await take(await ask(form.action, dialog ? "dialog" : "middle", { method: "POST", body }), form, dialog);
+  } catch {
+    complain(form, "The server did not answer. Please check your connection and try again.");
+  } finally {
+    form.removeAttribute("aria-busy");
+    submitter?.removeAttribute("aria-busy");
+  }
+}
+
+async function take(answer, form, dialog) {
+  if (answer.location !== null) {
+    for (const open of document.querySelectorAll("dialog")) open.close();
+    await show(answer.location);
+  } else if (answer.status >= 400 || !form.dataset.swap) {
+    if (dialog) refill(dialog, answer.html);
+    else fill(document.querySelector("main.content"), answer.html);
+  } else {
+    swap(answer.html, form, dialog);
+  }
+}
+
+/** Put the answer where the form says, in the layer below the form's own dialog, which has done its work. */
+function swap(html, form, dialog) {
+  const target = document.querySelector(form.dataset.swap);
+  const part = document.createElement("template");
+  part.innerHTML = html;
+  const inner = part.content.querySelector(form.dataset.swap);
+  fill(target, inner ? inner.innerHTML : html);
+  if (dialog && !dialog.contains(target)) dialog.close();
+  const notice = target.querySelector("[role=status]");
+  if (notice) {
+    announce(notice.textContent.trim().replace(/\s+/g, " "));
+    notice.tabIndex = -1;
+    notice.focus();
+  }
+}
+
+function complain(form, text) {
+  form.querySelector(".alert-failed")?.remove();
+  const alert = document.createElement("div");
+  alert.className = "alert alert-danger alert-failed";
+  alert.setAttribute("role", "alert");
+  alert.append(Object.assign(document.createElement("p"), { textContent: text }));
+  form.prepend(alert);
+}
+
+let pause;
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (!form?.matches("[data-live]")) return;
+  clearTimeout(pause);
+  pause = setTimeout(() => form.requestSubmit(), event.target.type === "search" ? TYPING_PAUSE : 0);
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-live-link]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  renew(new URL(link.href), link.textContent.trim());
+});
+
+let latest = 0;
+async function renew(url, focusLabel) {
+  latest += 1;
+  const mine = latest;
+  const answer = await ask(url, "middle");
+  if (mine !== latest) return;
+  if (answer.location !== null || answer.status >= 400) {
+    window.location.assign(url);
+    return;
+  }
+  const part = document.createElement("template");
+  part.innerHTML = answer.html;
+  for (const fresh of part.content.querySelectorAll("[data-region]")) {
+    fill(document.querySelector(`[data-region="${fresh.dataset.region}"]`), fresh.innerHTML);
+  }
+  for (const hidden of part.content.querySelectorAll("[data-live] input[type=hidden]")) {
+    const old = document.querySelector(`[data-live] input[name="${hidden.name}"]`);
+    if (old) old.value = hidden.value;
+  }
+  window.history.replaceState(null, "", url);
+  const rows = document.querySelectorAll("[data-region] tbody tr, [data-region] .log > li").length;
+  announce(rows === 1 ? "1 result" : `${rows} results`);
+  if (focusLabel) {
+    [...document.querySelectorAll("a[data-live-link]")].find((link) => link.textContent.trim() === focusLabel)?.focus();
+  }
+}

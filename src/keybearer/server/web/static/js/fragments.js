@@ -1,0 +1,52 @@
+// Pages and parts of pages from the server: fetched, put in place, announced.
+import { localise } from "./times.js";
+import { prepare } from "./fields.js";
+
+/** Ask for a fragment. `kind` is "dialog", or "middle" for the middle of a page. */
+export async function ask(url, kind, options = {}) {
+  const response = await fetch(url, {
+    ...options,
+    headers: { ...options.headers, "X-Fragment": kind },
+    credentials: "same-origin",
+    cache: "no-store",
+  });
+  const location = response.headers.get("X-Location");
+  if (response.status === 401) {
+    window.location.assign(location ?? "/login/");
+    return new Promise(() => {});
+  }
+  return { status: response.status, location, html: location === null ? await response.text() : "" };
+}
+
+/** Put a fragment into an element and wake it up. */
+export function fill(element, html) {
+  element.innerHTML = html;
+  localise(element);
+  prepare(element);
+}
+
+/** Say something to people who listen to the page. */
+export function announce(text) {
+  document.getElementById("status").textContent = text;
+}
+
+/** Show the page at `path`: renew the middle where it is this very page, else go there. */
+export async function show(path) {
+  const wanted = new URL(path, window.location.href);
+  const here = document.querySelector("main.content");
+  if (wanted.pathname !== window.location.pathname || here === null) {
+    window.location.assign(path);
+    return;
+  }
+  const focused = document.activeElement?.id;
+  const answer = await ask(window.location.href, "middle");
+  if (answer.location !== null) {
+    window.location.assign(answer.location);
+    return;
+  }
+  fill(here, answer.html);
+  const again = focused ? document.getElementById(focused) : null;
+  if (again && here.contains(again)) again.focus();
+  const notice = here.querySelector(".alert-success");
+  if (notice) announce(notice.textContent.trim());
+}

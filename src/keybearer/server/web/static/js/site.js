@@ -1,0 +1,12 @@
+// What the pages do beyond plain links and forms. Each module works alone; without any of them everything still works.
+import "./dialogs.js";
+import "./forms.js";
+import "./clipboard.js";
+import "./passwords.js";
+import "./tooltips.js";
+import { localise } from "./times.js";
+import { prepare } from "./fields.js";
+
+document.documentElement.classList.add("scripted");
+localise(document);
+prepare(document);

@@ -1,0 +1,221 @@
+"""A visit: one request for a page, as its handler sees it, and the answers it can give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope
+
+from keybearer.secret import Secret
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.sessions import LIFETIME
+from keybearer.server.middleware import csrf
+from keybearer.server.middleware.authentication import SESSION_COOKIE, Caller, cookie_name, cookies
+from keybearer.server.middleware.origins import header
+from keybearer.server.services.context import Context
+from keybearer.server.web.notices import Notice, find_notice
+from keybearer.server.web.rendering import render
+
+FORM_MAX_LENGTH = 64 * 1024
+FORM_MAX_FIELDS = 200
+NOTICE_COOKIE = "notice"
+FRAGMENT = b"x-fragment"
+LOCATION = "X-Location"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The request: `ids` are the numbers and tokens of the path, `query` and `form` its fields, the last one winning.
+
+    A page's script asks for a fragment: the page without its frame, to be shown in a dialog or in place.
+    """
+
+    context: Context
+    scope: Scope
+    scheme: str
+    origin: Origin
+    realm_or_none: Realm | None
+    caller: Caller | None
+    ids: Mapping[str, object] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def path(self) -> str:
+        """The path that was asked for."""
+        return str(self.scope["path"])
+
+    @property
+    def host(self) -> str:
+        """The Host header, by the client's word."""
+        return header(self.scope, b"host") or ""
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether a script asks, and wants the page without its frame."""
+        return header(self.scope, FRAGMENT) is not None
+
+    @property
+    def actor(self) -> Actor:
+        """Who is signed in. Only pages that let nobody in unknown may ask."""
+        assert self.caller is not None
+        return self.caller.actor
+
+    @property
+    def realm(self) -> Realm:
+        """The organization. Only pages that exist after set-up may ask."""
+        assert self.realm_or_none is not None
+        return self.realm_or_none
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the password was given recently enough for what shows or changes one's own key."""
+        session = self.caller.session if self.caller else None
+        return session is not None and session.is_confirmed(self.context.clock())
+
+    def id(self, name: str) -> int:
+        """A number out of the path."""
+        value = self.ids[name]
+        assert isinstance(value, int)
+        return value
+
+    def token(self) -> Secret:
+        """The one-time token out of the path."""
+        return Secret(str(self.ids["token"]))
+
+    def text(self, name: str) -> str:
+        """A field of the form, without outer blanks; empty where it is missing."""
+        return self.form.get(name, "").strip()
+
+    def password(self, name: str) -> Secret:
+        """A password field: taken as it is."""
+        return Secret(self.form.get(name, ""))
+
+    def number(self, name: str) -> int | None:
+        """A field that holds a number; None where it is missing or empty. Raises Refused for anything else."""
+        text = self.text(name)
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) <= 9):
+            raise Refused(f"{name} is not an integer")
+        return int(text)
+
+    def cookie(self, name: str) -> str | None:
+        """A cookie of ours by its plain name."""
+        return cookies(self.scope).get(cookie_name(name, self.scheme))
+
+    def render(self, template: str, *, status: int = 200, **values: object) -> Response:
+        """The page of a template, with what every page shows."""
+        notice = find_notice(self.cookie(NOTICE_COOKIE))
+        token = csrf.token_for(self.scope, self.scheme)
+        page = render(
+            template,
+            {
+                "csrf_token": token,
+                "layout": self._layout,
+                "me": self.caller.actor.account if self.caller else None,
+                "notice": notice.value if notice and not self.is_dialog else None,
+                "now": self.context.clock(),
+                "path": self.path,
+                "realm": self.realm_or_none,
+                **values,
+            },
+        )
+        response = HTMLResponse(page, status)
+        if notice is not None and not self.is_dialog:
+            self.delete_cookie(response, NOTICE_COOKIE)
+        if not (self.cookie(SESSION_COOKIE) or self.cookie(csrf.COOKIE)):
+            self.set_cookie(response, csrf.COOKIE, token)
+        return response
+
+    @property
+    def _layout(self) -> str:
+        if self.is_fragment:
+            return "layouts/dialog.html" if self.is_dialog else "layouts/middle.html"
+        return "layouts/settings.html" if self.caller else "layouts/card.html"
+
+    @property
+    def is_dialog(self) -> bool:
+        """Whether the fragment is for a dialog, not for the page's own middle."""
+        return header(self.scope, FRAGMENT) == "dialog"
+
+    def redirect(self, path: str, *, notice: Notice | None = None, status: int = 303) -> Response:
+        """Lead on to a page of ours. A script is told the path and decides what of the page to renew."""
+        response: Response
+        if self.is_fragment:
+            response = Response(status_code=204, headers={LOCATION: quote(path, safe="/?&=%")})
+        else:
+            response = RedirectResponse(path, status)
+        if notice is not None:
+            self.set_cookie(response, NOTICE_COOKIE, notice.name, max_age=60)
+        return response
+
+    def sign_in(self, response: Response, token: Secret) -> Response:
+        """Give the browser a session; the token of forms before sign-in ends with it."""
+        self.set_cookie(response, SESSION_COOKIE, token.reveal(), max_age=int(LIFETIME.total_seconds()))
+        self.delete_cookie(response, csrf.COOKIE)
+        return response
+
+    def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
+        """Set a cookie that scripts cannot read and other sites' requests do not carry."""
+        response.set_cookie(
+            cookie_name(name, self.scheme),
+            value,
+            max_age=max_age,
+            path="/",
+            secure=self.scheme == "https",
+            httponly=True,
+            samesite="lax",
+        )
+
+    def delete_cookie(self, response: Response, name: str) -> None:
+        """Delete a cookie of ours."""
+        response.delete_cookie(
+            cookie_name(name, self.scheme), path="/", secure=self.scheme == "https", httponly=True, samesite="lax"
+        )
+
+
+def safe_path(wanted: str, default: str = "/") -> str:
+    """`wanted` if it is a path on this site, else `default`: nobody is led elsewhere by a link to us."""
+    parts = urlsplit(wanted) if wanted.isprintable() and "\\" not in wanted else None
+    if parts is None or parts.scheme or parts.netloc or not parts.path.startswith("/") or wanted.startswith("//"):
+        return default
+    return wanted
+
+
+def login_path(next_path: str) -> str:
+    """Where to sign in, coming back to `next_path` afterwards."""
+    return "/login/" if next_path == "/" else f"/login/?next={quote(next_path, safe='/')}"
+
+
+def parse_query(scope: Scope) -> dict[str, str]:
+    """The fields of the query string."""
+    return _fields(scope["query_string"])
+
+
+async def read_form(receive: Receive) -> dict[str, str]:
+    """The fields of a urlencoded body. Raises Refused where it is too large to be a form of ours."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > FORM_MAX_LENGTH:
+            raise Refused("This form is too large.")
+    return _fields(body)
+
+
+def _fields(encoded: bytes) -> dict[str, str]:
+    try:
+        text = encoded.decode("ascii")
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_MAX_FIELDS))
+    except ValueError:
+        raise Refused("This form cannot be read.") from None
