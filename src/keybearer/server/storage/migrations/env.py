@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from alembic import context
 
-from keybearer.server.storage.tables import metadata
+from keybearer.server.storage import message_tables
 
 connection = context.config.attributes["connection"]
 # SQLite alters little in place, so its tables are rebuilt where need be (batch mode).
 context.configure(
-    connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True, compare_type=True
+    connection=connection,
+    target_metadata=message_tables.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+    compare_type=True,
 )
 with context.begin_transaction():
     context.run_migrations()

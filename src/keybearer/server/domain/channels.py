@@ -1,0 +1,162 @@
+"""Channels (streams on the wire): their names, who sees one, and who may post to it."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.errors import Refused
+
+NAME_MAX_LENGTH = 60
+DESCRIPTION_MAX_LENGTH = 1024
+DEFAULT_CHANNEL = "general"
+"""The channel that every organization starts with."""
+
+COLORS = ("#76ce90", "#fae589", "#a6c7e5", "#e79ab5", "#bfd56f", "#f4ae55", "#b0a5fd", "#addfe5", "#f5ce6e", "#c2726a")
+"""Colors that subscriptions are given in turn."""
+
+_FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Cn")
+
+
+class PostPolicy(IntEnum):
+    """Who may post, by Zulip's numbers."""
+
+    EVERYONE = 1
+    ADMINISTRATORS = 2
+    FULL_MEMBERS = 3
+    MODERATORS = 4
+
+    def includes(self, role: Role) -> bool:
+        """Whether an account of this role may post."""
+        least = {2: Role.ADMINISTRATOR, 3: Role.MEMBER, 4: Role.MODERATOR}.get(self.value, Role.GUEST)
+        return role <= least
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel. Its content is for its subscribers, and where it is not private for every member."""
+
+    id: int
+    realm_id: int
+    name: str
+    created_at: datetime
+    description: str = ""
+    rendered_description: str = ""
+    is_private: bool = False
+    post_policy: PostPolicy = PostPolicy.EVERYONE
+    creator_id: int | None = None
+    is_archived: bool = False
+    is_default: bool = False
+    first_message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """An account that follows a channel. The notification settings are None where the account's own apply."""
+
+    account_id: int
+    channel_id: int
+    color: str
+    is_muted: bool = False
+    pin_to_top: bool = False
+    desktop_notifications: bool | None = None
+    audible_notifications: bool | None = None
+    push_notifications: bool | None = None
+    email_notifications: bool | None = None
+    wildcard_mentions_notify: bool | None = None
+
+
+NOTIFICATION_SETTINGS = (
+    "desktop_notifications",
+    "audible_notifications",
+    "push_notifications",
+    "email_notifications",
+    "wildcard_mentions_notify",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A channel, who follows it, and (where the one who asks does) their subscription."""
+
+    channel: Channel
+    subscriber_ids: frozenset[int] = frozenset()
+    subscription: Subscription | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanges:
+    """What a request to follow channels changed: channels by account, and those that were followed already."""
+
+    subscribed: dict[int, list[Channel]] = field(default_factory=dict)
+    already: dict[int, list[Channel]] = field(default_factory=dict)
+    unauthorized: tuple[str, ...] = ()
+
+
+def name_key(name: str) -> str:
+    """The form under which a channel's or a topic's name is looked up: in one case."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def checked_name(text: str) -> str:
+    """`text` without outer blanks if it is a good name for a channel; raises Refused with Zulip's words."""
+    name = unicodedata.normalize("NFC", text.strip())
+    if not name:
+        raise Refused("Channel name can't be empty.")
+    if len(name) > NAME_MAX_LENGTH:
+        raise Refused(f"Channel name too long (limit: {NAME_MAX_LENGTH} characters).")
+    for position, character in enumerate(name, start=1):
+        if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
+            raise Refused(f"Invalid character in channel name, at position {position}.")
+    return name
+
+
+def checked_description(text: str) -> str:
+    """A description in one line; raises Refused where it is too long."""
+    description = " ".join(text.split())
+    if len(description) > DESCRIPTION_MAX_LENGTH:
+        raise Refused(f"description is too long (limit: {DESCRIPTION_MAX_LENGTH} characters)")
+    return description
+
+
+def checked_post_policy(number: int) -> PostPolicy:
+    """The policy of that number; raises Refused with Zulip's words."""
+    try:
+        return PostPolicy(number)
+    except ValueError:
+        raise Refused("Invalid stream_post_policy") from None
+
+
+def may_read(account: Account, channel: Channel, *, subscribed: bool) -> bool:
+    """Whether an account may read the channel's messages: subscribers, and of a public one every member."""
+    if account.realm_id != channel.realm_id:
+        return False
+    return subscribed or (not channel.is_private and account.role <= Role.MEMBER)
+
+
+def may_administer(account: Account, channel: Channel) -> bool:
+    """Whether an account may rename, restrict or archive the channel: administrators and its maker."""
+    return account.realm_id == channel.realm_id and (account.is_administrator or account.id == channel.creator_id)
+
+
+def check_may_post(
+    account: Account, channel: Channel, *, subscribed: bool, owner: Account | None, owner_subscribed: bool
+) -> None:
+    """Raise Refused with Zulip's words unless the account may post to the channel.
+
+    A bot may post where its owner may, so an integration needs no subscription of its own.
+    """
+    refusal = Refused(f"Not authorized to send to channel '{channel.name}'")
+    if channel.is_archived:
+        raise refusal
+    if not may_read(account, channel, subscribed=subscribed) and not (
+        owner is not None and may_read(owner, channel, subscribed=owner_subscribed)
+    ):
+        raise refusal
+    if not channel.post_policy.includes(account.role) and not (
+        owner is not None and channel.post_policy.includes(owner.role)
+    ):
+        raise Refused("You do not have permission to post in this channel.")

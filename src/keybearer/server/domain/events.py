@@ -1,0 +1,138 @@
+"""Events: what happened, for whom, and the queues that clients read them from.
+
+All events stand in one log, in the order in which they were written. A queue is a place in the log and a filter: it
+costs nothing while nobody reads it, and every worker can serve it. An event's number on the wire counts from where its
+queue began, so a queue's first event has a number of 0 or more, and numbers may be skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from keybearer.server.domain import narrow
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.message_fields import with_text
+from keybearer.server.domain.narrow import Term
+
+HEARTBEAT_EVERY = 45.0
+"""Seconds after which a poll that found nothing is answered with a heartbeat; up to ten more are added by chance."""
+
+LONG_POLL_TIMEOUT = 90
+"""Seconds that clients are told to wait for an answer."""
+
+IDLE_TIMEOUT = timedelta(minutes=10)
+LONGEST_IDLE_TIMEOUT = timedelta(days=7)
+MOBILE_IDLE_TIMEOUT = timedelta(hours=12)
+
+ACCESS_CHANGED = "keybearer_access_changed"
+"""Not for clients: an account's key was replaced, or the account deactivated. Its open polls are checked anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened. `fields` are the event on the wire, without its number.
+
+    `recipients` are the accounts that are told of it, each with the flags of its own copy; None tells everybody.
+    Those of type `message` hold beside `message` the texts `content` and `rendered`, of which a queue gets one.
+    """
+
+    type: str
+    fields: Mapping[str, object]
+    recipients: Mapping[int, Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its place in the log."""
+
+    id: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """What a client wants of its queue. `event_types` is None for all."""
+
+    event_types: tuple[str, ...] | None = None
+    narrow: tuple[Term, ...] = ()
+    all_public_streams: bool = False
+    apply_markdown: bool = False
+    empty_topics: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """An event queue. It begins after the event `start_id`; what was read up to `acknowledged_id` is forgotten."""
+
+    id: str
+    account_id: int
+    start_id: int
+    acknowledged_id: int
+    polled_at: datetime
+    idle_timeout: timedelta
+    options: QueueOptions = field(default_factory=QueueOptions)
+
+    def number_of(self, event_id: int) -> int:
+        """An event's number on the wire."""
+        return event_id - self.start_id - 1
+
+    def id_of(self, number: int) -> int:
+        """The place in the log of an event's number."""
+        return number + self.start_id + 1
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether nobody has asked for so long that the queue is given up."""
+        return now - self.polled_at > self.idle_timeout
+
+
+def bad_queue(queue_id: str) -> Refused:
+    """Zulip's word for a queue that is lost, or another's: the client registers a new one."""
+    return Refused(f"Bad event queue ID: {queue_id}", code="BAD_EVENT_QUEUE_ID", extra={"queue_id": queue_id})
+
+
+def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
+    """The event as this queue's client gets it, None where it is not told of it."""
+    event, options = stored.event, queue.options
+    if event.type == ACCESS_CHANGED or (options.event_types is not None and event.type not in options.event_types):
+        return None
+    if event.type == "message":
+        return _message_for_queue(stored, queue)
+    if event.recipients is not None and queue.account_id not in event.recipients:
+        return None
+    return {**event.fields, "id": queue.number_of(stored.id)}
+
+
+def _message_for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
+    event, options = stored.event, queue.options
+    fields, recipients = event.fields, event.recipients or {}
+    message = fields["message"]
+    assert isinstance(message, Mapping)
+    flags = recipients.get(queue.account_id)
+    if flags is None:
+        if not (options.all_public_streams and fields["is_public"]):
+            return None
+        flags = ()
+    if not narrow.matches(options.narrow, message, flags):
+        return None
+    told: dict[str, object] = {
+        "type": "message",
+        "id": queue.number_of(stored.id),
+        "message": with_text(
+            message,
+            str(fields["content"]),
+            str(fields["rendered"]),
+            as_html=options.apply_markdown,
+            empty_topics=options.empty_topics,
+        ),
+        "flags": list(flags),
+    }
+    if fields.get("local_id") is not None and fields.get("queue_id") == queue.id:
+        told["local_message_id"] = fields["local_id"]
+    return told
+
+
+def heartbeat(queue: Queue, event_id: int) -> dict[str, object]:
+    """What a poll is answered with when nothing happened for long."""
+    return {"type": "heartbeat", "id": queue.number_of(event_id)}

@@ -1,0 +1,170 @@
+"""Messages: their texts and limits, their flags, where one goes, and how long it may be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntFlag
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.errors import Refused
+
+CONTENT_MAX_LENGTH = 10_000
+TOPIC_MAX_LENGTH = 60
+MOST_MESSAGES = 5000
+"""How many messages one request may ask for."""
+
+EDITABLE_FOR = timedelta(days=7)
+"""How long after sending the author may change a message's text or delete it."""
+
+NO_TOPIC = "general chat"
+"""What clients that do not know empty topics are shown in their place."""
+
+_TRUNCATED = "\n[message truncated]"
+
+
+class Flag(IntFlag):
+    """What an account's copy of a message is marked with."""
+
+    READ = 1
+    STARRED = 2
+    COLLAPSED = 4
+    MENTIONED = 8
+    CHANNEL_WILDCARD_MENTIONED = 16
+    TOPIC_WILDCARD_MENTIONED = 32
+    HISTORICAL = 64
+
+    @property
+    def wire_names(self) -> list[str]:
+        """The names on the wire, the old name for any wildcard mention among them."""
+        names = [_WIRE_NAMES[flag] for flag in Flag if flag in self]
+        if self & (Flag.CHANNEL_WILDCARD_MENTIONED | Flag.TOPIC_WILDCARD_MENTIONED):
+            names.append("wildcard_mentioned")
+        return names
+
+
+_WIRE_NAMES = {
+    Flag.READ: "read",
+    Flag.STARRED: "starred",
+    Flag.COLLAPSED: "collapsed",
+    Flag.MENTIONED: "mentioned",
+    Flag.CHANNEL_WILDCARD_MENTIONED: "stream_wildcard_mentioned",
+    Flag.TOPIC_WILDCARD_MENTIONED: "topic_wildcard_mentioned",
+    Flag.HISTORICAL: "historical",
+}
+EDITABLE_FLAGS = {"read": Flag.READ, "starred": Flag.STARRED, "collapsed": Flag.COLLAPSED}
+ANY_MENTION = Flag.MENTIONED | Flag.CHANNEL_WILDCARD_MENTIONED | Flag.TOPIC_WILDCARD_MENTIONED
+
+
+def checked_flag(name: str) -> Flag:
+    """The flag of that name, if people may set it; raises Refused with Zulip's words."""
+    if name in EDITABLE_FLAGS:
+        return EDITABLE_FLAGS[name]
+    if name in {*_WIRE_NAMES.values(), "wildcard_mentioned", "has_alert_word"}:
+        raise Refused(f"Flag not editable: '{name}'")
+    raise Refused(f"Invalid flag: '{name}'")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as stored: to a channel and topic, or to people (`recipient_ids`, the sender among them).
+
+    `edits` are the earlier versions, the newest first, as the wire shows them.
+    """
+
+    id: int
+    realm_id: int
+    sender_id: int
+    content: str
+    rendered: str
+    sent_at: datetime
+    client: str = ""
+    channel_id: int | None = None
+    conversation_id: int | None = None
+    recipient_ids: tuple[int, ...] = ()
+    topic: str = ""
+    edited_at: datetime | None = None
+    edits: Sequence[Mapping[str, object]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """An emoji that an account put under a message. `kind` is `unicode_emoji` or `zulip_extra_emoji`."""
+
+    message_id: int
+    account_id: int
+    emoji_name: str
+    emoji_code: str
+    kind: str = "unicode_emoji"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A message as one account has it."""
+
+    message: Message
+    flags: Flag
+    reactions: tuple[Reaction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Who and what messages refer to: accounts by id, channel names by id, and the domain of dummy addresses."""
+
+    accounts: Mapping[int, Account]
+    channel_names: Mapping[int, str] = field(default_factory=dict)
+    dummy_domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Messages around an anchor, the oldest first."""
+
+    copies: Sequence[Copy]
+    directory: Directory
+    anchor: int
+    found_anchor: bool
+    found_oldest: bool
+    found_newest: bool
+
+
+def checked_content(text: str) -> str:
+    """The text as it is stored; raises Refused where nothing is left. A longer one is cut, as in Zulip."""
+    content = text.rstrip().lstrip("\n")
+    if not content:
+        raise Refused("Message must not be empty")
+    if "\x00" in content:
+        raise Refused("Message must not contain null bytes")
+    return shortened(content, CONTENT_MAX_LENGTH, _TRUNCATED)
+
+
+def checked_topic(text: str) -> str:
+    """The topic as it is stored: "" for none (in whatever words a client says so), a longer one cut, as in Zulip."""
+    topic = text.strip()
+    for position, character in enumerate(topic, start=1):
+        if not character.isprintable() and character not in "\u200d\ufe0f":
+            raise Refused(f"Invalid character in topic, at position {position}!")
+    if topic in ("(no topic)", NO_TOPIC):
+        return ""
+    return shortened(topic, TOPIC_MAX_LENGTH, "...")
+
+
+def shortened(text: str, limit: int, sign: str) -> str:
+    """`text` in at most `limit` characters, the last of them `sign` where it was longer."""
+    return text if len(text) <= limit else text[: limit - len(sign)] + sign
+
+
+def is_editable(message: Message, now: datetime) -> bool:
+    """Whether the text may still be changed."""
+    return now - message.sent_at <= EDITABLE_FOR
+
+
+def conversation_key(account_ids: Sequence[int]) -> str:
+    """The name of a conversation: its people's ids in order, each once."""
+    return ",".join(str(account_id) for account_id in sorted(set(account_ids)))
+
+
+def invalid_messages() -> Refused:
+    """Zulip's refusal for messages that are not there, or not for this account: the two look alike."""
+    return Refused("Invalid message(s)")

@@ -1,0 +1,215 @@
+"""The tables of channels, messages and events, in the same schema as those of `tables.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, false
+
+from keybearer.server.storage.tables import Instant, metadata
+
+__all__ = ["metadata"]
+
+_NO_REUSE: dict[str, Any] = {"sqlite_autoincrement": True}
+"""SQLite would give a deleted row's id to the next one; an id names one thing for ever."""
+
+
+def _to(target: str, name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
+    return Column(
+        name,
+        ForeignKey(f"{target}.id", ondelete="SET NULL" if nullable else "CASCADE"),
+        primary_key=primary_key,
+        nullable=nullable,
+    )
+
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("realm_id", ForeignKey("realms.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("rendered_description", Text, nullable=False, server_default=""),
+    Column("is_private", Boolean, nullable=False, server_default=false()),
+    Column("post_policy", Integer, nullable=False, server_default="1"),
+    _to("accounts", "creator_id", nullable=True),
+    Column("created_at", Instant, nullable=False),
+    Column("is_archived", Boolean, nullable=False, server_default=false()),
+    Column("is_default", Boolean, nullable=False, server_default=false()),
+    Column("first_message_id", Integer),
+    UniqueConstraint("realm_id", "name_key"),
+    **_NO_REUSE,
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    _to("accounts", "account_id", primary_key=True),
+    _to("channels", "channel_id", primary_key=True),
+    Column("color", Text, nullable=False),
+    Column("is_muted", Boolean, nullable=False, server_default=false()),
+    Column("pin_to_top", Boolean, nullable=False, server_default=false()),
+    Column("desktop_notifications", Boolean),
+    Column("audible_notifications", Boolean),
+    Column("push_notifications", Boolean),
+    Column("email_notifications", Boolean),
+    Column("wildcard_mentions_notify", Boolean),
+    Index(None, "channel_id"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("members_key", Text, nullable=False, unique=True),
+    **_NO_REUSE,
+)
+
+conversation_members = Table(
+    "conversation_members",
+    metadata,
+    _to("conversations", "conversation_id", primary_key=True),
+    _to("accounts", "account_id", primary_key=True),
+    Index(None, "account_id"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("realm_id", ForeignKey("realms.id"), nullable=False),
+    _to("accounts", "sender_id"),
+    Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE")),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE")),
+    Column("topic", Text, nullable=False, server_default=""),
+    Column("topic_key", Text, nullable=False, server_default=""),
+    Column("content", Text, nullable=False),
+    Column("rendered", Text, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Column("client", Text, nullable=False, server_default=""),
+    Column("edited_at", Instant),
+    Column("edits", Text, nullable=False, server_default="[]"),
+    Column("has_link", Boolean, nullable=False, server_default=false()),
+    Column("has_image", Boolean, nullable=False, server_default=false()),
+    Column("has_attachment", Boolean, nullable=False, server_default=false()),
+    Index(None, "channel_id", "topic_key", "id"),
+    Index(None, "conversation_id", "id"),
+    Index(None, "sender_id", "id"),
+    **_NO_REUSE,
+)
+
+copies = Table(
+    "copies",
+    metadata,
+    _to("accounts", "account_id", primary_key=True),
+    _to("messages", "message_id", primary_key=True),
+    Column("flags", Integer, nullable=False),
+    Index(None, "message_id"),
+)
+
+reactions = Table(
+    "reactions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _to("messages", "message_id"),
+    _to("accounts", "account_id"),
+    Column("emoji_name", Text, nullable=False),
+    Column("emoji_code", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    UniqueConstraint("message_id", "account_id", "kind", "emoji_code"),
+    **_NO_REUSE,
+)
+
+# Its one row is locked by whoever writes events until they commit, so numbers become visible in their own order: a
+# reader that has seen one has missed none before it.
+event_counter = Table(
+    "event_counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_id", Integer, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("recipients", Text),
+)
+
+event_queues = Table(
+    "event_queues",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _to("accounts", "account_id"),
+    Column("start_id", Integer, nullable=False),
+    Column("acknowledged_id", Integer, nullable=False),
+    Column("polled_at", Instant, nullable=False),
+    Column("idle_seconds", Integer, nullable=False),
+    Column("options", Text, nullable=False),
+    Index(None, "account_id"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("path", Text, nullable=False, unique=True),
+    _to("accounts", "account_id"),
+    Column("name", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    **_NO_REUSE,
+)
+
+message_uploads = Table(
+    "message_uploads",
+    metadata,
+    _to("messages", "message_id", primary_key=True),
+    _to("uploads", "upload_id", primary_key=True),
+    Index(None, "upload_id"),
+)
+
+presences = Table(
+    "presences",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("active_at", Instant),
+    Column("seen_at", Instant, nullable=False),
+    Column("client", Text, nullable=False, server_default=""),
+)
+
+statuses = Table(
+    "statuses",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("emoji_name", Text, nullable=False, server_default=""),
+    Column("emoji_code", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False, server_default=""),
+)
+
+bot_storage = Table(
+    "bot_storage",
+    metadata,
+    _to("accounts", "account_id", primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+webhook_calls = Table(
+    "webhook_calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _to("accounts", "bot_id"),
+    _to("messages", "message_id"),
+    Column("trigger", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Instant, nullable=False),
+    Index(None, "next_attempt_at"),
+    **_NO_REUSE,
+)
