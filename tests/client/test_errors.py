@@ -121,7 +121,7 @@ def test_nobody_listening_is_unreachable(open_client: Opener) -> None:
 
 
 def test_a_host_that_does_not_exist_is_unreachable_by_name(open_client: Opener) -> None:
-    with pytest.raises(Unreachable, match="no-such-host.invalid"):
+    with pytest.raises(Unreachable, match=r"no-such-host\.invalid"):
         open_client(Credentials(EMAIL, Secret(KEY), "https://no-such-host.invalid")).get_profile()
 
 

@@ -80,10 +80,11 @@ class AsyncClient(BaseClient):
 
         What it raises ends the loop, as a refused key does.
         """
-        async for event in self.events(event_types, narrow, **options):
-            outcome = callback(event)
-            if inspect.isawaitable(outcome):
-                await outcome
+        async with self.events(event_types, narrow, **options) as happening:
+            async for event in happening:
+                outcome = callback(event)
+                if inspect.isawaitable(outcome):
+                    await outcome
 
     async def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call back with each message, for ever, as `call_on_each_event()` does."""

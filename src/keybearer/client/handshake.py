@@ -90,7 +90,7 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
 def _ambient() -> str:
     """Who has set one of the variables of other programs wonders why it does nothing here."""
     found = [name for name in AMBIENT_BUNDLES if os.environ.get(name)]
-    return f"; {' and '.join(found)} is not read here" if found else ""
+    return f"; Keybearer does not read {' and '.join(found)}" if found else ""
 
 
 def probe(

@@ -11,11 +11,13 @@ from typing import Protocol
 from keybearer.client.exchange import Flow, call
 from keybearer.client.operations import accounts, bots
 from keybearer.client.protocol import perform
+from keybearer.client.rotation import quietly
 from keybearer.client.session import Session, same_account
 from keybearer.errors import (
     ClientError,
     ConnectionFailed,
     InvalidAPIKey,
+    KeybearerError,
     KeyNotStored,
     NotAZulipServer,
     RegenerationRefused,
@@ -67,7 +69,11 @@ def regenerate(session: Session, prepare: Callable[[Credentials], KeyChange] | N
 def _take_newer(session: Session) -> Flow[None]:
     """Begin with the key that is in the file now, if it is the same account's."""
     if session.read_anew is not None and session.credentials is not None:
-        found = yield from call(session.read_anew)
+        found = yield from call(quietly(session.read_anew))
+        if isinstance(found, KeyNotStored):
+            return  # the answer of an earlier call was lost; whether the key still works is about to be seen
+        if isinstance(found, KeybearerError):
+            raise found
         if same_account(session.credentials, found):
             session.credentials = found
 

@@ -24,7 +24,7 @@ def renew(session: Session, used: Credentials | None, refusal: ClientError) -> F
         return True  # another call of this client has been through this in the meantime
     if session.read_anew is None:
         return False
-    found = yield from call(_quietly(session.read_anew))
+    found = yield from call(quietly(session.read_anew))
     if isinstance(found, KeybearerError):
         refusal.hint = f"{refusal.hint}. {found}"
     elif not same_account(used, found):
@@ -36,7 +36,7 @@ def renew(session: Session, used: Credentials | None, refusal: ClientError) -> F
     return False
 
 
-def _quietly(read: Callable[[], Credentials]) -> Callable[[], Credentials | KeybearerError]:
+def quietly(read: Callable[[], Credentials]) -> Callable[[], Credentials | KeybearerError]:
     """The reading, with its error as a value: the refusal is what the caller has to hear of, not this."""
 
     def attempt() -> Credentials | KeybearerError:

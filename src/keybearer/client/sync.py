@@ -75,8 +75,9 @@ class Client(BaseClient):
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> None:
         """Call back with each event, for ever. What the callback raises ends the loop, as a refused key does."""
-        for event in self.events(event_types, narrow, **options):
-            callback(event)
+        with self.events(event_types, narrow, **options) as happening:
+            for event in happening:
+                callback(event)
 
     def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call back with each message, for ever, as `call_on_each_event()` does."""

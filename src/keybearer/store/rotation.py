@@ -145,7 +145,9 @@ def settle(path: str | os.PathLike[str]) -> None:
             hint=f"Get a new zuliprc from the settings or with `keybearer login`, and remove {left.path}",
         )
     old, new = read_zuliprc(real), read_zuliprc(left.path)
-    if (old.email, old.site) == (new.email, new.site) and old.api_key != new.api_key:
+    if (old.email, old.site) != (new.email, new.site):
+        return
+    if old.api_key != new.api_key:
         replace_api_key(real, email=old.email, old=old.api_key, new=new.api_key)
     left.path.unlink(missing_ok=True)
 

@@ -1,0 +1,139 @@
+"""The change of a key in a file: what stands in its way is found before, and what interrupts it loses no key."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import threading
+from pathlib import Path
+
+import pytest
+
+from keybearer import Credentials, Secret, read_zuliprc
+from keybearer.errors import KeyNotStored, RegenerationRefused
+from keybearer.store.rotation import KeyChange, interrupted, settle
+from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY
+
+SITE = "https://chat.example.com"
+CREDENTIALS = Credentials(EMAIL, Secret(KEY), SITE)
+NEW = Secret(NEWER_KEY)
+
+
+@pytest.fixture
+def zuliprc(tmp_path: Path) -> Path:
+    path = tmp_path / "zuliprc"
+    path.write_text(f"[api]\nemail={EMAIL}\nkey={KEY}\nsite={SITE}\n")
+    path.chmod(0o600)
+    return path
+
+
+def beside(zuliprc: Path) -> Path:
+    return zuliprc.with_name("zuliprc.new")
+
+
+def test_a_change_that_is_kept_leaves_the_new_key_and_nothing_beside_it(zuliprc: Path) -> None:
+    KeyChange(zuliprc, CREDENTIALS).keep(NEW)
+    assert zuliprc.read_text() == f"[api]\nemail={EMAIL}\nkey={NEWER_KEY}\nsite={SITE}\n"
+    assert list(zuliprc.parent.iterdir()) == [zuliprc]
+
+
+def test_a_change_that_is_abandoned_leaves_everything_as_it_was(zuliprc: Path) -> None:
+    KeyChange(zuliprc, CREDENTIALS).abandon()
+    assert read_zuliprc(zuliprc) == CREDENTIALS
+    assert list(zuliprc.parent.iterdir()) == [zuliprc]
+
+
+def test_while_a_change_goes_on_no_other_begins(zuliprc: Path) -> None:
+    change = KeyChange(zuliprc, CREDENTIALS)
+    with pytest.raises(RegenerationRefused, match="Another program"):
+        KeyChange(zuliprc, CREDENTIALS)
+    change.keep(NEW)
+    KeyChange(zuliprc, Credentials(EMAIL, NEW, SITE)).abandon()
+
+
+def test_of_many_at_once_one_begins(zuliprc: Path) -> None:
+    begun: list[KeyChange] = []
+    barrier = threading.Barrier(8)
+
+    def begin() -> None:
+        barrier.wait()
+        with contextlib.suppress(RegenerationRefused):
+            begun.append(KeyChange(zuliprc, CREDENTIALS))
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(begun) == 1
+    begun[0].keep(NEW)
+
+
+def test_who_only_reads_waits_until_the_change_is_made(zuliprc: Path) -> None:
+    change = KeyChange(zuliprc, CREDENTIALS)
+    threading.Timer(0.2, change.keep, (NEW,)).start()
+    settle(zuliprc)
+    assert read_zuliprc(zuliprc).api_key == NEW
+
+
+def test_a_change_that_is_going_on_is_not_taken_for_an_interrupted_one(zuliprc: Path) -> None:
+    change = KeyChange(zuliprc, CREDENTIALS)
+    assert interrupted(zuliprc) is None
+    change.abandon()
+
+
+def test_a_change_left_in_doubt_is_told_and_gives_way_to_the_next(zuliprc: Path) -> None:
+    KeyChange(zuliprc, CREDENTIALS).leave()
+    found = interrupted(zuliprc)
+    assert found is not None
+    assert not found.has_key
+    with pytest.raises(KeyNotStored, match="keybearer login"):
+        settle(zuliprc)
+    KeyChange(zuliprc, CREDENTIALS).keep(NEW)
+    assert read_zuliprc(zuliprc).api_key == NEW
+
+
+def test_a_leftover_with_a_newer_key_is_not_overwritten(zuliprc: Path) -> None:
+    beside(zuliprc).write_text(zuliprc.read_text().replace(KEY, NEWER_KEY))
+    with pytest.raises(RegenerationRefused, match=f"mv {beside(zuliprc)} {zuliprc}"):
+        KeyChange(zuliprc, CREDENTIALS)
+    assert read_zuliprc(beside(zuliprc)).api_key == NEW
+
+
+def test_a_leftover_of_another_account_is_not_put_in_place(zuliprc: Path) -> None:
+    beside(zuliprc).write_text(zuliprc.read_text().replace(KEY, NEWER_KEY).replace("hamlet", "iago"))
+    settle(zuliprc)
+    assert read_zuliprc(zuliprc) == CREDENTIALS
+    assert read_zuliprc(beside(zuliprc)).api_key == NEW
+
+
+def test_a_link_that_somebody_put_beside_the_file_is_not_followed(zuliprc: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("precious")
+    beside(zuliprc).symlink_to(target)
+    with pytest.raises(RegenerationRefused):
+        KeyChange(zuliprc, CREDENTIALS)
+    settle(zuliprc)
+    assert target.read_text() == "precious"
+    assert read_zuliprc(zuliprc) == CREDENTIALS
+
+
+def test_a_full_disk_is_found_out_before_the_old_key_is_given_up(zuliprc: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(RegenerationRefused, match="cannot be written"):
+            KeyChange(zuliprc, CREDENTIALS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(zuliprc.parent.iterdir()) == [zuliprc]
+
+
+def test_a_key_that_the_file_does_not_take_is_kept_beside_it(zuliprc: Path) -> None:
+    change = KeyChange(zuliprc, CREDENTIALS)
+    zuliprc.unlink()
+    with pytest.raises(KeyNotStored) as caught:
+        change.keep(NEW)
+    assert caught.value.kept == str(beside(zuliprc))
+    assert read_zuliprc(beside(zuliprc)).api_key == NEW
+    assert NEWER_KEY not in str(caught.value)

@@ -1,0 +1,375 @@
+"""TLS as the credentials say, over real handshakes. Each holds for both clients."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from keybearer import Credentials, Secret, TLSOptions
+from keybearer.client.tls import build_context
+from keybearer.errors import TLSFailed
+from tests.client.callers import Opener
+from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, serving
+
+DAY = datetime.timedelta(days=1)
+NOW = datetime.datetime.now(datetime.UTC)
+
+
+class Authority:
+    """A certificate authority of the test's own, and files of what it has issued."""
+
+    def __init__(self, directory: Path) -> None:
+        self.ca = trustme.CA()
+        self.directory = directory
+        self.bundle = self.write("ca.pem", self.ca.cert_pem.bytes())
+
+    def write(self, name: str, content: bytes) -> str:
+        path = self.directory / name
+        path.write_bytes(content)
+        return str(path)
+
+    def server_context(
+        self, certificate: trustme.LeafCert | None = None, *, client_ca: trustme.CA | None = None
+    ) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        (certificate or self.ca.issue_cert("127.0.0.1", "localhost")).configure_cert(context)
+        if client_ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            client_ca.configure_trust(context)
+        return context
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[ssl.SSLContext], ScriptedServer]]:
+    running: list[ScriptedServer] = []
+
+    def start(context: ssl.SSLContext) -> ScriptedServer:
+        running.append(ScriptedServer(context))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+Serve = Callable[[ssl.SSLContext], ScriptedServer]
+
+
+def credentials(site: str, **tls: str | bool) -> Credentials:
+    return Credentials(EMAIL, Secret(KEY), site, tls=TLSOptions(**tls))  # type: ignore[arg-type]  # by name
+
+
+def reason_of(open_client: Opener, site: str, **tls: str | bool) -> str:
+    with pytest.raises(TLSFailed) as caught:
+        open_client(credentials(site, **tls)).get_profile()
+    assert caught.value.hint or caught.value.reason == "other"
+    return caught.value.reason
+
+
+def test_an_issuer_that_nobody_named_is_not_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    server = serve(authority.server_context())
+    assert reason_of(open_client, server.site) == "unknown_issuer"
+    assert server.seen == []
+
+
+def test_a_bundle_with_the_issuer_is_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    server = serve(authority.server_context())
+    assert open_client(credentials(server.site, cert_bundle=authority.bundle)).get_profile().user_id == 7
+
+
+def test_a_bundle_with_the_servers_own_certificate_is_trusted(
+    open_client: Opener, authority: Authority, serve: Serve
+) -> None:
+    certificate = authority.ca.issue_cert("127.0.0.1")
+    leaf = authority.write("server.pem", certificate.cert_chain_pems[0].bytes())
+    server = serve(authority.server_context(certificate))
+    assert open_client(credentials(server.site, cert_bundle=leaf)).get_profile().user_id == 7
+
+
+def test_a_self_signed_certificate_is_trusted_by_itself(open_client: Opener, tmp_path: Path, serve: Serve) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = serve(context)
+    assert open_client(credentials(server.site, cert_bundle=str(certificate))).get_profile().user_id == 7
+    assert reason_of(open_client, server.site) == "unknown_issuer"
+
+
+def test_a_bundle_in_der_is_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    der = ssl.PEM_cert_to_DER_cert(Path(authority.bundle).read_text())
+    server = serve(authority.server_context())
+    bundle = authority.write("ca.der", der)
+    assert open_client(credentials(server.site, cert_bundle=bundle)).get_profile().user_id == 7
+
+
+def test_a_directory_of_certificates_is_trusted(
+    open_client: Opener, authority: Authority, serve: Serve, tmp_path: Path
+) -> None:
+    directory = tmp_path / "trusted"
+    directory.mkdir()
+    (directory / "another.crt").write_bytes(trustme.CA().cert_pem.bytes())
+    shutil.copy(authority.bundle, directory / "ours.pem")
+    (directory / "README").write_text("not a certificate")
+    server = serve(authority.server_context())
+    assert open_client(credentials(server.site, cert_bundle=str(directory))).get_profile().user_id == 7
+
+
+def test_a_directory_that_openssl_has_hashed_is_trusted(
+    open_client: Opener, authority: Authority, serve: Serve, tmp_path: Path
+) -> None:
+    directory = tmp_path / "hashed"
+    directory.mkdir()
+    shutil.copy(authority.bundle, directory / "0123abcd.0")
+    server = serve(authority.server_context())
+    assert open_client(credentials(server.site, cert_bundle=str(directory))).get_profile().user_id == 7
+
+
+def test_a_bundle_is_all_that_is_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    other = authority.write("other.pem", trustme.CA().cert_pem.bytes())
+    server = serve(authority.server_context())
+    assert reason_of(open_client, server.site, cert_bundle=other) == "unknown_issuer"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----"]
+)
+def test_a_bundle_without_a_certificate_is_told(
+    open_client: Opener, authority: Authority, serve: Serve, content: bytes
+) -> None:
+    server = serve(authority.server_context())
+    bundle = authority.write("bad.pem", content)
+    assert reason_of(open_client, server.site, cert_bundle=bundle) == "bad_bundle"
+
+
+def test_a_bundle_that_is_not_there_and_an_empty_directory_are_told(
+    open_client: Opener, authority: Authority, serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(authority.server_context())
+    (tmp_path / "empty").mkdir()
+    assert reason_of(open_client, server.site, cert_bundle=str(tmp_path / "absent.pem")) == "bad_bundle"
+    assert reason_of(open_client, server.site, cert_bundle=str(tmp_path / "empty")) == "bad_bundle"
+
+
+def test_a_certificate_for_another_name_is_refused(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    server = serve(authority.server_context(authority.ca.issue_cert("other.example.com")))
+    assert reason_of(open_client, server.site, cert_bundle=authority.bundle) == "name_mismatch"
+
+
+def test_an_expired_certificate_is_refused(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    expired = authority.ca.issue_cert("127.0.0.1", not_before=NOW - 3 * DAY, not_after=NOW - DAY)
+    server = serve(authority.server_context(expired))
+    assert reason_of(open_client, server.site, cert_bundle=authority.bundle) == "expired"
+
+
+def test_a_certificate_of_the_future_is_refused(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    early = authority.ca.issue_cert("127.0.0.1", not_before=NOW + DAY, not_after=NOW + 3 * DAY)
+    server = serve(authority.server_context(early))
+    assert reason_of(open_client, server.site, cert_bundle=authority.bundle) == "not_yet_valid"
+
+
+def test_insecure_works_and_warns(
+    open_client: Opener, authority: Authority, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(authority.server_context(authority.ca.issue_cert("other.example.com")))
+    with caplog.at_level(logging.WARNING, "keybearer.client"):
+        assert open_client(credentials(server.site, insecure=True)).get_profile().user_id == 7
+    assert "insecure" in caplog.text
+    assert server.site in caplog.text
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_what_is_set_explicitly_beats_the_environment(
+    open_client: Opener, authority: Authority, serve: Serve, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, authority.write("other.pem", trustme.CA().cert_pem.bytes()))
+    server = serve(authority.server_context())
+    assert open_client(credentials(server.site, cert_bundle=authority.bundle)).get_profile().user_id == 7
+    assert open_client(credentials(server.site, insecure=True)).get_profile().user_id == 7
+    monkeypatch.setenv(variable, authority.bundle)
+    other = authority.write("third.pem", trustme.CA().cert_pem.bytes())
+    assert reason_of(open_client, server.site, cert_bundle=other) == "unknown_issuer"
+
+
+def test_the_default_is_pythons_own_trust(
+    open_client: Opener, authority: Authority, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", authority.bundle)
+    server = serve(authority.server_context())
+    assert open_client(credentials(server.site)).get_profile().user_id == 7
+
+
+# Client certificates
+
+
+@pytest.fixture
+def client_files(authority: Authority) -> dict[str, str]:
+    """The files of a client's certificate, in the forms that people have them in."""
+    certificate = authority.ca.issue_cert("bot@example.com")
+    chain = b"".join(one.bytes() for one in certificate.cert_chain_pems)
+    key = certificate.private_key_pem.bytes()
+    encrypted = serialization.load_pem_private_key(key, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"open sesame"),
+    )
+    return {
+        "cert": authority.write("client.pem", chain),
+        "key": authority.write("client.key", key),
+        "both": authority.write("both.pem", key + chain),
+        "encrypted": authority.write("encrypted.key", encrypted),
+        "another key": authority.write("another.key", authority.ca.issue_cert("x@y.org").private_key_pem.bytes()),
+    }
+
+
+@pytest.fixture
+def demanding(authority: Authority, serve: Serve) -> ScriptedServer:
+    """A server that demands a client certificate of our authority's."""
+    return serve(authority.server_context(client_ca=authority.ca))
+
+
+def test_a_client_certificate_and_its_key_are_sent(
+    open_client: Opener, authority: Authority, demanding: ScriptedServer, client_files: dict[str, str]
+) -> None:
+    tls = {"cert_bundle": authority.bundle, "client_cert": client_files["cert"], "client_cert_key": client_files["key"]}
+    assert open_client(credentials(demanding.site, **tls)).get_profile().user_id == 7
+
+
+def test_a_client_certificate_with_its_key_in_one_file_is_sent(
+    open_client: Opener, authority: Authority, demanding: ScriptedServer, client_files: dict[str, str]
+) -> None:
+    tls = {"cert_bundle": authority.bundle, "client_cert": client_files["both"]}
+    assert open_client(credentials(demanding.site, **tls)).get_profile().user_id == 7
+
+
+def test_a_client_certificate_is_sent_with_insecure_too(
+    open_client: Opener, demanding: ScriptedServer, client_files: dict[str, str]
+) -> None:
+    assert open_client(credentials(demanding.site, insecure=True, client_cert=client_files["both"])).get_profile()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_server_that_demands_a_certificate_says_so(
+    open_client: Opener, authority: Authority, demanding: ScriptedServer, method: str
+) -> None:
+    with pytest.raises(TLSFailed) as caught:
+        client = open_client(credentials(demanding.site, cert_bundle=authority.bundle))
+        client.request(method, "messages", {"content": "x" * 100_000} if method == "POST" else None)
+    assert caught.value.reason == "client_certificate_required"
+    assert demanding.seen == []
+
+
+def test_before_tls_1_3_too_a_server_that_demands_a_certificate_says_so(
+    open_client: Opener, authority: Authority, serve: Serve
+) -> None:
+    context = authority.server_context(client_ca=authority.ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    server = serve(context)
+    assert reason_of(open_client, server.site, cert_bundle=authority.bundle) == "client_certificate_required"
+
+
+def test_a_certificate_of_another_issuer_is_refused(
+    open_client: Opener, authority: Authority, serve: Serve, client_files: dict[str, str]
+) -> None:
+    server = serve(authority.server_context(client_ca=trustme.CA()))
+    reason = reason_of(open_client, server.site, cert_bundle=authority.bundle, client_cert=client_files["both"])
+    assert reason == "bad_client_certificate"
+
+
+def test_an_expired_client_certificate_is_refused(
+    open_client: Opener, authority: Authority, demanding: ScriptedServer
+) -> None:
+    expired = authority.ca.issue_cert("bot@example.com", not_before=NOW - 3 * DAY, not_after=NOW - DAY)
+    both = authority.write("expired.pem", expired.private_key_and_cert_chain_pem.bytes())
+    reason = reason_of(open_client, demanding.site, cert_bundle=authority.bundle, client_cert=both)
+    assert reason == "bad_client_certificate"
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "said"),
+    [
+        ("cert", None, "no private key"),
+        ("cert", "another key", "does not belong"),
+        ("cert", "encrypted", "encrypted"),
+        ("key", None, "no PEM certificate"),
+        ("cert", "cert", "no private key"),
+        ("absent", None, "cannot be read"),
+        ("cert", "absent", "cannot be read"),
+    ],
+)
+def test_each_fault_of_a_client_certificate_is_named(
+    client_files: dict[str, str], cert: str, key: str | None, said: str
+) -> None:
+    files = {**client_files, "absent": "/nowhere/absent"}
+    with pytest.raises(TLSFailed, match=said) as caught:
+        build_context(TLSOptions(client_cert=files[cert], client_cert_key=files[key] if key else None))
+    assert caught.value.reason == "bad_client_certificate"
+    assert files[key or cert] in str(caught.value)
+
+
+def test_a_fault_of_a_client_certificate_is_told_by_the_first_call(
+    open_client: Opener, demanding: ScriptedServer, client_files: dict[str, str]
+) -> None:
+    assert reason_of(open_client, demanding.site, client_cert=client_files["cert"]) == "bad_client_certificate"
+
+
+@pytest.mark.parametrize(("typed", "said"), [("open sesame", "usable"), ("open barley", "is not right")])
+def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
+    client_files: dict[str, str], typed: str, said: str
+) -> None:
+    script = (
+        "import sys; from keybearer import TLSOptions; from keybearer.client.tls import build_context\n"
+        "try: build_context(TLSOptions(client_cert=sys.argv[1], client_cert_key=sys.argv[2])); print('usable')\n"
+        "except Exception as error: print(error)"
+    )
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", script, client_files["cert"], client_files["encrypted"]]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True):
+        os.close(theirs)
+        shown = b""
+        while b"Passphrase of" not in shown:
+            shown += os.read(ours, 1000)
+        os.write(ours, typed.encode() + b"\n")
+        with contextlib.suppress(OSError):  # how a terminal says that nobody is at its other end any more
+            while chunk := os.read(ours, 1000):
+                shown += chunk
+    os.close(ours)
+    assert said in shown.decode()
+    assert typed not in shown.decode()
+
+
+def test_tls_on_a_plain_port_is_told(open_client: Opener) -> None:
+    with serving() as plain:
+        assert reason_of(open_client, plain.site.replace("http:", "https:")) == "not_tls"
+
+
+def test_where_pythons_trust_is_empty_certifis_bundle_is_used(tmp_path: Path) -> None:
+    """As in a slim container, which has no certificates of its own."""
+    script = (
+        "from keybearer.client.tls import build_context; from keybearer import TLSOptions;"
+        "print(build_context(TLSOptions()).cert_store_stats()['x509_ca'])"
+    )
+    environ = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "none.pem"), "SSL_CERT_DIR": str(tmp_path / "none")}
+    ran = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+    assert int(ran.stdout) > 50
