@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -9,13 +10,16 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain import account_events
+from keybearer.server.domain.account_events import AccountChange
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.audit import Event
+from keybearer.server.domain.events import Event as ClientEvent
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 from keybearer.server.settings import Settings
-from keybearer.server.storage import audit, mails
+from keybearer.server.storage import accounts, audit, events, mails, realms
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
@@ -33,12 +37,18 @@ class Context:
     database: Database
     ring: SecretRing
     clock: Callable[[], datetime] = utc_now
+    events_written: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever this process has written events for clients, so that who waits for some looks at once."""
 
     @asynccontextmanager
     async def change(self, actor: Actor | None, *, origin: Origin | None = None) -> AsyncIterator[Change]:
         """One transaction: all of it is written when the block ends, nothing if it raises."""
         async with self.database.write() as connection:
-            yield Change(connection, self.clock(), actor, origin or (actor.origin if actor else Origin()))
+            change = Change(connection, self.clock(), actor, origin or (actor.origin if actor else Origin()))
+            yield change
+            told = await change.write_events()
+        if told:
+            self.events_written.set()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -55,6 +65,8 @@ class Change:
     now: datetime
     actor: Actor | None
     origin: Origin = field(default_factory=Origin)
+    events: list[ClientEvent] = field(default_factory=list)
+    account_changes: list[AccountChange] = field(default_factory=list)
 
     def by(self, actor: Actor) -> Change:
         """The same transaction, made by an account that has just come into being in it."""
@@ -85,6 +97,27 @@ class Change:
             origin=self.origin,
             details=details or {},
         )
+        if subject is not None and event in account_events.TOLD:
+            self.account_changes.append(AccountChange(event, subject))
+
+    def tell(self, event: ClientEvent) -> None:
+        """Tell clients of something, once this transaction is written."""
+        self.events.append(event)
+
+    async def write_events(self) -> bool:
+        """Write what clients are to be told; whether there was anything. The last step: it holds up other writers."""
+        if self.account_changes:
+            realm = await realms.find(self.connection)
+            administrators = await accounts.find_administrator_ids(self.connection)
+            for change in self.account_changes:
+                self.events.extend(
+                    account_events.events_of(
+                        change, administrator_ids=administrators, dummy_domain=realm.bot_domain if realm else ""
+                    )
+                )
+        if self.events:
+            await events.append(self.connection, self.events)
+        return bool(self.events)
 
     async def send(self, mail: Mail | None) -> None:
         """Put a mail into the queue: it leaves only if this transaction is written. None sends nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Row, Select, func, insert, select, update
@@ -123,6 +123,36 @@ async def count_active_people(connection: AsyncConnection, realm_id: int, *, lea
         accounts.c.role <= least_role.value,
     )
     return (await connection.execute(statement)).scalar_one()
+
+
+async def find_administrator_ids(connection: AsyncConnection) -> Sequence[int]:
+    """The active people who are administrators or owners."""
+    rows = await connection.execute(
+        select(accounts.c.id).where(
+            accounts.c.role <= Role.ADMINISTRATOR.value, accounts.c.is_active, accounts.c.bot_type.is_(None)
+        )
+    )
+    return [row.id for row in rows]
+
+
+async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:
+    """Several accounts, the deactivated too, by id; those that are not there are absent."""
+    rows = await connection.execute(select(*COLUMNS).where(accounts.c.id.in_(set(account_ids))))
+    return {account.id: account for account in map(from_row, rows)}
+
+
+async def find_by_names(connection: AsyncConnection, realm_id: int, full_names: Iterable[str]) -> Sequence[Account]:
+    """The active accounts with one of these names, in any case, by id."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .where(
+            accounts.c.realm_id == realm_id,
+            accounts.c.is_active,
+            func.lower(accounts.c.full_name).in_({name.lower() for name in full_names} | set(full_names)),
+        )
+        .order_by(accounts.c.id)
+    )
+    return [from_row(row) for row in rows]
 
 
 async def save(connection: AsyncConnection, account: Account) -> None:

@@ -1,0 +1,82 @@
+"""Emoji by name: those of Unicode that rich knows, and the names that Zulip has for some of them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from rich.emoji import Emoji, NoEmoji
+
+from keybearer.server.domain.errors import Refused
+
+_NAME = re.compile(r"[0-9a-z_+-]{1,64}")
+_CODE = re.compile(r"[0-9a-f]{2,6}(-[0-9a-f]{2,6}){0,9}")
+_KINDS = ("unicode_emoji", "zulip_extra_emoji")
+
+_ZULIP_NAMES = {
+    "check": "2705",
+    "check_mark": "2714",
+    "slight_smile": "1f642",
+    "working_on_it": "1f6e0",
+    "thumbs_up": "1f44d",
+    "thumbs_down": "1f44e",
+    "question": "2753",
+    "bot": "1f916",
+    "robot": "1f916",
+    "time_ticking": "23f3",
+    "stop_sign": "1f6d1",
+    "big_smile": "1f600",
+    "point_up": "1f446",
+    "smiley": "1f603",
+    "cross_mark": "274c",
+    "calendar": "1f4c5",
+    "hourglass": "231b",
+    "laughing": "1f602",
+    "joy": "1f602",
+    "frown": "1f641",
+    "light_bulb": "1f4a1",
+    "party_popper": "1f389",
+    "gear": "2699",
+    "warning": "26a0",
+    "info": "2139",
+}
+"""Names that Zulip's clients send and that rich has not, or has for another emoji."""
+
+
+@cache
+def code_of(name: str) -> str | None:
+    """The code of an emoji, as Zulip writes it: code points in hexadecimal with hyphens between. None for no emoji."""
+    if name == "zulip":
+        return "zulip"
+    if name in _ZULIP_NAMES:
+        return _ZULIP_NAMES[name]
+    try:
+        text = str(Emoji(name))
+    except NoEmoji:
+        return None
+    return "-".join(f"{ord(character):x}" for character in text if character != "\ufe0f")
+
+
+def checked_emoji(name: str, code: str | None, kind: str | None) -> tuple[str, str]:
+    """The code and kind of a reaction's emoji; raises Refused with Zulip's words.
+
+    A client that sends the code knows its own table of names, so a Unicode code of good form is taken as it is.
+    """
+    if kind is not None and kind not in _KINDS:
+        raise Refused("Invalid emoji type.")
+    if not _NAME.fullmatch(name):
+        raise Refused("Invalid characters in emoji name")
+    known = code_of(name)
+    if code is None:
+        if known is None:
+            raise Refused(f"Emoji '{name}' does not exist")
+        code = known
+    elif code != known and (kind == "zulip_extra_emoji" or not (_CODE.fullmatch(code) and _is_symbol(code))):
+        raise Refused("Invalid emoji code.")
+    return code, "zulip_extra_emoji" if code == "zulip" else "unicode_emoji"
+
+
+def _is_symbol(code: str) -> bool:
+    """Whether the code points can be an emoji at all: digits and keycap signs are the only ones below U+00A9."""
+    points = [int(part, 16) for part in code.split("-")]
+    return all(point <= 0x10FFFF for point in points) and (points[0] >= 0xA9 or points[-1] == 0x20E3)
