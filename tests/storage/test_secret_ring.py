@@ -179,9 +179,11 @@ def test_a_ring_that_cannot_be_saved_leaves_the_file_as_it_was(ring: SecretRing)
     assert [path.name for path in ring.path.parent.iterdir()] == [ring.path.name]
 
 
-def test_a_retired_secret_can_be_dropped_and_the_current_one_cannot(ring: SecretRing) -> None:
+def test_a_new_key_is_written_under_the_secret_that_is_current_now(ring: SecretRing) -> None:
+    in_use = SecretRing.load(ring.path)
     rotated = ring.rotated()
-    assert rotated.without(frozenset(rotated.ids)).ids == (rotated.current_id,)
+    rotated.save()
+    assert in_use.digest(api_key.generate()).secret_id == rotated.current_id
 
 
 def test_keys_for_other_purposes_differ_from_each_other(ring: SecretRing) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, Table, text
+from sqlalchemy import Select, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -44,6 +44,20 @@ async def insert_or_ignore(
     """Insert a row unless one has the same `key` columns; True if it was inserted."""
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
     return (await connection.execute(statement.returning(*table.primary_key.columns))).first() is not None
+
+
+async def continue_ids(connection: AsyncConnection, table: Table) -> None:
+    """After rows with given ids were inserted: let new ids go on after the largest that was ever used.
+
+    SQLite has kept count by itself. PostgreSQL counts only the ids that it gave.
+    """
+    column = table.autoincrement_column
+    if connection.dialect.name != "postgresql" or column is None:
+        return
+    largest = select(func.coalesce(func.max(column), 0)).scalar_subquery()
+    sequence = func.pg_get_serial_sequence(table.name, column.name)
+    given = select(func.nextval(sequence)).scalar_subquery()
+    await connection.execute(select(func.setval(sequence, func.greatest(largest + 1, given), False)))
 
 
 def _insert(connection: AsyncConnection, table: Table) -> Insert:

@@ -1,8 +1,8 @@
 """The secret ring: what seals API keys and recognises them, in a file outside the database.
 
 The file is JSON of mode 0600: `{"version": 1, "secrets": [{"id": ..., "created_at": ..., "secret": ...}, ...]}`. The
-last secret is the current one; the others are retired, and stay for as long as a row may name them. No secret is used
-itself: every purpose has a key of its own, derived by HKDF-SHA-256.
+last secret is the current one; the others are retired, and stay: rows of revoked keys name them, and so do backups. No
+secret is used itself: every purpose has a key of its own, derived by HKDF-SHA-256.
 """
 
 from __future__ import annotations
@@ -136,12 +136,6 @@ class SecretRing:
         """This ring with a new current secret; `save` writes it."""
         return SecretRing((*self._secrets, _RingSecret.generate()), self._path)
 
-    def without(self, retired_ids: frozenset[str]) -> SecretRing:
-        """This ring without some of its retired secrets; the current one stays. `save` writes it."""
-        return SecretRing(
-            tuple(each for each in self._secrets if each is self._current or each.id not in retired_ids), self._path
-        )
-
     def save(self) -> None:
         """Replace the file in one step: whoever reads it sees the old ring or the new one, also after a power cut."""
         new = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
@@ -172,8 +166,11 @@ class SecretRing:
     def refresh(self) -> bool:
         """Read the file again if it was replaced since; True if the ring is another one now.
 
-        A ring that cannot be read is left as it is: what it opened before, it goes on opening.
+        A ring that cannot be read is left as it is: what it opened before, it goes on opening. So is one that was not
+        saved yet.
         """
+        if not self._stamp:
+            return False
         try:
             if _stamp(self._path.stat()) == self._stamp:
                 return False
@@ -200,7 +197,8 @@ class SecretRing:
         return tuple(each.id for each in self._secrets)
 
     def digest(self, key: Secret) -> Digest:
-        """The digest under which a new key is stored."""
+        """The digest under which a new key is stored: under the secret that is current now, also after a rotation."""
+        self.refresh()
         current = self._current
         return Digest(current.id, current.digest(key.reveal().encode()))
 

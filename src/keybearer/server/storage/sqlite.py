@@ -180,6 +180,16 @@ def copy_file(source: Path, target: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+def check_integrity(path: Path) -> bool:
+    """Whether the file's pages, indexes and references are whole. Raises StorageError where it cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{_uri(path)}?mode=ro", uri=True)) as connection:
+            is_whole: bool = connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            return is_whole and not connection.execute("PRAGMA foreign_key_check").fetchall()
+    except sqlite3.Error as error:
+        raise _explained(error, path) from None
+
+
 class SQLiteLookup:
     """A question asked on a connection of its own, in a thread of its own."""
 

@@ -1,0 +1,147 @@
+"""Restoring a backup without bringing back to life what was taken back since it was made.
+
+A backup is older than the database that it replaces. Keys that were revoked and accounts that were deactivated in
+between are live in it. Where the replaced database can be read, those stay revoked and deactivated; where there is
+none, the operator is told since when. Sessions, one-time links, waiting mails and counted failures are dropped in
+either case: nobody can tell any more which of them are over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.errors import FileError, SchemaError, StorageError
+from keybearer.server.storage import backup, rotation, schema
+from keybearer.server.storage.dialect import continue_ids
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.message_tables import metadata
+from keybearer.server.storage.secret_ring import SecretRing
+from keybearer.server.storage.sqlite import check_integrity, copy_file
+from keybearer.server.storage.tables import accounts, api_keys, attempts, devices, links, mails, realms, sessions
+
+PASSING = (sessions, links, mails, attempts)
+"""Tables whose rows mean nothing any more when they come back from a backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What was restored. `made_at` is when the backup was made, None where it does not say.
+
+    `revoked` and `deactivated` are the emails of accounts whose key, or which themselves, were live in the backup and
+    taken back since, and stay so. Both are None where there was no database to compare with: then everything that was
+    taken back after `made_at` is live again.
+    """
+
+    made_at: datetime | None
+    revoked: tuple[str, ...] | None
+    deactivated: tuple[str, ...] | None
+
+
+async def restore(source: Path, url: str, ring: SecretRing, *, overwrite: bool = False) -> Restoration:
+    """Replace the database at `url` by the backup at `source`, in one transaction; no server may be running.
+
+    The backup is checked, migrated and opened with the ring before anything is touched. Raises FileError where it is
+    not there, or the database holds an organization and `overwrite` is not said; SchemaError where a newer program
+    wrote it; SecretRingError where its keys were sealed with other secrets; else StorageError.
+    """
+    with tempfile.TemporaryDirectory(prefix="keybearer-restore-") as directory:
+        prepared = Path(directory, "prepared.db")
+        made_at = await asyncio.to_thread(_take, source, prepared)
+        await schema.migrate(backup.url_of(prepared))
+        database = await _opened(url)
+        replacement = await Database.open(backup.url_of(prepared))
+        try:
+            return await _replace(database, replacement, ring, made_at, overwrite=overwrite)
+        finally:
+            await replacement.close()
+            await database.close()
+
+
+async def _opened(url: str) -> Database:
+    try:
+        await schema.migrate(url)
+        return await Database.open(url)
+    except SchemaError:
+        raise
+    except StorageError as error:
+        hint = "If it is a damaged file, move it away and restore again."
+        raise StorageError(error.message, hint=hint) from None
+
+
+def _take(source: Path, prepared: Path) -> datetime | None:
+    if not source.is_file():
+        raise FileError(f"There is no backup at {source}")
+    copy_file(source, prepared)
+    if not check_integrity(prepared):
+        raise StorageError(f"The backup {source} is damaged", hint="Take another one.")
+    return backup.made_at(prepared)
+
+
+async def _replace(
+    database: Database, replacement: Database, ring: SecretRing, made_at: datetime | None, *, overwrite: bool
+) -> Restoration:
+    async with database.write() as target:
+        is_empty = (await target.execute(select(realms.c.id).limit(1))).first() is None
+        if not is_empty and not overwrite:
+            raise FileError(
+                "The database holds an organization already",
+                hint="Say --force to replace it by the backup, or name another data directory.",
+            )
+        revoked = deactivated = None
+        async with replacement.write() as prepared:
+            if (await prepared.execute(select(realms.c.id).limit(1))).first() is None:
+                raise StorageError("The backup holds no organization")
+            await rotation.check(prepared, ring)
+            for table in PASSING:
+                await prepared.execute(delete(table))
+            if not is_empty:
+                revoked = await _keep_revoked(target, prepared)
+                deactivated = await _keep_deactivated(target, prepared)
+        async with replacement.read() as prepared:
+            await backup.transfer(prepared, target)
+        for table in metadata.sorted_tables:
+            await continue_ids(target, table)
+    return Restoration(made_at, revoked, deactivated)
+
+
+async def _keep_revoked(current: AsyncConnection, prepared: AsyncConnection) -> tuple[str, ...]:
+    """Revoke in the backup what is revoked now. A key is the same where id, account and time of issue agree."""
+    columns = (api_keys.c.id, api_keys.c.account_id, api_keys.c.created_at)
+    revoked_now = await current.execute(
+        select(*columns, api_keys.c.revoked_at).where(api_keys.c.revoked_at.is_not(None))
+    )
+    revoked_at = {tuple(row[:3]): row.revoked_at for row in revoked_now}
+    live_then = await prepared.execute(
+        select(*columns, accounts.c.delivery_email)
+        .join_from(api_keys, accounts, accounts.c.id == columns[1])
+        .where(api_keys.c.revoked_at.is_(None))
+        .order_by(accounts.c.id)
+    )
+    emails = []
+    for row in live_then.all():
+        if (at := revoked_at.get(tuple(row[:3]))) is not None:
+            await prepared.execute(update(api_keys).where(api_keys.c.id == row.id).values(revoked_at=at, sealed=None))
+            await prepared.execute(delete(devices).where(devices.c.account_id == row.account_id))
+            emails.append(row.delivery_email)
+    return tuple(emails)
+
+
+async def _keep_deactivated(current: AsyncConnection, prepared: AsyncConnection) -> tuple[str, ...]:
+    columns = (accounts.c.id, accounts.c.date_joined)
+    inactive_now = {
+        tuple(row) for row in await current.execute(select(*columns).where(accounts.c.is_active.is_(False)))
+    }
+    active_then = await prepared.execute(
+        select(*columns, accounts.c.delivery_email).where(accounts.c.is_active).order_by(accounts.c.id)
+    )
+    taken_back = [row for row in active_then.all() if tuple(row[:2]) in inactive_now]
+    for row in taken_back:
+        await prepared.execute(update(accounts).where(accounts.c.id == row.id).values(is_active=False))
+    return tuple(row.delivery_email for row in taken_back)

@@ -1,0 +1,119 @@
+"""Rotating the secrets: nothing stays under the old one that is alive, and no key is invalidated."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from keybearer.errors import SecretRingError
+from keybearer.secret import Secret
+from keybearer.server.domain.bots import BotService, ServiceInterface
+from keybearer.server.storage import api_keys, bots, rotation
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.rotation import Resealed
+from keybearer.server.storage.secret_ring import SecretRing
+from keybearer.server.storage.tables import api_keys as api_keys_table
+from keybearer.server.storage.tables import bot_services
+from keybearer.server.storage.verification import KeyVerifier
+from tests.storage.rows import add_holders, regenerate
+
+
+async def rotate(database: Database, ring: SecretRing) -> tuple[SecretRing, Resealed]:
+    rotated = ring.rotated()
+    rotated.save()
+    async with database.write() as connection:
+        return rotated, await rotation.reseal(connection, rotated)
+
+
+async def add_token(database: Database, ring: SecretRing, account_id: int) -> Secret:
+    token = Secret("a-token-of-an-outgoing-webhook")
+    async with database.write() as connection:
+        service = BotService(account_id, "hook", "https://example.com", ServiceInterface.GENERIC)
+        await bots.add_service(connection, ring, service, token)
+    return token
+
+
+async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database: Database, ring: SecretRing) -> None:
+    first, second = await add_holders(database, ring, 2)
+    token = await add_token(database, ring, first.account.id)
+    rotated, resealed = await rotate(database, ring)
+    assert resealed == Resealed(api_keys=2, tokens=1)
+    alone = SecretRing((rotated._current,), rotated.path)  # the new secret by itself opens them all
+    async with database.read() as connection:
+        revealed = await api_keys.reveal_live(connection, alone, [first.account.id, second.account.id])
+        assert await bots.reveal_token(connection, alone, first.account.id) == token
+    assert {each.api_key for each in revealed} == {first.key, second.key}
+    for holder in (first, second):
+        found = await KeyVerifier(database, alone).verify(holder.key)
+        assert found is not None
+        assert found.account == holder.account
+
+
+async def test_revoked_keys_go_on_being_recognised_after_several_rotations(
+    database: Database, ring: SecretRing
+) -> None:
+    (holder,) = await add_holders(database, ring)
+    new = await regenerate(database, ring, holder)
+    for _ in range(3):
+        ring, _ = await rotate(database, ring)
+    verifier = KeyVerifier(database, ring)
+    old_found, new_found = await verifier.verify(holder.key), await verifier.verify(new)
+    assert old_found is not None
+    assert old_found.revoked
+    assert new_found is not None
+    assert not new_found.revoked
+
+
+async def test_a_server_that_runs_during_a_rotation_goes_on_knowing_every_key(
+    database: Database, ring: SecretRing
+) -> None:
+    holders = await add_holders(database, ring, 3)
+    in_use = SecretRing.load(ring.path)
+    verifier = KeyVerifier(database, in_use)
+    assert await verifier.verify(holders[0].key) is not None
+    await rotate(database, ring)
+    for holder in holders:
+        found = await verifier.verify(holder.key)
+        assert found is not None
+        assert found.account == holder.account
+
+
+async def test_a_crash_between_the_file_and_the_rows_loses_nothing_and_a_second_try_finishes(
+    database: Database, ring: SecretRing
+) -> None:
+    (holder,) = await add_holders(database, ring)
+    ring.rotated().save()
+    again = SecretRing.load(ring.path)
+    assert await KeyVerifier(database, again).verify(holder.key) is not None
+    rotated, resealed = await rotate(database, again)
+    assert resealed.api_keys == 1
+    async with database.read() as connection:
+        assert (await connection.execute(select(api_keys_table.c.secret_id))).scalars().all() == [rotated.current_id]
+
+
+async def test_a_row_that_does_not_open_stops_the_rotation_with_everything_as_it_was(
+    database: Database, ring: SecretRing
+) -> None:
+    first, second = await add_holders(database, ring, 2)
+    async with database.write() as connection:
+        table = api_keys_table
+        await connection.execute(update(table).where(table.c.id == second.key_id).values(sealed=b"\x01" + b"x" * 60))
+    with pytest.raises(SecretRingError, match="does not open"):
+        await rotate(database, ring)
+    async with database.read() as connection:
+        secret_ids = (await connection.execute(select(api_keys_table.c.secret_id))).scalars().all()
+    assert set(secret_ids) == {ring.ids[0]}
+    assert await KeyVerifier(database, SecretRing.load(ring.path)).verify(first.key) is not None
+
+
+async def test_a_ring_that_lacks_a_secret_in_use_is_told_by_its_id(database: Database, ring: SecretRing) -> None:
+    (holder,) = await add_holders(database, ring)
+    async with database.write() as connection:
+        await rotation.check(connection, ring)
+        await connection.execute(
+            insert(bot_services).values(
+                account_id=holder.account.id, name="", base_url="", interface=1, secret_id="gone", sealed_token=b""
+            )
+        )
+        with pytest.raises(SecretRingError, match="it lacks gone"):
+            await rotation.check(connection, ring)
