@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from keybearer.client import bot_keys
+from keybearer.client.async_driver import AsyncDriver
 from keybearer.client.base import BaseClient
 from keybearer.client.conversation import Event, Message
-from keybearer.client.drivers import AsyncDriver
 from keybearer.client.event_iterators import AsyncEventIterator
 from keybearer.client.event_loop import Subscription, of_messages
 from keybearer.client.exchange import Operation

@@ -7,14 +7,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from keybearer.client.conversation import Event
-from keybearer.client.drivers import AsyncDriver, Driver
 from keybearer.client.event_loop import Subscription, listen
 from keybearer.client.exchange import Deliver
 from keybearer.client.protocol import perform
 from keybearer.errors import ClientError
+
+if TYPE_CHECKING:
+    from keybearer.client.async_driver import AsyncDriver
+    from keybearer.client.driver import Driver
 
 
 class EventIterator(Iterator[Event]):

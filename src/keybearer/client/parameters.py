@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from keybearer.errors import UnusableRequest
 from keybearer.secret import Secret
+from keybearer.zuliprc.values import is_encodable
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 PREFIX = "/api/v1/"
@@ -20,14 +21,21 @@ _PATH_CHARACTERS = "/@:!$&'()*+,;=~"
 def encode_value(name: str, value: object) -> str | Secret:
     """A value as Zulip's wire has it: text as it is, everything else as JSON. A Secret stays one until it is sent."""
     if isinstance(value, str | Secret):
+        _require_text(name, value if isinstance(value, str) else value.reveal())
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json)
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_as_json)
     except (TypeError, ValueError, RecursionError):
         raise UnusableRequest(
             f"The value of {name!r} ({type(value).__name__}) cannot be written as JSON",
             hint="Pass text, numbers, booleans, lists and dicts",
         ) from None
+
+
+def _require_text(what: str, text: str) -> None:
+    """Refuse lone surrogates, which stand for bytes that were not UTF-8."""
+    if not is_encodable(text):
+        raise UnusableRequest(f"{what!a} is not text that can be written as UTF-8", hint="Decode it as what it is")
 
 
 def _as_json(value: object) -> object:
@@ -40,6 +48,8 @@ def _as_json(value: object) -> object:
 
 def encode_parameters(parameters: Mapping[str, object]) -> tuple[tuple[str, str | Secret], ...]:
     """Names with their encoded values; what is None is left out, as in Zulip's bindings."""
+    for name in parameters:
+        _require_text(name, name)
     return tuple((name, encode_value(name, value)) for name, value in parameters.items() if value is not None)
 
 
@@ -66,11 +76,13 @@ def api_path(path: str) -> str:
         )
     if not plain or any(part in {".", ".."} for part in re.split(r"[/\\]", plain)):
         raise UnusableRequest(f"{path!r} is not a path of the API", hint="Write it like users/me")
+    _require_text(path, path)
     return quote(plain, safe=_PATH_CHARACTERS)
 
 
 def segment(value: object) -> str:
     """One part of a path made from a value, such as an email: what it holds cannot lead to another endpoint."""
+    _require_text(str(value), str(value))
     text = quote(str(value), safe="@+")
     if text in {"", ".", ".."}:
         raise UnusableRequest(f"{str(value)!r} cannot stand in a path", hint="Pass an id, a name or an email")

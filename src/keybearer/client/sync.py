@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from keybearer.client import bot_keys
 from keybearer.client.base import BaseClient
 from keybearer.client.conversation import Event, Message
-from keybearer.client.drivers import Driver
+from keybearer.client.driver import Driver
 from keybearer.client.event_iterators import EventIterator
 from keybearer.client.event_loop import Subscription, of_messages
 from keybearer.client.exchange import Operation

@@ -1,10 +1,7 @@
-"""Between our values and httpx2's: requests out, responses in, and its errors as ours. The only module that knows
-httpx2; both clients use it.
-"""
+"""Between our values and httpx2's: requests out, responses in, and its errors as ours. Both clients use it."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import ssl
@@ -26,7 +23,7 @@ from keybearer.secret import Secret
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection to come about, however long its answer may then take."""
 
-_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
+ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
 """What sending may raise. Asynchronously, a TLS alert after the handshake arrives as a bare ssl.SSLError."""
 
 
@@ -36,11 +33,11 @@ class Transport:
     def __init__(self, session: Session) -> None:
         """Prepare to connect. Raises TLSFailed for certificate files that cannot be used, Unreachable for proxies."""
         self._session = session
-        self._context = _context_for(session)
+        self._context = context_for(session)
         try:
-            self._http = httpx2.Client(**_settings(self._context))
+            self._http = httpx2.Client(**settings(self._context))
         except (ValueError, ImportError) as error:
-            unusable = _unusable_proxy(error)
+            unusable = unusable_proxy(error)
         else:
             return
         raise unusable
@@ -48,10 +45,10 @@ class Transport:
     def send(self, request: Request) -> Response | Failure:
         """The answer, or why there is none."""
         try:
-            return _read(self._http.send(_build(self._http, request)))
-        except _ERRORS as error:
-            failed = _failure(error, self._session)
-        look = _look_closer(failed, self._session, self._context)
+            return read(self._http.send(build(self._http, request)))
+        except ERRORS as error:
+            failed = failure(error, self._session)
+        look = look_closer(failed, self._session, self._context)
         return look() if look else failed
 
     def close(self) -> None:
@@ -59,40 +56,7 @@ class Transport:
         self._http.close()
 
 
-class AsyncTransport:
-    """Sends requests for the asynchronous client."""
-
-    def __init__(self, session: Session, context: ssl.SSLContext) -> None:
-        self._session = session
-        self._context = context
-        try:
-            self._http = httpx2.AsyncClient(**_settings(context))
-        except (ValueError, ImportError) as error:
-            unusable = _unusable_proxy(error)
-        else:
-            return
-        raise unusable
-
-    @classmethod
-    async def open(cls, session: Session) -> AsyncTransport:
-        """Prepare to connect, off the event loop since files are read. Raises what Transport raises."""
-        return cls(session, await asyncio.to_thread(_context_for, session))
-
-    async def send(self, request: Request) -> Response | Failure:
-        """The answer, or why there is none."""
-        try:
-            return _read(await self._http.send(_build(self._http, request)))
-        except _ERRORS as error:
-            failed = _failure(error, self._session)
-        look = _look_closer(failed, self._session, self._context)
-        return await asyncio.to_thread(look) if look else failed
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-
-def _context_for(session: Session) -> ssl.SSLContext:
+def context_for(session: Session) -> ssl.SSLContext:
     """The TLS context; a bare one where the site is plain http, so that no certificate is read for nothing."""
     site = session.required_site()
     if urlsplit(site).scheme == "http":
@@ -100,7 +64,7 @@ def _context_for(session: Session) -> ssl.SSLContext:
     return build_context(session.tls, site=site)
 
 
-def _settings(context: ssl.SSLContext) -> dict[str, Any]:
+def settings(context: ssl.SSLContext) -> dict[str, Any]:
     """The arguments for httpx2's clients. The environment's proxies count; netrc and cookies never do."""
     return {
         "verify": context,
@@ -111,7 +75,8 @@ def _settings(context: ssl.SSLContext) -> dict[str, Any]:
     }
 
 
-def _unusable_proxy(error: Exception) -> Unreachable:
+def unusable_proxy(error: Exception) -> Unreachable:
+    """The error for a proxy variable that httpx2 can make nothing of. The value is not shown: it may hold a login."""
     kind = "of a kind that needs the package socksio" if isinstance(error, ImportError) else "no proxy's address"
     return Unreachable(
         f"A proxy variable (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is {kind}",
@@ -119,7 +84,7 @@ def _unusable_proxy(error: Exception) -> Unreachable:
     )
 
 
-def _look_closer(failed: Failure, session: Session, context: ssl.SSLContext) -> Callable[[], Failure] | None:
+def look_closer(failed: Failure, session: Session, context: ssl.SSLContext) -> Callable[[], Failure] | None:
     """What finds out whether a connection that broke off at once did so over TLS; None where that is out of question.
 
     Behind a proxy the server cannot be asked directly.
@@ -137,7 +102,7 @@ def _look_closer(failed: Failure, session: Session, context: ssl.SSLContext) -> 
     return look
 
 
-def _build(client: httpx2.Client | httpx2.AsyncClient, request: Request) -> httpx2.Request:
+def build(client: httpx2.Client | httpx2.AsyncClient, request: Request) -> httpx2.Request:
     """The request as httpx2 has it."""
     headers = {"User-Agent": request.user_agent}
     if request.authorization is not None:
@@ -157,20 +122,25 @@ def _build(client: httpx2.Client | httpx2.AsyncClient, request: Request) -> http
     return client.build_request(request.method, request.url, headers=headers, timeout=timeout, **body)
 
 
-def _read(response: httpx2.Response) -> Response:
+def read(response: httpx2.Response) -> Response:
     """The response as we have it."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Response(response.status_code, headers, response.content)
 
 
-def _failure(error: Exception, session: Session) -> Failure:
+def failure(error: Exception, session: Session) -> Failure:
     """What became of a request that had no answer.
 
     The error is a new one with no link to httpx2's, which holds the request and so the key.
     """
     site = session.site or ""
     sent = not isinstance(
-        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol
+        error,
+        httpx2.ConnectError
+        | httpx2.ConnectTimeout
+        | httpx2.PoolTimeout
+        | httpx2.ProxyError
+        | httpx2.UnsupportedProtocol,
     )
     root = _root(error)
     if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError):

@@ -25,7 +25,8 @@ def get_users(request: Mapping[str, Any] | None = None, **options: Any) -> Opera
 
 
 def _user(answer: Mapping[str, Any]) -> User:
-    return FoundUser.parse(answer).user
+    """The account itself; by the names of the wire, also the answer around it."""
+    return User.parse({**FoundUser.parse(answer).user.wire, **answer})
 
 
 def get_user_by_id(user_id: int, **options: Any) -> Operation[User]:  # noqa: ANN401

@@ -1,8 +1,7 @@
-"""What takes the steps of a flow: one driver blocks, the other awaits. All else is the same for both clients."""
+"""What takes the steps of a flow, one after the other. The other driver does the same, and awaits."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -11,7 +10,7 @@ from keybearer.client.exchange import Call, Flow, Pause, Send, Step
 from keybearer.client.session import Session
 
 if TYPE_CHECKING:
-    from keybearer.client.transport import AsyncTransport, Transport
+    from keybearer.client.transport import Transport
 
 T = TypeVar("T")
 
@@ -61,50 +60,3 @@ class Driver:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
-
-
-class AsyncDriver:
-    """Takes steps as the event loop lets it. Tasks of one event loop may share it."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self._transport: AsyncTransport | None = None
-        self._opening = asyncio.Lock()
-
-    async def run(self, flow: Flow[T]) -> T:
-        """Take all steps of a flow and return its value, or raise what it raises."""
-        try:
-            step = next(flow)
-            while True:
-                step = flow.send(await self.take(step))
-        except StopIteration as end:
-            value: T = end.value
-            return value
-        finally:
-            flow.close()
-
-    async def take(self, step: Step) -> object:
-        """Take a step and return its outcome. Events to deliver are not for a driver."""
-        match step:
-            case Send(request):
-                return await (self._transport or await self._open()).send(request)
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-                return None
-            case Call(function):
-                return await asyncio.to_thread(function)
-        raise TypeError(f"no step for a driver: {type(step).__name__}")
-
-    async def _open(self) -> AsyncTransport:
-        from keybearer.client.transport import AsyncTransport  # noqa: PLC0415 - as above
-
-        async with self._opening:
-            if self._transport is None:
-                self._transport = await AsyncTransport.open(self.session)
-            return self._transport
-
-    async def aclose(self) -> None:
-        """Close the connections. A later request opens new ones."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.aclose()

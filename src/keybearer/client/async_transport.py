@@ -1,0 +1,54 @@
+"""Sends requests for the asynchronous client, as `transport` does for the synchronous one."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import httpx2
+
+from keybearer.client.exchange import Failure, Request, Response
+from keybearer.client.session import Session
+from keybearer.client.transport import (
+    ERRORS,
+    build,
+    context_for,
+    failure,
+    look_closer,
+    read,
+    settings,
+    unusable_proxy,
+)
+
+
+class AsyncTransport:
+    """Sends requests for the asynchronous client."""
+
+    def __init__(self, session: Session, context: ssl.SSLContext) -> None:
+        self._session = session
+        self._context = context
+        try:
+            self._http = httpx2.AsyncClient(**settings(context))
+        except (ValueError, ImportError) as error:
+            unusable = unusable_proxy(error)
+        else:
+            return
+        raise unusable
+
+    @classmethod
+    async def open(cls, session: Session) -> AsyncTransport:
+        """Prepare to connect, off the event loop since files are read. Raises what Transport raises."""
+        return cls(session, await asyncio.to_thread(context_for, session))
+
+    async def send(self, request: Request) -> Response | Failure:
+        """The answer, or why there is none."""
+        try:
+            return read(await self._http.send(build(self._http, request)))
+        except ERRORS as error:
+            failed = failure(error, self._session)
+        look = look_closer(failed, self._session, self._context)
+        return await asyncio.to_thread(look) if look else failed
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
