@@ -15,12 +15,14 @@ from keybearer.store.resolution import resolve_location
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import Document, render_zuliprc
 from keybearer.zuliprc.fields import EMAIL, KEY
+from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.sources import Arguments, Environment
 from keybearer.zuliprc.values import unescape
 
 __all__ = ["atomic_write", "load", "read_zuliprc", "replace_api_key", "write_zuliprc"]
 
 
+@without_inner_frames
 def read_zuliprc(path: str | os.PathLike[str]) -> Credentials:
     """The credentials of one file, and of nothing else: no variable takes part. A `passcmd` in it is run.
 
@@ -30,6 +32,7 @@ def read_zuliprc(path: str | os.PathLike[str]) -> Credentials:
     return resolve_location(location, Arguments({}), Environment({}), os.environ).credentials
 
 
+@without_inner_frames
 def write_zuliprc(path: str | os.PathLike[str], credentials: Credentials) -> None:
     """Make the file at `path` say these credentials; mode 0600, whole or not at all (see `atomic_write`).
 
@@ -48,6 +51,7 @@ def put_document(path: str | os.PathLike[str], document: Document) -> None:
         write_exclusive(file, kept.with_settings(document.settings()).to_bytes())
 
 
+@without_inner_frames
 def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, new: Secret) -> None:
     """Put the key `new` in the place of `old` in the file; nothing else in it changes, its mode included.
 

@@ -15,10 +15,12 @@ from keybearer.store.loading import load
 from keybearer.store.location import LEGACY_NAME, Location, locate
 from keybearer.zuliprc.document import Document
 from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, PASSCMD
+from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.resolver import PasswordCommand, Resolution, resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Origin, Sources, ZuliprcFile
 
 
+@without_inner_frames
 def resolve(
     config_file: str | os.PathLike[str] | None = None,
     *,
@@ -41,7 +43,6 @@ def resolve(
 
     Raises ResolutionError; its kinds are those of `keybearer.zuliprc.kinds`.
     """
-    environ = os.environ if environ is None else environ
     arguments = Arguments(
         {
             "email": email,
@@ -53,6 +54,7 @@ def resolve(
             "insecure": insecure,
         }
     )
+    environ = os.environ if environ is None else environ
     location = locate(config_file, profile, environ)
     resolution = resolve_location(location, arguments, Environment(environ), environ)
     if strict and resolution.warnings:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, final
 
 from keybearer.errors import ResolutionError, UnsafeValueError
 from keybearer.secret import Secret
 from keybearer.zuliprc import values
 from keybearer.zuliprc.credentials import Credentials, normalise_site
-from keybearer.zuliprc.fields import BY_FILE_KEY, PASSCMD, SITE, WRITTEN_ORDER
+from keybearer.zuliprc.fields import BY_FILE_KEY, KEY, PASSCMD, SITE, WRITTEN_ORDER
 
 SECTION = "api"
 
 _BOM = "\ufeff"
 _ENDS = "\r\n"
-_ORDER = [key for field in (*WRITTEN_ORDER, PASSCMD) for key in reversed(field.file_keys)]
+_ORDER = [key for setting in (*WRITTEN_ORDER, PASSCMD) for key in reversed(setting.file_keys)]
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -29,10 +29,11 @@ _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 class Entry:
     """A setting of `[api]` as it stands there: its key in lower case, its stripped text, its line (from 1).
 
-    `start` and `end` are where the text is in the line. Whatever the setting, its text is kept secret here.
+    `start` and `end` are where the text is in the line. Whatever the setting, its text is kept secret here, and the
+    key of an unknown one may be a secret in the wrong place.
     """
 
-    key: str
+    key: str = field(repr=False)
     text: Secret
     line: int
     start: int
@@ -154,7 +155,8 @@ class Document:
                 document = document.with_line_below(above, f"{key}={values.escape(settings[key])}")
             elif not _says(document.entries[key], settings[key]):
                 document = document.with_value(key, settings[key])
-            above = document.entries[key].line
+            line = document.entries[key].line
+            above = line if _ORDER.index(key) < _ORDER.index(KEY.name) else max(above, line)
         return document
 
     def with_plain_line_ends(self) -> Document:
@@ -171,7 +173,8 @@ class Document:
         """This document with one more line, indented and ended as its neighbours are."""
         line = self._lines[above - 1]
         body = line.rstrip(_ENDS)
-        end = line[len(body) :] or "\n"
+        first = self._lines[0]
+        end = line[len(body) :] or first[len(first.rstrip(_ENDS)) :] or "\n"
         pattern = next((self._lines[e.line - 1] for e in self.entries.values() if e.line >= above), body)
         indentation = pattern[: len(pattern) - len(pattern.lstrip())]
         return self.with_lines({above: f"{body}{end}{indentation}{text}{line[len(body) :]}"})
@@ -226,7 +229,7 @@ class Document:
             first = self.entries[key].line
             self._fault(number, "duplicate_key", f"The setting is there twice; the first is in line {first}")
         else:
-            raw = line[delimiter + 1 :]
+            raw = line[delimiter + 1 :].rstrip(_ENDS)
             text = raw.strip()
             start = delimiter + 1 + (len(raw) - len(raw.lstrip()))
             self.entries[key] = Entry(key, Secret(text), number, start, start + len(text))
@@ -261,12 +264,12 @@ def setting_lines(credentials: Credentials) -> Iterator[tuple[str, str]]:
     """
     if credentials.tls.client_cert_key and not credentials.tls.client_cert:
         raise key_without_cert()
-    for field in WRITTEN_ORDER:
-        text = field.written(credentials)
+    for setting in WRITTEN_ORDER:
+        text = setting.written(credentials)
         if text is not None:
-            for key in reversed(field.file_keys):
+            for key in reversed(setting.file_keys):
                 refuse_unsafe(key, text)
-                yield key, normalise_site(text) if field is SITE else text
+                yield key, normalise_site(text) if setting is SITE else text
 
 
 def refuse_unsafe(key: str, value: str) -> None:

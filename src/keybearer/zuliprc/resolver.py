@@ -26,6 +26,7 @@ from keybearer.zuliprc.fields import (
     TOKEN,
     Field,
 )
+from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Sources
 
@@ -90,6 +91,7 @@ class Resolution:
         return Credentials(self.email, self.api_key, self.site, self.token, self.tls)
 
     @property
+    @without_inner_frames
     def api_key(self) -> Secret:
         """The key; raises as `credentials` does."""
         return self._key if isinstance(self._key, Secret) else self._key.get()
