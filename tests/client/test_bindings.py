@@ -48,7 +48,6 @@ def test_the_same_call_makes_the_same_request_and_has_the_same_result(
     assert essence(our_request) == essence(their_request)
     assert our_request.headers["authorization"] == their_request.headers["authorization"]
     if isinstance(our_result, Answer):
-        assert dict(our_result) == their_result
         assert all(our_result[field] == value for field, value in their_result.items())
 
 
