@@ -47,8 +47,9 @@ class SQLiteDriver:
     dialect_name = "sqlite"
     writers_queue = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT) -> None:
         self.path = path
+        self._busy_timeout = busy_timeout
 
     def reader(self) -> AsyncEngine:
         return self._engine("BEGIN", READERS, "query_only=ON")
@@ -70,7 +71,7 @@ class SQLiteDriver:
     def _engine(self, begin: str, connections: int, *pragmas: str) -> AsyncEngine:
         engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=_uri(self.path), query={"mode": "rw", "uri": "true"}),
-            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT},
+            connect_args={"isolation_level": None, "timeout": self._busy_timeout},
             pool_size=connections,
             max_overflow=0,
         )
@@ -125,7 +126,6 @@ class SQLiteDriver:
 
 
 _PRAGMAS = (
-    f"busy_timeout={int(BUSY_TIMEOUT * 1000)}",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
