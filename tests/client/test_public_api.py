@@ -1,0 +1,66 @@
+"""What the client promises to who imports it: types, and a light start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from keybearer.client.operations import accounts
+
+if TYPE_CHECKING:
+    from typing import Any, assert_type
+
+    from keybearer import AsyncClient, Client, Secret
+    from keybearer.client.conversation import Event, Messages, SentMessage
+    from keybearer.client.models import Members, Profile, ServerSettings, User
+
+    def the_synchronous_client_is_typed(client: Client) -> None:
+        """mypy holds these, which never run."""
+        assert_type(client.get_profile(), Profile)
+        assert_type(client.get_profile().user_id, int)
+        assert_type(client.get_users(), Members)
+        assert_type(client.get_users()[0], User)
+        assert_type(client.get_server_settings(), ServerSettings)
+        assert_type(client.send_message(to="x", content="y"), SentMessage)
+        assert_type(client.get_messages(anchor="newest"), Messages)
+        assert_type(client.get_bot_api_key(1), Secret)
+        assert_type(client.regenerate_api_key(), Secret)
+        assert_type(client.request("GET", "users/me"), dict[str, Any])
+        assert_type(next(client.events()), Event)
+        assert_type(client.perform(accounts.get_profile()), Profile)
+        client.get_user_by_id("7")  # type: ignore[arg-type]  # an argument of the wrong type is found
+
+    async def the_asynchronous_client_is_typed(client: AsyncClient) -> None:
+        """As above."""
+        assert_type(await client.get_profile(), Profile)
+        assert_type(await client.get_users(), Members)
+        assert_type(await client.send_message(to="x", content="y"), SentMessage)
+        assert_type(await client.regenerate_api_key(), Secret)
+        assert_type(await client.request("GET", "users/me"), dict[str, Any])
+        async for event in client.events():
+            assert_type(event, Event)
+        assert_type(await client.perform(accounts.get_profile()), Profile)
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"{code}; import sys; print(*sys.modules)"
+    return set(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    )
+
+
+def test_importing_a_client_loads_no_http_library_no_command_line_and_no_server() -> None:
+    heavy = {"httpx2", "httpcore2", "ssl", "asyncio", "click", "rich", "msgspec", "starlette", "keybearer.store"}
+    assert not heavy & loaded_by("import keybearer.client.sync")
+
+
+def test_constructing_a_client_from_credentials_loads_no_http_library() -> None:
+    code = (
+        "from keybearer import Client, Credentials, Secret; Client(Credentials('a@b.c', Secret('k'), 'https://x.org'))"
+    )
+    assert not {"httpx2", "ssl"} & loaded_by(code)
+
+
+def test_the_first_call_of_the_synchronous_client_loads_no_event_loop_of_its_own() -> None:
+    assert "asyncio" not in loaded_by("import keybearer.client.sync, keybearer.client.transport")
