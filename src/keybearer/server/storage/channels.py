@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.channels import Channel, PostPolicy, Subscription, name_key
 from keybearer.server.storage.dialect import insert_or_ignore
 from keybearer.server.storage.message_tables import channels, messages, subscriptions
+from keybearer.server.storage.tables import accounts
 
 COLUMNS = [column for column in channels.c if column.name != "name_key"]
 
@@ -35,24 +36,23 @@ async def add(
     creator_id: int | None = None,
     is_default: bool = False,
 ) -> Channel:
-    """Make a channel. Its name must be free in the realm, in any case: the database insists."""
-    row = await connection.execute(
-        insert(channels)
-        .values(
-            realm_id=realm_id,
-            name=name,
-            name_key=name_key(name),
-            description=description,
-            rendered_description=rendered_description,
-            is_private=is_private,
-            post_policy=post_policy.value,
-            creator_id=creator_id,
-            created_at=at,
-            is_default=is_default,
-        )
-        .returning(*COLUMNS)
-    )
-    return from_row(row.one())
+    """Make a channel; where there is one of that name by now, in any case, return that."""
+    values = {
+        "realm_id": realm_id,
+        "name": name,
+        "name_key": name_key(name),
+        "description": description,
+        "rendered_description": rendered_description,
+        "is_private": is_private,
+        "post_policy": post_policy.value,
+        "creator_id": creator_id,
+        "created_at": at,
+        "is_default": is_default,
+    }
+    await insert_or_ignore(connection, channels, values, key=["realm_id", "name_key"])
+    channel = await find_by_name(connection, realm_id, name)
+    assert channel is not None
+    return channel
 
 
 async def save(connection: AsyncConnection, channel: Channel) -> None:
@@ -177,3 +177,23 @@ async def find_topics(connection: AsyncConnection, channel_id: int) -> Sequence[
         .order_by(messages.c.id.desc())
     )
     return [(row.topic, row.id) for row in rows]
+
+
+async def find_active_subscribers(connection: AsyncConnection, channel_id: int) -> frozenset[int]:
+    """The active accounts that follow a channel."""
+    rows = await connection.execute(
+        select(subscriptions.c.account_id)
+        .join(accounts, accounts.c.id == subscriptions.c.account_id)
+        .where(subscriptions.c.channel_id == channel_id, accounts.c.is_active)
+    )
+    return frozenset(row.account_id for row in rows)
+
+
+async def find_default_ids(connection: AsyncConnection, realm_id: int) -> Sequence[int]:
+    """The channels that new people are subscribed to."""
+    rows = await connection.execute(
+        select(channels.c.id).where(
+            channels.c.realm_id == realm_id, channels.c.is_default, channels.c.is_archived.is_(False)
+        )
+    )
+    return [row.id for row in rows]

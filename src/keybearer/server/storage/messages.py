@@ -54,14 +54,14 @@ _FIELDS = (
 )  # fmt: skip
 
 
-async def add(connection: AsyncConnection, new: NewMessage) -> int:
-    """Write a message; returns its id."""
+async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tuple[int, ...] = ()) -> Message:
+    """Write a message; `recipient_ids` are the people of its conversation."""
     values = {name: getattr(new, name) for name in NewMessage.__slots__}
     result = await connection.execute(
         insert(messages).values(**values, topic_key=name_key(new.topic)).returning(messages.c.id)
     )
-    message_id: int = result.scalar_one()
-    return message_id
+    kept = {name: values[name] for name in _FIELDS if name in values}
+    return Message(id=result.scalar_one(), recipient_ids=recipient_ids, **kept)
 
 
 async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int]) -> int:

@@ -1,0 +1,47 @@
+"""Uploaded files: what is kept of one, and how it may be shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+MAX_SIZE_MIB = 25
+MAX_SIZE = MAX_SIZE_MIB * 1024 * 1024
+NAME_MAX_LENGTH = 100
+
+INLINE_TYPES = frozenset(
+    {"application/pdf", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm", "image/apng", "image/avif", "image/gif",
+     "image/jpeg", "image/png", "image/webp", "text/plain", "video/mp4", "video/ogg", "video/webm"}
+)  # fmt: skip
+"""What a browser may show by itself. Everything else, and above all HTML and SVG, is only saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file. `path` is its place below `/user_uploads/`: no one guesses it, and its last part is its name."""
+
+    id: int
+    path: str
+    account_id: int
+    name: str
+    content_type: str
+    size: int
+    created_at: datetime
+
+
+def safe_name(name: str) -> str:
+    """A file's name as it can stand in a path, of whatever system the name came from."""
+    last = re.split(r"[/\\]", name)[-1].strip()
+    kept = re.sub(r"[^\w.\-]+", "-", last).strip(".-")
+    stem, dot, suffix = kept.rpartition(".")
+    if len(kept) > NAME_MAX_LENGTH:
+        kept = stem[: NAME_MAX_LENGTH - len(suffix) - 1] + dot + suffix if len(suffix) < 20 else kept[:NAME_MAX_LENGTH]
+    return kept or "uploaded-file"
+
+
+def safe_content_type(content_type: str) -> str:
+    """A type that can stand in a header: `application/octet-stream` where the client's word is none."""
+    plain = content_type.partition(";")[0].strip().lower()
+    good = re.fullmatch(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}", plain)
+    return plain if good else "application/octet-stream"
