@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor
@@ -11,6 +11,9 @@ from keybearer.server.domain.audit import AuditRecord
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts, audit
 from keybearer.server.storage.audit import AuditFilter
+
+ANY = AuditFilter()
+"""The newest records, whatever they tell of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,9 @@ async def find(context: Context, realm_id: int, wanted: AuditFilter) -> Sequence
     return [NamedRecord(r, everybody.get(r.actor_id or 0), everybody.get(r.subject_id or 0)) for r in records]
 
 
-async def find_own(context: Context, actor: Actor, *, limit: int = 100) -> Sequence[NamedRecord]:
-    """What happened to the actor's account and bots."""
+async def find_own(context: Context, actor: Actor, wanted: AuditFilter = ANY) -> Sequence[NamedRecord]:
+    """What happened to the actor's account and bots, whoever did it; `wanted.concerning` is not looked at."""
     async with context.reading() as connection:
         owned = await accounts.find_bots_of(connection, actor.id)
     concerning = [actor.id, *(bot.id for bot in owned)]
-    return await find(context, actor.account.realm_id, AuditFilter(concerning=concerning, limit=limit))
+    return await find(context, actor.account.realm_id, replace(wanted, concerning=concerning))

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from keybearer.server.services import api_keys
+from keybearer.server.domain.accounts import EmailVisibility
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services import accounts, api_keys, bots, sessions
+from keybearer.server.services.accounts import OwnChange
+from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+VISIBILITIES = {
+    EmailVisibility.EVERYONE: "Everyone, guests too",
+    EmailVisibility.MEMBERS: "Members and above",
+    EmailVisibility.MODERATORS: "Moderators and above",
+    EmailVisibility.ADMINISTRATORS: "Administrators and owners",
+    EmailVisibility.NOBODY: "Nobody",
+}
 
 
 async def go_to_settings(visit: Visit) -> Response:
@@ -16,4 +29,54 @@ async def go_to_settings(visit: Visit) -> Response:
 async def show(visit: Visit) -> Response:
     """The page."""
     record = await api_keys.find_record(visit.context, visit.actor.id)
-    return visit.render("account/show.html", key=record)
+    return visit.render("account/show.html", key=record, visibilities=VISIBILITIES)
+
+
+async def show_name(visit: Visit) -> Response:
+    """The form for another name."""
+    return visit.render("account/name.html", full_name=visit.actor.account.full_name, error=None)
+
+
+async def rename(visit: Visit) -> Response:
+    """Change one's own name."""
+    try:
+        await accounts.change_own(visit.context, visit.actor, OwnChange(full_name=visit.text("full_name")))
+    except Refused as refusal:
+        return visit.render(
+            "account/name.html", status=400, full_name=visit.text("full_name"), error=refusal_words(refusal)
+        )
+    return visit.redirect("/settings/account/", notice=Notice.NAME_SAVED)
+
+
+async def save_privacy(visit: Visit) -> Response:
+    """Change who sees one's own email, and whether one is told of sign-ins."""
+    number = visit.number("email_visibility")
+    if number not in list(EmailVisibility):
+        raise Refused("Choose who can see your email.")
+    wanted = OwnChange(
+        email_visibility=EmailVisibility(number),
+        login_mails=visit.form.get("login_mails") == "on",
+    )
+    await accounts.change_own(visit.context, visit.actor, wanted)
+    return visit.redirect("/settings/account/", notice=Notice.PRIVACY_SAVED)
+
+
+async def confirm_deactivation(visit: Visit) -> Response:
+    """What deactivating one's own account means."""
+    return await _deactivation(visit)
+
+
+async def _deactivation(visit: Visit, error: str | None = None) -> Response:
+    owned = await bots.find_managed(visit.context, visit.actor)
+    active = sum(bot.account.is_active for bot in owned)
+    return visit.render("account/deactivate.html", status=400 if error else 200, bots=active, error=error)
+
+
+async def deactivate(visit: Visit) -> Response:
+    """Deactivate one's own account, for the password."""
+    try:
+        await sessions.confirm_password(visit.context, visit.actor, visit.password("password"))
+        await accounts.deactivate_own(visit.context, visit.actor)
+    except Refused as refusal:
+        return await _deactivation(visit, refusal_words(refusal))
+    return visit.signed_out(notice=Notice.ACCOUNT_DEACTIVATED)

@@ -16,7 +16,8 @@ class Notice(Enum):
     JOINED = "Welcome! Here you manage your account and your API key."
     NAME_SAVED = "Your name was changed."
     PASSWORD_CHANGED = "Your password was changed. Every other browser was signed out; your API key goes on working."  # noqa: S105  a sentence
-    LOGIN_MAILS_SAVED = "Your choice about sign-in mails was saved."
+    PASSWORD_AND_KEY_CHANGED = "Your password and your API key were changed. Download your zuliprc again."  # noqa: S105  a sentence
+    PRIVACY_SAVED = "Your privacy settings were saved."
     ACCOUNT_DEACTIVATED = "Your account was deactivated."
     BOT_ADDED = "The bot was added. Open it to see its API key and to download its zuliprc."
     BOT_SAVED = "The bot was saved."
@@ -25,12 +26,12 @@ class Notice(Enum):
     BOT_REACTIVATED = "The bot was reactivated with a new API key: download its zuliprc again."
     SESSION_ENDED = "That browser was signed out."
     SESSIONS_ENDED = "Every other browser was signed out."
-    DEVICE_REMOVED = "That mobile device was signed out of push notifications."
-    DEVICES_REMOVED = "Your mobile devices were signed out, and your API key was replaced."
+    DEVICE_REMOVED = "That mobile device gets no more notifications."
     USER_SAVED = "The user was saved."
     USER_DEACTIVATED = "The user was deactivated: signed out everywhere, and every key of theirs is refused."
     USER_REACTIVATED = "The user was reactivated with a new API key. Their bots stay deactivated."
-    INVITED = "The invitation was sent."
+    INVITED = "The invitation was sent by mail."
+    INVITED_AGAIN = "The invitation was sent again; the earlier link no longer works."
     INVITATION_REVOKED = "The invitation was withdrawn: its link no longer works."
     POLICIES_SAVED = "The policies were saved."
 

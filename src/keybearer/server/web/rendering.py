@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from keybearer.server.web.assets import load_assets
 from keybearer.server.web.clients import client_name
+from keybearer.server.web.wording import code_spans, counted, group_words
 
 GROUP_LENGTH = 4
 
@@ -38,7 +39,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(grouped=grouped, iso=iso, utc=utc, client_name=client_name)
+    environment.filters.update(
+        client_name=client_name,
+        code_spans=code_spans,
+        counted=counted,
+        group_words=group_words,
+        grouped=grouped,
+        iso=iso,
+        utc=utc,
+    )
     environment.globals["asset"] = load_assets().url
     return environment
 

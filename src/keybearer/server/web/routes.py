@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from keybearer.server.domain.permissions import OPEN, PEOPLE
-from keybearer.server.web import accounts, api_keys, avatars, bots, sessions, setup
+from keybearer.server.domain.permissions import ADMINISTRATORS, OPEN, PEOPLE
+from keybearer.server.web import (
+    accounts,
+    api_keys,
+    audit,
+    avatars,
+    bots,
+    devices,
+    help_pages,
+    invitations,
+    organization,
+    passwords,
+    sessions,
+    setup,
+    users,
+)
 from keybearer.server.web.pages import Page
 
 PAGES = (
@@ -17,8 +31,25 @@ PAGES = (
     Page("POST /accounts/login/", sessions.sign_in, OPEN),
     Page("POST /logout/", sessions.sign_out, OPEN),
     Page("POST /accounts/logout/", sessions.sign_out, OPEN),
+    Page("GET /accounts/password/reset/", passwords.show_request, OPEN),
+    Page("POST /accounts/password/reset/", passwords.request, OPEN),
+    Page("GET /accounts/password/reset/done/", passwords.show_requested, OPEN),
+    Page("GET /accounts/password/reset/{token}/", passwords.show_reset, OPEN),
+    Page("POST /accounts/password/reset/{token}/", passwords.reset, OPEN),
+    Page("GET /accounts/password/done/", passwords.show_done, OPEN),
+    Page("GET /join/{token}/", invitations.show_join, OPEN),
+    Page("POST /join/{token}/", invitations.join, OPEN),
+    Page("GET /help/", help_pages.show_index, OPEN),
+    Page("GET /help/{topic}/", help_pages.show_topic, OPEN),
     Page("GET /avatar/{account_id:int}", avatars.show, OPEN),
     Page("GET /settings/account/", accounts.show, PEOPLE),
+    Page("GET /settings/account/name/", accounts.show_name, PEOPLE),
+    Page("POST /settings/account/name/", accounts.rename, PEOPLE),
+    Page("POST /settings/account/privacy/", accounts.save_privacy, PEOPLE),
+    Page("GET /settings/account/password/", passwords.show_change, PEOPLE),
+    Page("POST /settings/account/password/", passwords.change, PEOPLE),
+    Page("GET /settings/account/deactivate/", accounts.confirm_deactivation, PEOPLE),
+    Page("POST /settings/account/deactivate/", accounts.deactivate, PEOPLE),
     Page("GET /settings/account/api-key/", api_keys.ask_password, PEOPLE),
     Page("POST /settings/account/api-key/", api_keys.show_own, PEOPLE),
     Page("GET /settings/account/api-key/regenerate/", api_keys.confirm_own, PEOPLE),
@@ -36,4 +67,24 @@ PAGES = (
     Page("GET /settings/bots/{bot_id:int}/api-key/regenerate/", api_keys.confirm_bot, PEOPLE),
     Page("POST /settings/bots/{bot_id:int}/api-key/regenerate/", api_keys.regenerate_bot, PEOPLE),
     Page("POST /settings/bots/{bot_id:int}/zuliprc/", api_keys.download_bot, PEOPLE),
+    Page("GET /settings/sessions/", sessions.show_all, PEOPLE),
+    Page("POST /settings/sessions/sign-out-others/", sessions.end_others, PEOPLE),
+    Page("POST /settings/sessions/{session_id:int}/sign-out/", sessions.end, PEOPLE),
+    Page("POST /settings/devices/{device_id:int}/sign-out/", devices.remove, PEOPLE),
+    Page("GET /settings/security-log/", audit.show_own, PEOPLE),
+    Page("GET /organization/users/", users.show_all, ADMINISTRATORS),
+    Page("GET /organization/users/{account_id:int}/", users.manage, ADMINISTRATORS),
+    Page("POST /organization/users/{account_id:int}/", users.save, ADMINISTRATORS),
+    Page("GET /organization/users/{account_id:int}/deactivate/", users.confirm_deactivation, ADMINISTRATORS),
+    Page("POST /organization/users/{account_id:int}/deactivate/", users.deactivate, ADMINISTRATORS),
+    Page("POST /organization/users/{account_id:int}/reactivate/", users.reactivate, ADMINISTRATORS),
+    Page("GET /organization/invitations/", invitations.show_open, PEOPLE),
+    Page("GET /organization/invitations/add/", invitations.show_form, PEOPLE),
+    Page("POST /organization/invitations/add/", invitations.invite, PEOPLE),
+    Page("POST /organization/invitations/{invitation_id:int}/resend/", invitations.resend, PEOPLE),
+    Page("POST /organization/invitations/{invitation_id:int}/revoke/", invitations.revoke, PEOPLE),
+    Page("GET /organization/bots/", bots.show_all, ADMINISTRATORS),
+    Page("GET /organization/policies/", organization.show_policies, ADMINISTRATORS),
+    Page("POST /organization/policies/", organization.change_policies, ADMINISTRATORS),
+    Page("GET /organization/audit/", audit.show_all, ADMINISTRATORS),
 )

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from keybearer.server.domain.errors import Refused, TooManyAttempts
-from keybearer.server.middleware.authentication import SESSION_COOKIE
-from keybearer.server.services import sessions
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services import api_keys, devices, sessions
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit, safe_path
-from keybearer.server.web.wording import refusal_words
 
-# Not "cookies": browsers take that to mean those of the whole registrable domain, our neighbours' too. Ours are deleted
-# by name.
-CLEAR_SITE_DATA = '"cache", "storage"'
+PAGE = "/settings/sessions/"
 
 
 async def show_login(visit: Visit) -> Response:
@@ -38,8 +34,6 @@ async def sign_in(visit: Visit) -> Response:
 
 
 def _login_words(refusal: Refused, username: str) -> str:
-    if isinstance(refusal, TooManyAttempts):
-        return refusal_words(refusal)
     if refusal.code == "USER_DEACTIVATED":
         return (
             f"Your account {username} has been deactivated. Ask an administrator of the organization to reactivate it."
@@ -50,10 +44,34 @@ def _login_words(refusal: Refused, username: str) -> str:
 
 
 async def sign_out(visit: Visit) -> Response:
-    """End this session; the browser is told to forget what it has stored of us."""
+    """End this session."""
     if visit.caller is not None and visit.caller.session is not None:
         await sessions.sign_out(visit.context, visit.actor, visit.caller.session.id)
-    response = visit.redirect("/login/", notice=Notice.SIGNED_OUT, status=302)
-    visit.delete_cookie(response, SESSION_COOKIE)
-    response.headers["clear-site-data"] = CLEAR_SITE_DATA
-    return response
+    return visit.signed_out(notice=Notice.SIGNED_OUT)
+
+
+async def show_all(visit: Visit) -> Response:
+    """Where one is signed in, and the mobile devices that have registered."""
+    session = visit.caller.session if visit.caller else None
+    return visit.render(
+        "sessions/show.html",
+        sessions=await sessions.find_all(visit.context, visit.actor),
+        current=session,
+        devices=await devices.find_all(visit.context, visit.actor),
+        key=await api_keys.find_record(visit.context, visit.actor.id),
+    )
+
+
+async def end(visit: Visit) -> Response:
+    """Sign one browser out; this very one is signed out as by the button above."""
+    session_id = visit.id("session_id")
+    await sessions.sign_out(visit.context, visit.actor, session_id)
+    if visit.caller is not None and visit.caller.session is not None and visit.caller.session.id == session_id:
+        return visit.signed_out(notice=Notice.SIGNED_OUT)
+    return visit.redirect(PAGE, notice=Notice.SESSION_ENDED)
+
+
+async def end_others(visit: Visit) -> Response:
+    """Sign every other browser out."""
+    await sessions.sign_out_everywhere(visit.context, visit.actor)
+    return visit.redirect(PAGE, notice=Notice.SESSIONS_ENDED)

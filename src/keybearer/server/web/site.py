@@ -9,17 +9,17 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keybearer.errors import KeybearerError, StorageError
-from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.permissions import Way, check
 from keybearer.server.domain.realms import Realm
 from keybearer.server.middleware import csrf
 from keybearer.server.middleware.authentication import SESSION_COOKIE, authenticate_session
-from keybearer.server.middleware.csrf import CSRFFailed
 from keybearer.server.middleware.origins import origin_of, scheme_of
 from keybearer.server.services import setup
 from keybearer.server.services.context import Context
 from keybearer.server.web import routes
 from keybearer.server.web.assets import load_assets
+from keybearer.server.web.errors import error_page, not_found, refusal_page
 from keybearer.server.web.headers import with_headers
 from keybearer.server.web.pages import Page, Place, Places
 from keybearer.server.web.visit import Visit, login_path, parse_query, read_form
@@ -93,7 +93,7 @@ class Site:
         if found is None:
             if not visit.path.endswith("/") and self._places.find(visit.path + "/"):
                 return RedirectResponse(_with_slash(visit.scope), 307)
-            return error_page(visit, 404, "There is nothing here", "The address may be mistyped, or the page is gone.")
+            return not_found(visit)
         if realm is None and not visit.path.startswith(_EXISTS_BEFORE_SETUP):
             return visit.render("setup/pending.html")
         place, ids = found
@@ -139,30 +139,6 @@ def without_session(visit: Visit, response: Response) -> Response:
     """The answer, taking a session's cookie away that is good for nothing."""
     visit.delete_cookie(response, SESSION_COOKIE)
     return response
-
-
-def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
-    """A page that says what is wrong and leads on."""
-    return visit.render("error.html", status=status, title=title, message=message)
-
-
-def refusal_page(visit: Visit, refusal: Refused) -> Response:
-    """The page for what a rule forbids where no form of the page can say it."""
-    if isinstance(refusal, CSRFFailed):
-        return error_page(
-            visit,
-            403,
-            "This page was open for too long",
-            f"Nothing was changed. Please go back, reload the page and try again. ({refusal.message})",
-        )
-    if isinstance(refusal, TooManyAttempts):
-        response = error_page(visit, 429, "Too many attempts", refusal.message)
-        response.headers["retry-after"] = str(int(refusal.retry_after) + 1)
-        return response
-    if isinstance(refusal, NotPermitted):
-        return error_page(visit, 403, "You may not do this", refusal.message)
-    status = 404 if refusal.message in ("No such bot", "No such user") else 400
-    return error_page(visit, status, "That did not work", refusal.message)
 
 
 def create_site(context: Context) -> ASGIApp:

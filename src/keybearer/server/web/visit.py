@@ -27,6 +27,10 @@ NOTICE_COOKIE = "notice"
 FRAGMENT = b"x-fragment"
 LOCATION = "X-Location"
 
+# Not "cookies": browsers take that to mean those of the whole registrable domain, our neighbours' too. Ours are deleted
+# by name.
+CLEAR_SITE_DATA = '"cache", "storage"'
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -156,9 +160,18 @@ class Visit:
         return response
 
     def sign_in(self, response: Response, token: Secret) -> Response:
-        """Give the browser a session; the token of forms before sign-in ends with it."""
-        self.set_cookie(response, SESSION_COOKIE, token.reveal(), max_age=int(LIFETIME.total_seconds()))
+        """Give the browser a session, and the token that belongs to it: Zulip's clients read that from its cookie."""
+        lifetime = int(LIFETIME.total_seconds())
+        self.set_cookie(response, SESSION_COOKIE, token.reveal(), max_age=lifetime)
+        self.set_cookie(response, csrf.COOKIE, csrf.token_of_session(token.reveal()), max_age=lifetime)
+        return response
+
+    def signed_out(self, *, notice: Notice) -> Response:
+        """Lead to the sign-in page without a session; the browser is told to forget what it has stored of us."""
+        response = self.redirect("/login/", notice=notice, status=302)
+        self.delete_cookie(response, SESSION_COOKIE)
         self.delete_cookie(response, csrf.COOKIE)
+        response.headers["clear-site-data"] = CLEAR_SITE_DATA
         return response
 
     def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:

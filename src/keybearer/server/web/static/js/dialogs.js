@@ -1,7 +1,5 @@
 // Links marked data-dialog open in a dialog. What it showed, keys too, is gone from the page when it closes.
-import { ask, fill } from "./fragments.js";
-
-const openers = new WeakMap();
+import { ask, counterpart, fill, show } from "./fragments.js";
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
@@ -35,9 +33,12 @@ async function open(link) {
 function present(html, opener) {
   const dialog = document.createElement("dialog");
   dialog.className = `dialog ${opener.dataset.dialog}`;
-  openers.set(dialog, opener);
-  dialog.addEventListener("close", () => {
+  dialog.addEventListener("close", async () => {
     dialog.remove();
+    if (changed && !document.querySelector("dialog")) {
+      changed = false;
+      await show(window.location.href);
+    }
     restoreFocus(opener);
   });
   let pressedOn = null;
@@ -49,6 +50,13 @@ function present(html, opener) {
   refill(dialog, html);
   dialog.showModal();
   focusFirst(dialog);
+}
+
+let changed = false;
+
+/** What a dialog did shows on the page below: renew that when the last dialog closes. */
+export function noteChange() {
+  changed = true;
 }
 
 /** Show something else in an open dialog. */
@@ -78,9 +86,8 @@ function restoreFocus(opener) {
     opener.focus();
     return;
   }
-  // The page was renewed meanwhile: the same link stands there anew.
-  const again = document.querySelector(`a[href="${CSS.escape(opener.getAttribute("href"))}"]`);
-  (again ?? document.getElementById("content")).focus();
+  // The page was renewed meanwhile: the same link stands there anew, or what it led to is gone.
+  (document.querySelector(counterpart(opener)) ?? document.getElementById("content")).focus();
 }
 
 // A page that the browser keeps for "Back" must not keep a key.

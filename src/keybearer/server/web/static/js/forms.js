@@ -1,7 +1,7 @@
 // Forms marked data-inline are sent by script: the answer goes into their dialog, or a part of the page is renewed.
 // Forms marked data-live show their results while one types.
 import { announce, ask, fill, show } from "./fragments.js";
-import { refill } from "./dialogs.js";
+import { noteChange, refill } from "./dialogs.js";
 
 const TYPING_PAUSE = 180;
 
@@ -33,20 +33,21 @@ async function send(form, submitter) {
 }
 
 async function take(answer, form, dialog) {
+  const target = form.dataset.swap ? document.querySelector(form.dataset.swap) : null;
+  if (answer.status < 400 && "changes" in form.dataset) noteChange();
   if (answer.location !== null) {
     for (const open of document.querySelectorAll("dialog")) open.close();
     await show(answer.location);
-  } else if (answer.status >= 400 || !form.dataset.swap) {
+  } else if (answer.status >= 400 || target === null) {
     if (dialog) refill(dialog, answer.html);
     else fill(document.querySelector("main.content"), answer.html);
   } else {
-    swap(answer.html, form, dialog);
+    swap(answer.html, form, dialog, target);
   }
 }
 
 /** Put the answer where the form says, in the layer below the form's own dialog, which has done its work. */
-function swap(html, form, dialog) {
-  const target = document.querySelector(form.dataset.swap);
+function swap(html, form, dialog, target) {
   const part = document.createElement("template");
   part.innerHTML = html;
   const inner = part.content.querySelector(form.dataset.swap);

@@ -30,6 +30,13 @@ export function announce(text) {
   document.getElementById("status").textContent = text;
 }
 
+/** What finds an element again after its surroundings were renewed. */
+export function counterpart(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const href = element.getAttribute("href");
+  return href ? `a[href="${CSS.escape(href)}"]` : "main";
+}
+
 /** Show the page at `path`: renew the middle where it is this very page, else go there. */
 export async function show(path) {
   const wanted = new URL(path, window.location.href);
@@ -38,15 +45,14 @@ export async function show(path) {
     window.location.assign(path);
     return;
   }
-  const focused = document.activeElement?.id;
   const answer = await ask(window.location.href, "middle");
   if (answer.location !== null) {
     window.location.assign(answer.location);
     return;
   }
+  const focused = here.contains(document.activeElement) ? counterpart(document.activeElement) : null;
   fill(here, answer.html);
-  const again = focused ? document.getElementById(focused) : null;
-  if (again && here.contains(again)) again.focus();
+  if (focused) (here.querySelector(focused) ?? here).focus();
   const notice = here.querySelector(".alert-success");
   if (notice) announce(notice.textContent.trim());
 }

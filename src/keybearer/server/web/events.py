@@ -1,0 +1,200 @@
+"""Audit events in plain words, as one person reads them: what they did, and what was done to what is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.audit import Event
+from keybearer.server.services.audit import NamedRecord
+from keybearer.server.web.clients import client_name
+from keybearer.server.web.wording import counted
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "API keys": ("api_key",),
+    "Bots": ("bot",),
+    "Users": ("account", "invitation"),
+    "Sign-ins and passwords": ("session", "password"),
+    "Mobile devices": ("device",),
+    "Organization": ("realm", "secrets"),
+}
+"""What a log can be narrowed down to: the words for it, and the nouns of its events."""
+
+ALARMING = {Event.API_KEY_LATE_USE, Event.PASSWORD_REFUSED, Event.SESSION_REFUSED}
+"""Events that somebody who did not cause them should look into."""
+
+
+def events_of(kind: str) -> list[Event] | None:
+    """The events of a kind; None, which is all of them, where there is no such kind."""
+    nouns = KINDS.get(kind)
+    return None if nouns is None else [event for event in Event if event.value.partition(":")[0] in nouns]
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """A record with its reader: the words for who did it and whose it is."""
+
+    named: NamedRecord
+    reader: Account
+
+    @property
+    def actor(self) -> str:
+        """At the start of a sentence."""
+        actor = self.named.actor
+        if actor is None:
+            return "The server’s operator"
+        return "You" if actor.id == self.reader.id else actor.full_name
+
+    @property
+    def is_reader(self) -> bool:
+        subject = self.named.subject
+        return subject is not None and subject.id == self.reader.id
+
+    @property
+    def subject(self) -> str:
+        """In the middle of a sentence."""
+        subject = self.named.subject
+        if subject is None:
+            return "an account that is gone"
+        return "you" if self.is_reader else subject.full_name
+
+    def whose(self, thing: str) -> str:
+        """`your API key`, `the API key of Build watcher`."""
+        return f"your {thing}" if self.is_reader else f"the {thing} of {self.subject}"
+
+    def their(self, thing: str) -> str:
+        """A thing of the actor's own: `your`, `their`."""
+        return f"{'your' if self.actor == 'You' else 'their'} {thing}"
+
+    def detail(self, name: str) -> str:
+        return str(self.named.record.details.get(name, ""))
+
+    @property
+    def origin(self) -> str:
+        """` from 10.0.0.7 by ZulipPython 0.9.1`."""
+        record = self.named.record
+        where = f" from {record.address}" if record.address else ""
+        return f"{where} by {client_name(record.client)}" if record.client else where
+
+
+def _regenerated(t: _Telling) -> str:
+    because = t.detail("because")
+    if because == "reactivated":
+        return f"{_capitalised(t.whose('API key'))} was replaced on reactivation."
+    if because == "new owner":
+        return f"{_capitalised(t.whose('API key'))} was replaced, for the bot has a new owner."
+    number = t.named.record.details.get("devices")
+    dropped = f", and {counted(number, 'mobile device')} logged out" if isinstance(number, int) and number else ""
+    return f"{t.actor} generated a new API key for {_reflexive(t)}; the old one stopped working{dropped}."
+
+
+def _reflexive(t: _Telling) -> str:
+    actor, subject = t.named.actor, t.named.subject
+    if actor is not None and subject is not None and actor.id == subject.id:
+        return "yourself" if t.actor == "You" else "themselves"
+    return t.subject
+
+
+def _session_closed(t: _Telling) -> str:
+    number = t.named.record.details.get("sessions")
+    return (
+        f"{t.actor} signed {counted(number, 'browser')} out." if isinstance(number, int) else f"{t.actor} signed out."
+    )
+
+
+def _session_refused(t: _Telling) -> str:
+    if t.detail("because") in ("USER_DEACTIVATED", "REALM_DEACTIVATED"):
+        return f"Somebody signed in to a deactivated account, {t.detail('email')}, and was refused."
+    if t.named.subject is None:
+        return f"Somebody tried to sign in as {t.detail('email')}, which is no account here."
+    return f"Somebody tried to sign in as {t.subject} with a wrong password."
+
+
+def _password_changed(t: _Telling) -> str:
+    if t.named.actor is None:
+        return f"{_capitalised(t.whose('password'))} was set anew by a link that came by mail."
+    return f"{t.actor} changed {t.their('password')}."
+
+
+def _invitation_created(t: _Telling) -> str:
+    if t.named.record.details.get("again"):
+        return f"{t.actor} invited {t.detail('email')} again."
+    return f"{t.actor} invited {t.detail('email')} as {t.detail('role')}."
+
+
+def _account_created(t: _Telling) -> str:
+    if t.named.actor is None or (t.named.subject is not None and t.named.actor.id == t.named.subject.id):
+        return f"{_capitalised(t.subject)} joined as {t.detail('role')}."
+    return f"{t.actor} added {t.subject} as {t.detail('role')}."
+
+
+def _bot_changed(t: _Telling) -> str:
+    names = {"full_name": "name", "short_name": "email", "payload_url": "endpoint URL", "interface": "message format"}
+    changed = t.named.record.details.get("changed")
+    parts = [names.get(str(part), str(part)) for part in changed] if isinstance(changed, list) else []
+    return f"{t.actor} changed the bot {t.subject}: {', '.join(parts)}." if parts else f"{t.actor} changed {t.subject}."
+
+
+def _realm_changed(t: _Telling) -> str:
+    names = {
+        "can_create_bots": "who may create bots",
+        "can_create_write_only_bots": "who may create incoming webhooks",
+        "can_invite": "who may invite people",
+    }
+    details = t.named.record.details
+    parts = [f"{names.get(key, key)}: {str(value).removeprefix('role:')}" for key, value in details.items()]
+    return f"{t.actor} changed the organization: {'; '.join(parts)}."
+
+
+_SENTENCES: Mapping[Event, Callable[[_Telling], str]] = {
+    Event.REALM_CREATED: lambda t: f"{t.actor} created the organization.",
+    Event.REALM_CHANGED: _realm_changed,
+    Event.REALM_MOVED: lambda t: (
+        f"{t.actor} moved the organization from {t.detail('from')} to {t.detail('to')}: "
+        "every zuliprc from before names the old address."
+    ),
+    Event.ACCOUNT_CREATED: _account_created,
+    Event.ACCOUNT_RENAMED: lambda t: f"{t.actor} changed the name {t.detail('from')} to {t.detail('to')}.",
+    Event.ACCOUNT_CHANGED: lambda t: f"{t.actor} changed {t.their('privacy settings')}.",
+    Event.ACCOUNT_ROLE_CHANGED: lambda t: (
+        f"{t.actor} changed the role of {t.subject} from {t.detail('from')} to {t.detail('to')}."
+    ),
+    Event.ACCOUNT_EMAIL_CHANGED: lambda t: f"{t.actor} changed {t.whose('email')}: every zuliprc names the old one.",
+    Event.ACCOUNT_DEACTIVATED: lambda t: f"{t.actor} deactivated {_reflexive(t)}; every use of the API key is refused.",
+    Event.ACCOUNT_REACTIVATED: lambda t: f"{t.actor} reactivated {t.subject}.",
+    Event.BOT_CREATED: lambda t: f"{t.actor} added the bot {t.subject}.",
+    Event.BOT_CHANGED: _bot_changed,
+    Event.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
+    Event.API_KEY_ISSUED: lambda t: f"{_capitalised(t.subject)} got a first API key.",
+    Event.API_KEY_FETCHED: lambda t: f"{_capitalised(t.whose('API key'))} was fetched with the password{t.origin}.",
+    Event.API_KEY_VIEWED: lambda t: f"{t.actor} looked at {t.whose('API key')}.",
+    Event.API_KEY_DOWNLOADED: lambda t: f"{t.actor} downloaded {t.whose('zuliprc')}.",
+    Event.API_KEY_REGENERATED: _regenerated,
+    Event.API_KEY_LATE_USE: lambda t: f"{_capitalised(t.whose('old key'))} is still being used{t.origin}.",
+    Event.SESSION_OPENED: lambda t: f"{t.actor} signed in.",
+    Event.SESSION_REFUSED: _session_refused,
+    Event.SESSION_CLOSED: _session_closed,
+    Event.PASSWORD_CONFIRMED: lambda t: f"{t.actor} gave {t.their('password')} again.",
+    Event.PASSWORD_REFUSED: lambda t: f"Somebody signed in as {t.subject} gave a wrong password.",
+    Event.PASSWORD_CHANGED: _password_changed,
+    Event.PASSWORD_RESET_REQUESTED: lambda t: (
+        f"Somebody asked for a new password for {t.detail('email') or t.subject}."
+    ),
+    Event.DEVICE_REGISTERED: lambda t: f"{t.actor} registered a mobile device.",
+    Event.DEVICE_REMOVED: lambda t: f"{t.actor} removed a mobile device.",
+    Event.INVITATION_CREATED: _invitation_created,
+    Event.INVITATION_REVOKED: lambda t: f"{t.actor} withdrew the invitation of {t.detail('email')}.",
+    Event.SECRETS_ROTATED: lambda t: f"{t.actor} rotated the server’s secrets; no key changed.",
+}
+
+
+def sentence(named: NamedRecord, reader: Account) -> str:
+    """What a record tells, to this reader."""
+    telling = _Telling(named, reader)
+    known = _SENTENCES.get(named.record.event)
+    return known(telling) if known else f"{telling.actor}: {named.record.event.value.replace(':', ' ')}."
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

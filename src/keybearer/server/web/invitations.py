@@ -1,0 +1,115 @@
+"""Invitations: sent, sent again, withdrawn; and the page on which somebody joins by one."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.permissions import may_invite_as
+from keybearer.server.services import accounts, invitations
+from keybearer.server.services.invitations import InvitationFailed
+from keybearer.server.web.notices import Notice
+from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+PAGE = "/organization/invitations/"
+
+
+async def show_open(visit: Visit) -> Response:
+    """The invitations that nobody has used yet."""
+    everybody = {account.id: account for account in await accounts.find_all(visit.context, visit.realm.id)}
+    return visit.render(
+        "invitations/table.html",
+        invitations=await invitations.find_open(visit.context, visit.actor),
+        people=everybody,
+        roles=_roles(visit),
+    )
+
+
+def _roles(visit: Visit) -> list[Role]:
+    return [role for role in Role if may_invite_as(visit.actor.account, role, visit.realm)]
+
+
+async def show_form(visit: Visit) -> Response:
+    """The form for an invitation."""
+    return _form(visit)
+
+
+def _form(visit: Visit, error: str | None = None) -> Response:
+    return visit.render(
+        "invitations/add.html",
+        status=400 if error else 200,
+        roles=_roles(visit),
+        emails=visit.text("emails"),
+        role=visit.text("role") or str(Role.MEMBER.value),
+        error=error,
+    )
+
+
+async def invite(visit: Visit) -> Response:
+    """Mail a link to each address."""
+    try:
+        role = Role(visit.number("role") or Role.MEMBER)
+        emails = invitations.split_emails(visit.form.get("emails", ""))
+        await invitations.invite(visit.context, visit.actor, emails, role=role)
+    except InvitationFailed as failure:
+        return _form(visit, _why(failure))
+    except ValueError:
+        return _form(visit, "Choose a role.")
+    except Refused as refusal:
+        return _form(visit, refusal_words(refusal))
+    return visit.redirect(PAGE, notice=Notice.INVITED)
+
+
+def _why(failure: InvitationFailed) -> str:
+    errors = failure.extra["errors"]
+    assert isinstance(errors, list)
+    reasons = "; ".join(f"{email}: {why.rstrip('.').lower()}" for email, why, _ in errors)
+    if failure.extra["sent_invitations"]:
+        return f"The others were invited, but not these. {reasons}."
+    return f"Nobody was invited. {reasons}."
+
+
+async def revoke(visit: Visit) -> Response:
+    """Withdraw an invitation."""
+    await invitations.revoke(visit.context, visit.actor, visit.id("invitation_id"))
+    return visit.redirect(PAGE, notice=Notice.INVITATION_REVOKED)
+
+
+async def resend(visit: Visit) -> Response:
+    """Mail a new link in place of the earlier one."""
+    await invitations.resend(visit.context, visit.actor, visit.id("invitation_id"))
+    return visit.redirect(PAGE, notice=Notice.INVITED_AGAIN)
+
+
+async def show_join(visit: Visit) -> Response:
+    """The form behind an invitation's link; or why there is none."""
+    invitation = await invitations.find(visit.context, visit.token())
+    if invitation is None:
+        return visit.render("invitations/over.html", status=404)
+    return visit.render("invitations/join.html", invitation=invitation, full_name="", error=None)
+
+
+async def join(visit: Visit) -> Response:
+    """Make the account and sign it in."""
+    invitation = await invitations.find(visit.context, visit.token())
+    if invitation is None:
+        return visit.render("invitations/over.html", status=404)
+    try:
+        signed_in = await invitations.accept(
+            visit.context,
+            visit.token(),
+            full_name=visit.text("full_name"),
+            password=visit.password("password"),
+            origin=visit.origin,
+        )
+    except Refused as refusal:
+        return visit.render(
+            "invitations/join.html",
+            status=400,
+            invitation=invitation,
+            full_name=visit.text("full_name"),
+            error=refusal_words(refusal),
+        )
+    return visit.sign_in(visit.redirect("/settings/account/", notice=Notice.JOINED), signed_in.token)

@@ -1,0 +1,55 @@
+"""The organization: who may do what in it."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.realms import SystemGroup
+from keybearer.server.services import realms
+from keybearer.server.services.realms import PolicyChange
+from keybearer.server.web.notices import Notice
+from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+GROUPS = (
+    SystemGroup.MEMBERS,
+    SystemGroup.MODERATORS,
+    SystemGroup.ADMINISTRATORS,
+    SystemGroup.OWNERS,
+    SystemGroup.NOBODY,
+)
+"""What a policy can be set to here. The wire knows full members too; new members are full ones at once."""
+
+
+async def show_policies(visit: Visit) -> Response:
+    """The policies."""
+    return _policies(visit)
+
+
+def _policies(visit: Visit, error: str | None = None) -> Response:
+    return visit.render("organization/policies.html", status=400 if error else 200, groups=GROUPS, error=error)
+
+
+async def change_policies(visit: Visit) -> Response:
+    """Change them."""
+    try:
+        wanted = PolicyChange(
+            can_create_bots=_group(visit, "can_create_bots"),
+            can_create_write_only_bots=_group(visit, "can_create_write_only_bots"),
+            can_invite=_group(visit, "can_invite"),
+        )
+        await realms.change_policies(visit.context, visit.actor, wanted)
+    except Refused as refusal:
+        return _policies(visit, refusal_words(refusal))
+    return visit.redirect("/organization/policies/", notice=Notice.POLICIES_SAVED)
+
+
+def _group(visit: Visit, name: str) -> SystemGroup | None:
+    number = visit.number(name)
+    if number is None:
+        return None
+    try:
+        return SystemGroup(number)
+    except ValueError:
+        raise Refused("There is no such group.") from None

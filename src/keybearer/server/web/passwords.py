@@ -1,0 +1,97 @@
+"""Passwords: change one's own, or choose a new one by a link that comes by mail."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.services import api_keys, passwords
+from keybearer.server.web.notices import Notice
+from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+NOT_EQUAL = "The two passwords are not the same."
+
+
+def _status(refusal: Refused) -> int:
+    return 429 if isinstance(refusal, TooManyAttempts) else 400
+
+
+async def show_change(visit: Visit) -> Response:
+    """The form for another password."""
+    return visit.render("account/password.html", error=None, replaces_key=False)
+
+
+async def change(visit: Visit) -> Response:
+    """Change the password and, where that is wished, replace the API key with it."""
+    replaces_key = visit.form.get("replace_key") == "on"
+    try:
+        _check_equal(visit)
+        await passwords.change_own(
+            visit.context, visit.actor, old=visit.password("old_password"), new=visit.password("new_password1")
+        )
+    except Refused as refusal:
+        return visit.render(
+            "account/password.html",
+            status=_status(refusal),
+            error=refusal_words(refusal),
+            replaces_key=replaces_key,
+        )
+    if replaces_key:
+        await api_keys.regenerate_own(visit.context, visit.actor)
+        return visit.redirect("/settings/account/", notice=Notice.PASSWORD_AND_KEY_CHANGED)
+    return visit.redirect("/settings/account/", notice=Notice.PASSWORD_CHANGED)
+
+
+def _check_equal(visit: Visit) -> None:
+    if visit.password("new_password1") != visit.password("new_password2"):
+        raise Refused(NOT_EQUAL)
+
+
+async def show_request(visit: Visit) -> Response:
+    """Ask for a link by mail."""
+    email = visit.caller.actor.account.delivery_email if visit.caller else ""
+    return visit.render("password/request.html", email=email, error=None)
+
+
+async def request(visit: Visit) -> Response:
+    """Send the link, if there is such an account; the answer is the same if there is none."""
+    email = visit.text("email")
+    try:
+        await passwords.request_reset(visit.context, email, visit.origin)
+    except Refused as refusal:
+        return visit.render("password/request.html", status=_status(refusal), email=email, error=refusal_words(refusal))
+    return visit.redirect("/accounts/password/reset/done/", status=302)
+
+
+async def show_requested(visit: Visit) -> Response:
+    """What happens now."""
+    return visit.render("password/requested.html")
+
+
+async def show_reset(visit: Visit) -> Response:
+    """The form behind the link; or why there is none, where the link is used or too old."""
+    account = await passwords.find_reset(visit.context, visit.token())
+    if account is None:
+        return visit.render("password/over.html", status=404)
+    return visit.render("password/reset.html", account=account, error=None)
+
+
+async def reset(visit: Visit) -> Response:
+    """Set the new password. Nobody is signed in by a link."""
+    account = await passwords.find_reset(visit.context, visit.token())
+    if account is None:
+        return visit.render("password/over.html", status=404)
+    try:
+        _check_equal(visit)
+        await passwords.reset(visit.context, visit.token(), visit.password("new_password1"), visit.origin)
+    except Refused as refusal:
+        return visit.render(
+            "password/reset.html", status=_status(refusal), account=account, error=refusal_words(refusal)
+        )
+    return visit.redirect("/accounts/password/done/", status=302)
+
+
+async def show_done(visit: Visit) -> Response:
+    """The new password is set."""
+    return visit.render("password/done.html")

@@ -1,0 +1,128 @@
+"""Users: the people of the organization, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.responses import Response
+
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.permissions import may_deactivate, may_give_role
+from keybearer.server.services import accounts
+from keybearer.server.web.notices import Notice
+from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
+
+PAGE = "/organization/users/"
+
+_SORT_KEYS = {
+    "name": lambda person: person.full_name.casefold(),
+    "email": lambda person: person.delivery_email.casefold(),
+    "role": lambda person: person.role,
+    "joined": lambda person: person.date_joined,
+}
+
+
+async def show_all(visit: Visit) -> Response:
+    """Everybody, filtered and sorted."""
+    everybody = await accounts.find_all(visit.context, visit.realm.id)
+    people = [account for account in everybody if not account.is_bot]
+    active = visit.query.get("status") != "deactivated"
+    text = visit.query.get("filter", "").strip()
+    sort = visit.query.get("sort", "name")
+    sort = sort if sort in _SORT_KEYS else "name"
+    descending = visit.query.get("order") == "descending"
+    chosen = [person for person in people if person.is_active is active and _has(person, text)]
+    return visit.render(
+        "users/table.html",
+        people=sorted(chosen, key=_SORT_KEYS[sort], reverse=descending),
+        has_any=any(person.is_active is active for person in people),
+        active=active,
+        text=text,
+        sort=sort,
+        descending=descending,
+        may_deactivate=lambda person: person.id != visit.actor.id and may_deactivate(visit.actor, person),
+    )
+
+
+def _has(person: Account, text: str) -> bool:
+    return text.casefold() in person.full_name.casefold() or text.casefold() in person.delivery_email.casefold()
+
+
+async def _find(visit: Visit) -> Account:
+    person = await accounts.find(visit.context, visit.actor.account, visit.id("account_id"))
+    if person.is_bot:
+        raise Refused("No such user")
+    return person
+
+
+async def manage(visit: Visit) -> Response:
+    """The panel of one person."""
+    return _panel(visit, await _find(visit))
+
+
+def _panel(visit: Visit, person: Account, error: str | None = None) -> Response:
+    return visit.render(
+        "users/manage.html",
+        status=400 if error else 200,
+        person=person,
+        roles=[role for role in Role if may_give_role(visit.actor.account, person, role)],
+        may_deactivate=person.id != visit.actor.id and may_deactivate(visit.actor, person),
+        values=visit.form,
+        error=error,
+    )
+
+
+async def save(visit: Visit) -> Response:
+    """Change a person's name and role."""
+    person = await _find(visit)
+    try:
+        await accounts.change_person(
+            visit.context,
+            visit.actor,
+            person.id,
+            full_name=visit.text("full_name"),
+            role=visit.number("role"),
+        )
+    except Refused as refusal:
+        return _panel(visit, person, refusal_words(refusal))
+    return visit.redirect(PAGE, notice=Notice.USER_SAVED)
+
+
+async def confirm_deactivation(visit: Visit) -> Response:
+    """What deactivating a person means."""
+    return await _deactivation(visit, await _find(visit))
+
+
+async def _deactivation(visit: Visit, person: Account, error: str | None = None) -> Response:
+    everybody = await accounts.find_all(visit.context, visit.realm.id)
+    return visit.render(
+        "users/deactivate.html",
+        status=400 if error else 200,
+        person=person,
+        bots=_active_bots(everybody, person),
+        comment=visit.text("comment"),
+        error=error,
+    )
+
+
+def _active_bots(everybody: Sequence[Account], person: Account) -> list[Account]:
+    return [account for account in everybody if account.bot_owner_id == person.id and account.is_active]
+
+
+async def deactivate(visit: Visit) -> Response:
+    """Deactivate a person, their bots too."""
+    person = await _find(visit)
+    try:
+        await accounts.deactivate_person(visit.context, visit.actor, person.id, comment=visit.text("comment"))
+    except Refused as refusal:
+        return await _deactivation(visit, person, refusal_words(refusal))
+    return visit.redirect(PAGE, notice=Notice.USER_DEACTIVATED)
+
+
+async def reactivate(visit: Visit) -> Response:
+    """Reactivate a person, with a new key."""
+    person = await _find(visit)
+    await accounts.reactivate(visit.context, visit.actor, person.id)
+    return visit.redirect(PAGE, notice=Notice.USER_REACTIVATED)
