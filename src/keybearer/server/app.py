@@ -54,9 +54,9 @@ class Application:
             ring = SecretRing.load(self._settings.secrets_file)
             context = Context(self._settings, database, ring)
             uses = UseRecorder(context)
-            keys = KeyAuthentication(KeyVerifier(database, ring), uses)
+            keys = KeyAuthentication(KeyVerifier(database, ring), uses, context.clock)
             limits = Limits(self._settings.api_limit, self._settings.failure_limit)
-            self._wire = Dispatcher(context, keys, limits, routes.paths())
+            self._wire = Dispatcher(context, keys, limits, routes.paths(for_development=self._settings.development))
             self._site = create_site(context)
             async with background(uses.run(), MailDelivery(context).run(), sweep_regularly(context)):
                 yield

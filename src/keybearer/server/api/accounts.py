@@ -4,21 +4,132 @@ from __future__ import annotations
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.profiles import profile
+from keybearer.server.api.description import INTEGER, array, boolean, choice, encoded, record, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
+from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.services import accounts
+
+COMMENT_MAX_LENGTH = 2000
 
 
 async def get_own(call: Call) -> Answer:
     """`GET users/me`."""
     account = call.actor.account
-    fields = profile(account, account, call.realm)
-    if not account.is_bot:
-        fields["profile_data"] = {}
-    return success(**fields, max_message_id=-1)
+    return success(**profile(account, account, call.realm, with_data=True), max_message_id=-1)
 
 
 async def get_all(call: Call) -> Answer:
     """`GET users`: everybody, the deactivated too."""
     viewer = call.actor.account
+    _read_gravatar(call)
+    with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
+    wanted = call.parameters.optional_integers("user_ids")
     members = await accounts.find_all(call.context, viewer.realm_id)
-    return success(members=[profile(account, viewer, call.realm) for account in members])
+    if wanted is not None:
+        members = [account for account in members if account.id in set(wanted)]
+    return success(members=[profile(account, viewer, call.realm, with_data=with_data) for account in members])
+
+
+async def get_one(call: Call) -> Answer:
+    """`GET users/{user_id}`."""
+    return _user(call, await accounts.find(call.context, call.actor.account, call.id("user_id")))
+
+
+async def get_by_email(call: Call) -> Answer:
+    """`GET users/{email}`."""
+    return _user(call, await accounts.find_by_email(call.context, call.actor.account, call.ids["email"]))
+
+
+def _user(call: Call, account: Account) -> Answer:
+    _read_gravatar(call)
+    with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
+    return success(user=profile(account, call.actor.account, call.realm, with_data=with_data))
+
+
+def _read_gravatar(call: Call) -> None:
+    """Avatars are drawn here, so whether the client would compute a Gravatar's address itself changes nothing."""
+    call.parameters.optional_boolean("client_gravatar")
+
+
+async def change(call: Call) -> Answer:
+    """`PATCH users/{user_id}`: name and role, for administrators."""
+    full_name = call.parameters.optional_text("full_name")
+    role = call.parameters.choice("role", tuple(role.value for role in Role))
+    await accounts.change_person(call.context, call.actor, call.id("user_id"), full_name=full_name, role=role)
+    return success()
+
+
+async def deactivate(call: Call) -> Answer:
+    """`DELETE users/{user_id}`, for administrators."""
+    comment = call.parameters.optional_text("deactivation_notification_comment", max_length=COMMENT_MAX_LENGTH)
+    await accounts.deactivate_person(call.context, call.actor, call.id("user_id"), comment=comment)
+    return success()
+
+
+async def deactivate_own(call: Call) -> Answer:
+    """`DELETE users/me`."""
+    await accounts.deactivate_own(call.context, call.actor)
+    return success()
+
+
+async def reactivate(call: Call) -> Answer:
+    """`POST users/{user_id}/reactivate`: people and bots."""
+    await accounts.reactivate(call.context, call.actor, call.id("user_id"))
+    return success()
+
+
+_ROLES = tuple(role.value for role in Role)
+_USER = record(PROFILE, optional=OPTIONAL)
+_GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here.")
+_PROFILE_FIELDS = boolean("include_custom_profile_fields", "Whether `profile_data` is wanted.")
+
+ENDPOINTS = (
+    Endpoint(
+        "GET users/me",
+        get_own,
+        "Who is asking.",
+        gives={**PROFILE, "max_message_id": INTEGER},
+        optional=OPTIONAL,
+        names_unsupported=False,
+    ),
+    Endpoint("DELETE users/me", deactivate_own, "Deactivate one's own account."),
+    Endpoint(
+        "GET users",
+        get_all,
+        "Everybody, bots and the deactivated too.",
+        takes=(_GRAVATAR, _PROFILE_FIELDS, encoded("user_ids", "Only these ", array(INTEGER))),
+        gives={"members": array(_USER)},
+    ),
+    Endpoint(
+        "GET users/{user_id}",
+        get_one,
+        "One account.",
+        takes=(_GRAVATAR, _PROFILE_FIELDS),
+        gives={"user": _USER},
+    ),
+    Endpoint(
+        "PATCH users/{user_id}",
+        change,
+        "Rename an account or change its role.",
+        takes=(text("full_name", "The new name."), choice("role", "The new role.", _ROLES)),
+    ),
+    Endpoint(
+        "DELETE users/{user_id}",
+        deactivate,
+        "Deactivate a person: key and sessions are refused from then on, their bots too.",
+        takes=(text("deactivation_notification_comment", "Sent to the person by mail.", max_length=2000),),
+    ),
+    Endpoint(
+        "GET users/{email}",
+        get_by_email,
+        "One account by its address.",
+        takes=(_GRAVATAR, _PROFILE_FIELDS),
+        gives={"user": _USER},
+    ),
+    Endpoint(
+        "POST users/{user_id}/reactivate",
+        reactivate,
+        "Reactivate a person or a bot. It gets a new API key: the old one stays dead.",
+    ),
+)

@@ -2,67 +2,115 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import formatdate
 
 import msgspec
 from starlette.types import Send
 
 from keybearer.server.domain.errors import Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.limits import Quota
 from keybearer.server.middleware.csrf import CSRFFailed
 
-JSON = (b"content-type", b"application/json")
-NEVER_CACHE = (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private")
-VARY = (b"vary", b"Accept-Language, Cookie")
+Header = tuple[bytes, bytes]
+
+JSON = b"application/json"
+HTML = b"text/html; charset=utf-8"
 
 _encode = msgspec.json.Encoder().encode
+
+_ALWAYS: tuple[Header, ...] = (
+    # Every answer, and not only Zulip's successes: nothing that may hold a key or a name lies about in a cache.
+    (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
+    (b"content-language", b"en"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+_ANYWHERE: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-headers", b"Authorization"),
+    (b"access-control-allow-methods", b"GET, POST, DELETE, PUT, PATCH, HEAD"),
+)
+"""Under `/api` browsers let any page read an answer, as in Zulip: a page elsewhere has no key to ask with."""
+
+BY_KEY: tuple[Header, ...] = (*_ALWAYS, *_ANYWHERE, (b"vary", b"Accept-Language"))
+API: tuple[Header, ...] = (*_ALWAYS, *_ANYWHERE, (b"vary", b"Accept-Language, Cookie"))
+WEB: tuple[Header, ...] = (*_ALWAYS, (b"vary", b"Accept-Language, Cookie"))
+TRANSPORT_SECURITY: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent back. `headers` come in the form that ASGI wants: lower-case names, bytes."""
+    """What is sent back: fields of a JSON object, or bytes as they are. `quota` is what a limit leaves."""
 
     status: int
-    body: bytes
-    headers: Sequence[tuple[bytes, bytes]] = (JSON, NEVER_CACHE)
+    content: Mapping[str, object] | bytes
+    headers: tuple[Header, ...] = ()
+    quota: Quota | None = None
+    content_type: bytes = JSON
+
+    def with_quota(self, quota: Quota | None) -> Answer:
+        """The same answer, telling of one more limit."""
+        return self if quota is None else replace(self, quota=quota.merged(self.quota))
+
+    def naming(self, unsupported: Sequence[str]) -> Answer:
+        """The same success, naming the parameters that nobody understood."""
+        assert isinstance(self.content, Mapping)
+        return replace(self, content={**self.content, "ignored_parameters_unsupported": unsupported})
 
 
 def success(**fields: object) -> Answer:
     """Zulip's envelope for what went well."""
-    return Answer(200, _encode({"result": "success", "msg": "", **fields}) + b"\n")
+    return Answer(200, {"result": "success", "msg": "", **fields})
 
 
 def failure(status: int, message: str, code: str, extra: Mapping[str, object] | None = None) -> Answer:
     """Zulip's envelope for what did not."""
-    return Answer(status, _encode({"result": "error", "msg": message, **(extra or {}), "code": code}) + b"\n")
+    return Answer(status, {"result": "error", "msg": message, **(extra or {}), "code": code})
 
 
 def method_not_allowed(allowed: Sequence[str]) -> Answer:
-    """Zulip's 405. Its body has no final newline."""
+    """Zulip's 405: its body has no final newline, and is JSON by another name."""
     body = _encode({"result": "error", "msg": "Method Not Allowed", "allowed_methods": list(allowed)})
-    return Answer(405, body, (JSON, (b"allow", ", ".join(allowed).encode())))
+    return Answer(405, body, ((b"allow", ", ".join(allowed).encode()),), content_type=HTML)
 
 
 def options(allowed: Sequence[str]) -> Answer:
     """The answer to OPTIONS, which asks for no authentication."""
-    return Answer(204, b"", ((b"allow", ", ".join(sorted(allowed)).encode()), (b"content-length", b"0")))
+    return Answer(204, b"", ((b"allow", ", ".join(sorted(allowed)).encode()),), content_type=HTML)
 
 
 def internal_error() -> Answer:
     """Zulip's 500. Its body has no final newline."""
-    return Answer(500, _encode({"result": "error", "msg": "Internal server error"}), (JSON, NEVER_CACHE))
+    return Answer(500, _encode({"result": "error", "msg": "Internal server error"}))
+
+
+def bad_host() -> Answer:
+    """The plain page for a request that names no host that can be."""
+    return Answer(400, b"<!doctype html>\n<title>Bad Request</title>\n<h1>Bad Request (400)</h1>\n", content_type=HTML)
+
+
+def redirect(path: str) -> Answer:
+    """The way to a page, for somebody who asked with a browser."""
+    return Answer(302, b"", ((b"location", path.encode("ascii")),), content_type=HTML)
 
 
 def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     """The answer to what a rule forbids; `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
-    answer = failure(status, error.message, error.code, error.extra)
-    headers = [JSON, NEVER_CACHE]
+    headers: list[Header] = []
     if isinstance(error, TooManyAttempts):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if status == 401 and challenge is not None:
         headers.append((b"www-authenticate", challenge + b' realm="zulip"'))
-    return Answer(status, answer.body, headers)
+    answer = failure(status, error.wire_message, error.code, error.extra)
+    return replace(answer, headers=tuple(headers), quota=error.quota)
+
+
+class TooLarge(Refused):
+    """A request that is larger than any that the wire has a use for (status 413)."""
 
 
 def _status(error: Refused) -> int:
@@ -72,13 +120,47 @@ def _status(error: Refused) -> int:
         return 429
     if isinstance(error, CSRFFailed):
         return 403
+    if isinstance(error, TooLarge):
+        return 413
     return 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
 
 
-async def send_answer(send: Send, answer: Answer, *, with_body: bool = True) -> None:
-    """Send an answer; without its body, but with the body's length, to a HEAD request."""
-    headers = list(answer.headers)
+async def send_answer(send: Send, answer: Answer, headers: tuple[Header, ...], *, with_body: bool = True) -> None:
+    """Send an answer with the headers that all of its kind have; to HEAD without its body, but with the length."""
+    content = answer.content
+    body = content if isinstance(content, bytes) else _encode(content) + b"\n"
+    everything = [
+        (b"content-type", answer.content_type),
+        *headers,
+        (b"expires", _http_date(int(time.time()))),
+        *answer.headers,
+    ]
     if answer.status != 204:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body if with_body else b""})
+        everything.append((b"content-length", str(len(body)).encode()))
+    quota = answer.quota
+    if quota is not None:
+        everything += (
+            (b"x-ratelimit-limit", str(quota.limit).encode()),
+            (b"x-ratelimit-remaining", str(quota.remaining).encode()),
+            (b"x-ratelimit-reset", str(quota.reset).encode()),
+        )
+    await send({"type": "http.response.start", "status": answer.status, "headers": everything})
+    await send({"type": "http.response.body", "body": body if with_body else b""})
+
+
+class _HTTPDate:
+    """The date of the current second, formatted once a second."""
+
+    __slots__ = ("_second", "_text")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = b""
+
+    def __call__(self, second: int) -> bytes:
+        if second != self._second:
+            self._second, self._text = second, formatdate(second, usegmt=True).encode()
+        return self._text
+
+
+_http_date = _HTTPDate()

@@ -5,32 +5,89 @@ from __future__ import annotations
 from keybearer.secret import Secret
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
+from keybearer.server.api.description import API_KEY, EMAIL, INTEGER, Schema, boolean, text
+from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import is_email
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services import api_keys, realms, sessions
+
+USERNAME = text("username", "The account's email address.", required=True)
+FETCHED: dict[str, Schema] = {"api_key": API_KEY, "email": EMAIL, "user_id": INTEGER}
+"""What fetching a key gives."""
+
+_PASSWORD = text("password", "The person's password.", required=True)
+
+
+async def check_subdomain(call: Call) -> None:
+    """Raise Refused where the request is for a host that no organization lives at."""
+    realm = await realms.find(call.context)
+    if not realm.answers_for(call.host):
+        raise Refused("Invalid subdomain", code="NONEXISTENT_SUBDOMAIN")
 
 
 async def fetch(call: Call) -> Answer:
     """`POST fetch_api_key`: email and password for the key, for apps that sign in."""
     username, password = call.parameters.text("username"), Secret(call.parameters.text("password"))
-    realm = await realms.find(call.context)
-    if not realm.answers_for(call.host):
-        raise Refused("Invalid subdomain", code="NONEXISTENT_SUBDOMAIN")
-    if not is_email(username):
+    await check_subdomain(call)
+    if not is_email(username.strip()):
         raise Refused("Enter a valid email address.")
-    issued = await sessions.fetch_key(call.context, username, password, call.origin)
-    return success(api_key=issued.api_key.reveal(), email=issued.account.delivery_email, user_id=issued.account.id)
+    fetched = await sessions.fetch_key(call.context, username, password, call.origin)
+    account = fetched.issued.account
+    return success(
+        api_key=fetched.issued.api_key.reveal(), email=account.delivery_email, user_id=account.id
+    ).with_quota(fetched.quota)
+
+
+async def fetch_by_token(call: Call) -> Answer:
+    """`POST jwt/fetch_api_key`: for organizations that let another system sign people in. Ours do not."""
+    call.parameters.text("token")
+    call.parameters.optional_boolean("include_profile")
+    await check_subdomain(call)
+    raise Refused("JWT authentication is not enabled for this organization")
 
 
 async def fetch_own(call: Call) -> Answer:
     """`POST /json/fetch_api_key`: a signed-in person gives the password again."""
     password = Secret(call.parameters.optional_text("password") or "")
-    await sessions.confirm_password(call.context, call.actor, password)
+    quota = await sessions.confirm_password(call.context, call.actor, password)
     issued = await api_keys.reveal_own(call.context, call.actor)
-    return success(api_key=issued.api_key.reveal(), email=issued.account.delivery_email)
+    return success(api_key=issued.api_key.reveal(), email=issued.account.delivery_email).with_quota(quota)
 
 
 async def regenerate_own(call: Call) -> Answer:
     """`POST users/me/api_key/regenerate`: the old key authenticates the call that ends it."""
     issued = await api_keys.regenerate_own(call.context, call.actor)
     return success(api_key=issued.api_key.reveal())
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST fetch_api_key",
+        fetch,
+        "Fetch a person's API key with their password.",
+        takes=(USERNAME, _PASSWORD),
+        gives=FETCHED,
+    ),
+    Endpoint(
+        "POST jwt/fetch_api_key",
+        fetch_by_token,
+        "Refused: this organization lets no other system sign people in.",
+        takes=(
+            text("token", "A JSON Web Token.", required=True),
+            boolean("include_profile", "Whether the profile is wanted too."),
+        ),
+    ),
+    Endpoint(
+        "POST json/fetch_api_key",
+        fetch_own,
+        "Show one's own API key, after the password.",
+        takes=(text("password", "The person's password."),),
+        gives={"api_key": API_KEY, "email": EMAIL},
+    ),
+    Endpoint(
+        "POST users/me/api_key/regenerate",
+        regenerate_own,
+        "Replace one's own API key. The old one is dead at once, and so are all device registrations.",
+        gives={"api_key": API_KEY},
+    ),
+)

@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
+from keybearer.server.api.description import (
+    API_KEY,
+    BOOLEAN,
+    EMAIL,
+    INTEGER,
+    NULL,
+    STRING,
+    Schema,
+    array,
+    choice,
+    encoded,
+    integer,
+    nullable,
+    record,
+    text,
+)
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.parameters import Parameters
 from keybearer.server.api.profiles import avatar_url
-from keybearer.server.domain.bots import BotType, ServiceInterface
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.bots import BotType, ServiceInterface, checked_payload_url
+from keybearer.server.domain.errors import Refused
 from keybearer.server.services import api_keys, bots
-from keybearer.server.services.bots import NewBot
+from keybearer.server.services.bots import BotChange, NewBot
+
+_DEFAULTS: dict[str, object] = {
+    "default_sending_stream": None,
+    "default_events_register_stream": None,
+    "default_all_public_streams": False,
+}
 
 
 async def get_own(call: Call) -> Answer:
@@ -20,9 +46,7 @@ async def get_own(call: Call) -> Answer:
                 "full_name": key.account.full_name,
                 "api_key": key.api_key.reveal(),
                 "avatar_url": avatar_url(key.account),
-                "default_sending_stream": None,
-                "default_events_register_stream": None,
-                "default_all_public_streams": False,
+                **_DEFAULTS,
             }
             for key in issued
         ]
@@ -32,26 +56,71 @@ async def get_own(call: Call) -> Answer:
 async def create(call: Call) -> Answer:
     """`POST bots`."""
     parameters = call.parameters
-    issued = await bots.create(
-        call.context,
-        call.actor,
-        NewBot(
-            full_name=parameters.text("full_name"),
-            short_name=parameters.text("short_name"),
-            bot_type=parameters.integer("bot_type", BotType.GENERIC),
-            payload_url=parameters.optional_json_text("payload_url"),
-            service_name=parameters.optional_text("service_name"),
-            interface=parameters.integer("interface_type", ServiceInterface.GENERIC),
-        ),
+    new = NewBot(
+        full_name=parameters.text("full_name"),
+        short_name=parameters.text("short_name"),
+        bot_type=parameters.integer("bot_type", BotType.GENERIC),
+        payload_url=_payload_url(parameters, "payload_url"),
+        service_name=parameters.optional_text("service_name", max_length=100),
+        interface=parameters.integer("interface_type", ServiceInterface.GENERIC),
     )
+    parameters.optional_dict("config_data")  # only embedded bots have a configuration
+    _refuse_channels(parameters)
+    if len(parameters.files) > 1:
+        raise Refused("You may only upload one file at a time")
+    issued = await bots.create(call.context, call.actor, new)
     return success(
         user_id=issued.account.id,
         api_key=issued.api_key.reveal(),
         avatar_url=avatar_url(issued.account),
-        default_sending_stream=None,
-        default_events_register_stream=None,
-        default_all_public_streams=False,
+        **_DEFAULTS,
     )
+
+
+async def change(call: Call) -> Answer:
+    """`PATCH bots/{bot_id}`."""
+    parameters = call.parameters
+    wanted = BotChange(
+        full_name=parameters.optional_text("full_name"),
+        short_name=parameters.optional_text("short_name"),
+        role=parameters.choice("role", tuple(role.value for role in Role)),
+        owner_id=parameters.optional_integer("bot_owner_id"),
+        payload_url=_payload_url(parameters, "service_payload_url"),
+        interface=parameters.optional_integer("service_interface"),
+    )
+    parameters.optional_dict("config_data")
+    _refuse_channels(parameters)
+    if len(parameters.files) > 1:
+        raise Refused("You may only upload one file at a time")
+    details = await bots.change_bot(call.context, call.actor, call.id("bot_id"), wanted)
+    service = details.service
+    return success(
+        full_name=details.account.full_name,
+        avatar_url=avatar_url(details.account),
+        service_interface=ServiceInterface.GENERIC if service is None else service.interface,
+        service_payload_url=None if service is None else service.base_url,
+        config_data=None,
+        **_DEFAULTS,
+        bot_owner=None if details.owner is None else details.owner.delivery_email,
+    )
+
+
+def _payload_url(parameters: Parameters, name: str) -> str | None:
+    url = parameters.optional_json_text(name)
+    return None if url is None else checked_payload_url(url, name=name)
+
+
+def _refuse_channels(parameters: Parameters) -> None:
+    for name in ("default_sending_stream", "default_events_register_stream"):
+        channel = parameters.optional_text(name)
+        if channel:
+            raise Refused(f"Invalid channel name '{channel}'")
+
+
+async def deactivate(call: Call) -> Answer:
+    """`DELETE bots/{bot_id}`."""
+    await bots.deactivate(call.context, call.actor, call.id("bot_id"))
+    return success()
 
 
 async def get_key(call: Call) -> Answer:
@@ -64,3 +133,72 @@ async def regenerate_key(call: Call) -> Answer:
     """`POST bots/{bot_id}/api_key/regenerate`."""
     issued = await api_keys.regenerate_bot(call.context, call.actor, call.id("bot_id"))
     return success(api_key=issued.api_key.reveal())
+
+
+_ROLES = tuple(role.value for role in Role)
+_PARAMETERS = (
+    encoded("config_data", "The configuration of an embedded bot.", {"type": "object"}),
+    text("default_sending_stream", "Not supported: ours have no such channels."),
+    text("default_events_register_stream", "Not supported: ours have no such channels."),
+)
+_DEFAULTS_SHAPE: dict[str, Schema] = {
+    "default_sending_stream": NULL,
+    "default_events_register_stream": NULL,
+    "default_all_public_streams": BOOLEAN,
+}
+_BOT = record({"username": EMAIL, "full_name": STRING, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE})
+
+ENDPOINTS = (
+    Endpoint(
+        "GET bots",
+        get_own,
+        "One's own active bots, with their API keys.",
+        gives={"bots": array(_BOT)},
+    ),
+    Endpoint(
+        "POST bots",
+        create,
+        "Make a bot.",
+        takes=(
+            text("full_name", "Its name.", required=True),
+            text("short_name", "What its address begins with, before `-bot@`.", required=True),
+            integer("bot_type", "1 generic, 2 incoming webhook, 3 outgoing webhook."),
+            encoded("payload_url", "Where an outgoing webhook posts to.", STRING),
+            text("service_name", "What an outgoing webhook is called.", max_length=100),
+            integer("interface_type", "How an outgoing webhook's payload looks: 1 generic, 2 Slack."),
+            *_PARAMETERS,
+        ),
+        gives={"user_id": INTEGER, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE},
+    ),
+    Endpoint(
+        "PATCH bots/{bot_id}",
+        change,
+        "Change a bot. A new owner gets a new API key.",
+        takes=(
+            text("full_name", "Its name."),
+            text("short_name", "What its address begins with, before `-bot@`."),
+            choice("role", "Its role.", _ROLES),
+            integer("bot_owner_id", "Who owns it from now on."),
+            encoded("service_payload_url", "Where an outgoing webhook posts to.", STRING),
+            integer("service_interface", "How an outgoing webhook's payload looks: 1 generic, 2 Slack."),
+            *_PARAMETERS,
+        ),
+        gives={
+            "full_name": STRING,
+            "avatar_url": STRING,
+            "service_interface": INTEGER,
+            "service_payload_url": nullable(STRING),
+            "config_data": NULL,
+            **_DEFAULTS_SHAPE,
+            "bot_owner": nullable(EMAIL),
+        },
+    ),
+    Endpoint("DELETE bots/{bot_id}", deactivate, "Deactivate a bot."),
+    Endpoint("GET bots/{bot_id}/api_key", get_key, "A bot's API key.", gives={"api_key": API_KEY}),
+    Endpoint(
+        "POST bots/{bot_id}/api_key/regenerate",
+        regenerate_key,
+        "Replace a bot's API key. The old one is dead at once.",
+        gives={"api_key": API_KEY},
+    ),
+)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from keybearer.server.api.answers import Answer
-from keybearer.server.api.parameters import Parameters
+from keybearer.server.api.parameters import LARGEST, Parameters
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.realms import Realm
 from keybearer.server.middleware.authentication import Caller
@@ -15,11 +15,15 @@ from keybearer.server.services.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call: `host` is what the client asked for, `ids` are the numbers and names out of the path."""
+    """The call: `host` is what the client asked for, `ids` are the numbers and names out of the path.
+
+    `scheme` is that of the connection, or of the one to a trusted proxy.
+    """
 
     context: Context
     origin: Origin
     host: str
+    scheme: str
     parameters: Parameters
     ids: Mapping[str, str] = field(default_factory=dict)
     caller: Caller | None = None
@@ -37,8 +41,9 @@ class Call:
         return self.caller.realm
 
     def id(self, name: str) -> int:
-        """A number out of the path."""
-        return int(self.ids[name])
+        """A number out of the path; 0, which nothing has as its id, where it is larger than any id."""
+        digits = self.ids[name]
+        return int(digits) if len(digits) < 11 and int(digits) <= LARGEST else 0
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from typing import final
+from urllib.parse import quote
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 
+from keybearer.server.api import answers
 from keybearer.server.api.answers import (
     Answer,
+    bad_host,
     internal_error,
     method_not_allowed,
     options,
+    redirect,
     refusal,
-    send_answer,
 )
 from keybearer.server.api.call import Call
-from keybearer.server.api.endpoints import Endpoint, Path, Paths
-from keybearer.server.api.parameters import Parameters, read_parameters
+from keybearer.server.api.endpoints import API, WEB, Endpoint, Path, Paths
+from keybearer.server.api.parameters import Disconnected, Parameters, read_parameters
 from keybearer.server.domain.actors import Origin
-from keybearer.server.domain.errors import Refused, TooManyAttempts, Unauthenticated
-from keybearer.server.domain.permissions import Way, check
+from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.permissions import Way, check, check_entry
+from keybearer.server.domain.realms import host_name
 from keybearer.server.middleware import csrf
-from keybearer.server.middleware.authentication import Caller, KeyAuthentication, authenticate_session
-from keybearer.server.middleware.limits import Limits, Quota
-from keybearer.server.middleware.origins import header, origin_of, scheme_of
+from keybearer.server.middleware.authentication import (
+    SESSION_COOKIE,
+    Caller,
+    KeyAuthentication,
+    authenticate_session,
+    cookie_header,
+    cookie_name,
+    cookies,
+)
+from keybearer.server.middleware.limits import Limits
+from keybearer.server.middleware.origins import header, origin_of, prefers_html, scheme_of
 from keybearer.server.services.context import Context
 
 API_PREFIX = "/api/v1/"
-JSON_PREFIX = "/json/"
+WEB_PREFIX = "/json/"
 
 _log = logging.getLogger(__name__)
-_NOT_LOGGED_IN = "Not logged in: API authentication or user session required"
 
 
+class NotLoggedIn(Unauthenticated):
+    """Nobody said who is asking."""
+
+    def __init__(self) -> None:
+        super().__init__("Not logged in: API authentication or user session required")
+
+
+@final
 class Dispatcher:
     """The ASGI application of everything below `/api/v1/` and `/json/`."""
 
@@ -43,110 +62,147 @@ class Dispatcher:
         self._keys = keys
         self._limits = limits
         self._paths = paths
+        self._proxies = context.settings.trusted_proxies
 
     def find(self, path: str) -> tuple[Path, dict[str, str]] | None:
         """The endpoints at a path; None where the wire has nothing there."""
         if path.startswith(API_PREFIX):
-            return self._paths.find(path[len(API_PREFIX) :], Way.KEY | Way.NOBODY)
-        if path.startswith(JSON_PREFIX):
-            return self._paths.find(path[len(JSON_PREFIX) :], Way.SESSION)
+            return self._paths.find(path[len(API_PREFIX) :], API)
+        if path.startswith(WEB_PREFIX):
+            return self._paths.find(path[len(WEB_PREFIX) :], WEB)
         return None
 
     async def answer(self, found: tuple[Path, dict[str, str]], scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to a path that `find` knows."""
         path, ids = found
-        method: str = scope["method"]
+        request = _Request(self, scope)
         try:
-            answer = await self._answer(path, ids, scope, receive)
+            answer = await request.answer(path, ids, receive)
+        except Disconnected:
+            return
         except Exception:  # noqa: BLE001  whatever it is, the client gets Zulip's 500 and the log the trace
-            _log.exception("%s %s failed", method, path.pattern)
+            _log.exception("%s %s failed", scope["method"], path.pattern)
             answer = internal_error()
-        await send_answer(send, answer, with_body=method != "HEAD")
+        await answers.send_answer(send, answer, request.headers(), with_body=scope["method"] != "HEAD")
 
-    async def _answer(self, path: Path, ids: dict[str, str], scope: Scope, receive: Receive) -> Answer:
-        by_key = scope["path"].startswith(API_PREFIX)
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        parameters: Parameters | None = None
-        try:
-            if method == "OPTIONS" and not path.is_open:
-                return options(path.methods)
-            if method == "POST" or (scope["query_string"] and method != "GET"):
-                parameters = await read_parameters(scope, receive)
-                method = path.overridden(method, parameters)
-            endpoint = path.endpoints.get(method)
-            if endpoint is None:
-                return method_not_allowed(path.methods)
-            if parameters is None:
-                parameters = await read_parameters(scope, receive)
-            return await self._call(endpoint, ids, parameters, scope, by_key=by_key)
-        except Refused as error:
-            return refusal(error, challenge=_challenge(by_key))
-
-    async def _call(
-        self, endpoint: Endpoint, ids: dict[str, str], parameters: Parameters, scope: Scope, *, by_key: bool
-    ) -> Answer:
-        origin = origin_of(scope, self._context.settings.trusted_proxies)
-        host = header(scope, b"host") or ""
-        quota: Quota | None = None
-        caller: Caller | None = None
-        if not endpoint.rule.ways & Way.NOBODY:
-            if by_key:
-                caller = await self._caller_by_key(scope, host, origin)
-            else:
-                caller = await self._caller_by_session(scope, host, origin, parameters)
-            check(endpoint.rule, caller.actor.account)
-            quota, allowed = self._limits.count_call(caller.actor.id)
-            if not allowed:
-                wait = self._limits.seconds_left(caller.actor.id)
-                return _with_quota(refusal(TooManyAttempts("API usage exceeded rate limit", retry_after=wait)), quota)
-        call = Call(self._context, origin, host, parameters, ids, caller)
-        try:
-            answer = await endpoint.handler(call)
-        except Refused as error:
-            answer = refusal(error, challenge=None if caller is None else _challenge(by_key))
-        if answer.status == 200 and endpoint.names_unsupported and parameters.unsupported:
-            answer = _naming(answer, parameters.unsupported)
-        return answer if quota is None else _with_quota(answer, quota)
-
-    async def _caller_by_key(self, scope: Scope, host: str, origin: Origin) -> Caller:
+    async def authenticate(self, scope: Scope, host: str, origin: Origin) -> Caller:
+        """Who calls by key. A failure that is one too many from its address is told as that, in its place."""
         authorization = header(scope, b"authorization")
         if authorization is None:
-            raise Unauthenticated(_NOT_LOGGED_IN)
+            raise NotLoggedIn
         try:
             return await self._keys.authenticate(authorization, host, origin)
         except Unauthenticated:
-            self._limits.count_failure(origin.address)
+            self._limits.count_failure(origin.network)
             raise
 
-    async def _caller_by_session(self, scope: Scope, host: str, origin: Origin, parameters: Parameters) -> Caller:
-        scheme = scheme_of(scope, self._context.settings.trusted_proxies)
-        caller = await authenticate_session(self._context, scope, scheme, origin)
+    @property
+    def context(self) -> Context:
+        """The parts that handlers work with."""
+        return self._context
+
+    @property
+    def limits(self) -> Limits:
+        """What counts the calls."""
+        return self._limits
+
+    def scheme(self, scope: Scope) -> str:
+        """`http` or `https`, as the client sees it."""
+        return scope["scheme"] if not self._proxies else scheme_of(scope, self._proxies)
+
+    def origin(self, scope: Scope) -> Origin:
+        """Where the request comes from."""
+        return origin_of(scope, self._proxies)
+
+
+@final
+class _Request:
+    """One request on its way. What is learnt on it decides which headers every answer of its kind has."""
+
+    __slots__ = ("_by_key", "_caller", "_dispatcher", "_scheme", "_scope")
+
+    def __init__(self, dispatcher: Dispatcher, scope: Scope) -> None:
+        self._dispatcher = dispatcher
+        self._scope = scope
+        self._scheme = dispatcher.scheme(scope)
+        self._by_key = scope["path"].startswith(API_PREFIX)
+        self._caller: Caller | None = None
+
+    def headers(self) -> tuple[answers.Header, ...]:
+        """The headers that all answers of this kind have."""
+        headers = answers.WEB
+        if self._by_key:
+            headers = answers.API if self._caller is None else answers.BY_KEY
+        return headers if self._scheme != "https" else (*headers, answers.TRANSPORT_SECURITY)
+
+    async def answer(self, path: Path, ids: dict[str, str], receive: Receive) -> Answer:
+        """The answer, a refusal included. Raises only for what nobody foresaw."""
+        try:
+            return await self._answer(path, ids, receive)
+        except NotLoggedIn as error:
+            if prefers_html(self._scope):
+                return redirect(f"/login/?next={quote(self._scope['path'], safe='/')}")
+            return self._without_session(refusal(error, challenge=self._challenge))
+        except Refused as error:
+            return refusal(error, challenge=self._challenge)
+
+    async def _answer(self, path: Path, ids: dict[str, str], receive: Receive) -> Answer:
+        scope = self._scope
+        host = header(scope, b"host") or ""
+        if host_name(host) is None:
+            return bad_host()
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method == "OPTIONS" and not path.is_open:
+            return options(path.methods)
+        parameters = await read_parameters(scope, receive)
+        endpoint = path.endpoints.get(path.meant(method, parameters))
+        if endpoint is None:
+            return method_not_allowed(path.methods)
+        return await self._call(endpoint, ids, parameters, host)
+
+    async def _call(self, endpoint: Endpoint, ids: dict[str, str], parameters: Parameters, host: str) -> Answer:
+        dispatcher, rule = self._dispatcher, endpoint.rule
+        origin = dispatcher.origin(self._scope)
+        quota: Quota | None = None
+        if not rule.ways & Way.NOBODY:
+            caller = await self._authenticate(parameters, host, origin)
+            check_entry(rule, caller.actor.account)
+            self._caller = caller
+            quota = dispatcher.limits.count_call(caller.actor.id)
+        try:
+            if self._caller is not None:
+                check(rule, self._caller.actor.account)
+            answer = await endpoint.handler(
+                Call(dispatcher.context, origin, host, self._scheme, parameters, ids, self._caller)
+            )
+        except Refused as error:
+            return refusal(error, challenge=None if self._caller is None else self._challenge).with_quota(quota)
+        if endpoint.names_unsupported:
+            unsupported = parameters.unsupported
+            if unsupported:
+                answer = answer.naming(unsupported)
+        return answer if quota is None else answer.with_quota(quota)
+
+    async def _authenticate(self, parameters: Parameters, host: str, origin: Origin) -> Caller:
+        if self._by_key:
+            return await self._dispatcher.authenticate(self._scope, host, origin)
+        caller = await authenticate_session(self._dispatcher.context, self._scope, self._scheme, origin)
         if caller is None:
-            raise Unauthenticated(_NOT_LOGGED_IN)
-        if scope["method"] not in ("GET", "HEAD"):
-            csrf.check(scope, scheme, parameters.optional_text(csrf.FIELD))
+            raise NotLoggedIn
+        if self._scope["method"] not in ("GET", "HEAD"):
+            csrf.check(self._scope, self._scheme, parameters.peek(csrf.FIELD))
         if not caller.realm.answers_for(host):
             raise Refused("Account is not associated with this subdomain")
         return caller
 
+    @property
+    def _challenge(self) -> bytes:
+        return b"Basic" if self._by_key else b"Session"
 
-def _challenge(by_key: bool) -> bytes:
-    return b"Basic" if by_key else b"Session"
-
-
-def _with_quota(answer: Answer, quota: Quota) -> Answer:
-    return replace(
-        answer,
-        headers=(
-            *answer.headers,
-            (b"x-ratelimit-limit", str(quota.limit).encode()),
-            (b"x-ratelimit-remaining", str(quota.remaining).encode()),
-            (b"x-ratelimit-reset", str(quota.reset).encode()),
-        ),
-    )
-
-
-def _naming(answer: Answer, unsupported: list[str]) -> Answer:
-    body = msgspec.json.decode(answer.body)
-    body["ignored_parameters_unsupported"] = unsupported
-    return replace(answer, body=msgspec.json.encode(body) + b"\n")
+    def _without_session(self, answer: Answer) -> Answer:
+        """The answer, taking a session's cookie away that is good for nothing."""
+        name = cookie_name(SESSION_COOKIE, self._scheme)
+        if self._by_key or name not in cookies(self._scope):
+            return answer
+        gone = (b"set-cookie", cookie_header(SESSION_COOKIE, "", self._scheme, max_age=0))
+        return Answer(answer.status, answer.content, (*answer.headers, gone))

@@ -7,20 +7,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keybearer.server.api.call import Handler
+from keybearer.server.api.description import Parameter, Schema
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.permissions import PERMISSIONS, Rule, Way
 
 _METHOD_ORDER = ("GET", "PUT", "POST", "PATCH", "DELETE")
-_KINDS = {"user_id": r"\d{1,9}", "bot_id": r"\d{1,9}", "email": r"[^/]+"}
-_OVERRIDABLE = ("GET", "PUT", "PATCH", "DELETE")
+_NUMBER = r"[0-9]+"
+_NAME = r"[^/]+"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method at one path. Its name is its row in the table of permissions."""
+    """One method at one path. Its name is its row in the table of permissions.
+
+    `summary`, `takes` and `gives` (the fields of a success beside the envelope) are what the OpenAPI document says.
+    Zulip names unsupported parameters at most endpoints: `names_unsupported`.
+    """
 
     name: str
     handler: Handler
+    summary: str
+    takes: tuple[Parameter, ...] = ()
+    gives: Mapping[str, Schema] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
     names_unsupported: bool = True
 
     @property
@@ -56,12 +65,9 @@ class Path:
         is_open = all(endpoint.rule.ways & Way.NOBODY for endpoint in self.endpoints.values())
         object.__setattr__(self, "is_open", is_open)
 
-    def overridden(self, method: str, parameters: Parameters) -> str:
-        """The method that a POST means by its field `method`; that field counts as unsupported where POST exists."""
-        if method != "POST" or "POST" in self.endpoints:
-            return method
-        wanted = parameters.peek("method")
-        return wanted if wanted in _OVERRIDABLE else method
+    def meant(self, method: str, parameters: Parameters) -> str:
+        """The method that is meant: a form posted with the field `method` means that one, as in Zulip."""
+        return method if parameters.method is None or self.is_open else parameters.method
 
 
 class Paths:
@@ -69,33 +75,40 @@ class Paths:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._fixed: dict[tuple[Way, str], Path] = {}
-        self._patterns: list[tuple[Way, re.Pattern[str], Path]] = []
+        self._patterns: dict[Way, list[tuple[re.Pattern[str], Path]]] = {API: [], WEB: []}
         grouped: dict[tuple[Way, str], dict[str, Endpoint]] = {}
         for endpoint in endpoints:
-            for way in (Way.KEY | Way.NOBODY, Way.SESSION):
+            for way in (API, WEB):
                 if endpoint.rule.ways & way:
                     grouped.setdefault((way, endpoint.pattern), {})[endpoint.method] = endpoint
         for (way, pattern), methods in grouped.items():
             path = Path(pattern, methods)
             if "{" in pattern:
-                self._patterns.append((way, _compiled(pattern), path))
+                self._patterns[way].append((_compiled(pattern), path))
             else:
                 self._fixed[way, pattern] = path
 
     def find(self, path: str, way: Way) -> tuple[Path, dict[str, str]] | None:
-        """The path's endpoints and the numbers and names in it."""
+        """The path's endpoints (below `/api/v1/` for the way `API`, below `/json/` for `WEB`) and what is in it."""
         fixed = self._fixed.get((way, path))
         if fixed is not None:
             return fixed, {}
-        for its_way, pattern, found in self._patterns:
-            if its_way is way or its_way == way:
-                match = pattern.fullmatch(path)
-                if match is not None:
-                    return found, match.groupdict()
+        for pattern, found in self._patterns[way]:
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return found, match.groupdict()
         return None
 
 
+API = Way.KEY | Way.NOBODY
+"""How `/api/v1/` is called."""
+
+WEB = Way.SESSION
+"""How `/json/` is called."""
+
+
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(
-        re.sub(r"\\\{(\w+)\\\}", lambda m: f"(?P<{m[1]}>{_KINDS.get(m[1], r'[^/]+')})", re.escape(pattern))
-    )
+    def group(match: re.Match[str]) -> str:
+        return f"(?P<{match[1]}>{_NUMBER if match[1].endswith('_id') else _NAME})"
+
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(pattern)))

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from keybearer.server.domain.accounts import Account
+from keybearer.server.api.description import BOOLEAN, EMAIL, INTEGER, STRING, Schema, nullable
+from keybearer.server.domain.accounts import Account, Role, display_email
 from keybearer.server.domain.permissions import may_see_email
 from keybearer.server.domain.realms import Realm
+
+PROFILE: dict[str, Schema] = {
+    "email": EMAIL,
+    "user_id": INTEGER,
+    "avatar_version": INTEGER,
+    "is_admin": BOOLEAN,
+    "is_owner": BOOLEAN,
+    "is_guest": BOOLEAN,
+    "role": INTEGER,
+    "is_bot": BOOLEAN,
+    "full_name": STRING,
+    "timezone": STRING,
+    "is_active": BOOLEAN,
+    "date_joined": STRING,
+    "delivery_email": nullable(EMAIL),
+    "avatar_url": STRING,
+    "bot_type": INTEGER,
+    "bot_owner_id": nullable(INTEGER),
+    "profile_data": {"type": "object"},
+}
+"""The fields of `profile`."""
+
+OPTIONAL = frozenset({"bot_type", "bot_owner_id", "profile_data"})
+"""Those that only some accounts have."""
 
 
 def avatar_url(account: Account) -> str:
@@ -12,22 +37,15 @@ def avatar_url(account: Account) -> str:
     return f"/avatar/{account.id}?version={account.avatar_version}"
 
 
-def display_email(account: Account, realm: Realm) -> str:
-    """The address that everybody may know: a dummy for people who hide theirs."""
-    if account.email_visibility == 1:
-        return account.delivery_email
-    return f"user{account.id}@{realm.bot_domain}"
-
-
-def profile(account: Account, viewer: Account, realm: Realm) -> dict[str, object]:
+def profile(account: Account, viewer: Account, realm: Realm, *, with_data: bool = False) -> dict[str, object]:
     """A row of `GET /users`, as `viewer` may see it. Never a key."""
     row: dict[str, object] = {
-        "email": display_email(account, realm),
+        "email": display_email(account, realm.bot_domain),
         "user_id": account.id,
         "avatar_version": account.avatar_version,
         "is_admin": account.is_administrator,
         "is_owner": account.is_owner,
-        "is_guest": account.role == 600,
+        "is_guest": account.role is Role.GUEST,
         "role": account.role.value,
         "is_bot": account.is_bot,
         "full_name": account.full_name,
@@ -37,7 +55,9 @@ def profile(account: Account, viewer: Account, realm: Realm) -> dict[str, object
         "delivery_email": account.delivery_email if may_see_email(viewer, account) else None,
         "avatar_url": avatar_url(account),
     }
-    if account.is_bot:
-        row["bot_type"] = account.bot_type
+    if account.bot_type is not None:
+        row["bot_type"] = account.bot_type.value
         row["bot_owner_id"] = account.bot_owner_id
+    elif with_data:
+        row["profile_data"] = {}
     return row

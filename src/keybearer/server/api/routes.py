@@ -1,24 +1,40 @@
-"""Every endpoint of the wire, with its handler. Their permissions stand in `domain/permissions.py`."""
+"""Every endpoint of the wire. Each module lists its own; their permissions stand in `domain/permissions.py`."""
 
 from __future__ import annotations
 
-from keybearer.server.api import accounts, api_keys, bots, server
+from keybearer.server.api import (
+    accounts,
+    api_keys,
+    bots,
+    development,
+    devices,
+    invitations,
+    openapi,
+    realms,
+    server,
+    settings,
+)
 from keybearer.server.api.endpoints import Endpoint, Paths
 
-ENDPOINTS = (
-    Endpoint("GET server_settings", server.get_settings, names_unsupported=False),
-    Endpoint("POST fetch_api_key", api_keys.fetch),
-    Endpoint("POST json/fetch_api_key", api_keys.fetch_own),
-    Endpoint("GET users/me", accounts.get_own),
-    Endpoint("GET users", accounts.get_all),
-    Endpoint("POST users/me/api_key/regenerate", api_keys.regenerate_own),
-    Endpoint("GET bots", bots.get_own),
-    Endpoint("POST bots", bots.create),
-    Endpoint("GET bots/{bot_id}/api_key", bots.get_key),
-    Endpoint("POST bots/{bot_id}/api_key/regenerate", bots.regenerate_key),
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *server.ENDPOINTS,
+    *api_keys.ENDPOINTS,
+    *accounts.ENDPOINTS,
+    *bots.ENDPOINTS,
+    *devices.ENDPOINTS,
+    *settings.ENDPOINTS,
+    *realms.ENDPOINTS,
+    *invitations.ENDPOINTS,
 )
+"""What every server has. Of two patterns that fit a path, the first counts."""
 
 
-def paths() -> Paths:
+def endpoints(*, for_development: bool) -> tuple[Endpoint, ...]:
+    """Every endpoint that a server has; those that ask for no password only where it runs for development."""
+    listed = (*ENDPOINTS, *development.ENDPOINTS) if for_development else ENDPOINTS
+    return (*listed, openapi.endpoint(listed))
+
+
+def paths(*, for_development: bool) -> Paths:
     """The paths of every endpoint."""
-    return Paths(ENDPOINTS)
+    return Paths(endpoints(for_development=for_development))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from keybearer._version import __version__
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
+from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, Schema, array
+from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services import realms
 
@@ -33,8 +37,37 @@ async def get_settings(call: Call) -> Answer:
         realm_url=realm.site,
         realm_uri=realm.site,
         realm_name=realm.name,
-        realm_icon="/static/icon.svg",
-        realm_description=f"<p>{realm.description}</p>" if realm.description else "",
+        realm_icon=f"{realm.site}/static/icon.svg",
+        realm_description=f"<p>{escape(realm.description)}</p>" if realm.description else "",
         realm_web_public_access_enabled=False,
         external_authentication_methods=[],
     )
+
+
+_SETTINGS: dict[str, Schema] = {
+    "authentication_methods": {"type": "object", "additionalProperties": BOOLEAN},
+    "zulip_version": STRING,
+    "zulip_merge_base": STRING,
+    "zulip_feature_level": INTEGER,
+    "push_notifications_enabled": BOOLEAN,
+    "is_incompatible": BOOLEAN,
+    "email_auth_enabled": BOOLEAN,
+    "require_email_format_usernames": BOOLEAN,
+    "realm_url": STRING,
+    "realm_uri": STRING,
+    "realm_name": STRING,
+    "realm_icon": STRING,
+    "realm_description": STRING,
+    "realm_web_public_access_enabled": BOOLEAN,
+    "external_authentication_methods": array({"type": "object"}),
+}
+
+ENDPOINTS = (
+    Endpoint(
+        "GET server_settings",
+        get_settings,
+        "What a client asks before it knows anybody.",
+        gives=_SETTINGS,
+        names_unsupported=False,
+    ),
+)

@@ -81,9 +81,25 @@ class Account:
         return self.role == Role.OWNER
 
 
+def display_email(account: Account, domain: str) -> str:
+    """The address that everybody may know: a dummy at the realm's bot domain for people who hide theirs."""
+    if account.email_visibility is EmailVisibility.EVERYONE:
+        return account.delivery_email
+    return f"user{account.id}@{domain}"
+
+
+def id_of_display_email(email: str, domain: str) -> int | None:
+    """Whose dummy address this is; None for any other address."""
+    match = re.fullmatch(r"user([1-9][0-9]{0,8})@(.+)", email.strip(), re.IGNORECASE | re.ASCII)
+    return int(match[1]) if match is not None and match[2].lower() == domain.lower() else None
+
+
 def email_key(email: str) -> str:
-    """The form under which an address is unique and looked up: without outer blanks, in one case."""
-    return email.strip().casefold()
+    """The form under which an address is unique and looked up: without outer blanks, in one case.
+
+    PostgreSQL cannot keep the character NUL, so what holds one becomes something that no address is.
+    """
+    return email.strip().casefold().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def is_email(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from keybearer.server.domain.accounts import Account
@@ -13,6 +14,19 @@ class Origin:
 
     address: str = ""
     client: str = ""
+
+    @property
+    def network(self) -> str:
+        """What a limit counts as one place: an IPv4 address, or the /64 that one IPv6 customer has at least."""
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            return self.address
+        if isinstance(address, ipaddress.IPv4Address):
+            return str(address)
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 @dataclass(frozen=True, slots=True)

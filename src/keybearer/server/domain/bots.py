@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from urllib.parse import urlsplit
 
 from keybearer.server.domain.errors import Refused
 
 SHORT_NAME_MAX_LENGTH = 64
-UNREADABLE_IN_ZULIPRC = "%#;=\"'\\:,()<>[]{}|$`*?!&/ "
+PAYLOAD_URL_MAX_LENGTH = 2048
+UNREADABLE_IN_ZULIPRC = "%#;=\"'\\:,()<>[]{}|$`*?!&/@ "
 """Characters that Zulip allows in an address and that one zuliprc reader or another cuts, quotes or chokes on."""
 
 
@@ -44,22 +47,39 @@ class BotService:
     interface: ServiceInterface
 
 
+def checked_short_name(text: str) -> str:
+    """`text` without outer blanks; raises Refused in Zulip's words where it is empty or far too long."""
+    name = text.strip()
+    if not name or len(name) > SHORT_NAME_MAX_LENGTH:
+        raise Refused("Bad name or username")
+    return name
+
+
 def bot_email(short_name: str, domain: str) -> str:
     """The address of a new bot: `<short name>-bot@<domain>`.
 
     Raises Refused: with Zulip's words for a name that cannot be an address, with ours for one that some reader of
     zuliprc files would misread.
     """
-    name = short_name.strip()
-    if not name or "@" in name or not name.isascii() or len(name) > SHORT_NAME_MAX_LENGTH:
+    if not short_name.isascii() or not short_name.isprintable():
         raise Refused("Bad name or username")
-    bad = sorted(set(name) & set(UNREADABLE_IN_ZULIPRC))
+    bad = sorted(set(short_name) & set(UNREADABLE_IN_ZULIPRC))
     if bad:
         shown = " ".join("space" if c == " " else c for c in bad)
         raise Refused(
             f"Bad name or username: programs that read zuliprc files would misread {shown} in a bot's email address; "
             "use letters, digits, dots, hyphens and underscores."
         )
-    if not re.fullmatch(r"[A-Za-z0-9_+^~-]+(\.[A-Za-z0-9_+^~-]+)*", name):
+    if not re.fullmatch(r"[A-Za-z0-9_+^~-]+(\.[A-Za-z0-9_+^~-]+)*", short_name):
         raise Refused("Bad name or username")
-    return f"{name}-bot@{domain}"
+    return f"{short_name}-bot@{domain}"
+
+
+def checked_payload_url(url: str, *, name: str = "payload_url") -> str:
+    """`url` if it is an address that a webhook can be sent to; raises Refused with Zulip's words."""
+    if url.isprintable() and " " not in url and len(url) <= PAYLOAD_URL_MAX_LENGTH:
+        with contextlib.suppress(ValueError):  # urlsplit's word for a host or port that cannot be
+            parts = urlsplit(url)
+            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+                return url
+    raise Refused(f"Invalid {name}: Value error, Not a URL")

@@ -1,9 +1,10 @@
 """What the rules answer when they say no.
 
-    Refused                  a rule forbids it; `message` is Zulip's text, `code` its machine-readable name
+    Refused                  a rule forbids it; `message` says so to people, `code` is Zulip's name for it
     ├── NotPermitted         this actor may not
     ├── Unauthenticated      who is asking is not known, or not welcome
-    └── TooManyAttempts      `retry_after` seconds from now it may be tried again
+    ├── TooManyAttempts      `retry_after` seconds from now it may be tried again
+    └── WeakPassword         a new password that is not good enough
 
 How a refusal looks on a wire or a page is the business of `api` and `web`.
 """
@@ -11,16 +12,35 @@ How a refusal looks on a wire or a page is the business of `api` and `web`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
+
+from keybearer.server.domain.limits import Quota
 
 
 class Refused(Exception):
-    """A request that a rule forbids. `extra` are further fields of Zulip's answer."""
+    """A request that a rule forbids.
 
-    def __init__(self, message: str, *, code: str = "BAD_REQUEST", extra: Mapping[str, object] | None = None) -> None:
+    `extra` are further fields of Zulip's answer, `quota` what a limit leaves where one was asked.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "BAD_REQUEST",
+        extra: Mapping[str, object] | None = None,
+        quota: Quota | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.extra: Mapping[str, object] = extra or {}
+        self.quota = quota
+
+    @property
+    def wire_message(self) -> str:
+        """The text that Zulip's clients know it by."""
+        return self.message
 
 
 class NotPermitted(Refused):
@@ -33,13 +53,37 @@ class NotPermitted(Refused):
 class Unauthenticated(Refused):
     """The credentials are missing, wrong, or of an account that may not enter."""
 
-    def __init__(self, message: str, *, code: str = "UNAUTHORIZED") -> None:
-        super().__init__(message, code=code)
+    def __init__(self, message: str, *, code: str = "UNAUTHORIZED", quota: Quota | None = None) -> None:
+        super().__init__(message, code=code, quota=quota)
 
 
 class TooManyAttempts(Refused):
     """A limit is reached. `retry_after` is in seconds."""
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message, code="RATE_LIMIT_HIT", extra={"retry-after": retry_after})
+    def __init__(self, *, retry_after: float, quota: Quota | None = None) -> None:
+        minutes = ceil(retry_after / 60)
+        wait = f"{minutes} minutes" if minutes > 1 else "a minute"
+        super().__init__(
+            f"Too many attempts. Try again in {wait}.",
+            code="RATE_LIMIT_HIT",
+            extra={"retry-after": retry_after},
+            quota=quota,
+        )
         self.retry_after = retry_after
+
+    @property
+    def wire_message(self) -> str:
+        """Zulip's words."""
+        return "API usage exceeded rate limit"
+
+
+class WeakPassword(Refused):
+    """A new password is too short, too long or too easy to guess; `message` says which."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"New password is too weak! {why}", extra={"reason": why})
+
+    @property
+    def wire_message(self) -> str:
+        """Zulip's words; why stands beside them as `reason`."""
+        return "New password is too weak!"

@@ -68,18 +68,27 @@ PERMISSIONS: dict[str, Rule] = {
     "POST users/me/android_gcm_reg_id": PEOPLE,
     "DELETE users/me/android_gcm_reg_id": PEOPLE,
     "PATCH settings": PEOPLE,
+    "POST register_client_device": PEOPLE,
+    "POST remove_client_device": PEOPLE,
     "PATCH realm": ADMINISTRATORS,
+    "GET user_groups": EVERYBODY,
     "GET invites": MEMBERS,
     "POST invites": MEMBERS,
     "DELETE invites/{invite_id}": MEMBERS,
+    "POST invites/{invite_id}/resend": MEMBERS,
+    "GET openapi.json": OPEN,
 }
 """Endpoint → rule. The name of an endpoint is its method and its path below `/api/v1` and `/json`."""
 
 
-def check(rule: Rule, account: Account) -> None:
-    """Raise NotPermitted or Unauthenticated, with Zulip's words, unless the rule lets this account in."""
+def check_entry(rule: Rule, account: Account) -> None:
+    """Raise Unauthenticated, with Zulip's words, where incoming webhook bots have no business."""
     if account.bot_type is BotType.INCOMING_WEBHOOK and not rule.incoming_webhooks:
         raise Unauthenticated("This API is not available to incoming webhook bots.")
+
+
+def check(rule: Rule, account: Account) -> None:
+    """Raise NotPermitted, with Zulip's words, unless the rule lets this account do it."""
     if account.is_bot and not rule.bots:
         raise NotPermitted("This endpoint does not accept bot requests.")
     if account.role > rule.least_role:
@@ -96,11 +105,11 @@ def may_manage_bot(actor: Account, bot: Account) -> bool:
     return bot.bot_owner_id == actor.id or (actor.is_administrator and actor.role <= bot.role)
 
 
-def may_create_bot(actor: Account, bot_type: BotType, realm: Realm) -> bool:
-    """Whether the realm's policies let this account have a bot of that type."""
+def may_create_bot(actor: Account, bot_type: int, realm: Realm) -> bool:
+    """Whether the realm's policies let this account have a bot of that type (a number that may be no type of ours)."""
     if realm.can_create_bots.includes(actor.role):
         return True
-    return bot_type is BotType.INCOMING_WEBHOOK and realm.can_create_write_only_bots.includes(actor.role)
+    return bot_type == BotType.INCOMING_WEBHOOK and realm.can_create_write_only_bots.includes(actor.role)
 
 
 def may_give_role(actor: Account, subject: Account, role: Role) -> bool:

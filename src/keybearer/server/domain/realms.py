@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from keybearer.server.domain.accounts import Role
@@ -24,11 +26,27 @@ class SystemGroup(Enum):
     FULL_MEMBERS = 5
     MEMBERS = 6
     EVERYONE = 7
+    INTERNET = 8
 
     @property
     def wire_name(self) -> str:
         """Zulip's name, as in `role:members`."""
         return f"role:{self.name.lower().replace('_', '')}"
+
+    @property
+    def meaning(self) -> str:
+        """Who is in it, for people, in Zulip's words."""
+        return _MEANINGS[self]
+
+    @property
+    def direct_role(self) -> Role | None:
+        """The role of its direct members; the others are those of its subgroup."""
+        return _DIRECT_ROLES.get(self)
+
+    @property
+    def subgroup(self) -> SystemGroup | None:
+        """The group that it holds besides its direct members."""
+        return _SUBGROUPS.get(self)
 
     def includes(self, role: Role) -> bool:
         """Whether an account of this role belongs to the group. Nobody includes no one, owners neither."""
@@ -42,6 +60,36 @@ _LEAST_ROLE = {
     SystemGroup.FULL_MEMBERS: Role.MEMBER,
     SystemGroup.MEMBERS: Role.MEMBER,
     SystemGroup.EVERYONE: Role.GUEST,
+    SystemGroup.INTERNET: Role.GUEST,
+}
+
+
+_DIRECT_ROLES = {
+    SystemGroup.OWNERS: Role.OWNER,
+    SystemGroup.ADMINISTRATORS: Role.ADMINISTRATOR,
+    SystemGroup.MODERATORS: Role.MODERATOR,
+    SystemGroup.FULL_MEMBERS: Role.MEMBER,
+    SystemGroup.EVERYONE: Role.GUEST,
+}
+
+_SUBGROUPS = {
+    SystemGroup.ADMINISTRATORS: SystemGroup.OWNERS,
+    SystemGroup.MODERATORS: SystemGroup.ADMINISTRATORS,
+    SystemGroup.FULL_MEMBERS: SystemGroup.MODERATORS,
+    SystemGroup.MEMBERS: SystemGroup.FULL_MEMBERS,
+    SystemGroup.EVERYONE: SystemGroup.MEMBERS,
+    SystemGroup.INTERNET: SystemGroup.EVERYONE,
+}
+
+_MEANINGS = {
+    SystemGroup.NOBODY: "Nobody",
+    SystemGroup.OWNERS: "Owners of this organization",
+    SystemGroup.ADMINISTRATORS: "Administrators of this organization, including owners",
+    SystemGroup.MODERATORS: "Moderators of this organization, including administrators",
+    SystemGroup.FULL_MEMBERS: "Members of this organization, not including new accounts and guests",
+    SystemGroup.MEMBERS: "Members of this organization, not including guests",
+    SystemGroup.EVERYONE: "Everyone in this organization, including guests",
+    SystemGroup.INTERNET: "Everyone on the Internet",
 }
 
 
@@ -75,8 +123,32 @@ class Realm:
 
         Ports are not compared, as in Zulip. A realm on this machine answers to each of its loopback names.
         """
-        asked = urlsplit(f"//{host}").hostname or ""
-        return asked == self.host or (is_loopback(asked) and is_loopback(self.host))
+        asked = host_name(host)
+        if asked is None:
+            return False
+        own = _as_sent(self.site)
+        return asked == own or (is_loopback(asked) and is_loopback(own))
+
+
+_HOST = re.compile(r"([a-z0-9._-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::[0-9]{1,5})?", re.ASCII)
+
+
+@lru_cache(maxsize=256)
+def host_name(host: str) -> str | None:
+    """The name or address in a Host header, in lower case, without a port; None where it is none that can be."""
+    match = _HOST.fullmatch(host.lower())
+    return None if match is None else match[1].strip("[]").removesuffix(".") or None
+
+
+@lru_cache(maxsize=16)
+def _as_sent(site: str) -> str:
+    """The host of a site as clients name it in the Host header: a name with other letters than ASCII's in its IDNA
+    form."""
+    host = urlsplit(site).hostname or ""
+    try:
+        return host.encode("idna").decode("ascii").removesuffix(".")
+    except UnicodeError:
+        return host
 
 
 def is_address(host: str) -> bool:

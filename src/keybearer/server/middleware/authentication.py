@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from starlette.types import Scope
 
@@ -49,9 +51,10 @@ def basic_credentials(authorization: str) -> tuple[str, Secret]:
 class KeyAuthentication:
     """Knows an account by its key."""
 
-    def __init__(self, verifier: KeyVerifier, uses: UseRecorder) -> None:
+    def __init__(self, verifier: KeyVerifier, uses: UseRecorder, clock: Callable[[], datetime]) -> None:
         self._verifier = verifier
         self._uses = uses
+        self._clock = clock
 
     async def authenticate(self, authorization: str, host: str, origin: Origin) -> Caller:
         """The caller that the header and the Host header name.
@@ -68,6 +71,8 @@ class KeyAuthentication:
         account, realm = found.account, found.realm
         if found.revoked:
             self._uses.note_late(found.key_id, account, origin)
+            raise Unauthenticated("Invalid API key")
+        if found.expires_at is not None and found.expires_at <= self._clock():
             raise Unauthenticated("Invalid API key")
         if email_key(account.delivery_email) != email_key(email):
             raise Unauthenticated("Invalid API key")
@@ -97,6 +102,14 @@ def cookies(scope: Scope) -> dict[str, str]:
         name, _, value = pair.strip().partition("=")
         found.setdefault(name, value)
     return found
+
+
+def cookie_header(name: str, value: str, scheme: str, *, max_age: int) -> bytes:
+    """A Set-Cookie header for a cookie that scripts cannot read and other sites' requests do not carry."""
+    secure = "; Secure" if scheme == "https" else ""
+    quoted = value or '""'
+    text = f"{cookie_name(name, scheme)}={quoted}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{secure}"
+    return text.encode("ascii")
 
 
 async def authenticate_session(context: Context, scope: Scope, scheme: str, origin: Origin) -> Caller | None:

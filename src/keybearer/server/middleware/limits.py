@@ -3,48 +3,69 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import deque
+from typing import final
 
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits import parse
 
 from keybearer.server.domain.errors import TooManyAttempts
+from keybearer.server.domain.limits import Quota
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What is left to an account: the `X-RateLimit-*` headers of an answer."""
+@final
+class MovingWindow:
+    """At most `most` within the last `seconds` for each key, counted exactly, in the memory of one worker."""
 
-    limit: int
-    remaining: int
-    reset: int
+    __slots__ = ("_next_sweep", "_times", "most", "seconds")
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self.most = most
+        self.seconds = seconds
+        self._times: dict[int | str, deque[float]] = {}
+        self._next_sweep = time.monotonic() + seconds
+
+    def count(self, key: int | str) -> Quota:
+        """Count one more and say what is left. Raises TooManyAttempts, and counts nothing, where nothing is."""
+        now = time.monotonic()
+        if now >= self._next_sweep:
+            self._sweep(now)
+        times = self._times.get(key)
+        if times is None:
+            times = self._times[key] = deque()
+        start = now - self.seconds
+        while times and times[0] <= start:
+            times.popleft()
+        if len(times) >= self.most:
+            wait = times[0] - start
+            raise TooManyAttempts(retry_after=wait, quota=Quota(self.most, 0, int(time.time() + wait)))
+        times.append(now)
+        return Quota(self.most, self.most - len(times), int(time.time() + times[0] - start))
+
+    def _sweep(self, now: float) -> None:
+        start = now - self.seconds
+        self._times = {key: times for key, times in self._times.items() if times and times[-1] > start}
+        self._next_sweep = now + self.seconds
 
 
+@final
 class Limits:
-    """Counters of one worker; the notation is that of the limits package, as in `200/minute`."""
+    """The limits of one worker, in the notation of the limits package: `200/minute`."""
+
+    __slots__ = ("_calls", "_failures")
 
     def __init__(self, api_limit: str, failure_limit: str) -> None:
-        self._calls: RateLimitItem = parse(api_limit)
-        self._failures: RateLimitItem = parse(failure_limit)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._calls = _window(api_limit)
+        self._failures = _window(failure_limit)
 
-    def count_call(self, account_id: int) -> tuple[Quota, bool]:
-        """Count a call of an account: what is left, and whether the call is allowed."""
-        key = str(account_id)
-        allowed = self._limiter.hit(self._calls, "account", key)
-        stats = self._limiter.get_window_stats(self._calls, "account", key)
-        return Quota(self._calls.amount, stats.remaining, int(stats.reset_time)), allowed
+    def count_call(self, account_id: int) -> Quota:
+        """Count a call of an account. Raises TooManyAttempts where it has made too many."""
+        return self._calls.count(account_id)
 
-    def seconds_left(self, account_id: int) -> float:
-        """Seconds until an account that reached its limit may call again."""
-        stats = self._limiter.get_window_stats(self._calls, "account", str(account_id))
-        return max(0.001, stats.reset_time - time.time())
+    def count_failure(self, network: str) -> None:
+        """Count a failed key from a network. Raises TooManyAttempts, to be answered in place of the failure."""
+        self._failures.count(network)
 
-    def count_failure(self, address: str) -> None:
-        """Count a failed key from an address. Raises TooManyAttempts in place of the failing answer."""
-        if not self._limiter.hit(self._failures, "address", address):
-            stats = self._limiter.get_window_stats(self._failures, "address", address)
-            raise TooManyAttempts(
-                "API usage exceeded rate limit", retry_after=max(0.001, stats.reset_time - time.time())
-            )
+
+def _window(notation: str) -> MovingWindow:
+    item = parse(notation)
+    return MovingWindow(item.amount, item.get_expiry())

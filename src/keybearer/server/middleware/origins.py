@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
 from starlette.types import Scope
@@ -18,6 +19,20 @@ def header(scope: Scope, name: bytes) -> str | None:
         if key == name:
             return str(value, "latin-1")
     return None
+
+
+def prefers_html(scope: Scope) -> bool:
+    """Whether the client would rather have a page than JSON, by its Accept header, as browsers that navigate do."""
+    accept = header(scope, b"accept") or ""
+    if "text/html" not in accept:
+        return False
+    qualities: dict[str, float] = {}
+    for part in accept.split(","):
+        kind, _, parameters = part.partition(";")
+        match = re.search(r"(?:^|;)\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", parameters)
+        qualities[kind.strip().lower()] = float(match[1]) if match is not None else 1.0
+    wildcards = max(qualities.get("application/*", 0.0), qualities.get("*/*", 0.0))
+    return qualities.get("text/html", 0.0) > qualities.get("application/json", wildcards)
 
 
 def origin_of(scope: Scope, trusted_proxies: Sequence[Network]) -> Origin:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name
+from keybearer.server.domain.accounts import (
+    Account,
+    EmailVisibility,
+    Role,
+    checked_email,
+    checked_full_name,
+    id_of_display_email,
+)
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role
+from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
 from keybearer.server.services import api_keys, letters, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import NAMES_AND_ADDRESSES, account_for_change, the_realm
+from keybearer.server.services.subjects import (
+    NAMES_AND_ADDRESSES,
+    OWNERS,
+    account_for_change,
+    check_name_free,
+    the_realm,
+)
 from keybearer.server.storage import accounts, links, sessions
 from keybearer.server.storage.dialect import take_turn
 
@@ -35,10 +48,20 @@ async def find(context: Context, viewer: Account, account_id: int) -> Account:
 
 
 async def find_by_email(context: Context, viewer: Account, email: str) -> Account:
-    """An account of the viewer's realm by its delivery email. Raises Refused with `No such user`."""
+    """An account of the viewer's realm by its delivery email, where the viewer may see that, or its display email.
+
+    Raises Refused with `No such user`.
+    """
     async with context.reading() as connection:
-        account = await accounts.find_by_email(connection, viewer.realm_id, email)
-    if account is None:
+        realm = await the_realm(connection)
+        hidden = id_of_display_email(email, realm.bot_domain)
+        if hidden is not None:
+            account = await accounts.find(connection, hidden)
+        else:
+            account = await accounts.find_by_email(connection, viewer.realm_id, email)
+    if account is None or account.realm_id != viewer.realm_id:
+        raise Refused("No such user")
+    if hidden is None and not may_see_email(viewer, account):
         raise Refused("No such user")
     return account
 
@@ -86,10 +109,10 @@ async def change_person(
     context: Context, actor: Actor, account_id: int, *, full_name: str | None = None, role: int | None = None
 ) -> Account:
     """Rename a person or change their role, for administrators; bots too, as Zulip's endpoint does."""
-    if not actor.account.is_administrator:
-        raise NotPermitted
     async with context.change(actor) as change:
         account = await account_for_change(change, account_id)
+        if not actor.account.is_administrator:
+            raise NotPermitted
         if role is not None and role != account.role:
             account = await _with_role(change, account, role)
         if full_name is not None and full_name.strip() != account.full_name:
@@ -97,14 +120,37 @@ async def change_person(
         return account
 
 
-async def rename_own(context: Context, actor: Actor, full_name: str) -> Account:
-    """Change the actor's own name."""
+@dataclass(frozen=True, slots=True)
+class OwnChange:
+    """What of their own account a person changes; None leaves a field as it is."""
+
+    full_name: str | None = None
+    email_visibility: EmailVisibility | None = None
+    login_mails: bool | None = None
+
+
+async def change_own(context: Context, actor: Actor, wanted: OwnChange) -> Account:
+    """Change the actor's own name, who sees their address, and whether they are told of sign-ins."""
     async with context.change(actor) as change:
-        return await _renamed(change, await account_for_change(change, actor.id), full_name)
+        account = await account_for_change(change, actor.id)
+        if wanted.full_name is not None and wanted.full_name.strip() != account.full_name:
+            account = await _renamed(change, account, wanted.full_name)
+        changed = replace(
+            account,
+            email_visibility=account.email_visibility if wanted.email_visibility is None else wanted.email_visibility,
+            login_mails=account.login_mails if wanted.login_mails is None else wanted.login_mails,
+        )
+        if changed != account:
+            await accounts.save(change.connection, changed)
+            names = [name for name in ("email_visibility", "login_mails") if getattr(wanted, name) is not None]
+            await change.record(Event.ACCOUNT_CHANGED, changed, details={"changed": names})
+        return changed
 
 
 async def _renamed(change: Change, account: Account, full_name: str) -> Account:
     renamed = replace(account, full_name=checked_full_name(full_name))
+    if account.is_bot:
+        await check_name_free(change, account.realm_id, renamed.full_name, besides=account.id)
     await accounts.save(change.connection, renamed)
     await change.record(Event.ACCOUNT_RENAMED, renamed, details={"from": account.full_name, "to": renamed.full_name})
     return renamed
@@ -126,10 +172,13 @@ async def _with_role(change: Change, account: Account, number: int) -> Account:
 
 
 async def _is_last_owner(change: Change, account: Account) -> bool:
+    await take_turn(change.connection, OWNERS)
     return await accounts.count_active_people(change.connection, account.realm_id, least_role=Role.OWNER) <= 1
 
 
-async def deactivate_person(context: Context, actor: Actor | None, account_id: int, *, comment: str = "") -> None:
+async def deactivate_person(
+    context: Context, actor: Actor | None, account_id: int, *, comment: str | None = None
+) -> None:
     """Deactivate somebody else, for administrators or the operator: their bots too, every session ends.
 
     The key is not revoked, so that the answer to it is `Account is deactivated`. Bots are no people here (`No such
@@ -148,7 +197,7 @@ async def deactivate_person(context: Context, actor: Actor | None, account_id: i
         if account.is_active:
             await _deactivate(change, account)
             realm = await the_realm(change.connection)
-            await change.send(letters.account_deactivated(realm, account, comment) if comment else None)
+            await change.send(None if comment is None else letters.account_deactivated(realm, account, comment))
 
 
 async def deactivate_own(context: Context, actor: Actor) -> None:
@@ -159,7 +208,7 @@ async def deactivate_own(context: Context, actor: Actor) -> None:
         if is_last_owner or await accounts.count_active_people(change.connection, account.realm_id) <= 1:
             entity = "organization owner" if is_last_owner else "user"
             raise Refused(
-                f"You can't deactivate your account because you are the only {entity}.",
+                f"Cannot deactivate the only {entity}.",
                 code="CANNOT_DEACTIVATE_LAST_USER",
                 extra={"is_last_owner": is_last_owner, "entity": entity},
             )
@@ -195,8 +244,7 @@ async def reactivate(context: Context, actor: Actor, account_id: int) -> Account
         account = await _reactivated(change, account, actor)
         await accounts.save(change.connection, account)
         await change.record(Event.ACCOUNT_REACTIVATED, account)
-        await api_keys.replace(change, context, account)
-        await change.record(Event.API_KEY_REGENERATED, account, details={"because": "reactivated"})
+        await api_keys.replace(change, context, account, because="reactivated")
         return account
 
 
@@ -204,6 +252,7 @@ async def _reactivated(change: Change, account: Account, actor: Actor) -> Accoun
     account = replace(account, is_active=True)
     if not account.is_bot:
         return account
+    await take_turn(change.connection, NAMES_AND_ADDRESSES)
     if await accounts.is_name_taken(change.connection, account.realm_id, account.full_name, besides=account.id):
         raise Refused(
             f'There is already an active bot named "{account.full_name}" in this organization. To reactivate this bot, '

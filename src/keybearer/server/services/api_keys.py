@@ -51,12 +51,20 @@ async def issue(change: Change, context: Context, account: Account) -> RevealedK
     return RevealedKey(record, key)
 
 
-async def replace(change: Change, context: Context, account: Account) -> RevealedKey:
-    """Revoke an account's live key, issue a new one and drop its device registrations, in a transaction under way."""
+async def replace(change: Change, context: Context, account: Account, *, because: str = "") -> IssuedKey:
+    """Replace an account's key in a transaction under way: revoke, issue, drop device registrations, audit, mail."""
     await api_keys.revoke_live(change.connection, account.id, by=change.actor_id, at=change.now)
     issued = await issue(change, context, account)
-    await devices.remove_all(change.connection, account.id)
-    return issued
+    dropped = await devices.remove_all(change.connection, account.id)
+    details = {"devices": dropped, **({"because": because} if because else {})}
+    await change.record(Event.API_KEY_REGENERATED, account, details=details)
+    realm = await the_realm(change.connection)
+    owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
+    if owner is not None and not owner.is_bot:
+        actor = change.actor.account if change.actor else None
+        await change.send(letters.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
+    token = await bots.reveal_token(change.connection, context.ring, account.id)
+    return IssuedKey(account, realm, issued.record, issued.api_key, token)
 
 
 async def regenerate_own(context: Context, actor: Actor) -> IssuedKey:
@@ -70,46 +78,43 @@ async def regenerate_own(context: Context, actor: Actor) -> IssuedKey:
         live = await api_keys.find_live(change.connection, account.id)
         if actor.key_id is not None and (live is None or live.id != actor.key_id):
             raise Unauthenticated("Invalid API key")
-        return await _regenerate(change, context, account)
+        return await replace(change, context, account)
 
 
 async def regenerate_bot(context: Context, actor: Actor, bot_id: int) -> IssuedKey:
     """Replace a bot's key, for its owner or an administrator. A deactivated bot's too, as in Zulip."""
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
-        return await _regenerate(change, context, bot)
+        return await replace(change, context, bot)
 
 
 async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey:
     """Replace a key from the server's own command line."""
     async with context.change(None) as change:
-        return await _regenerate(change, context, await account_for_change(change, account_id))
+        return await replace(change, context, await account_for_change(change, account_id))
 
 
-async def _regenerate(change: Change, context: Context, account: Account) -> IssuedKey:
-    issued = await replace(change, context, account)
-    await change.record(Event.API_KEY_REGENERATED, account)
-    realm = await the_realm(change.connection)
-    owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
-    if owner is not None and not owner.is_bot:
-        actor = change.actor.account if change.actor else None
-        await change.send(letters.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
-    token = await bots.reveal_token(change.connection, context.ring, account.id)
-    return IssuedKey(account, realm, issued.record, issued.api_key, token)
+async def regenerate_all_by_operator(context: Context) -> int:
+    """Replace the key of every account, the deactivated too, in one transaction; returns how many."""
+    async with context.change(None) as change:
+        realm = await the_realm(change.connection)
+        everybody = await accounts.find_all(change.connection, realm.id)
+        for account in everybody:
+            await replace(change, context, await account_for_change(change, account.id))
+        return len(everybody)
 
 
 async def reveal_own(context: Context, actor: Actor, *, event: Event = Event.API_KEY_VIEWED) -> IssuedKey:
     """The actor's own key. Whether the password was given recently enough is the caller's to have checked."""
     async with context.change(actor) as change:
-        account = await account_for_change(change, actor.id)
-        return await _reveal(change, context, account, event)
+        return await reveal(change, context, actor.id, event)
 
 
 async def reveal_bot(context: Context, actor: Actor, bot_id: int, *, event: Event = Event.API_KEY_VIEWED) -> IssuedKey:
     """A bot's key, for its owner or an administrator."""
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
-        return await _reveal(change, context, bot, event)
+        return await reveal(change, context, bot.id, event)
 
 
 async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
@@ -128,7 +133,9 @@ async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
         ]
 
 
-async def _reveal(change: Change, context: Context, account: Account, event: Event) -> IssuedKey:
+async def reveal(change: Change, context: Context, account_id: int, event: Event) -> IssuedKey:
+    """An account's live key, opened in a transaction under way, and that it was."""
+    account = await account_for_change(change, account_id)
     revealed = await api_keys.reveal_live(change.connection, context.ring, [account.id])
     if not revealed:
         raise Refused("This account has no API key: generate a new one.")

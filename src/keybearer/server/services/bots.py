@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
@@ -12,22 +11,27 @@ from keybearer.server.domain.accounts import EMAIL_MAX_LENGTH, Account, Role, ch
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.audit import Event
-from keybearer.server.domain.bots import BotService, BotType, ServiceInterface, bot_email
+from keybearer.server.domain.bots import (
+    BotService,
+    BotType,
+    ServiceInterface,
+    bot_email,
+    checked_payload_url,
+    checked_short_name,
+)
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import managed_bot, the_realm
+from keybearer.server.services.subjects import check_email_free, check_name_free, managed_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots
-
-PAYLOAD_URL_MAX_LENGTH = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class NewBot:
-    """What a new bot is to be. The outgoing fields count for that type alone."""
+    """What a new bot is to be. The outgoing fields count for that type alone; its address may be given later."""
 
     full_name: str
     short_name: str
@@ -64,17 +68,17 @@ async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
     owner = actor.account
     async with context.change(actor) as change:
         realm = await the_realm(change.connection)
+        short_name = checked_short_name(new.short_name)
         full_name = checked_full_name(new.full_name)
-        email = _checked_address(new.short_name, realm)
+        email = _checked_address(short_name, realm)
         if new.bot_type == BotType.EMBEDDED:
             raise Refused("Embedded bots are not enabled.")
-        if await accounts.find_by_email(change.connection, realm.id, email) is not None:
-            raise Refused("Email is already in use.")
-        await _check_name_free(change, realm, full_name)
-        bot_type = _checked_type(new.bot_type)
-        if not may_create_bot(owner, bot_type, realm):
+        await check_email_free(change, realm.id, email)
+        await check_name_free(change, realm.id, full_name)
+        if not may_create_bot(owner, new.bot_type, realm):
             raise NotPermitted
-        service = _checked_service(new, bot_type)
+        bot_type, interface = _checked_type(new.bot_type), _checked_interface(new.interface)
+        payload_url = "" if new.payload_url is None else checked_payload_url(new.payload_url)
         bot = await accounts.add(
             change.connection,
             realm_id=realm.id,
@@ -89,9 +93,10 @@ async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
         issued = await keys.issue(change, context, bot)
         await change.record(Event.API_KEY_ISSUED, bot)
         token = None
-        if service is not None:
+        if bot_type is BotType.OUTGOING_WEBHOOK:
             token = api_key_format.generate()
-            await bots.add_service(change.connection, context.ring, replace(service, account_id=bot.id), token)
+            service = BotService(bot.id, new.service_name or short_name, payload_url, interface)
+            await bots.add_service(change.connection, context.ring, service, token)
         return IssuedKey(bot, realm, issued.record, issued.api_key, token)
 
 
@@ -100,11 +105,6 @@ def _checked_address(short_name: str, realm: Realm) -> str:
     if len(email) > EMAIL_MAX_LENGTH or not is_email(email):
         raise Refused("Bad name or username")
     return email
-
-
-async def _check_name_free(change: Change, realm: Realm, full_name: str, *, besides: int = 0) -> None:
-    if await accounts.is_name_taken(change.connection, realm.id, full_name, besides=besides):
-        raise Refused("Name is already in use.")
 
 
 def _checked_type(number: int) -> BotType:
@@ -119,25 +119,6 @@ def _checked_interface(number: int) -> ServiceInterface:
         return ServiceInterface(number)
     except ValueError:
         raise Refused("Invalid interface type") from None
-
-
-def checked_payload_url(url: str) -> str:
-    """`url` if it is an address that a webhook can be sent to; raises Refused with Zulip's words."""
-    parts = urlsplit(url) if url.isprintable() and " " not in url and len(url) <= PAYLOAD_URL_MAX_LENGTH else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused("Invalid payload_url: Value error, Not a URL")
-    return url
-
-
-def _checked_service(new: NewBot, bot_type: BotType) -> BotService | None:
-    if bot_type is not BotType.OUTGOING_WEBHOOK:
-        return None
-    interface = _checked_interface(new.interface)
-    if new.payload_url is None:
-        raise Refused(
-            "Missing 'payload_url' argument", code="REQUEST_VARIABLE_MISSING", extra={"var_name": "payload_url"}
-        )
-    return BotService(0, new.service_name or new.short_name, checked_payload_url(new.payload_url), interface)
 
 
 async def find_managed(context: Context, actor: Actor, *, of_everybody: bool = False) -> Sequence[BotDetails]:
@@ -174,8 +155,8 @@ async def change_bot(context: Context, actor: Actor, bot_id: int, wanted: BotCha
     """Change a bot. A new owner gets a new key: the former owner's copy must not go on working."""
     async with context.change(actor) as change:
         realm = await the_realm(change.connection)
-        bot = await managed_bot(change, bot_id)
-        bot = await _renamed(change, realm, bot, wanted)
+        before = await managed_bot(change, bot_id)
+        bot = await _renamed(change, realm, before, wanted)
         bot = _with_role(actor, bot, wanted)
         owner = await accounts.find(change.connection, bot.bot_owner_id) if bot.bot_owner_id else None
         if wanted.owner_id is not None and wanted.owner_id != bot.bot_owner_id:
@@ -183,32 +164,36 @@ async def change_bot(context: Context, actor: Actor, bot_id: int, wanted: BotCha
             bot = replace(bot, bot_owner_id=owner.id)
         await accounts.save(change.connection, bot)
         service = await _changed_service(change, bot, wanted)
-        changed = sorted(
-            name
-            for name in ("full_name", "short_name", "role", "payload_url", "interface")
-            if getattr(wanted, name) is not None
-        )
-        if changed:
-            await change.record(Event.BOT_CHANGED, bot, details={"changed": changed})
-        if owner is not None and wanted.owner_id == owner.id:
-            await change.record(Event.BOT_OWNER_CHANGED, bot, details={"owner": owner.id})
-            await keys.replace(change, context, bot)
-            await change.record(Event.API_KEY_REGENERATED, bot, details={"because": "new owner"})
+        await _record_change(change, before, bot, wanted)
+        if bot.bot_owner_id != before.bot_owner_id:
+            await keys.replace(change, context, bot, because="new owner")
         live = await api_keys.find_live(change.connection, bot.id)
         return BotDetails(bot, owner, service, live)
+
+
+async def _record_change(change: Change, before: Account, bot: Account, wanted: BotChange) -> None:
+    changed = [name for name in ("full_name", "role") if getattr(before, name) != getattr(bot, name)]
+    changed += [name for name in ("payload_url", "interface") if getattr(wanted, name) is not None]
+    if changed:
+        await change.record(Event.BOT_CHANGED, bot, details={"changed": changed})
+    if bot.delivery_email != before.delivery_email:
+        details: dict[str, object] = {"from": before.delivery_email, "to": bot.delivery_email}
+        await change.record(Event.ACCOUNT_EMAIL_CHANGED, bot, details=details)
+    if bot.bot_owner_id != before.bot_owner_id:
+        details = {"from": before.bot_owner_id, "to": bot.bot_owner_id}
+        await change.record(Event.BOT_OWNER_CHANGED, bot, details=details)
 
 
 async def _renamed(change: Change, realm: Realm, bot: Account, wanted: BotChange) -> Account:
     if wanted.full_name is not None:
         full_name = checked_full_name(wanted.full_name)
         if full_name != bot.full_name:
-            await _check_name_free(change, realm, full_name, besides=bot.id)
+            await check_name_free(change, realm.id, full_name, besides=bot.id)
         bot = replace(bot, full_name=full_name)
     if wanted.short_name is not None:
-        email = _checked_address(wanted.short_name, realm)
-        taken = await accounts.find_by_email(change.connection, realm.id, email)
-        if taken is not None and taken.id != bot.id:
-            raise Refused("Email is already in use.")
+        email = _checked_address(checked_short_name(wanted.short_name), realm)
+        if email != bot.delivery_email:
+            await check_email_free(change, realm.id, email, besides=bot.id)
         bot = replace(bot, delivery_email=email)
     return bot
 

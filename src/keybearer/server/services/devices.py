@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import secrets
 from collections.abc import Sequence
 
 from keybearer.server.domain.actors import Actor
@@ -35,6 +36,29 @@ async def remove(context: Context, actor: Actor, kind: DeviceKind, token: str) -
         if not await devices.remove(change.connection, actor.id, kind=kind, token=token):
             raise Refused("Token does not exist")
         await change.record(Event.DEVICE_REMOVED, actor.account, details={"kind": kind.value})
+
+
+async def register_client(context: Context, actor: Actor) -> int:
+    """Register a device that will ask for encrypted pushes; returns its id. Each call is another device."""
+    async with context.change(actor) as change:
+        device_id = await devices.put(
+            change.connection,
+            account_id=actor.id,
+            kind=DeviceKind.E2EE,
+            token=secrets.token_hex(16),
+            app_id="",
+            at=change.now,
+        )
+        await change.record(Event.DEVICE_REGISTERED, actor.account, details={"kind": DeviceKind.E2EE.value})
+        return device_id
+
+
+async def remove_client(context: Context, actor: Actor, device_id: int) -> None:
+    """Remove a device that `register_client` registered. Raises Refused where the actor has no such."""
+    async with context.change(actor) as change:
+        if not await devices.remove_by_id(change.connection, actor.id, device_id, kind=DeviceKind.E2EE):
+            raise Refused("Invalid device_id")
+        await change.record(Event.DEVICE_REMOVED, actor.account, details={"kind": DeviceKind.E2EE.value})
 
 
 async def remove_by_id(context: Context, actor: Actor, device_id: int) -> None:

@@ -1,13 +1,13 @@
-"""Sweeping out what is over: sessions, links and counted failures."""
+"""Sweeping out what is over: sessions, links and counted attempts."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
+from keybearer.server.domain.limits import LONGEST_WINDOW
 from keybearer.server.services.context import Context
-from keybearer.server.services.passwords import FAILURES_WINDOW
-from keybearer.server.storage import links, passwords, sessions
+from keybearer.server.storage import attempts, links, sessions
 
 SWEEP_EVERY = 3600.0
 
@@ -19,7 +19,7 @@ async def sweep(context: Context) -> None:
     async with context.change(None) as change:
         await sessions.remove_ended(change.connection, change.now)
         await links.remove_expired(change.connection, change.now)
-        await passwords.remove_old(change.connection, change.now - FAILURES_WINDOW)
+        await attempts.remove_old(change.connection, change.now - LONGEST_WINDOW)
 
 
 async def sweep_regularly(context: Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from datetime import timedelta
+from dataclasses import dataclass
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -12,23 +12,20 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Account, email_key
+from keybearer.server.domain.accounts import Account, email_key, is_email
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.audit import Event
-from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.domain.errors import Refused, WeakPassword
+from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services import letters
+from keybearer.server.services import attempts, letters
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.subjects import account_for_change, the_realm
-from keybearer.server.storage import accounts, links, passwords, sessions
+from keybearer.server.storage import accounts, audit, links, sessions
 
 LENGTH = range(8, 129)
 LEAST_GUESSES = 10_000
 """zxcvbn's estimate of the guesses a password withstands: Zulip's PASSWORD_MIN_GUESSES."""
-
-FAILURES_ALLOWED = 5
-FAILURES_WINDOW = timedelta(minutes=30)
-"""Failed passwords for one account from one address (Zulip's authenticate_by_username, which counts all addresses)."""
 
 _hasher = PasswordHasher()
 
@@ -58,66 +55,71 @@ async def matches(password: Secret, stored: str | None) -> bool:
 
 
 def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
-    """Raise Refused unless the password is long and hard enough; `known` are words that an attacker tries first."""
+    """Raise WeakPassword unless the password is long and hard enough; `known` are words that are tried first."""
     text = password.reveal()
     if not text.strip() or len(text) < LENGTH.start:
-        raise Refused(f"New password is too weak! It needs at least {LENGTH.start} characters.")
+        raise WeakPassword(f"It needs at least {LENGTH.start} characters.")
     if len(text) >= LENGTH.stop:
-        raise Refused(f"New password is too long! {LENGTH.stop - 1} characters are the most.")
+        raise WeakPassword(f"It may have {LENGTH.stop - 1} characters at the most.")
     # zxcvbn's time grows with the square of the length, and its verdict does not change after so many characters.
     if zxcvbn(text[:72], user_inputs=list(known))["guesses"] < LEAST_GUESSES:
-        raise Refused("New password is too weak! It is among the first that an attacker would try.")
+        raise WeakPassword("It is among the first that an attacker would try.")
 
 
-async def check(context: Context, account: Account | None, password: Secret, *, email: str, origin: Origin) -> bool:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether a password was right, and how many more attempts there are."""
+
+    right: bool
+    quota: Quota
+
+
+async def check(context: Context, account: Account | None, password: Secret, *, email: str, origin: Origin) -> Checked:
     """Whether `password` is right for `account` (None: nobody has that email; then it is wrong, and takes as long).
 
-    Failures are counted for the address and the email together before the password is looked at, so that a parallel
+    Attempts are counted for the address and the email together before the password is looked at, so that a parallel
     burst counts too; a right password takes its own count back. Raises TooManyAttempts when the count is used up.
     """
-    await _count_failure(context, email, origin)
-    stored = None
-    if account is not None and password:
-        async with context.reading() as connection:
-            stored = await accounts.password_hash(connection, account.id)
-    right = await matches(password, stored)
-    if right:
-        async with context.change(None, origin=origin) as change:
-            await passwords.forget_failures(change.connection, email_key=email_key(email), address=origin.address)
-            if account is not None and stored is not None and _hasher.check_needs_rehash(stored):
-                await accounts.set_password_hash(change.connection, account.id, await hashed(password))
-    return right
-
-
-async def _count_failure(context: Context, email: str, origin: Origin) -> None:
-    key = email_key(email)
+    subject = email_key(email)
     async with context.change(None, origin=origin) as change:
-        since = change.now - FAILURES_WINDOW
-        count, first = await passwords.failures(change.connection, email_key=key, address=origin.address, since=since)
-        if count >= FAILURES_ALLOWED and first is not None:
-            wait = (first + FAILURES_WINDOW - change.now).total_seconds()
-            raise TooManyAttempts("API usage exceeded rate limit", retry_after=max(wait, 1.0))
-        await passwords.add_failure(change.connection, email_key=key, address=origin.address, at=change.now)
+        quota = await attempts.count(change, AttemptKind.PASSWORD, subject)
+        stored = await accounts.password_hash(change.connection, account.id if account is not None else 0)
+    right = await matches(password, stored) and bool(password)
+    if right and stored is not None and account is not None:
+        renewed = await hashed(password) if _hasher.check_needs_rehash(stored) else None
+        async with context.change(None, origin=origin) as change:
+            await attempts.forget(change, AttemptKind.PASSWORD, subject)
+            if renewed is not None:
+                await accounts.set_password_hash(change.connection, account.id, renewed)
+    return Checked(right, quota)
 
 
-async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret) -> None:
+async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret) -> Quota:
     """Change the actor's password: every other session ends, the API key stays (as in Zulip), a mail tells.
 
-    Raises Refused with `Wrong password!`, or for a weak new one; TooManyAttempts after too many wrong ones.
+    Raises Refused with `Wrong password!`, WeakPassword, or TooManyAttempts after too many wrong ones.
     """
     account = actor.account
-    if not await check(context, account, old, email=account.delivery_email, origin=actor.origin):
-        raise Refused("Wrong password!")
-    check_strength(new, known=(account.delivery_email, account.full_name))
+    checked = await check(context, account, old, email=account.delivery_email, origin=actor.origin)
+    if not checked.right:
+        async with context.change(actor) as change:
+            await change.record(Event.PASSWORD_REFUSED, account)
+        raise Refused("Wrong password!", quota=checked.quota)
+    try:
+        check_strength(new, known=(account.delivery_email, account.full_name))
+    except WeakPassword as error:
+        error.quota = checked.quota
+        raise
     value = await hashed(new)
     async with context.change(actor) as change:
         subject = await account_for_change(change, actor.id)
         await _set(change, subject, value, keep_session=actor.session_id)
+    return checked.quota
 
 
 async def _set(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
     await accounts.set_password_hash(change.connection, account.id, value)
-    await passwords.forget_failures(change.connection, email_key=email_key(account.delivery_email))
+    await attempts.forget(change, AttemptKind.PASSWORD, email_key(account.delivery_email), everywhere=True)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
     await sessions.remove_all(change.connection, account.id, besides=keep_session)
     await change.record(Event.PASSWORD_CHANGED, account)
@@ -125,19 +127,29 @@ async def _set(change: Change, account: Account, value: str, *, keep_session: in
     await change.send(letters.new_password(realm, account, change.now, change.origin))
 
 
-async def request_reset(context: Context, email: str, origin: Origin) -> None:
-    """Mail a reset link to the address, or say in a mail why there is none. Whoever asks learns nothing from it."""
+async def request_reset(context: Context, email: str, origin: Origin) -> Quota:
+    """Mail a reset link to the address, or say in a mail why there is none.
+
+    Whoever asks learns nothing from it: the same is written in every case, so that it takes as long. Raises
+    TooManyAttempts, which depends on nothing but how often was asked.
+    """
     async with context.change(None, origin=origin) as change:
+        quota = (await attempts.count(change, AttemptKind.PASSWORD_RESETS_OF_ADDRESS, "")).merged(
+            await attempts.count(change, AttemptKind.PASSWORD_RESET, email_key(email))
+        )
         realm = await the_realm(change.connection)
         account = await accounts.find_by_email(change.connection, realm.id, email)
-        if account is None or account.is_bot:
-            await change.send(letters.no_password_reset(realm, email.strip(), is_deactivated=False))
-        elif not account.is_active:
-            await change.send(letters.no_password_reset(realm, account.delivery_email, is_deactivated=True))
+        person = account if account is not None and not account.is_bot and account.is_active else None
+        token = await _reset_link(change, person)
+        if person is not None:
+            mail = letters.password_reset(realm, person, token)
         else:
-            token = await _reset_link(change, account)
-            await change.send(letters.password_reset(realm, account, token))
-            await change.record(Event.PASSWORD_RESET_REQUESTED, account)
+            is_deactivated = account is not None and not account.is_bot
+            mail = letters.no_password_reset(realm, email.strip(), is_deactivated=is_deactivated)
+        await change.send(mail if is_email(mail.recipient) else None)
+        details = {"email": audit.printable(email.strip())}
+        await change.record(Event.PASSWORD_RESET_REQUESTED, account, realm=realm, details=details)
+    return quota
 
 
 async def reset_link_by_operator(context: Context, email: str) -> Secret:
@@ -151,15 +163,15 @@ async def reset_link_by_operator(context: Context, email: str) -> Secret:
         return await _reset_link(change, account)
 
 
-async def _reset_link(change: Change, account: Account) -> Secret:
+async def _reset_link(change: Change, account: Account | None) -> Secret:
+    """A link for the account; one that opens nothing where there is none."""
     token = Secret(secrets.token_urlsafe(32))
     await links.add(
         change.connection,
         token,
         LinkPurpose.PASSWORD_RESET,
         at=change.now,
-        realm_id=account.realm_id,
-        account_id=account.id,
+        account_id=None if account is None else account.id,
         created_by=change.actor_id,
     )
     return token

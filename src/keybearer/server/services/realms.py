@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.audit import Event
@@ -12,6 +13,8 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.subjects import the_realm
 from keybearer.server.storage import realms
 from keybearer.zuliprc.credentials import normalise_site
+
+NAME_MAX_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +36,29 @@ async def change_policies(context: Context, actor: Actor, wanted: PolicyChange) 
     """Change who may create bots and invite people, for administrators. Guests are never among them, as in Zulip."""
     if not actor.account.is_administrator:
         raise NotPermitted("Must be an organization administrator", code="UNAUTHORIZED_PRINCIPAL")
+    given: dict[str, Any] = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    policies = {name: group for name, group in given.items() if group is not None}
+    for name, group in policies.items():
+        if group in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
+            setting = "can_invite_users_group" if name == "can_invite" else f"{name}_group"
+            raise Refused(f"'{setting}' setting cannot be set to '{group.wire_name}' group.")
     async with context.change(actor) as change:
         before = await the_realm(change.connection)
-        after = replace(
-            before,
-            can_create_bots=_allowed("can_create_bots", wanted.can_create_bots) or before.can_create_bots,
-            can_create_write_only_bots=_allowed("can_create_write_only_bots", wanted.can_create_write_only_bots)
-            or before.can_create_write_only_bots,
-            can_invite=_allowed("can_invite_users", wanted.can_invite) or before.can_invite,
-        )
-        if after != before:
+        changed = {name: group for name, group in policies.items() if getattr(before, name) is not group}
+        after = replace(before, **changed)
+        if changed:
             await realms.save(change.connection, after)
-            names = ("can_create_bots", "can_create_write_only_bots", "can_invite")
-            changed = {
-                name: getattr(after, name).wire_name for name in names if getattr(after, name) != getattr(before, name)
-            }
-            await change.record(Event.REALM_CHANGED, realm=after, details=changed)
+            details = {name: group.wire_name for name, group in changed.items()}
+            await change.record(Event.REALM_CHANGED, realm=after, details=details)
         return after
 
 
-def _allowed(setting: str, group: SystemGroup | None) -> SystemGroup | None:
-    if group is SystemGroup.EVERYONE:
-        raise Refused(f"'{setting}_group' setting cannot be set to 'role:everyone' group.")
-    return group
+def checked_name(text: str) -> str:
+    """`text` without outer blanks; raises Refused unless it is a good name for an organization."""
+    name = text.strip()
+    if not name or len(name) > NAME_MAX_LENGTH or not name.isprintable():
+        raise Refused(f"The organization's name needs 1 to {NAME_MAX_LENGTH} printable characters.")
+    return name
 
 
 async def move(context: Context, site: str) -> tuple[Realm, Realm]:

@@ -12,6 +12,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import Session
 from keybearer.server.services import api_keys, letters, passwords
@@ -22,6 +23,9 @@ from keybearer.server.storage import accounts, audit, realms, sessions
 
 SEEN_EVERY = timedelta(minutes=1)
 """How exactly a session's last use is known: not every request is worth a write."""
+
+TOLD_AFTER = timedelta(seconds=60)
+"""The age from which on an account is told of sign-ins, as in Zulip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,15 @@ class Visitor:
     session: Session
 
 
-async def authenticate(context: Context, email: str, password: Secret, origin: Origin) -> Account:
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Who gave the right password, and how many more attempts there were."""
+
+    account: Account
+    quota: Quota
+
+
+async def authenticate(context: Context, email: str, password: Secret, origin: Origin) -> Authenticated:
     """The person with this email and password.
 
     Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, a bot's or a
@@ -52,25 +64,38 @@ async def authenticate(context: Context, email: str, password: Secret, origin: O
         realm = await the_realm(connection)
         account = await accounts.find_by_email(connection, realm.id, email)
     person = None if account is None or account.is_bot else account
-    if not await passwords.check(context, person, password, email=email, origin=origin) or person is None:
+    checked = await passwords.check(context, person, password, email=email, origin=origin)
+    refusal: Unauthenticated | None = None
+    if person is None or not checked.right:
+        refusal = Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+    elif not realm.is_active:
+        refusal = Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
+    elif not person.is_active:
+        refusal = Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
+    if refusal is not None or person is None:
+        assert refusal is not None
         async with context.change(None, origin=origin) as change:
-            await change.record(Event.SESSION_REFUSED, account, realm=realm, details={"email": audit.printable(email)})
-        raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
-    if not realm.is_active:
-        raise Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
-    if not person.is_active:
-        raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
-    return person
+            details = {"email": audit.printable(email.strip()), "because": refusal.code}
+            await change.record(Event.SESSION_REFUSED, account, realm=realm, details=details)
+        refusal.quota = checked.quota
+        raise refusal
+    return Authenticated(person, checked.quota)
 
 
 async def sign_in(context: Context, email: str, password: Secret, origin: Origin) -> SignedIn:
     """Open a session by email and password; raises as `authenticate`."""
-    account = await authenticate(context, email, password, origin)
+    account = (await authenticate(context, email, password, origin)).account
     async with context.change(Actor(account, origin)) as change:
         signed_in = await open_session(change, account)
-        realm = await the_realm(change.connection)
-        await change.send(letters.new_sign_in(realm, account, change.now, origin, got_key=False))
+        await _tell_of_sign_in(change, account, got_key=False)
         return signed_in
+
+
+async def _tell_of_sign_in(change: Change, account: Account, *, got_key: bool) -> None:
+    """Mail the account, unless it is so new that the person has just made it."""
+    if change.now - account.date_joined >= TOLD_AFTER:
+        realm = await the_realm(change.connection)
+        await change.send(letters.new_sign_in(realm, account, change.now, change.origin, got_key=got_key))
 
 
 async def open_session(change: Change, account: Account) -> SignedIn:
@@ -107,16 +132,20 @@ async def find_visitor(context: Context, token: Secret, origin: Origin) -> Visit
     return Visitor(account, realm, session)
 
 
-async def confirm_password(context: Context, actor: Actor, password: Secret) -> None:
-    """Note that the person has given their password again, now. Raises Refused with `Password is incorrect.`."""
+async def confirm_password(context: Context, actor: Actor, password: Secret) -> Quota:
+    """Note that the person has given their password again, now; returns how many more attempts there were.
+
+    Raises Refused with `Password is incorrect.`, TooManyAttempts after too many wrong ones.
+    """
     account = actor.account
-    right = await passwords.check(context, account, password, email=account.delivery_email, origin=actor.origin)
+    checked = await passwords.check(context, account, password, email=account.delivery_email, origin=actor.origin)
     async with context.change(actor) as change:
-        await change.record(Event.PASSWORD_CONFIRMED if right else Event.PASSWORD_REFUSED, account)
-        if right and actor.session_id is not None:
+        await change.record(Event.PASSWORD_CONFIRMED if checked.right else Event.PASSWORD_REFUSED, account)
+        if checked.right and actor.session_id is not None:
             await sessions.confirm(change.connection, actor.session_id, change.now)
-    if not right:
-        raise Refused("Password is incorrect.")
+    if not checked.right:
+        raise Refused("Password is incorrect.", quota=checked.quota)
+    return checked.quota
 
 
 async def find_all(context: Context, actor: Actor) -> Sequence[Session]:
@@ -143,10 +172,47 @@ async def sign_out_everywhere(context: Context, actor: Actor, *, besides_this: b
         return ended
 
 
-async def fetch_key(context: Context, email: str, password: Secret, origin: Origin) -> IssuedKey:
+@dataclass(frozen=True, slots=True)
+class FetchedKey:
+    """The key that a password opened, and how many more attempts there were."""
+
+    issued: IssuedKey
+    quota: Quota
+
+
+async def fetch_key(context: Context, email: str, password: Secret, origin: Origin) -> FetchedKey:
     """The key of the person with this email and password, told to them by mail; raises as `authenticate`."""
-    account = await authenticate(context, email, password, origin)
-    issued = await api_keys.reveal_own(context, Actor(account, origin))
-    async with context.change(Actor(account, origin)) as change:
-        await change.send(letters.new_sign_in(issued.realm, account, change.now, origin, got_key=True))
-    return issued
+    authenticated = await authenticate(context, email, password, origin)
+    async with context.change(Actor(authenticated.account, origin)) as change:
+        issued = await api_keys.reveal(change, context, authenticated.account.id, Event.API_KEY_FETCHED)
+        await _tell_of_sign_in(change, authenticated.account, got_key=True)
+    return FetchedKey(issued, authenticated.quota)
+
+
+@dataclass(frozen=True, slots=True)
+class DevelopmentSignIn:
+    """What `serve --development` gives whoever names an account: its key and a session."""
+
+    issued: IssuedKey
+    signed_in: SignedIn
+
+
+async def sign_in_for_development(context: Context, email: str, origin: Origin) -> DevelopmentSignIn:
+    """The key of the account with this email, and a session, without a password. Raises Unauthenticated.
+
+    The account may be a bot. Only a server that runs for development may offer this.
+    """
+    async with context.change(None, origin=origin) as change:
+        realm = await the_realm(change.connection)
+        account = await accounts.find_by_email(change.connection, realm.id, email)
+        if account is None:
+            raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+        if not realm.is_active:
+            raise Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
+        if not account.is_active:
+            raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
+        acting = change.by(Actor(account, origin))
+        issued = await api_keys.reveal(acting, context, account.id, Event.API_KEY_FETCHED)
+        signed_in = await open_session(acting, account)
+        await _tell_of_sign_in(acting, account, got_key=True)
+    return DevelopmentSignIn(issued, signed_in)

@@ -14,12 +14,11 @@ from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys, passwords
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.realms import checked_name
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links, realms
 from keybearer.server.storage.dialect import take_turn
 from keybearer.zuliprc.credentials import normalise_site
-
-NAME_MAX_LENGTH = 40
 
 
 async def find_realm(context: Context) -> Realm | None:
@@ -63,10 +62,9 @@ class NewOrganization:
 
         Raises Refused, and ResolutionError (kind `bad_url`) for a site that is no address.
         """
-        name = name.strip()
-        if not name or len(name) > NAME_MAX_LENGTH or not name.isprintable():
-            raise Refused(f"The organization's name needs 1 to {NAME_MAX_LENGTH} printable characters.")
-        new = cls(name, normalise_site(site), checked_email(email), checked_full_name(full_name), password)
+        new = cls(
+            checked_name(name), normalise_site(site), checked_email(email), checked_full_name(full_name), password
+        )
         passwords.check_strength(password, known=(new.name, new.email, new.full_name))
         return new
 

@@ -10,6 +10,7 @@ from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Change
 from keybearer.server.storage import accounts, realms
+from keybearer.server.storage.dialect import take_turn
 
 NAMES_AND_ADDRESSES = "names and addresses"
 """The turn to take before asking whether a name or an address is free, in a transaction that then uses it."""
@@ -47,3 +48,19 @@ async def managed_bot(change: Change, bot_id: int) -> Account:
     if actor is not None and not may_manage_bot(actor, bot):
         raise NotPermitted
     return bot
+
+
+async def check_name_free(change: Change, realm_id: int, full_name: str, *, besides: int = 0) -> None:
+    """Raise Refused where another active account has this name. Until the transaction ends, none can take it."""
+    await take_turn(change.connection, NAMES_AND_ADDRESSES)
+    if await accounts.is_name_taken(change.connection, realm_id, full_name, besides=besides):
+        raise Refused("Name is already in use.")
+
+
+async def check_email_free(change: Change, realm_id: int, email: str, *, besides: int = 0) -> None:
+    """Raise Refused where another account, a deactivated one too, has this address. Until the transaction ends, none
+    can take it."""
+    await take_turn(change.connection, NAMES_AND_ADDRESSES)
+    taken = await accounts.find_by_email(change.connection, realm_id, email)
+    if taken is not None and taken.id != besides:
+        raise Refused("Email is already in use.")

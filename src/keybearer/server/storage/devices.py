@@ -28,8 +28,8 @@ def from_row(row: Row[tuple[object, ...]]) -> Device:
 
 async def put(
     connection: AsyncConnection, *, account_id: int, kind: DeviceKind, token: str, app_id: str, at: datetime
-) -> None:
-    """Register a device; registering it again renews it."""
+) -> int:
+    """Register a device; registering it again renews it. Returns its id."""
     await upsert(
         connection,
         devices,
@@ -43,6 +43,12 @@ async def put(
         },
         key=["account_id", "kind", "token_digest"],
     )
+    found = await connection.execute(
+        select(devices.c.id).where(
+            devices.c.account_id == account_id, devices.c.kind == kind.value, devices.c.token_digest == _digest(token)
+        )
+    )
+    return found.scalar_one()
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Device]:
@@ -69,12 +75,14 @@ async def remove(connection: AsyncConnection, account_id: int, *, kind: DeviceKi
     return result.first() is not None
 
 
-async def remove_by_id(connection: AsyncConnection, account_id: int, device_id: int) -> bool:
-    """Remove one registration by its id; False where the account has no such."""
-    result = await connection.execute(
-        delete(devices).where(devices.c.id == device_id, devices.c.account_id == account_id).returning(devices.c.id)
-    )
-    return result.first() is not None
+async def remove_by_id(
+    connection: AsyncConnection, account_id: int, device_id: int, *, kind: DeviceKind | None = None
+) -> bool:
+    """Remove one registration by its id; False where the account has no such, or it is of another kind."""
+    statement = delete(devices).where(devices.c.id == device_id, devices.c.account_id == account_id)
+    if kind is not None:
+        statement = statement.where(devices.c.kind == kind.value)
+    return (await connection.execute(statement.returning(devices.c.id))).first() is not None
 
 
 async def remove_all(connection: AsyncConnection, account_id: int) -> int:

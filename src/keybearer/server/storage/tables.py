@@ -218,14 +218,15 @@ links = Table(
     **_NO_REUSE,
 )
 
-password_failures = Table(
-    "password_failures",
+attempts = Table(
+    "attempts",
     metadata,
     _id(),
-    Column("email_key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("at", Instant, nullable=False),
-    Index(None, "email_key", "address", "at"),
+    Index(None, "kind", "subject", "address", "at"),
     Index(None, "at"),
     **_NO_REUSE,
 )

@@ -16,7 +16,7 @@ def upgrade() -> None:
     _api_keys()
     _bot_services()
     _mails()
-    _password_failures()
+    _attempts()
     _audit()
     _devices()
     _links()
@@ -138,18 +138,19 @@ def _mails() -> None:
     op.create_index("ix_mails_next_attempt_at", "mails", ["next_attempt_at"])
 
 
-def _password_failures() -> None:
+def _attempts() -> None:
     op.create_table(
-        "password_failures",
+        "attempts",
         sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("email_key", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
         sa.Column("address", sa.Text, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_password_failures"),
+        sa.PrimaryKeyConstraint("id", name="pk_attempts"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_password_failures_at", "password_failures", ["at"])
-    op.create_index("ix_password_failures_email_key_address_at", "password_failures", ["email_key", "address", "at"])
+    op.create_index("ix_attempts_at", "attempts", ["at"])
+    op.create_index("ix_attempts_kind_subject_address_at", "attempts", ["kind", "subject", "address", "at"])
 
 
 def _audit() -> None:

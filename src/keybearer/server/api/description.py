@@ -1,0 +1,71 @@
+"""What the OpenAPI document says of parameters and answers: JSON schemas, and how Zulip puts values into a form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+STRING: Schema = {"type": "string"}
+INTEGER: Schema = {"type": "integer"}
+BOOLEAN: Schema = {"type": "boolean"}
+NULL: Schema = {"type": "null"}
+EMAIL: Schema = {"type": "string", "description": "An email address."}
+API_KEY: Schema = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9]{32}$",
+    "description": "An API key: whoever has it can do whatever the account can do.",
+}
+
+
+def nullable(schema: Schema) -> Schema:
+    """The schema, or null."""
+    return {"anyOf": [schema, NULL]}
+
+
+def array(schema: Schema) -> Schema:
+    """A list of these."""
+    return {"type": "array", "items": schema}
+
+
+def record(fields: Mapping[str, Schema], *, optional: frozenset[str] = frozenset()) -> Schema:
+    """An object with these fields, which may have others."""
+    return {"type": "object", "properties": dict(fields), "required": [name for name in fields if name not in optional]}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. `schema` is that of the text in the form or query, which for many types is JSON."""
+
+    name: str
+    schema: Schema
+    meaning: str
+    required: bool = False
+
+
+def text(name: str, meaning: str, *, required: bool = False, max_length: int | None = None) -> Parameter:
+    """A plain text."""
+    schema = STRING if max_length is None else {**STRING, "maxLength": max_length}
+    return Parameter(name, schema, meaning, required)
+
+
+def integer(name: str, meaning: str, *, required: bool = False) -> Parameter:
+    """A whole number."""
+    return Parameter(name, {"type": "integer", "format": "int32"}, meaning, required)
+
+
+def choice(name: str, meaning: str, allowed: tuple[int, ...]) -> Parameter:
+    """A whole number out of some."""
+    return Parameter(name, {"type": "integer", "enum": list(allowed)}, meaning)
+
+
+def boolean(name: str, meaning: str) -> Parameter:
+    """`true` or `false`."""
+    return Parameter(name, BOOLEAN, meaning)
+
+
+def encoded(name: str, meaning: str, schema: Schema) -> Parameter:
+    """A value that is JSON-encoded into the text."""
+    return Parameter(name, {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}, meaning)

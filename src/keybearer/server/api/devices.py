@@ -1,0 +1,79 @@
+"""Mobile devices: push registrations of both kinds, and the devices that prepare encrypted ones."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import INTEGER, integer, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.devices import DeviceKind
+from keybearer.server.services import devices
+
+
+async def register_apns(call: Call) -> Answer:
+    """`POST users/me/apns_device_token`."""
+    token, app_id = call.parameters.text("token"), call.parameters.text("appid")
+    await devices.register(call.context, call.actor, DeviceKind.APNS, token, app_id)
+    return success()
+
+
+async def remove_apns(call: Call) -> Answer:
+    """`DELETE users/me/apns_device_token`."""
+    await devices.remove(call.context, call.actor, DeviceKind.APNS, call.parameters.text("token"))
+    return success()
+
+
+async def register_fcm(call: Call) -> Answer:
+    """`POST users/me/android_gcm_reg_id`."""
+    await devices.register(call.context, call.actor, DeviceKind.FCM, call.parameters.text("token"))
+    return success()
+
+
+async def remove_fcm(call: Call) -> Answer:
+    """`DELETE users/me/android_gcm_reg_id`."""
+    await devices.remove(call.context, call.actor, DeviceKind.FCM, call.parameters.text("token"))
+    return success()
+
+
+async def register_client(call: Call) -> Answer:
+    """`POST register_client_device`, since feature level 468: a device that will ask for encrypted pushes."""
+    return success(device_id=await devices.register_client(call.context, call.actor))
+
+
+async def remove_client(call: Call) -> Answer:
+    """`POST remove_client_device`, since feature level 470."""
+    await devices.remove_client(call.context, call.actor, call.parameters.integer("device_id"))
+    return success()
+
+
+_APNS_TOKEN = text("token", "The token that the device was given, in base64.", required=True)
+_FCM_TOKEN = text("token", "The token that the device was given.", required=True)
+
+ENDPOINTS = (
+    Endpoint(
+        "POST users/me/apns_device_token",
+        register_apns,
+        "Register an iOS device for pushes.",
+        takes=(_APNS_TOKEN, text("appid", "The app's bundle id.", required=True)),
+    ),
+    Endpoint("DELETE users/me/apns_device_token", remove_apns, "Remove an iOS device.", takes=(_APNS_TOKEN,)),
+    Endpoint(
+        "POST users/me/android_gcm_reg_id",
+        register_fcm,
+        "Register an Android device for pushes.",
+        takes=(_FCM_TOKEN,),
+    ),
+    Endpoint("DELETE users/me/android_gcm_reg_id", remove_fcm, "Remove an Android device.", takes=(_FCM_TOKEN,)),
+    Endpoint(
+        "POST register_client_device",
+        register_client,
+        "Register a device that will ask for encrypted pushes.",
+        gives={"device_id": INTEGER},
+    ),
+    Endpoint(
+        "POST remove_client_device",
+        remove_client,
+        "Remove a device that was registered so.",
+        takes=(integer("device_id", "The id that registering gave.", required=True),),
+    ),
+)

@@ -1,0 +1,120 @@
+"""`invites`: who is invited, and by whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import (
+    BOOLEAN,
+    EMAIL,
+    INTEGER,
+    array,
+    boolean,
+    choice,
+    encoded,
+    nullable,
+    record,
+    text,
+)
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
+from keybearer.server.services import invitations
+
+
+async def list_open(call: Call) -> Answer:
+    """`GET invites`: every open one for administrators, for others their own."""
+    return success(invites=[_row(link) for link in await invitations.find_open(call.context, call.actor)])
+
+
+def _row(link: Link) -> dict[str, object]:
+    return {
+        "id": link.id,
+        "invited_by_user_id": link.created_by,
+        "invited": int(link.created_at.timestamp()),
+        "expiry_date": int(link.expires_at.timestamp()),
+        "invited_as": (link.role or Role.MEMBER).value,
+        "email": link.email,
+        "notify_referrer_on_join": False,
+        "is_multiuse": False,
+    }
+
+
+async def send(call: Call) -> Answer:
+    """`POST invites`."""
+    parameters = call.parameters
+    emails = invitations.split_emails(parameters.text("invitee_emails"))
+    lifetime = _lifetime(call)
+    role = Role(parameters.choice("invite_as", tuple(role.value for role in Role)) or Role.MEMBER)
+    # Every version of Zulip's clients sends channels and groups to join; ours has none to subscribe anybody to.
+    if parameters.optional_integers("stream_ids"):
+        raise Refused("Invalid channel ID")
+    if parameters.optional_integers("group_ids"):
+        raise Refused("Invalid user group")
+    parameters.optional_boolean("include_realm_default_subscriptions")
+    parameters.optional_boolean("notify_referrer_on_join")
+    await invitations.invite(call.context, call.actor, emails, role=role, lifetime=lifetime)
+    return success()
+
+
+def _lifetime(call: Call) -> timedelta:
+    """How long the links work. Zulip's null, for ever, is the longest time that ours can."""
+    name = "invite_expires_in_minutes"
+    if call.parameters.peek(name) == "null":
+        call.parameters.has(name)
+        return invitations.LONGEST_LIFETIME
+    minutes = call.parameters.optional_integer(name)
+    return LIFETIMES[LinkPurpose.INVITATION] if minutes is None else timedelta(minutes=minutes)
+
+
+async def revoke(call: Call) -> Answer:
+    """`DELETE invites/{invite_id}`."""
+    await invitations.revoke(call.context, call.actor, call.id("invite_id"))
+    return success()
+
+
+async def resend(call: Call) -> Answer:
+    """`POST invites/{invite_id}/resend`."""
+    await invitations.resend(call.context, call.actor, call.id("invite_id"))
+    return success()
+
+
+_INVITATION = record(
+    {
+        "id": INTEGER,
+        "invited_by_user_id": nullable(INTEGER),
+        "invited": INTEGER,
+        "expiry_date": INTEGER,
+        "invited_as": INTEGER,
+        "email": EMAIL,
+        "notify_referrer_on_join": BOOLEAN,
+        "is_multiuse": BOOLEAN,
+    }
+)
+
+ENDPOINTS = (
+    Endpoint("GET invites", list_open, "The open ", gives={"invites": array(_INVITATION)}),
+    Endpoint(
+        "POST invites",
+        send,
+        "Invite people by mail.",
+        takes=(
+            text("invitee_emails", "Addresses, with commas or line ends between.", required=True),
+            encoded("invite_expires_in_minutes", "How long the links work; null is a year.", nullable(INTEGER)),
+            choice("invite_as", "The role that is given.", tuple(role.value for role in Role)),
+            encoded("stream_ids", "Channels to join: ours has none.", array(INTEGER)),
+            encoded("group_ids", "Groups to join: ours has none.", array(INTEGER)),
+            boolean("include_realm_default_subscriptions", "Changes nothing: ours has no channels."),
+            boolean("notify_referrer_on_join", "Changes nothing."),
+        ),
+    ),
+    Endpoint("DELETE invites/{invite_id}", revoke, "Withdraw an invitation."),
+    Endpoint(
+        "POST invites/{invite_id}/resend",
+        resend,
+        "Mail a new link; the earlier one ends.",
+    ),
+)

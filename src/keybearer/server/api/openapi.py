@@ -1,0 +1,161 @@
+"""The OpenAPI document, made from the same endpoints that answer, so that it can say nothing else than they do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from keybearer._version import __version__
+from keybearer.server.api.answers import Answer
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import STRING, Parameter, Schema, array, record
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.permissions import Way
+
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+_SUMMARY = """The REST API of Keybearer: accounts, bots and their API keys, on the wire that Zulip's clients speak.
+
+A success has `result: success`, a failure `result: error`, a text `msg` and a `code` for programs. Parameters are form
+fields; of one that is also in the query, the form's counts. A form that is posted with the field `method` means that
+method. HEAD is answered where GET is."""
+
+_ERROR = {**record({"result": {"const": "error"}, "msg": STRING, "code": STRING})}
+_LIMITED = record(
+    {
+        "result": {"const": "error"},
+        "msg": STRING,
+        "code": {"const": "RATE_LIMIT_HIT"},
+        "retry-after": {"type": "number"},
+    }
+)
+_NOT_ALLOWED = record({"result": {"const": "error"}, "msg": STRING, "allowed_methods": array(STRING)})
+
+_FAILURES: dict[str, tuple[str, str, Schema]] = {
+    "400": ("Refused: `msg` says why.", "application/json", _ERROR),
+    "401": ("Who is asking is not known, or not welcome.", "application/json", _ERROR),
+    "403": ("The form's token is missing or wrong.", "application/json", _ERROR),
+    "404": ("No organization lives at this host.", "application/json", _ERROR),
+    "405": ("There is no such method here.", "text/html; charset=utf-8", STRING),
+    "413": ("The request is too large.", "application/json", _ERROR),
+    "429": ("Too often; `retry-after` seconds from now it may be tried again.", "application/json", _LIMITED),
+}
+_COMPONENTS = {
+    "schemas": {"Error": _ERROR, "TooManyAttempts": _LIMITED, "MethodNotAllowed": _NOT_ALLOWED},
+    "responses": {
+        status: {"description": why, "content": {kind: {"schema": schema}}}
+        for status, (why, kind, schema) in _FAILURES.items()
+    },
+    "securitySchemes": {
+        "key": {"type": "http", "scheme": "basic", "description": "The account's email address and its API key."},
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "sessionid",
+            "description": "A browser's session (over https `__Host-sessionid`). Changes need the token of its cookie "
+            "`csrftoken`, as the header `X-CSRFToken` or the field `csrfmiddlewaretoken`.",
+        },
+    },
+}
+
+
+def endpoint(others: Iterable[Endpoint]) -> Endpoint:
+    """The endpoint that serves the document of these endpoints and itself."""
+
+    async def get_document(_call: Call) -> Answer:
+        return Answer(200, content)
+
+    this = Endpoint("GET openapi.json", get_document, "This document.", names_unsupported=False)
+    content = msgspec.json.encode(document((*others, this)))
+    return this
+
+
+def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of these endpoints."""
+    paths: dict[str, dict[str, Any]] = {}
+    for each in endpoints:
+        for path, way in _places(each):
+            paths.setdefault(path, {})[each.method.lower()] = _operation(each, path, way)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Keybearer", "version": __version__, "description": _SUMMARY},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": _COMPONENTS,
+    }
+
+
+def _places(each: Endpoint) -> Iterator[tuple[str, Way]]:
+    if each.rule.ways & (Way.KEY | Way.NOBODY):
+        yield f"/api/v1/{each.pattern}", Way.KEY
+    if each.rule.ways & Way.SESSION:
+        yield f"/json/{each.pattern}", Way.SESSION
+
+
+def _operation(each: Endpoint, path: str, way: Way) -> dict[str, Any]:
+    has_form = each.method != "GET"
+    operation: dict[str, Any] = {
+        "operationId": re.sub(r"\W+", "_", f"{each.method} {path}").strip("_").lower(),
+        "summary": each.summary,
+        "tags": [each.pattern.partition("/")[0]],
+        "parameters": [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", path)],
+        "responses": _responses(each, way),
+        "security": [] if each.rule.ways & Way.NOBODY else [{"key" if way is Way.KEY else "session": []}],
+    }
+    if not has_form:
+        operation["parameters"] += [_query_parameter(parameter) for parameter in each.takes]
+    elif each.takes:
+        form = {"schema": _form(each.takes)}
+        required = any(parameter.required for parameter in each.takes)
+        operation["requestBody"] = {"required": required, "content": dict.fromkeys(_FORMS, form)}
+    return operation
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": 0} if name.endswith("_id") else {"type": "string", "minLength": 1}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": parameter.required,
+        "description": parameter.meaning,
+        "schema": parameter.schema,
+    }
+
+
+def _form(parameters: Iterable[Parameter]) -> Schema:
+    takes = list(parameters)
+    return {
+        "type": "object",
+        "properties": {each.name: {**each.schema, "description": each.meaning} for each in takes},
+        "required": [each.name for each in takes if each.required],
+    }
+
+
+def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
+    statuses = ["400", "405", "413"]
+    if not each.rule.ways & Way.NOBODY:
+        statuses += ["401", "429"] if way is Way.KEY else ["401", "403", "429"]
+    elif each.method == "POST":
+        statuses += ["401", "404", "429"]
+    responses: dict[str, Any] = {"200": {"description": "Done.", "content": {"application/json": {"schema": {}}}}}
+    if each.pattern != "openapi.json":
+        optional = each.optional | {"ignored_parameters_unsupported"}
+        schema = record(
+            {
+                "result": {"const": "success"},
+                "msg": {"const": ""},
+                **each.gives,
+                "ignored_parameters_unsupported": array(STRING),
+            },
+            optional=optional,
+        )
+        responses["200"]["content"]["application/json"]["schema"] = schema
+    responses |= {status: {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+    return responses

@@ -1,0 +1,142 @@
+"""`realm`: who may do what in the organization, and the groups that are meant by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, Schema, array, boolean, encoded, nullable, record
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.parameters import Parameters
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.realms import Realm, SystemGroup
+from keybearer.server.services import accounts, realms
+from keybearer.server.services.realms import PolicyChange
+
+POLICIES = {
+    "can_create_bots_group": "can_create_bots",
+    "can_create_write_only_bots_group": "can_create_write_only_bots",
+    "can_invite_users_group": "can_invite",
+}
+"""A group setting on the wire → its policy."""
+
+
+_PERMISSIONS = (
+    "can_manage_group",
+    "can_mention_group",
+    "can_add_members_group",
+    "can_remove_members_group",
+    "can_join_group",
+    "can_leave_group",
+)
+"""What one may do with a group on Zulip's wire. Nobody may do anything with a system group."""
+
+
+async def change(call: Call) -> Answer:
+    """`PATCH realm`: who may create bots and invite people, for administrators. The answer names what changed."""
+    before = call.realm
+    policies = {
+        policy: _group_setting(call.parameters, setting, getattr(before, policy))
+        for setting, policy in POLICIES.items()
+    }
+    after = await realms.change_policies(call.context, call.actor, PolicyChange(**policies))
+    return success(
+        **{
+            setting: getattr(after, policy).value
+            for setting, policy in POLICIES.items()
+            if getattr(after, policy) is not getattr(before, policy)
+        }
+    )
+
+
+def _group_setting(parameters: Parameters, setting: str, now: SystemGroup) -> SystemGroup | None:
+    """The group that a setting is to have: `{"new": id}`, also with `old` to compare, or the bare id.
+
+    A group without a name, in Zulip's form, is taken where it is one of ours: no members of its own, one subgroup.
+    """
+    value = parameters.optional_json(setting)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        return _group(setting, value)
+    if "new" not in value:
+        raise Refused(f'{setting}["new"] field is missing')
+    if "old" in value and _group(setting, value["old"]) is not now:
+        raise Refused("'old' value does not match the expected value.", code="EXPECTATION_MISMATCH")
+    return _group(setting, value["new"])
+
+
+def _group(setting: str, value: Any) -> SystemGroup:  # noqa: ANN401  a piece of JSON
+    if isinstance(value, dict):
+        members, subgroups = value.get("direct_members"), value.get("direct_subgroups")
+        if members == [] and isinstance(subgroups, list) and len(subgroups) < 2:
+            value = subgroups[0] if subgroups else SystemGroup.NOBODY.value
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Refused(f"{setting}: Keybearer knows the system groups only; GET user_groups lists their ids.")
+    try:
+        return SystemGroup(value)
+    except ValueError:
+        raise Refused("Invalid user group") from None
+
+
+async def list_groups(call: Call) -> Answer:
+    """`GET user_groups`: the system groups. Ours has no others."""
+    call.parameters.optional_boolean("include_deactivated_groups")
+    everybody = await accounts.find_all(call.context, call.realm.id)
+    return success(user_groups=[_group_row(group, everybody, call.realm) for group in SystemGroup])
+
+
+def _group_row(group: SystemGroup, everybody: Any, realm: Realm) -> dict[str, object]:  # noqa: ANN401
+    active: list[Account] = [account for account in everybody if account.is_active]
+    return {
+        "id": group.value,
+        "name": group.wire_name,
+        "description": group.meaning,
+        "members": [account.id for account in active if group.direct_role is account.role],
+        "direct_subgroup_ids": [] if group.subgroup is None else [group.subgroup.value],
+        "is_system_group": True,
+        "deactivated": False,
+        "creator_id": None,
+        "date_created": int(realm.created_at.timestamp()),
+        **dict.fromkeys(_PERMISSIONS, SystemGroup.NOBODY.value),
+    }
+
+
+_GROUP_VALUE: Schema = {"type": ["integer", "object"]}
+_GROUP = record(
+    {
+        "id": INTEGER,
+        "name": STRING,
+        "description": STRING,
+        "members": array(INTEGER),
+        "direct_subgroup_ids": array(INTEGER),
+        "is_system_group": BOOLEAN,
+        "deactivated": BOOLEAN,
+        "creator_id": nullable(INTEGER),
+        "date_created": INTEGER,
+        **dict.fromkeys(_PERMISSIONS, INTEGER),
+    }
+)
+
+ENDPOINTS = (
+    Endpoint(
+        "PATCH realm",
+        change,
+        "Change who may create bots and invite people.",
+        takes=tuple(
+            encoded(setting, 'A group: `{"new": id}`, with `old` to compare, or the id.', _GROUP_VALUE)
+            for setting in POLICIES
+        ),
+        gives=dict.fromkeys(POLICIES, INTEGER),
+        optional=frozenset(POLICIES),
+    ),
+    Endpoint(
+        "GET user_groups",
+        list_groups,
+        "The groups that settings are given as.",
+        takes=(boolean("include_deactivated_groups", "Changes nothing: system groups are never deactivated."),),
+        gives={"user_groups": array(_GROUP)},
+    ),
+)

@@ -1,0 +1,62 @@
+"""`settings`: what people change of their own account."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from keybearer.secret import Secret
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import boolean, choice, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.accounts import EmailVisibility
+from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.domain.limits import Quota
+from keybearer.server.services import accounts, passwords
+from keybearer.server.services.accounts import OwnChange
+
+
+async def change(call: Call) -> Answer:
+    """`PATCH settings`: the password, the name, who sees the email address, whether sign-ins are mailed."""
+    parameters = call.parameters
+    visibility = parameters.choice("email_address_visibility", tuple(each.value for each in EmailVisibility))
+    wanted = OwnChange(
+        full_name=parameters.optional_text("full_name"),
+        email_visibility=None if visibility is None else EmailVisibility(visibility),
+        login_mails=parameters.optional_boolean("enable_login_emails"),
+    )
+    old, new = parameters.optional_text("old_password"), parameters.optional_text("new_password")
+    if wanted == OwnChange() and not (old or new):
+        raise Refused("Please fill out all fields.")
+    quota = await _change_password(call, Secret(old or ""), Secret(new)) if new else None
+    await accounts.change_own(call.context, call.actor, wanted)
+    return success().with_quota(quota)
+
+
+async def _change_password(call: Call, old: Secret, new: Secret) -> Quota:
+    try:
+        return await passwords.change_own(call.context, call.actor, old=old, new=new)
+    except TooManyAttempts as error:
+        seconds = ceil(error.retry_after)
+        message = f"You're making too many attempts! Try again in {seconds} seconds."
+        raise Refused(message, quota=error.quota) from None
+
+
+ENDPOINTS = (
+    Endpoint(
+        "PATCH settings",
+        change,
+        "Change one's own password, name and ",
+        takes=(
+            text("old_password", "The password as it is."),
+            text("new_password", "The password as it is to be: 8 to 128 characters, and no easy guess."),
+            text("full_name", "The new name."),
+            choice(
+                "email_address_visibility",
+                "Who sees the address: 1 everyone, 2 members, 3 administrators, 4 nobody, 5 moderators.",
+                tuple(each.value for each in EmailVisibility),
+            ),
+            boolean("enable_login_emails", "Whether new sign-ins are told by mail."),
+        ),
+    ),
+)

@@ -1,0 +1,75 @@
+"""Limits: how often something may be tried, and what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a limit leaves: the `X-RateLimit-*` headers of an answer. `reset` is in seconds since 1970 UTC."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+    def merged(self, other: Quota | None) -> Quota:
+        """Both limits in one, as Zulip tells of several: the smaller numbers, the later time."""
+        if other is None:
+            return self
+        return Quota(min(self.limit, other.limit), min(self.remaining, other.remaining), max(self.reset, other.reset))
+
+
+class AttemptKind(StrEnum):
+    """What is tried, counted in the database for every worker alike."""
+
+    PASSWORD = "password"  # noqa: S105  a kind, not a password
+    PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
+    PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most so many within so long."""
+
+    most: int
+    within: timedelta
+
+
+WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
+    # Zulip's authenticate_by_username, which counts all addresses together and lets a stranger lock the owner out.
+    AttemptKind.PASSWORD: (Window(5, timedelta(minutes=30)),),
+    # Zulip's password_reset_form_by_email.
+    AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
+    # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
+    AttemptKind.PASSWORD_RESETS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
+}
+
+LONGEST_WINDOW = max(window.within for windows in WINDOWS.values() for window in windows)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether another attempt is allowed, and what is left after it; `wait` is how long until one is allowed again."""
+
+    allowed: bool
+    quota: Quota
+    wait: timedelta
+
+
+def judge(windows: Sequence[Window], times: Sequence[datetime], now: datetime) -> Verdict:
+    """Whether one more attempt now, after those at `times` (the oldest first), keeps within every window."""
+    allowed, quota, wait = True, None, timedelta(0)
+    for window in windows:
+        within = [at for at in times if at > now - window.within]
+        if len(within) >= window.most:
+            allowed = False
+            wait = max(wait, within[-window.most] + window.within - now)
+        oldest = within[0] if within else now
+        left = max(0, window.most - len(within) - 1)
+        quota = Quota(window.most, left, int((oldest + window.within).timestamp())).merged(quota)
+    assert quota is not None
+    return Verdict(allowed, quota, wait)
