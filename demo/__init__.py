@@ -1,0 +1,1 @@
+"""The whole main job in a throw-away directory: `make demo`."""
