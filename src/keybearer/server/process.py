@@ -21,6 +21,7 @@ from typing import Any
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from granian.server.common import AbstractServer
 
 from keybearer.errors import FileError, KeybearerError, SettingError
 from keybearer.server.app import Application, create_app_from_environ
@@ -157,7 +158,14 @@ def _check_readable(path: Path) -> None:
 
 def _run(settings: Settings, address: str, on_startup: Callable[[], None]) -> None:
     os.environ.update(settings.to_environ())
-    server = Granian(
+    server = granian(settings, address)
+    server.on_startup(on_startup)
+    server.serve(target_loader=partial(load_application, os.getpid()), wrap_loader=False)
+
+
+def granian(settings: Settings, address: str) -> AbstractServer[Any]:
+    """Granian as we run it: what it serves is said when it is started."""
+    return Granian(
         "keybearer.server.app:create_app_from_environ",
         address=address,
         port=settings.port,
@@ -175,8 +183,6 @@ def _run(settings: Settings, address: str, on_startup: Callable[[], None]) -> No
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_WITHIN,
     )
-    server.on_startup(on_startup)
-    server.serve(target_loader=partial(load_application, os.getpid()), wrap_loader=False)
 
 
 def load_application(parent: int) -> Application:

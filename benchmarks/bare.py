@@ -1,0 +1,47 @@
+"""A bare ASGI application under Granian as Keybearer runs it: what is to be had at most.
+
+`python -m benchmarks.bare` prints its port and serves until it is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from keybearer.server.process import granian, reserved_port
+from keybearer.server.settings import Settings
+
+BODY = b'{"result":"success","msg":"","padding":"' + b"x" * 600 + b'"}'
+"""About as long as the answer of users/me."""
+
+Application = Callable[..., Awaitable[None]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+async def application(scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+def load() -> Application:
+    return application
+
+
+def main() -> None:
+    with reserved_port("127.0.0.1", 0) as (address, port):
+        print(port, flush=True)
+        settings = replace(Settings(data_dir=Path()), port=port)
+        granian(settings, address).serve(target_loader=load, wrap_loader=False)
+
+
+if __name__ == "__main__":
+    main()
