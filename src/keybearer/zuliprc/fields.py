@@ -164,13 +164,17 @@ BY_FILE_KEY: Mapping[str, Field[Any]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Locator:
-    """A way to say which file is read. Arguments go before variables; `--config-file` goes before `--profile`."""
+    """A way to say which file is read; its attributes are as those of Field.
+
+    Arguments go before variables, and `config_file` goes before `profile`.
+    """
 
     argument: str
     variable: str
     options: tuple[str, ...]
     metavar: str
     meaning: str
+    mistaken: tuple[str, ...] = ()
 
 
 CONFIG_FILE = Locator(
@@ -179,6 +183,7 @@ CONFIG_FILE = Locator(
     options=("--config-file", "--config", "-c"),
     metavar="FILE",
     meaning="The zuliprc to read, in place of ~/.zuliprc.",
+    mistaken=("ZULIP_CONFIG_FILE", "ZULIP_RC", "ZULIP_RC_PATH", "ZULIPRC"),
 )
 PROFILE = Locator(
     argument="profile",

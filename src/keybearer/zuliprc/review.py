@@ -20,14 +20,14 @@ from keybearer.zuliprc.fields import (
     SITE,
     TOKEN,
     Field,
+    Locator,
 )
 from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.sources import Origin, Source, Sources
 
-_VARIABLES = {
-    **{name: field.variable for field in FIELDS.values() for name in (*field.mistaken, field.variable) if name},
-    **{locator.variable: locator.variable for locator in LOCATORS},
-}
+_KNOWN: list[Field[Any] | Locator] = [*FIELDS.values(), *LOCATORS]
+_VARIABLES = {name: known.variable for known in _KNOWN for name in (*known.mistaken, known.variable) if known.variable}
+"""Every variable that is known, right or mistaken, with the right one."""
 
 
 def review(

@@ -1,0 +1,49 @@
+"""What can be heard of a key that something went wrong with."""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+import traceback
+from pathlib import Path
+
+from keybearer.zuliprc.resolver import Resolution
+from tests.zuliprc.strategies import CANARY
+
+
+def heard(error: BaseException) -> str:
+    """All that can be heard of an error: its words, attributes, pickle, log entry, traceback and what led to it."""
+    text = io.StringIO()
+    logger = logging.Logger("heard")
+    logger.addHandler(logging.StreamHandler(text))
+    logger.error("%s %r", error, error, exc_info=error)
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    parts = [text.getvalue(), *(f"{one} {one!r} {one.args!r} {vars(one)!r}" for one in links)]
+    parts.append(repr(pickle.dumps(error)))
+    return "".join(parts)
+
+
+def heard_with_locals(error: BaseException) -> str:
+    """What a program hears that reports errors with the local variables of all frames but the test's own."""
+    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(
+        str(frame.locals) for frame in report.stack if not frame.filename.startswith(str(Path(__file__).parent))
+    )
+
+
+def shown(resolution: Resolution) -> str:
+    """What resolved credentials show of themselves, without what was given as something that may be seen."""
+    text = f"{resolution!r} {resolution.credentials!r} {resolution.values!r} {[str(w) for w in resolution.warnings]}"
+    tls = resolution.tls
+    for visible in (resolution.email, resolution.site, tls.client_cert, tls.client_cert_key, tls.cert_bundle):
+        text = text.replace(repr(visible), "").replace(str(visible), "")
+    return text
+
+
+def assert_silent(text: str) -> None:
+    assert CANARY.lower() not in text.lower()

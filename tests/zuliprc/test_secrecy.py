@@ -1,0 +1,89 @@
+"""No input raises anything but our errors, and none makes a key show where it must not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keybearer.errors import KeybearerError
+from keybearer.store.resolution import resolve
+from keybearer.zuliprc.fields import FIELDS
+from tests.zuliprc.fuzzer import Mutants
+from tests.zuliprc.hearing import assert_silent, heard, heard_with_locals, shown
+from tests.zuliprc.resolving import no_command, resolve_text
+from tests.zuliprc.strategies import CANARY, documents, odd_texts
+
+VARIABLES = [field.variable for field in FIELDS.values() if field.variable]
+MUTANTS = 2000
+
+
+@given(
+    documents,
+    st.dictionaries(st.sampled_from(VARIABLES), odd_texts | st.just(CANARY)),
+    st.dictionaries(st.sampled_from(["email", "api_key", "site", "insecure"]), odd_texts | st.just(CANARY)),
+)
+def test_whatever_is_resolved_ends_well_or_in_our_error_and_in_silence(
+    text: str, environ: Mapping[str, str], arguments: dict[str, Any]
+) -> None:
+    try:
+        resolution = resolve_text(text, environ=environ, fetch_key=lambda command: command.text, **arguments)
+    except KeybearerError as error:
+        assert_silent(heard(error))
+    else:
+        assert_silent(shown(resolution))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"{CANARY}", f"{CANARY}=1\n{CANARY}=2", f"insecure={CANARY}", f"site={CANARY}?x", f"site=ftp://{CANARY}",
+     f"client_cert={CANARY}", f"cert_bundle={CANARY}", f"client_cert_key={CANARY}", f'key="{CANARY}"',
+     f"key={CANARY} # c", f"key={CANARY}\n  {CANARY}", f"key={CANARY}\nKEY={CANARY}", f"key=%({CANARY})s",
+     f"passcmd={CANARY}\nkey={CANARY}", f"key={CANARY}\x00", f"[api]\nkey={CANARY}", f"kee={CANARY}"],
+)  # fmt: skip
+def test_a_key_in_the_wrong_place_is_not_heard_even_with_the_frames(line: str, tmp_path: Path) -> None:
+    zuliprc = tmp_path / "rc"
+    zuliprc.write_text(f"[api]\nemail=a@x.org\n{line}\n")
+    zuliprc.chmod(0o600)
+
+    with pytest.raises(KeybearerError) as raised:
+        resolve(zuliprc, environ={}).credentials  # noqa: B018 - asking runs a command
+
+    assert_silent(heard(raised.value))
+    assert_silent(heard_with_locals(raised.value))
+
+
+def test_a_file_that_is_not_text_is_not_heard(tmp_path: Path) -> None:
+    zuliprc = tmp_path / "rc"
+    zuliprc.write_bytes(f"[api]\nkey={CANARY}".encode() + b"\xff")
+
+    with pytest.raises(KeybearerError) as raised:
+        resolve(zuliprc, environ={})
+
+    assert_silent(heard(raised.value) + heard_with_locals(raised.value))
+
+
+def test_a_key_in_the_environment_is_not_heard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ZULIP_API_KEY", f"'{CANARY}'")
+
+    with pytest.raises(KeybearerError) as raised:
+        resolve(email="a@x.org")
+
+    assert_silent(heard(raised.value) + heard_with_locals(raised.value))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mutants_of_good_files_end_well_or_in_our_error_and_in_silence(seed: int) -> None:
+    mutants = Mutants(random.Random(seed))
+    for _ in range(MUTANTS):
+        mutants.try_one()
+
+
+def test_resolving_runs_no_command_by_itself() -> None:
+    resolve_text("[api]\nemail=a@x.org\npasscmd=p\n", fetch_key=no_command)
