@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import update_wrapper
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,22 @@ database_url_option = click.option(
 def settings_for(data_dir: Path | None, database_url: str | None) -> Settings:
     """The settings of the environment, with what the flags say."""
     return Settings.from_environ(os.environ, data_dir=data_dir, database_url=database_url)
+
+
+def on_data(command: Callable[..., None]) -> Callable[..., None]:
+    """A command below a group that takes `--data-dir` and `--database-url`, which takes them too.
+
+    It is given the settings that they mean; those of the command go before those of the group.
+    """
+
+    @click.pass_context
+    def with_settings(
+        context: click.Context, /, *, data_dir: Path | None, database_url: str | None, **options: object
+    ) -> None:
+        group_data_dir, group_database_url = context.obj
+        command(settings_for(data_dir or group_data_dir, database_url or group_database_url), **options)
+
+    return data_dir_option(database_url_option(update_wrapper(with_settings, command)))
 
 
 def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T:

@@ -41,6 +41,9 @@ COMMANDS: dict[str, Row] = {
     "scan": Row(MORE, "keybearer.cli.scan.command", "Find leaked API keys in files and in git histories."),
     "serve": Row(SERVER, "keybearer.cli.serve", "Run the server."),
     "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),
+    "admin": Row(
+        SERVER, "keybearer.cli.admin", "Work on a server's data, on its own machine. The server may be running."
+    ),
 }
 """Every command, in the order in which people meet them."""
 

@@ -66,6 +66,16 @@ async def find_by_email(context: Context, viewer: Account, email: str) -> Accoun
     return account
 
 
+async def find_for_operator(context: Context, email: str) -> Account:
+    """The account with this delivery email, for the server's own command line. Raises Refused where there is none."""
+    async with context.reading() as connection:
+        realm = await the_realm(connection)
+        account = await accounts.find_by_email(connection, realm.id, email)
+    if account is None:
+        raise Refused(f"No account has the email address {email.strip()!r}")
+    return account
+
+
 async def add_by_operator(context: Context, *, email: str, full_name: str, role: Role, password: Secret) -> Account:
     """Add a person from the server's own command line."""
     email, full_name = checked_email(email), checked_full_name(full_name)

@@ -234,8 +234,11 @@ async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> B
     return service
 
 
-async def deactivate(context: Context, actor: Actor, bot_id: int) -> None:
-    """Deactivate a bot: its key is refused from the next request on. Doing it twice is no error, as in Zulip."""
+async def deactivate(context: Context, actor: Actor | None, bot_id: int) -> None:
+    """Deactivate a bot: its key is refused from the next request on. Doing it twice is no error, as in Zulip.
+
+    The server's operator, who has no actor, may deactivate all.
+    """
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
         if bot.is_active:
