@@ -1,0 +1,50 @@
+"""Presence and status: when an account was last there, and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keybearer.server.domain.errors import Refused
+
+OFFLINE_AFTER = timedelta(seconds=140)
+"""After this an account counts as gone (Zulip's server_presence_offline_threshold_seconds)."""
+
+PING_EVERY = timedelta(seconds=60)
+STATUS_MAX_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """When an account's program was last there, and when the person last did something in it (None: never)."""
+
+    account_id: int
+    seen_at: datetime
+    active_at: datetime | None = None
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an account says of itself, in words and an emoji; either may be empty."""
+
+    account_id: int
+    text: str = ""
+    emoji_name: str = ""
+    emoji_code: str = ""
+    kind: str = ""
+
+
+def checked_presence(status: str) -> bool:
+    """Whether the person is active; raises Refused with Zulip's words for any word but the two."""
+    if status not in ("active", "idle"):
+        raise Refused(f"Invalid status: {status}")
+    return status == "active"
+
+
+def checked_status_text(text: str) -> str:
+    """The words without outer blanks; raises Refused where they are too long."""
+    text = text.strip()
+    if len(text) > STATUS_MAX_LENGTH:
+        raise Refused(f"status_text is too long (limit: {STATUS_MAX_LENGTH} characters)")
+    return text

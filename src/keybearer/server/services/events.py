@@ -1,0 +1,295 @@
+"""Events on their way to clients: one reader of the log in each worker, and the polls that wait for what it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import takewhile
+from typing import final
+
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.events import (
+    ACCESS_CHANGED,
+    HEARTBEAT_EVERY,
+    Queue,
+    StoredEvent,
+    bad_queue,
+    for_queue,
+    heartbeat,
+)
+from keybearer.server.services.context import Context
+from keybearer.server.storage import events
+from keybearer.server.storage.events import Access
+
+LOOK_EVERY = 0.08
+"""Seconds between two looks for events that other workers wrote, while somebody waits here."""
+
+NOTE_EVERY = 10.0
+"""Seconds between two writes of which queues were asked: far less than any queue may be idle."""
+
+TAIL = 2000
+"""Events that a worker remembers, so that a poll need not read them anew."""
+
+BATCH = 500
+HEARTBEAT_SPREAD = 10.0
+
+WireEvent = dict[str, object]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A poll that waits for what comes after a place in the log.
+
+    Its future gets the events for it, or None when the account's access has changed.
+    """
+
+    queue: Queue
+    after: int
+    told: asyncio.Future[list[WireEvent] | None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """How far a queue's client has read, and when it last asked."""
+
+    at: datetime
+    acknowledged_id: int
+
+
+@final
+class EventHub:
+    """Reads the log for every poll of one worker together, and remembers its end.
+
+    `heartbeat_every` is in seconds.
+    """
+
+    def __init__(self, context: Context, *, heartbeat_every: float = HEARTBEAT_EVERY) -> None:
+        self._context = context
+        self._heartbeat_every = heartbeat_every
+        self._tail: deque[StoredEvent] = deque()
+        self._tail_after = 0
+        self._seen = 0
+        self._waiting: set[_Waiting] = set()
+        self._somebody_waits = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._advancing = asyncio.Lock()
+        self._next_read: asyncio.Task[None] | None = None
+        self._polls: dict[str, _Poll] = {}
+        self._closed = False
+
+    async def open(self) -> None:
+        """Begin at the end of the log."""
+        async with self._context.reading() as connection:
+            self._seen = self._tail_after = await events.last_id(connection)
+
+    async def run(self) -> None:
+        """Look for events while somebody waits, until cancelled."""
+        written = self._context.events_written
+        while True:
+            await self._somebody_waits.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(written.wait(), LOOK_EVERY)
+            written.clear()
+            try:
+                await self.catch_up()
+            except Exception:  # noqa: BLE001  whatever it is, the polls wait on and the next look is another chance
+                _log.exception("events could not be read; trying again")
+                await asyncio.sleep(1)
+
+    async def note_regularly(self) -> None:
+        """Write down which queues were asked, every ten seconds until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(NOTE_EVERY)
+                try:
+                    await self.note_polls()
+                except Exception:  # noqa: BLE001  whatever it is, the next time is another chance
+                    _log.exception("the polls of queues could not be noted; trying again")
+        finally:
+            await self.note_polls()
+
+    async def note_polls(self) -> None:
+        """Write down which queues were asked; close those that nobody asks, and forget what everybody has read."""
+        polls, self._polls = self._polls, {}
+        if not polls:
+            return
+        try:
+            async with self._context.change(None) as change:
+                for queue_id, poll in polls.items():
+                    await events.note_poll(
+                        change.connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id
+                    )
+                await events.remove_idle_queues(change.connection, change.now)
+                await events.remove_read(change.connection)
+        except BaseException:
+            self._polls = polls | self._polls
+            raise
+
+    def close(self) -> None:
+        """End every poll, with nothing to tell: the worker stops."""
+        self._closed = True
+        self._end_polls(self._waiting)
+
+    def end_polls_of(self, queue_id: str) -> None:
+        """End the polls of a queue that is closed."""
+        self._end_polls([waiting for waiting in self._waiting if waiting.queue.id == queue_id])
+
+    def _end_polls(self, ended: Iterable[_Waiting]) -> None:
+        for waiting in ended:
+            if not waiting.told.done():
+                waiting.told.set_result([])
+
+    async def poll(self, actor: Actor, queue_id: str, last_number: int, *, dont_block: bool) -> list[WireEvent]:
+        """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
+
+        Raises Refused for a queue that is not there, and Unauthenticated as soon as the key that came with the poll is
+        replaced or the account deactivated.
+        """
+        position = self._seen
+        await self.catch_up()
+        queue, after = await self._asked(actor, queue_id, last_number)
+        while True:
+            told, after = await self._told_after(queue, after)
+            if told or dont_block or self._closed:
+                return told
+            if after < self._seen:
+                continue
+            # From here to the end of the set-up of the wait nothing else runs, so nothing is missed.
+            if not self._has_access_changed(actor, position):
+                answer = await self._wait(queue, after)
+                if answer is not None:
+                    return answer
+            position = self._seen
+            _check(await self._access(actor))
+
+    async def _asked(self, actor: Actor, queue_id: str, last_number: int) -> tuple[Queue, int]:
+        """The queue, and how far its client has read. Notes that it was asked."""
+        now = self._context.clock()
+        async with self._context.reading() as connection:
+            queue = await events.find_queue(connection, queue_id)
+            access = await events.find_access(connection, actor.id, actor.key_id)
+        _check(access)
+        noted = self._polls.get(queue_id)
+        if queue is None or (noted is None and queue.is_over(now)):
+            raise bad_queue(queue_id)
+        if queue.account_id != actor.id:
+            raise Refused("You are not authorized to get events from this queue")
+        read = max(queue.id_of(last_number), queue.start_id)
+        if read < max(queue.acknowledged_id, noted.acknowledged_id if noted else 0):
+            raise Refused(f"An event newer than {last_number} has already been pruned!")
+        if read > self._seen:
+            raise Refused(f"Event {last_number} was not in this queue")
+        self._polls[queue_id] = _Poll(now, read)
+        return queue, read
+
+    async def _access(self, actor: Actor) -> Access:
+        async with self._context.reading() as connection:
+            return await events.find_access(connection, actor.id, actor.key_id)
+
+    async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
+        """What the queue is told of after a place in the log, and how far that looked."""
+        while after < self._tail_after:  # further back than this worker remembers
+            async with self._context.reading() as connection:
+                older = await events.find_after(connection, after, limit=BATCH)
+            after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
+            told = _told(older, queue)
+            if told:
+                return told, after
+        return _told(self._since(after), queue), max(after, self._seen)
+
+    def _since(self, after: int) -> list[StoredEvent]:
+        """What this worker remembers from after a place in the log."""
+        later = list(takewhile(lambda stored: stored.id > after, reversed(self._tail)))
+        return later[::-1]
+
+    def _has_access_changed(self, actor: Actor, position: int) -> bool:
+        return any(_ends_polls(stored, actor.id) for stored in self._since(position))
+
+    async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
+        """What the queue is told of next; None where the account's access has changed."""
+        waiting = _Waiting(queue, after)
+        self._waiting.add(waiting)
+        self._somebody_waits.set()
+        spread = random.uniform(0, min(HEARTBEAT_SPREAD, self._heartbeat_every))  # noqa: S311  so that not all come at once
+        try:
+            return await asyncio.wait_for(waiting.told, self._heartbeat_every + spread)
+        except TimeoutError:
+            await self._go_beyond(after)
+            told, after = await self._told_after(queue, after)
+            return told or [heartbeat(queue, after)]
+        finally:
+            self._waiting.discard(waiting)
+            if not self._waiting:
+                self._somebody_waits.clear()
+            noted = self._polls.get(queue.id)
+            read = noted.acknowledged_id if noted else queue.acknowledged_id
+            self._polls[queue.id] = _Poll(self._context.clock(), max(read, queue.acknowledged_id))
+
+    async def _go_beyond(self, event_id: int) -> None:
+        """Take a number for heartbeats where nothing was written since that event: one for all who wait here."""
+        async with self._advancing:
+            if self._seen <= event_id:
+                async with self._context.change(None) as change:
+                    await events.advance(change.connection, by=1)
+                await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Know of every event that was committed before this call. Those who call together read together."""
+        if self._next_read is None:
+            self._next_read = asyncio.create_task(self._read_in_turn())
+        await asyncio.shield(self._next_read)
+
+    async def _read_in_turn(self) -> None:
+        async with self._reading:
+            self._next_read = None  # whoever comes from here on may know of more than this read will see
+            await self._read()
+
+    async def _read(self) -> None:
+        async with self._context.reading() as connection:
+            last = await events.last_id(connection)
+            if last - self._seen > TAIL and not self._waiting:
+                self._tail.clear()
+                self._tail_after = self._seen = last
+            while self._seen < last:
+                fresh = await events.find_after(connection, self._seen, limit=BATCH)
+                self._take(fresh, fresh[-1].id if len(fresh) == BATCH else last)
+
+    def _take(self, fresh: Sequence[StoredEvent], seen: int) -> None:
+        self._tail.extend(fresh)
+        while len(self._tail) > TAIL:
+            self._tail_after = self._tail.popleft().id
+        self._seen = seen
+        for waiting in list(self._waiting):
+            if waiting.told.done():
+                continue
+            if any(_ends_polls(stored, waiting.queue.account_id) for stored in fresh):
+                waiting.told.set_result(None)
+            elif told := _told((stored for stored in fresh if stored.id > waiting.after), waiting.queue):
+                waiting.told.set_result(told)
+
+
+def _told(stored: Iterable[StoredEvent], queue: Queue) -> list[WireEvent]:
+    return [told for each in stored if (told := for_queue(each, queue)) is not None]
+
+
+def _ends_polls(stored: StoredEvent, account_id: int) -> bool:
+    return stored.event.type == ACCESS_CHANGED and stored.event.fields["account_id"] == account_id
+
+
+def _check(access: Access) -> None:
+    """Raise Unauthenticated, with the words of a request's own check, unless the account may still come in."""
+    if access.key_is_revoked:
+        raise Unauthenticated("Invalid API key")
+    if not access.account_is_active:
+        raise Unauthenticated("Account is deactivated")
