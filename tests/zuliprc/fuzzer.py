@@ -19,7 +19,7 @@ class Mutants:
     seeds = (
         f"[api]\nemail=a@x.org\nkey={CANARY}\nsite=https://z.x\n",
         f"\ufeff[api]\r\nKEY : {CANARY}\r\nemail = a@x.org\r\nclient_cert=~/c\r\n[zterm]\r\na=1\r\n  b\r\n",
-        f"[api]\nkey={CANARY}\nemail=a@x.org\ninsecure=TRUE\ncert_bundle=/b\nclient_bundle=/b\nclient_cert_key=k\n; c\n",
+        f"[api]\nkey={CANARY}\nemail=a@x.org\ninsecure=TRUE\ncert_bundle=/b\nclient_bundle=/b\nclient_cert_key=k\n",
         f"# x\n[api]\npasswd={CANARY}\npasscmd=echo {CANARY}\nemail=%%a%(key)s@b\n",
     )
     tokens = (

@@ -43,17 +43,17 @@ def atomic_write(path: str | os.PathLike[str], data: bytes, *, keep_mode: bool =
 
 
 @contextlib.contextmanager
-def exclusive(path: str | os.PathLike[str]) -> Iterator[Path]:
+def exclusive(path: str | os.PathLike[str], *, patience: float = LOCK_TIMEOUT) -> Iterator[Path]:
     """Keep other writers out of the directory, and give the path of the file itself, behind symbolic links.
 
-    Raises FileError where the directory cannot be made or opened, or another writer keeps it for ten seconds, and
-    for every OSError of the body.
+    Raises FileError where the directory cannot be made or opened, or another writer keeps it for longer than
+    `patience` seconds, and for every OSError of the body.
     """
     fault = ""
     try:
         target = Path(path).resolve()
         _make_private(target.parent)
-        with _lock(target.parent):
+        with _lock(target.parent, patience):
             yield target
     except OSError as error:
         fault = error.strerror or type(error).__name__
@@ -120,22 +120,21 @@ def _make_private(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _lock(directory: Path) -> Iterator[None]:
+def _lock(directory: Path, patience: float) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if _locked(descriptor, directory):
+        if _locked(descriptor, directory, time.monotonic() + patience):
             _remove_leftovers(directory)
         yield
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int, directory: Path) -> bool:
+def _locked(descriptor: int, directory: Path, deadline: float) -> bool:
     """Wait for the lock; False where the file system has none, as some network file systems."""
-    deadline = time.monotonic() + LOCK_TIMEOUT
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -28,7 +28,7 @@ from keybearer.zuliprc.fields import (
 )
 from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.kinds import ResolutionWarning
-from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Sources
+from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Source, Sources
 
 T = TypeVar("T")
 
@@ -106,6 +106,11 @@ class Resolution:
         return self.config_file if own else None
 
 
+def in_order_of_precedence(sources: Sources) -> tuple[Source, ...]:
+    """Argument, then environment, then file, for each setting by itself. This is the one statement of it."""
+    return sources.arguments, sources.environment, sources.file
+
+
 def resolve_sources(
     sources: Sources, here: values.Surroundings, *, fetch_key: Callable[[PasswordCommand], Secret]
 ) -> Resolution:
@@ -177,7 +182,7 @@ class _Settings:
         return TLSOptions(client_cert, client_cert_key, bundle, insecure)
 
     def _first(self, wanted: Field[Any]) -> Found | None:
-        founds = [found for source in self._sources.in_order() if (found := source.find(wanted))]
+        founds = [found for source in in_order_of_precedence(self._sources) if (found := source.find(wanted))]
         if not founds:
             return None
         self.origins[wanted.name] = founds[0].origin

@@ -118,18 +118,11 @@ class ZuliprcFile:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All places where settings are looked for. Their order as `in_order` gives it is the precedence, field by field.
-
-    This is the one statement of it: argument, then environment, then file.
-    """
+    """All places where settings are looked for. Which goes before which, the resolver says."""
 
     arguments: Arguments
     environment: Environment
     file: ZuliprcFile
-
-    def in_order(self) -> tuple[Source, ...]:
-        """Who goes before whom."""
-        return self.arguments, self.environment, self.file
 
     def of(self, origin: Origin) -> Source:
         """The source that a value of this origin is from."""
