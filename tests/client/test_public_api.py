@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keybearer import Client
 from keybearer.client.operations import accounts
 
 if TYPE_CHECKING:
     from typing import Any, assert_type
 
-    from keybearer import AsyncClient, Client, Secret
+    from keybearer import AsyncClient, Secret
     from keybearer.client.conversation import Event, Messages, SentMessage
     from keybearer.client.models import Members, Profile, ServerSettings, User
 
@@ -41,6 +44,13 @@ if TYPE_CHECKING:
         async for event in client.events():
             assert_type(event, Event)
         assert_type(await client.perform(accounts.get_profile()), Profile)
+
+
+def test_the_reference_names_every_call() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "client.md").read_text()
+    calls = {name for name, value in vars(Client).items() if callable(value) and not name.startswith("_")}
+    named = set(re.findall(r"`(\w+)\(", page))
+    assert calls - named - {"perform"} == set()
 
 
 def loaded_by(code: str) -> set[str]:

@@ -64,15 +64,19 @@ class BaseClient:
             "strict": strict or None,
         }
         change_key: Callable[[Credentials], KeyChange] | None = None
+        beside = [name for name, value in settings.items() if value is not None]
+        if credentials is not None and beside:
+            raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")
         if isinstance(credentials, Credentials):
             found = credentials
-            beside = [name for name, value in settings.items() if value is not None]
-            if beside:
-                raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")
         else:
-            from keybearer.client.source import find, key_change_of, reader_of  # noqa: PLC0415 - only who searches loads the store
+            from keybearer.client.source import (  # noqa: PLC0415 - only who searches loads the store
+                find,
+                key_change_of,
+                reader_of,
+            )
 
-            resolution = credentials or find(settings)
+            resolution = find(settings) if credentials is None else credentials
             found = resolution.credentials
             change_key = key_change_of(resolution)
             read_anew = read_anew or reader_of(resolution, settings if credentials is None else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, TypeVar
 
 from keybearer.client.exchange import Call, Flow, Pause, Send, Step
@@ -53,6 +54,8 @@ class Driver:
         with self._opening:
             if self._transport is None:
                 self._transport = Transport(self.session)
+                # Programs that never close their client leave no open socket to be complained about.
+                weakref.finalize(self, self._transport.close)
             return self._transport
 
     def close(self) -> None:

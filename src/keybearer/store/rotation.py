@@ -177,6 +177,8 @@ def _text_with(path: Path, credentials: Credentials) -> bytes:
         ) from None
     if (found.email, found.site, found.api_key) != (credentials.email, credentials.site, credentials.api_key):
         raise _refused(f"{path} has other credentials by now", "Start again, with those that are in it now")
+    if credentials.api_key.reveal().encode() not in text:
+        raise _refused(f"{path} has no key of its own", "Put the key itself into it, in a line key=…")
     return text
 
 

@@ -45,8 +45,10 @@ def send_message(
 
 
 def _recipients(to: object) -> object:
-    """One person as the list that servers want; a text that is a list already stays as it is."""
-    return to if isinstance(to, str) and to.lstrip().startswith("[") else [to]
+    """People as the list that servers want. Text may name several, with commas, or be a list already."""
+    if isinstance(to, str):
+        return to if to.lstrip().startswith("[") else [one.strip() for one in to.split(",")]
+    return [to]
 
 
 def get_messages(
