@@ -128,7 +128,7 @@ def _error_of(response: Response, answer: Mapping[str, Any], asked: Asked) -> Cl
     if refusal is not None or status == 401:
         kind = refusal or AuthenticationRefused
         who = f" for {asked.email}" if asked.email else ""
-        hint = _HINTS.get(code) or _HINT_OF.get(kind, "")
+        hint = _HINTS.get(code) or _HINT_OF.get(kind) or _hint_for_other_refusals(text)
         return kind(f"{text} ({asked.site}{who})", code=code, status=status, answer=answer, hint=hint)
     if code == "BAD_EVENT_QUEUE_ID" or text.startswith("Bad event queue id"):
         return EventQueueLost(text, code=code, status=status, answer=answer, hint=_HINTS["BAD_EVENT_QUEUE_ID"])
@@ -139,6 +139,12 @@ def _error_of(response: Response, answer: Mapping[str, Any], asked: Asked) -> Cl
     return APIError(
         f"{text} ({asked.method} {asked.path})", code=code, status=status, answer=answer, hint=_HINTS.get(code, "")
     )
+
+
+def _hint_for_other_refusals(text: str) -> str:
+    if "incoming webhook" in text:
+        return "An incoming webhook bot can do nothing but send messages: use a bot of another type"
+    return "" if "authentication" not in text else "Use a client with credentials"
 
 
 def retry_after(response: Response, answer: Mapping[str, Any]) -> float:

@@ -47,8 +47,8 @@ def perform(session: Session, operation: Operation[T], *, may_renew: bool = True
         outcome = yield from _follow(session, session.request_for(operation))
         if isinstance(outcome, Failure):
             error: ClientError = outcome.error
-            # Before the first answer, a server that cannot be reached is a wrong address more often than a bad moment.
-            repeatable = session.reached and (operation.is_safe or not outcome.sent)
+            # Before the first answer, a server that takes no connection is a wrong address more often than a bad moment.
+            repeatable = operation.is_safe if outcome.sent else session.reached
         else:
             session.reached = True
             answer = judge(outcome, asked)
