@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,11 @@ from keybearer.server.domain.account_events import AccountChange
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.audit import Event
+from keybearer.server.domain.events import HEARTBEAT_EVERY
 from keybearer.server.domain.events import Event as ClientEvent
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
+from keybearer.server.services.events import EventHub
 from keybearer.server.settings import Settings
 from keybearer.server.storage import accounts, audit, events, mails, realms
 from keybearer.server.storage.engine import Database
@@ -37,8 +38,13 @@ class Context:
     database: Database
     ring: SecretRing
     clock: Callable[[], datetime] = utc_now
-    events_written: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set whenever this process has written events for clients, so that who waits for some looks at once."""
+    heartbeat_every: float = HEARTBEAT_EVERY
+    hub: EventHub = field(init=False)
+    """Where clients of this worker wait for events."""
+
+    def __post_init__(self) -> None:
+        hub = EventHub(self.database, self.clock, heartbeat_every=self.heartbeat_every)
+        object.__setattr__(self, "hub", hub)
 
     @asynccontextmanager
     async def change(self, actor: Actor | None, *, origin: Origin | None = None) -> AsyncIterator[Change]:
@@ -48,7 +54,7 @@ class Context:
             yield change
             told = await change.write_events()
         if told:
-            self.events_written.set()
+            self.hub.look()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -17,15 +17,14 @@ from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.events import (
     ACCESS_CHANGED,
-    HEARTBEAT_EVERY,
     Queue,
     StoredEvent,
     bad_queue,
     for_queue,
     heartbeat,
 )
-from keybearer.server.services.context import Context
 from keybearer.server.storage import events
+from keybearer.server.storage.engine import Database
 from keybearer.server.storage.events import Access
 
 LOOK_EVERY = 0.08
@@ -74,8 +73,10 @@ class EventHub:
     `heartbeat_every` is in seconds.
     """
 
-    def __init__(self, context: Context, *, heartbeat_every: float = HEARTBEAT_EVERY) -> None:
-        self._context = context
+    def __init__(self, database: Database, clock: Callable[[], datetime], *, heartbeat_every: float) -> None:
+        self._database = database
+        self._clock = clock
+        self._written = asyncio.Event()
         self._heartbeat_every = heartbeat_every
         self._tail: deque[StoredEvent] = deque()
         self._tail_after = 0
@@ -90,22 +91,25 @@ class EventHub:
 
     async def open(self) -> None:
         """Begin at the end of the log."""
-        async with self._context.reading() as connection:
+        async with self._database.read() as connection:
             self._seen = self._tail_after = await events.last_id(connection)
 
     async def run(self) -> None:
         """Look for events while somebody waits, until cancelled."""
-        written = self._context.events_written
         while True:
             await self._somebody_waits.wait()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(written.wait(), LOOK_EVERY)
-            written.clear()
+                await asyncio.wait_for(self._written.wait(), LOOK_EVERY)
+            self._written.clear()
             try:
                 await self.catch_up()
             except Exception:  # noqa: BLE001  whatever it is, the polls wait on and the next look is another chance
                 _log.exception("events could not be read; trying again")
                 await asyncio.sleep(1)
+
+    def look(self) -> None:
+        """This worker has written events: who waits for some need not wait for the next look."""
+        self._written.set()
 
     async def note_regularly(self) -> None:
         """Write down which queues were asked, every ten seconds until cancelled, and then once more."""
@@ -125,13 +129,11 @@ class EventHub:
         if not polls:
             return
         try:
-            async with self._context.change(None) as change:
+            async with self._database.write() as connection:
                 for queue_id, poll in polls.items():
-                    await events.note_poll(
-                        change.connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id
-                    )
-                await events.remove_idle_queues(change.connection, change.now)
-                await events.remove_read(change.connection)
+                    await events.note_poll(connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id)
+                await events.remove_idle_queues(connection, self._clock())
+                await events.remove_read(connection)
         except BaseException:
             self._polls = polls | self._polls
             raise
@@ -175,8 +177,8 @@ class EventHub:
 
     async def _asked(self, actor: Actor, queue_id: str, last_number: int) -> tuple[Queue, int]:
         """The queue, and how far its client has read. Notes that it was asked."""
-        now = self._context.clock()
-        async with self._context.reading() as connection:
+        now = self._clock()
+        async with self._database.read() as connection:
             queue = await events.find_queue(connection, queue_id)
             access = await events.find_access(connection, actor.id, actor.key_id)
         _check(access)
@@ -194,13 +196,13 @@ class EventHub:
         return queue, read
 
     async def _access(self, actor: Actor) -> Access:
-        async with self._context.reading() as connection:
+        async with self._database.read() as connection:
             return await events.find_access(connection, actor.id, actor.key_id)
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """What the queue is told of after a place in the log, and how far that looked."""
         while after < self._tail_after:  # further back than this worker remembers
-            async with self._context.reading() as connection:
+            async with self._database.read() as connection:
                 older = await events.find_after(connection, after, limit=BATCH)
             after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
             told = _told(older, queue)
@@ -234,14 +236,14 @@ class EventHub:
                 self._somebody_waits.clear()
             noted = self._polls.get(queue.id)
             read = noted.acknowledged_id if noted else queue.acknowledged_id
-            self._polls[queue.id] = _Poll(self._context.clock(), max(read, queue.acknowledged_id))
+            self._polls[queue.id] = _Poll(self._clock(), max(read, queue.acknowledged_id))
 
     async def _go_beyond(self, event_id: int) -> None:
         """Take a number for heartbeats where nothing was written since that event: one for all who wait here."""
         async with self._advancing:
             if self._seen <= event_id:
-                async with self._context.change(None) as change:
-                    await events.advance(change.connection, by=1)
+                async with self._database.write() as connection:
+                    await events.advance(connection, by=1)
                 await self.catch_up()
 
     async def catch_up(self) -> None:
@@ -256,7 +258,7 @@ class EventHub:
             await self._read()
 
     async def _read(self) -> None:
-        async with self._context.reading() as connection:
+        async with self._database.read() as connection:
             last = await events.last_id(connection)
             if last - self._seen > TAIL and not self._waiting:
                 self._tail.clear()
