@@ -84,6 +84,17 @@ def test_a_running_client_goes_on_with_the_new_key_of_its_file(
     assert len(server.seen) == 4
 
 
+def test_the_file_that_was_found_is_the_one_that_is_read_again(
+    open_client: Opener, server: ScriptedServer, zuliprc: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(zuliprc.parent)
+    client = open_client(config_file="zuliprc")
+    monkeypatch.chdir(tmp_path)
+    server.otherwise = KeyServer(NEWER_KEY)
+    write(zuliprc, NEWER_KEY, server.site)
+    assert client.get_profile().user_id == 7
+
+
 def test_a_refusal_is_tried_again_once_only(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
     client = open_client(config_file=zuliprc)
     write(zuliprc, NEWER_KEY, server.site)

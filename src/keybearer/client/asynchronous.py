@@ -94,8 +94,7 @@ class AsyncClient(BaseClient):
         """Make a new API key for this account; the old one is dead at once. Returns the new one, which is in use now.
 
         Credentials that were found get the new key into their file, in place; given ones are in no file, so keep what
-        is returned. Cancelling the caller does not
-        stop it halfway.
+        is returned. Cancelling the caller does not stop it halfway.
 
         Raises RegenerationRefused, before anything is called, where the credentials are not all from one file or the
         file cannot be written; KeyNotStored where the server has made a new key and the file does not have it.

@@ -47,7 +47,7 @@ def perform(session: Session, operation: Operation[T], *, may_renew: bool = True
         outcome = yield from _follow(session, session.request_for(operation))
         if isinstance(outcome, Failure):
             error: ClientError = outcome.error
-            # Before the first answer, a server that takes no connection is a wrong address more often than a bad moment.
+            # Until the first answer, a server that takes no connection is likelier a wrong address than a bad moment.
             repeatable = operation.is_safe if outcome.sent else session.reached
         else:
             session.reached = True

@@ -27,13 +27,14 @@ def reader_of(resolution: Resolution, settings: Mapping[str, Any] | None) -> Cal
     A change of the file's key that is going on, or was interrupted, comes to its end first.
     """
     path = own_file(resolution)
+    if settings is not None and resolution.config_file is not None:
+        # The file is the one that was found: neither the working directory nor a variable leads to another one later.
+        settings = {**settings, "config_file": resolution.config_file, "profile": None}
 
     def read() -> Credentials:
         if path is not None:
             settle(path)
-        if settings is not None:
-            return resolve(**settings).credentials
-        return read_zuliprc(path or "")
+        return read_zuliprc(path or "") if settings is None else resolve(**settings).credentials
 
     return read if settings is not None or path is not None else None
 
