@@ -59,11 +59,11 @@ def search_history(repository: Path, search: Search, *, within: str = "") -> Non
         search.advance(f"{repository} {one.path}")
         search.files += 1
         for leak in search_stream(one):
-            finding = Finding(leak, one.path, one.name, str(repository))
-            if finding.path:
+            if one.kind == "blob":
+                finding = Finding(leak, one.path, one.name, str(repository))
                 blobs[one.name] = ""
             else:
-                finding = replace(finding, leak=replace(leak, line=0))
+                finding = Finding(replace(leak, line=0), "", one.name, str(repository))
             found.setdefault((finding.path, finding.fingerprint), finding)
     blobs |= _commits_of(repository, sorted(blobs))
     for finding in found.values():

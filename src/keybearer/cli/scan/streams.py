@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from keybearer import api_key
@@ -26,43 +27,50 @@ _LOOKED_AT = 8000
 
 
 class Readable(Protocol):
-    """What has bytes to give: at most so many, none at the end."""
+    """What has bytes to give: as many as are asked for, fewer only at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
-def search_stream(stream: Readable) -> Iterator[Leak]:
+def search_stream(stream: Readable, block: int = BLOCK) -> Iterator[Leak]:
     """Every leak in a stream. In what is not text, only keys of ours are looked for, and their line is 0."""
-    head = stream.read(BLOCK)
+    data = _chunks(stream, block)
+    head = next(data)
     encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in head[:_LOOKED_AT]:
-        yield from _search_binary(head, stream)
+        yield from _search_binary(chain([head], data))
         return
     seen: set[tuple[int, Secret]] = set()
-    for text, line in _blocks(_decoded(head, stream, encoding)):
+    for text, line in _blocks(_decoded(chain([head], data), encoding), block):
         for leak in search(text, line):
             if (leak.line, leak.key) not in seen:
                 seen.add((leak.line, leak.key))
                 yield leak
 
 
-def _decoded(head: bytes, stream: Readable, encoding: str) -> Iterator[str]:
+def _chunks(stream: Readable, size: int) -> Iterator[bytes]:
+    data = stream.read(size)
+    yield data
+    while len(data) == size:  # a terminal would have to be told its end twice if this read on after it
+        data = stream.read(size)
+        yield data
+
+
+def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-    data = head
-    while data:
+    for data in chunks:
         yield decoder.decode(data)
-        data = stream.read(BLOCK)
     yield decoder.decode(b"", final=True)
 
 
-def _blocks(texts: Iterator[str]) -> Iterator[tuple[str, int]]:
+def _blocks(texts: Iterator[str], size: int) -> Iterator[tuple[str, int]]:
     """The text in blocks that overlap, each with the number of its first line. No block ends in the middle of a word,
     nor of a line unless that is very long.
     """
     rest, line = "", 1
     for text in texts:
         rest += text
-        if len(rest) < BLOCK // 2:
+        if len(rest) < size // 2:
             continue
         end = rest.rfind("\n", len(rest) // 2) + 1 or _word_end(rest)
         yield rest[:end], line
@@ -74,19 +82,18 @@ def _blocks(texts: Iterator[str]) -> Iterator[tuple[str, int]]:
 
 
 def _word_end(text: str) -> int:
-    """Where the last whole word of the text's second half ends; its whole length where there is none."""
-    backwards = range(len(text), len(text) // 2, -1)
+    """Where the last whole word ends; the text's end where there is none in a while."""
+    backwards = range(len(text), max(1, len(text) - OVERLAP), -1)
     return next((at for at in backwards if not text[at - 1].isalnum()), len(text))
 
 
-def _search_binary(head: bytes, stream: Readable) -> Iterator[Leak]:
+def _search_binary(chunks: Iterable[bytes]) -> Iterator[Leak]:
     seen: set[Secret] = set()
-    rest, data = "", head
-    while data:
+    rest = ""
+    for data in chunks:
         rest += data.decode("latin-1")
         for _, key in api_key.find(rest):
             if key not in seen:
                 seen.add(key)
                 yield Leak("keybearer", key, 0)
-        rest = rest[-(api_key.LENGTH + 1) :]
-        data = stream.read(BLOCK)
+        rest = rest[-api_key.LENGTH :]
