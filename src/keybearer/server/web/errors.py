@@ -8,6 +8,8 @@ from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempt
 from keybearer.server.middleware.csrf import CSRFFailed
 from keybearer.server.web.visit import Visit
 
+NOTHING_THERE = ("No such bot", "No such user", "No such invitation")
+
 
 def not_found(visit: Visit) -> Response:
     """The page for an address where nothing is."""
@@ -34,5 +36,6 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
         return response
     if isinstance(refusal, NotPermitted):
         return error_page(visit, 403, "You may not do this", refusal.message)
-    status = 404 if refusal.message in ("No such bot", "No such user") else 400
-    return error_page(visit, status, "That did not work", refusal.message)
+    if refusal.message in NOTHING_THERE:
+        return error_page(visit, 404, "There is nothing here", f"{refusal.message}: it may have been deleted.")
+    return error_page(visit, 400, "That did not work", refusal.message)

@@ -24,11 +24,16 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 ALARMING = {Event.API_KEY_LATE_USE, Event.PASSWORD_REFUSED, Event.SESSION_REFUSED}
 """Events that somebody who did not cause them should look into."""
 
+TOO_SMALL = {Event.PASSWORD_CONFIRMED}
+"""Events that a log leaves out unless it is asked for their kind: what came of them stands there as well."""
 
-def events_of(kind: str) -> list[Event] | None:
-    """The events of a kind; None, which is all of them, where there is no such kind."""
+
+def events_of(kind: str) -> list[Event]:
+    """The events of a kind; where there is no such kind, all that are worth a line."""
     nouns = KINDS.get(kind)
-    return None if nouns is None else [event for event in Event if event.value.partition(":")[0] in nouns]
+    if nouns is None:
+        return [event for event in Event if event not in TOO_SMALL]
+    return [event for event in Event if event.value.partition(":")[0] in nouns]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,6 @@ function swap(html, form, dialog, target) {
   if (dialog && !dialog.contains(target)) dialog.close();
   const notice = target.querySelector("[role=status]");
   if (notice) {
-    announce(notice.textContent.trim().replace(/\s+/g, " "));
     notice.tabIndex = -1;
     notice.focus();
   }

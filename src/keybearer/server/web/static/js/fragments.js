@@ -25,9 +25,14 @@ export function fill(element, html) {
   prepare(element);
 }
 
-/** Say something to people who listen to the page. */
+let silence;
+
+/** Say something to people who listen to the page; it is not left lying about for them to find again. */
 export function announce(text) {
-  document.getElementById("status").textContent = text;
+  const status = document.getElementById("status");
+  status.textContent = text;
+  clearTimeout(silence);
+  silence = setTimeout(() => { status.textContent = ""; }, 1500);
 }
 
 /** What finds an element again after its surroundings were renewed. */

@@ -1,0 +1,64 @@
+"""What the tests of the pages share: one server with some life in it and one browser for each module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.server_process import RunningServer, running_server
+from tests.web import chromium
+from tests.web.organization import Organization, populate
+from tests.web.visitor import sign_in
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with an organization and its owner."""
+    with running_server(tmp_path_factory.mktemp("web") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def organization(server: RunningServer) -> Organization:
+    """The server's organization, with people, bots and devices in it."""
+    return populate(server)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        launched = chromium.launch(playwright)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile of its own, which may use the clipboard."""
+    with chromium.profile(browser) as profile:
+        yield profile
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A tab in which nobody is signed in."""
+    return context.new_page()
+
+
+@pytest.fixture
+def owner_page(page: Page, server: RunningServer) -> Page:
+    """A tab in which the owner is signed in."""
+    sign_in(page, server)
+    return page
+
+
+@pytest.fixture
+def plain_page(browser: Browser, server: RunningServer) -> Iterator[Page]:
+    """A tab without JavaScript in which the owner is signed in."""
+    with chromium.profile(browser, java_script_enabled=False) as profile:
+        page = profile.new_page()
+        sign_in(page, server)
+        yield page

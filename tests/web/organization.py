@@ -1,0 +1,97 @@
+"""An organization with some life in it: people in every role, bots of every type, devices, uses, an invitation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.api_keys import KeyUse
+from keybearer.server.domain.audit import Event
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.devices import DeviceKind
+from keybearer.server.services import accounts, bots, devices, invitations, realms, sessions
+from keybearer.server.services.bots import NewBot
+from keybearer.server.services.context import Context
+from keybearer.server.storage import accounts as account_rows
+from keybearer.server.storage import api_keys
+from keybearer.server.storage.api_keys import NewUse
+from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
+
+PASSWORD = Secret("seven lanterns by the river")
+LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff Hubert Blaine the Elder of Ostrava and Surroundings, Honoured"
+ADMINISTRATOR, MEMBER, GUEST, FORMER = "ada@example.com", "milan@example.com", "greta@example.com", "fritz@example.com"
+
+
+@dataclass(frozen=True)
+class Organization:
+    """The ids of what is in it."""
+
+    owner: Account
+    member: Account
+    former: Account
+    bot: Account
+    webhook: Account
+    outgoing: Account
+    deactivated: Account
+    foreign: Account
+
+
+def populate(server: RunningServer) -> Organization:
+    """Fill the organization of a server."""
+    return server.on_data(_populate)
+
+
+async def _populate(context: Context) -> Organization:
+    realm = await realms.find(context)
+    everybody = await accounts.find_all(context, realm.id)
+    owner = next(account for account in everybody if account.delivery_email == OWNER_EMAIL)
+    browser = Origin("192.0.2.17", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
+    acting = Actor(owner, browser)
+
+    async def person(email: str, name: str, role: Role) -> Account:
+        return await accounts.add_by_operator(context, email=email, full_name=name, role=role, password=PASSWORD)
+
+    await person(ADMINISTRATOR, "Ada Novotná", Role.ADMINISTRATOR)
+    member = await person(MEMBER, "Milan Dvořák", Role.MEMBER)
+    await person(GUEST, LONG_NAME, Role.GUEST)
+    former = await person(FORMER, "Fritz Gone", Role.MEMBER)
+    await accounts.deactivate_person(context, acting, former.id)
+
+    async def bot(owner: Actor, name: str, short_name: str, bot_type: BotType, url: str | None = None) -> Account:
+        new = NewBot(full_name=name, short_name=short_name, bot_type=bot_type, payload_url=url)
+        return (await bots.create(context, owner, new)).account
+
+    builds = await bot(acting, "Build watcher", "builds", BotType.GENERIC)
+    webhook = await bot(acting, "Issue tracker", "issues", BotType.INCOMING_WEBHOOK)
+    url = "https://hooks.example.com/keybearer/messages"
+    outgoing = await bot(acting, "Lunch oracle", "lunch", BotType.OUTGOING_WEBHOOK, url)
+    await bot(
+        acting, LONG_NAME[::-1].title(), "the-one-with-the-very-long-name-that-goes-on-and-on-and-on", BotType.GENERIC
+    )
+    old = await bot(acting, "Old importer", "importer", BotType.GENERIC)
+    await bots.deactivate(context, acting, old.id)
+    foreign = await bot(Actor(member, browser), "Telescope control", "telescope", BotType.GENERIC)
+
+    await devices.register(context, acting, DeviceKind.APNS, "c2VjcmV0LXRva2Vu", "org.zulip.Zulip")
+    await devices.register(context, acting, DeviceKind.FCM, "fcm-registration-token")
+    await sessions.sign_in(context, OWNER_EMAIL, Secret(OWNER_PASSWORD), browser)
+    await invitations.invite(context, acting, ["petra@example.com"], role=Role.MEMBER)
+    await _use_keys(context, builds, owner)
+    return Organization(owner, member, former, builds, webhook, outgoing, old, foreign)
+
+
+async def _use_keys(context: Context, bot: Account, owner: Account) -> None:
+    """Uses of keys, a late one of a bot's old key among them."""
+    used = context.clock() - timedelta(hours=3)
+    async with context.change(None, origin=Origin("198.51.100.4", "ZulipPython/0.9.0")) as change:
+        uses = []
+        for account, client in ((bot, "ZulipPython/0.9.1"), (owner, "zulip-terminal/0.7.0")):
+            live = await api_keys.find_live(change.connection, account.id)
+            assert live is not None
+            uses.append(NewUse(live.id, KeyUse(used, "198.51.100.4", client)))
+        await api_keys.record_uses(change.connection, uses)
+        fresh = await account_rows.find(change.connection, bot.id)
+        await change.record(Event.API_KEY_LATE_USE, fresh)

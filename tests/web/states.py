@@ -1,0 +1,217 @@
+"""Every page of the site and every state it can be in: how a person gets there from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from tests.server_process import OWNER_PASSWORD
+from tests.web.organization import Organization
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A tab, and where it can go."""
+
+    page: Page
+    site: str
+    organization: Organization
+
+    def go(self, path: str) -> None:
+        """Open a page of the site."""
+        self.page.goto(f"{self.site}{path}")
+
+    def open_dialog(self, path: str, name: str) -> None:
+        """Open a page and, on it, the dialog that a link or icon leads to."""
+        self.go(path)
+        self.page.get_by_role("link", name=name, exact=True).first.click()
+        expect(self.page.get_by_role("dialog")).to_be_visible()
+
+
+Steps = Callable[[Stage], None]
+
+
+def at(path: str) -> Steps:
+    """A page as it is."""
+    return lambda stage: stage.go(path)
+
+
+def dialog(path: str, name: str) -> Steps:
+    """A dialog as it opens."""
+    return lambda stage: stage.open_dialog(path, name)
+
+
+def _login_failed(stage: Stage) -> None:
+    stage.go("/login/")
+    stage.page.get_by_label("Email").fill("nobody@example.com")
+    stage.page.get_by_label("Password", exact=True).fill("not the password")
+    stage.page.get_by_role("button", name="Sign in").click()
+    expect(stage.page.get_by_role("alert")).to_be_visible()
+
+
+def _password_wrong(stage: Stage) -> None:
+    stage.open_dialog("/settings/account/", "Manage your API key")
+    stage.page.get_by_label("Password", exact=True).fill("not the password")
+    stage.page.get_by_role("button", name="Get API key").click()
+    expect(stage.page.get_by_role("alert")).to_be_visible()
+
+
+def _own_key(stage: Stage) -> None:
+    stage.open_dialog("/settings/account/", "Manage your API key")
+    stage.page.get_by_label("Password", exact=True).fill(OWNER_PASSWORD)
+    stage.page.get_by_role("button", name="Get API key").click()
+    expect(stage.page.locator("#api_key_value")).to_be_visible()
+
+
+def _own_key_copied(stage: Stage) -> None:
+    _own_key(stage)
+    stage.page.get_by_role("button", name="Copy API key").click()
+    expect(stage.page.get_by_role("button", name="Copied!")).to_be_visible()
+
+
+def _own_key_question(stage: Stage) -> None:
+    _own_key(stage)
+    stage.page.get_by_role("link", name="Generate new API key").click()
+    expect(stage.page.get_by_role("dialog")).to_have_count(2)
+
+
+def _own_key_new(stage: Stage) -> None:
+    _own_key_question(stage)
+    stage.page.get_by_role("button", name="Generate new API key").click()
+    expect(stage.page.get_by_text("This is your new API key")).to_be_visible()
+
+
+def _panel(stage: Stage, name: str) -> None:
+    stage.open_dialog("/settings/bots/", f"Manage bot {name}")
+    expect(stage.page.locator("#bot-api-key")).to_be_visible()
+
+
+def _bot_zuliprc(stage: Stage) -> None:
+    _panel(stage, "Lunch oracle")
+    stage.page.get_by_text("Show the text").click()
+
+
+def _bot_question(stage: Stage) -> None:
+    _panel(stage, "Build watcher")
+    stage.page.get_by_role("link", name="Generate new API key").click()
+    expect(stage.page.get_by_role("dialog")).to_have_count(2)
+
+
+def _bot_new_key(stage: Stage) -> None:
+    _bot_question(stage)
+    stage.page.get_by_role("button", name="Generate new API key").click()
+    expect(stage.page.get_by_text("This is the bot's new API key")).to_be_visible()
+
+
+def _deactivated_panel(stage: Stage) -> None:
+    stage.open_dialog("/settings/bots/?status=deactivated", "Manage bot Old importer")
+
+
+def _bot_refused(stage: Stage) -> None:
+    stage.open_dialog("/settings/bots/", "Add a new bot")
+    stage.page.get_by_label("Name", exact=True).fill("Build watcher")
+    stage.page.get_by_label("Bot email").fill("builds-2")
+    stage.page.get_by_role("button", name="Add", exact=True).click()
+    expect(stage.page.get_by_role("alert")).to_be_visible()
+
+
+def _outgoing(stage: Stage) -> None:
+    stage.open_dialog("/settings/bots/", "Add a new bot")
+    stage.page.get_by_label("Bot type").select_option("Outgoing webhook")
+
+
+def _invited_wrongly(stage: Stage) -> None:
+    stage.open_dialog("/organization/invitations/", "Invite users")
+    stage.page.get_by_label("Emails").fill("petra@example.com, not an address")
+    stage.page.get_by_role("button", name="Invite", exact=True).click()
+    expect(stage.page.get_by_role("alert")).to_be_visible()
+
+
+def _password_refused(stage: Stage) -> None:
+    stage.open_dialog("/settings/account/", "Change your password")
+    stage.page.get_by_label("Current password").fill(OWNER_PASSWORD)
+    stage.page.get_by_label("New password", exact=True).fill("password")
+    stage.page.get_by_label("New password again").fill("password")
+    stage.page.get_by_role("button", name="Change password").click()
+    expect(stage.page.get_by_role("alert")).to_be_visible()
+
+
+def _saved(stage: Stage) -> None:
+    stage.go("/organization/policies/")
+    stage.page.get_by_role("button", name="Save policies").click()
+    expect(stage.page.get_by_text("The policies were saved.").first).to_be_visible()
+
+
+def _person(name: str) -> Steps:
+    return dialog("/organization/users/", f"{name} Milan Dvořák")
+
+
+SIGNED_OUT: dict[str, Steps] = {
+    "login": at("/login/"),
+    "login-failed": _login_failed,
+    "password-reset": at("/accounts/password/reset/"),
+    "password-reset-requested": at("/accounts/password/reset/done/"),
+    "password-reset-over": at("/accounts/password/reset/a-link-of-yesterday/"),
+    "password-reset-done": at("/accounts/password/done/"),
+    "join-over": at("/join/a-link-of-yesterday/"),
+    "setup-over": at("/setup/a-link-of-yesterday/"),
+    "help-signed-out": at("/help/"),
+    "help-topic-signed-out": at("/help/zuliprc/"),
+    "nothing-here-signed-out": at("/nowhere/"),
+}
+
+SIGNED_IN: dict[str, Steps] = {
+    "account": at("/settings/account/"),
+    "account-name": dialog("/settings/account/", "Change your name"),
+    "account-password": dialog("/settings/account/", "Change your password"),
+    "account-password-refused": _password_refused,
+    "account-deactivate": dialog("/settings/account/", "Deactivate your account"),
+    "api-key-password": dialog("/settings/account/", "Manage your API key"),
+    "api-key-password-wrong": _password_wrong,
+    "api-key": _own_key,
+    "api-key-copied": _own_key_copied,
+    "api-key-question": _own_key_question,
+    "bots": at("/settings/bots/"),
+    "bots-deactivated": at("/settings/bots/?status=deactivated"),
+    "bots-none-fits": at("/settings/bots/?filter=zebra"),
+    "bot-add": dialog("/settings/bots/", "Add a new bot"),
+    "bot-add-outgoing": _outgoing,
+    "bot-add-refused": _bot_refused,
+    "bot-add-page": at("/settings/bots/add/"),
+    "bot-panel": lambda stage: _panel(stage, "Build watcher"),
+    "bot-panel-outgoing": _bot_zuliprc,
+    "bot-panel-deactivated": _deactivated_panel,
+    "bot-panel-page": lambda stage: stage.go(f"/settings/bots/{stage.organization.bot.id}/"),
+    "bot-question": _bot_question,
+    "bot-new-key": _bot_new_key,
+    "bot-deactivate": dialog("/settings/bots/", "Deactivate bot Build watcher"),
+    "sessions": at("/settings/sessions/"),
+    "security-log": at("/settings/security-log/"),
+    "security-log-filtered": at("/settings/security-log/?kind=Mobile+devices&period=24+hours"),
+    "users": at("/organization/users/"),
+    "users-deactivated": at("/organization/users/?status=deactivated"),
+    "user-panel": _person("Manage user"),
+    "user-deactivate": _person("Deactivate user"),
+    "invitations": at("/organization/invitations/"),
+    "invitation-add": dialog("/organization/invitations/", "Invite users"),
+    "invitation-refused": _invited_wrongly,
+    "all-bots": at("/organization/bots/"),
+    "policies": at("/organization/policies/"),
+    "policies-saved": _saved,
+    "audit": at("/organization/audit/"),
+    "audit-none-fits": at("/organization/audit/?who=zebra"),
+    "help": at("/help/"),
+    "help-api-keys": at("/help/api-keys/"),
+    "help-get-a-key": at("/help/get-a-key/"),
+    "help-zuliprc": at("/help/zuliprc/"),
+    "help-invalidate": at("/help/invalidate-a-key/"),
+    "help-bots": at("/help/bots/"),
+    "help-after-a-leak": at("/help/after-a-leak/"),
+    "nothing-here": at("/nowhere/"),
+    "no-such-bot": at("/settings/bots/99999/"),
+    # The last ones: they end what the others show.
+    "api-key-new": _own_key_new,
+    "sessions-no-devices": at("/settings/sessions/"),
+}
