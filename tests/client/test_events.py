@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 
 import pytest
 
@@ -11,7 +13,7 @@ from keybearer.client.conversation import Event, Message
 from keybearer.client.retry import RetryPolicy
 from keybearer.errors import APIError, InvalidAPIKey, Unreachable
 from tests.client.callers import Opener
-from tests.client.scripted_server import Reply, ScriptedServer, error, html
+from tests.client.scripted_server import Reply, ScriptedServer, Seen, error, html, success
 from tests.client.zulip_queue import LOST, ZulipQueue, heartbeat, message_event
 
 
@@ -138,3 +140,34 @@ def test_leaving_the_loop_by_break_closes_the_queue(server: ScriptedServer, cred
         for _ in client.events():
             break
     assert queue.deleted == ["q1"]
+
+
+async def test_leaving_the_asynchronous_loop_by_break_closes_the_queue_with_the_client(
+    server: ScriptedServer, credentials: Credentials
+) -> None:
+    queue = server.otherwise = ZulipQueue([message_event(0)])
+    async with AsyncClient(credentials) as client:
+        async for _ in client.events():
+            break
+    assert queue.deleted == ["q1"]
+
+
+async def test_a_listening_task_can_be_cancelled(server: ScriptedServer, credentials: Credentials) -> None:
+    polled = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    release = threading.Event()
+
+    def hang(_: Seen) -> Reply:
+        loop.call_soon_threadsafe(polled.set)
+        release.wait(20)
+        return success(events=[])
+
+    queue = server.otherwise = ZulipQueue(hang)
+    async with AsyncClient(credentials) as client:
+        task = asyncio.create_task(client.call_on_each_event(print))
+        await polled.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert queue.deleted == ["q1"]
+    release.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,20 +16,18 @@ class ZulipQueue:
         self.registrations: list[dict[str, str]] = []
         self.deleted: list[str] = []
         self.polled: list[dict[str, str]] = []
-        self._lock = threading.Lock()
 
     def __call__(self, seen: Seen) -> Reply:
-        with self._lock:
-            if (seen.method, seen.path) == ("POST", "/api/v1/register"):
-                self.registrations.append(seen.form)
-                return success(queue_id=f"q{len(self.registrations)}", last_event_id=-1)
-            if (seen.method, seen.path) == ("DELETE", "/api/v1/events"):
-                self.deleted.append(seen.form["queue_id"])
-                return success()
-            if (seen.method, seen.path) == ("GET", "/api/v1/events"):
-                self.polled.append(seen.query)
-                return self._poll(seen)
-            return error(404, "No such path")
+        if (seen.method, seen.path) == ("POST", "/api/v1/register"):
+            self.registrations.append(seen.form)
+            return success(queue_id=f"q{len(self.registrations)}", last_event_id=-1)
+        if (seen.method, seen.path) == ("DELETE", "/api/v1/events"):
+            self.deleted.append(seen.form["queue_id"])
+            return success()
+        if (seen.method, seen.path) == ("GET", "/api/v1/events"):
+            self.polled.append(seen.query)
+            return self._poll(seen)
+        return error(404, "No such path")
 
     def _poll(self, seen: Seen) -> Reply:
         if not self.polls:

@@ -10,6 +10,7 @@ from keybearer.client.session import Session
 
 if TYPE_CHECKING:
     from keybearer.client.async_transport import AsyncTransport
+    from keybearer.client.event_loop import Subscription
 
 T = TypeVar("T")
 
@@ -19,6 +20,7 @@ class AsyncDriver:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.listening: set[Subscription] = set()
         self._transport: AsyncTransport | None = None
         self._opening = asyncio.Lock()
 

@@ -12,7 +12,7 @@ from keybearer.client import bot_keys
 from keybearer.client.async_driver import AsyncDriver
 from keybearer.client.base import BaseClient
 from keybearer.client.conversation import Event, Message
-from keybearer.client.event_iterators import AsyncEventIterator
+from keybearer.client.event_iterators import AsyncEventIterator, leave_async
 from keybearer.client.event_loop import Subscription, of_messages
 from keybearer.client.exchange import Operation
 from keybearer.client.methods import awaiting
@@ -44,7 +44,9 @@ class AsyncClient(BaseClient):
         return await self._driver.run(flow_of(self._session, call))
 
     async def aclose(self) -> None:
-        """Close the connections. A later call opens new ones."""
+        """Close the event queues and the connections. A later call opens new ones."""
+        for subscription in tuple(self._driver.listening):
+            await leave_async(self._driver, subscription)
         await self._driver.aclose()
 
     async def __aenter__(self) -> Self:

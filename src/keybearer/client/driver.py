@@ -11,6 +11,7 @@ from keybearer.client.exchange import Call, Flow, Pause, Send, Step
 from keybearer.client.session import Session
 
 if TYPE_CHECKING:
+    from keybearer.client.event_loop import Subscription
     from keybearer.client.transport import Transport
 
 T = TypeVar("T")
@@ -21,6 +22,7 @@ class Driver:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.listening: set[Subscription] = set()
         self._transport: Transport | None = None
         self._opening = threading.Lock()
 

@@ -26,6 +26,7 @@ class EventIterator(Iterator[Event]):
     def __init__(self, driver: Driver, subscription: Subscription) -> None:
         self._driver = driver
         self._subscription = subscription
+        driver.listening.add(subscription)
         self._events = _generate(driver, subscription)
 
     def __next__(self) -> Event:
@@ -44,7 +45,7 @@ class EventIterator(Iterator[Event]):
     def close(self) -> None:
         """End the iteration and close the queue on the server, if that can be reached."""
         self._events.close()
-        _leave(self._driver, self._subscription)
+        leave(self._driver, self._subscription)
 
 
 class AsyncEventIterator(AsyncIterator[Event]):
@@ -53,6 +54,7 @@ class AsyncEventIterator(AsyncIterator[Event]):
     def __init__(self, driver: AsyncDriver, subscription: Subscription) -> None:
         self._driver = driver
         self._subscription = subscription
+        driver.listening.add(subscription)
         self._events = _generate_async(driver, subscription)
 
     async def __anext__(self) -> Event:
@@ -71,7 +73,7 @@ class AsyncEventIterator(AsyncIterator[Event]):
     async def aclose(self) -> None:
         """End the iteration and close the queue on the server, if that can be reached."""
         await self._events.aclose()
-        await _leave_async(self._driver, self._subscription)
+        await leave_async(self._driver, self._subscription)
 
 
 def _generate(driver: Driver, subscription: Subscription) -> Generator[Event, None, None]:
@@ -87,7 +89,7 @@ def _generate(driver: Driver, subscription: Subscription) -> Generator[Event, No
                 step = flow.send(driver.take(step))
     finally:
         flow.close()
-        _leave(driver, subscription)
+        leave(driver, subscription)
 
 
 async def _generate_async(driver: AsyncDriver, subscription: Subscription) -> AsyncGenerator[Event, None]:
@@ -102,17 +104,21 @@ async def _generate_async(driver: AsyncDriver, subscription: Subscription) -> As
                 step = flow.send(await driver.take(step))
     finally:
         flow.close()
-        await _leave_async(driver, subscription)
+        await leave_async(driver, subscription)
 
 
-def _leave(driver: Driver, subscription: Subscription) -> None:
+def leave(driver: Driver, subscription: Subscription) -> None:
+    """Close the queue of a subscription, if it has one and the server can be reached."""
+    driver.listening.discard(subscription)
     closing = subscription.leave()
     if closing is not None:
         with contextlib.suppress(ClientError):
             driver.run(perform(driver.session, closing))
 
 
-async def _leave_async(driver: AsyncDriver, subscription: Subscription) -> None:
+async def leave_async(driver: AsyncDriver, subscription: Subscription) -> None:
+    """Close the queue of a subscription, if it has one and the server can be reached."""
+    driver.listening.discard(subscription)
     closing = subscription.leave()
     if closing is not None:
         with contextlib.suppress(ClientError):

@@ -26,7 +26,7 @@ TRANSIENT = (Unreachable, TimedOut, ServerFailed, RateLimited)
 logger = logging.getLogger("keybearer.client")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Subscription:
     """What to listen to, and the queue that is open for it, if one is."""
 

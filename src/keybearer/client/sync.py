@@ -10,7 +10,7 @@ from keybearer.client import bot_keys
 from keybearer.client.base import BaseClient
 from keybearer.client.conversation import Event, Message
 from keybearer.client.driver import Driver
-from keybearer.client.event_iterators import EventIterator
+from keybearer.client.event_iterators import EventIterator, leave
 from keybearer.client.event_loop import Subscription, of_messages
 from keybearer.client.exchange import Operation
 from keybearer.client.methods import blocking
@@ -42,7 +42,9 @@ class Client(BaseClient):
         return self._driver.run(flow_of(self._session, call))
 
     def close(self) -> None:
-        """Close the connections. A later call opens new ones."""
+        """Close the event queues and the connections. A later call opens new ones."""
+        for subscription in tuple(self._driver.listening):
+            leave(self._driver, subscription)
         self._driver.close()
 
     def __enter__(self) -> Self:
