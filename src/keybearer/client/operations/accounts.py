@@ -9,6 +9,7 @@ from keybearer.client.exchange import Operation
 from keybearer.client.models import FoundUser, Members, NewUser, Profile, User
 from keybearer.client.parameters import merged, segment
 from keybearer.client.wire import Answer
+from keybearer.secret import Secret
 
 
 def get_profile(request: Mapping[str, Any] | None = None) -> Operation[Profile]:
@@ -43,11 +44,13 @@ def create_user(
     request: Mapping[str, Any] | None = None,
     *,
     email: str | None = None,
-    password: str | None = None,
+    password: str | Secret | None = None,
     full_name: str | None = None,
 ) -> Operation[NewUser]:
     """Make an account for a person. For those who may, by the server's own settings."""
     parameters = merged(request, email=email, password=password, full_name=full_name)
+    if isinstance(parameters.get("password"), str):
+        parameters["password"] = Secret(str(parameters["password"]))
     return Operation("POST", "users", NewUser.parse, parameters)
 
 
