@@ -7,18 +7,16 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.output import confirmed, note, print_json, warn
-from keybearer.errors import FileError, ResolutionError
+from keybearer.cli.output import note, print_json, warn
+from keybearer.cli.replacing import read_alone, require_replaceable
+from keybearer.errors import FileError
 from keybearer.store.files import put_document
 from keybearer.store.home import expand, home_directory
-from keybearer.store.location import Location, default_path
+from keybearer.store.location import default_path
 from keybearer.store.profiles import path_of
-from keybearer.store.resolution import open_location, resolve_file
-from keybearer.zuliprc.credentials import same_site
 from keybearer.zuliprc.document import Document
 from keybearer.zuliprc.fields import FIELDS, LOCATORS, PROFILE
 from keybearer.zuliprc.resolver import Resolution
-from keybearer.zuliprc.sources import Arguments, Environment
 from keybearer.zuliprc.values import Surroundings, parse_path
 
 
@@ -31,14 +29,13 @@ from keybearer.zuliprc.values import Surroundings, parse_path
 def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: bool) -> None:
     """Put a downloaded zuliprc where programs look.
 
-    That is ~/.zuliprc, or the file of a profile; its mode is 0600. A broken FILE is refused. Another account's zuliprc is replaced after asking only. Comments and sections of other
-    programs in the zuliprc that is there stay.
+    That is ~/.zuliprc, or the file of a profile; its mode is 0600. A broken FILE is refused. Another account's zuliprc
+    is replaced after asking only. Comments and sections of other programs in the zuliprc that is there stay.
     """
     source = expand(file, os.environ)
-    document, found = _read(source)
+    document, found = read_alone(source)
     target = _target(profile)
-    if not yes and (obstacle := _obstacle(target, found)):
-        _ask(target, obstacle)
+    require_replaceable(target, email=found.email, site=found.site, yes=yes)
     put_document(target, _standing_alone(document, source))
     moved = move and not _same(source, target)
     if moved:
@@ -46,35 +43,11 @@ def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: b
     _report(found, source, target, moved=moved, as_json=as_json)
 
 
-def _read(path: Path) -> tuple[Document, Resolution]:
-    """The file, proven to be good by itself. No `passcmd` is run for it. Raises ResolutionError."""
-    opened = open_location(Location(path, named_by="FILE"))
-    assert opened.document is not None
-    return opened.document, resolve_file(opened, Arguments({}), Environment({}), os.environ)
-
-
 def _target(profile: str | None) -> Path:
     path = default_path(os.environ) if profile is None else path_of(profile, os.environ)
     if path is None:
         raise FileError("There is no home directory to install into", hint="Set HOME, or give --profile")
     return path
-
-
-def _obstacle(target: Path, found: Resolution) -> str:
-    """What would be lost if the target were replaced, empty where it is nothing."""
-    if not os.path.lexists(target):
-        return ""
-    try:
-        there = _read(target)[1]
-    except ResolutionError as error:
-        return "" if error.kind == "config_not_found" else f"{target} is there and broken: {error.message}."
-    same = there.email == found.email and (there.site == found.site or same_site(there.site or "", found.site or ""))
-    return "" if same else f"{target} is the zuliprc of {there.email} at {there.site or 'no site'}."
-
-
-def _ask(target: Path, obstacle: str) -> None:
-    if not confirmed(f"{obstacle} Replace it?", otherwise="--yes, or --profile NAME to keep both"):
-        raise FileError(f"{target} was left as it is", hint="Install it beside: --profile NAME")
 
 
 def _standing_alone(document: Document, path: Path) -> Document:

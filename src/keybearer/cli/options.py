@@ -61,8 +61,8 @@ def credential_options(command: Callable[..., object]) -> Callable[..., object]:
         return command(GivenCredentials(arguments, as_json), *args, **values)
 
     options = [
-        *(_locator_option(locator) for locator in LOCATORS),
-        *(_setting_option(field) for field in settings),
+        *(locator_option(locator) for locator in LOCATORS),
+        *(setting_option(field) for field in settings),
         click.option("--strict", is_flag=True, help="Take every warning about the credentials for an error."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs."),
     ]
@@ -72,14 +72,16 @@ def credential_options(command: Callable[..., object]) -> Callable[..., object]:
     return decorated
 
 
-def _locator_option(locator: Locator) -> Callable[..., Any]:
+def locator_option(locator: Locator) -> Callable[..., Any]:
+    """The option that says which file is meant."""
     kind = click.Path() if locator is CONFIG_FILE else str
     return click.option(
         *locator.options, locator.argument, metavar=locator.metavar, type=kind, help=_plain(locator.meaning)
     )
 
 
-def _setting_option(field: Field[Any]) -> Callable[..., Any]:
+def setting_option(field: Field[Any]) -> Callable[..., Any]:
+    """The option for one setting. A secret comes as a Secret, with a warning that process lists show it."""
     if not field.metavar:
         return click.option(*field.options, field.argument, default=None, help=_plain(field.meaning))
     kind = click.Path() if field.metavar in {"FILE", "PATH"} else str

@@ -1,0 +1,50 @@
+"""Never over another account's zuliprc without asking."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keybearer.cli.output import confirmed
+from keybearer.errors import FileError, ResolutionError
+from keybearer.store.location import Location
+from keybearer.store.resolution import open_location, resolve_file
+from keybearer.zuliprc.credentials import same_site
+from keybearer.zuliprc.document import Document
+from keybearer.zuliprc.resolver import Resolution
+from keybearer.zuliprc.sources import Arguments, Environment
+
+
+def read_alone(path: Path) -> tuple[Document, Resolution]:
+    """A zuliprc, proven to be good by itself; no variable takes part, and no `passcmd` is run.
+
+    Raises ResolutionError.
+    """
+    opened = open_location(Location(path, named_by="FILE"))
+    assert opened.document is not None
+    return opened.document, resolve_file(opened, Arguments({}), Environment({}), os.environ)
+
+
+def require_replaceable(
+    target: Path, *, email: str, site: str | None, yes: bool, otherwise: str = "--yes, or --profile NAME to keep both"
+) -> None:
+    """Ask before the file at `target` becomes the zuliprc of this account, unless it is that already or is not there.
+
+    Raises FileError where the answer is no, and KeybearerError, which tells what to give `otherwise`, where there is
+    nobody to ask.
+    """
+    obstacle = "" if yes else _obstacle(target, email, site)
+    if obstacle and not confirmed(f"{obstacle} Replace it?", otherwise=otherwise):
+        raise FileError(f"{target} was left as it is", hint="Name another file, or a --profile")
+
+
+def _obstacle(target: Path, email: str, site: str | None) -> str:
+    """What would be lost if the target were replaced, empty where it is nothing."""
+    if not os.path.lexists(target):
+        return ""
+    try:
+        there = read_alone(target)[1]
+    except ResolutionError as error:
+        return "" if error.kind == "config_not_found" else f"{target} is there and broken: {error.message}."
+    same = there.email.casefold() == email.casefold() and same_site(there.site or "", site or "")
+    return "" if same else f"{target} is the zuliprc of {there.email} at {there.site or 'no site'}."
