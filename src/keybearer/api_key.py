@@ -20,6 +20,9 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_LENGTH = 24
 CHECKSUM_LENGTH = 6
 
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+"""Every two-digit number in base 62: each request's key is checked, and pairs take a third of the time of digits."""
+
 WELL_FORMED = re.compile(r"[A-Za-z0-9]{32}\Z")
 """What every Zulip server and client accepts as a key. Text that matches need not be a key of ours."""
 
@@ -35,12 +38,9 @@ def generate() -> Secret:
 
 def checksum(body: str) -> str:
     """The six base-62 digits of the CRC-32 of `body`, most significant first. It finds slips, not forgery."""
-    number = zlib.crc32(body.encode("ascii"))
-    digits = ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(ALPHABET))
-        digits = ALPHABET[digit] + digits
-    return digits
+    rest, low = divmod(zlib.crc32(body.encode("ascii")), len(_PAIRS))
+    high, middle = divmod(rest, len(_PAIRS))
+    return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
 
 
 def is_well_formed(text: str) -> bool:

@@ -53,7 +53,9 @@ class Answer:
 
     def with_quota(self, quota: Quota | None) -> Answer:
         """The same answer, telling of one more limit."""
-        return self if quota is None else replace(self, quota=quota.merged(self.quota))
+        if quota is None:
+            return self
+        return Answer(self.status, self.content, self.headers, quota.merged(self.quota), self.content_type)
 
     def naming(self, unsupported: Sequence[str]) -> Answer:
         """The same success, naming the parameters that nobody understood."""

@@ -115,8 +115,7 @@ class Realm:
     @property
     def bot_domain(self) -> str:
         """The domain of this realm's bot addresses."""
-        host = self.host
-        return FALLBACK_BOT_DOMAIN if is_address(host) or "." not in host else host
+        return _bot_domain(self.site)
 
     def answers_for(self, host: str) -> bool:
         """Whether a request that names `host` (a Host header, with or without port) is meant for this realm.
@@ -151,6 +150,13 @@ def _as_sent(site: str) -> str:
         return host
 
 
+@lru_cache(maxsize=16)
+def _bot_domain(site: str) -> str:
+    host = urlsplit(site).hostname or ""
+    return FALLBACK_BOT_DOMAIN if is_address(host) or "." not in host else host
+
+
+@lru_cache(maxsize=256)
 def is_address(host: str) -> bool:
     """Whether `host` is an IP address and not a name."""
     try:
@@ -160,6 +166,7 @@ def is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether `host` (without port) is a name or address of this very machine."""
     if host == "localhost":

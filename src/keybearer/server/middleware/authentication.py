@@ -65,7 +65,7 @@ class KeyAuthentication:
         email, key = basic_credentials(authorization)
         if not api_key_format.is_well_formed(key.reveal()):
             raise Unauthenticated("Malformed API key")
-        found = await self._verifier.verify(key) if api_key_format.is_ours(key.reveal()) else None
+        found = await self._verifier.verify(key)
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm

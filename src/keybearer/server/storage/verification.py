@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, final
 
 from keybearer import api_key as api_key_format
@@ -48,6 +49,9 @@ _COLUMNS = (
     realms.c.can_create_write_only_bots,
     realms.c.can_invite,
 )
+_ROLES = {role.value: role for role in Role}
+_EMAIL_VISIBILITIES = {visibility.value: visibility for visibility in EmailVisibility}
+
 _SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).join(realms)
 
 
@@ -131,35 +135,56 @@ def _fail(waiting: _Waiting, error: Exception) -> None:
 
 
 def _verified(row: Sequence[Any]) -> VerifiedKey:
-    expires_at, bot_type, realm_id = row[3], row[11], row[5]
+    expires_at = row[3]
     return VerifiedKey(
-        key_id=row[1],
-        revoked=row[2] is not None,
-        expires_at=None if expires_at is None else from_microseconds(expires_at),
-        account=Account(
-            id=row[4],
-            realm_id=realm_id,
-            delivery_email=row[6],
-            full_name=row[7],
-            role=Role(row[8]),
-            date_joined=from_microseconds(row[9]),
-            is_active=bool(row[10]),
-            bot_type=None if bot_type is None else BotType(bot_type),
-            bot_owner_id=row[12],
-            timezone=row[13],
-            avatar_version=row[14],
-            email_visibility=EmailVisibility(row[15]),
-            login_mails=bool(row[16]),
-        ),
-        realm=Realm(
-            id=realm_id,
-            name=row[17],
-            site=row[18],
-            created_at=from_microseconds(row[19]),
-            description=row[20],
-            is_active=bool(row[21]),
-            can_create_bots=SystemGroup(row[22]),
-            can_create_write_only_bots=SystemGroup(row[23]),
-            can_invite=SystemGroup(row[24]),
-        ),
+        row[1],
+        row[2] is not None,
+        None if expires_at is None else from_microseconds(expires_at),
+        _account(row),
+        _realm(row[5], *row[17:25]),
+    )
+
+
+def _account(row: Sequence[Any]) -> Account:
+    bot_type = row[11]
+    return Account(
+        id=row[4],
+        realm_id=row[5],
+        delivery_email=row[6],
+        full_name=row[7],
+        role=_ROLES[row[8]],
+        date_joined=from_microseconds(row[9]),
+        is_active=bool(row[10]),
+        bot_type=None if bot_type is None else BotType(bot_type),
+        bot_owner_id=row[12],
+        timezone=row[13],
+        avatar_version=row[14],
+        email_visibility=_EMAIL_VISIBILITIES[row[15]],
+        login_mails=bool(row[16]),
+    )
+
+
+@lru_cache(maxsize=16)
+def _realm(
+    realm_id: int,
+    name: str,
+    site: str,
+    created_at: int,
+    description: str,
+    is_active: int,
+    can_create_bots: int,
+    can_create_write_only_bots: int,
+    can_invite: int,
+) -> Realm:
+    """The realm of these columns, all of which every query reads: what is remembered is the decoding of them."""
+    return Realm(
+        id=realm_id,
+        name=name,
+        site=site,
+        created_at=from_microseconds(created_at),
+        description=description,
+        is_active=bool(is_active),
+        can_create_bots=SystemGroup(can_create_bots),
+        can_create_write_only_bots=SystemGroup(can_create_write_only_bots),
+        can_invite=SystemGroup(can_invite),
     )
