@@ -84,7 +84,11 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
             reason="unknown_issuer",
             hint=f"Set cert_bundle to the issuer's certificate or the server's own{_ambient()}",
         )
-    return TLSFailed(f"The certificate of {site} is not acceptable: {said}", reason="other")
+    return TLSFailed(
+        f"The certificate of {site} is not acceptable: {said}",
+        reason="other",
+        hint="Its operator has to mend that; if you trust it all the same, set cert_bundle to it or to its issuer's",
+    )
 
 
 def _ambient() -> str:
