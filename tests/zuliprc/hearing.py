@@ -29,10 +29,10 @@ def heard(error: BaseException) -> str:
 
 
 def heard_with_locals(error: BaseException) -> str:
-    """What a program hears that reports errors with the local variables of all frames but the test's own."""
+    """What a program hears that reports errors with the local variables of all frames but the tests' own."""
     report = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(
-        str(frame.locals) for frame in report.stack if not frame.filename.startswith(str(Path(__file__).parent))
+        str(frame.locals) for frame in report.stack if not frame.filename.startswith(str(Path(__file__).parent.parent))
     )
 
 

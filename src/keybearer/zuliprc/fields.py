@@ -119,7 +119,7 @@ CLIENT_BUNDLE = Field(
 )
 INSECURE = Field(
     name="insecure",
-    meaning="true: do not check the server's certificate. Anybody on the way can then read the key.",
+    meaning="Whether not to check the server's certificate. Where it is true, anybody on the way can read the key.",
     parser=parse_boolean,
     written=lambda credentials: "true" if credentials.tls.insecure else None,
     variable="ZULIP_ALLOW_INSECURE",

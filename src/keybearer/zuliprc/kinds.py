@@ -36,7 +36,7 @@ ERROR_KINDS: Mapping[str, str] = {
     "passcmd_unsafe": "A password command stands in a file that somebody else owns or can write.",
     "profile_not_found": "There is no profile of that name.",
     "suspicious_value": "A value has quotes around it, a comment behind it or a control character in it.",
-    "usage": "An argument or option is of no use.",
+    "usage": "An argument is of a type that cannot be used.",
 }
 
 WARNING_KINDS: Mapping[str, str] = {
