@@ -45,7 +45,7 @@ class Visit:
     origin: Origin
     realm_or_none: Realm | None
     caller: Caller | None
-    ids: Mapping[str, object] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -84,13 +84,11 @@ class Visit:
 
     def id(self, name: str) -> int:
         """A number out of the path."""
-        value = self.ids[name]
-        assert isinstance(value, int)
-        return value
+        return int(self.ids[name])
 
     def token(self) -> Secret:
         """The one-time token out of the path."""
-        return Secret(str(self.ids["token"]))
+        return Secret(self.ids["token"])
 
     def text(self, name: str) -> str:
         """A field of the form, without outer blanks; empty where it is missing."""
@@ -228,7 +226,9 @@ async def read_form(receive: Receive) -> dict[str, str]:
 
 def _fields(encoded: bytes) -> dict[str, str]:
     try:
-        text = encoded.decode("ascii")
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_MAX_FIELDS))
+        fields = dict(parse_qsl(encoded.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_MAX_FIELDS))
     except ValueError:
         raise Refused("This form cannot be read.") from None
+    if any("\0" in text for text in fields.values()):  # no text of ours has it, and PostgreSQL cannot keep it
+        raise Refused("This form cannot be read.")
+    return fields
