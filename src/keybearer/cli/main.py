@@ -34,6 +34,9 @@ ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running
 
 COMMANDS: dict[str, Row] = {
     "show": Row(ABOUT, "keybearer.cli.show", "Show every setting in force, its origin and what it shadows."),
+    "doctor": Row(
+        ABOUT, "keybearer.cli.doctor.command", "Find what is wrong with the credentials in force, and what mends it."
+    ),
     "profiles": Row(ABOUT, "keybearer.cli.profiles", "List the profiles and the file that is in force."),
     "install": Row(ABOUT, "keybearer.cli.install", "Put a downloaded zuliprc where programs look."),
     "export": Row(ABOUT, "keybearer.cli.export", "Print the credentials in force for another program."),
