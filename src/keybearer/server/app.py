@@ -58,8 +58,13 @@ class Application:
             limits = Limits(self._settings.api_limit, self._settings.failure_limit)
             self._wire = Dispatcher(context, keys, limits, routes.paths(for_development=self._settings.development))
             self._site = create_site(context)
-            async with background(uses.run(), MailDelivery(context).run(), sweep_regularly(context)):
+            hub = context.hub
+            await hub.open()
+            async with background(
+                uses.run(), MailDelivery(context).run(), sweep_regularly(context), hub.run(), hub.note_regularly()
+            ):
                 yield
+                hub.close()
         finally:
             await database.close()
 

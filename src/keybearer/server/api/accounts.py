@@ -16,7 +16,8 @@ COMMENT_MAX_LENGTH = 2000
 async def get_own(call: Call) -> Answer:
     """`GET users/me`."""
     account = call.actor.account
-    return success(**profile(account, account, call.realm, with_data=True), max_message_id=-1)
+    newest = await call.context.newest_messages.find(account.id)
+    return success(**profile(account, account, call.realm, with_data=True), max_message_id=newest)
 
 
 async def get_all(call: Call) -> Answer:

@@ -9,6 +9,7 @@ from keybearer.server.api import (
     development,
     devices,
     invitations,
+    message_routes,
     openapi,
     realms,
     server,
@@ -25,6 +26,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *settings.ENDPOINTS,
     *realms.ENDPOINTS,
     *invitations.ENDPOINTS,
+    *message_routes.ENDPOINTS,
 )
 """What every server has. Of two patterns that fit a path, the first counts."""
 

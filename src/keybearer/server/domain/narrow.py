@@ -75,7 +75,9 @@ def _term(position: int, value: object) -> Term:
 
 def _operand(operator: str, operand: object) -> Operand:
     if operator in ("dm", "dm-including"):
-        if isinstance(operand, list) and all(_is_id(each) for each in operand):
+        if isinstance(operand, list) and (
+            all(_is_id(each) for each in operand) or all(isinstance(each, str) for each in operand)
+        ):
             return tuple(operand)
         if isinstance(operand, str):
             return tuple(part.strip() for part in operand.split(",") if part.strip())

@@ -19,7 +19,7 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
-from keybearer.server.services import api_keys, letters, passwords
+from keybearer.server.services import api_keys, channels, letters, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.subjects import (
     NAMES_AND_ADDRESSES,
@@ -112,6 +112,7 @@ async def add(
     await change.record(Event.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
     await api_keys.issue(change, context, account)
     await change.record(Event.API_KEY_ISSUED, account)
+    await channels.follow_defaults(change, account)
     return account
 
 

@@ -17,7 +17,7 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.directory import copies_of, directory_of, visible_message
 from keybearer.server.services.markdown import render as render_markdown
 from keybearer.server.services.sending import find_channel, find_person, names_in
-from keybearer.server.storage import channels, messages, narrow
+from keybearer.server.storage import channels, narrow
 from keybearer.server.storage.narrow import View
 
 BEYOND_ALL = 10_000_000_000_000_000
@@ -133,9 +133,9 @@ async def _channel_id(connection: AsyncConnection, account: Account, operand: st
     try:
         channel = await find_channel(connection, account.realm_id, operand)
     except Refused:
-        raise bad_narrow("unknown channel") from None
+        raise bad_narrow(f"unknown channel {operand}") from None
     if not may_read(account, channel, subscribed=await channels.is_subscribed(connection, account.id, channel.id)):
-        raise bad_narrow("unknown channel")
+        raise bad_narrow(f"unknown channel {operand}")
     return channel.id
 
 
@@ -145,7 +145,7 @@ async def _person_id(connection: AsyncConnection, account: Account, operand: str
     try:
         return (await find_person(connection, account.realm_id, operand)).id
     except Refused:
-        raise bad_narrow("unknown user") from None
+        raise bad_narrow(f"unknown user {operand}") from None
 
 
 async def _conversation_with(connection: AsyncConnection, account: Account, term: Term) -> Term:
@@ -179,9 +179,3 @@ async def render(context: Context, actor: Actor, content: str) -> str:
     async with context.reading() as connection:
         names = await names_in(connection, actor.account.realm_id, content)
     return render_markdown(content, names).html
-
-
-async def newest_id(context: Context, account_id: int) -> int:
-    """The id of the newest message that an account was sent; -1 where there is none."""
-    async with context.reading() as connection:
-        return await messages.newest_id(connection, account_id)

@@ -39,7 +39,7 @@ class ToChannel:
 class ToPeople:
     """People, by their emails or their ids."""
 
-    people: tuple[str, ...] | tuple[int, ...]
+    people: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)

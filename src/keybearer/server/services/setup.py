@@ -12,7 +12,7 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services import api_keys, passwords
+from keybearer.server.services import api_keys, channels, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.realms import checked_name
 from keybearer.server.services.sessions import SignedIn, open_session
@@ -117,6 +117,7 @@ async def _create(change: Change, context: Context, new: NewOrganization, passwo
     await change.record(Event.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
     await api_keys.issue(change, context, owner)
     await change.record(Event.API_KEY_ISSUED, owner)
+    await channels.create_default(change, owner)
     return owner
 
 

@@ -1,0 +1,28 @@
+"""The endpoints of channels, messages and events. Of two patterns that fit a path, the first counts."""
+
+from __future__ import annotations
+
+from keybearer.server.api import (
+    bot_storage,
+    channels,
+    events,
+    flags,
+    messages,
+    organization,
+    presences,
+    reactions,
+    subscriptions,
+)
+from keybearer.server.api.endpoints import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *messages.ENDPOINTS,
+    *flags.ENDPOINTS,
+    *reactions.ENDPOINTS,
+    *channels.ENDPOINTS,
+    *subscriptions.ENDPOINTS,
+    *events.ENDPOINTS,
+    *presences.ENDPOINTS,
+    *bot_storage.ENDPOINTS,
+    *organization.ENDPOINTS,
+)
