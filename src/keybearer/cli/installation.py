@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import click
 
+from keybearer.cli.secret_input import secret_on_stdin
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.server.domain.errors import Refused
@@ -21,8 +22,6 @@ from keybearer.server.services.installation import opened
 from keybearer.server.settings import Settings
 
 T = TypeVar("T")
-
-LONGEST_INPUT = 64 * 1024
 
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="The server's data directory [default: $KEYBEARER_DATA_DIR]."
@@ -79,18 +78,7 @@ def read_password(*, from_stdin: bool, option: str) -> Secret:
     Raises UsageError where there is neither.
     """
     if from_stdin:
-        return _password_of(sys.stdin.buffer.read(LONGEST_INPUT), option)
+        return secret_on_stdin(option)
     if not sys.stdin.isatty():
         raise click.UsageError(f"Give the password on standard input, with {option}.")
     return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-
-
-def _password_of(content: bytes, option: str) -> Secret:
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{option}: the password is not UTF-8 text.") from None
-    password = text.removesuffix("\n").removesuffix("\r")
-    if not password or "\n" in password:
-        raise click.UsageError(f"{option}: standard input must hold the password, in one line.")
-    return Secret(password)

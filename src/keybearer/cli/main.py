@@ -33,6 +33,10 @@ class Row(NamedTuple):
 ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running a server", "More"
 
 COMMANDS: dict[str, Row] = {
+    "login": Row(ABOUT, "keybearer.cli.login", "Get your API key from SITE and write the zuliprc."),
+    "logout": Row(ABOUT, "keybearer.cli.logout", "Remove the zuliprc in force."),
+    "whoami": Row(ABOUT, "keybearer.cli.whoami", "Say which account the credentials in force are of."),
+    "regenerate": Row(ABOUT, "keybearer.cli.regenerate", "Make a new API key; the old one is refused from then on."),
     "show": Row(ABOUT, "keybearer.cli.show", "Show every setting in force, its origin and what it shadows."),
     "doctor": Row(
         ABOUT, "keybearer.cli.doctor.command", "Find what is wrong with the credentials in force, and what mends it."
@@ -41,6 +45,10 @@ COMMANDS: dict[str, Row] = {
     "install": Row(ABOUT, "keybearer.cli.install", "Put a downloaded zuliprc where programs look."),
     "export": Row(ABOUT, "keybearer.cli.export", "Print the credentials in force for another program."),
     "exec": Row(ABOUT, "keybearer.cli.exec", "Run COMMAND with the credentials in its environment."),
+    "api": Row(CALLS, "keybearer.cli.api", "Make one call of Zulip's API and print its answer."),
+    "send": Row(CALLS, "keybearer.cli.send", "Send one message, to a channel or to people."),
+    "bot": Row(CALLS, "keybearer.cli.bot", "List, make and manage your bots."),
+    "completion": Row(MORE, "keybearer.cli.completion", "Print the code that lets your shell complete commands."),
     "scan": Row(MORE, "keybearer.cli.scan.command", "Find leaked API keys in files and in git histories."),
     "serve": Row(SERVER, "keybearer.cli.serve", "Run the server."),
     "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),

@@ -49,6 +49,13 @@ def confirmed(question: str, *, otherwise: str) -> bool:
     return click.confirm(one_line(question), default=False, err=True)
 
 
+def agreed(question: str, *, yes: bool) -> bool:
+    """Ask a person at a terminal, unless `yes`. Whoever runs us without a terminal has decided before."""
+    if yes or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        return True
+    return click.confirm(one_line(question), default=False, err=True)
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person looks at the other end of `stream`."""
     try:

@@ -1,0 +1,97 @@
+"""A bot of the caller's, and its zuliprc."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from keybearer.cli.accounts import email_of
+from keybearer.cli.connection import waiting_for
+from keybearer.cli.output import note
+from keybearer.cli.replacing import require_replaceable
+from keybearer.client.models import User
+from keybearer.client.sync import Client
+from keybearer.errors import FileError, KeybearerError
+from keybearer.secret import Secret
+from keybearer.store.files import write_zuliprc
+from keybearer.store.home import expand
+from keybearer.zuliprc.credentials import Credentials, TLSOptions
+from keybearer.zuliprc.document import render_zuliprc
+
+STDOUT = "-"
+OUTGOING_WEBHOOK = 3
+
+
+def find_bot(client: Client, id_or_email: str) -> User:
+    """The bot of this number or email. Raises KeybearerError for a person's."""
+    with waiting_for(client):
+        if id_or_email.isdecimal():
+            account = client.get_user_by_id(int(id_or_email))
+        else:
+            account = client.get_user_by_email(id_or_email)
+    if not account.is_bot:
+        raise KeybearerError(f"{email_of(account)} is a person, not a bot", hint="`keybearer bot list` lists yours")
+    return account
+
+
+@dataclass(frozen=True, slots=True)
+class BotZuliprc:
+    """Where the zuliprc of a bot goes: a file, or None for standard output."""
+
+    client: Client
+    bot: User
+    path: Path | None
+
+    @classmethod
+    def prepared(cls, client: Client, bot: User, output: str | None, *, yes: bool) -> BotZuliprc:
+        """Make sure that it can be written: asks before another account's file is replaced. Raises FileError."""
+        if output is None or output == STDOUT:
+            return cls(client, bot, None)
+        path = expand(output, os.environ)
+        require_replaceable(
+            path, email=email_of(bot), site=client.site, yes=yes, otherwise="--yes, or another --output"
+        )
+        _require_writable(path)
+        return cls(client, bot, path)
+
+    def write(self, key: Secret) -> None:
+        """Write it, or print its exact text."""
+        with waiting_for(self.client):
+            token = _token_of(self.client, self.bot)
+        credentials = Credentials(email_of(self.bot), key, self.client.site, token)
+        if self.path is None:
+            click.echo(render_zuliprc(credentials), nl=False)
+        else:
+            self._write_file(self.path, credentials)
+        tls = self.client.credentials.tls if self.client.credentials else TLSOptions()
+        if tls != TLSOptions():
+            note("Your own TLS settings are not in it; where the bot runs, it may need some too.")
+
+    def _write_file(self, path: Path, credentials: Credentials) -> None:
+        try:
+            write_zuliprc(path, credentials)
+        except FileError as error:
+            error.hint = f"Nothing is lost: `keybearer bot zuliprc {self.bot.user_id} --output FILE` writes it again"
+            raise
+
+
+def _require_writable(path: Path) -> None:
+    """Find out before a key is made for it."""
+    existing = next(parent for parent in path.parents if parent.exists())
+    if path.is_dir() or not os.access(existing, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise FileError(f"{path} cannot be written", hint="Name another file; nothing was changed")
+
+
+def _token_of(client: Client, bot: User) -> Secret | None:
+    """The token of an outgoing webhook bot, where the server tells it: in the state of a new event queue."""
+    if bot.bot_type != OUTGOING_WEBHOOK:
+        return None
+    queue = client.register(["realm_bot"], fetch_event_types=["realm_bot"])
+    client.deregister(queue.queue_id)
+    states = queue.get("realm_bots") or []
+    services = next((one.get("services") or [] for one in states if one.get("user_id") == bot.user_id), [])
+    tokens = [service.get("token") for service in services if isinstance(service, dict)]
+    return next((token for token in tokens if isinstance(token, Secret)), None)

@@ -1,0 +1,29 @@
+"""A client for the credentials in force, as a command uses it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from keybearer.cli.options import GivenCredentials
+from keybearer.cli.spinner import spinner
+from keybearer.client.sync import Client
+from keybearer.zuliprc.credentials import TLSOptions
+
+
+@contextlib.contextmanager
+def connected(given: GivenCredentials) -> Iterator[Client]:
+    """A client on the credentials in force, whose warnings are told."""
+    with Client(given.resolve()) as client:
+        yield client
+
+
+def waiting_for(
+    client: Client, tls: TLSOptions | None = None
+) -> contextlib.AbstractContextManager[Callable[[str], None]]:
+    """A spinner, for as long as the server is asked and nobody else; `tls` is for a client without credentials.
+
+    There is none where the passphrase of a client certificate may be asked for: the spinner would overwrite it.
+    """
+    tls = tls or (client.credentials.tls if client.credentials else TLSOptions())
+    return contextlib.nullcontext(lambda text: None) if tls.client_cert else spinner(f"Waiting for {client.site}")

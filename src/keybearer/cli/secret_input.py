@@ -1,0 +1,44 @@
+"""Passwords and keys that are typed at the terminal or come on standard input: never on the command line."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from keybearer.cli.output import is_terminal
+from keybearer.errors import KeybearerError
+from keybearer.secret import Secret
+
+LONGEST_INPUT = 64 * 1024
+
+
+def secret_on_stdin(option: str, what: str = "password") -> Secret:
+    """The one line on standard input; its end is not part of it. Raises UsageError for anything else."""
+    content = sys.stdin.buffer.read(LONGEST_INPUT)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{option}: the {what} is not UTF-8 text.") from None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret or "\n" in secret:
+        raise click.UsageError(f"{option}: standard input must hold the {what}, in one line.")
+    return Secret(secret)
+
+
+def ask_secret(question: str, *, otherwise: str) -> Secret:
+    """Ask at the terminal, without an echo. Raises KeybearerError, with what to do `otherwise`, where there is none."""
+    _require_terminal(question, otherwise)
+    return Secret(click.prompt(question, hide_input=True, err=True))
+
+
+def ask(question: str, *, otherwise: str) -> str:
+    """Ask at the terminal. Raises as `ask_secret`."""
+    _require_terminal(question, otherwise)
+    answer: str = click.prompt(question, err=True)
+    return answer.strip()
+
+
+def _require_terminal(question: str, otherwise: str) -> None:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise KeybearerError(f"{question}: there is no terminal to ask on", hint=otherwise)
