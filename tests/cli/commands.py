@@ -19,6 +19,7 @@ from keybearer.cli.main import main
 
 SCRIPT = str(Path(sys.executable).with_name("keybearer"))
 
+CTRL_D = "\x04"
 LONGEST = 60
 """Seconds after which a command is taken to hang."""
 
@@ -67,8 +68,8 @@ class CommandLine:
     def on_terminal(
         self, *arguments: str, answers: Mapping[str, str] | None = None, patience: float = 0.0, **environ: str
     ) -> Finished:
-        """Run on a terminal, as a person does who types an answer when a question has appeared, after `patience`
-        seconds. What the terminal showed is all in `out`.
+        """Run on a terminal, as a person does who types an answer and Enter when a question has appeared, after
+        `patience` seconds. Ctrl-D at an answer's end stands in Enter's place. What the terminal showed is all in `out`.
         """
         waiting = dict(answers or {})
         shown = ""
@@ -82,7 +83,8 @@ class CommandLine:
                 shown += data
                 for question in [one for one in waiting if one in shown]:
                     time.sleep(patience)
-                    os.write(terminal, waiting.pop(question).encode())
+                    answer = waiting.pop(question)
+                    os.write(terminal, (answer if answer.endswith(CTRL_D) else f"{answer}\n").encode())
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             raise
