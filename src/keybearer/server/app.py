@@ -15,6 +15,7 @@ from keybearer.server.middleware.authentication import KeyAuthentication
 from keybearer.server.middleware.limits import Limits
 from keybearer.server.services.context import Context
 from keybearer.server.services.delivery import MailDelivery
+from keybearer.server.services.events import EventHub
 from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.settings import Settings
@@ -31,6 +32,7 @@ class Application:
         self._settings = settings
         self._wire: Dispatcher | None = None
         self._site: ASGIApp | None = None
+        self._hub: EventHub | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -58,15 +60,20 @@ class Application:
             limits = Limits(self._settings.api_limit, self._settings.failure_limit)
             self._wire = Dispatcher(context, keys, limits, routes.paths(for_development=self._settings.development))
             self._site = create_site(context)
-            hub = context.hub
+            self._hub = hub = context.hub
             await hub.open()
             async with background(
                 uses.run(), MailDelivery(context).run(), sweep_regularly(context), hub.run(), hub.note_regularly()
             ):
                 yield
-                hub.close()
+                self.end_polls()
         finally:
             await database.close()
+
+    def end_polls(self) -> None:
+        """Answer every poll that waits for events: the server is about to stop."""
+        if self._hub is not None:
+            self._hub.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

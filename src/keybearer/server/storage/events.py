@@ -158,6 +158,12 @@ async def note_poll(connection: AsyncConnection, queue_id: str, *, at: datetime,
     )
 
 
+async def count_queues(connection: AsyncConnection, account_id: int) -> int:
+    """How many queues an account has open."""
+    counted = await connection.execute(select(func.count()).where(event_queues.c.account_id == account_id))
+    return counted.scalar_one()
+
+
 async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
     """Close a queue."""
     await connection.execute(delete(event_queues).where(event_queues.c.id == queue_id))

@@ -1,0 +1,45 @@
+"""A server for tests of bots: started in the test's own process in under a second, with people and bots to be.
+
+    def test_my_bot(keybearer_server):
+        hamlet = keybearer_server.add_person("Hamlet")
+        bot = keybearer_server.add_bot("Echo Bot", owner=hamlet)
+        with keybearer_server.running([sys.executable, "echo_bot.py", bot.zuliprc]):
+            bot.wait_until_listening()
+            assert hamlet.ask(bot, "hello").content == "hello"
+
+The fixture `keybearer_server` is there wherever keybearer is installed with pytest; `running_server` is the same
+without pytest.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keybearer.testing.participants import NoAnswer as NoAnswer
+    from keybearer.testing.participants import Participant as Participant
+    from keybearer.testing.programs import Program as Program
+    from keybearer.testing.server import PASSWORD as PASSWORD
+    from keybearer.testing.server import Server as Server
+    from keybearer.testing.server import running_server as running_server
+
+# pytest loads the plugin in every run, so nothing of the server is imported before somebody asks for it.
+_HOMES = {
+    "NoAnswer": "participants",
+    "Participant": "participants",
+    "Program": "programs",
+    "PASSWORD": "server",
+    "Server": "server",
+    "running_server": "server",
+}
+
+__all__ = ["PASSWORD", "NoAnswer", "Participant", "Program", "Server", "running_server"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'keybearer.testing' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"keybearer.testing.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,84 @@
+"""Programs that a test runs beside the server: bots above all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+STOPS_WITHIN = 10.0
+"""Seconds that a program is given to stop before it is killed."""
+
+LOOK_EVERY = 0.02
+
+
+@dataclass
+class Program:
+    """A program that runs. `output` is what it has written so far, to standard output and standard error."""
+
+    process: subprocess.Popen[bytes]
+    file: IO[bytes]
+
+    @property
+    def output(self) -> str:
+        """What it has written so far."""
+        self.file.flush()
+        with open(self.file.name, encoding="utf-8", errors="replace") as written:  # noqa: PTH123  an open file's name
+            return written.read()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self.process.poll() is None
+
+    def wait_for_output(self, text: str, *, timeout: float = 10.0) -> str:
+        """Wait until it has written `text`; returns all output. Raises AssertionError after `timeout` seconds."""
+        ends = time.monotonic() + timeout
+        while text not in self.output:
+            if time.monotonic() > ends or not self.is_running:
+                assert text in self.output, f"the program did not write {text!r}, but:\n{self.output}"
+                break
+            time.sleep(LOOK_EVERY)
+        return self.output
+
+    def wait(self, *, timeout: float = 10.0) -> int:
+        """Wait until it ends by itself; returns its exit code. Raises AssertionError after `timeout` seconds."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the program still runs; it wrote:\n{self.output}") from None
+
+
+@contextmanager
+def running(command: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Iterator[Program]:
+    """Run a program while the block runs, and stop it at the end.
+
+    Of this process's environment it gets everything but what names Zulip credentials: a test never uses one's own.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ZULIP_")}
+    with tempfile.NamedTemporaryFile(prefix="keybearer-program-") as file:
+        process = subprocess.Popen(
+            [os.fspath(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**inherited, "PYTHONUNBUFFERED": "1", **(environ or {})},
+        )
+        try:
+            yield Program(process, file)
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOPS_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,261 @@
+"""A server in a thread of the test's own process, on a free port and in a directory that goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from granian.constants import Interfaces
+from granian.server.embed import Server as Listener
+
+from keybearer.client.sync import Client
+from keybearer.secret import Secret
+from keybearer.server.app import create_app
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.bots import BotType
+from keybearer.server.services import accounts, api_keys, bots, installation, passwords, setup
+from keybearer.server.services.api_keys import IssuedKey
+from keybearer.server.services.bots import NewBot
+from keybearer.server.services.context import Context
+from keybearer.server.services.setup import NewOrganization
+from keybearer.server.settings import Settings
+from keybearer.server.storage import events
+from keybearer.store.files import write_zuliprc
+from keybearer.testing.participants import Participant
+from keybearer.testing.programs import Program, running
+from keybearer.zuliprc.credentials import Credentials
+
+T = TypeVar("T")
+
+HOST = "127.0.0.1"
+PASSWORD = "a password for tests 4821"  # noqa: S105  of accounts that live as long as a test
+"""Everybody's password."""
+
+STARTS_WITHIN = 30.0
+
+
+@dataclass
+class Server:
+    """A server that runs. `owner` is the owner of its organization, `site` its address.
+
+    Its database, secrets and zuliprc files are in `directory`, which is removed when the server stops.
+    """
+
+    site: str
+    directory: Path
+    _context: Context = field(repr=False)
+    _loop: asyncio.AbstractEventLoop = field(repr=False)
+    _realm_id: int = field(repr=False)
+    _password_hash: str = field(repr=False)
+    owner: Participant = field(init=False)
+    participants: list[Participant] = field(default_factory=list)
+
+    def add_person(self, full_name: str, *, email: str | None = None, role: Role = Role.MEMBER) -> Participant:
+        """Add a person; without an email it is `<first name>@example.com`. The password is `PASSWORD`."""
+        address = email or f"{full_name.split(maxsplit=1)[0].lower()}@example.com"
+
+        async def add() -> Account:
+            async with self._context.change(None) as change:
+                return await accounts.add(
+                    change,
+                    self._context,
+                    email=address,
+                    full_name=full_name,
+                    role=role,
+                    password_hash=self._password_hash,
+                )
+
+        return self.joined(self.finish(add()))
+
+    def add_bot(
+        self,
+        full_name: str,
+        *,
+        owner: Participant | None = None,
+        bot_type: BotType = BotType.GENERIC,
+        payload_url: str | None = None,
+    ) -> Participant:
+        """Add a bot, owned by somebody or by the organization's owner. Its address is made of its name."""
+        short_name = "".join(character for character in full_name.lower() if character.isalnum()) or "bot"
+        new = NewBot(full_name, short_name, bot_type, payload_url=payload_url)
+
+        async def create() -> IssuedKey:
+            account = await self._account(owner or self.owner)
+            return await bots.create(self._context, Actor(account), new)
+
+        return self._participant(self.finish(create()))
+
+    def add_channel(self, name: str, *, subscribers: Sequence[Participant] = ()) -> None:
+        """Make a channel, followed by its maker (the owner) and by these."""
+        people = [self.owner, *subscribers]
+        self.owner.client.add_subscriptions([name], principals=[each.id for each in people])
+
+    def running(
+        self, command: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Program]:
+        """Run a program, such as a bot, while a block runs. It sees no Zulip credentials but those it is given."""
+        return running(command, environ)
+
+    def count_queues(self, participant: Participant) -> int:
+        """How many event queues somebody has open."""
+
+        async def count() -> int:
+            async with self._context.reading() as connection:
+                return await events.count_queues(connection, participant.id)
+
+        return self.finish(count())
+
+    def regenerate_api_key(self, participant: Participant) -> None:
+        """Replace somebody's key, and give their client and zuliprc the new one."""
+        issued = self.finish(api_keys.regenerate_by_operator(self._context, participant.id))
+        participant.client.close()
+        participant.client = self._client(issued, participant.zuliprc)
+
+    def deactivate(self, participant: Participant) -> None:
+        """Deactivate somebody, with their bots."""
+
+        async def deactivate() -> None:
+            account = await self._account(participant)
+            if account.is_bot:
+                await bots.deactivate(self._context, Actor(await self._account(self.owner)), account.id)
+            else:
+                await accounts.deactivate_person(self._context, None, account.id)
+
+        self.finish(deactivate())
+
+    def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a use case on the server's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _account(self, participant: Participant) -> Account:
+        everybody = await accounts.find_all(self._context, self._realm_id)
+        return next(account for account in everybody if account.id == participant.id)
+
+    def joined(self, account: Account) -> Participant:
+        """An account of the organization, as one who takes part."""
+        return self._participant(self.finish(api_keys.reveal_own(self._context, Actor(account))))
+
+    def _participant(self, issued: IssuedKey) -> Participant:
+        account = issued.account
+        path = self.directory / "zuliprc" / f"{account.id}-{account.full_name.replace(' ', '-').lower()}"
+        path.parent.mkdir(exist_ok=True)
+        client = self._client(issued, path)
+        participant = Participant(self, account.id, account.delivery_email, account.full_name, path, client)
+        self.participants.append(participant)
+        return participant
+
+    def _client(self, issued: IssuedKey, path: Path) -> Client:
+        credentials = Credentials(
+            email=issued.account.delivery_email, api_key=issued.api_key, site=self.site, token=issued.token
+        )
+        write_zuliprc(path, credentials)
+        return Client(credentials)
+
+
+@contextmanager
+def running_server(*, organization: str = "Test") -> Iterator[Server]:
+    """A server while the block runs."""
+    with tempfile.TemporaryDirectory(prefix="keybearer-") as directory:
+        thread = _Thread(Path(directory), organization)
+        server = thread.start()
+        try:
+            yield server
+        finally:
+            for participant in server.participants:
+                participant.client.close()
+            thread.stop()
+
+
+class _Thread:
+    """The thread that has the server's event loop."""
+
+    def __init__(self, directory: Path, organization: str) -> None:
+        self._directory = directory
+        self._organization = organization
+        self._started: Future[tuple[Server, Account]] = Future()
+        self._stop: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(target=self._run, name="keybearer-testing")
+
+    def start(self) -> Server:
+        """Start the server and wait until it answers. Raises what kept it from starting."""
+        self._thread.start()
+        try:
+            server, owner = self._started.result(STARTS_WITHIN)
+        except BaseException:
+            self.stop()
+            raise
+        server.owner = server.joined(owner)
+        return server
+
+    def stop(self) -> None:
+        """Stop the server and wait until it has."""
+        self._stop()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001  told to the thread that waits
+            if not self._started.done():
+                self._started.set_exception(error)
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        self._stop = lambda: loop.call_soon_threadsafe(stopping.set)
+        port = _free_port()
+        site = f"http://{HOST}:{port}"
+        settings = Settings(
+            self._directory, port=port, api_limit="1000000/minute", failure_limit="1000000/minute", development=True
+        )
+        await installation.prepare(settings)
+        async with installation.opened(settings) as context:
+            owner = await setup.create_organization_by_operator(context, _organization(self._organization, site))
+            password_hash = await passwords.hashed(Secret(PASSWORD))
+            application = create_app(settings)
+            async with application.running():
+                listener = Listener(application, HOST, port, interface=Interfaces.ASGINL, log_enabled=False)
+                listening = asyncio.create_task(listener.serve())
+                await _until_listening(port)
+                self._started.set_result(
+                    (Server(site, self._directory, context, loop, owner.realm_id, password_hash), owner)
+                )
+                await stopping.wait()
+                application.end_polls()
+                listener.stop()  # type: ignore[no-untyped-call]  granian types it not
+                await listening
+
+
+def _organization(name: str, site: str) -> NewOrganization:
+    return NewOrganization.checked(
+        name=name, site=site, email="owner@example.com", full_name="Olivia Owner", password=Secret(PASSWORD)
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _until_listening(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(HOST, port)
+        except OSError:
+            await asyncio.sleep(0.005)
+        else:
+            writer.close()
+            await writer.wait_closed()
+            return
