@@ -140,6 +140,17 @@ def test_an_email_that_cannot_log_in_is_warned_about(email: str) -> None:
     assert warned(resolve_text(f"[api]\nemail={email}\nkey=k\n")) == ["odd_email_shape"]
 
 
+@pytest.mark.parametrize("email", ["50%off@x.org", "a#b@x.org", "a;b@x.org", "a=b@x.org", 'a"b@x.org', "a\\b@x.org"])
+def test_an_email_that_programs_read_in_different_ways_is_warned_about_in_a_file(email: str) -> None:
+    assert warned(resolve_text(f"[api]\nemail={email}\nkey=k\n")) == ["unportable_value"]
+    assert warned(resolve_text(None, email=email, api_key="k")) == []
+
+
+@pytest.mark.parametrize("email", ["a+b@x.org", "o'brien@x.org", "josé@x.org", "{a}@x.org"])
+def test_an_email_that_is_merely_unusual_is_not_warned_about(email: str) -> None:
+    assert warned(resolve_text(f"[api]\nemail={email}\nkey=k\n")) == []
+
+
 def test_no_warning_shows_a_key() -> None:
     canary = "kbCanaryCanaryCanaryCanaryCanary"
     resolution = resolve_text(

@@ -46,14 +46,22 @@ def confirmed(question: str, *, otherwise: str) -> bool:
     """Ask on the terminal. Where there is none to ask on, KeybearerError says what to give `otherwise`."""
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise KeybearerError(f"{one_line(question)} There is no terminal to ask on", hint=f"Give {otherwise}")
-    return click.confirm(one_line(question), default=False, err=True)
+    return _ask(question)
 
 
 def agreed(question: str, *, yes: bool) -> bool:
     """Ask a person at a terminal, unless `yes`. Whoever runs us without a terminal has decided before."""
     if yes or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return True
-    return click.confirm(one_line(question), default=False, err=True)
+    return _ask(question)
+
+
+def _ask(text: str) -> bool:
+    """Ask the last sentence of `text`, in a line by itself: a prompt that is longer than its line gets garbled."""
+    statement, stop, question = one_line(text).rpartition(". ")
+    if stop:
+        note(f"{statement}.")
+    return click.confirm(question, default=False, err=True)
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -50,6 +50,8 @@ WARNING_KINDS: Mapping[str, str] = {
     "readable_by_others": "Other accounts of this machine can read the file that holds the key.",
     "shadows_named_file": "A file was named explicitly, and variables go before what is in it.",
     "unknown_setting": "A setting of `[api]` or a variable is not known; the likely one is named.",
+    "unportable_value": "The file's email has a character that programs read in different ways: `%`, `#`, `;`, `=`, a "
+    "double quote or a backslash.",
     "writable_by_others": "Other accounts of this machine can write the file, and so choose where the key is sent.",
 }
 

@@ -25,6 +25,9 @@ from keybearer.zuliprc.fields import (
 from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.sources import Origin, Source, Sources
 
+_UNPORTABLE = '%#;="\\'
+"""What one reader of zuliprc or another cuts off, unescapes or stumbles over."""
+
 _KNOWN: list[Field[Any] | Locator] = [*FIELDS.values(), *LOCATORS]
 _VARIABLES = {name: known.variable for known in _KNOWN for name in (*known.mistaken, known.variable) if known.variable}
 """Every variable that is known, right or mistaken, with the right one."""
@@ -149,6 +152,10 @@ def _about_shapes(origins: Mapping[str, Origin], email: str, key: object) -> Ite
     if email and ("@" not in email or ":" in email or any(character.isspace() for character in email)):
         yield ResolutionWarning(
             "odd_email_shape", "The email has no @, or has a colon or a blank", str(origins[EMAIL.name])
+        )
+    if origins[EMAIL.name].kind == "file" and any(character in _UNPORTABLE for character in email):
+        yield ResolutionWarning(
+            "unportable_value", "The email has a character that not all programs read alike", str(origins[EMAIL.name])
         )
 
 
