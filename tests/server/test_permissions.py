@@ -1,0 +1,316 @@
+"""Who may call what: every cell of role × endpoint × way, and of role × bot or person × own or another's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+
+from keybearer.server.api import routes
+from keybearer.server.api.endpoints import Endpoint, Paths
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.permissions import PERMISSIONS
+from tests.in_process import InProcessServer, Known
+
+MESSAGES = {
+    "g": (400, "Not allowed for guest users"),
+    "b": (400, "This endpoint does not accept bot requests."),
+    "a": (400, "Must be an organization administrator"),
+    "w": (401, "This API is not available to incoming webhook bots."),
+    "n": (401, "Not logged in: API authentication or user session required"),
+}
+CALLERS = ("owner", "administrator", "moderator", "member", "guest", "bot", "webhook bot")
+
+EVERYBODY, PEOPLE, MEMBERS, ADMINISTRATORS = ". . . . . . w", ". . . . . b w", ". . . . g b w", ". . a a a a w"
+WEBHOOKS_TOO = ". . . . . . ."
+OPEN = "open"
+
+CELLS = {
+    "GET server_settings": OPEN,
+    "GET openapi.json": OPEN,
+    "POST fetch_api_key": OPEN,
+    "POST dev_fetch_api_key": OPEN,
+    "GET dev_list_users": OPEN,
+    "POST jwt/fetch_api_key": OPEN,
+    "POST json/fetch_api_key": PEOPLE,
+    "GET users/me": EVERYBODY,
+    "DELETE users/me": PEOPLE,
+    "GET users": EVERYBODY,
+    "GET users/{user_id}": EVERYBODY,
+    "PATCH users/{user_id}": EVERYBODY,
+    "DELETE users/{user_id}": EVERYBODY,
+    "GET users/{email}": EVERYBODY,
+    "POST users/{user_id}/reactivate": EVERYBODY,
+    "POST users/me/api_key/regenerate": EVERYBODY,
+    "GET bots": MEMBERS,
+    "POST bots": MEMBERS,
+    "PATCH bots/{bot_id}": MEMBERS,
+    "DELETE bots/{bot_id}": MEMBERS,
+    "GET bots/{bot_id}/api_key": MEMBERS,
+    "POST bots/{bot_id}/api_key/regenerate": MEMBERS,
+    "POST users/me/apns_device_token": PEOPLE,
+    "DELETE users/me/apns_device_token": PEOPLE,
+    "POST users/me/android_gcm_reg_id": PEOPLE,
+    "DELETE users/me/android_gcm_reg_id": PEOPLE,
+    "POST register_client_device": PEOPLE,
+    "POST remove_client_device": PEOPLE,
+    "PATCH settings": PEOPLE,
+    "PATCH realm": ADMINISTRATORS,
+    "GET user_groups": EVERYBODY,
+    "GET invites": MEMBERS,
+    "POST invites": MEMBERS,
+    "DELETE invites/{invite_id}": MEMBERS,
+    "POST invites/{invite_id}/resend": MEMBERS,
+    "POST messages": WEBHOOKS_TOO,
+    "GET messages": EVERYBODY,
+    "GET messages/{message_id}": EVERYBODY,
+    "PATCH messages/{message_id}": EVERYBODY,
+    "DELETE messages/{message_id}": EVERYBODY,
+    "GET messages/{message_id}/history": EVERYBODY,
+    "GET messages/matches_narrow": EVERYBODY,
+    "POST messages/render": EVERYBODY,
+    "POST messages/flags": EVERYBODY,
+    "POST messages/flags/narrow": EVERYBODY,
+    "POST mark_all_as_read": EVERYBODY,
+    "POST mark_stream_as_read": EVERYBODY,
+    "POST mark_topic_as_read": EVERYBODY,
+    "POST messages/{message_id}/reactions": EVERYBODY,
+    "DELETE messages/{message_id}/reactions": EVERYBODY,
+    "GET streams": EVERYBODY,
+    "GET get_stream_id": EVERYBODY,
+    "GET streams/{stream_id}": EVERYBODY,
+    "PATCH streams/{stream_id}": EVERYBODY,
+    "DELETE streams/{stream_id}": EVERYBODY,
+    "GET streams/{stream_id}/members": EVERYBODY,
+    "GET users/me/subscriptions": EVERYBODY,
+    "POST users/me/subscriptions": EVERYBODY,
+    "PATCH users/me/subscriptions": EVERYBODY,
+    "DELETE users/me/subscriptions": EVERYBODY,
+    "POST users/me/subscriptions/properties": EVERYBODY,
+    "GET users/me/{stream_id}/topics": EVERYBODY,
+    "GET users/{user_id}/subscriptions/{stream_id}": EVERYBODY,
+    "POST register": EVERYBODY,
+    "GET events": EVERYBODY,
+    "DELETE events": EVERYBODY,
+    "POST users/me/presence": PEOPLE,
+    "GET realm/presence": EVERYBODY,
+    "GET users/{user}/presence": EVERYBODY,
+    "POST users/me/status": EVERYBODY,
+    "GET users/{user_id}/status": EVERYBODY,
+    "POST typing": EVERYBODY,
+    "POST user_uploads": EVERYBODY,
+    "GET user_uploads/{realm_id}/{directory}/{filename}": EVERYBODY,
+    "GET bot_storage": EVERYBODY,
+    "PUT bot_storage": EVERYBODY,
+    "DELETE bot_storage": EVERYBODY,
+    "GET realm/emoji": EVERYBODY,
+    "GET realm/linkifiers": EVERYBODY,
+    "GET realm/filters": EVERYBODY,
+    "GET realm/profile_fields": EVERYBODY,
+    "GET users/me/alert_words": EVERYBODY,
+}
+"""Endpoint → for each of CALLERS `.` (may), or what they are told. Written by hand: it checks the table of the code."""
+
+KEY_ONLY = {"POST users/me/api_key/regenerate"}
+SESSION_ONLY = {"POST json/fetch_api_key"}
+AUTHENTICATED = [name for name, cells in CELLS.items() if cells is not OPEN]
+
+
+def path_of(name: str, prefix: str) -> str:
+    """A path at that endpoint that names nobody there is."""
+    pattern = name.partition(" ")[2].removeprefix("json/")
+    return prefix + re.sub(r"\{\w+\}", "nobody@example.com", re.sub(r"\{\w+_id\}", "999999", pattern))
+
+
+async def callers(server: InProcessServer) -> dict[str, Known]:
+    """One account of each kind."""
+    keeper = await server.add_person("keeper")
+    return {
+        **{role.label: await server.add_person(f"a-{role.label}", role) for role in Role},
+        "bot": await server.add_bot(keeper, "generic"),
+        "webhook bot": await server.add_bot(keeper, "incoming", BotType.INCOMING_WEBHOOK),
+    }
+
+
+def is_told(response: httpx2.Response, code: str) -> bool:
+    """Whether the answer says that, and nothing of the sort where `code` is `.`."""
+    body = response.json() if response.headers["content-type"] == "application/json" else {}
+    said = (response.status_code, body.get("msg"))
+    return (
+        said not in MESSAGES.values() and response.status_code in (200, 400, 404)
+        if code == "."
+        else said == MESSAGES[code]
+    )
+
+
+def test_the_cells_below_are_those_of_every_endpoint() -> None:
+    assert set(CELLS) == set(PERMISSIONS)
+    assert {endpoint.name for endpoint in routes.endpoints(for_development=True)} == set(PERMISSIONS)
+
+
+def test_an_endpoint_without_a_row_in_the_table_cannot_be_called() -> None:
+    async def handler(_call: object) -> None: ...
+
+    with pytest.raises(KeyError):
+        Paths([Endpoint("GET something/else", handler, "Not in the table.")])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [name for name in AUTHENTICATED if name not in SESSION_ONLY])
+async def test_by_key_each_kind_of_account_may_do_what_its_cell_says(server: InProcessServer, name: str) -> None:
+    found = await callers(server)
+    method = name.partition(" ")[0]
+    client = server.client()
+    for caller, code in zip(CALLERS, CELLS[name].split(), strict=True):
+        response = await client.request(method, path_of(name, "/api/v1/"), auth=found[caller].auth)
+        assert is_told(response, code), (caller, response.status_code, response.text)
+
+
+@pytest.mark.parametrize("name", [name for name in AUTHENTICATED if name not in KEY_ONLY])
+async def test_by_session_each_person_may_do_what_their_cell_says(server: InProcessServer, name: str) -> None:
+    found = await callers(server)
+    method = name.partition(" ")[0]
+    for caller, code in list(zip(CALLERS, CELLS[name].split(), strict=True))[:5]:
+        client = await server.signed_in(found[caller])
+        response = await client.request(method, path_of(name, "/json/"))
+        assert is_told(response, code), (caller, response.status_code, response.text)
+
+
+@pytest.mark.parametrize("name", AUTHENTICATED)
+async def test_nobody_a_cookie_on_the_api_and_a_key_on_the_pages_open_nothing(
+    server: InProcessServer, name: str
+) -> None:
+    owner = await server.add_person("olive", Role.OWNER)
+    method = name.partition(" ")[0]
+    browser, stranger = await server.signed_in(owner), server.client()
+    asked: list[tuple[httpx2.AsyncClient, str, tuple[str, str] | None]] = []
+    if name not in SESSION_ONLY:
+        asked += [(browser, "/api/v1/", None), (stranger, "/api/v1/", None)]
+    if name not in KEY_ONLY:
+        asked += [(stranger, "/json/", None), (stranger, "/json/", owner.auth)]
+    for client, prefix, auth in asked:
+        response = await client.request(method, path_of(name, prefix), auth=auth)
+        assert is_told(response, "n"), (prefix, auth, response.text)
+        scheme = "Basic" if prefix == "/api/v1/" else "Session"
+        assert response.headers["www-authenticate"] == f'{scheme} realm="zulip"'
+
+
+async def test_a_session_can_neither_read_nor_replace_the_key_on_the_api(server: InProcessServer) -> None:
+    browser = await server.signed_in(await server.add_person("hamlet"))
+    response = await browser.post("/json/users/me/api_key/regenerate")
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("name", [name for name, cells in CELLS.items() if cells is OPEN and "dev_" not in name])
+async def test_what_is_open_asks_for_nothing_and_minds_no_wrong_key(server: InProcessServer, name: str) -> None:
+    method = name.partition(" ")[0]
+    for headers in ({}, {"Authorization": "Basic nonsense"}):
+        response = await server.client().request(method, path_of(name, "/api/v1/"), headers=headers)
+        assert response.status_code in (200, 400)
+        assert "www-authenticate" not in response.headers
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if "dev_" in name])
+async def test_what_needs_no_password_is_there_for_development_alone(server: InProcessServer, name: str) -> None:
+    response = await server.client().request(name.partition(" ")[0], path_of(name, "/api/v1/"))
+    assert response.status_code == 404
+
+
+@dataclass(frozen=True)
+class Cast:
+    """People of every role, two members, and bots of theirs."""
+
+    people: dict[str, Known]
+    bots: dict[str, Known]
+
+
+BOT_CELLS = {
+    # whose bot:        member's   other member's   moderator's   of an administrator's role   of an owner's role
+    "owner": "yes yes yes yes yes",
+    "administrator": "yes yes yes yes no",
+    "moderator": "no no own no no",
+    "member": "own no no no no",
+    "other": "no own no no no",
+    "guest": "guest guest guest guest guest",
+}
+BOTS = ("member", "other", "moderator", "promoted", "crowned")
+BOT_ACTIONS: list[tuple[str, str, dict[str, str]]] = [
+    ("PATCH", "bots/{}", {}),
+    ("GET", "bots/{}/api_key", {}),
+    ("POST", "bots/{}/api_key/regenerate", {}),
+    ("DELETE", "bots/{}", {}),
+]
+
+
+async def cast(server: InProcessServer) -> Cast:
+    """Everybody, with their bots; the last two bots were given higher roles by the owner."""
+    people = {role.label: await server.add_person(f"a-{role.label}", role) for role in Role}
+    people["other"] = await server.add_person("another")
+    bots = {name: await server.add_bot(people[name], name) for name in ("member", "other", "moderator")}
+    for name, role in (("promoted", Role.ADMINISTRATOR), ("crowned", Role.OWNER)):
+        bots[name] = await server.add_bot(people["owner"], name)
+        response = await server.client().patch(
+            f"/api/v1/bots/{bots[name].id}", auth=people["owner"].auth, data={"role": str(role.value)}
+        )
+        assert response.status_code == 200, response.text
+    return Cast(people, bots)
+
+
+@pytest.mark.parametrize("way", ["key", "session"])
+async def test_a_bot_obeys_its_owner_and_administrators_of_at_least_its_role(server: InProcessServer, way: str) -> None:
+    found = await cast(server)
+    for caller, cells in BOT_CELLS.items():
+        who = found.people[caller]
+        client = await server.signed_in(who) if way == "session" else server.client()
+        prefix, auth = ("/json/", None) if way == "session" else ("/api/v1/", who.auth)
+        for method, path, form in BOT_ACTIONS:
+            for bot, cell in zip(BOTS, cells.split(), strict=True):
+                url = prefix + path.format(found.bots[bot].id)
+                response = await client.request(method, url, auth=auth, data=form or None)
+                message = response.json()["msg"]
+                told = {"no": "Insufficient permission", "guest": "Not allowed for guest users"}.get(cell, "")
+                assert message == told, (caller, method, url, bot)
+
+
+PERSON_CELLS = {
+    # whom:        owner  administrator  member
+    "owner": "yes yes yes",
+    "administrator": "no yes yes",
+    "moderator": "no no no",
+    "member": "no no no",
+    "guest": "no no no",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "form"), [("DELETE", None), ("PATCH", {"role": "600"}), ("PATCH", {"full_name": "Another Name"})]
+)
+async def test_people_are_changed_by_administrators_and_owners_by_owners(
+    server: InProcessServer, method: str, form: dict[str, str] | None
+) -> None:
+    callers_by_role = {role.label: await server.add_person(f"a-{role.label}", role) for role in Role}
+    may_be_renamed = form is not None and "full_name" in form
+    for caller, cells in PERSON_CELLS.items():
+        for role, cell in zip((Role.OWNER, Role.ADMINISTRATOR, Role.MEMBER), cells.split(), strict=True):
+            subject = await server.add_person(f"{caller}-on-{role.label}", role)
+            response = await server.client().request(
+                method, f"/api/v1/users/{subject.id}", auth=callers_by_role[caller].auth, data=form
+            )
+            is_administrator = caller in ("owner", "administrator")
+            allowed = cell == "yes" or (is_administrator and may_be_renamed)
+            assert (response.status_code == 200) is allowed, (caller, role, response.text)
+
+
+async def test_no_answer_to_anybody_holds_a_key_of_another_account(server: InProcessServer) -> None:
+    found = await callers(server)
+    keys = {known.api_key for known in found.values()}
+    for caller in CALLERS:
+        for name in AUTHENTICATED:
+            method = name.partition(" ")[0]
+            if method != "GET":
+                continue
+            path = path_of(name, "/api/v1/").replace("999999", str(found["owner"].id))
+            response = await server.client().get(path, auth=found[caller].auth)
+            assert not [key for key in keys if key in response.text], (caller, name)
