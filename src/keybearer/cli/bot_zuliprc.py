@@ -80,8 +80,9 @@ class BotZuliprc:
 
 def _require_writable(path: Path) -> None:
     """Find out before a key is made for it."""
-    existing = next(parent for parent in path.parents if parent.exists())
-    if path.is_dir() or not os.access(existing, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    directory = next(parent for parent in path.parents if parent.exists())
+    writable = directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)
+    if not writable or path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
         raise FileError(f"{path} cannot be written", hint="Name another file; nothing was changed")
 
 
