@@ -73,7 +73,13 @@ def _row(account: Account, key: APIKeyRecord | None) -> dict[str, Any]:
 @admin.command("add-user")
 @_email
 @click.option("--name", required=True, help="The person's full name.")
-@click.option("--role", type=click.Choice([role.label for role in Role]), default=Role.MEMBER.label, show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice([role.label for role in Role]),
+    default=Role.MEMBER.label,
+    show_default=True,
+    help="What the person may do.",
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @on_data
 def add_user(settings: Settings, *, email: str, name: str, role: str, password_stdin: bool) -> None:
