@@ -7,7 +7,6 @@ import io
 import os
 import re
 import sys
-import traceback
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
@@ -171,6 +170,8 @@ def one_line(text: str) -> str:
 
 def _fault(error: BaseException) -> str:
     """A fault of the program itself, by its type and place. Its message stays untold: it may hold anything."""
+    import traceback  # noqa: PLC0415 - loading it takes a fifth of a start
+
     frames = traceback.extract_tb(error.__traceback__)
     if os.environ.get(TRACEBACK_VARIABLE):
         click.echo("".join(traceback.format_list(frames)), err=True, nl=False)
