@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from keybearer.errors import FileError, ResolutionError, UnsafeValueError
 from keybearer.secret import Secret
-from keybearer.store.files import read_zuliprc, replace_api_key, write_zuliprc
+from keybearer.store.files import read_zuliprc, replace_api_key, replace_text, write_zuliprc
 from keybearer.store.profiles import list_profiles
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
@@ -266,3 +266,20 @@ def test_profiles_are_listed_by_name(tmp_path: Path) -> None:
         ("home", directory / "home.zuliprc"),
         ("work", directory / "work.zuliprc"),
     ]
+
+
+def test_another_text_is_put_in_place_of_the_one_that_was_read(path: Path) -> None:
+    path.write_bytes(b"[api]\nkey=one\n")
+    path.chmod(0o644)
+    replace_text(path, b"[api]\nkey=one\n", b"[api]\nkey=two\n")
+
+    assert path.read_bytes() == b"[api]\nkey=two\n"
+    assert mode_of(path) == 0o600
+
+
+def test_a_text_that_somebody_has_changed_meanwhile_is_left_alone(path: Path) -> None:
+    path.write_bytes(b"[api]\nkey=newer\n")
+    with pytest.raises(FileError, match="changed by somebody else"):
+        replace_text(path, b"[api]\nkey=one\n", b"[api]\nkey=two\n")
+
+    assert path.read_bytes() == b"[api]\nkey=newer\n"

@@ -30,10 +30,13 @@ ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
 class Transport:
     """Sends requests for the synchronous client."""
 
-    def __init__(self, session: Session) -> None:
-        """Prepare to connect. Raises TLSFailed for certificate files that cannot be used, Unreachable for proxies."""
+    def __init__(self, session: Session, context: ssl.SSLContext | None = None) -> None:
+        """Prepare to connect. Raises TLSFailed for certificate files that cannot be used, Unreachable for proxies.
+
+        With a `context` that is there already, nobody is asked twice for the passphrase of a client certificate.
+        """
         self._session = session
-        self._context = context_for(session)
+        self._context = context or context_for(session)
         try:
             self._http = httpx2.Client(**settings(self._context))
         except (ValueError, ImportError) as error:

@@ -19,7 +19,7 @@ from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.sources import Arguments, Environment
 from keybearer.zuliprc.values import unescape
 
-__all__ = ["atomic_write", "load", "read_zuliprc", "replace_api_key", "write_zuliprc"]
+__all__ = ["atomic_write", "load", "read_zuliprc", "replace_api_key", "replace_text", "write_zuliprc"]
 
 
 @without_inner_frames
@@ -71,6 +71,18 @@ def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, ne
         if _value(document, KEY.name) != old:
             raise FileError(f"{target} has another key than the one to be replaced", hint="Nothing was changed")
         write_exclusive(file, document.with_value(KEY.name, new.reveal()).to_bytes(), keep_mode=True)
+
+
+def replace_text(path: str | os.PathLike[str], old: bytes, new: bytes) -> None:
+    """Put the text `new` in the place of `old`, and make the mode 0600 or less: what `atomic_write` does.
+
+    Raises FileError where the file does not say `old` any more, and ResolutionError where it cannot be read.
+    """
+    target = expand(path, os.environ)
+    with exclusive(target) as file:
+        if load(file).data != old:
+            raise FileError(f"{target} has just been changed by somebody else", hint="Nothing was changed; try again")
+        write_exclusive(file, new)
 
 
 def _value(document: Document, key: str) -> Secret | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from keybearer.secret import Secret
 from keybearer.store.home import surroundings
 from keybearer.store.loading import load
 from keybearer.store.location import LEGACY_NAME, Location, locate
+from keybearer.zuliprc.credentials import TLSOptions
 from keybearer.zuliprc.document import Document
-from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, PASSCMD
+from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, CONFIG_FILE, PASSCMD, PROFILE
 from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.resolver import PasswordCommand, Resolution, resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Origin, Sources, ZuliprcFile
@@ -52,10 +53,12 @@ def resolve(
             "client_cert_key": client_cert_key,
             "cert_bundle": cert_bundle,
             "insecure": insecure,
+            CONFIG_FILE.argument: config_file,
+            PROFILE.argument: profile,
         }
     )
     environ = os.environ if environ is None else environ
-    location = locate(config_file, profile, environ)
+    location = locate(arguments.get(CONFIG_FILE.argument), arguments.get(PROFILE.argument), environ)
     resolution = resolve_location(location, arguments, Environment(environ), environ)
     if strict and resolution.warnings:
         first = resolution.warnings[0]
@@ -103,7 +106,8 @@ def resolve_file(
     command = resolution.origins[PASSCMD.name]
     if command.kind == "file":
         _require_trustworthy(file, str(command))
-    _require_tls_files(resolution)
+    for missing in missing_tls_files(resolution.tls, resolution.origins):
+        raise missing
     return resolution
 
 
@@ -119,15 +123,14 @@ def _require_trustworthy(file: ZuliprcFile, place: str) -> None:
     passcmd.require_trustworthy(file, place)
 
 
-def _require_tls_files(resolution: Resolution) -> None:
-    """Refuse certificates that are not there. What is in them shows when TLS is built."""
-    tls, origins = resolution.tls, resolution.origins
+def missing_tls_files(tls: TLSOptions, origins: Mapping[str, Origin]) -> Iterator[ResolutionError]:
+    """An error for every certificate that is not there. What is in them shows when TLS is built."""
     if tls.cert_bundle is not None and not tls.insecure and not _exists(Path(tls.cert_bundle)):
-        raise _not_found("bundle_not_found", "The file or directory with certificates", origins[CLIENT_BUNDLE.name])
+        yield _not_found("bundle_not_found", "The file or directory with certificates", origins[CLIENT_BUNDLE.name])
     if tls.client_cert is not None and not _exists(Path(tls.client_cert), directory=False):
-        raise _not_found("cert_not_found", "The file with the client certificate", origins[CLIENT_CERT.name])
+        yield _not_found("cert_not_found", "The file with the client certificate", origins[CLIENT_CERT.name])
     if tls.client_cert_key is not None and not _exists(Path(tls.client_cert_key), directory=False):
-        raise _not_found("cert_not_found", "The file with the client certificate's key", origins[CLIENT_CERT_KEY.name])
+        yield _not_found("cert_not_found", "The file with the client certificate's key", origins[CLIENT_CERT_KEY.name])
 
 
 def _not_found(kind: str, what: str, origin: Origin) -> ResolutionError:

@@ -121,11 +121,11 @@ def resolve_sources(
 
     Raises ResolutionError. What a higher source sets is not looked at in a lower one.
     """
-    settings = _Settings(sources, here)
+    settings = Settings(sources, here)
     key = settings.take_key(fetch_key)
     email = settings.take(EMAIL)
     if key is None or email is None:
-        raise _incomplete(sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None)
+        raise incomplete(sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None)
     site, token = settings.take(SITE), settings.take(TOKEN)
     tls = settings.take_tls()
     file = sources.file
@@ -145,7 +145,7 @@ def resolve_sources(
     )
 
 
-class _Settings:
+class Settings:
     """Takes one setting after another out of the sources, and remembers where each came from."""
 
     def __init__(self, sources: Sources, here: values.Surroundings) -> None:
@@ -235,8 +235,8 @@ def _contradiction(one: Origin, other: Origin) -> ResolutionError:
     )
 
 
-def _incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
-    """Which of absent and half there it is."""
+def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
+    """The error for a key or an email that is nowhere: which of absent and half there it is."""
     file = sources.file
     if file.document is not None and not file.document.has_section:
         return ResolutionError(

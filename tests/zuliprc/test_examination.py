@@ -1,0 +1,74 @@
+"""Settings that may be broken, looked at one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
+from keybearer.zuliprc.document import Document
+from keybearer.zuliprc.examination import Examined, examine_sources
+from keybearer.zuliprc.resolver import resolve_sources
+from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFile
+from keybearer.zuliprc.values import Surroundings
+
+HERE = Surroundings("/home/ann", "/work")
+PATH = "/home/ann/.zuliprc"
+
+
+def sources(text: str, environ: Mapping[str, str] | None = None) -> Sources:
+    return Sources(Arguments({}), Environment(environ or {}), ZuliprcFile(PATH, Document.parse(text, PATH)))
+
+
+def faults(examined: Examined) -> dict[str, str]:
+    return {error.place: error.kind for error in examined.faults}
+
+
+def test_every_fault_is_told_and_not_the_first_alone() -> None:
+    examined = examine_sources(
+        sources('[api]\nemail="ann@x.org"\nkey=k # mine\nsite=ftp://z.x\ninsecure=yes\nclient_cert_key=c.key\n'), HERE
+    )
+
+    assert faults(examined) == {
+        f"{PATH}:2": "suspicious_value",
+        f"{PATH}:3": "suspicious_value",
+        f"{PATH}:4": "bad_url",
+        f"{PATH}:5": "bad_boolean",
+        f"{PATH}:6": "key_without_cert",
+    }
+
+
+def test_what_is_good_has_its_value_beside_the_faults() -> None:
+    examined = examine_sources(sources("[api]\nkey=abc\nsite=z.x\ninsecure=maybe\n"), HERE)
+
+    assert examined.values == {"key": Secret("abc"), "site": "https://z.x"}
+    assert str(examined.origins["site"]) == f"{PATH}:3"
+    assert faults(examined) == {f"{PATH}:4": "bad_boolean", PATH: "missing_email"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[api]\nemail=ann@x.org\nkey=abc\n",
+        "[api]\nemail=ann@x.org\n",
+        "[api]\nkey=abc\n",
+        "[API]\nkey=abc\n",
+        "[api]\n",
+        "[api]\nemail=ann@x.org\nkey=abc\npasscmd=pass x\n",
+        "[api]\nemail=ann@x.org\npasscmd=pass x\n",
+        "[api]\nemail=ann@x.org\nkey=abc\nclient_bundle=a\ncert_bundle=b\n",
+        "[api]\nemail=%(key)s\nkey=abc\n",
+        "[api]\nemail=ann@x.org\nkey=abc\nclient_cert_key=x\n",
+    ],
+)
+def test_there_is_a_fault_where_resolving_raises_and_it_is_among_them(text: str) -> None:
+    told = [(error.kind, error.place) for error in examine_sources(sources(text), HERE).faults]
+    raised: list[tuple[str, str]] = []
+    try:
+        resolve_sources(sources(text), HERE, fetch_key=lambda command: Secret("fetched"))
+    except ResolutionError as error:
+        raised.append((error.kind, error.place))
+    assert bool(told) == bool(raised)
+    assert set(raised) <= set(told)
