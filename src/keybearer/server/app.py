@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Coroutine
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from keybearer.server.api import routes
+from keybearer.server.api import files, routes
 from keybearer.server.api.dispatch import Dispatcher
+from keybearer.server.api.files import Files
 from keybearer.server.middleware.authentication import KeyAuthentication
 from keybearer.server.middleware.limits import Limits
 from keybearer.server.services.context import Context
@@ -32,6 +33,7 @@ class Application:
         self._settings = settings
         self._wire: Dispatcher | None = None
         self._site: ASGIApp | None = None
+        self._files: Files | None = None
         self._hub: EventHub | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,6 +44,10 @@ class Application:
             return
         assert self._wire is not None
         assert self._site is not None
+        assert self._files is not None
+        if scope["path"].startswith(files.PREFIX):
+            await self._files(scope, receive, send)
+            return
         found = self._wire.find(scope["path"])
         if found is not None:
             await self._wire.answer(found, scope, receive, send)
@@ -59,6 +65,7 @@ class Application:
             keys = KeyAuthentication(KeyVerifier(database, ring), uses, context.clock)
             limits = Limits(self._settings.api_limit, self._settings.failure_limit)
             self._wire = Dispatcher(context, keys, limits, routes.paths(for_development=self._settings.development))
+            self._files = Files(context, keys, limits)
             self._site = create_site(context)
             self._hub = hub = context.hub
             await hub.open()

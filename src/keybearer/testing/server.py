@@ -232,7 +232,7 @@ class _Thread:
                 )
                 await stopping.wait()
                 application.end_polls()
-                listener.stop()  # type: ignore[no-untyped-call]  granian types it not
+                listener.stop()  # type: ignore[no-untyped-call]
                 await listening
 
 

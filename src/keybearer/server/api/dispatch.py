@@ -154,7 +154,7 @@ class _Request:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if method == "OPTIONS" and not path.is_open:
             return options(path.methods)
-        parameters = await read_parameters(scope, receive)
+        parameters = await read_parameters(scope, receive, largest_multipart=path.largest_upload)
         endpoint = path.endpoints.get(path.meant(method, parameters))
         if endpoint is None:
             return method_not_allowed(path.methods)

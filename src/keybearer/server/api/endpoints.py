@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from keybearer.server.api.call import Handler
 from keybearer.server.api.description import Parameter, Schema
-from keybearer.server.api.parameters import Parameters
+from keybearer.server.api.parameters import LARGEST_MULTIPART, Parameters
 from keybearer.server.domain.permissions import PERMISSIONS, Rule, Way
 
 _METHOD_ORDER = ("GET", "PUT", "POST", "PATCH", "DELETE")
@@ -21,7 +21,8 @@ class Endpoint:
     """One method at one path. Its name is its row in the table of permissions.
 
     `summary`, `takes` and `gives` (the fields of a success beside the envelope) are what the OpenAPI document says.
-    Zulip names unsupported parameters at most endpoints: `names_unsupported`.
+    Zulip names unsupported parameters at most endpoints: `names_unsupported`. `largest_upload` is in bytes, of a whole
+    form with files.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Endpoint:
     gives: Mapping[str, Schema] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     names_unsupported: bool = True
+    largest_upload: int = LARGEST_MULTIPART
 
     @property
     def method(self) -> str:
@@ -56,6 +58,7 @@ class Path:
     endpoints: Mapping[str, Endpoint]
     methods: tuple[str, ...] = field(init=False)
     is_open: bool = field(init=False)
+    largest_upload: int = field(init=False)
 
     def __post_init__(self) -> None:
         methods = [method for method in _METHOD_ORDER if method in self.endpoints]
@@ -64,6 +67,8 @@ class Path:
         object.__setattr__(self, "methods", tuple(methods))
         is_open = all(endpoint.rule.ways & Way.NOBODY for endpoint in self.endpoints.values())
         object.__setattr__(self, "is_open", is_open)
+        largest_upload = max(endpoint.largest_upload for endpoint in self.endpoints.values())
+        object.__setattr__(self, "largest_upload", largest_upload)
 
     def meant(self, method: str, parameters: Parameters) -> str:
         """The method that is meant: a form posted with the field `method` means that one, as in Zulip."""

@@ -12,6 +12,7 @@ from keybearer.server.api import (
     presences,
     reactions,
     subscriptions,
+    uploads,
 )
 from keybearer.server.api.endpoints import Endpoint
 
@@ -22,6 +23,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *channels.ENDPOINTS,
     *subscriptions.ENDPOINTS,
     *events.ENDPOINTS,
+    *uploads.ENDPOINTS,
     *presences.ENDPOINTS,
     *bot_storage.ENDPOINTS,
     *organization.ENDPOINTS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -33,6 +34,16 @@ _ALWAYS_KNOWN = frozenset({"client", csrf.FIELD})
 _decode = msgspec.json.Decoder().decode
 
 
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file of a form, with its name and type by the client's word."""
+
+    field: str
+    name: str
+    content_type: str
+    content: bytes
+
+
 class Disconnected(Exception):
     """The client went away before its request was whole."""
 
@@ -40,16 +51,24 @@ class Disconnected(Exception):
 class Parameters:
     """What a request says. Each reader names the parameter in its refusal; what nobody read is unsupported.
 
-    `files` are the names of uploaded files, `method` the method that a posted form means in place of POST.
+    `files` are the fields of uploaded files, `method` the method that a posted form means in place of POST.
     """
 
-    __slots__ = ("_read", "_texts", "files", "method")
+    __slots__ = ("_read", "_texts", "_uploaded", "files", "method")
 
-    def __init__(self, texts: Mapping[str, str], files: Sequence[str] = (), method: str | None = None) -> None:
+    def __init__(
+        self, texts: Mapping[str, str], uploaded: Sequence[UploadedFile] = (), method: str | None = None
+    ) -> None:
         self._texts = texts
+        self._uploaded = uploaded
         self._read: set[str] = set()
-        self.files = files
+        self.files = [file.field for file in uploaded]
         self.method = method
+
+    def uploaded_files(self) -> Sequence[UploadedFile]:
+        """The uploaded files, whatever their fields are called."""
+        self._read.update(self.files)
+        return self._uploaded
 
     @property
     def unsupported(self) -> list[str]:
@@ -171,7 +190,7 @@ def missing(name: str) -> Refused:
 NO_PARAMETERS: Mapping[str, str] = {}
 
 
-async def read_parameters(scope: Scope, receive: Receive) -> Parameters:
+async def read_parameters(scope: Scope, receive: Receive, *, largest_multipart: int = LARGEST_MULTIPART) -> Parameters:
     """The parameters of a request; of one sent in both, the form's value wins, and of one sent twice the last.
 
     A body that is not a form, as JSON, holds no parameter. Raises Refused for a form that cannot be read, TooLarge for
@@ -183,14 +202,14 @@ async def read_parameters(scope: Scope, receive: Receive) -> Parameters:
         return Parameters(NO_PARAMETERS)
     texts = _fields(query) if query else {}
     form: dict[str, str] = {}
-    files: Sequence[str] = ()
+    files: Sequence[UploadedFile] = ()
     if has_form:
         content_type = header(scope, b"content-type") or ""
         kind = content_type.partition(";")[0].strip().lower()
         if kind == "application/x-www-form-urlencoded":
             form = _fields(await _read_body(scope, receive, LARGEST_FORM))
         elif kind == "multipart/form-data":
-            form, files = await _multipart(scope, await _read_body(scope, receive, LARGEST_MULTIPART))
+            form, files = await _multipart(scope, await _read_body(scope, receive, largest_multipart))
     method = form.get("method") if scope["method"] == "POST" else None
     return Parameters({**texts, **form}, files, method)
 
@@ -223,19 +242,23 @@ async def _read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
             return bytes(body)
 
 
-async def _multipart(scope: Scope, body: bytes) -> tuple[dict[str, str], list[str]]:
+async def _multipart(scope: Scope, body: bytes) -> tuple[dict[str, str], list[UploadedFile]]:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
         yield b""
 
     parser = MultiPartParser(
-        Headers(scope=scope), stream(), max_files=MOST_FIELDS, max_fields=MOST_FIELDS, max_part_size=LARGEST_MULTIPART
+        Headers(scope=scope), stream(), max_files=MOST_FIELDS, max_fields=MOST_FIELDS, max_part_size=len(body)
     )
     try:
         form = await parser.parse()
     except (MultiPartException, FormParserError, LookupError, UnicodeError, ValueError):
         _refuse_form()
     texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    files = [name for name, value in form.multi_items() if isinstance(value, UploadFile)]
+    files = [
+        UploadedFile(name, value.filename or "", value.content_type or "", await value.read())
+        for name, value in form.multi_items()
+        if isinstance(value, UploadFile)
+    ]
     await form.close()
     return texts, files

@@ -1,0 +1,91 @@
+"""`/user_uploads/…`: uploaded files themselves, each served as what it is and never as a page of this site."""
+
+from __future__ import annotations
+
+from typing import final
+from urllib.parse import quote
+
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.uploads import INLINE_TYPES, Upload
+from keybearer.server.middleware.authentication import KeyAuthentication, authenticate_session
+from keybearer.server.middleware.limits import Limits
+from keybearer.server.middleware.origins import header, origin_of, scheme_of
+from keybearer.server.services import uploads
+from keybearer.server.services.context import Context
+
+PREFIX = "/user_uploads/"
+_TEMPORARY = "temporary/"
+
+_HEADERS = {
+    # Whatever the file claims to be, a browser runs nothing in it and guesses nothing about it.
+    "content-security-policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "cache-control": "private, no-store",
+}
+
+
+@final
+class Files:
+    """The ASGI application of uploaded files. A key, a session or a temporary link lets one in."""
+
+    def __init__(self, context: Context, keys: KeyAuthentication, limits: Limits) -> None:
+        self._context = context
+        self._keys = keys
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._response(scope)
+        await response(scope, receive, send)
+
+    async def _response(self, scope: Scope) -> Response:
+        if scope["method"] not in ("GET", "HEAD"):
+            return PlainTextResponse("Method Not Allowed\n", 405, {**_HEADERS, "allow": "GET, HEAD"})
+        path = scope["path"].removeprefix(PREFIX)
+        try:
+            if path.startswith(_TEMPORARY):
+                return self._file(await uploads.find_by_link(self._context, path.split("/")[1]))
+            return self._file(await uploads.find(self._context, await self._account(scope), path))
+        except Unauthenticated as error:
+            if header(scope, b"authorization") is None and "text/html" in (header(scope, b"accept") or ""):
+                return RedirectResponse(f"/login/?next={quote(scope['path'])}", 302, _HEADERS)
+            challenge = "Basic" if header(scope, b"authorization") is not None else "Session"
+            headers = {**_HEADERS, "www-authenticate": f'{challenge} realm="zulip"'}
+            return PlainTextResponse(f"{error.message}\n", 401, headers)
+        except Refused as error:
+            return PlainTextResponse(f"{error.message}\n", 404, _HEADERS)
+
+    async def _account(self, scope: Scope) -> Account:
+        proxies = self._context.settings.trusted_proxies
+        origin = origin_of(scope, proxies)
+        authorization = header(scope, b"authorization")
+        if authorization is not None:
+            try:
+                caller = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
+            except Unauthenticated:
+                self._limits.count_failure(origin.network)
+                raise
+            return caller.actor.account
+        visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
+        if visitor is None:
+            raise Unauthenticated("Not logged in: API authentication or user session required")
+        return visitor.actor.account
+
+    def _file(self, upload: Upload) -> Response:
+        place = uploads.place_of(self._context, upload.path)
+        if not place.is_file():
+            raise Refused("Invalid file")
+        kind = upload.content_type
+        return FileResponse(
+            place,
+            headers=_HEADERS,
+            media_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+            filename=upload.name,
+            content_disposition_type="inline" if kind in INLINE_TYPES else "attachment",
+        )
