@@ -49,7 +49,9 @@ def test_that_is_what_is_printed_by_default(keybearer: CommandLine, zuliprc: Pat
 def test_a_dotenv_file_is_bare_where_it_can_be(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.write_text(f"[api]\nemail=ann@x.org\nkey={KEY}\nsite=https://z.x\n")
 
-    assert exported(keybearer, "dotenv") == f"ZULIP_API_KEY={KEY}\nZULIP_EMAIL=ann@x.org\nZULIP_SITE=https://z.x\n"
+    assert exported(keybearer, "dotenv") == (
+        f"ZULIP_ALLOW_INSECURE=false\nZULIP_API_KEY={KEY}\nZULIP_EMAIL=ann@x.org\nZULIP_SITE=https://z.x\n"
+    )
 
 
 def test_a_dotenv_file_is_read_by_a_shell_as_well(keybearer: CommandLine, zuliprc: Path) -> None:

@@ -10,15 +10,20 @@ import stat
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 
 from keybearer.errors import FileError
+from keybearer.store import atomic
 from keybearer.store.atomic import atomic_write, exclusive, write_exclusive
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
@@ -144,6 +149,12 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path, make: Callable[[Path
     assert [entry.name for entry in tmp_path.iterdir()] == ["rc"]
 
 
+def test_a_name_that_no_file_can_have_is_an_error_of_ours(tmp_path: Path) -> None:
+    for name in ("a\0b", "x" * 300):
+        with pytest.raises(FileError):
+            atomic_write(tmp_path / name, NEW)
+
+
 def test_missing_directories_are_made_for_the_owner_alone(tmp_path: Path) -> None:
     atomic_write(tmp_path / "a" / "b" / "rc", NEW)
 
@@ -196,40 +207,39 @@ def test_a_disk_without_a_byte_left_leaves_the_old_file_and_nothing_else(tmp_pat
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    from keybearer.store import atomic
+def kill_at_line(count: int) -> None:
+    """Have this process killed before it runs its `count`th line of the module that writes."""
+    left = count
 
-    countdown = int(sys.argv[2])
-
-    def strike(frame, event, argument):
-        global countdown
+    def strike(frame: FrameType, event: str, argument: object) -> TraceFunction | None:
+        nonlocal left
         if frame.f_code.co_filename == atomic.__file__ and event == "line":
-            countdown -= 1
-            if countdown == 0:
+            left -= 1
+            if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
         return strike
 
     sys.settrace(strike)
-    atomic.atomic_write(sys.argv[1], b"new content\\n" * 50)
-    sys.settrace(None)
-"""
 
 
 def test_a_process_that_is_killed_at_any_line_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
     path = tmp_path / "rc"
-    program = textwrap.dedent(KILLED)
     seen = set()
     for line in range(1, 200):
         path.write_bytes(OLD)
         path.chmod(0o600)
-        ended = subprocess.run([sys.executable, "-c", program, str(path), str(line)], check=False)
+
+        def write_until_killed(line: int = line) -> None:
+            kill_at_line(line)
+            atomic_write(path, NEW)
+            sys.settrace(None)
+
+        ended = in_a_child(write_until_killed)
         content = path.read_bytes()
-        seen.add((content, ended.returncode))
+        seen.add((content, ended))
         assert content in {OLD, NEW}
         assert all(mode_of(entry) == 0o600 for entry in tmp_path.iterdir())
-        if ended.returncode == 0:
+        if ended == 0:
             break
     assert seen >= {(OLD, -signal.SIGKILL), (NEW, -signal.SIGKILL), (NEW, 0)}
     assert [entry.name for entry in tmp_path.iterdir()] == ["rc"], "the next writer removes what the killed ones left"

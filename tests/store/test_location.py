@@ -114,6 +114,21 @@ def test_a_tilde_is_the_home_directory_in_arguments_and_variables(environ: Mappi
     assert resolve(environ={**environ, "ZULIP_CONFIG": "~/variable"}).api_key == Secret("variable")
 
 
+def test_a_tilde_with_a_name_is_that_user_s_home_directory(environ: Mapping[str, str]) -> None:
+    home = pwd.getpwuid(os.getuid()).pw_dir
+
+    assert expand(f"~{_user()}/rc", environ) == Path(home, "rc")
+    assert expand("~nobody-of-that-name/rc", environ).name == "rc"
+
+
+@pytest.mark.parametrize("arguments", [{"config_file": 5}, {"config_file": b"rc"}, {"profile": 5}, {"email": True}])
+def test_an_argument_of_a_useless_type_is_wrong_usage(environ: Mapping[str, str], arguments: dict[str, Any]) -> None:
+    with pytest.raises(ResolutionError) as raised:
+        resolve(**arguments, environ=environ)
+
+    assert raised.value.kind == "usage"
+
+
 def test_a_relative_file_is_in_the_working_directory(
     environ: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

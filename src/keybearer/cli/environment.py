@@ -17,14 +17,14 @@ HEEDED = frozenset(
 
 
 def variables(credentials: Credentials) -> dict[str, str]:
-    """The variables that say the same as these credentials; what is not set has none."""
-    return {field.variable: text for field in CARRIERS if (text := field.written(credentials)) is not None}
+    """The variables that say the same as these credentials. What is not set has none, but `insecure` always has one:
+    a program that reads `~/.zuliprc` too must not take it from there.
+    """
+    said = {field.variable: text for field in CARRIERS if (text := field.written(credentials)) is not None}
+    return {INSECURE.variable: "false", **said}
 
 
 def environment(credentials: Credentials, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` with these credentials in it and nothing of any others.
-
-    `insecure` is said even where it is false: a program that reads `~/.zuliprc` too must not take it from there.
-    """
+    """`environ` with these credentials in it and nothing of any others."""
     kept = {name: value for name, value in environ.items() if name not in HEEDED}
-    return {**kept, INSECURE.variable: "false", **variables(credentials)}
+    return {**kept, **variables(credentials)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from keybearer.cli.output import warn
 from keybearer.secret import Secret
 from keybearer.store.location import Location, locate
+from keybearer.store.profiles import list_profiles
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.fields import CONFIG_FILE, FIELDS, KEY, LOCATORS, PROFILE, Field, Locator
 from keybearer.zuliprc.resolver import Resolution
@@ -76,8 +78,17 @@ def locator_option(locator: Locator) -> Callable[..., Any]:
     """The option that says which file is meant."""
     kind = click.Path() if locator is CONFIG_FILE else str
     return click.option(
-        *locator.options, locator.argument, metavar=locator.metavar, type=kind, help=_plain(locator.meaning)
+        *locator.options,
+        locator.argument,
+        metavar=locator.metavar,
+        type=kind,
+        help=_plain(locator.meaning),
+        shell_complete=_complete_profile if locator is PROFILE else None,
     )
+
+
+def _complete_profile(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    return [profile.name for profile in list_profiles(os.environ) if profile.name.startswith(incomplete)]
 
 
 def setting_option(field: Field[Any]) -> Callable[..., Any]:

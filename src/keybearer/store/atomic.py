@@ -51,14 +51,12 @@ def exclusive(path: str | os.PathLike[str], *, patience: float = LOCK_TIMEOUT) -
     """
     fault = ""
     try:
-        target = Path(path).resolve()
+        target = _behind_links(path)
         _make_private(target.parent)
         with _lock(target.parent, patience):
             yield target
     except OSError as error:
         fault = error.strerror or type(error).__name__
-    except RuntimeError:  # how Path.resolve() says it before Python 3.13
-        fault = os.strerror(errno.ELOOP)
     if fault:
         raise FileError(f"{path} cannot be written: {fault}", hint="Nothing was changed")
 
@@ -80,6 +78,16 @@ def write_exclusive(target: Path, data: bytes, *, keep_mode: bool = False) -> No
         temporary.unlink(missing_ok=True)
         raise
     _sync_directory(target.parent)
+
+
+def _behind_links(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).resolve()
+    except RuntimeError:  # how it says, before Python 3.13, that links go in a circle
+        fault = errno.ELOOP
+    except ValueError:  # a NUL in it
+        fault = errno.EINVAL
+    raise OSError(fault, os.strerror(fault))
 
 
 def _status(target: Path) -> os.stat_result | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -43,5 +44,9 @@ def surroundings(environ: Mapping[str, str]) -> Surroundings:
 
 
 def expand(path: str | os.PathLike[str], environ: Mapping[str, str]) -> Path:
-    """An absolute path: `~` is the home directory, and the rest is relative to the working directory."""
-    return Path(parse_path(os.fspath(path), surroundings(environ)))
+    """An absolute path: `~` is the home directory, `~name` somebody's; the rest is in the working directory."""
+    text = os.fspath(path)
+    if text.startswith("~") and text[1:2] not in {"", "/", "\\"}:
+        with contextlib.suppress(RuntimeError):  # nobody has that name, so it may be a file's
+            return Path(text).expanduser()
+    return Path(parse_path(text, surroundings(environ)))

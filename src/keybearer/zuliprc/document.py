@@ -74,6 +74,8 @@ class Document:
                     "encoding", "The file is not UTF-8", place=path, hint="Save it as UTF-8 in your editor"
                 )
             data = text
+        elif not values.is_encodable(data):
+            raise ResolutionError("encoding", "The text cannot be UTF-8", place=path, hint="Write it anew")
         return cls(data, path)
 
     @classmethod
@@ -221,7 +223,8 @@ class Document:
         self.sections.setdefault(section, number)
 
     def _read_setting(self, number: int, line: str) -> None:
-        delimiter = min((at for at in (line.find("="), line.find(":")) if at >= 0), default=-1)
+        equals, colon = line.find("="), line.find(":")
+        delimiter = equals if colon < 0 or 0 <= equals < colon else colon
         key = line[:delimiter].strip().lower() if delimiter >= 0 else ""
         if not key:
             self._fault(number, "malformed_line", "The line is neither a setting nor a comment")

@@ -168,8 +168,8 @@ def _about_unknown(sources: Sources, origins: Mapping[str, Origin]) -> Iterator[
             yield ResolutionWarning(
                 "unknown_setting", f"This setting is not known; {advice}", document.place(entry.line)
             )
-    names = set(sources.environment.names())
-    for name in sorted(name for name in names if name.startswith("ZULIP")):
+    names = sorted(sources.environment.names("ZULIP"))
+    for name in names:
         meant = _meant_variable(name)
         if meant and meant not in names:
             yield ResolutionWarning("unknown_setting", f"This variable is not known; did you mean {meant}?", name)

@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
-from keybearer.zuliprc.document import Document
-from keybearer.zuliprc.fields import Field
+from keybearer.zuliprc.document import Document, Entry
+from keybearer.zuliprc.fields import INSECURE, Field
 
 Kind = Literal["argument", "environment", "file", "default"]
 
@@ -61,12 +61,17 @@ class Arguments:
     """The arguments of a call or the options of a command. None is not given; the empty text is a value."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        """`values` by argument name. Raises ResolutionError of kind `usage` for a value of a useless type."""
+        """`values` by argument name. Raises ResolutionError of kind `usage` for one of a type that cannot be used."""
         self._texts = {name: _argument_text(name, value) for name, value in values.items() if value is not None}
 
     def find(self, field: Field[Any]) -> Found | None:
         text = self._texts.get(field.argument)
         return None if text is None else Found(Origin("argument", field.argument, field.argument), text)
+
+    def get(self, name: str) -> str | None:
+        """The text of an argument that is no setting."""
+        text = self._texts.get(name)
+        return None if text is None else text.reveal()
 
 
 class Environment:
@@ -81,9 +86,9 @@ class Environment:
             return None
         return Found(Origin("environment", field.variable, field.variable), Secret(text))
 
-    def names(self) -> Iterator[str]:
-        """The names of all variables that are set."""
-        return (name for name in self._variables if self._variables[name])
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of all variables that are set and begin so."""
+        return (name for name in self._variables if name.startswith(prefix) and self._variables[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +114,11 @@ class ZuliprcFile:
         entries = [entry for key in field.file_keys if (entry := self.document.get(key))]
         if not entries:
             return None
-        origins = [
-            Origin("file", self.document.place(entry.line), entry.key, self.path, entry.line) for entry in entries
-        ]
-        differs = any(entry.text != entries[0].text for entry in entries)
-        return Found(origins[0], entries[0].text, origins[-1] if differs else None)
+        rivals = [entry for entry in entries[1:] if entry.text != entries[0].text]
+        return Found(self._origin(entries[0]), entries[0].text, self._origin(rivals[0]) if rivals else None)
+
+    def _origin(self, entry: Entry) -> Origin:
+        return Origin("file", f"{self.path}:{entry.line}", entry.key, self.path, entry.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +139,12 @@ class Sources:
 def _argument_text(name: str, value: object) -> Secret:
     if isinstance(value, Secret):
         return value
-    if isinstance(value, bool):
+    if isinstance(value, bool) and name == INSECURE.argument:
         value = "true" if value else "false"
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if isinstance(value, str):
         return Secret(value)
     raise ResolutionError(
-        "usage", f"An argument must be text, not {type(value).__name__}", place=f"argument {name}", hint="See the help"
+        "usage", f"It must be text, not {type(value).__name__}", place=f"argument {name}", hint="Give it as a str"
     )
