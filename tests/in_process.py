@@ -7,11 +7,14 @@ async with serving(tmp_path) as server:
 
 from __future__ import annotations
 
+import email
+import email.policy
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from keybearer.server.app import Application, create_app
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.mails import Mail
 from keybearer.server.middleware import csrf
 from keybearer.server.middleware.authentication import SESSION_COOKIE, cookie_name
 from keybearer.server.services import accounts as people
@@ -31,7 +35,7 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.installation import opened
 from keybearer.server.services.sessions import open_session
 from keybearer.server.settings import Settings
-from keybearer.server.storage import accounts, api_keys, realms
+from keybearer.server.storage import accounts, api_keys, mails, realms
 from keybearer.server.storage.audit import AuditFilter
 from keybearer.server.storage.audit import find as find_audit
 from keybearer.server.storage.secret_ring import SecretRing
@@ -134,11 +138,26 @@ class InProcessServer:
         client.headers["Referer"] = f"{self.site}/"
         return client
 
+    async def mails(self) -> list[Mail]:
+        """Every mail so far, the oldest first: those in the queue and those that went into the outbox meanwhile."""
+        async with self.context.reading() as connection:
+            waiting = await mails.find_due(connection, self.context.clock() + timedelta(hours=1), limit=1000)
+        found = dict(_sent(path) for path in (self.settings.data_dir / "outbox").glob("*.eml"))
+        found |= {each.id: each.mail for each in waiting}
+        return [found[number] for number in sorted(found)]
+
     async def events(self, *, since: datetime | None = None) -> list[tuple[str, int | None, int | None]]:
         """The audit log, the oldest first: event, actor, subject."""
         async with self.context.reading() as connection:
             records = await find_audit(connection, AuditFilter(since=since, limit=1000))
         return [(record.event.value, record.actor_id, record.subject_id) for record in reversed(records)]
+
+
+def _sent(path: Path) -> tuple[int, Mail]:
+    """A mail in the outbox, and its number in the queue it came from."""
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return int(path.stem.rpartition(".")[2]), Mail(message["To"], message["Subject"], message.get_content())
 
 
 def prepared(directory: Path, sqlite_template: Path | None = None, **settings: Any) -> Settings:

@@ -45,9 +45,10 @@ class MailDelivery:
         now = self._context.clock()
         async with self._context.reading() as connection:
             due = await mails.find_due(connection, now, limit=BATCH)
-        return sum([await self._deliver(waiting) for waiting in due])
+        return sum([await self.deliver(waiting) for waiting in due])
 
-    async def _deliver(self, waiting: WaitingMail) -> bool:
+    async def deliver(self, waiting: WaitingMail) -> bool:
+        """Send one mail; False where it failed, or where another worker was faster."""
         now = self._context.clock()
         until = now + max(SENDING_TAKES, timedelta(minutes=2**waiting.attempts))
         async with self._context.change(None) as change:
@@ -55,10 +56,9 @@ class MailDelivery:
                 return False
             realm = await realms.find(change.connection)
         host = realm.host if realm is not None else "localhost"
-        message = _message(waiting, host)
         try:
-            await asyncio.to_thread(self._send, message)
-        except (OSError, smtplib.SMTPException) as error:
+            await asyncio.to_thread(self._send, _message(waiting, host))
+        except (OSError, smtplib.SMTPException, ValueError) as error:  # ValueError: an address that no mail can name
             await self._failed(waiting, error)
             return False
         async with self._context.change(None) as change:

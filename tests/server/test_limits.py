@@ -1,0 +1,113 @@
+"""Limits on calls and on failed keys: they turn an answer into a 429, and never refuse a good key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keybearer.server.domain.errors import TooManyAttempts
+from keybearer.server.domain.limits import Window, judge
+from keybearer.server.middleware.limits import MovingWindow
+from tests.in_process import InProcessServer, prepared, serving
+
+WRONG = ("nobody@example.com", "a" * 32)
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def strict(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProcessServer]:
+    """A server that allows few calls and fewer failures."""
+    settings = prepared(tmp_path / "data", sqlite_template, api_limit="4/minute", failure_limit="3/minute")
+    async with serving(settings) as server:
+        yield server
+
+
+async def test_calls_are_counted_for_an_account_and_the_headers_say_what_is_left(strict: InProcessServer) -> None:
+    hamlet, othello = await strict.add_person("hamlet"), await strict.add_person("othello")
+    answers = [await strict.client().get("/api/v1/users/me", auth=hamlet.auth) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 2
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["3", "2", "1", "0", "0", "0"]
+    limited = answers[-1]
+    assert limited.headers["x-ratelimit-limit"] == "4"
+    body = limited.json()
+    assert body == {
+        "result": "error",
+        "msg": "API usage exceeded rate limit",
+        "retry-after": body["retry-after"],
+        "code": "RATE_LIMIT_HIT",
+    }
+    assert limited.headers["retry-after"] == str(body["retry-after"])
+    assert 0 < body["retry-after"] <= 60
+    assert (await strict.client().get("/api/v1/users/me", auth=othello.auth)).status_code == 200
+
+
+async def test_sessions_and_keys_of_an_account_are_counted_together(strict: InProcessServer) -> None:
+    hamlet = await strict.add_person("hamlet")
+    browser = await strict.signed_in(hamlet)
+    for _ in range(2):
+        await browser.get("/json/users/me")
+        await strict.client().get("/api/v1/users/me", auth=hamlet.auth)
+    assert (await browser.get("/json/users/me")).status_code == 429
+
+
+async def test_failed_keys_are_limited_by_address_and_a_good_key_from_there_is_not(strict: InProcessServer) -> None:
+    hamlet = await strict.add_person("hamlet")
+    answers = [await strict.client().get("/api/v1/users/me", auth=WRONG) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 2
+    assert answers[-1].json()["code"] == "RATE_LIMIT_HIT"
+    assert (await strict.client().get("/api/v1/users/me", auth=hamlet.auth)).status_code == 200
+    elsewhere = await strict.client(address="203.0.113.9").get("/api/v1/users/me", auth=WRONG)
+    assert elsewhere.status_code == 401
+
+
+async def test_a_limited_account_with_a_wrong_key_is_told_of_the_key(strict: InProcessServer) -> None:
+    hamlet = await strict.add_person("hamlet")
+    for _ in range(5):
+        await strict.client().get("/api/v1/users/me", auth=hamlet.auth)
+    response = await strict.client().get("/api/v1/users/me", auth=(hamlet.email, "b" * 32))
+    assert response.json()["msg"] == "Invalid API key"
+
+
+async def test_both_limits_of_an_answer_are_told_as_one(strict: InProcessServer) -> None:
+    browser = await strict.signed_in(await strict.add_person("hamlet"))
+    response = await browser.post("/json/fetch_api_key", data={"password": "wrong"})
+    assert (response.headers["x-ratelimit-limit"], response.headers["x-ratelimit-remaining"]) == ("4", "3")
+
+
+def test_a_window_counts_each_key_for_itself() -> None:
+    window = MovingWindow(2, 60.0)
+    assert [window.count("one").remaining for _ in range(2)] == [1, 0]
+    with pytest.raises(TooManyAttempts) as refused:
+        window.count("one")
+    assert 0 < refused.value.retry_after <= 60
+    assert window.count("other").remaining == 1
+
+
+def test_a_window_forgets_what_is_over() -> None:
+    window = MovingWindow(1, 0.0)
+    for key in ("one", "one", "other"):
+        assert window.count(key).remaining == 0
+
+
+WINDOWS = st.lists(
+    st.builds(Window, st.integers(1, 6), st.integers(1, 600).map(lambda seconds: timedelta(seconds=seconds))),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(WINDOWS, st.lists(st.integers(0, 900), max_size=12))
+def test_an_attempt_is_allowed_exactly_where_every_window_has_room(windows: list[Window], ages: list[int]) -> None:
+    times = sorted(NOW - timedelta(seconds=age) for age in ages)
+    verdict = judge(windows, times, NOW)
+    full = [window for window in windows if sum(at > NOW - window.within for at in times) >= window.most]
+    assert verdict.allowed is not bool(full)
+    assert 0 <= verdict.quota.remaining < verdict.quota.limit
+    later = judge(windows, times, NOW + verdict.wait)
+    assert later.allowed
+    assert verdict.allowed is (verdict.wait == timedelta(0))

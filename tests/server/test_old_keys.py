@@ -1,0 +1,112 @@
+"""Old keys are not forgotten: who still uses one is recorded; and each live key knows its last use."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from keybearer.errors import StorageError
+from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.services.key_uses import UseRecorder
+from keybearer.server.storage import api_keys
+from tests.in_process import InProcessServer, Known
+from tests.server.test_regeneration import history
+
+
+async def regenerated(server: InProcessServer) -> Known:
+    """An account as it was, whose key was replaced since."""
+    hamlet = await server.add_person("hamlet")
+    await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
+    return hamlet
+
+
+async def late_use(server: InProcessServer, known: Known) -> APIKeyRecord:
+    """The revoked key's record, as soon as a late use is written beside the request."""
+    for _ in range(200):
+        record = next(each for each in await history(server, known.id) if not each.is_live)
+        if record.late_use is not None:
+            return record
+        await asyncio.sleep(0.01)
+    raise AssertionError("no late use was written")
+
+
+async def test_the_use_of_a_revoked_key_is_refused_like_any_bad_key_and_recorded(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await regenerated(server)
+    client = server.client(address="203.0.113.80", headers={"User-Agent": "OldBot/1.0"})
+    response = await client.get("/api/v1/users/me", auth=hamlet.auth)
+    assert (response.status_code, response.json()["msg"]) == (401, "Invalid API key")
+    use = (await late_use(server, hamlet)).late_use
+    assert use is not None
+    assert (use.address, use.client) == ("203.0.113.80", "OldBot/1.0")
+    assert ("api_key:late_use", None, hamlet.id) in await server.events()
+
+
+async def test_a_revoked_key_with_another_address_is_recorded_too(server: InProcessServer) -> None:
+    hamlet = await regenerated(server)
+    await server.client().get("/api/v1/users/me", auth=("nobody@example.com", hamlet.api_key))
+    assert (await late_use(server, hamlet)).late_use is not None
+
+
+async def test_a_program_that_goes_on_and_on_is_recorded_once_a_minute(server: InProcessServer) -> None:
+    hamlet = await regenerated(server)
+    await server.client().get("/api/v1/users/me", auth=hamlet.auth)
+    await late_use(server, hamlet)
+    for _ in range(5):
+        await server.client().get("/api/v1/users/me", auth=hamlet.auth)
+        await asyncio.sleep(0.01)
+    assert [event for event, *_ in await server.events()].count("api_key:late_use") == 1
+
+
+async def test_a_live_key_knows_when_from_where_and_by_what_it_was_last_used(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    async with server.context.reading() as connection:
+        live = await api_keys.find_live(connection, hamlet.id)
+    assert live is not None
+    recorder = UseRecorder(server.context)
+    recorder.note(live.id, Origin(address="203.0.113.5", client="Bot/2 \x1b[31m\n" + "x" * 500))
+    await recorder.write()
+    use = (await history(server, hamlet.id))[0].last_use
+    assert use is not None
+    assert use.address == "203.0.113.5"
+    assert use.client.startswith("Bot/2 ")
+    assert use.client.isprintable()
+    assert len(use.client) <= 200
+
+
+async def test_an_older_use_from_another_worker_does_not_overwrite_a_newer_one(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    async with server.context.reading() as connection:
+        live = await api_keys.find_live(connection, hamlet.id)
+    assert live is not None
+    early, late = UseRecorder(server.context), UseRecorder(server.context)
+    early.note(live.id, Origin("203.0.113.1", "early"))
+    late.note(live.id, Origin("203.0.113.2", "late"))
+    await late.write()
+    await early.write()
+    use = (await history(server, hamlet.id))[0].last_use
+    assert use is not None
+    assert use.client == "late"
+
+
+async def test_uses_that_cannot_be_written_now_are_written_later(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    async with server.context.reading() as connection:
+        live = await api_keys.find_live(connection, hamlet.id)
+    assert live is not None
+    recorder = UseRecorder(server.context)
+    recorder.note(live.id, Origin("203.0.113.1", "bot"))
+    async with server.context.change(None) as change:
+        await change.connection.exec_driver_sql("ALTER TABLE api_keys RENAME COLUMN last_used_at TO hidden")
+    with pytest.raises((StorageError, DBAPIError)):
+        await recorder.write()
+    async with server.context.change(None) as change:
+        await change.connection.exec_driver_sql("ALTER TABLE api_keys RENAME COLUMN hidden TO last_used_at")
+    await recorder.write()
+    assert (await history(server, hamlet.id))[0].last_use is not None
