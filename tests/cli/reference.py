@@ -1,0 +1,106 @@
+"""The reference of the commands, made of the commands themselves.
+
+`python -m tests.cli.reference` writes it anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from keybearer.cli.main import ABOUT, CALLS, COMMANDS, MORE, SERVER
+from keybearer.cli.main import keybearer as group
+from keybearer.cli.show import show
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
+
+INTRODUCTION = """\
+# The commands
+
+Made of the commands' own help by `python -m tests.cli.reference`.
+
+Exit codes: 0 done; 1 an expected failure, told in one line on stderr with what to do next; 2 wrong usage; 130 stopped
+by Ctrl-C. `scan` and `doctor` end with 1 when they have found something. No command prints an API key unless it exists
+to hand one on.
+
+On a terminal, lists are tables and what takes long shows that it goes on; in a pipe there are plain lines, with tabs
+between columns. `--json` prints JSON. `NO_COLOR` switches colours off. `KEYBEARER_TRACEBACK=1` adds the places in the
+code to what is told of a fault of the program itself.
+"""
+
+CREDENTIALS = """\
+## Options for credentials
+
+Every command that uses credentials takes these. Which file: `--config-file`, else `--profile`, else `ZULIP_CONFIG`,
+else `ZULIP_PROFILE`, else `~/.zuliprc`. For each setting an option goes before its variable, and that before the file;
+see [the reference of zuliprc](zuliprc.md).
+"""
+
+SHARED = frozenset(option.name for option in show.params)
+"""The options of a command that has none but those for credentials."""
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION, CREDENTIALS, _options(show.params)]
+    for heading in (ABOUT, CALLS, SERVER, MORE):
+        parts.append(f"## {heading}\n")
+        for name, row in COMMANDS.items():
+            if row.heading == heading:
+                command = group.get_command(click.Context(group), name)
+                assert command is not None
+                parts += _about(command, f"keybearer {name}")
+    return "\n".join(parts)
+
+
+def _about(command: click.Command, path: str) -> Iterator[str]:
+    context = click.Context(command, info_name=path)
+    usage = " ".join([path, *command.collect_usage_pieces(context)])
+    yield f"### {path}\n\n```\n{usage}\n```\n\n{_prose(command.help or '')}\n"
+    own = [one for one in command.params if isinstance(one, click.Option)]
+    if {one.name for one in own} >= SHARED:
+        own = [one for one in own if one.name not in SHARED]
+        yield "Takes the [options for credentials](#options-for-credentials).\n"
+    if own:
+        yield _options(own)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from _about(below, f"{path} {name}")
+
+
+def _prose(text: str) -> str:
+    """Help as Markdown: what click is told to leave as it is, is code."""
+    blocks = re.split(r"\n\s*\n", inspect.cleandoc(text))
+    return "\n\n".join(
+        f"```\n{_dedented(block.removeprefix(chr(8)))}\n```" if block.startswith("\b") else block for block in blocks
+    )
+
+
+def _dedented(text: str) -> str:
+    lines = text.strip("\n").splitlines()
+    indentation = min(len(line) - len(line.lstrip()) for line in lines)
+    return "\n".join(line[indentation:] for line in lines)
+
+
+def _options(parameters: list[click.Parameter] | list[click.Option]) -> str:
+    rows = [_option(one) for one in parameters if isinstance(one, click.Option)]
+    return "\n".join(["| option | |", "|---|---|", *rows, ""])
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    value = ""
+    if not option.is_flag and not option.count:
+        choices = option.type.choices if isinstance(option.type, click.Choice) else ()
+        value = f" `{'|'.join(map(str, choices)) or option.metavar or option.type.name.upper()}`"
+    return f"| {names}{value} | {option.help} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
