@@ -19,6 +19,7 @@ from keybearer.server.services.delivery import MailDelivery
 from keybearer.server.services.events import EventHub
 from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
+from keybearer.server.services.outgoing_webhooks import OutgoingWebhooks
 from keybearer.server.settings import Settings
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
@@ -70,7 +71,12 @@ class Application:
             self._hub = hub = context.hub
             await hub.open()
             async with background(
-                uses.run(), MailDelivery(context).run(), sweep_regularly(context), hub.run(), hub.note_regularly()
+                uses.run(),
+                MailDelivery(context).run(),
+                OutgoingWebhooks(context).run(),
+                sweep_regularly(context),
+                hub.run(),
+                hub.note_regularly(),
             ):
                 yield
                 self.end_polls()

@@ -30,6 +30,7 @@ VARIABLES = {
     "development": "KEYBEARER_DEVELOPMENT",
     "smtp_url": "KEYBEARER_SMTP_URL",
     "trusted_proxies": "KEYBEARER_TRUSTED_PROXIES",
+    "webhook_networks": "KEYBEARER_WEBHOOK_NETWORKS",
     "api_limit": "KEYBEARER_API_LIMIT",
     "failure_limit": "KEYBEARER_FAILURE_LIMIT",
     "tls_cert": "KEYBEARER_TLS_CERT",
@@ -48,7 +49,8 @@ class Settings:
 
     `database_url` and `smtp_url` may hold passwords, so the repr leaves them out. Left empty, the database is an
     SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
-    X-Forwarded-* headers are believed. The limits are in the notation of the limits package: `200/minute`.
+    X-Forwarded-* headers are believed, `webhook_networks` those of this machine and of private networks that outgoing
+    webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`.
 
     Raises SettingError for a value that cannot be used.
     """
@@ -62,6 +64,7 @@ class Settings:
     development: bool = False
     smtp_url: str | None = field(default=None, repr=False)
     trusted_proxies: tuple[Network, ...] = ()
+    webhook_networks: tuple[Network, ...] = ()
     api_limit: str = "200/minute"
     failure_limit: str = "60/minute"
     tls_cert: Path | None = None
@@ -188,6 +191,7 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "workers": _number,
     "development": _flag,
     "trusted_proxies": _networks,
+    "webhook_networks": _networks,
     "tls_cert": _path,
     "tls_key": _path,
     "tls_client_ca": _path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
 import tempfile
@@ -164,7 +165,7 @@ class Server:
 
 @contextmanager
 def running_server(*, organization: str = "Test") -> Iterator[Server]:
-    """A server while the block runs."""
+    """A server while the block runs. Its outgoing webhooks may call programs on this machine."""
     with tempfile.TemporaryDirectory(prefix="keybearer-") as directory:
         thread = _Thread(Path(directory), organization)
         server = thread.start()
@@ -216,7 +217,12 @@ class _Thread:
         port = _free_port()
         site = f"http://{HOST}:{port}"
         settings = Settings(
-            self._directory, port=port, api_limit="1000000/minute", failure_limit="1000000/minute", development=True
+            self._directory,
+            port=port,
+            development=True,
+            webhook_networks=(ipaddress.ip_network("127.0.0.0/8"),),
+            api_limit="1000000/minute",
+            failure_limit="1000000/minute",
         )
         await installation.prepare(settings)
         async with installation.opened(settings) as context:

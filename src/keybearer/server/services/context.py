@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,8 @@ class Context:
     hub: EventHub = field(init=False)
     """Where clients of this worker wait for events."""
     newest_messages: NewestMessages = field(init=False)
+    webhooks_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set when an outgoing webhook is to be called."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "newest_messages", NewestMessages(self.database))

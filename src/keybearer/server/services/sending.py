@@ -60,7 +60,10 @@ async def send(context: Context, actor: Actor, draft: Draft) -> int:
         place = await _place(connection, actor.account, draft.to)
         rendered = render(content, await names_in(connection, actor.account.realm_id, content))
     async with context.change(actor) as change:
-        return await _write(change, actor.account, replace(draft, content=content), place, rendered)
+        message, calls = await _write(change, actor.account, replace(draft, content=content), place, rendered)
+    if calls:
+        context.webhooks_due.set()
+    return message.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,10 @@ async def names_in(connection: AsyncConnection, realm_id: int, content: str) -> 
     )
 
 
-async def _write(change: Change, sender: Account, draft: Draft, place: _Place, rendered: Rendered) -> int:
+async def _write(
+    change: Change, sender: Account, draft: Draft, place: _Place, rendered: Rendered
+) -> tuple[Message, int]:
+    """Write the message, its copies and what follows from it; returns it and how many webhooks are to be called."""
     connection = change.connection
     upload_ids = await uploads.find_ids(connection, rendered.upload_paths, sender.id)
     new = NewMessage(
@@ -171,10 +177,11 @@ async def _write(change: Change, sender: Account, draft: Draft, place: _Place, r
     if sender.id in flags and _is_read(draft, message.client):
         flags[sender.id] |= Flag.READ
     await messages.deliver(connection, message.id, flags)
+    calls = 0
     if not sender.is_bot:  # or two of them would answer each other for ever
-        await _call_webhooks(change, message, mentioned)
+        calls = await _call_webhooks(change, message, place, mentioned)
     change.tell(await _told(connection, draft, place, message, flags))
-    return message.id
+    return message, calls
 
 
 async def _copies(
@@ -198,15 +205,21 @@ def _is_read(draft: Draft, client: str) -> bool:
     return client.lower() in _HUMAN_CLIENTS if draft.read_by_sender is None else draft.read_by_sender
 
 
-async def _call_webhooks(change: Change, message: Message, mentioned: Mapping[int, Account]) -> None:
-    """Have the outgoing webhook bots called that this message is for: mentioned in a channel, or written to."""
-    trigger = "direct_message" if message.recipient_ids else "mention"
-    addressed = (
-        await accounts.find_by_ids(change.connection, message.recipient_ids) if message.recipient_ids else mentioned
-    )
-    for bot in addressed.values():
-        if bot.bot_type is BotType.OUTGOING_WEBHOOK and bot.is_active:
-            await webhook_calls.add(change.connection, bot.id, message.id, trigger=trigger, at=change.now)
+async def _call_webhooks(change: Change, message: Message, place: _Place, mentioned: Mapping[int, Account]) -> int:
+    """Have the outgoing webhook bots called that a message is for: mentioned in a channel, or written to.
+
+    What is said in a private channel goes only to bots that follow it. Returns how many are called.
+    """
+    connection = change.connection
+    trigger = "direct_message" if place.channel is None else "mention"
+    addressed = mentioned if place.channel else await accounts.find_by_ids(connection, message.recipient_ids)
+    bots = [each for each in addressed.values() if each.bot_type is BotType.OUTGOING_WEBHOOK and each.is_active]
+    if place.channel is not None and place.channel.is_private:
+        followers = await channels.find_active_subscribers(connection, place.channel.id)
+        bots = [bot for bot in bots if bot.id in followers]
+    for bot in bots:
+        await webhook_calls.add(connection, bot.id, message.id, trigger=trigger, at=change.now)
+    return len(bots)
 
 
 async def _told(
