@@ -38,7 +38,7 @@ async def show_index(visit: Visit) -> Response:
 
 async def show_topic(visit: Visit) -> Response:
     """One topic."""
-    topic = _BY_NAME.get(str(visit.ids["topic"]))
+    topic = _BY_NAME.get(visit.ids["topic"])
     if topic is None:
         return not_found(visit)
     site = visit.realm_or_none.site if visit.realm_or_none else f"{visit.scheme}://{visit.host}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from starlette.convertors import Convertor
 from starlette.responses import Response
-from starlette.routing import compile_path
 
 from keybearer.server.domain.permissions import Rule
 from keybearer.server.web.visit import Visit
+
+_NUMBER = "[0-9]{1,9}"
+_WORD = "[A-Za-z0-9_-]+"
 
 Handler = Callable[[Visit], Awaitable[Response]]
 
@@ -30,7 +32,7 @@ class Page:
 
     @property
     def path(self) -> str:
-        """The path, with numbers and tokens in braces."""
+        """The path, with numbers and words in braces."""
         return self.name.partition(" ")[2]
 
 
@@ -56,19 +58,17 @@ class Places:
         grouped: dict[str, dict[str, Page]] = {}
         for page in pages:
             grouped.setdefault(page.path, {})[page.method] = page
-        self._places = []
-        for path, by_method in grouped.items():
-            pattern, _, convertors = compile_path(path)
-            self._places.append((pattern, convertors, Place(path, by_method)))
+        self._places = [(_compiled(path), Place(path, by_method)) for path, by_method in grouped.items()]
 
-    def find(self, path: str) -> tuple[Place, dict[str, object]] | None:
-        """The place at a path, with the numbers and tokens in it."""
-        for pattern, convertors, place in self._places:
-            match = pattern.match(path)
+    def find(self, path: str) -> tuple[Place, dict[str, str]] | None:
+        """The place at a path, with the numbers and words in it."""
+        for pattern, place in self._places:
+            match = pattern.fullmatch(path)
             if match is not None:
-                return place, _converted(match.groupdict(), convertors)
+                return place, match.groupdict()
         return None
 
 
-def _converted(values: Mapping[str, str], convertors: Mapping[str, Convertor[object]]) -> dict[str, object]:
-    return {name: convertors[name].convert(value) for name, value in values.items()}
+def _compiled(path: str) -> re.Pattern[str]:
+    """`{account_id}` and its like are numbers that a database can hold; everything else in braces is a word."""
+    return re.compile(re.sub(r"\{(\w+)\}", lambda m: f"(?P<{m[1]}>{_NUMBER if m[1].endswith('_id') else _WORD})", path))
