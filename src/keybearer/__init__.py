@@ -43,7 +43,23 @@ _HOMES = {
 }
 _ROOMS = {"client", "errors", "server", "store", "zuliprc"}
 
-__all__ = ["__version__", "server", *sorted(_HOMES)]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Credentials",
+    "KeybearerError",
+    "Origin",
+    "Resolution",
+    "ResolutionError",
+    "Secret",
+    "TLSOptions",
+    "__version__",
+    "read_zuliprc",
+    "render_zuliprc",
+    "resolve",
+    "server",
+    "write_zuliprc",
+]
 
 
 def __getattr__(name: str) -> object:
