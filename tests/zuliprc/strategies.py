@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from keybearer.errors import UnsafeValueError
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
-from keybearer.zuliprc.document import refuse_unsafe
+from keybearer.zuliprc.literal import refuse_unsafe
 
 CANARY = "kbCanaryCanaryCanaryCanaryCanary"
 """A key that no output may show."""

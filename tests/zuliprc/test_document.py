@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from keybearer.errors import KeybearerError, ResolutionError, UnsafeValueError
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
-from keybearer.zuliprc.document import Document, refuse_unsafe, render_zuliprc
+from keybearer.zuliprc.document import Document, render_zuliprc
+from keybearer.zuliprc.literal import refuse_unsafe
 from tests.zuliprc.strategies import credentials, documents, good_documents, texts
 
 PLAIN = "[api]\nemail=a@x.org\nkey=k1\nsite=https://z.x\n"
@@ -103,7 +104,7 @@ def test_what_we_read_python_s_parser_reads_too(text: str) -> None:
     except configparser.Error:
         assume(False)  # it stumbles over something in another program's section
 
-    assert {key: entry.text.reveal() for key, entry in document.entries.items()} == dict(parser["api"])
+    assert {key: entry.text.reveal().strip() for key, entry in document.entries.items()} == dict(parser["api"])
 
 
 @given(st.one_of(st.binary(max_size=200), documents.map(lambda text: text.encode("utf-8", "replace"))))

@@ -127,7 +127,22 @@ def test_insecure_as_an_argument_is_read_and_not_tested_for_truth(given: object,
 
 
 @pytest.mark.parametrize(
-    "value", ['"k1"', "'k1'", "“k1”", "k1 # mine", "k1\t; mine", "# k1", "k\x011", "k\t1", "k\u20281"]
+    "value",
+    [
+        '"k1"',
+        "'k1'",
+        "“k1”",
+        "k1 # mine",
+        "k1\t; mine",
+        "# k1",
+        "k\x011",
+        "k\t1",
+        "k\u20281",
+        "k1\x0c",
+        "\x1fk1\u00a0",
+        "k1\x85",
+        "k1\0",
+    ],
 )
 def test_a_value_that_readers_disagree_about_is_an_error_that_does_not_show_it(value: str) -> None:
     with pytest.raises(ResolutionError) as raised:

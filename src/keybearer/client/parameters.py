@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from keybearer.errors import UnusableRequest
 from keybearer.secret import Secret
-from keybearer.zuliprc.values import is_encodable
+from keybearer.zuliprc.literal import is_encodable
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 PREFIX = "/api/v1/"

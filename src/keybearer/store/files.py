@@ -16,8 +16,8 @@ from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import Document, render_zuliprc
 from keybearer.zuliprc.fields import EMAIL, KEY
 from keybearer.zuliprc.frames import without_inner_frames
+from keybearer.zuliprc.literal import unescape
 from keybearer.zuliprc.sources import Arguments, Environment
-from keybearer.zuliprc.values import unescape
 
 __all__ = ["atomic_write", "load", "read_zuliprc", "replace_api_key", "replace_text", "write_zuliprc"]
 

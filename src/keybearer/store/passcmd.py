@@ -17,7 +17,7 @@ from pathlib import Path
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.store.home import home_directory
-from keybearer.zuliprc import values
+from keybearer.zuliprc.literal import has_control_character, has_quotes_around
 from keybearer.zuliprc.resolver import PasswordCommand
 from keybearer.zuliprc.sources import ZuliprcFile
 
@@ -139,7 +139,7 @@ def _key_in(output: bytes, place: str) -> Secret:
         text = ""
     if not text:
         raise _failed("The command printed no key in its first line", place)
-    if values.has_control_character(text) or values.has_quotes_around(text):
+    if has_control_character(text) or has_quotes_around(text):
         raise _failed("What the command printed in its first line is not a bare key", place)
     return Secret(text)
 

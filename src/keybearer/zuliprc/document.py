@@ -1,7 +1,7 @@
 """A zuliprc as text: read with the line of every setting, edited in place, and rendered anew.
 
 Reading is literal and forgiving where the programs that read zuliprc agree, and an error with its line where they do
-not. No error says what a line holds, for it may be the key. See `values` for what a value may hold.
+not. No error says what a line holds, for it may be the key. See `literal` for what a value may hold.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn, final
 
-from keybearer.errors import ResolutionError, UnsafeValueError
+from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
-from keybearer.zuliprc import values
 from keybearer.zuliprc.credentials import Credentials, normalise_site
 from keybearer.zuliprc.fields import BY_FILE_KEY, KEY, PASSCMD, SITE, WRITTEN_ORDER
+from keybearer.zuliprc.literal import escape, is_encodable, refuse_unsafe, strip_blanks, unescape
 
 SECTION = "api"
 
@@ -74,7 +74,7 @@ class Document:
                     "encoding", "The file is not UTF-8", place=path, hint="Save it as UTF-8 in your editor"
                 )
             data = text
-        elif not values.is_encodable(data):
+        elif not is_encodable(data):
             raise ResolutionError("encoding", "The text cannot be UTF-8", place=path, hint="Write it anew")
         return cls(data, path)
 
@@ -124,8 +124,8 @@ class Document:
 
         Raises KeyError where there is no such key, UnsafeValueError where the value cannot stand there.
         """
-        refuse_unsafe(key, value)
-        entry, text = self.entries[key], values.escape(value)
+        refuse_unsafe(key, value, is_command=key == PASSCMD.name)
+        entry, text = self.entries[key], escape(value)
         line = self._lines[entry.line - 1]
         return self.with_lines({entry.line: line[: entry.start] + text + line[entry.end :]})
 
@@ -135,7 +135,7 @@ class Document:
         Raises ResolutionError of kind `interpolation`.
         """
         return {
-            key: values.unescape(entry.text.reveal())
+            key: unescape(entry.text.reveal())
             for key, entry in self.entries.items()
             if key in BY_FILE_KEY and entry.text
         }
@@ -152,9 +152,9 @@ class Document:
         )
         above = document.sections[SECTION]
         for key in sorted(settings, key=_ORDER.index):
-            refuse_unsafe(key, settings[key])
+            refuse_unsafe(key, settings[key], is_command=key == PASSCMD.name)
             if key not in document.entries:
-                document = document.with_line_below(above, f"{key}={values.escape(settings[key])}")
+                document = document.with_line_below(above, f"{key}={escape(settings[key])}")
             elif not _says(document.entries[key], settings[key]):
                 document = document.with_value(key, settings[key])
             line = document.entries[key].line
@@ -233,8 +233,8 @@ class Document:
             self._fault(number, "duplicate_key", f"The setting is there twice; the first is in line {first}")
         else:
             raw = line[delimiter + 1 :].rstrip(_ENDS)
-            text = raw.strip()
-            start = delimiter + 1 + (len(raw) - len(raw.lstrip()))
+            text = strip_blanks(raw)
+            start = delimiter + 1 + (raw.index(text) if text else len(raw))
             self.entries[key] = Entry(key, Secret(text), number, start, start + len(text))
 
     def _fault(self, number: int, kind: str, message: str) -> None:
@@ -255,7 +255,7 @@ def render_zuliprc(credentials: Credentials) -> str:
     Raises UnsafeValueError where a value could not be read back as it is, and ResolutionError where the site is no
     address (`bad_url`) or there is a `client_cert_key` without a `client_cert` (`key_without_cert`).
     """
-    lines = (f"{key}={values.escape(value)}\n" for key, value in setting_lines(credentials))
+    lines = (f"{key}={escape(value)}\n" for key, value in setting_lines(credentials))
     return f"[{SECTION}]\n{''.join(lines)}"
 
 
@@ -275,25 +275,6 @@ def setting_lines(credentials: Credentials) -> Iterator[tuple[str, str]]:
                 yield key, normalise_site(text) if setting is SITE else text
 
 
-def refuse_unsafe(key: str, value: str) -> None:
-    """Raise UnsafeValueError, which names the key and not the value, unless every reader gets `value` back whole."""
-    if values.has_control_character(value):
-        fault = "holds a line break or another control character"
-    elif not values.is_encodable(value):
-        fault = "cannot be written as UTF-8"
-    elif not value.strip():
-        fault = "is empty"
-    elif value != value.strip():
-        fault = "begins or ends with a blank"
-    elif values.has_quotes_around(value) and key != PASSCMD.name:
-        fault = "has quotes around it"
-    elif values.has_comment(value) and key != PASSCMD.name:
-        fault = "has a # or ; at its beginning or behind a blank, where some programs cut it off"
-    else:
-        return
-    raise UnsafeValueError(f"The value for {key} {fault}", hint="It cannot stand in a zuliprc")
-
-
 def key_without_cert(place: str = "") -> ResolutionError:
     """The error for a private key whose certificate is nowhere."""
     return ResolutionError(
@@ -306,7 +287,7 @@ def key_without_cert(place: str = "") -> ResolutionError:
 
 def _says(entry: Entry, value: str) -> bool:
     try:
-        return values.unescape(entry.text.reveal()) == value
+        return unescape(entry.text.reveal()) == value
     except ResolutionError:
         return False
 

@@ -28,6 +28,7 @@ from keybearer.zuliprc.fields import (
 )
 from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.kinds import ResolutionWarning
+from keybearer.zuliprc.literal import refuse_control_characters, refuse_suspicious, unescape
 from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Source, Sources
 
 T = TypeVar("T")
@@ -138,7 +139,15 @@ def resolve_sources(
         values=settings.values,
         shadowed=settings.shadowed,
         warnings=tuple(
-            review.review(sources, settings.origins, settings.shadowed, email=email, key=key, site=site, tls=tls)
+            review.review(
+                sources,
+                settings.origins,
+                settings.shadowed,
+                email=email,
+                key=key if isinstance(key, Secret) else None,
+                site=site,
+                tls=tls,
+            )
         ),
         config_file=file.path if file.document is not None else None,
         _key=key,
@@ -204,26 +213,13 @@ class Settings:
 
 
 def _literal(found: Found, *, is_command: bool) -> str:
-    """The text without what only a file writes, or ResolutionError of kind `suspicious_value`.
-
-    An argument is taken as it is; a variable may come from a file that somebody's quotes were not taken off.
-    """
-    text = found.text.reveal()
-    fault = ""
-    if values.has_control_character(text):
-        fault = "has a line break or another control character in it"
-    elif found.origin.kind != "argument" and not is_command:
-        if values.has_quotes_around(text):
-            fault = "has quotes around it"
-        elif found.origin.kind == "file" and values.has_comment(text):
-            fault = "has a comment behind it"
-    if fault:
-        raise ResolutionError(
-            "suspicious_value",
-            f"The value {fault}, which some programs would take for part of it",
-            hint="Write the bare value, and a comment in a line of its own",
-        )
-    return values.unescape(text) if found.origin.kind == "file" else text
+    """The text as the source means it. An argument means just what it says; a command has quotes of its own."""
+    text, of_file = found.text.reveal(), found.origin.kind == "file"
+    if found.origin.kind == "argument" or is_command:
+        refuse_control_characters(text)
+    else:
+        refuse_suspicious(text, of_file=of_file)
+    return unescape(text) if of_file else text
 
 
 def _contradiction(one: Origin, other: Origin) -> ResolutionError:
@@ -268,7 +264,7 @@ def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> R
         )
     return ResolutionError(
         "config_not_found",
-        "There are no credentials: no such file, and the variables for it are not set",
+        f"There is no such file, and {KEY.variable} and {EMAIL.variable} are not set",
         place=file.path or "~/.zuliprc",
         hint="Run `keybearer login`, or download a zuliprc from your organization and run `keybearer install`",
     )

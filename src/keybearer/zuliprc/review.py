@@ -32,6 +32,9 @@ _KNOWN: list[Field[Any] | Locator] = [*FIELDS.values(), *LOCATORS]
 _VARIABLES = {name: known.variable for known in _KNOWN for name in (*known.mistaken, known.variable) if known.variable}
 """Every variable that is known, right or mistaken, with the right one."""
 
+_BY_OTHER_NAME = {name.lower(): field for field in FIELDS.values() for name in (field.argument, field.variable) if name}
+"""The settings by what they are called elsewhere than in a file."""
+
 
 def review(
     sources: Sources,
@@ -39,11 +42,11 @@ def review(
     shadowed: Mapping[str, tuple[Origin, ...]],
     *,
     email: str,
-    key: object,
+    key: Secret | None,
     site: str | None,
     tls: TLSOptions,
 ) -> Iterator[ResolutionWarning]:
-    """Every warning about these credentials, the gravest first."""
+    """Every warning about these credentials, the gravest first. `key` is None where it is still to be fetched."""
     yield from _about_site(sources, origins, site)
     yield from _about_identity(origins)
     if tls.insecure:
@@ -51,7 +54,8 @@ def review(
     yield from _about_permissions(sources)
     yield from _about_shadows(sources, shadowed)
     yield from _about_shapes(origins, email, key)
-    yield from _about_unknown(sources, origins)
+    yield from _about_unknown_settings(sources.file.document)
+    yield from _about_unknown_variables(sources)
 
 
 def likely_section(document: Document) -> str:
@@ -72,10 +76,7 @@ def likely_field(key: str) -> Field[Any] | None:
     if key in BY_FILE_KEY or not key:
         return None
     plain = key.replace("-", "_").replace(" ", "_")
-    by_other_name = {
-        name.lower(): field for field in FIELDS.values() for name in (field.argument, field.variable) if name
-    }
-    exact = BY_FILE_KEY.get(plain) or by_other_name.get(plain)
+    exact = BY_FILE_KEY.get(plain) or _BY_OTHER_NAME.get(plain)
     close = [] if exact else get_close_matches(plain[:40], BY_FILE_KEY, n=1, cutoff=0.75)
     return exact or (BY_FILE_KEY[close[0]] if close else None)
 
@@ -140,12 +141,11 @@ def _about_shadows(sources: Sources, shadowed: Mapping[str, tuple[Origin, ...]])
         )
 
 
-def _about_shapes(origins: Mapping[str, Origin], email: str, key: object) -> Iterator[ResolutionWarning]:
-    text = key.reveal() if isinstance(key, Secret) else "held"
-    for name, value in ((KEY.name, text), (EMAIL.name, email)):
-        if not value:
+def _about_shapes(origins: Mapping[str, Origin], email: str, key: Secret | None) -> Iterator[ResolutionWarning]:
+    for name, empty in ((KEY.name, key is not None and not key), (EMAIL.name, not email)):
+        if empty:
             yield ResolutionWarning("empty_argument", f"The {name} is empty; no server accepts it", str(origins[name]))
-    if text and not (text.isascii() and text.isalnum()):
+    if key and not (key.reveal().isascii() and key.reveal().isalnum()):
         yield ResolutionWarning(
             "odd_key_shape", "The key has characters that are no letters or digits", str(origins[KEY.name])
         )
@@ -159,15 +159,21 @@ def _about_shapes(origins: Mapping[str, Origin], email: str, key: object) -> Ite
         )
 
 
-def _about_unknown(sources: Sources, origins: Mapping[str, Origin]) -> Iterator[ResolutionWarning]:
-    document = sources.file.document
-    for entry in document.entries.values() if document else ():
-        if entry.key not in BY_FILE_KEY and document:
+def _about_unknown_settings(document: Document | None) -> Iterator[ResolutionWarning]:
+    """By its line alone: the name may be a key that lost its `key=`."""
+    if document is None:
+        return
+    for entry in document.entries.values():
+        if entry.key not in BY_FILE_KEY:
             likely = likely_field(entry.key)
             advice = f"did you mean {likely.name}?" if likely else f"nothing reads it in [{SECTION}]"
             yield ResolutionWarning(
                 "unknown_setting", f"This setting is not known; {advice}", document.place(entry.line)
             )
+
+
+def _about_unknown_variables(sources: Sources) -> Iterator[ResolutionWarning]:
+    """Only those that look like one of ours: other programs have variables of their own."""
     names = sorted(sources.environment.names("ZULIP"))
     for name in names:
         meant = _meant_variable(name)

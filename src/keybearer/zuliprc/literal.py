@@ -1,0 +1,107 @@
+"""What stands in a file for a value, and what can stand for none because programs read it in different ways."""
+
+from __future__ import annotations
+
+import re
+
+from keybearer.errors import ResolutionError, UnsafeValueError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_COMMENT = re.compile(r"(?:^|\s)[#;]")
+_REFERENCE = re.compile(r"%\([^)]+\)s")
+_QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "‘": "’"}
+
+
+def is_encodable(text: str) -> bool:
+    """Whether `text` has no lone surrogates, which stand for bytes that were not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def has_control_character(text: str) -> bool:
+    """Whether `text` holds a control character or a separator of lines or paragraphs."""
+    return _CONTROL.search(text) is not None
+
+
+def has_quotes_around(text: str) -> bool:
+    """Whether quotes enclose the whole of `text`. Some readers keep them, some strip them."""
+    return len(text) > 1 and _QUOTES.get(text[0]) == text[-1]
+
+
+def has_comment(text: str) -> bool:
+    """Whether a `#` or `;` begins `text` or follows a blank. Some readers cut there, some take it as it is."""
+    return _COMMENT.search(text) is not None
+
+
+def unescape(text: str) -> str:
+    """The value that a file's text stands for: `%%` is `%`, and a lone `%` is itself.
+
+    `%(name)s` is kind `interpolation`: Zulip's Python bindings put another value there, all other readers do not.
+    """
+    if "%" not in text:
+        return text
+    if _REFERENCE.search(text.replace("%%", "")):
+        raise ResolutionError(
+            "interpolation",
+            "The value refers to another one by %(name)s",
+            hint="Write the value itself; a percent sign that is meant before a parenthesis is written %%",
+        )
+    return text.replace("%%", "%")
+
+
+def escape(text: str) -> str:
+    """The text of a file that stands for this value, for Zulip's Python bindings too."""
+    return text.replace("%", "%%")
+
+
+def strip_blanks(text: str) -> str:
+    """`text` without the blanks around it, which may be any of Unicode's, but with the control characters there."""
+    stripped, inner = text.strip(), text.strip(" \t")
+    return inner if len(stripped) < len(inner) and has_control_character(inner) else stripped
+
+
+def refuse_control_characters(text: str) -> None:
+    """Raise ResolutionError of kind `suspicious_value` where there are any."""
+    if has_control_character(text):
+        raise _suspicious("has a line break or another control character in it", "Write it anew, without")
+
+
+def refuse_suspicious(text: str, *, of_file: bool) -> None:
+    """Raise ResolutionError of kind `suspicious_value` for what not all programs take for part of the value.
+
+    Only a file has comments (`of_file`). Quotes get into variables from files that a shell would have read.
+    """
+    refuse_control_characters(text)
+    if has_quotes_around(text):
+        raise _suspicious("has quotes around it, which some programs take for part of it", "Write it without them")
+    if of_file and has_comment(text):
+        raise _suspicious("has a comment behind it, which some programs take for part of it", "Give it its own line")
+
+
+def _suspicious(fault: str, hint: str) -> ResolutionError:
+    return ResolutionError("suspicious_value", f"The value {fault}", hint=hint)
+
+
+def refuse_unsafe(key: str, value: str, *, is_command: bool = False) -> None:
+    """Raise UnsafeValueError, which names the key and not the value, unless `value` would be read back as it is.
+
+    Quotes and hashes are a command's own.
+    """
+    if has_control_character(value):
+        fault = "holds a line break or another control character"
+    elif not is_encodable(value):
+        fault = "cannot be written as UTF-8"
+    elif not value.strip():
+        fault = "is empty"
+    elif value != value.strip():
+        fault = "begins or ends with a blank"
+    elif has_quotes_around(value) and not is_command:
+        fault = "has quotes around it"
+    elif has_comment(value) and not is_command:
+        fault = "has a # or ; at its beginning or behind a blank, where some programs cut it off"
+    else:
+        return
+    raise UnsafeValueError(f"The value for {key} {fault}", hint="It cannot stand in a zuliprc")
