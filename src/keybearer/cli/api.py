@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from keybearer.cli.connection import connected, waiting_for
+from keybearer.cli.input import text_on_stdin
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.output import note, print_json
 from keybearer.client.wire import SECRET_NAMES
 from keybearer.errors import APIError, FileError
 from keybearer.secret import Secret
+
+STDIN = "-"
 
 _PARAMETER = re.compile(r"([^=@]+)([=@])(.*)", re.DOTALL)
 _ABOUT_KEYS = re.compile(r"\bapi_key\b|\bfetch_api_key\b")
@@ -76,8 +78,10 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def _content(name: str) -> str:
+    if name == STDIN:
+        return text_on_stdin()
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return Path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise FileError(f"{name}: {error.strerror}", hint="Check the path") from None
     except UnicodeDecodeError:

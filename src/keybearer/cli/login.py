@@ -11,10 +11,10 @@ import click
 
 from keybearer.cli.accounts import email_of
 from keybearer.cli.connection import waiting_for
+from keybearer.cli.input import ask, ask_secret, secret_on_stdin
 from keybearer.cli.options import locator_option, setting_option
 from keybearer.cli.output import note, print_json, warn
 from keybearer.cli.replacing import require_replaceable
-from keybearer.cli.secret_input import ask, ask_secret, secret_on_stdin
 from keybearer.cli.spinner import spinner
 from keybearer.client.models import ServerSettings
 from keybearer.client.sync import Client

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from keybearer.cli.connection import connected, waiting_for
+from keybearer.cli.input import text_on_stdin
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.output import print_json
 
@@ -41,7 +40,7 @@ def send(given: GivenCredentials, *, text: str, recipients: tuple[str, ...], top
         raise click.UsageError("A message with --topic goes to one channel.")
     else:
         to = int(recipients[0]) if recipients[0].isdecimal() else recipients[0]
-    content = sys.stdin.read() if text == "-" else text
+    content = text_on_stdin() if text == "-" else text
     request = {"type": "private" if topic is None else "stream", "to": to, "topic": topic, "content": content}
     with connected(given) as client, waiting_for(client):
         sent = client.send_message(request)

@@ -56,8 +56,8 @@ def _search(text: str, search: Search, *, history: bool | None) -> None:
         search_readable(sys.stdin.buffer, "(standard input)", search)
         return
     path = Path(text)
-    if not path.exists():
-        raise FileError(f"{text}: There is no such file or directory", hint="Check the path")
+    if not text or not path.exists():
+        raise FileError(f"{text or 'An empty path'}: There is no such file or directory", hint="Check the path")
     repositories = search_path(path, search)
     if history is False:
         return

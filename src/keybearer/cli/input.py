@@ -1,4 +1,4 @@
-"""Passwords and keys that are typed at the terminal or come on standard input: never on the command line."""
+"""What is typed at the terminal or comes on standard input. Passwords and keys come no other way."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 
 LONGEST_INPUT = 64 * 1024
+
+
+def text_on_stdin() -> str:
+    """All of standard input. Raises KeybearerError for what is not UTF-8 text."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise KeybearerError("Standard input is not UTF-8 text", hint="Upload what is no text as a file") from None
 
 
 def secret_on_stdin(option: str, what: str = "password") -> Secret:
