@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from tests.server_process import RunningServer, running_server
 from tests.web import chromium
@@ -35,6 +35,14 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@pytest.fixture(scope="module")
+def owner_cookies(browser: Browser, server: RunningServer) -> StorageState:
+    """The cookies of a browser in which the owner has signed in."""
+    with chromium.profile(browser) as profile:
+        sign_in(profile.new_page(), server)
+        return profile.storage_state()
+
+
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser profile of its own, which may use the clipboard."""
@@ -49,16 +57,22 @@ def page(context: BrowserContext) -> Page:
 
 
 @pytest.fixture
-def owner_page(page: Page, server: RunningServer) -> Page:
+def owner_page(browser: Browser, owner_cookies: StorageState) -> Iterator[Page]:
     """A tab in which the owner is signed in."""
-    sign_in(page, server)
-    return page
+    with chromium.profile(browser, storage_state=owner_cookies) as profile:
+        yield profile.new_page()
 
 
 @pytest.fixture
-def plain_page(browser: Browser, server: RunningServer) -> Iterator[Page]:
+def plain_page(browser: Browser, owner_cookies: StorageState) -> Iterator[Page]:
     """A tab without JavaScript in which the owner is signed in."""
-    with chromium.profile(browser, java_script_enabled=False) as profile:
-        page = profile.new_page()
-        sign_in(page, server)
-        yield page
+    with chromium.profile(browser, java_script_enabled=False, storage_state=owner_cookies) as profile:
+        yield profile.new_page()
+
+
+@pytest.fixture(params=["with scripts", "without scripts"])
+def tab(request: pytest.FixtureRequest) -> Page:
+    """A tab of either kind in which the owner is signed in."""
+    found = request.getfixturevalue("owner_page" if request.param == "with scripts" else "plain_page")
+    assert isinstance(found, Page)
+    return found

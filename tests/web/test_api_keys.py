@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx2
-import pytest
 from playwright.sync_api import Error, Page, expect
 
 from keybearer.server.services.context import Context
@@ -56,14 +55,6 @@ def forget_password(server: RunningServer) -> None:
             await change.connection.execute(sessions.update().values(confirmed_at=long_ago))
 
     server.on_data(set_back)
-
-
-@pytest.fixture(params=["with scripts", "without scripts"])
-def tab(request: pytest.FixtureRequest) -> Page:
-    """A signed-in tab of either kind."""
-    found = request.getfixturevalue("owner_page" if request.param == "with scripts" else "plain_page")
-    assert isinstance(found, Page)
-    return found
 
 
 def test_a_wrong_password_is_refused_with_a_clear_message(tab: Page, server: RunningServer) -> None:

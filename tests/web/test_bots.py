@@ -1,0 +1,249 @@
+"""Bots: added, found, managed; their keys copied, downloaded, used and replaced; with scripts and without."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.server_process import RunningServer, run_keybearer
+from tests.web import chromium
+from tests.web.organization import LONG_NAME, MEMBER, PASSWORD, Organization
+from tests.web.visitor import clipboard, sign_in
+
+KEY = "#bot-api-key"
+
+numbers = itertools.count(1)
+"""Names are taken once."""
+
+
+def status_with(server: RunningServer, key: str, email: str) -> int:
+    """The status with which the wire answers to a key."""
+    return httpx2.get(f"{server.site}/api/v1/users/me", auth=(email, key)).status_code
+
+
+def add_bot(page: Page, server: RunningServer, name: str, short_name: str, bot_type: str = "Generic bot") -> str:
+    """Add a bot, as a person does; returns its email."""
+    page.goto(f"{server.site}/settings/bots/")
+    page.get_by_role("link", name="Add a new bot").first.click()
+    page.get_by_label("Bot type").select_option(bot_type)
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Bot email").fill(short_name)
+    if bot_type == "Outgoing webhook":
+        page.get_by_label("Endpoint URL").fill("https://hooks.example.com/here")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("The bot was added.").first).to_be_visible()
+    return f"{short_name}-bot@keybearer.localhost"
+
+
+def open_panel(page: Page, server: RunningServer, name: str) -> str:
+    """From the table into the panel, to the key."""
+    page.goto(f"{server.site}/settings/bots/")
+    page.get_by_role("row", name=name).get_by_title("Manage bot").click()
+    show = page.get_by_role("button", name="Show API key")
+    expect(page.locator(KEY).or_(show)).to_be_visible()
+    if page.locator(KEY).count() == 0 and page.get_by_role("dialog").count() == 0:
+        show.click()
+    expect(page.locator(KEY)).to_be_visible()
+    return page.locator(KEY).text_content() or ""
+
+
+def download(page: Page, directory: Path) -> Path:
+    """Press the download icon, and keep what comes."""
+    panel = page.get_by_role("dialog").or_(page.locator("main"))
+    with page.expect_download() as started:
+        panel.get_by_role("button", name="Download zuliprc", exact=True).last.click()
+    assert started.value.suggested_filename == "zuliprc"
+    path = directory / "zuliprc"
+    started.value.save_as(path)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("bot_type", ["Generic bot", "Incoming webhook", "Outgoing webhook"])
+def test_a_bot_of_each_type_is_added_and_shown_in_the_table(tab: Page, server: RunningServer, bot_type: str) -> None:
+    kind = bot_type.split(maxsplit=1)[0].lower()
+    number = next(numbers)
+    name = f"The {kind} {number}"
+    add_bot(tab, server, name, f"{kind}-{number}", bot_type)
+    row = tab.get_by_role("row", name=name)
+    expect(row.get_by_text(bot_type)).to_be_visible()
+    expect(row.get_by_text("Olivia Owner")).to_be_visible()
+    expect(row.get_by_text("never")).to_be_visible()
+
+
+def test_a_bots_key_and_file_work_until_a_new_key_is_generated(
+    tab: Page, server: RunningServer, tmp_path: Path
+) -> None:
+    number = next(numbers)
+    name = f"Journey {number}"
+    email = add_bot(tab, server, name, f"journey-{number}")
+    old = open_panel(tab, server, name)
+    assert status_with(server, old, email) == 200
+    expect(
+        tab.get_by_text("Anyone with a bot's API key can impersonate the bot, so be careful with it.")
+    ).to_be_visible()
+
+    zuliprc = download(tab, tmp_path)
+    assert zuliprc.read_bytes().decode() == f"[api]\nemail={email}\nkey={old}\nsite={server.site}\n"
+    assert json.loads(run_keybearer("whoami", "--json", "--config-file", zuliprc).stdout)["email"] == email
+
+    tab.get_by_role("link", name="Generate new API key").click()
+    expect(tab.get_by_role("heading", name="Generate a new API key?")).to_be_visible()
+    assert status_with(server, old, email) == 200
+    tab.get_by_role("button", name="Generate new API key").click()
+    expect(tab.get_by_text("This is the bot's new API key")).to_be_visible()
+    new = tab.locator(KEY).text_content() or ""
+    assert status_with(server, old, email) == 401
+    assert status_with(server, new, email) == 200
+    assert f"key={new}\n" in download(tab, tmp_path).read_text()
+
+
+def test_deactivating_refuses_the_key_and_reactivating_gives_a_new_one(tab: Page, server: RunningServer) -> None:
+    number = next(numbers)
+    name = f"Sleeper {number}"
+    email = add_bot(tab, server, name, f"sleeper-{number}")
+    old = open_panel(tab, server, name)
+    tab.get_by_role("link", name="Deactivate bot", exact=True).click()
+    tab.get_by_role("button", name="Deactivate bot").click()
+    expect(tab.get_by_text("The bot was deactivated.").first).to_be_visible()
+    expect(tab.get_by_role("row", name=name)).to_have_count(0)
+    assert status_with(server, old, email) == 401
+
+    tab.goto(f"{server.site}/settings/bots/?status=deactivated")
+    tab.get_by_role("row", name=name).get_by_title("Reactivate bot").click()
+    expect(tab.get_by_text("The bot was reactivated").first).to_be_visible()
+    new = open_panel(tab, server, name)
+    assert new != old
+    assert status_with(server, old, email) == 401
+    assert status_with(server, new, email) == 200
+
+
+def test_a_bot_is_renamed_and_handed_over(tab: Page, server: RunningServer, organization: Organization) -> None:
+    number = next(numbers)
+    name = f"Wanderer {number}"
+    email = add_bot(tab, server, name, f"wanderer-{number}")
+    old = open_panel(tab, server, name)
+    tab.get_by_label("Name", exact=True).fill(f"{name} the Second")
+    tab.get_by_label("Owner", exact=True).select_option("Milan Dvořák")
+    tab.get_by_role("button", name="Save changes").click()
+    expect(tab.get_by_text("The bot has a new owner, and a new API key").first).to_be_visible()
+    expect(tab.get_by_role("row", name=name)).to_have_count(0)
+    assert status_with(server, old, email) == 401
+    tab.goto(f"{server.site}/organization/bots/")
+    expect(tab.get_by_role("row", name=f"{name} the Second").get_by_text("Milan Dvořák")).to_be_visible()
+
+
+def test_a_refused_bot_says_why_and_keeps_what_was_typed(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/settings/bots/")
+    tab.get_by_role("link", name="Add a new bot").first.click()
+    tab.get_by_label("Name", exact=True).fill("Build watcher")
+    tab.get_by_label("Bot email").fill("builds-again")
+    tab.get_by_role("button", name="Add", exact=True).click()
+    expect(tab.get_by_role("alert")).to_contain_text("Name is already in use.")
+    assert tab.get_by_label("Bot email").input_value() == "builds-again"
+
+
+def test_the_filter_finds_by_name_and_by_email(tab: Page, server: RunningServer, organization: Organization) -> None:
+    tab.goto(f"{server.site}/settings/bots/")
+    tab.get_by_label("Filter").fill("issues-bot")
+    tab.get_by_label("Filter").press("Enter")
+    expect(tab.get_by_role("row", name="Issue tracker")).to_be_visible()
+    expect(tab.get_by_role("row", name="Build watcher")).to_have_count(0)
+
+
+def test_columns_sort_both_ways(tab: Page, server: RunningServer, organization: Organization) -> None:
+    tab.goto(f"{server.site}/settings/bots/?filter=keybearer.localhost")
+    for order in ("ascending", "descending"):
+        tab.get_by_role("columnheader", name="Email").get_by_role("link").click()
+        expect(tab.get_by_role("columnheader", name="Email")).to_have_attribute("aria-sort", order)
+        shown = [text.strip() for text in tab.locator("td[data-label=Email]").all_text_contents()]
+        assert shown == sorted(shown, reverse=order == "descending")
+
+
+def test_the_copied_zuliprc_is_the_exact_file(
+    owner_page: Page, server: RunningServer, organization: Organization, tmp_path: Path
+) -> None:
+    open_panel(owner_page, server, "Lunch oracle")
+    owner_page.get_by_role("button", name="Copy zuliprc").click()
+    copied = clipboard(owner_page)
+    assert copied.encode() == download(owner_page, tmp_path).read_bytes()
+    token = owner_page.locator("#bot-token").text_content()
+    assert copied.endswith(f"\ntoken={token}\n")
+
+
+def test_the_copy_icon_copies_the_key(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+    key = open_panel(owner_page, server, "Build watcher")
+    owner_page.get_by_role("button", name="Copy API key").click()
+    assert clipboard(owner_page) == key
+    expect(owner_page.get_by_role("button", name="Copied!")).to_be_visible()
+
+
+def test_closing_the_panel_takes_the_key_out_of_the_page_and_leads_back(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    key = open_panel(owner_page, server, "Build watcher")
+    assert key in (owner_page.locator("html").text_content() or "")
+    owner_page.keyboard.press("Escape")
+    expect(owner_page.get_by_role("dialog")).to_have_count(0)
+    assert key not in (owner_page.locator("html").text_content() or "")
+    expect(owner_page.get_by_role("link", name="Manage bot Build watcher")).to_be_focused()
+
+
+def test_the_keyboard_alone_manages_a_bot(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+    owner_page.goto(f"{server.site}/settings/bots/")
+    owner_page.get_by_role("link", name="Manage bot Issue tracker").focus()
+    owner_page.keyboard.press("Enter")
+    expect(owner_page.locator(KEY)).to_be_visible()
+    old = owner_page.locator(KEY).text_content()
+    for _ in range(20):
+        owner_page.keyboard.press("Tab")
+        if owner_page.evaluate("document.activeElement.getAttribute('aria-label')") == "Generate new API key":
+            break
+    owner_page.keyboard.press("Enter")
+    question = owner_page.get_by_role("dialog", name="Generate a new API key?")
+    expect(question.get_by_role("link", name="Cancel")).to_be_focused()
+    owner_page.keyboard.press("Tab")
+    owner_page.keyboard.press("Enter")
+    expect(owner_page.locator(KEY)).not_to_have_text(old or "")
+    owner_page.keyboard.press("Escape")
+    expect(owner_page.get_by_role("dialog")).to_have_count(0)
+    expect(owner_page.get_by_role("link", name="Manage bot Issue tracker")).to_be_focused()
+
+
+def test_a_tooltip_names_an_icon_for_the_keyboard_too(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    owner_page.goto(f"{server.site}/settings/bots/")
+    owner_page.get_by_role("link", name="Add a new bot").focus()
+    owner_page.get_by_role("link", name="Manage bot Issue tracker").focus()
+    expect(owner_page.locator(".tooltip")).to_have_text("Manage bot")
+    owner_page.keyboard.press("Escape")
+    expect(owner_page.locator(".tooltip")).to_have_count(0)
+
+
+def test_a_member_manages_their_own_bots_and_nobody_elses(
+    browser: Browser, server: RunningServer, organization: Organization
+) -> None:
+    with chromium.profile(browser) as profile:
+        page = profile.new_page()
+        sign_in(page, server, MEMBER, PASSWORD.reveal())
+        page.goto(f"{server.site}/settings/bots/")
+        expect(page.get_by_role("row", name="Telescope control")).to_be_visible()
+        answer = page.goto(f"{server.site}/settings/bots/{organization.bot.id}/")
+        assert answer is not None
+        assert answer.status == 403
+        expect(page.get_by_text("Insufficient permission")).to_be_visible()
+
+
+def test_a_very_long_name_breaks_no_row(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+    owner_page.set_viewport_size({"width": 360, "height": 740})
+    owner_page.goto(f"{server.site}/settings/bots/")
+    expect(owner_page.get_by_text(LONG_NAME[::-1].title())).to_be_visible()
+    assert owner_page.evaluate("document.documentElement.scrollWidth") <= 360
