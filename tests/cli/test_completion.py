@@ -33,6 +33,16 @@ def test_commands_below_a_command_are_completed(keybearer: CommandLine) -> None:
     assert set(completions(keybearer, "keybearer bot ")) >= {"list", "zuliprc"}
 
 
+def test_profiles_are_completed(keybearer: CommandLine) -> None:
+    directory = keybearer.home / ".config" / "zulip"
+    directory.mkdir(parents=True)
+    for name in ("work", "home"):
+        (directory / f"{name}.zuliprc").write_text("")
+
+    assert completions(keybearer, "keybearer whoami --profile ") == ["home", "work"]
+    assert completions(keybearer, "keybearer whoami --profile w") == ["work"]
+
+
 def test_bash_completes_with_the_code_that_is_printed(keybearer: CommandLine) -> None:
     script = (
         f'eval "$({SCRIPT} completion bash)"; COMP_WORDS=(keybearer who); COMP_CWORD=1; '

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 import keybearer as library
 from tests.cli.commands import CommandLine
@@ -196,6 +199,60 @@ def test_json_says_where_the_file_is(town: Town, person: Person, home: CommandLi
         "site": town.site,
         "realm_name": "Example",
     }
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[tuple[ScriptedServer, str]]:
+    """A server whose certificate is from an authority that nobody knows, and the path of that authority's own."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(path)
+    server = ScriptedServer(context)
+    server.otherwise = lambda seen: (
+        success(**SETTINGS)
+        if seen.path.endswith("server_settings")
+        else success(api_key=KEY, email="a@example.com", user_id=1, full_name="A")
+    )
+    yield server, str(path)
+    server.close()
+
+
+def test_an_unknown_issuer_is_told_before_a_password_is_sent(
+    private: tuple[ScriptedServer, str], home: CommandLine
+) -> None:
+    server, _ = private
+
+    done = home("login", server.site, "--email", "a@example.com", "--password-stdin", stdin="secret")
+
+    assert done.code == 1
+    assert "an issuer that is not trusted" in done.complaint
+    assert server.seen == []
+
+
+def test_the_bundle_that_was_given_goes_into_the_file_and_is_used_from_there(
+    private: tuple[ScriptedServer, str], home: CommandLine
+) -> None:
+    server, bundle = private
+    login = ["login", server.site, "--email", "a@example.com", "--password-stdin"]
+
+    first = home(*login, "--cert-bundle", bundle, stdin="secret")
+    again = home(*login, stdin="secret")
+
+    assert (first.code, again.code) == (0, 0), first.err + again.err
+    assert library.read_zuliprc(home.home / ".zuliprc").tls.cert_bundle == bundle
+    assert home("whoami").code == 0
+
+
+def test_a_bundle_out_of_a_variable_stays_there(private: tuple[ScriptedServer, str], home: CommandLine) -> None:
+    server, bundle = private
+
+    done = home(
+        "login", server.site, "--email", "a@example.com", "--password-stdin", stdin="secret", ZULIP_CERT_BUNDLE=bundle
+    )
+
+    assert done.code == 0, done.err
+    assert library.read_zuliprc(home.home / ".zuliprc").tls.cert_bundle is None
 
 
 def test_a_deactivated_organization_is_told(home: CommandLine, scripted: ScriptedServer) -> None:
