@@ -67,16 +67,10 @@ class Document:
 
         Raises ResolutionError of kind `encoding`; all other faults are told in `faults`.
         """
-        if isinstance(data, bytes):
-            text = _decoded(data)
-            if text is None:
-                raise ResolutionError(
-                    "encoding", "The file is not UTF-8", place=path, hint="Save it as UTF-8 in your editor"
-                )
-            data = text
-        elif not is_encodable(data):
-            raise ResolutionError("encoding", "The text cannot be UTF-8", place=path, hint="Write it anew")
-        return cls(data, path)
+        text = _decoded(data) if isinstance(data, bytes) else data
+        if text is None or not is_encodable(text):
+            raise ResolutionError("encoding", "This is not UTF-8", place=path, hint="Save it as UTF-8 in your editor")
+        return cls(text, path)
 
     @classmethod
     def parse(cls, data: bytes | str, path: str = "") -> Document:
