@@ -176,12 +176,12 @@ def _about_unknown_variables(sources: Sources) -> Iterator[ResolutionWarning]:
     """Only those that look like one of ours: other programs have variables of their own."""
     names = sorted(sources.environment.names("ZULIP"))
     for name in names:
-        meant = _meant_variable(name)
+        meant = meant_variable(name)
         if meant and meant not in names:
             yield ResolutionWarning("unknown_setting", f"This variable is not known; did you mean {meant}?", name)
 
 
-def _meant_variable(name: str) -> str:
+def meant_variable(name: str) -> str:
     """The variable that `name` was likely meant to be, empty for those that are known or like none of them."""
     if name not in _VARIABLES:
         close = get_close_matches(name, _VARIABLES, n=1, cutoff=0.88)
