@@ -20,7 +20,7 @@ RULES: Mapping[str, str] = _DATA["rules"]
 
 @dataclass(frozen=True)
 class Case:
-    """A case of resolving. `source` is who demands it: `seed` is Zulip's document, `both` it and the bindings."""
+    """A case of resolving. `source` is who demands it: `both` are Zulip's document and its bindings."""
 
     id: str
     source: str
