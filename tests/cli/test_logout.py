@@ -49,12 +49,9 @@ def test_a_person_is_asked(person: Person, answer: str, goes: bool) -> None:
     assert done.code == (0 if goes else 1)
 
 
-def test_without_a_terminal_it_takes_a_yes(person: Person) -> None:
-    done = person.run("logout")
-
-    assert done.code == 1
-    assert "--yes" in done.complaint
-    assert person.zuliprc.exists()
+def test_without_a_terminal_nobody_is_asked(person: Person) -> None:
+    assert person.run.process("logout").code == 0
+    assert not person.zuliprc.exists()
 
 
 def test_what_other_programs_have_in_the_file_stays(person: Person) -> None:

@@ -9,7 +9,7 @@ import click
 
 from keybearer.cli.connection import waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import confirmed, note, print_json
+from keybearer.cli.output import agreed, note, print_json
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, RegenerationRefused
 from keybearer.store.atomic import exclusive
@@ -38,7 +38,7 @@ def logout(given: GivenCredentials, *, regenerate: bool, yes: bool) -> None:
     entry = file.document.get(EMAIL.name)
     whose = f" of {entry.text.reveal()}" if entry else ""
     what = "ends its key everywhere and removes" if regenerate else "removes"
-    if not yes and not confirmed(f"This {what} {location.path}, the zuliprc{whose}. Go on?", otherwise="--yes"):
+    if not agreed(f"This {what} {location.path}, the zuliprc{whose}. Go on?", yes=yes):
         raise FileError(f"{location.path} was left as it is", hint="Nothing was changed")
     if regenerate:
         _end_key(location)
