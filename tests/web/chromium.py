@@ -34,10 +34,10 @@ def profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """A browser profile of its own, which may use the clipboard; closed when the block ends."""
     context = browser.new_context(
         locale="en-GB",
-        timezone_id="Europe/Prague",
         reduced_motion="reduce",
         permissions=["clipboard-read", "clipboard-write"],
-        **{"viewport": {"width": 1280, "height": 860}, **options},
+        viewport={"width": 1280, "height": 860},
+        **{"timezone_id": "Europe/Prague", **options},
     )
     context.set_default_timeout(ANSWERS_WITHIN)
     try:

@@ -1,0 +1,134 @@
+"""Passwords: changed, and chosen anew by a link that comes by mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.server_process import RunningServer
+from tests.web import chromium
+from tests.web.looks import show
+from tests.web.organization import ADMINISTRATOR, GUEST, MEMBER, PASSWORD, Organization
+from tests.web.outbox import link_in_mail_to
+from tests.web.visitor import sign_in
+
+NEW = "eleven herons over the weir"
+
+
+@pytest.fixture(params=["with scripts", "without scripts"])
+def anybody(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A tab of either kind in which nobody is signed in."""
+    with chromium.profile(browser, java_script_enabled=request.param == "with scripts") as profile:
+        yield profile.new_page()
+
+
+def change_password(page: Page, server: RunningServer, old: str, new: str, *, again: str | None = None) -> None:
+    page.goto(f"{server.site}/settings/account/")
+    page.get_by_role("link", name="Change your password").click()
+    page.get_by_label("Current password", exact=True).fill(old)
+    page.get_by_label("New password", exact=True).fill(new)
+    page.get_by_label("New password again", exact=True).fill(again or new)
+
+
+def test_a_changed_password_signs_out_the_others_and_keeps_the_key(
+    anybody: Page, browser: Browser, server: RunningServer, organization: Organization
+) -> None:
+    sign_in(anybody, server, MEMBER, PASSWORD.reveal())
+    key = server.api_key_of(MEMBER)
+    with chromium.profile(browser) as other:
+        elsewhere = other.new_page()
+        sign_in(elsewhere, server, MEMBER, PASSWORD.reveal())
+        change_password(anybody, server, PASSWORD.reveal(), NEW)
+        anybody.get_by_role("button", name="Change password").click()
+        expect(anybody.get_by_text("Your password was changed.").first).to_be_visible()
+        elsewhere.reload()
+        assert elsewhere.url.startswith(f"{server.site}/login/")
+    assert server.api_key_of(MEMBER) == key
+    change_password(anybody, server, NEW, PASSWORD.reveal())
+    anybody.get_by_role("button", name="Change password").click()
+    expect(anybody.get_by_text("Your password was changed.").first).to_be_visible()
+
+
+def test_a_new_key_comes_with_the_new_password_where_that_is_wished(
+    anybody: Page, server: RunningServer, organization: Organization
+) -> None:
+    sign_in(anybody, server, ADMINISTRATOR, PASSWORD.reveal())
+    key = server.api_key_of(ADMINISTRATOR)
+    change_password(anybody, server, PASSWORD.reveal(), PASSWORD.reveal())
+    anybody.get_by_label("Generate a new API key, too").check()
+    anybody.get_by_role("button", name="Change password").click()
+    expect(anybody.get_by_text("Your password and your API key were changed.").first).to_be_visible()
+    assert server.api_key_of(ADMINISTRATOR) != key
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("not the password", NEW, NEW), "Wrong password!"),
+        ((PASSWORD.reveal(), "password", "password"), "New password is too weak!"),
+        ((PASSWORD.reveal(), NEW, f"{NEW}!"), "The two passwords are not the same."),
+    ],
+)
+def test_a_refused_change_says_why(
+    anybody: Page, server: RunningServer, organization: Organization, typed: tuple[str, str, str], words: str
+) -> None:
+    sign_in(anybody, server, MEMBER, PASSWORD.reveal())
+    change_password(anybody, server, typed[0], typed[1], again=typed[2])
+    anybody.get_by_role("button", name="Change password").click()
+    expect(anybody.get_by_role("alert")).to_contain_text(words)
+
+
+def request_link(page: Page, server: RunningServer, email: str) -> None:
+    page.goto(f"{server.site}/login/")
+    page.get_by_role("link", name="Forgot your password?").click()
+    page.get_by_label("Email").fill(email)
+    page.get_by_role("button", name="Send reset link").click()
+
+
+def test_an_unknown_address_is_answered_like_a_known_one(
+    anybody: Page, server: RunningServer, organization: Organization
+) -> None:
+    for email in ("nobody@example.com", ADMINISTRATOR):
+        request_link(anybody, server, email)
+        assert anybody.url == f"{server.site}/accounts/password/reset/done/"
+
+
+def test_a_reset_sets_the_password_and_signs_nobody_in(
+    page: Page, server: RunningServer, organization: Organization
+) -> None:
+    request_link(page, server, GUEST)
+    link = link_in_mail_to(server, GUEST, "/accounts/password/reset/")
+    page.goto(link)
+    assert show(page, "password-reset-form") == []
+    page.get_by_label("New password", exact=True).fill(NEW)
+    page.get_by_label("New password again", exact=True).fill(f"{NEW}!")
+    page.get_by_role("button", name="Set new password").click()
+    expect(page.get_by_role("alert")).to_contain_text("The two passwords are not the same.")
+    assert show(page, "password-reset-refused") == []
+
+    page.get_by_label("New password", exact=True).fill(NEW)
+    page.get_by_label("New password again", exact=True).fill(NEW)
+    page.get_by_role("button", name="Set new password").click()
+    expect(page.get_by_role("heading", name="Your new password is set")).to_be_visible()
+    page.goto(f"{server.site}/settings/account/")
+    assert page.url.startswith(f"{server.site}/login/")
+    sign_in(page, server, GUEST, NEW)
+
+    page.goto(link)
+    expect(page.get_by_role("heading", name="This link is not valid any more")).to_be_visible()
+
+
+def test_too_many_requests_are_told_to_wait(page: Page, server: RunningServer) -> None:
+    for _ in range(3):
+        request_link(page, server, "somebody@example.com")
+    expect(page.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
+
+
+def test_a_forged_host_does_not_reach_the_mail(server: RunningServer, organization: Organization) -> None:
+    with httpx2.Client(base_url=server.site, headers={"Host": "evil.example"}) as client:
+        answer = client.get("/accounts/password/reset/")
+    assert answer.status_code == 404
+    assert "evil.example" not in answer.text

@@ -1,0 +1,140 @@
+"""Signing in and out, and where one is signed in."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
+from tests.web import chromium
+from tests.web.organization import FORMER, PASSWORD, Organization
+from tests.web.visitor import sign_in
+
+
+def try_to_sign_in(page: Page, server: RunningServer, email: str, password: str) -> None:
+    page.goto(f"{server.site}/login/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password", exact=True).fill(password)
+    with page.expect_response(f"{server.site}/login/") as answered:
+        page.get_by_role("button", name="Sign in").click()
+    assert answered.value.status == 200
+
+
+@pytest.mark.parametrize("email", [OWNER_EMAIL, "nobody@example.com", "builds-bot@keybearer.localhost"])
+def test_wrong_password_unknown_address_and_bot_are_answered_alike(
+    page: Page, server: RunningServer, organization: Organization, email: str
+) -> None:
+    try_to_sign_in(page, server, email, "not the password")
+    expect(page.get_by_role("alert")).to_have_text("Incorrect email or password.")
+    assert page.get_by_label("Email").input_value() == email
+
+
+def test_a_deactivated_account_is_told_only_to_who_knows_the_password(
+    page: Page, server: RunningServer, organization: Organization
+) -> None:
+    try_to_sign_in(page, server, FORMER, "not the password")
+    expect(page.get_by_role("alert")).to_have_text("Incorrect email or password.")
+    try_to_sign_in(page, server, FORMER, PASSWORD.reveal())
+    expect(page.get_by_role("alert")).to_contain_text(f"Your account {FORMER} has been deactivated.")
+
+
+def test_too_many_attempts_are_told_how_long_to_wait(page: Page, server: RunningServer) -> None:
+    for _ in range(6):
+        try_to_sign_in(page, server, "somebody@example.com", "not the password")
+    expect(page.get_by_role("alert")).to_have_text("Too many attempts. Try again in 30 minutes.")
+
+
+def test_a_page_that_needs_sign_in_is_shown_after_it(page: Page, server: RunningServer) -> None:
+    page.goto(f"{server.site}/settings/bots/?status=deactivated")
+    assert page.url == f"{server.site}/login/?next=/settings/bots/%3Fstatus%3Ddeactivated"
+    page.get_by_label("Email").fill(OWNER_EMAIL)
+    page.get_by_label("Password", exact=True).fill(OWNER_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{server.site}/settings/bots/?status=deactivated")
+
+
+def test_signing_out_ends_the_session_on_the_server(page: Page, server: RunningServer) -> None:
+    sign_in(page, server)
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{server.site}/login/")
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    answer = httpx2.get(f"{server.site}/settings/account/", cookies=cookies)
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith("/login/")
+
+
+def test_a_sign_in_ends_the_session_that_the_browser_had_before(page: Page, server: RunningServer) -> None:
+    sign_in(page, server)
+    before = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}["sessionid"]
+    token = page.locator("[name=csrfmiddlewaretoken]").first.get_attribute("value") or ""
+    form = {"username": OWNER_EMAIL, "password": OWNER_PASSWORD, "csrfmiddlewaretoken": token}
+    with httpx2.Client(base_url=server.site, cookies={"sessionid": before}) as client:
+        answer = client.post("/login/", data=form)
+    assert answer.status_code == 302
+    assert answer.cookies["sessionid"] != before
+    after = httpx2.get(f"{server.site}/settings/account/", cookies={"sessionid": before})
+    assert after.headers["location"].startswith("/login/")
+
+
+def test_another_browser_is_signed_out_with_one_click(tab: Page, browser: Browser, server: RunningServer) -> None:
+    with chromium.profile(browser, user_agent="Mozilla/5.0 (iPhone) Version/18.0 Mobile/15E148 Safari/604.1") as other:
+        elsewhere = other.new_page()
+        sign_in(elsewhere, server)
+        tab.goto(f"{server.site}/settings/sessions/")
+        tab.get_by_role("button", name="Sign out Safari 18 on iPhone").first.click()
+        expect(tab.get_by_text("That browser was signed out.").first).to_be_visible()
+        elsewhere.goto(f"{server.site}/settings/account/")
+        assert elsewhere.url.startswith(f"{server.site}/login/")
+
+
+def test_all_other_browsers_are_signed_out_and_this_one_stays(
+    browser: Browser, page: Page, server: RunningServer
+) -> None:
+    with chromium.profile(browser) as other:
+        elsewhere = other.new_page()
+        sign_in(elsewhere, server)
+        sign_in(page, server)
+        page.goto(f"{server.site}/settings/sessions/")
+        page.get_by_role("button", name="Sign out all others").click()
+        expect(page.get_by_text("Every other browser was signed out.").first).to_be_visible()
+        expect(page.get_by_text("this browser")).to_be_visible()
+        expect(page.get_by_role("button", name="Sign out all others")).to_have_count(0)
+        elsewhere.goto(f"{server.site}/settings/account/")
+        assert elsewhere.url.startswith(f"{server.site}/login/")
+
+
+def test_signing_this_browser_out_of_the_list_leads_to_the_sign_in_page(page: Page, server: RunningServer) -> None:
+    sign_in(page, server)
+    page.goto(f"{server.site}/settings/sessions/")
+    page.get_by_role("button", name="this browser").click()
+    page.wait_for_url(f"{server.site}/login/")
+
+
+def test_one_mobile_device_is_signed_out(page: Page, server: RunningServer, organization: Organization) -> None:
+    sign_in(page, server)
+    page.goto(f"{server.site}/settings/sessions/")
+    page.get_by_role("button", name="Sign out Android").click()
+    expect(page.get_by_text("That mobile device gets no more notifications.").first).to_be_visible()
+    expect(page.get_by_text("Android", exact=True)).to_have_count(0)
+    expect(page.get_by_text("iPhone or iPad")).to_be_visible()
+
+
+def test_a_session_that_ended_meanwhile_leads_to_sign_in_from_a_dialog(page: Page, server: RunningServer) -> None:
+    sign_in(page, server)
+    page.context.clear_cookies()
+    page.locator("#api_key_button").click()
+    page.wait_for_url(f"{server.site}/login/")
+
+
+def test_times_are_shown_in_the_readers_own_zone(browser: Browser, server: RunningServer) -> None:
+    seen = []
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        with chromium.profile(browser, timezone_id=zone) as profile:
+            page = profile.new_page()
+            sign_in(page, server)
+            moment = page.locator("time").first
+            seen.append((moment.get_attribute("datetime"), moment.text_content()))
+    assert seen[0][0] == seen[1][0]
+    assert seen[0][1] != seen[1][1]
