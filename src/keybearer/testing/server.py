@@ -164,10 +164,13 @@ class Server:
 
 
 @contextmanager
-def running_server(*, organization: str = "Test") -> Iterator[Server]:
-    """A server while the block runs. Its outgoing webhooks may call programs on this machine."""
+def running_server(*, organization: str = "Test", database_url: str = "") -> Iterator[Server]:
+    """A server while the block runs, on an SQLite file of its own or on an empty database at `database_url`.
+
+    Its outgoing webhooks may call programs on this machine.
+    """
     with tempfile.TemporaryDirectory(prefix="keybearer-") as directory:
-        thread = _Thread(Path(directory), organization)
+        thread = _Thread(Path(directory), organization, database_url)
         server = thread.start()
         try:
             yield server
@@ -180,8 +183,9 @@ def running_server(*, organization: str = "Test") -> Iterator[Server]:
 class _Thread:
     """The thread that has the server's event loop."""
 
-    def __init__(self, directory: Path, organization: str) -> None:
+    def __init__(self, directory: Path, organization: str, database_url: str) -> None:
         self._directory = directory
+        self._database_url = database_url
         self._organization = organization
         self._started: Future[tuple[Server, Account]] = Future()
         self._stop: Callable[[], object] = lambda: None
@@ -213,11 +217,12 @@ class _Thread:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
-        self._stop = lambda: loop.call_soon_threadsafe(stopping.set)
+        self._stop = lambda: loop.is_closed() or loop.call_soon_threadsafe(stopping.set)
         port = _free_port()
         site = f"http://{HOST}:{port}"
         settings = Settings(
             self._directory,
+            database_url=self._database_url,
             port=port,
             development=True,
             webhook_networks=(ipaddress.ip_network("127.0.0.0/8"),),

@@ -1,0 +1,34 @@
+"""A server for each file of tests, on SQLite and on PostgreSQL, with three people and a bot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from keybearer.testing import Participant, Server, running_server
+from tests.databases import DIALECTS, PostgreSQLServer
+
+
+@dataclass(frozen=True)
+class Play:
+    """A server with its cast: an owner, two members, and a generic bot of the first."""
+
+    server: Server
+    owner: Participant
+    hamlet: Participant
+    cordelia: Participant
+    bot: Participant
+
+
+@pytest.fixture(scope="module", params=DIALECTS)
+def play(request: pytest.FixtureRequest) -> Iterator[Play]:
+    """One server for the tests of a file. Each test uses topics or people of its own."""
+    url = ""
+    if request.param == "postgresql":
+        postgresql: PostgreSQLServer = request.getfixturevalue("postgresql_server")
+        url = postgresql.url(postgresql.create_database("template0"))
+    with running_server(database_url=url) as server:
+        hamlet, cordelia = server.add_person("Hamlet Prince"), server.add_person("Cordelia Lear")
+        yield Play(server, server.owner, hamlet, cordelia, server.add_bot("Yorick", owner=hamlet))
