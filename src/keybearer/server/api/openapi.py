@@ -39,6 +39,7 @@ _FAILURES: dict[str, tuple[str, str, Schema]] = {
     "401": ("Who is asking is not known, or not welcome.", "application/json", _ERROR),
     "403": ("The form's token is missing or wrong.", "application/json", _ERROR),
     "404": ("No organization lives at this host.", "application/json", _ERROR),
+    "page": ("Nothing can be at such a path.", "text/html; charset=utf-8", STRING),
     "405": ("There is no such method here.", "text/html; charset=utf-8", STRING),
     "413": ("The request is too large.", "application/json", _ERROR),
     "429": ("Too often; `retry-after` seconds from now it may be tried again.", "application/json", _LIMITED),
@@ -46,8 +47,8 @@ _FAILURES: dict[str, tuple[str, str, Schema]] = {
 _COMPONENTS = {
     "schemas": {"Error": _ERROR, "TooManyAttempts": _LIMITED, "MethodNotAllowed": _NOT_ALLOWED},
     "responses": {
-        status: {"description": why, "content": {kind: {"schema": schema}}}
-        for status, (why, kind, schema) in _FAILURES.items()
+        name: {"description": why, "content": {kind: {"schema": schema}}}
+        for name, (why, kind, schema) in _FAILURES.items()
     },
     "securitySchemes": {
         "key": {"type": "http", "scheme": "basic", "description": "The account's email address and its API key."},
@@ -157,5 +158,7 @@ def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
             optional=optional,
         )
         responses["200"]["content"]["application/json"]["schema"] = schema
+    if "{" in each.pattern:
+        responses["404"] = {"$ref": "#/components/responses/page"}
     responses |= {status: {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
     return responses

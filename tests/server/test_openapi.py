@@ -1,0 +1,133 @@
+"""The OpenAPI document: valid, complete, and true of a running server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from keybearer.secret import Secret
+from keybearer.server.api import openapi, routes
+from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.permissions import PERMISSIONS, Way
+from keybearer.server.middleware import csrf
+from keybearer.server.services import sessions
+from keybearer.server.services.context import Context
+from tests.in_process import InProcessServer
+from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer, running_server
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = {
+    "/api/": {GenerationMode.POSITIVE: 4, GenerationMode.NEGATIVE: 3},
+    "/json": {GenerationMode.POSITIVE: 1},
+}
+"""Questions for each operation, such as keep to the document and such as do not. The handlers of both are the same."""
+
+DOCUMENT = openapi.document(routes.endpoints(for_development=False))
+OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+def test_the_document_is_valid() -> None:
+    document = openapi.document(routes.endpoints(for_development=True))
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_endpoint_is_in_it_for_each_way_of_calling_it() -> None:
+    document = openapi.document(routes.endpoints(for_development=True))
+    described = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    expected = set()
+    for name, rule in PERMISSIONS.items():
+        method, path = name.lower().partition(" ")[0], name.partition(" ")[2].removeprefix("json/")
+        if rule.ways & (Way.KEY | Way.NOBODY):
+            expected.add((f"/api/v1/{path}", method))
+        if rule.ways & Way.SESSION:
+            expected.add((f"/json/{path}", method))
+    assert described == expected
+
+
+async def test_it_is_served_without_authentication(server: InProcessServer) -> None:
+    response = await server.client().get("/api/v1/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["openapi"].startswith("3.1")
+    assert "/api/v1/users/me" in response.json()["paths"]
+    assert "/api/v1/dev_fetch_api_key" not in response.json()["paths"]
+
+
+@dataclass
+class Owner:
+    """The running server's owner, who asks: by key, or in a browser."""
+
+    server: RunningServer
+    api_key: str
+    session: str
+
+    def credentials(self, path: str) -> dict[str, Any]:
+        """What a call of that path carries."""
+        if path.startswith("/api/"):
+            return {"auth": (OWNER_EMAIL, self.api_key)}
+        token = csrf.token_of_session(self.session)
+        return {"headers": {"Cookie": f"sessionid={self.session}", "X-CSRFToken": token}}
+
+
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
+    """A server process that limits nothing, so that each question gets the answer that is its own."""
+    environ = {"KEYBEARER_API_LIMIT": "1000000/minute", "KEYBEARER_FAILURE_LIMIT": "1000000/minute"}
+    with running_server(tmp_path_factory.mktemp("openapi") / "data", environ=environ) as server:
+
+        async def sign_in(context: Context) -> str:
+            signed_in = await sessions.sign_in(context, OWNER_EMAIL, Secret(OWNER_PASSWORD), Origin())
+            return signed_in.token.reveal()
+
+        yield Owner(server, server.api_key_of(OWNER_EMAIL), server.on_data(sign_in))
+        assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_a_running_server_gives_no_undocumented_answer_and_breaks_nowhere(owner: Owner, path: str, method: str) -> None:
+    operation = DOCUMENT["paths"][path][method]
+    for mode, examples in EXAMPLES[path[:5]].items():
+        if mode is GenerationMode.NEGATIVE and not (operation["parameters"] or "requestBody" in operation):
+            continue  # what takes nothing cannot be given anything wrong
+
+        @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=SCHEMA[path][method].as_strategy(generation_mode=mode))
+        def ask(case: Any) -> None:
+            answer = case.call(base_url=owner.server.site, **owner.credentials(path))
+            if path.endswith("users/me/api_key/regenerate") and answer.status_code == 200:
+                owner.api_key = answer.json()["api_key"]
+            case.validate_response(answer, checks=CHECKS)
+
+        ask()
+
+
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_a_method_that_is_not_in_the_document_is_answered_with_those_that_are(owner: Owner, path: str) -> None:
+    url = owner.server.site + re.sub(r"\{\w+_id\}", "1", path).replace("{", "").replace("}", "")
+    documented = {method.upper() for method in DOCUMENT["paths"][path]}
+    for method in {"GET", "PUT", "POST", "PATCH", "DELETE", "TRACE", "PROPFIND"} - documented:
+        response = httpx2.request(method, url)
+        assert response.status_code == 405, method
+        assert {name.strip() for name in response.headers["allow"].split(",")} - {"HEAD"} == documented
