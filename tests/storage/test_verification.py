@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from keybearer import api_key
 from keybearer.errors import StorageError
@@ -225,7 +225,7 @@ async def test_more_values_than_one_statement_takes_are_looked_up_all_the_same(
     database: Database, ring: SecretRing
 ) -> None:
     holders = await add_holders(database, ring, 2)
-    lookup = database.lookup([api_keys_table.c.id], api_keys_table, api_keys_table.c.digest)
+    lookup = database.lookup(select(api_keys_table.c.id), api_keys_table.c.digest)
     values = [ring.digest(holder.key).value for holder in holders]
     rows = await lookup.fetch([values[0], *[b"none"] * 3000, values[1]])
     assert sorted(row[0] for row in rows) == [holder.key_id for holder in holders]
@@ -285,5 +285,5 @@ async def test_a_fault_of_the_program_refuses_and_leaves_nobody_waiting(database
     holder = await add_holder(database, ring)
     async with database.write() as connection:
         await connection.execute(update(accounts_table).values(role=12345))
-    with pytest.raises(StorageError, match="could not be looked up"):
+    with pytest.raises(StorageError, match="makes no sense"):
         await KeyVerifier(database, ring).verify(holder.key)

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keybearer.errors import StorageError
 
 
 class Lookup(Protocol):
-    """One prepared question, asked of the driver directly: rows by a list of binary values.
+    """One prepared question, asked of the driver directly: rows by a list of values.
 
     Each call is a query of its own that begins after the call, so it sees everything committed before it.
     """
 
-    async def fetch(self, values: Sequence[bytes]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows for these values. Raises StorageError; the next call tries anew."""
         ...
 
@@ -62,8 +63,8 @@ class Driver(Protocol):
         """Raise StorageError if the migration left rows that break a rule. Called before it is committed."""
         ...
 
-    def lookup(self, columns: Sequence[Any], source: Any, by: Any) -> Lookup:  # noqa: ANN401  SQLAlchemy's own types
-        """The question for `columns` of `source` where the binary column `by` is one of the values."""
+    def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> Lookup:
+        """The question for the rows of `statement` in which the column `by` has one of the values."""
         ...
 
     def explain(self, error: Exception) -> StorageError | None:

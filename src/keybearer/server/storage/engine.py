@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, final
 
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keybearer.errors import KeybearerError, StorageError
@@ -88,9 +89,9 @@ class Database:
                 raise
             raise failure from error
 
-    def lookup(self, columns: Sequence[Any], source: Any, by: Any) -> Lookup:  # noqa: ANN401  SQLAlchemy's own types
+    def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> Lookup:
         """A question put to the driver directly, for the hot path; closed with the database."""
-        lookup = self._driver.lookup(columns, source, by)
+        lookup = self._driver.lookup(statement, by)
         self._lookups.append(lookup)
         return lookup
 

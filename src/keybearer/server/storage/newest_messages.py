@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from typing import final
 
 from sqlalchemy import func, select
 
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.message_tables import copies
+from keybearer.server.storage.shared_query import SharedQuery
 
 
 @final
 class NewestMessages:
-    """Looks up newest messages, those of several accounts at once. A request joins only a query not yet begun."""
+    """Looks up newest messages, those of several accounts at once."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._wanted: set[int] = set()
-        self._next: asyncio.Task[dict[int, int]] | None = None
-        self._turn = asyncio.Lock()
+        statement = select(copies.c.account_id, func.max(copies.c.message_id)).group_by(copies.c.account_id)
+        self._lookup = database.lookup(statement, copies.c.account_id)
+        self._shared = SharedQuery(self._find)
 
     async def find(self, account_id: int) -> int:
-        """The id of the newest message that the account was sent; -1 where there is none."""
-        self._wanted.add(account_id)
-        if self._next is None:
-            self._next = asyncio.create_task(self._ask())
-        return (await asyncio.shield(self._next)).get(account_id, -1)
+        """The id of the newest message that the account was sent; -1 where there is none. Raises StorageError."""
+        return await self._shared.answer(account_id)
 
-    async def _ask(self) -> dict[int, int]:
-        async with self._turn:
-            self._next, wanted, self._wanted = None, self._wanted, set()
-            newest = func.max(copies.c.message_id).label("newest")
-            statement = (
-                select(copies.c.account_id, newest)
-                .where(copies.c.account_id.in_(sorted(wanted)))
-                .group_by(copies.c.account_id)
-            )
-            async with self._database.read() as connection:
-                return {row.account_id: row.newest for row in await connection.execute(statement)}
+    async def _find(self, account_ids: Sequence[int]) -> Sequence[int]:
+        newest: dict[int, int] = {row[0]: row[1] for row in await self._lookup.fetch(account_ids)}
+        return [newest.get(account_id, -1) for account_id in account_ids]

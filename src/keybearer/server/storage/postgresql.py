@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, select, text
+from sqlalchemy import ARRAY, ColumnElement, Select, any_, bindparam, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # noqa: N812  it is a class
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -77,11 +77,10 @@ class PostgreSQLDriver:
     async def check_after_migration(self, connection: AsyncConnection) -> None:
         """PostgreSQL has checked each statement."""
 
-    def lookup(self, columns: Sequence[Any], source: Any, by: Any) -> PostgreSQLLookup:  # noqa: ANN401
-        values = bindparam("values", type_=ARRAY(LargeBinary))
-        statement = select(*columns).select_from(source).where(by == any_(values))
+    def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> PostgreSQLLookup:
+        values = bindparam("values", type_=ARRAY(by.type))
         dialect = AsyncpgDialect()  # type: ignore[no-untyped-call]
-        return PostgreSQLLookup(self, str(statement.compile(dialect=dialect)))
+        return PostgreSQLLookup(self, str(statement.where(by == any_(values)).compile(dialect=dialect)))
 
     def explain(self, error: Exception) -> StorageError | None:
         if isinstance(error, PoolTimeout):
@@ -119,7 +118,7 @@ class PostgreSQLLookup:
         self._connection: Any = None
         self._turn = asyncio.Lock()
 
-    async def fetch(self, values: Sequence[bytes]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         async with self._turn:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._driver.open(command_timeout=LOOKUP_TIMEOUT)

@@ -1,15 +1,14 @@
-"""Verifying API keys, the hottest path of the program: no cache, and one query for the requests that come together."""
+"""Verifying API keys, the hottest path of the program: no cache, but one query for the requests that come together."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, final
 
+from sqlalchemy import select
+
 from keybearer import api_key as api_key_format
-from keybearer.errors import StorageError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, EmailVisibility, Role
 from keybearer.server.domain.api_keys import VerifiedKey
@@ -17,10 +16,8 @@ from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
+from keybearer.server.storage.shared_query import SharedQuery
 from keybearer.server.storage.tables import accounts, api_keys, from_microseconds, realms
-
-LARGEST_BATCH = 512
-"""Requests that one query answers at most; more wait for the next."""
 
 _COLUMNS = (
     api_keys.c.digest,
@@ -55,28 +52,14 @@ _EMAIL_VISIBILITIES = {visibility.value: visibility for visibility in EmailVisib
 _SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).join(realms)
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A request that waits for its answer."""
-
-    key: str
-    answer: asyncio.Future[VerifiedKey | None]
-
-
 @final
 class KeyVerifier:
-    """Finds whose key it is, in the database, at every request anew.
-
-    A request that arrives while a query runs waits for the next one: a query that has begun may not see what was
-    committed before the request. So each answer is as fresh as the database, and the busier the server, the more
-    requests share a query.
-    """
+    """Finds whose key it is, in the database, at every request anew; requests that come together share a query."""
 
     def __init__(self, database: Database, ring: SecretRing) -> None:
         self._ring = ring
-        self._lookup = database.lookup(_COLUMNS, _SOURCE, api_keys.c.digest)
-        self._waiting: list[_Waiting] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._lookup = database.lookup(select(*_COLUMNS).select_from(_SOURCE), api_keys.c.digest)
+        self._shared = SharedQuery(self._find)
 
     async def verify(self, key: Secret | str) -> VerifiedKey | None:
         """What is known of the key, live or revoked; None where it was never issued.
@@ -86,52 +69,21 @@ class KeyVerifier:
         text = key if isinstance(key, str) else key.reveal()
         if not api_key_format.is_ours(text):
             return None
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(text, loop.create_future())
-        self._waiting.append(waiting)
-        if self._asking is None:
-            self._asking = loop.create_task(self._ask_while_somebody_waits())
-        return await waiting.answer
+        return await self._shared.answer(text)
 
-    async def _ask_while_somebody_waits(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
-                await self._ask(batch)
-        finally:
-            self._asking = None
-
-    async def _ask(self, batch: Sequence[_Waiting]) -> None:
-        try:
-            await self._answer(batch)
-        except Exception as error:  # noqa: BLE001  whatever it is, nobody waits for ever and nobody gets in
-            for waiting in batch:
-                _fail(waiting, error)
-        except asyncio.CancelledError:
-            for waiting in batch:
-                waiting.answer.cancel()
-            raise
-
-    async def _answer(self, batch: Sequence[_Waiting]) -> None:
+    async def _find(self, keys: Sequence[str]) -> Sequence[VerifiedKey | None]:
         known = self._ring.ids
-        digests = [self._ring.digests(waiting.key) for waiting in batch]
+        found = await self._look_up(keys)
+        if None in found and (self._ring.refresh() or self._ring.ids != known):
+            # The ring was rotated meanwhile: a key may lie under a digest that the old ring could not know.
+            return await self._look_up(keys)
+        return found
+
+    async def _look_up(self, keys: Sequence[str]) -> Sequence[VerifiedKey | None]:
+        digests = [self._ring.digests(key) for key in keys]
         rows = await self._lookup.fetch([digest for several in digests for digest in several])
-        found = {bytes(row[0]): _verified(row) for row in rows}
-        for waiting, several in zip(batch, digests, strict=True):
-            verified = next((found[digest] for digest in several if digest in found), None)
-            if verified is None and (self._ring.refresh() or self._ring.ids != known):
-                self._waiting.append(waiting)  # the ring was rotated meanwhile: ask again with its new secret
-            elif not waiting.answer.done():
-                waiting.answer.set_result(verified)
-
-
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if waiting.answer.done():
-        return
-    if isinstance(error, StorageError):  # each request raises an error of its own, with its own traceback
-        waiting.answer.set_exception(type(error)(error.message, hint=error.hint))
-    else:
-        waiting.answer.set_exception(StorageError("The key could not be looked up").with_traceback(error.__traceback__))
+        found = {row[0]: _verified(row) for row in rows}
+        return [next((found[digest] for digest in several if digest in found), None) for several in digests]
 
 
 def _verified(row: Sequence[Any]) -> VerifiedKey:
@@ -165,7 +117,7 @@ def _account(row: Sequence[Any]) -> Account:
 
 
 @lru_cache(maxsize=16)
-def _realm(
+def _realm(  # noqa: PLR0917  the columns in their order, as the cache wants them
     realm_id: int,
     name: str,
     site: str,

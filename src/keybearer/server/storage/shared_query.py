@@ -1,0 +1,82 @@
+"""Requests that come together share one query, and each is answered as freshly as by a query of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, final
+
+from keybearer.errors import StorageError
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+LARGEST_BATCH = 256
+"""Questions that one query answers at most; more wait for the next."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[Question, Answer]):
+    question: Question
+    answer: asyncio.Future[Answer]
+
+
+@final
+class SharedQuery(Generic[Question, Answer]):
+    """Collects questions and asks them together.
+
+    A question that comes while a query runs waits for the next one: a query that has begun may not see what was
+    committed before the question came. So each answer is as fresh as the database, and the busier the server, the more
+    questions share a query. Nothing is remembered between queries.
+
+    `ask` is given questions and returns an answer to each, in their order. Where it fails, everybody who waits for it
+    is told so with a StorageError, and the next question asks anew.
+    """
+
+    def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
+        self._ask = ask
+        self._waiting: list[_Waiting[Question, Answer]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def answer(self, question: Question) -> Answer:
+        """The answer, from a query that begins after this call. Raises StorageError."""
+        loop = asyncio.get_running_loop()
+        waiting: _Waiting[Question, Answer] = _Waiting(question, loop.create_future())
+        self._waiting.append(waiting)
+        if self._asking is None:
+            self._asking = loop.create_task(self._ask_while_somebody_waits())
+        return await waiting.answer
+
+    async def _ask_while_somebody_waits(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+                await self._ask_together(batch)
+        finally:
+            self._asking = None
+
+    async def _ask_together(self, batch: Sequence[_Waiting[Question, Answer]]) -> None:
+        try:
+            answers = await self._ask([waiting.question for waiting in batch])
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody waits for ever and nobody gets in
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(_told(error))
+        except asyncio.CancelledError:
+            for waiting in batch:
+                waiting.answer.cancel()
+            raise
+        else:
+            for waiting, answer in zip(batch, answers, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(answer)
+
+
+def _told(error: Exception) -> StorageError:
+    """An error for one of several: each raises its own, with its own traceback."""
+    if isinstance(error, StorageError):
+        return type(error)(error.message, hint=error.hint)
+    told = StorageError("The database gave an answer that makes no sense")
+    told.__cause__ = error
+    return told
