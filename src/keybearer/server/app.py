@@ -88,6 +88,10 @@ class Application:
         if self._hub is not None:
             self._hub.close()
 
+    def count_polls(self, account_id: int) -> int:
+        """How many polls of an account wait here for events."""
+        return 0 if self._hub is None else self._hub.count_polls(account_id)
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:

@@ -58,6 +58,7 @@ class Server:
     _loop: asyncio.AbstractEventLoop = field(repr=False)
     _realm_id: int = field(repr=False)
     _password_hash: str = field(repr=False)
+    _count_polls: Callable[[int], int] = field(repr=False)
     owner: Participant = field(init=False)
     participants: list[Participant] = field(default_factory=list)
 
@@ -115,6 +116,10 @@ class Server:
                 return await events.count_queues(connection, participant.id)
 
         return self.finish(count())
+
+    def count_polls(self, participant: Participant) -> int:
+        """How many polls of somebody wait for events at this moment."""
+        return self._count_polls(participant.id)
 
     def regenerate_api_key(self, participant: Participant) -> None:
         """Replace somebody's key, and give their client and zuliprc the new one."""
@@ -238,9 +243,10 @@ class _Thread:
                 listener = Listener(application, HOST, port, interface=Interfaces.ASGINL, log_enabled=False)
                 listening = asyncio.create_task(listener.serve())
                 await _until_listening(port)
-                self._started.set_result(
-                    (Server(site, self._directory, context, loop, owner.realm_id, password_hash), owner)
+                server = Server(
+                    site, self._directory, context, loop, owner.realm_id, password_hash, application.count_polls
                 )
+                self._started.set_result((server, owner))
                 await stopping.wait()
                 application.end_polls()
                 listener.stop()  # type: ignore[no-untyped-call]

@@ -143,6 +143,10 @@ class EventHub:
         self._closed = True
         self._end_polls(self._waiting)
 
+    def count_polls(self, account_id: int) -> int:
+        """How many polls of an account wait at this moment."""
+        return sum(waiting.queue.account_id == account_id for waiting in list(self._waiting))
+
     def end_polls_of(self, queue_id: str) -> None:
         """End the polls of a queue that is closed."""
         self._end_polls([waiting for waiting in self._waiting if waiting.queue.id == queue_id])
