@@ -80,7 +80,7 @@ async def show_bot(visit: Visit) -> Response:
 
 
 async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Response:
-    """The bot's panel with the key open; for a script, only the part that holds the key."""
+    """The bot's panel with the key open; for a dialog, only the part that holds the key."""
     shown = OpenKey(
         key=issued.api_key.reveal(),
         token=issued.token.reveal() if issued.token else None,
@@ -88,7 +88,7 @@ async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Respons
         is_new=is_new,
     )
     bot = await bots.find_details(visit.context, visit.actor, issued.account.id)
-    if visit.is_fragment:
+    if visit.is_dialog:
         return visit.render("bots/key.html", bot=bot, shown=shown)
     return await show_panel(visit, bot, shown=shown)
 

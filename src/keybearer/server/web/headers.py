@@ -41,7 +41,7 @@ def with_headers(send: Send, scheme: str) -> Send:
                 headers.setdefault(name, value)
             headers.setdefault("cache-control", NO_STORE)
             if headers["cache-control"] == NO_STORE:
-                headers.add_vary_header("Cookie, X-Fragment")
+                headers.add_vary_header("Cookie, X-Asked-For")
             if scheme == "https":
                 headers.setdefault("strict-transport-security", TRANSPORT_SECURITY)
         await send(message)

@@ -130,7 +130,7 @@ def _to_sign_in(visit: Visit, page: Page) -> Response:
     if visit.is_dialog:
         wanted = "/"
     response = visit.redirect(login_path(wanted), status=302)
-    if visit.is_fragment:
+    if visit.is_by_script:
         response.status_code = 401
     return without_session(visit, response) if visit.cookie(SESSION_COOKIE) else response
 

@@ -24,7 +24,7 @@ from keybearer.server.web.rendering import render
 FORM_MAX_LENGTH = 64 * 1024
 FORM_MAX_FIELDS = 200
 NOTICE_COOKIE = "notice"
-FRAGMENT = b"x-fragment"
+ASKED_FOR = b"x-asked-for"
 LOCATION = "X-Location"
 
 # Not "cookies": browsers take that to mean those of the whole registrable domain, our neighbours' too. Ours are deleted
@@ -36,7 +36,7 @@ CLEAR_SITE_DATA = '"cache", "storage"'
 class Visit:
     """The request: `ids` are the numbers and tokens of the path, `query` and `form` its fields, the last one winning.
 
-    A page's script asks for a fragment: the page without its frame, to be shown in a dialog or in place.
+    A page's script says whether it wants a page for a dialog, that is without its frame, or whole.
     """
 
     context: Context
@@ -60,9 +60,9 @@ class Visit:
         return header(self.scope, b"host") or ""
 
     @property
-    def is_fragment(self) -> bool:
-        """Whether a script asks, and wants the page without its frame."""
-        return header(self.scope, FRAGMENT) is not None
+    def is_by_script(self) -> bool:
+        """Whether a script asks, and not the browser itself."""
+        return header(self.scope, ASKED_FOR) is not None
 
     @property
     def actor(self) -> Actor:
@@ -137,19 +137,19 @@ class Visit:
 
     @property
     def _layout(self) -> str:
-        if self.is_fragment:
-            return "layouts/dialog.html" if self.is_dialog else "layouts/middle.html"
+        if self.is_dialog:
+            return "layouts/dialog.html"
         return "layouts/settings.html" if self.caller else "layouts/card.html"
 
     @property
     def is_dialog(self) -> bool:
-        """Whether the fragment is for a dialog, not for the page's own middle."""
-        return header(self.scope, FRAGMENT) == "dialog"
+        """Whether a script asks for what it will show in a dialog."""
+        return header(self.scope, ASKED_FOR) == "dialog"
 
     def redirect(self, path: str, *, notice: Notice | None = None, status: int = 303) -> Response:
         """Lead on to a page of ours. A script is told the path and decides what of the page to renew."""
         response: Response
-        if self.is_fragment:
+        if self.is_by_script:
             response = Response(status_code=204, headers={LOCATION: quote(path, safe="/?&=%")})
         else:
             response = RedirectResponse(path, status)

@@ -1,5 +1,5 @@
 // Copy icons: exactly the text of their target goes to the clipboard, and a tick says so for a second.
-import { announce } from "./fragments.js";
+import { announce } from "./pages.js";
 import { retitle } from "./tooltips.js";
 
 const SHOWN = 1200;

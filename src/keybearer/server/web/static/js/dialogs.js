@@ -1,5 +1,5 @@
 // Links marked data-dialog open in a dialog. What it showed, keys too, is gone from the page when it closes.
-import { ask, counterpart, fill, show } from "./fragments.js";
+import { ask, counterpart, fill, show } from "./pages.js";
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");

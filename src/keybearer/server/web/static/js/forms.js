@@ -1,6 +1,6 @@
 // Forms marked data-inline are sent by script: the answer goes into their dialog, or a part of the page is renewed.
 // Forms marked data-live show their results while one types.
-import { announce, ask, fill, show } from "./fragments.js";
+import { announce, ask, fill, parse, show, take } from "./pages.js";
 import { noteChange, refill } from "./dialogs.js";
 
 const TYPING_PAUSE = 180;
@@ -23,7 +23,7 @@ async function send(form, submitter) {
   const dialog = form.closest("dialog");
   const body = new URLSearchParams(new FormData(form));
   try {
-    await take(await ask(form.action, dialog ? "dialog" : "middle", { method: "POST", body }), form, dialog);
+    await put(await ask(form.action, dialog ? "dialog" : "page", { method: "POST", body }), form, dialog);
   } catch {
     complain(form, "The server did not answer. Please check your connection and try again.");
   } finally {
@@ -32,7 +32,7 @@ async function send(form, submitter) {
   }
 }
 
-async function take(answer, form, dialog) {
+async function put(answer, form, dialog) {
   const target = form.dataset.swap ? document.querySelector(form.dataset.swap) : null;
   if (answer.status < 400 && "changes" in form.dataset) noteChange();
   if (answer.location !== null) {
@@ -40,7 +40,7 @@ async function take(answer, form, dialog) {
     await show(answer.location);
   } else if (answer.status >= 400 || target === null) {
     if (dialog) refill(dialog, answer.html);
-    else fill(document.querySelector("main.content"), answer.html);
+    else take(parse(answer.html));
   } else {
     swap(answer.html, form, dialog, target);
   }
@@ -48,9 +48,7 @@ async function take(answer, form, dialog) {
 
 /** Put the answer where the form says, in the layer below the form's own dialog, which has done its work. */
 function swap(html, form, dialog, target) {
-  const part = document.createElement("template");
-  part.innerHTML = html;
-  const inner = part.content.querySelector(form.dataset.swap);
+  const inner = parse(html).querySelector(form.dataset.swap);
   fill(target, inner ? inner.innerHTML : html);
   if (dialog && !dialog.contains(target)) dialog.close();
   const notice = target.querySelector("[role=status]");
@@ -88,18 +86,17 @@ let latest = 0;
 async function renew(url, focusLabel) {
   latest += 1;
   const mine = latest;
-  const answer = await ask(url, "middle");
+  const answer = await ask(url, "page");
   if (mine !== latest) return;
   if (answer.location !== null || answer.status >= 400) {
     window.location.assign(url);
     return;
   }
-  const part = document.createElement("template");
-  part.innerHTML = answer.html;
-  for (const fresh of part.content.querySelectorAll("[data-region]")) {
+  const page = parse(answer.html);
+  for (const fresh of page.querySelectorAll("[data-region]")) {
     fill(document.querySelector(`[data-region="${fresh.dataset.region}"]`), fresh.innerHTML);
   }
-  for (const hidden of part.content.querySelectorAll("[data-live] input[type=hidden]")) {
+  for (const hidden of page.querySelectorAll("[data-live] input[type=hidden]")) {
     const old = document.querySelector(`[data-live] input[name="${hidden.name}"]`);
     if (old) old.value = hidden.value;
   }

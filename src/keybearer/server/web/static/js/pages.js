@@ -1,12 +1,12 @@
-// Pages and parts of pages from the server: fetched, put in place, announced.
+// Pages from the server, whole or for a dialog: fetched, put in place, announced.
 import { localise } from "./times.js";
 import { prepare } from "./fields.js";
 
-/** Ask for a fragment. `kind` is "dialog", or "middle" for the middle of a page. */
-export async function ask(url, kind, options = {}) {
+/** Ask for a page, for a "dialog" or as a whole "page". `location` is where the answer leads on to, if it does. */
+export async function ask(url, what, options = {}) {
   const response = await fetch(url, {
     ...options,
-    headers: { ...options.headers, "X-Fragment": kind },
+    headers: { ...options.headers, "X-Asked-For": what },
     credentials: "same-origin",
     cache: "no-store",
   });
@@ -18,7 +18,12 @@ export async function ask(url, kind, options = {}) {
   return { status: response.status, location, html: location === null ? await response.text() : "" };
 }
 
-/** Put a fragment into an element and wake it up. */
+/** A page's text as a document; nothing in it runs or loads. */
+export function parse(html) {
+  return new DOMParser().parseFromString(html, "text/html");
+}
+
+/** Put HTML into an element and wake it up. */
 export function fill(element, html) {
   element.innerHTML = html;
   localise(element);
@@ -42,7 +47,7 @@ export function counterpart(element) {
   return href ? `a[href="${CSS.escape(href)}"]` : "main";
 }
 
-/** Show the page at `path`: renew the middle where it is this very page, else go there. */
+/** Show the page at `path`: renew this one where it is the same, else go there. */
 export async function show(path) {
   const wanted = new URL(path, window.location.href);
   const here = document.querySelector("main.content");
@@ -50,14 +55,23 @@ export async function show(path) {
     window.location.assign(path);
     return;
   }
-  const answer = await ask(window.location.href, "middle");
+  const answer = await ask(window.location.href, "page");
   if (answer.location !== null) {
     window.location.assign(answer.location);
     return;
   }
   const focused = here.contains(document.activeElement) ? counterpart(document.activeElement) : null;
-  fill(here, answer.html);
+  take(parse(answer.html));
   if (focused) (here.querySelector(focused) ?? here).focus();
   const notice = here.querySelector(".alert-success");
   if (notice) announce(notice.textContent.trim());
+}
+
+/** Put the parts of a whole page where they are on this one. */
+export function take(page) {
+  for (const part of ["main.content", ".topbar", ".sidebar", ".menu nav"]) {
+    const old = document.querySelector(part);
+    const fresh = page.querySelector(part);
+    if (old && fresh) fill(old, fresh.innerHTML);
+  }
 }

@@ -1,0 +1,218 @@
+"""The organization's pages: users, invitations, policies, and the two logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.server_process import OWNER_EMAIL, RunningServer
+from tests.web import chromium
+from tests.web.looks import show
+from tests.web.organization import GUEST, MEMBER, PASSWORD, Organization
+from tests.web.outbox import link_in_mail_to
+from tests.web.visitor import sign_in
+
+ADMINISTRATORS_PAGES = (
+    "/organization/users/",
+    "/organization/bots/",
+    "/organization/policies/",
+    "/organization/audit/",
+)
+
+
+@pytest.fixture
+def member_page(browser: Browser, server: RunningServer, organization: Organization) -> Iterator[Page]:
+    with chromium.profile(browser) as profile:
+        page = profile.new_page()
+        sign_in(page, server, MEMBER, PASSWORD.reveal())
+        yield page
+
+
+def test_who_is_invited_joins_by_the_link_in_the_mail_once(
+    tab: Page, browser: Browser, server: RunningServer, request: pytest.FixtureRequest
+) -> None:
+    email = f"nela-{len(request.node.name)}@example.com"
+    tab.goto(f"{server.site}/organization/users/")
+    tab.get_by_role("link", name="Invite users").click()
+    tab.get_by_label("Emails").fill(email)
+    tab.get_by_label("Invite as").select_option("Moderator")
+    tab.get_by_role("button", name="Invite", exact=True).click()
+    tab.wait_for_url(f"{server.site}/organization/invitations/")
+    expect(tab.get_by_text("The invitation was sent by mail.").first).to_be_visible()
+    expect(tab.get_by_role("row", name=email).get_by_text("Moderator")).to_be_visible()
+
+    link = link_in_mail_to(server, email, "/join/")
+    with chromium.profile(browser) as profile:
+        page = profile.new_page()
+        page.goto(link)
+        assert page.get_by_label("Email").input_value() == email
+        assert show(page, "join-form") == []
+        page.get_by_label("Your name").fill("Nela")
+        page.get_by_label("Password", exact=True).fill("password")
+        page.get_by_role("button", name="Join").click()
+        expect(page.get_by_role("alert")).to_contain_text("New password is too weak!")
+        page.get_by_label("Password", exact=True).fill("nine lanterns by the river")
+        page.get_by_role("button", name="Join").click()
+        page.wait_for_url(f"{server.site}/settings/account/")
+        expect(page.get_by_text("Moderator", exact=True)).to_be_visible()
+        page.goto(link)
+        expect(page.get_by_role("heading", name="This invitation is not valid any more")).to_be_visible()
+
+
+def test_a_withdrawn_invitation_opens_nothing(
+    tab: Page, server: RunningServer, organization: Organization, request: pytest.FixtureRequest
+) -> None:
+    email = f"quido-{len(request.node.name)}@example.com"
+    tab.goto(f"{server.site}/organization/invitations/add/")
+    tab.get_by_label("Emails").fill(email)
+    tab.get_by_role("button", name="Invite", exact=True).click()
+    link = link_in_mail_to(server, email, "/join/")
+    tab.goto(f"{server.site}/organization/invitations/")
+    tab.get_by_role("button", name=f"Withdraw the invitation of {email}").click()
+    expect(tab.get_by_text("The invitation was withdrawn").first).to_be_visible()
+    answer = tab.goto(link)
+    assert answer is not None
+    assert answer.status == 404
+
+
+def test_an_invitation_that_cannot_be_sent_says_why(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/organization/invitations/")
+    tab.get_by_role("link", name="Invite users").first.click()
+    tab.get_by_label("Emails").fill(MEMBER)
+    tab.get_by_role("button", name="Invite", exact=True).click()
+    expect(tab.get_by_role("alert")).to_contain_text(f"Nobody was invited. {MEMBER}: already has an account.")
+
+
+def test_a_user_gets_another_role_and_name(tab: Page, server: RunningServer, organization: Organization) -> None:
+    tab.goto(f"{server.site}/organization/users/?filter={GUEST}")
+    tab.get_by_title("Manage user").click()
+    tab.get_by_label("Name", exact=True).fill("Greta")
+    tab.get_by_label("Role", exact=True).select_option("Member")
+    tab.get_by_role("button", name="Save changes").click()
+    expect(tab.get_by_text("The user was saved.").first).to_be_visible()
+    tab.goto(f"{server.site}/organization/users/?filter={GUEST}")
+    row = tab.get_by_role("row", name="Greta")
+    expect(row.get_by_text("Member", exact=True)).to_be_visible()
+
+
+def test_a_deactivated_user_is_refused_and_so_are_their_bots_until_reactivated(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    key, bots_email = server.api_key_of(MEMBER), organization.foreign.delivery_email
+    bots_key = server.api_key_of(bots_email)
+    tab.goto(f"{server.site}/organization/users/?filter={MEMBER}")
+    tab.get_by_title("Deactivate user").click()
+    tab.get_by_role("button", name="Deactivate user").click()
+    expect(tab.get_by_text("The user was deactivated").first).to_be_visible()
+    for email, kept in ((MEMBER, key), (bots_email, bots_key)):
+        answer = httpx2.get(f"{server.site}/api/v1/users/me", auth=(email, kept))
+        assert (answer.status_code, answer.json()["msg"]) == (401, "Account is deactivated")
+
+    tab.goto(f"{server.site}/organization/users/?status=deactivated&filter={MEMBER}")
+    tab.get_by_title("Reactivate user").click()
+    expect(tab.get_by_text("The user was reactivated").first).to_be_visible()
+    tab.goto(f"{server.site}/organization/bots/?status=deactivated&filter=telescope")
+    tab.get_by_title("Reactivate bot").click()
+    expect(tab.get_by_text("The bot was reactivated").first).to_be_visible()
+    for email, kept in ((MEMBER, key), (bots_email, bots_key)):
+        answer = httpx2.get(f"{server.site}/api/v1/users/me", auth=(email, kept))
+        assert (answer.status_code, answer.json()["msg"]) == (401, "Invalid API key")
+        assert httpx2.get(f"{server.site}/api/v1/users/me", auth=(email, server.api_key_of(email))).status_code == 200
+
+
+def test_the_only_owner_cannot_leave(tab: Page, server: RunningServer) -> None:
+    tab.goto(f"{server.site}/settings/account/")
+    tab.get_by_role("link", name="Deactivate your account").click()
+    tab.get_by_label("Your password", exact=True).fill("correct horse battery staple")
+    tab.get_by_role("button", name="Deactivate account").click()
+    expect(tab.get_by_role("alert")).to_contain_text("only organization owner")
+
+
+def test_a_policy_decides_who_may_add_bots(
+    owner_page: Page, member_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    def set_policy(value: str) -> None:
+        owner_page.goto(f"{server.site}/organization/policies/")
+        owner_page.get_by_label("Who may create any bot").select_option(value)
+        owner_page.get_by_label("Who may create incoming webhooks").select_option(value)
+        owner_page.get_by_role("button", name="Save policies").click()
+        expect(owner_page.get_by_text("The policies were saved.").first).to_be_visible()
+
+    set_policy("Administrators and owners")
+    member_page.goto(f"{server.site}/settings/bots/")
+    expect(
+        member_page.get_by_role("row", name="Telescope control").or_(member_page.get_by_text("You have no active"))
+    ).to_be_visible()
+    expect(member_page.get_by_role("link", name="Add a new bot")).to_have_count(0)
+    member_page.goto(f"{server.site}/settings/bots/add/")
+    expect(member_page.get_by_text("You may not add bots")).to_be_visible()
+    set_policy("Members and above")
+    member_page.goto(f"{server.site}/settings/bots/")
+    expect(member_page.get_by_role("link", name="Add a new bot").first).to_be_visible()
+
+
+def test_members_see_nothing_of_what_is_the_administrators(member_page: Page, server: RunningServer) -> None:
+    expect(member_page.get_by_role("link", name="Users")).to_have_count(0)
+    for path in ADMINISTRATORS_PAGES:
+        answer = member_page.goto(f"{server.site}{path}")
+        assert answer is not None
+        assert answer.status == 403
+    assert show(member_page, "not-permitted") == []
+
+
+def test_the_audit_log_is_narrowed_down_by_kind_and_by_who(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/organization/audit/")
+    tab.get_by_label("User or bot").fill("telescope")
+    tab.get_by_label("About").select_option("Bots")
+    tab.get_by_label("User or bot").press("Enter")
+    expect(tab.get_by_text("Milan Dvořák added the bot Telescope control.")).to_be_visible()
+    expect(tab.get_by_text("You added the bot Build watcher.")).to_have_count(0)
+
+
+def test_the_security_log_names_who_still_uses_an_old_key(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    old = server.api_key_of(organization.webhook.delivery_email)
+    owner_page.goto(f"{server.site}/settings/bots/{organization.webhook.id}/api-key/regenerate/")
+    owner_page.get_by_role("button", name="Generate new API key").click()
+    expect(owner_page.get_by_text("This is the bot's new API key")).to_be_visible()
+    headers = {"User-Agent": "BuildServer/7.2"}
+    auth = (organization.webhook.delivery_email, old)
+    assert httpx2.get(f"{server.site}/api/v1/users/me", auth=auth, headers=headers).status_code == 401
+
+    def told() -> int:
+        owner_page.goto(f"{server.site}/settings/security-log/?kind=API+keys")
+        words = "The old key of Issue tracker is still being used from 127.0.0.1 by BuildServer 7.2."
+        return owner_page.get_by_text(words).count()
+
+    assert any(told() for _ in range(20))
+
+
+def test_a_privacy_choice_is_kept(tab: Page, server: RunningServer) -> None:
+    tab.goto(f"{server.site}/settings/account/")
+    tab.get_by_label("Who can see your email").select_option("Administrators and owners")
+    tab.get_by_label("Mail me when").uncheck()
+    tab.get_by_role("button", name="Save", exact=True).click()
+    expect(tab.get_by_text("Your privacy settings were saved.").first).to_be_visible()
+    tab.reload()
+    expect(tab.get_by_label("Mail me when")).not_to_be_checked()
+    assert OWNER_EMAIL in (tab.locator("main").text_content() or "")
+
+
+def test_a_new_name_is_shown_everywhere(tab: Page, server: RunningServer) -> None:
+    tab.goto(f"{server.site}/settings/account/")
+    tab.get_by_role("link", name="Change your name").click()
+    tab.get_by_label("Name", exact=True).fill("X")
+    tab.get_by_role("button", name="Save", exact=True).last.click()
+    tab.get_by_label("Name", exact=True).fill("Olivia Q. Owner")
+    tab.get_by_role("button", name="Save", exact=True).last.click()
+    expect(tab.get_by_text("Your name was changed.").first).to_be_visible()
+    expect(tab.locator("main").get_by_text("Olivia Q. Owner")).to_be_visible()
+    expect(tab.get_by_role("banner").get_by_text("Olivia Q. Owner")).to_be_visible()
