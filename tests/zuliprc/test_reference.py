@@ -32,7 +32,7 @@ def settings_table() -> str:
     rows = [
         (
             code(*field.file_keys),
-            code(field.variable),
+            code(field.variable, *field.fallbacks),
             code(*field.options),
             code(field.argument),
             "yes" if field.required else "",

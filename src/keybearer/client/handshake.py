@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import ssl
 from urllib.parse import urlsplit
@@ -32,8 +31,6 @@ _CERTIFICATE_ALERTS = frozenset(
     }
 )
 """What a server says of a client certificate. Before TLS 1.3, HANDSHAKE_FAILURE is also how it demands one."""
-
-AMBIENT_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def explain(error: ssl.SSLError, *, site: str, has_client_certificate: bool) -> TLSFailed:
@@ -82,19 +79,13 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
         return TLSFailed(
             f"The certificate of {site} is from an issuer that is not trusted here ({said})",
             reason="unknown_issuer",
-            hint=f"Set cert_bundle to the issuer's certificate or the server's own{_ambient()}",
+            hint="Set cert_bundle to the issuer's certificate or the server's own",
         )
     return TLSFailed(
         f"The certificate of {site} is not acceptable: {said}",
         reason="other",
         hint="Its operator has to mend that; if you trust it all the same, set cert_bundle to it or to its issuer's",
     )
-
-
-def _ambient() -> str:
-    """Who has set one of the variables of other programs wonders why it does nothing here."""
-    found = [name for name in AMBIENT_BUNDLES if os.environ.get(name)]
-    return f"; Keybearer does not read {' and '.join(found)}" if found else ""
 
 
 def probe(

@@ -1,8 +1,7 @@
 """The TLS context that the credentials ask for. Every fault of a certificate file is told by its path and reason.
 
-What is set explicitly is all that counts: neither REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE nor SSL_CERT_FILE outranks a
-bundle or `insecure`. Where nothing is set, it is Python's own trust, which OpenSSL lets SSL_CERT_FILE and
-SSL_CERT_DIR move, and certifi's where that is empty.
+What the options say is all that counts: no variable outranks a bundle or `insecure`. Where they say nothing, it is
+Python's own trust, which OpenSSL lets SSL_CERT_FILE and SSL_CERT_DIR move, and certifi's where that is empty.
 """
 
 from __future__ import annotations

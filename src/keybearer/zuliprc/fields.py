@@ -25,7 +25,8 @@ class Field(Generic[T]):
     for it in a file, None for what these credentials do not have.
     `variable` is the environment variable, `argument` the argument of `resolve()`, `options` those of the command
     line, each empty where there is none. `metavar` stands for the value in `--help`, empty for a switch.
-    `mistaken` are variables of other programs, or slips, that people set in the belief to set this one.
+    `mistaken` are variables of other programs, or slips, that people set in the belief to set this one;
+    `fallbacks` are variables of other programs that are followed where nothing of ours sets it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Field(Generic[T]):
     required: bool = False
     secret: bool = False
     mistaken: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def file_keys(self) -> tuple[str, ...]:
@@ -116,6 +118,7 @@ CLIENT_BUNDLE = Field(
     options=("--cert-bundle",),
     metavar="PATH",
     mistaken=("ZULIP_CLIENT_BUNDLE", "ZULIP_CA_BUNDLE"),
+    fallbacks=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
 INSECURE = Field(
     name="insecure",

@@ -185,6 +185,10 @@ class Settings:
 
     def take_tls(self) -> TLSOptions:
         insecure, bundle = self.take(INSECURE) or False, self.take(CLIENT_BUNDLE)
+        fallback = self._sources.environment.find_fallback(CLIENT_BUNDLE)
+        if bundle is None and fallback is not None and not insecure:
+            self.origins[CLIENT_BUNDLE.name] = fallback.origin
+            bundle = self._parse(CLIENT_BUNDLE, fallback)
         client_cert, client_cert_key = self.take(CLIENT_CERT), self.take(CLIENT_CERT_KEY)
         if client_cert_key is not None and client_cert is None:
             raise key_without_cert(str(self.origins[CLIENT_CERT_KEY.name]))

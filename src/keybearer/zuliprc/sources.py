@@ -81,10 +81,15 @@ class Environment:
         self._variables = variables
 
     def find(self, field: Field[Any]) -> Found | None:
-        text = self._variables.get(field.variable, "")
-        if not text.strip():
-            return None
-        return Found(Origin("environment", field.variable, field.variable), Secret(text))
+        return self._get(field.variable)
+
+    def find_fallback(self, field: Field[Any]) -> Found | None:
+        """What a variable of another program says of the setting, for when no source of ours sets it."""
+        return next((found for name in field.fallbacks if (found := self._get(name))), None)
+
+    def _get(self, name: str) -> Found | None:
+        text = self._variables.get(name, "")
+        return Found(Origin("environment", name, name), Secret(text)) if text.strip() else None
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names of all variables that are set and begin so."""

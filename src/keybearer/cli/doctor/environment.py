@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 from keybearer.cli.doctor.findings import Finding
 from keybearer.cli.environment import HEEDED
-from keybearer.client.handshake import AMBIENT_BUNDLES
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
 from keybearer.zuliprc.credentials import TLSOptions
-from keybearer.zuliprc.fields import CONFIG_FILE, FIELDS, PROFILE
+from keybearer.zuliprc.fields import CLIENT_BUNDLE, CONFIG_FILE, FIELDS, PROFILE
 from keybearer.zuliprc.resolver import Resolution
 from keybearer.zuliprc.review import meant_variable
 from keybearer.zuliprc.sources import Environment, ZuliprcFile
@@ -92,12 +91,12 @@ def examine_trust(tls: TLSOptions, site: str, environ: Mapping[str, str]) -> Ite
     """Variables that say which certificates are trusted, to us or to others."""
     if not site.startswith("https:"):
         return
-    for name in AMBIENT_BUNDLES:
+    for name in CLIENT_BUNDLE.fallbacks:
         if environ.get(name):
             yield Finding(
                 "foreign_ca_variable",
-                "Keybearer does not read this variable; in Zulip's Python bindings it goes before cert_bundle and "
-                "insecure",
+                "This variable of other programs says which certificates are trusted where no cert_bundle does; in "
+                "Zulip's Python bindings it goes before cert_bundle and insecure",
                 name,
                 f"Say it by cert_bundle, and unset {name} for programs that use the bindings",
             )

@@ -66,8 +66,8 @@ ENVIRONMENT_KINDS: Mapping[str, Kind] = {
     "proxy": _warning("Calls go through a proxy that a variable names."),
     "proxy_unusable": _fault("A variable names a proxy that cannot be used."),
     "proxy_failed": _fault("The proxy that a variable names gives no answer of the server's."),
-    "foreign_ca_variable": _warning("`REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` is set: Keybearer does not read it, and "
-                                    "in Zulip's Python bindings it goes before `cert_bundle` and `insecure`."),
+    "foreign_ca_variable": _warning("`REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` is set: it says what is trusted where no "
+                                    "`cert_bundle` does, and in Zulip's Python bindings even where one does."),
     "moved_trust": _warning("`SSL_CERT_FILE` or `SSL_CERT_DIR` says which certificates are trusted."),
 }  # fmt: skip
 """What variables of the environment do, beside what resolving warns of."""
@@ -140,6 +140,17 @@ _MENDED: Mapping[str, str] = {
     "writable_by_others": "Makes the mode 600.",
 }
 """What `--fix` does about what resolving refuses or warns of."""
+
+REMEDIES: Mapping[str, str] = {
+    "credential_sent_to_other_site": "Give email, key and site together, in one place",
+    "empty_argument": "Give it a value, or leave the option out",
+    "insecure": "Set cert_bundle to the server's certificate or its issuer's, and take insecure out",
+    "mixed_identity": "Give email and key together, in one place",
+    "odd_email_shape": "Write the email of the account, as the settings of your organization show it",
+    "plain_http": "Write https:// in the site",
+    "unportable_value": "If programs that read this file do not agree, give the account another email",
+}
+"""What to do about what resolving warns of; its errors say it themselves."""
 
 RESOLVING_KINDS: Mapping[str, Kind] = {
     **{kind: Kind("fault", meaning, _MENDED.get(kind, "")) for kind, meaning in ERROR_KINDS.items()},
