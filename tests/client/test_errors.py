@@ -141,7 +141,7 @@ def test_a_connection_that_breaks_off_is_unreachable(
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("value", ["socks9://proxy.example:1", "socks5://proxy.example:1"])
+@pytest.mark.parametrize("value", ["socks9://proxy.example:1", "socks5://proxy.example:1", "http://proxy.example:port"])
 def test_a_proxy_variable_that_cannot_be_used_is_named(
     open_client: Opener, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:

@@ -11,6 +11,7 @@ from keybearer.client.exchange import Failure, Request, Response
 from keybearer.client.session import Session
 from keybearer.client.transport import (
     ERRORS,
+    UNUSABLE_PROXY,
     build,
     context_for,
     failure,
@@ -29,7 +30,7 @@ class AsyncTransport:
         self._context = context
         try:
             self._http = httpx2.AsyncClient(**settings(context))
-        except (ValueError, ImportError) as error:
+        except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
             return

@@ -26,6 +26,9 @@ CONNECT_TIMEOUT = 10.0
 ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
 """What sending may raise. Asynchronously, a TLS alert after the handshake arrives as a bare ssl.SSLError."""
 
+UNUSABLE_PROXY = (ValueError, ImportError, httpx2.InvalidURL)
+"""What httpx2 raises for the address of a proxy that it can make nothing of."""
+
 
 class Transport:
     """Sends requests for the synchronous client."""
@@ -39,7 +42,7 @@ class Transport:
         self._context = context or context_for(session)
         try:
             self._http = httpx2.Client(**settings(self._context))
-        except (ValueError, ImportError) as error:
+        except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
             return
