@@ -40,9 +40,16 @@ def proxy_for(site: str) -> Proxy | None:
         return None
     for scheme in (parts.scheme, "all"):
         if address := proxies.get(scheme):
-            shown = urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2]
-            return Proxy(f"{scheme}_proxy".upper(), shown or "no address")
+            return Proxy(f"{scheme}_proxy".upper(), _without_login(address))
     return None
+
+
+def _without_login(address: str) -> str:
+    try:
+        shown = urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2]
+    except ValueError:
+        shown = ""
+    return shown or "of no address"
 
 
 def examine_variables(named_by: str, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from keybearer.cli.doctor.certificates import prepare
 from keybearer.cli.doctor.file import ExaminedFile
 from keybearer.cli.doctor.findings import Finding, of_error
 from keybearer.cli.doctor.key import examine_key, secrets_in
+from keybearer.cli.doctor.kinds import REMEDIES
 from keybearer.cli.doctor.network import examine_connection
 from keybearer.cli.doctor.server import examine_server
 from keybearer.cli.spinner import spinner
@@ -44,7 +45,7 @@ _TOLD_BETTER = frozenset(
 """Warnings of resolving that the doctor has findings of its own for."""
 
 _ACCEPTED = frozenset({"key_accepted", "incoming_webhook_bot"})
-"""What withdraws the suspicion that a key is mistyped: it may be another server's, with Keybearer's prefix by chance."""
+"""What withdraws the suspicion that a key is mistyped: one of another server's may begin as ours do, by chance."""
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class Examination:
         )
         self._tell(
             [
-                Finding(warning.kind, warning.message, warning.place)
+                Finding(warning.kind, warning.message, warning.place, REMEDIES.get(warning.kind, ""))
                 for warning in resolution.warnings
                 if warning.kind not in _TOLD_BETTER
             ]

@@ -71,9 +71,8 @@ def examine_file(location: Location, environ: Mapping[str, str]) -> ExaminedFile
         return _without_text(location)
     draft, findings = read(loaded.data, str(path))
     if draft is not None:
-        draft, structural = mend_structure(draft)
-        draft, single = mend_settings(draft, Surroundings(home_directory(environ), str(path.parent)))
-        findings = list(lines_of([*findings, *structural, *single]))
+        draft, told = _mended(draft, Surroundings(home_directory(environ), str(path.parent)))
+        findings += lines_of(told)
     findings = [*_about_access(path, loaded, draft), *findings]
     if not _is_ours_to_mend(path, loaded):
         findings = [dataclasses.replace(finding, mended="") for finding in findings]
@@ -83,6 +82,23 @@ def examine_file(location: Location, environ: Mapping[str, str]) -> ExaminedFile
         str(path), draft.document(), named=bool(location.named_by), mode=loaded.mode, owner=loaded.owner
     )
     return ExaminedFile(location, tuple(findings), mended, loaded.data, draft)
+
+
+def _mended(draft: Draft, paths: Surroundings) -> tuple[Draft, list[Finding]]:
+    """The draft with all mended that can be. What differed in quotes only says the same when they are off, so the
+    lines are looked at again until nothing changes.
+    """
+    told: dict[tuple[str, str, str], Finding] = {}
+    while True:
+        structured, structural = mend_structure(draft)
+        mended, single = mend_settings(structured, paths)
+        for finding in (*structural, *single):
+            name = (finding.kind, finding.place, finding.message)
+            if name not in told or finding.mended:
+                told[name] = finding
+        if mended == draft:
+            return mended, list(told.values())
+        draft = mended
 
 
 def _without_text(location: Location) -> ExaminedFile:

@@ -88,7 +88,9 @@ def mend_structure(draft: Draft) -> tuple[Draft, list[Finding]]:
     draft, renamed = _with_section_named(draft)
     findings += renamed
     told: set[tuple[str, str]] = set()
-    while fault := next((one for one in draft.document().faults if _name_of(draft, one) not in told), None):
+    while fault := min(
+        (one for one in draft.document().faults if _name_of(draft, one) not in told), key=_is_late, default=None
+    ):
         told.add(_name_of(draft, fault))
         repair, said = _REPAIRS[fault.kind]
         mended = repair(draft, _line_of(fault))
@@ -159,6 +161,11 @@ def _setting_in(line: str) -> Entry | None:
 
 def _line_of(fault: ResolutionError) -> int:
     return int(fault.place.rpartition(":")[2])
+
+
+def _is_late(fault: ResolutionError) -> bool:
+    """Whether it depends on the mending of others: two sections are joined only if nothing in them contradicts."""
+    return fault.kind == "duplicate_section"
 
 
 def _name_of(draft: Draft, fault: ResolutionError) -> tuple[str, str]:
