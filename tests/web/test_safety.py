@@ -1,0 +1,333 @@
+"""What holds for every page alike: headers, forgery, changes by GET, keys in answers, cookies, redirects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from keybearer.server.domain.permissions import ADMINISTRATORS, Way
+from keybearer.server.middleware.csrf import FIELD
+from keybearer.server.services.context import Context
+from keybearer.server.storage.tables import metadata
+from keybearer.server.web.headers import CONTENT_SECURITY_POLICY
+from keybearer.server.web.pages import Page
+from keybearer.server.web.routes import PAGES
+from keybearer.server.web.visit import safe_path
+from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer, running_server
+from tests.web.organization import MEMBER, PASSWORD, Organization
+from tests.web.visitor import client_of, token_in
+
+GETS = [page for page in PAGES if page.method == "GET"]
+POSTS = [page for page in PAGES if page.method == "POST"]
+
+
+@pytest.fixture(scope="module")
+def owner(server: RunningServer, organization: Organization) -> Iterator[httpx2.Client]:
+    with client_of(server) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def member(server: RunningServer, organization: Organization) -> Iterator[httpx2.Client]:
+    with client_of(server, MEMBER, PASSWORD.reveal()) as client:
+        yield client
+
+
+@pytest.fixture
+def nobody(server: RunningServer, organization: Organization) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=server.site) as client:
+        yield client
+
+
+def path_of(page: Page, organization: Organization) -> str:
+    """A path of the page, with things that are there."""
+    account_id = organization.member.id if page.path.startswith("/organization") else organization.owner.id
+    values = {"bot_id": organization.bot.id, "account_id": account_id, "topic": "api-keys", "token": "no-such-token"}
+    return page.path.format(**values, session_id=1, device_id=1, invitation_id=1)
+
+
+def rows(server: RunningServer) -> dict[str, list[tuple[object, ...]]]:
+    """Everything in the database but when a session was last seen and what a page has asked to remember of that."""
+
+    async def read(context: Context) -> dict[str, list[tuple[object, ...]]]:
+        async with context.reading() as connection:
+            found = {}
+            for table in metadata.sorted_tables:
+                columns = [column for column in table.c if column.name != "last_seen_at"]
+                found[table.name] = sorted(map(tuple, await connection.execute(select(*columns))), key=repr)
+            return found
+
+    return server.on_data(read)
+
+
+def as_read(page: str) -> str:
+    """A page without its tags, for a key stands there in groups."""
+    return re.sub(r"<[^>]*>", "", page)
+
+
+def check_headers(answer: httpx2.Response) -> None:
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+
+
+def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script() -> None:
+    assert "'unsafe" not in CONTENT_SECURITY_POLICY
+    assert "http" not in CONTENT_SECURITY_POLICY
+    assert "default-src 'none'" in CONTENT_SECURITY_POLICY
+    assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
+
+
+@pytest.mark.parametrize("page", GETS, ids=lambda page: page.path)
+def test_a_page_bears_every_header_and_nothing_inline(
+    owner: httpx2.Client, organization: Organization, page: Page
+) -> None:
+    answer = owner.get(path_of(page, organization))
+    check_headers(answer)
+    assert answer.status_code in (200, 302, 404)
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        assert answer.headers["cache-control"] == "no-store"
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", answer.text)
+
+
+@pytest.mark.parametrize("page", POSTS, ids=lambda page: page.path)
+def test_a_change_without_our_token_is_refused_and_changes_nothing(
+    server: RunningServer, owner: httpx2.Client, organization: Organization, page: Page
+) -> None:
+    before = rows(server)
+    answer = owner.post(path_of(page, organization), data={"password": OWNER_PASSWORD})
+    assert answer.status_code == 403
+    assert "CSRF token missing" in answer.text
+    check_headers(answer)
+    assert rows(server) == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Referer": "https://evil.example/"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"X-CSRFToken": "wrong"},
+    ],
+    ids=str,
+)
+def test_a_change_that_another_site_sends_is_refused(owner: httpx2.Client, headers: dict[str, str]) -> None:
+    token = token_in(owner.get("/settings/account/").text)
+    form = {"full_name": "Forged", FIELD: token}
+    assert owner.post("/settings/account/name/", data=form, headers=headers).status_code == 403
+    assert "Forged" not in owner.get("/settings/account/").text
+
+
+def test_another_persons_token_is_refused(owner: httpx2.Client, member: httpx2.Client) -> None:
+    token = token_in(member.get("/settings/account/").text)
+    answer = owner.post("/settings/account/name/", data={"full_name": "Forged", FIELD: token})
+    assert answer.status_code == 403
+
+
+def test_a_get_changes_nothing(server: RunningServer, owner: httpx2.Client, organization: Organization) -> None:
+    before = rows(server)
+    for page in PAGES:
+        owner.get(path_of(page, organization), params={"status": "active", "kind": "Bots"})
+    assert rows(server) == before
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.rule == ADMINISTRATORS], ids=lambda page: page.name)
+def test_what_is_the_administrators_is_refused_to_members(
+    server: RunningServer, member: httpx2.Client, organization: Organization, page: Page
+) -> None:
+    before = rows(server)
+    form = {FIELD: token_in(member.get("/settings/account/").text)}
+    answer = member.request(page.method, path_of(page, organization), data=form if page.method == "POST" else None)
+    assert answer.status_code == 403
+    assert rows(server) == before
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if not page.rule.ways & Way.NOBODY], ids=lambda page: page.name
+)
+def test_who_is_not_signed_in_is_led_to_the_sign_in_page(
+    nobody: httpx2.Client, organization: Organization, page: Page
+) -> None:
+    form = {FIELD: token_in(nobody.get("/login/").text)}
+    path = path_of(page, organization)
+    answer = nobody.request(page.method, path, data=form if page.method == "POST" else None)
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith("/login/")
+
+
+def test_a_key_stands_in_no_answer_but_those_that_reveal_it(
+    server: RunningServer, owner: httpx2.Client, organization: Organization
+) -> None:
+    keys = [server.api_key_of(email) for email in (OWNER_EMAIL, organization.bot.delivery_email)]
+    for page in GETS:
+        for asked_for in ({}, {"X-Asked-For": "dialog"}, {"X-Asked-For": "page"}):
+            text = as_read(owner.get(path_of(page, organization), headers=asked_for).text)
+            assert not [key for key in keys if key in text], page.path
+
+    form = {FIELD: token_in(owner.get("/settings/account/").text), "password": OWNER_PASSWORD}
+    bot = f"/settings/bots/{organization.bot.id}"
+    for key, path in zip(
+        [keys[0], keys[0], keys[1], keys[1]],
+        ["/settings/account/api-key/", "/settings/account/api-key/zuliprc/", f"{bot}/api-key/", f"{bot}/zuliprc/"],
+        strict=True,
+    ):
+        answer = owner.post(path, data=form)
+        assert key in as_read(answer.text)
+        assert answer.headers["cache-control"] == "no-store"
+        check_headers(answer)
+
+
+def test_a_zuliprc_is_a_download_and_nothing_to_look_at(owner: httpx2.Client, organization: Organization) -> None:
+    form = {FIELD: token_in(owner.get("/settings/account/").text)}
+    answer = owner.post(f"/settings/bots/{organization.bot.id}/zuliprc/", data=form)
+    assert answer.headers["content-disposition"] == 'attachment; filename="zuliprc"'
+    assert answer.headers["content-type"] == "application/octet-stream; charset=utf-8"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE"])
+def test_other_methods_are_refused(owner: httpx2.Client, method: str) -> None:
+    answer = owner.request(method, "/settings/account/")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+    check_headers(answer)
+
+
+@pytest.mark.parametrize("path", ["/logout/", "/accounts/logout/"])
+def test_signing_out_by_get_is_refused(owner: httpx2.Client, path: str) -> None:
+    answer = owner.get(path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert owner.get("/settings/account/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/json/nothing", "/nothing", "/settings/bots/99999999999999999999/"]
+)
+def test_where_nothing_is_an_html_page_says_so(nobody: httpx2.Client, path: str) -> None:
+    answer = nobody.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    check_headers(answer)
+
+
+def test_a_missing_slash_is_added(nobody: httpx2.Client) -> None:
+    answer = nobody.get("/login?next=/settings/bots/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/login/?next=/settings/bots/")
+
+
+EVIL = [
+    "https://evil.example/",
+    "//evil.example/",
+    "///evil.example/",
+    "/\\evil.example/",
+    "\\\\evil.example",
+    "javascript:alert(1)",
+    "/\n/evil.example",
+    "\t//evil.example",
+    "http:evil.example",
+    "evil.example",
+    "",
+]
+
+
+@pytest.mark.parametrize("wanted", EVIL)
+def test_nobody_is_led_to_another_site(wanted: str) -> None:
+    assert safe_path(wanted) == "/"
+
+
+@pytest.mark.parametrize("wanted", ["/", "/settings/bots/?filter=x#top", "/help/zuliprc/"])
+def test_a_path_of_ours_is_kept(wanted: str) -> None:
+    assert safe_path(wanted) == wanted
+
+
+@pytest.mark.parametrize("wanted", EVIL)
+def test_signing_in_leads_to_no_other_site(nobody: httpx2.Client, wanted: str) -> None:
+    page = nobody.get("/login/", params={"next": wanted})
+    form = {"username": MEMBER, "password": PASSWORD.reveal(), "next": wanted, FIELD: token_in(page.text)}
+    answer = nobody.post("/login/", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/")
+
+
+def test_signing_out_clears_what_the_browser_has_stored(server: RunningServer, organization: Organization) -> None:
+    with client_of(server, MEMBER, PASSWORD.reveal()) as client:
+        form = {FIELD: token_in(client.get("/settings/account/").text)}
+        answer = client.post("/logout/", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/login/")
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert "sessionid" not in answer.cookies
+
+
+def test_over_https_cookies_are_tied_to_the_host_and_the_transport_is_kept(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    proxied = {"KEYBEARER_TRUSTED_PROXIES": "127.0.0.1"}
+    with running_server(tmp_path_factory.mktemp("https") / "data", environ=proxied) as server:
+        headers = {"X-Forwarded-Proto": "https", "Referer": server.site.replace("http:", "https:")}
+        page = httpx2.get(f"{server.site}/login/", headers=headers)
+        assert page.headers["strict-transport-security"] == "max-age=31536000"
+        cookie = page.headers["set-cookie"]
+        assert cookie.startswith("__Host-csrftoken=")
+        for attribute in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"):
+            assert attribute in cookie
+        form = {"username": OWNER_EMAIL, "password": OWNER_PASSWORD, FIELD: token_in(page.text)}
+        sent = {**headers, "Cookie": cookie.partition(";")[0]}
+        answer = httpx2.post(f"{server.site}/login/", data=form, headers=sent)
+        session = next(each for each in answer.headers.get_list("set-cookie") if "sessionid" in each)
+        assert session.startswith("__Host-sessionid=")
+        for attribute in ("Secure", "HttpOnly", "SameSite=lax", "Path=/", "Max-Age=1209600"):
+            assert attribute in session
+        del sent["Referer"]
+        assert httpx2.post(f"{server.site}/login/", data=form, headers=sent).status_code == 403
+
+
+def test_another_host_has_no_pages(server: RunningServer, organization: Organization) -> None:
+    answer = httpx2.get(f"{server.site}/login/", headers={"Host": "chat.elsewhere.example"})
+    assert answer.status_code == 404
+    assert server.site in answer.text
+    assert "sign" not in answer.text.partition("<main")[2].partition("</main")[0].lower()
+
+
+def test_static_files_may_be_kept_for_ever_under_their_digest_only(nobody: httpx2.Client) -> None:
+    page = nobody.get("/login/").text
+    paths = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    assert len(paths) > 5
+    for path in paths:
+        answer = nobody.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        check_headers(answer)
+    assert nobody.get(re.sub(r"/static/\w+/", "/static/0123456789abcdef/", paths[0])).status_code == 404
+    assert nobody.get("/static/../routes.py").status_code == 404
+
+
+def test_a_picture_shows_initials_to_who_may_know_them(
+    owner: httpx2.Client, nobody: httpx2.Client, organization: Organization
+) -> None:
+    path = f"/avatar/{organization.member.id}?version=1"
+    assert ">MD<" in owner.get(path).text
+    assert ">?<" in nobody.get(path).text
+    assert owner.get(path).headers["content-type"].startswith("image/svg+xml")
+
+
+@pytest.mark.parametrize(
+    "body", [b"a=" + b"x" * 70_000, b"&".join(b"a=1" for _ in range(300)), b"a=%00", b"\xff\xfe=1"], ids=len
+)
+def test_a_form_that_is_none_of_ours_is_refused(owner: httpx2.Client, body: bytes) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = owner.post("/settings/account/name/", content=body, headers=headers)
+    assert answer.status_code == 400
+    check_headers(answer)
+
+
+def test_robots_and_the_icon_are_there(nobody: httpx2.Client) -> None:
+    assert nobody.get("/robots.txt").text == "User-agent: *\nDisallow: /\n"
+    assert nobody.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
