@@ -55,6 +55,12 @@ def on_data(command: Callable[..., None]) -> Callable[..., None]:
 def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T:
     """Run a use case on the installation. Raises KeybearerError for what a rule forbids, too."""
 
+    if not settings.data_dir.is_dir():
+        raise KeybearerError(
+            f"There is no server's data in {settings.data_dir}",
+            hint="Name the directory with --data-dir, or set a server up with: keybearer init",
+        )
+
     async def run() -> T:
         async with opened(settings) as context:
             return await use_case(context)

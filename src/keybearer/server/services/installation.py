@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from keybearer.errors import FileError, SecretRingError
-from keybearer.server.services.context import Context
+from keybearer.server.domain.audit import Event
+from keybearer.server.services.context import Context, utc_now
 from keybearer.server.settings import Settings
-from keybearer.server.storage import schema
+from keybearer.server.storage import backup, data_dir, realms, restoration, rotation, schema
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.restoration import Restoration
+from keybearer.server.storage.rotation import Resealed
 from keybearer.server.storage.secret_ring import SecretRing
 
 
@@ -52,3 +55,31 @@ def _create_ring(path: Path) -> None:
     except SecretRingError:
         if not path.exists():  # else another process was faster, and its ring is as good
             raise
+
+
+async def back_up(settings: Settings, target: Path, *, overwrite: bool = False) -> None:
+    """Write the database, as it is now, into a file that holds no secret. Raises FileError or StorageError."""
+    await backup.write(settings.database_url, target, at=utc_now(), overwrite=overwrite)
+
+
+async def restore(settings: Settings, source: Path, *, overwrite: bool = False) -> Restoration:
+    """Replace the database by a backup; no server may be running on the data directory.
+
+    The secrets file that the backup was sealed with must be in its place. Raises FileError or StorageError.
+    """
+    data_dir.make(settings.data_dir)
+    with data_dir.locked(settings.data_dir, "restoring a backup"):
+        return await restoration.restore(
+            source, settings.database_url, SecretRing.load(settings.secrets_file), overwrite=overwrite
+        )
+
+
+async def rotate_secrets(context: Context) -> Resealed:
+    """Seal everything under a new secret: no key changes, and the retired secrets stay for look-up."""
+    rotated = context.ring.rotated()
+    rotated.save()  # first: a row must never name a secret that is in no file
+    async with context.change(None) as change:
+        resealed = await rotation.reseal(change.connection, rotated)
+        realm = await realms.find(change.connection)
+        await change.record(Event.SECRETS_ROTATED, realm=realm, details={"secret": rotated.current_id})
+    return resealed

@@ -1,0 +1,54 @@
+"""`serve --development`: anybody is let in by their address, in Zulip's shapes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keybearer.server.domain.accounts import Role
+from keybearer.server.services import accounts
+from tests.in_process import InProcessServer, prepared, serving
+
+
+@pytest.fixture
+async def development(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProcessServer]:
+    """A server that runs for development."""
+    async with serving(prepared(tmp_path / "data", sqlite_template, development=True)) as server:
+        yield server
+
+
+async def test_an_address_is_enough_for_the_key_and_a_session(development: InProcessServer) -> None:
+    hamlet = await development.add_person("hamlet")
+    browser = development.client()
+    response = await browser.post("/api/v1/dev_fetch_api_key", data={"username": hamlet.email.upper()})
+    assert response.json() == {
+        "result": "success",
+        "msg": "",
+        "api_key": hamlet.api_key,
+        "email": hamlet.email,
+        "user_id": hamlet.id,
+    }
+    assert (await browser.get("/json/users/me")).json()["user_id"] == hamlet.id
+    headers = {"X-CSRFToken": browser.cookies["csrftoken"]}
+    assert (await browser.post("/json/register_client_device", headers=headers)).status_code == 200
+
+
+async def test_people_are_listed_the_administrators_first_and_at_most_ten_others(
+    development: InProcessServer,
+) -> None:
+    for number in range(12):
+        await development.add_person(f"person{number:02}")
+    gone = await development.add_person("gone")
+    await accounts.deactivate_person(development.context, None, gone.id)
+    olive = await development.add_person("olive", Role.OWNER)
+    await development.add_bot(olive, "helper")
+    body = (await development.client().get("/api/v1/dev_list_users")).json()
+    assert body["direct_admins"] == [{"email": olive.email, "realm_url": development.site}]
+    assert [row["email"] for row in body["direct_users"]] == [f"person{number:02}@example.com" for number in range(10)]
+
+
+async def test_the_server_says_that_it_lets_anybody_in(development: InProcessServer) -> None:
+    body = (await development.client().get("/api/v1/server_settings")).json()
+    assert body["authentication_methods"]["dev"] is True
