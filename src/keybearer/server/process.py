@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -188,7 +189,13 @@ def granian(settings: Settings, address: str) -> AbstractServer[Any]:
 def load_application(parent: int) -> Application:
     """What a worker serves. A worker whose parent is killed ends too, so that nobody serves unseen."""
     threading.Thread(target=_end_with, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
-    return create_app_from_environ()
+    application = create_app_from_environ()
+    # What is loaded now lives as long as the worker: looking through it for garbage again and again costs a tenth of
+    # each request. Requests leave next to none behind.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    return application
 
 
 def _end_with(parent: int) -> None:

@@ -69,7 +69,16 @@ class SQLiteDriver:
         except OSError as error:
             raise StorageError(f"The database {self.path} cannot be written: {error.strerror}") from None
 
+    def _probe(self) -> None:
+        """Open the file once by hand: a thread of aiosqlite outlives a connection that fails, and complains of it."""
+        try:
+            with closing(sqlite3.connect(f"{_uri(self.path)}?mode=rw", uri=True, timeout=self._busy_timeout)) as probe:
+                probe.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.Error as error:
+            raise _explained(error, self.path) from None
+
     def _engine(self, begin: str, connections: int, *pragmas: str) -> AsyncEngine:
+        self._probe()
         engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=_uri(self.path), query={"mode": "rw", "uri": "true"}),
             connect_args={"isolation_level": None, "timeout": self._busy_timeout},
