@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
+from types import FrameType
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -96,12 +101,43 @@ class Application:
         await receive()
         try:
             async with self.running():
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
+                with _calling_on_stop(self.end_polls):
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.shutdown.complete"})
+
+
+@contextlib.contextmanager
+def _calling_on_stop(work: Callable[[], None]) -> Iterator[None]:
+    """Have `work` called when a worker is asked to stop.
+
+    The worker waits for open requests before it says so by the lifespan protocol, and polls are open for long. Its own
+    handling of the signal goes on beside: the event loop hears of signals by another way.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number, handler in before.items():
+        signal.signal(number, _after(partial(loop.call_soon_threadsafe, work), handler))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _after(first: Callable[[], object], then: Any) -> Callable[[int, FrameType | None], None]:  # noqa: ANN401  as signal has it
+    def handle(number: int, frame: FrameType | None) -> None:
+        first()
+        if callable(then):
+            then(number, frame)
+
+    return handle
 
 
 @contextlib.asynccontextmanager
