@@ -19,15 +19,17 @@ LOOK_EVERY = 0.02
 
 @dataclass
 class Program:
-    """A program that runs. `output` is what it has written so far, to standard output and standard error."""
+    """A program that a test runs. `output` is what it writes to standard output and standard error."""
 
     process: subprocess.Popen[bytes]
     file: IO[bytes]
+    _kept: str | None = None
 
     @property
     def output(self) -> str:
-        """What it has written so far."""
-        self.file.flush()
+        """What it has written so far; after it was stopped, all that it wrote."""
+        if self._kept is not None:
+            return self._kept
         with open(self.file.name, encoding="utf-8", errors="replace") as written:  # noqa: PTH123  an open file's name
             return written.read()
 
@@ -35,6 +37,10 @@ class Program:
     def is_running(self) -> bool:
         """Whether it has not ended by itself."""
         return self.process.poll() is None
+
+    def keep_output(self) -> None:
+        """Remember the output: the file that holds it is about to go."""
+        self._kept = self.output
 
     def wait_for_output(self, text: str, *, timeout: float = 10.0) -> str:
         """Wait until it has written `text`; returns all output. Raises AssertionError after `timeout` seconds."""
@@ -69,10 +75,12 @@ def running(command: Sequence[str | os.PathLike[str]], environ: Mapping[str, str
             stderr=subprocess.STDOUT,
             env={**inherited, "PYTHONUNBUFFERED": "1", **(environ or {})},
         )
+        program = Program(process, file)
         try:
-            yield Program(process, file)
+            yield program
         finally:
             _stop(process)
+            program.keep_output()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
