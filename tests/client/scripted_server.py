@@ -133,7 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = reply.body if reply.body is not None else (json.dumps(reply.json) + "\n").encode()
-        self.send_response(reply.status)
+        if "Date" in reply.headers:
+            self.send_response_only(reply.status)
+        else:
+            self.send_response(reply.status)
         if "Content-Type" not in reply.headers:
             self.send_header("Content-Type", "application/json")
         for name, value in reply.headers.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keybearer.cli.doctor.kinds import KINDS, Severity
+from keybearer.cli.doctor.kinds import KINDS, REMEDIES, Severity
 from keybearer.errors import KeybearerError, ResolutionError
 
 
@@ -32,4 +32,4 @@ def of_error(error: KeybearerError, kind: str = "", place: str = "", mended: str
     """An error as a finding; one of resolving has its own kind and place."""
     if isinstance(error, ResolutionError):
         kind, place = kind or error.kind, error.place
-    return Finding(kind, error.message, place, error.hint, mended)
+    return Finding(kind, error.message, place, error.hint or REMEDIES.get(kind, ""), mended)

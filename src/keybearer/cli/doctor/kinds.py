@@ -148,9 +148,12 @@ REMEDIES: Mapping[str, str] = {
     "mixed_identity": "Give email and key together, in one place",
     "odd_email_shape": "Write the email of the account, as the settings of your organization show it",
     "plain_http": "Write https:// in the site",
+    "refused": "Ask the server's operator what it means",
+    "server_failed": "Try again later; if it stays, ask the server's operator",
+    "tls_failed": "Check the site and its port; if they are right, ask the server's operator",
     "unportable_value": "If programs that read this file do not agree, give the account another email",
 }
-"""What to do about what resolving warns of; its errors say it themselves."""
+"""What to do about that which comes without a word about it: warnings of resolving, and some of a server's errors."""
 
 RESOLVING_KINDS: Mapping[str, Kind] = {
     **{kind: Kind("fault", meaning, _MENDED.get(kind, "")) for kind, meaning in ERROR_KINDS.items()},
