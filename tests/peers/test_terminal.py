@@ -39,6 +39,7 @@ def sign_in(packages: Path, zuliprc: Path, *answers: tuple[bytes, str]) -> int:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        cwd=zuliprc.parent,  # it leaves a log where it is started
         env=clean_environ({"PYTHONPATH": str(packages), "HOME": str(zuliprc.parent)}),
     )
     os.close(theirs)
