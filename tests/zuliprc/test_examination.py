@@ -72,3 +72,11 @@ def test_there_is_a_fault_where_resolving_raises_and_it_is_among_them(text: str)
         raised.append((error.kind, error.place))
     assert bool(told) == bool(raised)
     assert set(raised) <= set(told)
+
+
+def test_what_another_program_s_variable_says_of_trust_counts_here_too() -> None:
+    text = "[api]\nemail=ann@x.org\n"
+    variables = {"REQUESTS_CA_BUNDLE": "/etc/ca.pem"}
+
+    assert examine_sources(sources(text, variables), HERE).values["client_bundle"] == "/etc/ca.pem"
+    assert "client_bundle" not in examine_sources(sources(f"{text}insecure=true\n", variables), HERE).values

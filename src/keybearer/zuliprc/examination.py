@@ -9,7 +9,7 @@ from functools import partial
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import values
 from keybearer.zuliprc.document import key_without_cert
-from keybearer.zuliprc.fields import CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, FIELDS, KEY, PASSCMD
+from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, FIELDS, KEY, PASSCMD
 from keybearer.zuliprc.resolver import Settings, incomplete
 from keybearer.zuliprc.sources import Origin, Sources
 
@@ -38,8 +38,9 @@ def examine_sources(sources: Sources, here: values.Surroundings) -> Examined:
 
     attempt(KEY.name, lambda: settings.take_key(lambda command: command.text))
     for wanted in FIELDS.values():
-        if wanted not in {KEY, PASSCMD}:
+        if wanted not in {KEY, PASSCMD, CLIENT_BUNDLE}:
             attempt(wanted.name, partial(settings.take, wanted))
+    attempt(CLIENT_BUNDLE.name, settings.take_bundle)  # after insecure, on which it depends
     needed = [wanted for wanted in (KEY, EMAIL) if wanted.name in absent]
     if needed:
         faults.append(incomplete(sources, needed[0], found_other=len(needed) == 1))

@@ -184,15 +184,20 @@ class Settings:
         return self._parse(KEY, found)
 
     def take_tls(self) -> TLSOptions:
-        insecure, bundle = self.take(INSECURE) or False, self.take(CLIENT_BUNDLE)
-        fallback = self._sources.environment.find_fallback(CLIENT_BUNDLE)
-        if bundle is None and fallback is not None and not insecure:
-            self.origins[CLIENT_BUNDLE.name] = fallback.origin
-            bundle = self._parse(CLIENT_BUNDLE, fallback)
+        insecure, bundle = self.take(INSECURE) or False, self.take_bundle()
         client_cert, client_cert_key = self.take(CLIENT_CERT), self.take(CLIENT_CERT_KEY)
         if client_cert_key is not None and client_cert is None:
             raise key_without_cert(str(self.origins[CLIENT_CERT_KEY.name]))
         return TLSOptions(client_cert, client_cert_key, bundle, insecure)
+
+    def take_bundle(self) -> str | None:
+        """The bundle; where nobody has said what to trust, that which a variable of another program names."""
+        bundle = self.take(CLIENT_BUNDLE)
+        fallback = self._sources.environment.find_fallback(CLIENT_BUNDLE)
+        if bundle is None and fallback is not None and not self.values.get(INSECURE.name):
+            self.origins[CLIENT_BUNDLE.name] = fallback.origin
+            bundle = self._parse(CLIENT_BUNDLE, fallback)
+        return bundle
 
     def _first(self, wanted: Field[Any]) -> Found | None:
         founds = [found for source in in_order_of_precedence(self._sources) if (found := source.find(wanted))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import certifi
 import pytest
 
 from tests.cli.doctor.patients import KEY, Patient, zulip
@@ -140,5 +141,12 @@ def test_a_variable_that_moves_python_s_trust_is_told(patient: Patient, tmp_path
     assert "does not exist" in patient.offline(**{name: "/nowhere"}).the("moved_trust")["message"]
 
 
+def test_a_bundle_for_other_programs_that_is_not_there_is_a_fault_for_us_too(patient: Patient) -> None:
+    report = patient.offline(REQUESTS_CA_BUNDLE="/nowhere/ca.pem")
+
+    assert report.kinds == ["bundle_not_found"]
+    assert report.the("bundle_not_found")["place"] == "REQUESTS_CA_BUNDLE"
+
+
 def test_without_tls_variables_about_certificates_are_no_matter(patient: Patient) -> None:
-    assert patient.offline(REQUESTS_CA_BUNDLE="/x", SSL_CERT_FILE="/y").kinds == []
+    assert patient.offline(REQUESTS_CA_BUNDLE=certifi.where(), SSL_CERT_FILE="/nowhere").kinds == []

@@ -96,18 +96,15 @@ def _counted(number: int, noun: str) -> str:
 
 def _print_rich(findings: Sequence[Finding]) -> None:
     from rich.console import Console  # noqa: PLC0415 - only who looks at it waits for it
-    from rich.padding import Padding  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False)
+    grid = Table.grid(padding=(0, 1))
     for finding in findings:
         sign, colour = SIGNS[finding.severity]
-        console.print(Text.assemble((sign, f"bold {colour}"), " ", one_line(finding.message)))
-        details = [
-            (finding.place, "dim"),
-            (f"→ {finding.remedy}" if finding.remedy else "", ""),
-            (f"--fix: {finding.mended}" if finding.mended else "", "cyan"),
-        ]
-        for text, style in details:
-            if text and not (finding.severity == "good" and text == finding.place):
-                console.print(Padding(Text(one_line(text), style=style), (0, 0, 0, 2)))
+        place = f"{one_line(finding.place)}: " if finding.place else ""
+        grid.add_row(Text(sign, style=f"bold {colour}"), Text.assemble((place, "dim"), one_line(finding.message)))
+        if finding.remedy:
+            offer = ("  (--fix does that)", "cyan") if finding.mended else ""
+            grid.add_row("", Text.assemble("→ ", one_line(finding.remedy), offer))
+    Console(highlight=False).print(grid)
