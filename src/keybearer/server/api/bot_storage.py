@@ -26,8 +26,6 @@ async def put(call: Call) -> Answer:
     for key, value in texts.items():
         if not isinstance(value, str):
             raise Refused(f"storage[{key!r}] is not a string")
-        if "\x00" in key or "\x00" in value:
-            raise Refused("storage cannot contain null bytes")
     await bot_storage.put(call.context, call.actor, texts)
     return success()
 

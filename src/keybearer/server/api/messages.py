@@ -25,7 +25,7 @@ from keybearer.server.api.narrows import (
     read_message_ids,
     read_narrow,
 )
-from keybearer.server.api.parameters import LARGEST, Parameters, missing
+from keybearer.server.api.parameters import LARGEST, Parameters, check_no_nulls, missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.message_fields import copy_fields
 from keybearer.server.domain.messages import NO_TOPIC, Message
@@ -94,9 +94,11 @@ def _people(parameters: Parameters) -> ToPeople:
 def _decoded(written: str) -> object:
     """What a text says that may be JSON and may be plain."""
     try:
-        return msgspec.json.decode(written)
+        value: object = msgspec.json.decode(written)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return written
+    check_no_nulls("to", written, value)
+    return value
 
 
 async def get(call: Call) -> Answer:

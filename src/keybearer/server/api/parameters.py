@@ -103,9 +103,11 @@ class Parameters:
         if text is None:
             return None
         try:
-            return _decode(text)
+            value = _decode(text)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             raise Refused(f"{name} is not valid JSON") from None
+        check_no_nulls(name, text, value)
+        return value
 
     def optional_integer(self, name: str) -> int | None:
         """A whole number, None where it was not sent."""
@@ -172,6 +174,20 @@ class Parameters:
             if not isinstance(each, int) or isinstance(each, bool):
                 raise Refused(f"{name}[{index}] is not an integer")
         return value
+
+
+def check_no_nulls(name: str, text: str, value: object) -> None:
+    """Raise Refused where a value that was decoded from JSON holds a null character, which PostgreSQL cannot keep."""
+    if "\\u0000" in text and _holds_null(value):
+        raise Refused(f"{name} cannot contain null bytes")
+
+
+def _holds_null(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, Mapping):
+        return any(_holds_null(key) or _holds_null(each) for key, each in value.items())
+    return isinstance(value, list) and any(map(_holds_null, value))
 
 
 def _checked_text(name: str, text: str, max_length: int | None) -> str:
