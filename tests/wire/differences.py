@@ -74,3 +74,69 @@ LEFT_OUT: dict[str, str] = {
     "development-dev_fetch_api_key-backend-not-enabled": "a server of ours that runs for development always lets in",
 }
 """Recorded questions that are not asked: exchange pattern → why."""
+
+BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
+    (
+        "two replacements of a key at once, with that key",
+        "both succeed, and one of the new keys is dead on arrival",
+        ("one succeeds; the other is told `Invalid API key`", "0006"),
+    ),
+    (
+        "changing a bot's owner",
+        "the key stays: the former owner's file goes on working",
+        ("the bot gets a new key, and the new owner a mail", "0043"),
+    ),
+    (
+        "failed passwords",
+        "counted for the name as typed, from everywhere: a stranger locks the owner out",
+        ("counted for the account in any spelling, from one address, by all workers together", "0044"),
+    ),
+    ("failed keys", "never limited", ("limited by address, and never so that a good key is refused", "0044")),
+    (
+        "passwords",
+        "6 to 100 characters",
+        ("8 to 128 characters, and as hard to guess as there; `reason` says what is wrong", ""),
+    ),
+    (
+        "a bot's role",
+        "administrators manage every bot",
+        ("only accounts of at least the bot's role, and its owner, manage it", "0047"),
+    ),
+    ("use of a replaced key", "forgotten", ("recorded, and shown to the owner", "")),
+    (
+        "caching",
+        "some answers with a key may be cached",
+        ("every answer is `no-store`", "0040"),
+    ),
+    (
+        "the cookie `csrftoken`",
+        "compared with what is sent",
+        ("a copy of a token that belongs to the session; the cookie itself proves nothing", "0048"),
+    ),
+    (
+        "who may invite people",
+        "members, unless the organization says otherwise",
+        ("administrators, unless the organization says otherwise", ""),
+    ),
+    (
+        "an invitation for ever",
+        "`invite_expires_in_minutes` null",
+        ("the same, and it lasts a year", ""),
+    ),
+    (
+        "groups in settings",
+        "any group, named or not",
+        ("the system groups, by id; `GET user_groups` lists them", ""),
+    ),
+    (
+        "pictures of bots",
+        "uploaded with the bot",
+        ("drawn by the server; an uploaded file is named as unsupported", ""),
+    ),
+    (
+        "`204` to OPTIONS",
+        "with `Content-Length: 0`",
+        ("without it, as RFC 9110 asks (8.6)", ""),
+    ),
+]
+"""What, Zulip's way, ours and its decision: where no recorded answer shows it."""

@@ -96,7 +96,7 @@ _INVITATION = record(
 )
 
 ENDPOINTS = (
-    Endpoint("GET invites", list_open, "The open ", gives={"invites": array(_INVITATION)}),
+    Endpoint("GET invites", list_open, "The open invitations.", gives={"invites": array(_INVITATION)}),
     Endpoint(
         "POST invites",
         send,

@@ -46,7 +46,7 @@ ENDPOINTS = (
     Endpoint(
         "PATCH settings",
         change,
-        "Change one's own password, name and ",
+        "Change one's own password, name and settings.",
         takes=(
             text("old_password", "The password as it is."),
             text("new_password", "The password as it is to be: 8 to 128 characters, and no easy guess."),

@@ -1,0 +1,100 @@
+"""The parts of the reference that are made from what the tests know. `python -m tests.wire.documents` writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from keybearer.server.api import routes
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.permissions import PERMISSIONS, Rule, Way
+from tests.wire.differences import BY_DESIGN, DIFFERENCES, LEFT_OUT
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+DECISIONS = Path(__file__).parents[2] / "docs" / "decisions"
+WIRE = REFERENCE / "wire.md"
+DIFFERENCES_PAGE = REFERENCE / "differences.md"
+MARKS = re.compile(r"(<!-- endpoints: [^\n]* -->\n).*?(<!-- end of endpoints -->)", re.DOTALL)
+
+INTRODUCTION = """# Differences from Zulip
+
+Made by `python -m tests.wire.documents` from the lists that the tests hold the server to. The reasons are told at
+length in the [decisions](../decisions/README.md).
+"""
+
+
+def wire() -> str:
+    """The page of the wire, with its table of endpoints as it should be."""
+    return MARKS.sub(lambda match: match[1] + _endpoints() + match[2], WIRE.read_text("utf-8"))
+
+
+def _endpoints() -> str:
+    lines = ["| endpoint | by key | by session | who | what |", "|---|---|---|---|---|"]
+    for endpoint in routes.endpoints(for_development=True):
+        rule = PERMISSIONS[endpoint.name]
+        by_key, by_session = ("yes" if rule.ways & way else "" for way in (Way.KEY, Way.SESSION))
+        name = f"{endpoint.method} {'json/' if rule.ways is Way.SESSION else ''}{endpoint.pattern}"
+        lines.append(f"| `{name}` | {by_key} | {by_session} | {_who(rule, name)} | {endpoint.summary} |")
+    return "\n".join(lines) + "\n"
+
+
+def _who(rule: Rule, name: str) -> str:
+    if rule.ways & Way.NOBODY:
+        return "nobody is asked; with `--development` only" if "dev_" in name else "nobody is asked"
+    who = {Role.GUEST: "everybody", Role.MEMBER: "members and above"}.get(rule.least_role, "administrators")
+    if not rule.bots:
+        return f"{who}, no bots" if rule.least_role is not Role.GUEST else "people"
+    return f"{who}, incoming webhook bots too" if rule.incoming_webhooks else who
+
+
+def differences() -> str:
+    """The page of the differences."""
+    recorded = [
+        (_names(each.exchanges), _names(each.fields), _with_link(each.reason, each.decision)) for each in DIFFERENCES
+    ]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "## From recorded answers",
+            "",
+            *_table(("questions", "fields", "why"), recorded),
+            "",
+            "## Not asked",
+            "",
+            *_table(("questions", "why"), [(_names(name), why) for name, why in LEFT_OUT.items()]),
+            "",
+            "## Where nothing was recorded",
+            "",
+            *_table(
+                ("what", "Zulip", "Keybearer"), [(what, zulip, _with_link(*ours)) for what, zulip, ours in BY_DESIGN]
+            ),
+            "",
+        ]
+    )
+
+
+def _names(patterns: str) -> str:
+    return ", ".join("all" if pattern == "*" else f"`{pattern}`" for pattern in patterns.split())
+
+
+def _with_link(reason: str, decision: str) -> str:
+    if not decision:
+        return reason
+    (path,) = DECISIONS.glob(f"{decision}-*.md")
+    return f"{reason} ([{decision}](../decisions/{path.name}))"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    titles = list(head)
+    return [f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows)]
+
+
+def main() -> None:
+    """Write both pages."""
+    WIRE.write_text(wire(), "utf-8")
+    DIFFERENCES_PAGE.write_text(differences(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""The reference says what the server does."""
+
+from __future__ import annotations
+
+from keybearer.server.settings import Settings
+from tests.wire import documents
+
+
+def test_the_table_of_endpoints_is_that_of_the_server() -> None:
+    assert documents.WIRE.read_text("utf-8") == documents.wire()
+
+
+def test_the_page_of_differences_is_that_of_the_tests() -> None:
+    assert documents.DIFFERENCES_PAGE.read_text("utf-8") == documents.differences()
+
+
+def test_the_limits_in_the_reference_are_the_default_ones() -> None:
+    page = documents.WIRE.read_text("utf-8")
+    assert Settings.__dataclass_fields__["api_limit"].default == "200/minute"
+    assert Settings.__dataclass_fields__["failure_limit"].default == "60/minute"
+    assert "200 a minute" in page
+    assert "60 a minute" in page
