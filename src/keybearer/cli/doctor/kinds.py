@@ -123,7 +123,7 @@ SERVER_KINDS: Mapping[str, Kind] = {
 }
 """What the server says, and what stands between."""
 
-_GRAVE = frozenset({"empty_argument", "odd_email_shape", "odd_key_shape", "readable_by_others", "writable_by_others"})
+_GRAVE = frozenset({"empty_argument", "odd_email_shape", "readable_by_others", "writable_by_others"})
 """Warnings of resolving that a doctor calls faults: nothing breaks at once, and all of them have to be mended."""
 
 _MENDED: Mapping[str, str] = {
