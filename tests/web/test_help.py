@@ -67,5 +67,20 @@ def test_the_table_of_settings_has_every_setting(page: Page, server: RunningServ
         expect(row).to_contain_text("yes" if field.required else "no")
 
 
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("/#settings/account-and-privacy", "/settings/account/"),
+        ("/#settings/your-bots", "/settings/bots/"),
+        ("/#organization/bots", "/organization/bots/"),
+    ],
+)
+def test_an_address_of_zulips_own_settings_leads_to_the_page(
+    owner_page: Page, server: RunningServer, address: str, path: str
+) -> None:
+    owner_page.goto(f"{server.site}{address}")
+    owner_page.wait_for_url(f"{server.site}{path}*")
+
+
 def test_a_topic_that_is_none_is_not_found(client: httpx2.Client) -> None:
     assert client.get("/help/no-such-topic/").status_code == 404

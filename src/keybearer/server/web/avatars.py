@@ -14,6 +14,7 @@ from keybearer.server.web.visit import Visit
 # Dark enough for white letters (4.5 : 1 and more), far enough from each other to tell accounts apart.
 _COLOURS = ("#3d5a99", "#7a4a8c", "#a3463b", "#8a5a12", "#3f6f3a", "#1f6f72", "#5b5f97", "#9a3d6a", "#55606e")
 _UNKNOWN = "?"
+_FONT = "Segoe UI, Roboto, Cantarell, Ubuntu, Noto Sans, Liberation Sans, system-ui, sans-serif"
 
 
 async def show(visit: Visit) -> Response:
@@ -49,6 +50,6 @@ def draw(name: str, account_id: int) -> str:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" width="100" height="100">'
         f'<rect width="100" height="100" fill="{colour}"/>'
-        '<text x="50" y="52" fill="#fff" font-family="system-ui, sans-serif" font-size="42" font-weight="600" '
+        f'<text x="50" y="52" fill="#fff" font-family="{_FONT}" font-size="42" font-weight="600" '
         f'text-anchor="middle" dominant-baseline="middle">{escape(initials(name))}</text></svg>'
     )

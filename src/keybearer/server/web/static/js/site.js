@@ -4,9 +4,11 @@ import "./forms.js";
 import "./clipboard.js";
 import "./passwords.js";
 import "./tooltips.js";
+import { leadOn } from "./addresses.js";
 import { localise } from "./times.js";
 import { prepare } from "./fields.js";
 
+leadOn();
 document.documentElement.classList.add("scripted");
 localise(document);
 prepare(document);
