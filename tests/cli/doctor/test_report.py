@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
 from tests.cli.doctor.patients import KEY, Patient
 from tests.client.scripted_server import EMAIL
+from tests.zuliprc.fuzzer import Mutants
+from tests.zuliprc.strategies import CANARY
 
 
 def test_on_a_terminal_each_finding_has_a_sign_and_its_remedy(patient: Patient) -> None:
@@ -85,3 +88,15 @@ def test_a_control_character_from_the_server_moves_no_cursor(patient: Patient) -
 
 def test_a_fault_of_the_options_is_wrong_usage(patient: Patient) -> None:
     assert patient.keybearer("doctor", "--timeout", "0").code == 2
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_the_file_says_the_doctor_ends_well_and_tells_no_key(patient: Patient, seed: int) -> None:
+    mutants = Mutants(random.Random(seed))
+    for _ in range(80):
+        patient.write(mutants.mutant().encode("utf-8", "surrogatepass"))
+        done = patient.keybearer("doctor", "--offline", "--fix")
+
+        assert done.code in {0, 1}
+        assert "A fault of Keybearer itself" not in done.err
+        assert CANARY not in done.out + done.err

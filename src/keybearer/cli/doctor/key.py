@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from keybearer.api_key import LENGTH, PREFIX, is_ours, is_well_formed
@@ -11,6 +12,9 @@ from keybearer.zuliprc.fields import FIELDS
 from keybearer.zuliprc.sources import Source
 
 _COPY_AGAIN = "Copy it again, whole, from the settings of your organization, or run `keybearer login`"
+
+_RUN = re.compile(r"[A-Za-z0-9]{20,}")
+"""What may be most of a key, in a path or a site. Words are shorter, and have not both small letters and capitals."""
 
 
 def examine_key(key: Secret, place: str) -> Iterator[Finding]:
@@ -33,13 +37,14 @@ def _oddity(text: str) -> str:
 
 
 def secrets_in(source: Source) -> Iterator[Secret]:
-    """Every text of a source that must not be told: the secrets, and a key that stands where something else should."""
+    """Every text of a source that must not be told: secrets, and what looks like one where something else belongs."""
     for field in FIELDS.values():
         found = source.find(field)
         if found is None:
             continue
-        bare = found.text.reveal().rpartition("/")[2]
         if field.secret:
             yield found.text
-        elif is_well_formed(bare):
-            yield Secret(bare)
+        else:
+            yield from (
+                Secret(run) for run in _RUN.findall(found.text.reveal()) if not (run.islower() or run.isupper())
+            )
