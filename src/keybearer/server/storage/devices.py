@@ -48,7 +48,8 @@ async def put(
             devices.c.account_id == account_id, devices.c.kind == kind.value, devices.c.token_digest == _digest(token)
         )
     )
-    return found.scalar_one()
+    device_id: int = found.scalar_one()
+    return device_id
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Device]:
