@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from tests.server_process import RunningServer, running_server
 from tests.web import chromium
-from tests.web.organization import Organization, populate
-from tests.web.visitor import sign_in
+from tests.web.organization import MEMBER, PASSWORD, Organization, populate
+from tests.web.visitor import client_of, sign_in
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +77,24 @@ def tab(request: pytest.FixtureRequest) -> Page:
     found = request.getfixturevalue("owner_page" if request.param == "with scripts" else "plain_page")
     assert isinstance(found, Page)
     return found
+
+
+@pytest.fixture(scope="module")
+def owner(server: RunningServer, organization: Organization) -> Iterator[httpx2.Client]:
+    """An HTTP client with the owner's session."""
+    with client_of(server) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def member(server: RunningServer, organization: Organization) -> Iterator[httpx2.Client]:
+    """An HTTP client with a member's session."""
+    with client_of(server, MEMBER, PASSWORD.reveal()) as client:
+        yield client
+
+
+@pytest.fixture
+def nobody(server: RunningServer, organization: Organization) -> Iterator[httpx2.Client]:
+    """An HTTP client in which nobody is signed in."""
+    with httpx2.Client(base_url=server.site) as client:
+        yield client

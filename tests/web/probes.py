@@ -1,0 +1,49 @@
+"""Looking at the site from outside: a path for each page, everything in the database, what every answer bears."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+from sqlalchemy import select
+
+from keybearer.server.services.context import Context
+from keybearer.server.storage.tables import metadata
+from keybearer.server.web.headers import CONTENT_SECURITY_POLICY
+from keybearer.server.web.pages import Page
+from tests.server_process import RunningServer
+from tests.web.organization import Organization
+
+
+def path_of(page: Page, organization: Organization) -> str:
+    """A path of the page, with things that are there."""
+    account_id = organization.member.id if page.path.startswith("/organization") else organization.owner.id
+    values = {"bot_id": organization.bot.id, "account_id": account_id, "topic": "api-keys", "token": "no-such-token"}
+    return page.path.format(**values, session_id=1, device_id=1, invitation_id=1)
+
+
+def rows(server: RunningServer) -> dict[str, list[tuple[object, ...]]]:
+    """Everything in the database but when sessions were last seen, and the mails, which leave by themselves."""
+
+    async def read(context: Context) -> dict[str, list[tuple[object, ...]]]:
+        async with context.reading() as connection:
+            found = {}
+            for table in (each for each in metadata.sorted_tables if each.name != "mails"):
+                columns = [column for column in table.c if column.name != "last_seen_at"]
+                found[table.name] = sorted(map(tuple, await connection.execute(select(*columns))), key=repr)
+            return found
+
+    return server.on_data(read)
+
+
+def as_read(page: str) -> str:
+    """A page without its tags, for a key stands there in groups."""
+    return re.sub(r"<[^>]*>", "", page)
+
+
+def check_headers(answer: httpx2.Response) -> None:
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
