@@ -16,7 +16,9 @@ COMMENT_MAX_LENGTH = 2000
 async def get_own(call: Call) -> Answer:
     """`GET users/me`."""
     account = call.actor.account
-    newest = await call.context.newest_messages.find(account.id)
+    newest = call.newest_message_id
+    if newest is None:
+        newest = await accounts.find_newest_message_id(call.context, account.id)
     return success(**profile(account, account, call.realm, with_data=True), max_message_id=newest)
 
 

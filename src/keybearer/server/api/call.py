@@ -40,6 +40,12 @@ class Call:
         assert self.caller is not None
         return self.caller.realm
 
+    @property
+    def newest_message_id(self) -> int | None:
+        """The newest message that the caller was sent, where it was found with the key."""
+        assert self.caller is not None
+        return self.caller.newest_message_id
+
     def id(self, name: str) -> int:
         """A number out of the path; 0, which nothing has as its id, where it is larger than any id."""
         digits = self.ids[name]

@@ -51,7 +51,7 @@ def profile(account: Account, viewer: Account, realm: Realm, *, with_data: bool 
         "full_name": account.full_name,
         "timezone": account.timezone,
         "is_active": account.is_active,
-        "date_joined": f"{account.date_joined:%Y-%m-%dT%H:%M}+00:00",
+        "date_joined": account.date_joined.isoformat(timespec="minutes"),
         "delivery_email": account.delivery_email if may_see_email(viewer, account) else None,
         "avatar_url": avatar_url(account),
     }

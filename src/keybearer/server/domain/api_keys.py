@@ -56,6 +56,7 @@ class VerifiedKey:
     """Whose key a request bears, as the database had it when it was asked, after the request began.
 
     That a key is known says nothing yet: it may be `revoked` or expired, its account or realm deactivated.
+    `newest_message_id` is -1 where the account was sent none.
     """
 
     key_id: int
@@ -63,3 +64,4 @@ class VerifiedKey:
     expires_at: datetime | None
     account: Account
     realm: Realm
+    newest_message_id: int = -1

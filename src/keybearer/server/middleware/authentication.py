@@ -29,11 +29,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An actor with the realm they belong to; `session` only where they came by one."""
+    """An actor with the realm they belong to; `session` only where they came by one, the newest message only by key."""
 
     actor: Actor
     realm: Realm
     session: Session | None = None
+    newest_message_id: int | None = None
 
 
 def basic_credentials(authorization: str) -> tuple[str, Secret]:
@@ -84,7 +85,7 @@ class KeyAuthentication:
             _log.warning("account %d of %s was asked for at another host", account.id, realm.host)
             raise Unauthenticated("Account is not associated with this subdomain")
         self._uses.note(found.key_id, origin)
-        return Caller(Actor(account, origin, key_id=found.key_id), realm)
+        return Caller(Actor(account, origin, found.key_id), realm, None, found.newest_message_id)
 
 
 SESSION_COOKIE = "sessionid"

@@ -28,7 +28,7 @@ from keybearer.server.services.subjects import (
     check_name_free,
     the_realm,
 )
-from keybearer.server.storage import accounts, links, sessions
+from keybearer.server.storage import accounts, links, newest_messages, sessions
 from keybearer.server.storage.dialect import take_turn
 
 
@@ -274,3 +274,9 @@ async def _reactivated(change: Change, account: Account, actor: Actor) -> Accoun
         account = replace(account, bot_owner_id=actor.id)
         await change.record(Event.BOT_OWNER_CHANGED, account, details={"owner": actor.id})
     return account
+
+
+async def find_newest_message_id(context: Context, account_id: int) -> int:
+    """The newest message that an account was sent; -1 where there is none."""
+    async with context.reading() as connection:
+        return await newest_messages.find(connection, account_id)

@@ -23,7 +23,6 @@ from keybearer.server.services.events import EventHub
 from keybearer.server.settings import Settings
 from keybearer.server.storage import accounts, audit, events, mails, realms
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.newest_messages import NewestMessages
 from keybearer.server.storage.secret_ring import SecretRing
 
 
@@ -43,12 +42,10 @@ class Context:
     heartbeat_every: float = HEARTBEAT_EVERY
     hub: EventHub = field(init=False)
     """Where clients of this worker wait for events."""
-    newest_messages: NewestMessages = field(init=False)
     webhooks_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set when an outgoing webhook is to be called."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "newest_messages", NewestMessages(self.database))
         hub = EventHub(self.database, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
 

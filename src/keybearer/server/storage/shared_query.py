@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
 from keybearer.errors import StorageError
@@ -14,12 +13,6 @@ Answer = TypeVar("Answer")
 
 LARGEST_BATCH = 256
 """Questions that one query answers at most; more wait for the next."""
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting(Generic[Question, Answer]):
-    question: Question
-    answer: asyncio.Future[Answer]
 
 
 @final
@@ -36,17 +29,17 @@ class SharedQuery(Generic[Question, Answer]):
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
         self._ask = ask
-        self._waiting: list[_Waiting[Question, Answer]] = []
+        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
 
     async def answer(self, question: Question) -> Answer:
         """The answer, from a query that begins after this call. Raises StorageError."""
         loop = asyncio.get_running_loop()
-        waiting: _Waiting[Question, Answer] = _Waiting(question, loop.create_future())
-        self._waiting.append(waiting)
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((question, answer))
         if self._asking is None:
             self._asking = loop.create_task(self._ask_while_somebody_waits())
-        return await waiting.answer
+        return await answer
 
     async def _ask_while_somebody_waits(self) -> None:
         try:
@@ -56,21 +49,21 @@ class SharedQuery(Generic[Question, Answer]):
         finally:
             self._asking = None
 
-    async def _ask_together(self, batch: Sequence[_Waiting[Question, Answer]]) -> None:
+    async def _ask_together(self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:
-            answers = await self._ask([waiting.question for waiting in batch])
+            answers = await self._ask([question for question, _ in batch])
         except Exception as error:  # noqa: BLE001  whatever it is, nobody waits for ever and nobody gets in
-            for waiting in batch:
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(_told(error))
+            for _, waiting in batch:
+                if not waiting.done():
+                    waiting.set_exception(_told(error))
         except asyncio.CancelledError:
-            for waiting in batch:
-                waiting.answer.cancel()
+            for _, waiting in batch:
+                waiting.cancel()
             raise
         else:
-            for waiting, answer in zip(batch, answers, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(answer)
+            for (_, waiting), answer in zip(batch, answers, strict=True):
+                if not waiting.done():
+                    waiting.set_result(answer)
 
 
 def _told(error: Exception) -> StorageError:

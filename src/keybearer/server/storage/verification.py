@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, final
 
@@ -15,6 +15,7 @@ from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.newest_messages import newest_message_id
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.shared_query import SharedQuery
 from keybearer.server.storage.tables import accounts, api_keys, from_microseconds, realms
@@ -45,6 +46,7 @@ _COLUMNS = (
     realms.c.can_create_bots,
     realms.c.can_create_write_only_bots,
     realms.c.can_invite,
+    newest_message_id(accounts.c.id),
 )
 _ROLES = {role.value: role for role in Role}
 _EMAIL_VISIBILITIES = {visibility.value: visibility for visibility in EmailVisibility}
@@ -83,7 +85,14 @@ class KeyVerifier:
         digests = [self._ring.digests(key) for key in keys]
         rows = await self._lookup.fetch([digest for several in digests for digest in several])
         found = {row[0]: _verified(row) for row in rows}
-        return [next((found[digest] for digest in several if digest in found), None) for several in digests]
+        return [_first(found, several) for several in digests]
+
+
+def _first(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> VerifiedKey | None:
+    for digest in digests:
+        if digest in found:
+            return found[digest]
+    return None
 
 
 def _verified(row: Sequence[Any]) -> VerifiedKey:
@@ -94,6 +103,7 @@ def _verified(row: Sequence[Any]) -> VerifiedKey:
         None if expires_at is None else from_microseconds(expires_at),
         _account(row),
         _realm(row[5], *row[17:25]),
+        row[25],
     )
 
 
