@@ -19,6 +19,8 @@ PAGES_THAT_CONCERN_A_TOPIC = {
     "/settings/account/": "/help/api-keys/",
     "/settings/bots/": "/help/bots/",
     "/settings/bots/add/": "/help/bots/",
+    "/settings/account/api-key/regenerate/": "/help/invalidate-a-key/",
+    "/settings/sessions/": "/help/invalidate-a-key/",
     "/settings/security-log/": "/help/after-a-leak/",
     "/organization/policies/": "/help/bots/",
     "/organization/audit/": "/help/after-a-leak/",

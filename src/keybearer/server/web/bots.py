@@ -10,7 +10,7 @@ from starlette.responses import Response
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.permissions import may_create_bot, may_give_role
+from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
 from keybearer.server.services import accounts, bots
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
 from keybearer.server.web.notices import Notice
@@ -82,6 +82,7 @@ async def _table(visit: Visit, *, of_everybody: bool) -> Response:
         has_any=any(bot.account.is_active is wanted.active for bot in found),
         types=_creatable(visit),
         of_everybody=of_everybody,
+        may_manage=lambda bot: may_manage_bot(visit.actor.account, bot),
     )
 
 
