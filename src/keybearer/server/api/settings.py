@@ -26,8 +26,6 @@ async def change(call: Call) -> Answer:
         login_mails=parameters.optional_boolean("enable_login_emails"),
     )
     old, new = parameters.optional_text("old_password"), parameters.optional_text("new_password")
-    if wanted == OwnChange() and not (old or new):
-        raise Refused("Please fill out all fields.")
     quota = await _change_password(call, Secret(old or ""), Secret(new)) if new else None
     await accounts.change_own(call.context, call.actor, wanted)
     return success().with_quota(quota)

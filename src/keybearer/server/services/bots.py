@@ -212,7 +212,7 @@ def _with_role(actor: Actor, bot: Account, wanted: BotChange) -> Account:
 
 
 async def _new_owner(change: Change, bot: Account, owner_id: int) -> Account:
-    owner = await accounts.find(change.connection, owner_id)
+    owner = await accounts.find(change.connection, owner_id, for_change=True)
     if owner is None or owner.realm_id != bot.realm_id:
         raise Refused("Failed to change owner, no such user")
     if not owner.is_active:

@@ -199,5 +199,7 @@ async def reset(context: Context, token: Secret, new: Secret, origin: Origin) ->
         if link is None or not await links.remove(change.connection, link.id):
             raise Refused("This link has been used or has expired: ask for a new one.")
         account = await account_for_change(change, known.id)
+        if not account.is_active:
+            raise Refused("This link has been used or has expired: ask for a new one.")
         await _set(change, account, value, keep_session=None)
         return account

@@ -16,9 +16,11 @@ Insert = postgresql.Insert | sqlite.Insert
 def locked(statement: SelectT) -> SelectT:
     """The statement, holding the rows it finds until the transaction ends.
 
-    PostgreSQL locks the rows. SQLite renders nothing: its writers come one after another, from BEGIN on.
+    PostgreSQL locks the rows, but lets others refer to them meanwhile: a lock that did not would make two transactions
+    wait for each other that write audit events about each other's accounts. SQLite renders nothing: its writers come
+    one after another, from BEGIN on.
     """
-    return statement.with_for_update()
+    return statement.with_for_update(key_share=True)
 
 
 async def take_turn(connection: AsyncConnection, name: str) -> None:
