@@ -1,0 +1,82 @@
+"""Where a request comes from: what a trusted proxy says counts, and only as far as trusted proxies wrote it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import pytest
+
+from keybearer.server.domain.actors import Origin
+from keybearer.server.middleware.origins import origin_of, prefers_html, scheme_of
+
+PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")]
+
+
+def scope(peer: str, **headers: str) -> dict[str, Any]:
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return {"client": (peer, 1), "scheme": "http", "headers": named}
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.1", "198.51.100.9", "203.0.113.1"),
+        ("10.0.0.1", "198.51.100.9", "198.51.100.9"),
+        ("::1", "2001:db8::7", "2001:db8::7"),
+        ("10.0.0.1", "1.2.3.4, 198.51.100.9", "198.51.100.9"),
+        ("10.0.0.1", "198.51.100.9, 10.0.0.7", "198.51.100.9"),
+        ("10.0.0.1", "10.0.0.8, 10.0.0.7", "10.0.0.8"),
+        ("10.0.0.1", "nonsense", "10.0.0.1"),
+        ("10.0.0.1", "nonsense, 10.0.0.7", "10.0.0.7"),
+        ("10.0.0.1", "", "10.0.0.1"),
+    ],
+)
+def test_the_nearest_address_that_no_trusted_proxy_has_is_the_clients(peer: str, forwarded: str, address: str) -> None:
+    assert origin_of(scope(peer, x_forwarded_for=forwarded), PROXIES).address == address
+
+
+def test_without_trusted_proxies_nothing_that_is_forwarded_counts() -> None:
+    asked = scope("203.0.113.1", x_forwarded_for="198.51.100.9", x_forwarded_proto="https")
+    assert origin_of(asked, []).address == "203.0.113.1"
+    assert scheme_of(asked, []) == "http"
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "scheme"),
+    [("10.0.0.1", "https", "https"), ("10.0.0.1", "gopher", "http"), ("203.0.113.1", "https", "http")],
+)
+def test_a_trusted_proxy_says_whether_https_is_spoken(peer: str, said: str, scheme: str) -> None:
+    assert scheme_of(scope(peer, x_forwarded_proto=said), PROXIES) == scheme
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("198.51.100.9", "198.51.100.9"),
+        ("::ffff:198.51.100.9", "198.51.100.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("a socket", "a socket"),
+    ],
+)
+def test_what_counts_as_one_place(address: str, network: str) -> None:
+    assert Origin(address).network == network
+
+
+@pytest.mark.parametrize(
+    ("accept", "html"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("text/html", True),
+        ("*/*", False),
+        ("application/json", False),
+        ("text/html;q=0.5, application/json", False),
+        ("text/html, application/json", False),
+        ("text/html;q=0", False),
+        ("text/html;q=nonsense", True),
+        ("", False),
+    ],
+)
+def test_who_would_rather_have_a_page(accept: str, html: bool) -> None:
+    assert prefers_html(scope("203.0.113.1", accept=accept)) is html
