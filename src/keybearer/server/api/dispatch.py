@@ -92,8 +92,9 @@ class Dispatcher:
             raise NotLoggedIn
         try:
             return await self._keys.authenticate(authorization, host, origin)
-        except Unauthenticated:
+        except Unauthenticated as error:
             self._limits.count_failure(origin.network)
+            _log.info("a key was refused, from %s: %s", origin.address, error.message)
             raise
 
     @property
