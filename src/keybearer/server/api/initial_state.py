@@ -9,11 +9,10 @@ from datetime import datetime
 from keybearer.server.api.organization import REALM_SETTINGS, USER_SETTINGS
 from keybearer.server.api.profiles import avatar_url, profile
 from keybearer.server.domain.account_events import bot_fields
-from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.accounts import Account, Role, display_email
 from keybearer.server.domain.channels import Followed
 from keybearer.server.domain.message_fields import channel_fields, followed_fields
 from keybearer.server.domain.messages import ANY_MENTION, NO_TOPIC, Flag, Message
-from keybearer.server.domain.people import display_email
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services.initial_state import InitialState
 from keybearer.server.services.presences import Present

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.accounts import Account, display_email
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.events import Event
-from keybearer.server.domain.people import display_email
 from keybearer.server.domain.presences import Presence, Status, checked_presence, checked_status_text
 from keybearer.server.services import emoji
 from keybearer.server.services.context import Context
