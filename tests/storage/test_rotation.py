@@ -38,7 +38,7 @@ async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database:
     token = await add_token(database, ring, first.account.id)
     rotated, resealed = await rotate(database, ring)
     assert resealed == Resealed(api_keys=2, tokens=1)
-    alone = SecretRing((rotated._current,), rotated.path)  # the new secret by itself opens them all
+    alone = SecretRing((rotated._current.entry,), rotated.path)  # the new secret by itself opens them all
     async with database.read() as connection:
         revealed = await api_keys.reveal_live(connection, alone, [first.account.id, second.account.id])
         assert await bots.reveal_token(connection, alone, first.account.id) == token

@@ -170,12 +170,20 @@ def test_a_ring_whose_file_breaks_goes_on_with_what_it_knows(ring: SecretRing) -
     assert ring.unseal(sealed, PLACE) == key
 
 
-def test_a_ring_that_cannot_be_saved_leaves_the_file_as_it_was(ring: SecretRing) -> None:
-    before = ring.path.read_bytes()
-    elsewhere = SecretRing(ring.rotated()._secrets, ring.path.parent / "missing" / "secrets.json")
+def test_a_ring_that_cannot_be_saved_leaves_nothing_behind(ring: SecretRing) -> None:
+    rotated = ring.rotated()
+    ring.path.unlink()
     with pytest.raises(SecretRingError, match="cannot be written"):
-        elsewhere.save()
-    assert ring.path.read_bytes() == before
+        rotated.save()
+    assert list(ring.path.parent.iterdir()) == []
+
+
+def test_of_two_rotations_at_once_the_second_is_refused_and_the_first_is_kept(ring: SecretRing) -> None:
+    first, second = ring.rotated(), SecretRing.load(ring.path).rotated()
+    first.save()
+    with pytest.raises(SecretRingError, match="changed by somebody else"):
+        second.save()
+    assert SecretRing.load(ring.path).ids == first.ids
     assert [path.name for path in ring.path.parent.iterdir()] == [ring.path.name]
 
 

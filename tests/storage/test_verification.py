@@ -91,6 +91,14 @@ async def test_every_column_of_an_account_and_a_realm_arrives(database: Database
     assert found.expires_at == NOON + timedelta(days=1)
 
 
+async def test_the_newest_message_of_the_account_arrives(database: Database, ring: SecretRing) -> None:
+    holder = await add_holder(database, ring)
+    verifier = KeyVerifier(database, ring)
+    found = await verifier.verify(holder.key)
+    assert found is not None
+    assert found.newest_message_id == -1
+
+
 async def test_a_revoked_key_is_recognised_as_revoked(database: Database, ring: SecretRing) -> None:
     holder = await add_holder(database, ring)
     new = await regenerate(database, ring, holder)
@@ -229,6 +237,17 @@ async def test_more_values_than_one_statement_takes_are_looked_up_all_the_same(
     values = [ring.digest(holder.key).value for holder in holders]
     rows = await lookup.fetch([values[0], *[b"none"] * 3000, values[1]])
     assert sorted(row[0] for row in rows) == [holder.key_id for holder in holders]
+
+
+@pytest.mark.parametrize("name", ["Zoë \U0001f43b", 'a "quoted" name', "back\\slash", "null, true, 1", "\x7f\u2028"])
+async def test_names_of_any_text_arrive_as_they_are(database: Database, ring: SecretRing, name: str) -> None:
+    holder = await add_holder(database, ring)
+    async with database.write() as connection:
+        await connection.execute(update(accounts_table).values(full_name=name))
+        await connection.execute(update(realms_table).values(description=name))
+    found = await KeyVerifier(database, ring).verify(holder.key)
+    assert found is not None
+    assert (found.account.full_name, found.realm.description) == (name, name)
 
 
 async def test_a_key_is_found_after_the_ring_was_rotated_by_another_process(

@@ -1,0 +1,146 @@
+"""The secrets file: JSON of mode 0600, read whole and replaced in one step.
+
+`{"version": 1, "secrets": [{"id": ..., "created_at": ..., "secret": ...}, ...]}`, the current secret last.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keybearer.errors import SecretRingError
+
+VERSION = 1
+SECRET_LENGTH = 32
+
+Stamp = tuple[int, ...]
+"""What tells one state of the file from another: its place on the disk, time and size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One secret as the file has it."""
+
+    id: str
+    created_at: str
+    secret: bytes = field(repr=False)
+
+
+def stamp(status: os.stat_result) -> Stamp:
+    """The stamp of a file in that state."""
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def read(path: Path) -> tuple[tuple[Entry, ...], Stamp]:
+    """The secrets in the file. Raises SecretRingError if it is missing, open to others or broken."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            content = file.read()
+    except FileNotFoundError:
+        raise SecretRingError(f"There is no secrets file at {path}") from None
+    except OSError as error:
+        raise SecretRingError(f"The secrets file {path} cannot be read: {error.strerror}") from None
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise SecretRingError(
+            f"The secrets file {path} can be read or written by others (mode {stat.S_IMODE(status.st_mode):04o})",
+            hint=f"Run: chmod 600 {path}",
+        )
+    return _parsed(path, content), stamp(status)
+
+
+def create(path: Path, entries: Sequence[Entry]) -> None:
+    """Write a new file. Raises SecretRingError where there is one, or it cannot be written."""
+    try:
+        _write_new(path, entries)
+    except FileExistsError:
+        raise SecretRingError(
+            f"There is a secrets file at {path} already", hint="Use it, or name another place."
+        ) from None
+    except OSError as error:
+        raise SecretRingError(f"The secrets file {path} cannot be written: {error.strerror}") from None
+
+
+def replace(path: Path, entries: Sequence[Entry], *, expected: Stamp) -> None:
+    """Replace the file in one step: whoever reads it sees the old one or the new one, also after a power cut.
+
+    Raises SecretRingError where it cannot be written, or is in another state than `expected`.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with path.open("rb") as old:
+            fcntl.flock(old, fcntl.LOCK_EX)
+            if stamp(path.stat()) != expected:
+                raise SecretRingError(
+                    f"The secrets file {path} was changed by somebody else meanwhile", hint="Try again."
+                )
+            _write_new(new, entries)
+            new.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise SecretRingError(f"The secrets file {path} cannot be written: {error.strerror}") from None
+
+
+def _write_new(path: Path, entries: Sequence[Entry]) -> None:
+    document = {"version": VERSION, "secrets": [_as_json(entry) for entry in entries]}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(json.dumps(document, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parsed(path: Path, content: bytes) -> tuple[Entry, ...]:
+    broken = SecretRingError(f"The secrets file {path} is broken", hint="Restore it from where you keep its copy.")
+    entries: tuple[Entry, ...] = ()
+    try:
+        document = json.loads(content)
+        version, listed = document["version"], document["secrets"]
+        if version == VERSION:
+            entries = tuple(_entry(each) for each in listed)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise broken from None
+    if version != VERSION:
+        raise SecretRingError(
+            f"The secrets file {path} is of version {version}, which this Keybearer does not know",
+            hint="Upgrade Keybearer.",
+        )
+    if not entries or len({entry.id for entry in entries}) != len(entries):
+        raise broken
+    return entries
+
+
+def _entry(listed: Mapping[str, str]) -> Entry:
+    secret = base64.urlsafe_b64decode(listed["secret"])
+    if len(secret) != SECRET_LENGTH or not listed["id"]:
+        raise ValueError
+    return Entry(str(listed["id"]), str(listed["created_at"]), secret)
+
+
+def _as_json(entry: Entry) -> dict[str, str]:
+    secret = base64.urlsafe_b64encode(entry.secret).decode()
+    return {"id": entry.id, "created_at": entry.created_at, "secret": secret}
