@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
@@ -132,15 +132,23 @@ async def revoke_live(connection: AsyncConnection, account_id: int, *, by: int |
 
 async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> None:
     """Write down the last uses of keys; an older use never overwrites a newer one from another worker."""
-    for new in uses:
-        await connection.execute(
-            update(api_keys)
-            .where(
-                api_keys.c.id == new.key_id,
-                or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < new.use.at),
-            )
-            .values(last_used_at=new.use.at, last_used_address=new.use.address, last_used_client=new.use.client)
+    # In the order of their ids, so that two workers that write at once wait for each other and not in a circle.
+    rows = [
+        {"of_id": new.key_id, "used_at": new.use.at, "address": new.use.address, "client": new.use.client}
+        for new in sorted(uses, key=lambda new: new.key_id)
+    ]
+    if not rows:
+        return
+    used_at = bindparam("used_at", type_=api_keys.c.last_used_at.type)
+    await connection.execute(
+        update(api_keys)
+        .where(
+            api_keys.c.id == bindparam("of_id"),
+            or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < used_at),
         )
+        .values(last_used_at=used_at, last_used_address=bindparam("address"), last_used_client=bindparam("client")),
+        rows,
+    )
 
 
 async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_every: timedelta) -> int | None:

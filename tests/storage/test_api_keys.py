@@ -1,0 +1,59 @@
+"""API keys as rows: how their uses are written down."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from keybearer.server.domain.api_keys import KeyUse
+from keybearer.server.storage import api_keys
+from keybearer.server.storage.api_keys import NewUse
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.secret_ring import SecretRing
+from tests.storage.rows import NOON, Holder, add_holders
+
+LATER = NOON + timedelta(minutes=1)
+
+
+def use(holder: Holder, at: datetime, client: str = "curl") -> NewUse:
+    return NewUse(holder.key_id, KeyUse(at, "192.0.2.1", client))
+
+
+async def last_uses(database: Database, holders: list[Holder]) -> list[KeyUse | None]:
+    async with database.read() as connection:
+        records = await api_keys.find_live_of(connection, [holder.account.id for holder in holders])
+    return [records[holder.account.id].last_use for holder in holders]
+
+
+async def test_the_uses_of_many_keys_are_written_at_once(database: Database, ring: SecretRing) -> None:
+    holders = await add_holders(database, ring, 3)
+    async with database.write() as connection:
+        await api_keys.record_uses(connection, [])
+        await api_keys.record_uses(connection, [use(holders[2], NOON), use(holders[0], LATER, "zulip-js")])
+    assert await last_uses(database, holders) == [
+        KeyUse(LATER, "192.0.2.1", "zulip-js"),
+        None,
+        KeyUse(NOON, "192.0.2.1", "curl"),
+    ]
+
+
+async def test_an_older_use_overwrites_no_newer_one(database: Database, ring: SecretRing) -> None:
+    holders = await add_holders(database, ring)
+    async with database.write() as connection:
+        await api_keys.record_uses(connection, [use(holders[0], LATER)])
+        await api_keys.record_uses(connection, [use(holders[0], NOON)])
+    assert await last_uses(database, holders) == [KeyUse(LATER, "192.0.2.1", "curl")]
+
+
+async def test_workers_that_write_the_same_keys_at_once_do_not_wait_in_a_circle(
+    database: Database, ring: SecretRing
+) -> None:
+    holders = await add_holders(database, ring, 40)
+
+    async def write(order: list[Holder], at: datetime) -> None:
+        async with database.write() as connection:
+            await api_keys.record_uses(connection, [use(holder, at) for holder in order])
+
+    for _ in range(5):
+        await asyncio.gather(write(holders, NOON), write(holders[::-1], LATER))
+    assert {found.at for found in await last_uses(database, holders) if found} == {LATER}
