@@ -42,9 +42,7 @@ async def rename(visit: Visit) -> Response:
     try:
         await accounts.change_own(visit.context, visit.actor, OwnChange(full_name=visit.text("full_name")))
     except Refused as refusal:
-        return visit.render(
-            "account/name.html", status=400, full_name=visit.text("full_name"), error=refusal_words(refusal)
-        )
+        return visit.refuse("account/name.html", refusal, full_name=visit.text("full_name"))
     return visit.redirect("/settings/account/", notice=Notice.NAME_SAVED)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from keybearer.server.domain.audit import Event
-from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.domain.errors import Refused
 from keybearer.server.services import api_keys, bots, devices, sessions
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web.bots import OpenKey, show_panel
 from keybearer.server.web.headers import NO_STORE
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 ZULIPRC_TYPE = "application/octet-stream; charset=utf-8"
 PASSWORD_IS_OLD = "Please enter your password again: it has been a while."  # noqa: S105  a sentence
@@ -30,10 +29,8 @@ async def show_own(visit: Visit) -> Response:
     """One's own key, for the password."""
     try:
         await sessions.confirm_password(visit.context, visit.actor, visit.password("password"))
-    except TooManyAttempts as refusal:
-        return _ask(visit, refusal_words(refusal), status=429)
     except Refused as refusal:
-        return _ask(visit, f"Error: {refusal.message}", status=400)
+        return visit.refuse("account/api_key_password.html", refusal, error=f"Error: {refusal.message}")
     return _show_own(visit, await api_keys.reveal_own(visit.context, visit.actor))
 
 

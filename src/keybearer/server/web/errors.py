@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempts
@@ -32,7 +34,7 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
         )
     if isinstance(refusal, TooManyAttempts):
         response = error_page(visit, 429, "Too many attempts", refusal.message)
-        response.headers["retry-after"] = str(int(refusal.retry_after) + 1)
+        response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
         return response
     if isinstance(refusal, NotPermitted):
         return error_page(visit, 403, "You may not do this", refusal.message)

@@ -105,11 +105,5 @@ async def join(visit: Visit) -> Response:
             origin=visit.origin,
         )
     except Refused as refusal:
-        return visit.render(
-            "invitations/join.html",
-            status=400,
-            invitation=invitation,
-            full_name=visit.text("full_name"),
-            error=refusal_words(refusal),
-        )
+        return visit.refuse("invitations/join.html", refusal, invitation=invitation, full_name=visit.text("full_name"))
     return visit.sign_in(visit.redirect("/settings/account/", notice=Notice.JOINED), signed_in.token)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.domain.errors import Refused
 from keybearer.server.services import api_keys, passwords
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 NOT_EQUAL = "The two passwords are not the same."
-
-
-def _status(refusal: Refused) -> int:
-    return 429 if isinstance(refusal, TooManyAttempts) else 400
 
 
 async def show_change(visit: Visit) -> Response:
@@ -31,12 +26,7 @@ async def change(visit: Visit) -> Response:
             visit.context, visit.actor, old=visit.password("old_password"), new=visit.password("new_password1")
         )
     except Refused as refusal:
-        return visit.render(
-            "account/password.html",
-            status=_status(refusal),
-            error=refusal_words(refusal),
-            replaces_key=replaces_key,
-        )
+        return visit.refuse("account/password.html", refusal, replaces_key=replaces_key)
     if replaces_key:
         await api_keys.regenerate_own(visit.context, visit.actor)
         return visit.redirect("/settings/account/", notice=Notice.PASSWORD_AND_KEY_CHANGED)
@@ -60,7 +50,7 @@ async def request(visit: Visit) -> Response:
     try:
         await passwords.request_reset(visit.context, email, visit.origin)
     except Refused as refusal:
-        return visit.render("password/request.html", status=_status(refusal), email=email, error=refusal_words(refusal))
+        return visit.refuse("password/request.html", refusal, email=email)
     return visit.redirect("/accounts/password/reset/done/", status=302)
 
 
@@ -86,9 +76,7 @@ async def reset(visit: Visit) -> Response:
         _check_equal(visit)
         await passwords.reset(visit.context, visit.token(), visit.password("new_password1"), visit.origin)
     except Refused as refusal:
-        return visit.render(
-            "password/reset.html", status=_status(refusal), account=account, error=refusal_words(refusal)
-        )
+        return visit.refuse("password/reset.html", refusal, account=account)
     return visit.redirect("/accounts/password/done/", status=302)
 
 

@@ -9,7 +9,6 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.services import setup
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 
 async def show(visit: Visit) -> Response:
@@ -35,6 +34,6 @@ async def create(visit: Visit) -> Response:
             origin=visit.origin,
         )
     except (Refused, KeybearerError) as refusal:
-        return visit.render("setup/form.html", status=400, values=visit.form, error=refusal_words(refusal))
+        return visit.refuse("setup/form.html", refusal, values=visit.form)
     response = visit.redirect("/settings/account/", notice=Notice.WELCOME)
     return visit.sign_in(response, signed_in.token)

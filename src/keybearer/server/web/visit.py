@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -9,9 +10,10 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope
 
+from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import Actor, Origin
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME
 from keybearer.server.middleware import csrf
@@ -20,6 +22,7 @@ from keybearer.server.middleware.origins import header
 from keybearer.server.services.context import Context
 from keybearer.server.web.notices import Notice, find_notice
 from keybearer.server.web.rendering import render
+from keybearer.server.web.wording import refusal_words
 
 FORM_MAX_LENGTH = 64 * 1024
 FORM_MAX_FIELDS = 200
@@ -133,6 +136,15 @@ class Visit:
             self.delete_cookie(response, NOTICE_COOKIE)
         if not (self.cookie(SESSION_COOKIE) or self.cookie(csrf.COOKIE)):
             self.set_cookie(response, csrf.COOKIE, token)
+        return response
+
+    def refuse(self, template: str, refusal: Refused | KeybearerError, **values: object) -> Response:
+        """The page of a form again, with what its wish was refused for, and when to come back where that is known."""
+        values.setdefault("error", refusal_words(refusal))
+        if not isinstance(refusal, TooManyAttempts):
+            return self.render(template, status=400, **values)
+        response = self.render(template, status=429, **values)
+        response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
         return response
 
     @property
