@@ -246,6 +246,20 @@ def test_workers_do_not_outlive_a_server_that_is_killed(data_dir: Path) -> None:
         assert answer(server).status_code == 200
 
 
+def test_secrets_are_rotated_and_backups_made_while_every_worker_goes_on(data_dir: Path, tmp_path: Path) -> None:
+    with running_server(data_dir, "--workers", "2") as server:
+        key = server.api_key_of()
+        for command in (["rotate-secrets"], ["backup", str(tmp_path / "b")], ["rotate-secrets"]):
+            assert run_keybearer("admin", *command, "--data-dir", data_dir).returncode == 0
+            for _ in range(8):  # each on a connection of its own: the workers take turns
+                found = httpx2.get(f"{server.site}/api/v1/users/me", auth=(OWNER_EMAIL, key))
+                assert found.status_code == 200
+        done = run_keybearer("admin", "restore", tmp_path / "b", "--force", "--data-dir", data_dir)
+        assert done.returncode == 1
+        assert f"in use by another Keybearer (process {server.process.pid}" in done.stderr
+    assert run_keybearer("admin", "restore", tmp_path / "b", "--force", "--data-dir", data_dir).returncode == 0
+
+
 def test_no_key_reaches_the_log(data_dir: Path) -> None:
     with running_server(data_dir) as server:
         key = server.api_key_of()
