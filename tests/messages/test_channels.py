@@ -152,7 +152,7 @@ def test_a_choice_that_makes_no_sense_is_refused(play: Play, data: str, message:
         ('{"name": "x"}', "subscriptions is not a list"),
         ('[{"name": ""}]', "Channel name can't be empty."),
         ('[{"name": "' + "n" * 61 + '"}]', "Channel name too long (limit: 60 characters)."),
-        ('[{"name": "a\\u0000b"}]', "Invalid character in channel name, at position 2."),
+        ('[{"name": "a\\u0000b"}]', "subscriptions cannot contain null bytes"),
         ('[{"description": "x"}]', "subscriptions has an entry without a name"),
         ('["general"]', "subscriptions has an entry without a name"),
     ],

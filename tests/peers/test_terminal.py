@@ -1,17 +1,25 @@
-"""zulip-terminal's own sign-in, in a terminal: it asks, fetches the key and writes a zuliprc."""
+"""zulip-terminal, in a terminal of its own: it signs in, writes a zuliprc, shows, receives and sends messages."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import re
 import select
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 
+import keybearer
 from tests.peers.conftest import Stage
 from tests.peers.installing import terminal
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, clean_environ
@@ -71,3 +79,98 @@ def test_zulip_terminal_signs_in_and_writes_a_file_that_works(stage: Stage, tmp_
     assert zuliprc.read_text() == f"[api]\nemail={OWNER_EMAIL}\nkey={key}\nsite={stage.server.site}"
     answered = httpx2.get(f"{stage.server.site}/api/v1/users/me", auth=(OWNER_EMAIL, key))
     assert answered.status_code == 200
+
+
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][0-9A-Za-z]|\x1b[=>]")
+SCREEN = struct.pack("HHHH", 40, 130, 0, 0)
+SEND = b"\x04"
+
+
+class Screen:
+    """What a program has written to its terminal, read all the while: one that is not read makes the program wait."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._written = b""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._descriptor, keys)
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the text was shown."""
+        wait_until(lambda: text in self.text(), f"{text!r} on the screen, which shows:\n{self.text()[-2000:]}")
+
+    def text(self) -> str:
+        """Everything that was shown, without the control sequences."""
+        return ESCAPES.sub(b"", self._written).decode(errors="replace")
+
+    def _read(self) -> None:
+        try:
+            while chunk := os.read(self._descriptor, 65536):
+                self._written += chunk
+        except OSError:  # how a terminal says that its program is gone
+            return
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Look every now and then until the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+@contextmanager
+def running_terminal(packages: Path, zuliprc: Path) -> Iterator[Screen]:
+    """zulip-terminal on this zuliprc, as outside of a test: told of one, it does in turn what it else does at once."""
+    environ = clean_environ(
+        {"PYTHONPATH": str(packages), "HOME": str(zuliprc.parent), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    )
+    del environ["PYTEST_CURRENT_TEST"]
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, SCREEN)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from zulipterminal.cli.run import main; main()", "-c", str(zuliprc)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        cwd=zuliprc.parent,
+        env=environ,
+    )
+    os.close(theirs)
+    try:
+        yield Screen(ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_zulip_terminal_shows_receives_and_sends_messages(stage: Stage) -> None:
+    packages = terminal() / "packages"
+    with (
+        keybearer.Client(config_file=stage.bot) as bot,
+        keybearer.Client(config_file=stage.owner) as owner,
+        running_terminal(packages, stage.owner) as screen,
+    ):
+        bot.send_message(type="stream", to="general", topic="greetings", content="a first word")
+        screen.wait_for("a first word")
+        bot.send_message(type="stream", to="general", topic="greetings", content="another word")
+        screen.wait_for("another word")
+
+        screen.type(b"c")
+        screen.wait_for("▶")
+        screen.type(b"general\t")
+        screen.wait_for("# general                              ▶")
+        screen.type(b"greetings\t")
+        screen.wait_for("▶ greetings")
+        screen.type(b"said in the terminal" + SEND)
+
+        def is_there() -> bool:
+            found = owner.get_messages(anchor="newest", num_before=5, num_after=0, apply_markdown=False)
+            return any(message.content == "said in the terminal" for message in found.messages)
+
+        wait_until(is_there, "the message that was typed")

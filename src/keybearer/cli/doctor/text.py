@@ -140,6 +140,8 @@ def _drop_duplicate(draft: Draft, line: int) -> Draft | None:
 def _join_sections(draft: Draft, line: int) -> Draft | None:
     above = [found[1] for text in draft.lines[: line - 1] if (found := _HEADER.match(text))]
     joined = draft.with_lines({line: []})
+    if draft.lines[line - 1].strip() != f"[{SECTION}]":  # what stands behind the bracket is somebody's and stays
+        return None
     if above[-1] != SECTION or any(fault.kind == "duplicate_key" for fault in joined.document().faults):
         return None
     return joined
