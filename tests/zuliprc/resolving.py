@@ -35,7 +35,7 @@ def resolve_text(
         Environment(environ or {}),
         ZuliprcFile(PATH, document, named=named, mode=mode, owner=0, legacy=legacy),
     )
-    return resolve_sources(sources, Surroundings("/home/me", "/work"), fetch_key=fetch_key)
+    return resolve_sources(sources, Surroundings("/home/me", "/here"), fetch_key=fetch_key)
 
 
 def warned(resolution: Resolution) -> list[str]:

@@ -14,7 +14,7 @@ from keybearer.zuliprc.resolver import resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFile
 from keybearer.zuliprc.values import Surroundings
 
-HERE = Surroundings("/home/ann", "/work")
+HERE = Surroundings("/home/ann", "/here")
 PATH = "/home/ann/.zuliprc"
 
 

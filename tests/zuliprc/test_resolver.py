@@ -106,7 +106,7 @@ def test_a_path_in_the_file_is_relative_to_the_file(written: str, path: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("given", "path"), [("c.pem", "/work/c.pem"), ("~/c.pem", "/home/me/c.pem"), (Path("c"), "/work/c")]
+    ("given", "path"), [("c.pem", "/here/c.pem"), ("~/c.pem", "/home/me/c.pem"), (Path("c"), "/here/c")]
 )
 def test_a_path_from_elsewhere_is_relative_to_the_working_directory(given: str | Path, path: str) -> None:
     assert resolve_text(client_cert=given).tls.client_cert == path

@@ -6,13 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from keybearer.client.conversation import Message
 from keybearer.client.sync import Client
-
-if TYPE_CHECKING:
-    from keybearer.testing.server import Server
 
 LOOK_EVERY = 0.02
 
@@ -21,11 +18,24 @@ class NoAnswer(AssertionError):
     """What a test waited for did not come in time. The message says what came instead."""
 
 
+class Host(Protocol):
+    """The server that a participant takes part in, as far as a participant needs it."""
+
+    def count_queues(self, participant: Participant) -> int:
+        """How many event queues its program has open."""
+
+    def regenerate_api_key(self, participant: Participant) -> None:
+        """Replace its key, and write the new one into its zuliprc."""
+
+    def deactivate(self, participant: Participant) -> None:
+        """Deactivate its account."""
+
+
 @dataclass(eq=False)
 class Participant:
     """A person or a bot of the server's organization. `zuliprc` is the path of its file, mode 0600."""
 
-    server: Server
+    server: Host
     id: int
     email: str
     full_name: str
