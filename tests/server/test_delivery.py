@@ -119,6 +119,18 @@ async def test_without_an_smtp_server_mails_are_files_in_the_outbox(
     assert MAIL.recipient in path.read_text()
 
 
+@pytest.mark.parametrize("beside", ["", "Grüße. "])
+async def test_a_long_link_stands_in_the_file_unbroken(
+    context_with: Callable[[str | None], Context], tmp_path: Path, beside: str
+) -> None:
+    link = f"https://chat.example.com/accounts/password/reset/{'x' * 80}/"
+    context = context_with(None)
+    await put(context, Mail(MAIL.recipient, MAIL.subject, f"{beside}Here:\n\n    {link}\n"))
+    await MailDelivery(context).deliver_due()
+    (path,) = (tmp_path / "outbox").iterdir()
+    assert link in path.read_text("utf-8").splitlines()[-1]
+
+
 async def test_a_mail_is_not_there_where_its_transaction_was_not_written(
     context_with: Callable[[str | None], Context], clock: Clock
 ) -> None:

@@ -91,7 +91,8 @@ def _message(waiting: WaitingMail, host: str) -> EmailMessage:
     message["Date"] = format_datetime(waiting.created_at)
     message["Message-ID"] = make_msgid(idstring=str(waiting.id), domain=host)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(waiting.mail.body)
+    # Not quoted-printable, which would break a long link in two for who reads the file in the outbox.
+    message.set_content(waiting.mail.body, cte="7bit" if waiting.mail.body.isascii() else "8bit")
     return message
 
 
