@@ -16,6 +16,7 @@ from keybearer import api_key
 from keybearer.errors import StorageError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import EmailVisibility, Role
+from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.bots import BotType
 from keybearer.server.storage import accounts, realms
 from keybearer.server.storage.driver import Lookup
@@ -140,9 +141,9 @@ async def test_requests_that_come_during_a_query_share_the_next(database: Databa
     verifier = KeyVerifier(database, ring)
     lookup = counted(verifier)
     lookup.go_on.clear()
-    first = asyncio.create_task(verifier.verify(holders[0].key))
+    first = asyncio.ensure_future(verifier.verify(holders[0].key))
     await lookup.begun.wait()
-    others = [asyncio.create_task(verifier.verify(holder.key)) for holder in holders[1:]]
+    others = [asyncio.ensure_future(verifier.verify(holder.key)) for holder in holders[1:]]
     await asyncio.sleep(0)
     lookup.go_on.set()
     await asyncio.gather(first, *others)
@@ -154,10 +155,10 @@ async def test_a_request_does_not_join_a_query_that_has_begun(database: Database
     verifier = KeyVerifier(database, ring)
     lookup = counted(verifier)
     lookup.go_on.clear()
-    before = asyncio.create_task(verifier.verify(holder.key))
+    before = asyncio.ensure_future(verifier.verify(holder.key))
     await lookup.begun.wait()  # this query has looked, and its answer is on the way
     await regenerate(database, ring, holder)
-    after = asyncio.create_task(verifier.verify(holder.key))
+    after = asyncio.ensure_future(verifier.verify(holder.key))
     await asyncio.sleep(0)
     lookup.go_on.set()
     found_before, found_after = await asyncio.gather(before, after)
@@ -211,15 +212,18 @@ async def test_a_commit_of_another_process_is_seen_at_once(database_url: str, ri
 async def test_a_request_that_is_given_up_disturbs_no_other(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 3)
     verifier = KeyVerifier(database, ring)
-    tasks = [asyncio.create_task(verifier.verify(holder.key)) for holder in holders]
-    await asyncio.sleep(0)
+    lookup = counted(verifier)
+    lookup.go_on.clear()
+    tasks = [asyncio.ensure_future(verifier.verify(holder.key)) for holder in holders]
+    await lookup.begun.wait()
     tasks[1].cancel()
+    lookup.go_on.set()
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(found[1], asyncio.CancelledError)
-    assert not isinstance(found[0], BaseException)
-    assert found[0] is not None
-    assert not isinstance(found[2], BaseException)
-    assert found[2] is not None
+    assert [each.account for each in (found[0], found[2]) if isinstance(each, VerifiedKey)] == [
+        holders[0].account,
+        holders[2].account,
+    ]
 
 
 async def test_a_crowd_larger_than_a_query_is_answered_to_the_last(database: Database, ring: SecretRing) -> None:

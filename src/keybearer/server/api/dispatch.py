@@ -24,7 +24,7 @@ from keybearer.server.api.parameters import Disconnected, Parameters, read_param
 from keybearer.server.domain.actors import Origin
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.limits import Quota
-from keybearer.server.domain.permissions import Way, check, check_entry
+from keybearer.server.domain.permissions import check, check_entry
 from keybearer.server.domain.realms import host_name
 from keybearer.server.middleware import csrf
 from keybearer.server.middleware.authentication import (
@@ -165,7 +165,7 @@ class _Request:
         dispatcher, rule = self._dispatcher, endpoint.rule
         origin = dispatcher.origin(self._scope)
         quota: Quota | None = None
-        if not rule.ways & Way.NOBODY:
+        if not rule.is_open:
             caller = await self._authenticate(parameters, host, origin)
             check_entry(rule, caller.actor.account)
             self._caller = caller

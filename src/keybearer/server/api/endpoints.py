@@ -65,7 +65,7 @@ class Path:
         if "GET" in methods:
             methods.append("HEAD")
         object.__setattr__(self, "methods", tuple(methods))
-        is_open = all(endpoint.rule.ways & Way.NOBODY for endpoint in self.endpoints.values())
+        is_open = all(endpoint.rule.is_open for endpoint in self.endpoints.values())
         object.__setattr__(self, "is_open", is_open)
         largest_upload = max(endpoint.largest_upload for endpoint in self.endpoints.values())
         object.__setattr__(self, "largest_upload", largest_upload)
@@ -79,7 +79,7 @@ class Paths:
     """All paths of the wire: fixed ones by a look-up, the others by their patterns in the order they were given."""
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        self._fixed: dict[tuple[Way, str], Path] = {}
+        self._fixed: dict[Way, dict[str, Path]] = {API: {}, WEB: {}}
         self._patterns: dict[Way, list[tuple[re.Pattern[str], Path]]] = {API: [], WEB: []}
         grouped: dict[tuple[Way, str], dict[str, Endpoint]] = {}
         for endpoint in endpoints:
@@ -91,11 +91,11 @@ class Paths:
             if "{" in pattern:
                 self._patterns[way].append((_compiled(pattern), path))
             else:
-                self._fixed[way, pattern] = path
+                self._fixed[way][pattern] = path
 
     def find(self, path: str, way: Way) -> tuple[Path, dict[str, str]] | None:
         """The path's endpoints (below `/api/v1/` for the way `API`, below `/json/` for `WEB`) and what is in it."""
-        fixed = self._fixed.get((way, path))
+        fixed = self._fixed[way].get(path)
         if fixed is not None:
             return fixed, {}
         for pattern, found in self._patterns[way]:

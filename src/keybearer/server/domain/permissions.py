@@ -5,7 +5,7 @@ An endpoint that is not in the table is closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from keybearer.server.domain.accounts import Account, Role
@@ -31,6 +31,11 @@ class Rule:
     least_role: Role = Role.GUEST
     bots: bool = True
     incoming_webhooks: bool = False
+    is_open: bool = field(init=False)
+    """Whether it asks nobody who they are."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_open", bool(self.ways & Way.NOBODY))  # asked at every request
 
 
 OPEN = Rule(Way.NOBODY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Origin
@@ -31,13 +31,13 @@ class UseRecorder:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._uses: dict[int, NewUse] = {}
+        self._uses: dict[int, tuple[datetime, Origin]] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._late_keys: set[int] = set()
 
     def note(self, key_id: int, origin: Origin) -> None:
         """A live key was used, now."""
-        self._uses[key_id] = NewUse(key_id, KeyUse(self._context.clock(), origin.address, origin.client))
+        self._uses[key_id] = self._context.clock(), origin
 
     def note_late(self, key_id: int, account: Account, origin: Origin) -> None:
         """A revoked key was used, now. The writing goes on beside the request."""
@@ -58,8 +58,8 @@ class UseRecorder:
                 await api_keys.record_uses(
                     change.connection,
                     [
-                        NewUse(new.key_id, KeyUse(new.use.at, new.use.address, printable(new.use.client)))
-                        for new in uses.values()
+                        NewUse(key_id, KeyUse(at, origin.address, printable(origin.client)))
+                        for key_id, (at, origin) in uses.items()
                     ],
                 )
         except BaseException:

@@ -32,14 +32,14 @@ class SharedQuery(Generic[Question, Answer]):
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def answer(self, question: Question) -> Answer:
-        """The answer, from a query that begins after this call. Raises StorageError."""
+    def answer(self, question: Question) -> asyncio.Future[Answer]:
+        """The answer, to be awaited, from a query that begins after this call. Raises StorageError."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, answer))
         if self._asking is None:
             self._asking = loop.create_task(self._ask_while_somebody_waits())
-        return await answer
+        return answer
 
     async def _ask_while_somebody_waits(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, final
 
@@ -61,17 +61,15 @@ class KeyVerifier:
     def __init__(self, database: Database, ring: SecretRing) -> None:
         self._ring = ring
         self._lookup = database.lookup(select(*_COLUMNS).select_from(_SOURCE), api_keys.c.digest)
-        self._shared = SharedQuery(self._find)
+        self._shared: SharedQuery[str, VerifiedKey | None] = SharedQuery(self._find)
 
-    async def verify(self, key: Secret | str) -> VerifiedKey | None:
-        """What is known of the key, live or revoked; None where it was never issued.
+    def verify(self, key: Secret | str) -> Awaitable[VerifiedKey | None]:
+        """What is known of the key, live or revoked, to be awaited; None where it was never issued.
 
         Raises StorageError where the database cannot tell. A text without our checksum costs no query.
         """
         text = key if isinstance(key, str) else key.reveal()
-        if not api_key_format.is_ours(text):
-            return None
-        return await self._shared.answer(text)
+        return self._shared.answer(text) if api_key_format.is_ours(text) else _nobodys()
 
     async def _find(self, keys: Sequence[str]) -> Sequence[VerifiedKey | None]:
         known = self._ring.ids
@@ -86,6 +84,10 @@ class KeyVerifier:
         rows = await self._lookup.fetch([digest for several in digests for digest in several])
         found = {row[0]: _verified(row) for row in rows}
         return [_first(found, several) for several in digests]
+
+
+async def _nobodys() -> None:
+    return None
 
 
 def _first(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> VerifiedKey | None:
