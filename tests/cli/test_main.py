@@ -87,9 +87,18 @@ def test_a_full_disk_behind_the_output_is_no_success(keybearer: CommandLine) -> 
     assert done.stderr.count(b"\n") == 1
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores them, and so do all its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_command_stops_without_a_traceback(keybearer: CommandLine) -> None:
     process = subprocess.Popen(
-        [SCRIPT, "scan", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [SCRIPT, "scan", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
     )
     assert process.stdin is not None
     process.stdin.write(b"x" * (3 << 20))  # more than a pipe holds: when this returns, the command is reading

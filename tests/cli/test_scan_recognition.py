@@ -89,9 +89,13 @@ def test_every_key_of_a_file_with_several_accounts_is_told_with_its_own_account(
     ]
 
 
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff\ufffe"), max_size=30)
+"""Without the characters that by themselves say which encoding a file has."""
+
+
 @given(
-    before=st.text(max_size=30),
-    after=st.text(max_size=30),
+    before=WORDS,
+    after=WORDS,
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
 )
 def test_a_key_of_ours_is_found_between_any_words_in_any_encoding(before: str, after: str, encoding: str) -> None:
@@ -102,8 +106,7 @@ def test_a_key_of_ours_is_found_between_any_words_in_any_encoding(before: str, a
     (leak,) = search_stream(io.BytesIO(data))
 
     assert leak.key == key
-    if "\0" not in before + after:
-        assert leak.line == before.count("\n") + 2
+    assert leak.line == before.count("\n") + 2
 
 
 @pytest.mark.parametrize("break_", ["\n", " ", "\n" * 50], ids=["lines", "one long line", "short lines"])
