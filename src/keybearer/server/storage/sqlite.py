@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -25,8 +26,11 @@ from keybearer.errors import StorageError
 BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for a writer in another process."""
 
+WAL_AGAIN_AFTER = 0.01
 READERS = 4
 LARGEST_LOOKUP = 512
+LOOKUP_CACHE = 16 * 1024
+"""Kibibytes of the file that a look-up keeps at hand: SQLite's own two hold the index of some thousand keys."""
 LOOKUP_TIMEOUT = 0.5
 """Seconds that a look-up waits where SQLite is still mending the file after a crash, the only thing it waits for."""
 
@@ -74,8 +78,22 @@ class SQLiteDriver:
         try:
             with closing(sqlite3.connect(f"{_uri(self.path)}?mode=rw", uri=True, timeout=self._busy_timeout)) as probe:
                 probe.execute("PRAGMA schema_version").fetchone()
+                self._switch_to_wal(probe)
         except sqlite3.Error as error:
             raise _explained(error, self.path) from None
+
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        """Have the file keep a write-ahead log from now on. Of several that try at once, SQLite lets none wait."""
+        until = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(WAL_AGAIN_AFTER)
+            else:
+                return
 
     def _engine(self, begin: str, connections: int, *pragmas: str) -> AsyncEngine:
         self._probe()
@@ -129,7 +147,6 @@ class SQLiteDriver:
 
 
 _PRAGMAS = (
-    "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "secure_delete=ON",  # an erased sealed key is gone from the file, not only from the table
@@ -232,6 +249,7 @@ class SQLiteLookup:
             f"{_uri(self._path)}?mode=rw", uri=True, isolation_level=None, timeout=LOOKUP_TIMEOUT
         )
         connection.execute("PRAGMA query_only=ON")
+        connection.execute(f"PRAGMA cache_size=-{LOOKUP_CACHE}")
         return connection
 
     def _ask(self, connection: sqlite3.Connection, values: Sequence[Any]) -> list[Any]:
