@@ -23,8 +23,8 @@ from keybearer.server.settings import Settings
 
 ACCOUNTS = 10_000
 CONNECTIONS = 32
-ROUNDS = 5
-SECONDS = 3.0
+ROUNDS = 15
+SECONDS = 1.0
 NO_LIMIT = {"KEYBEARER_API_LIMIT": "1000000000/minute"}
 
 

@@ -26,6 +26,8 @@ _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 WELL_FORMED = re.compile(r"[A-Za-z0-9]{32}\Z")
 """What every Zulip server and client accepts as a key. Text that matches need not be a key of ours."""
 
+_FORM_OF_OURS = re.compile(r"kb[A-Za-z0-9]{30}\Z")
+
 IN_TEXT = re.compile(r"(?<![A-Za-z0-9])kb[A-Za-z0-9]{30}(?![A-Za-z0-9])")
 """Candidates in any text; `is_ours` decides."""
 
@@ -38,9 +40,8 @@ def generate() -> Secret:
 
 def checksum(body: str) -> str:
     """The six base-62 digits of the CRC-32 of `body`, most significant first. It finds slips, not forgery."""
-    rest, low = divmod(zlib.crc32(body.encode("ascii")), len(_PAIRS))
-    high, middle = divmod(rest, len(_PAIRS))
-    return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
+    number = zlib.crc32(body.encode("ascii"))
+    return _PAIRS[number // 3844**2] + _PAIRS[number // 3844 % 3844] + _PAIRS[number % 3844]
 
 
 def is_well_formed(text: str) -> bool:
@@ -50,11 +51,7 @@ def is_well_formed(text: str) -> bool:
 
 def is_ours(text: str) -> bool:
     """Whether `text` has the prefix and the checksum of a key that Keybearer made."""
-    return (
-        is_well_formed(text)
-        and text.startswith(PREFIX)
-        and checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
-    )
+    return _FORM_OF_OURS.match(text) is not None and checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
 
 
 def find(text: str) -> list[tuple[int, Secret]]:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -42,23 +42,19 @@ class Application:
         self._files: Files | None = None
         self._hub: EventHub | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
-        if scope["type"] != "http":
-            return
+            return self._lifespan(receive, send)
+        assert scope["type"] == "http", "Granian is told to take no websockets"
         assert self._wire is not None
         assert self._site is not None
         assert self._files is not None
-        if scope["path"].startswith(files.PREFIX):
-            await self._files(scope, receive, send)
-            return
         found = self._wire.find(scope["path"])
         if found is not None:
-            await self._wire.answer(found, scope, receive, send)
-        else:
-            await self._site(scope, receive, send)
+            return self._wire.answer(found, scope, receive, send)
+        if scope["path"].startswith(files.PREFIX):
+            return self._files(scope, receive, send)
+        return self._site(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -68,10 +64,10 @@ class Application:
             ring = SecretRing.load(self._settings.secrets_file)
             context = Context(self._settings, database, ring)
             uses = UseRecorder(context)
-            keys = KeyAuthentication(KeyVerifier(database, ring), uses, context.clock)
             limits = Limits(self._settings.api_limit, self._settings.failure_limit)
+            keys = KeyAuthentication(KeyVerifier(database, ring), uses, limits, context.clock)
             self._wire = Dispatcher(context, keys, limits, routes.paths(for_development=self._settings.development))
-            self._files = Files(context, keys, limits)
+            self._files = Files(context, keys)
             self._site = create_site(context)
             self._hub = hub = context.hub
             await hub.open()

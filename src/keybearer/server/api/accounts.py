@@ -19,7 +19,7 @@ async def get_own(call: Call) -> Answer:
     newest = call.newest_message_id
     if newest is None:
         newest = await accounts.find_newest_message_id(call.context, account.id)
-    return success(**profile(account, account, call.realm, with_data=True), max_message_id=newest)
+    return success(profile(account, account, call.realm, with_data=True), max_message_id=newest)
 
 
 async def get_all(call: Call) -> Answer:

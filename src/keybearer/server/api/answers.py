@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from email.utils import formatdate
 
 import msgspec
+from msgspec.structs import replace
 from starlette.types import Send
 
 from keybearer.server.domain.errors import Refused, TooManyAttempts, Unauthenticated
@@ -41,8 +41,7 @@ WEB: tuple[Header, ...] = (*_ALWAYS, (b"vary", b"Accept-Language, Cookie"))
 TRANSPORT_SECURITY: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What is sent back: fields of a JSON object, or bytes as they are. `quota` is what a limit leaves."""
 
     status: int
@@ -63,9 +62,12 @@ class Answer:
         return replace(self, content={**self.content, "ignored_parameters_unsupported": unsupported})
 
 
-def success(**fields: object) -> Answer:
-    """Zulip's envelope for what went well."""
-    return Answer(200, {"result": "success", "msg": "", **fields})
+_NO_FIELDS: Mapping[str, object] = {}
+
+
+def success(fields: Mapping[str, object] = _NO_FIELDS, /, **more: object) -> Answer:
+    """Zulip's envelope for what went well, around the fields of both."""
+    return Answer(200, {"result": "success", "msg": "", **fields, **more})
 
 
 def failure(status: int, message: str, code: str, extra: Mapping[str, object] | None = None) -> Answer:
@@ -127,8 +129,13 @@ def _status(error: Refused) -> int:
     return 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
 
 
-async def send_answer(send: Send, answer: Answer, headers: tuple[Header, ...], *, with_body: bool = True) -> None:
-    """Send an answer with the headers that all of its kind have; to HEAD without its body, but with the length."""
+async def send_answer(
+    send: Send, answer: Answer, headers: tuple[Header, ...], quota: Quota | None = None, *, with_body: bool = True
+) -> None:
+    """Send an answer with the headers that all of its kind have, and those of a quota beside its own.
+
+    To HEAD it goes without its body, but with the length.
+    """
     content = answer.content
     body = content if isinstance(content, bytes) else _encode(content) + b"\n"
     everything = [
@@ -138,13 +145,13 @@ async def send_answer(send: Send, answer: Answer, headers: tuple[Header, ...], *
         *answer.headers,
     ]
     if answer.status != 204:
-        everything.append((b"content-length", str(len(body)).encode()))
-    quota = answer.quota
-    if quota is not None:
+        everything.append((b"content-length", b"%d" % len(body)))
+    left = answer.quota if quota is None else quota.merged(answer.quota)
+    if left is not None:
         everything += (
-            (b"x-ratelimit-limit", str(quota.limit).encode()),
-            (b"x-ratelimit-remaining", str(quota.remaining).encode()),
-            (b"x-ratelimit-reset", str(quota.reset).encode()),
+            (b"x-ratelimit-limit", b"%d" % left.limit),
+            (b"x-ratelimit-remaining", b"%d" % left.remaining),
+            (b"x-ratelimit-reset", b"%d" % left.reset),
         )
     await send({"type": "http.response.start", "status": answer.status, "headers": everything})
     await send({"type": "http.response.body", "body": body if with_body else b""})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from keybearer.server.api.answers import Answer
 from keybearer.server.api.parameters import LARGEST, Parameters
@@ -13,8 +14,7 @@ from keybearer.server.middleware.authentication import Caller
 from keybearer.server.services.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """The call: `host` is what the client asked for, `ids` are the numbers and names out of the path.
 
     `scheme` is that of the connection, or of the one to a trusted proxy.
@@ -25,7 +25,7 @@ class Call:
     host: str
     scheme: str
     parameters: Parameters
-    ids: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str]
     caller: Caller | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.api_keys import FETCHED, USERNAME, check_subdomain

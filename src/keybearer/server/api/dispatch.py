@@ -58,9 +58,9 @@ class Dispatcher:
     """The ASGI application of everything below `/api/v1/` and `/json/`."""
 
     def __init__(self, context: Context, keys: KeyAuthentication, limits: Limits, paths: Paths) -> None:
-        self._context = context
-        self._keys = keys
-        self._limits = limits
+        self.context = context
+        self.keys = keys
+        self.limits = limits
         self._paths = paths
         self._proxies = context.settings.trusted_proxies
 
@@ -83,29 +83,8 @@ class Dispatcher:
         except Exception:  # noqa: BLE001  whatever it is, the client gets Zulip's 500 and the log the trace
             _log.exception("%s %s failed", scope["method"], path.pattern)
             answer = internal_error()
-        await answers.send_answer(send, answer, request.headers(), with_body=scope["method"] != "HEAD")
-
-    async def authenticate(self, scope: Scope, host: str, origin: Origin) -> Caller:
-        """Who calls by key. A failure that is one too many from its address is told as that, in its place."""
-        authorization = header(scope, b"authorization")
-        if authorization is None:
-            raise NotLoggedIn
-        try:
-            return await self._keys.authenticate(authorization, host, origin)
-        except Unauthenticated as error:
-            self._limits.count_failure(origin.network)
-            _log.info("a key was refused, from %s: %s", origin.address, error.message)
-            raise
-
-    @property
-    def context(self) -> Context:
-        """The parts that handlers work with."""
-        return self._context
-
-    @property
-    def limits(self) -> Limits:
-        """What counts the calls."""
-        return self._limits
+        with_body = scope["method"] != "HEAD"
+        await answers.send_answer(send, answer, request.headers(), request.quota, with_body=with_body)
 
     def scheme(self, scope: Scope) -> str:
         """`http` or `https`, as the client sees it."""
@@ -120,7 +99,7 @@ class Dispatcher:
 class _Request:
     """One request on its way. What is learnt on it decides which headers every answer of its kind has."""
 
-    __slots__ = ("_by_key", "_caller", "_dispatcher", "_scheme", "_scope")
+    __slots__ = ("_by_key", "_caller", "_challenge", "_dispatcher", "_scheme", "_scope", "quota")
 
     def __init__(self, dispatcher: Dispatcher, scope: Scope) -> None:
         self._dispatcher = dispatcher
@@ -128,6 +107,8 @@ class _Request:
         self._scheme = dispatcher.scheme(scope)
         self._by_key = scope["path"].startswith(API_PREFIX)
         self._caller: Caller | None = None
+        self._challenge: bytes | None = b"Basic" if self._by_key else b"Session"
+        self.quota: Quota | None = None
 
     def headers(self) -> tuple[answers.Header, ...]:
         """The headers that all answers of this kind have."""
@@ -139,54 +120,50 @@ class _Request:
     async def answer(self, path: Path, ids: dict[str, str], receive: Receive) -> Answer:
         """The answer, a refusal included. Raises only for what nobody foresaw."""
         try:
-            return await self._answer(path, ids, receive)
+            scope = self._scope
+            host = header(scope, b"host") or ""
+            if host_name(host) is None:
+                return bad_host()
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            if method == "OPTIONS" and not path.is_open:
+                return options(path.methods)
+            parameters = await read_parameters(scope, receive, largest_multipart=path.largest_upload)
+            endpoint = path.endpoints.get(path.meant(method, parameters))
+            if endpoint is not None:
+                return await self._call(endpoint, ids, parameters, host)
+            return method_not_allowed(path.methods)
         except NotLoggedIn as error:
-            if prefers_html(self._scope):
-                return redirect(f"/login/?next={quote(self._scope['path'], safe='/')}")
-            return self._without_session(refusal(error, challenge=self._challenge))
+            return self._not_logged_in(error)
         except Refused as error:
             return refusal(error, challenge=self._challenge)
-
-    async def _answer(self, path: Path, ids: dict[str, str], receive: Receive) -> Answer:
-        scope = self._scope
-        host = header(scope, b"host") or ""
-        if host_name(host) is None:
-            return bad_host()
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        if method == "OPTIONS" and not path.is_open:
-            return options(path.methods)
-        parameters = await read_parameters(scope, receive, largest_multipart=path.largest_upload)
-        endpoint = path.endpoints.get(path.meant(method, parameters))
-        if endpoint is None:
-            return method_not_allowed(path.methods)
-        return await self._call(endpoint, ids, parameters, host)
 
     async def _call(self, endpoint: Endpoint, ids: dict[str, str], parameters: Parameters, host: str) -> Answer:
         dispatcher, rule = self._dispatcher, endpoint.rule
         origin = dispatcher.origin(self._scope)
-        quota: Quota | None = None
-        if not rule.is_open:
-            caller = await self._authenticate(parameters, host, origin)
-            check_entry(rule, caller.actor.account)
+        caller: Caller | None = None
+        if rule.is_open:
+            self._challenge = None  # a 401 from there, as for a wrong password, is not about who calls
+        else:
+            if not self._by_key:
+                caller = await self._visitor(parameters, host, origin)
+            elif (authorization := header(self._scope, b"authorization")) is not None:
+                caller = await dispatcher.keys.authenticate(authorization, host, origin)
+            else:
+                raise NotLoggedIn
+            account = caller.actor.account
+            check_entry(rule, account)
             self._caller = caller
-            quota = dispatcher.limits.count_call(caller.actor.id)
-        try:
-            if self._caller is not None:
-                check(rule, self._caller.actor.account)
-            answer = await endpoint.handler(
-                Call(dispatcher.context, origin, host, self._scheme, parameters, ids, self._caller)
-            )
-        except Refused as error:
-            return refusal(error, challenge=None if self._caller is None else self._challenge).with_quota(quota)
+            self.quota = dispatcher.limits.count_call(account.id)
+            check(rule, account)
+        answer = await endpoint.handler(Call(dispatcher.context, origin, host, self._scheme, parameters, ids, caller))
         if endpoint.names_unsupported:
             unsupported = parameters.unsupported
             if unsupported:
                 answer = answer.naming(unsupported)
-        return answer if quota is None else answer.with_quota(quota)
+        return answer
 
-    async def _authenticate(self, parameters: Parameters, host: str, origin: Origin) -> Caller:
-        if self._by_key:
-            return await self._dispatcher.authenticate(self._scope, host, origin)
+    async def _visitor(self, parameters: Parameters, host: str, origin: Origin) -> Caller:
+        """Who calls by a session. Raises NotLoggedIn where nobody does."""
         caller = await authenticate_session(self._dispatcher.context, self._scope, self._scheme, origin)
         if caller is None:
             raise NotLoggedIn
@@ -196,12 +173,11 @@ class _Request:
             raise Refused("Account is not associated with this subdomain")
         return caller
 
-    @property
-    def _challenge(self) -> bytes:
-        return b"Basic" if self._by_key else b"Session"
-
-    def _without_session(self, answer: Answer) -> Answer:
-        """The answer, taking a session's cookie away that is good for nothing."""
+    def _not_logged_in(self, error: NotLoggedIn) -> Answer:
+        """A browser is sent to sign in; a session's cookie that is good for nothing is taken away."""
+        if prefers_html(self._scope):
+            return redirect(f"/login/?next={quote(self._scope['path'], safe='/')}")
+        answer = refusal(error, challenge=self._challenge)
         name = cookie_name(SESSION_COOKIE, self._scheme)
         if self._by_key or name not in cookies(self._scope):
             return answer

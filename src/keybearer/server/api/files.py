@@ -12,7 +12,6 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.uploads import INLINE_TYPES, Upload
 from keybearer.server.middleware.authentication import KeyAuthentication, authenticate_session
-from keybearer.server.middleware.limits import Limits
 from keybearer.server.middleware.origins import header, origin_of, scheme_of
 from keybearer.server.services import uploads
 from keybearer.server.services.context import Context
@@ -35,10 +34,9 @@ _HEADERS = {
 class Files:
     """The ASGI application of uploaded files. A key, a session or a temporary link lets one in."""
 
-    def __init__(self, context: Context, keys: KeyAuthentication, limits: Limits) -> None:
+    def __init__(self, context: Context, keys: KeyAuthentication) -> None:
         self._context = context
         self._keys = keys
-        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._response(scope)
@@ -66,11 +64,7 @@ class Files:
         origin = origin_of(scope, proxies)
         authorization = header(scope, b"authorization")
         if authorization is not None:
-            try:
-                caller = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
-            except Unauthenticated:
-                self._limits.count_failure(origin.network)
-                raise
+            caller = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
             return caller.actor.account
         visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
         if visitor is None:

@@ -62,7 +62,7 @@ class Parameters:
         self._texts = texts
         self._uploaded = uploaded
         self._read: set[str] = set()
-        self.files = [file.field for file in uploaded]
+        self.files = [file.field for file in uploaded] if uploaded else []
         self.method = method
 
     def uploaded_files(self) -> Sequence[UploadedFile]:

@@ -47,7 +47,7 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
     }  # fmt: skip
     if changes.unauthorized:
         fields["unauthorized"] = list(changes.unauthorized)
-    return success(**fields)
+    return success(fields)
 
 
 def _list(value: object, name: str) -> list[Any]:
@@ -98,7 +98,7 @@ async def change(call: Call) -> Answer:
         answer = await _follow(call, wanted, "add")
         assert isinstance(answer.content, Mapping)
         fields |= {name: value for name, value in answer.content.items() if name not in ("result", "msg")}
-    return success(**fields)
+    return success(fields)
 
 
 async def choose(call: Call) -> Answer:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from keybearer.server.domain.accounts import Account
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a request came from: the network address, and the client by its own word (User-Agent)."""
 
     address: str = ""
@@ -29,8 +28,7 @@ class Origin:
         return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(NamedTuple):
     """An account that is asking.
 
     Exactly one of `key_id` and `session_id` is set for a request; both are None for the command line of the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
@@ -51,8 +52,7 @@ class RevealedKey:
     api_key: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedKey:
+class VerifiedKey(NamedTuple):
     """Whose key a request bears, as the database had it when it was asked, after the request began.
 
     That a key is known says nothing yet: it may be `revoked` or expired, its account or realm deactivated.

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from starlette.types import Scope
 
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import email_key
 from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import Session
+from keybearer.server.middleware.limits import Limits
 from keybearer.server.middleware.origins import header
 from keybearer.server.services import sessions
 from keybearer.server.services.context import Context
@@ -27,8 +28,7 @@ from keybearer.server.storage.verification import KeyVerifier
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """An actor with the realm they belong to; `session` only where they came by one, the newest message only by key."""
 
     actor: Actor
@@ -38,35 +38,48 @@ class Caller:
 
 
 def basic_credentials(authorization: str) -> tuple[str, Secret]:
-    """The email and key of an `Authorization` header. Raises Unauthenticated or Refused in Zulip's order and words."""
+    """The email and key of an `Authorization` header. Raises Unauthenticated or Refused in Zulip's order and words.
+
+    The key is well-formed, no more.
+    """
     try:
         scheme, encoded = authorization.split()
         if scheme.lower() != "basic":
             raise Refused("This endpoint requires HTTP basic authentication.")
-        email, key = base64.b64decode(encoded).decode().split(":")
-    except (ValueError, binascii.Error):
+        email, key = binascii.a2b_base64(encoded).decode().split(":")
+    except ValueError:
         raise Unauthenticated("Invalid authorization header for basic auth") from None
-    return email.strip(), Secret(key.strip())
+    email, key = email.strip(), key.strip()
+    if not api_key_format.is_well_formed(key):
+        raise Unauthenticated("Malformed API key")
+    return email, Secret(key)
 
 
 class KeyAuthentication:
     """Knows an account by its key."""
 
-    def __init__(self, verifier: KeyVerifier, uses: UseRecorder, clock: Callable[[], datetime]) -> None:
+    def __init__(self, verifier: KeyVerifier, uses: UseRecorder, limits: Limits, clock: Callable[[], datetime]) -> None:
         self._verifier = verifier
         self._uses = uses
+        self._limits = limits
         self._clock = clock
 
     async def authenticate(self, authorization: str, host: str, origin: Origin) -> Caller:
         """The caller that the header and the Host header name.
 
         The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
-        words. Raises Unauthenticated, or Refused for another scheme.
+        words. Raises Unauthenticated, or Refused for another scheme, or TooManyAttempts in the place of a failure that
+        is one too many from its network.
         """
-        email, key = basic_credentials(authorization)
-        if not api_key_format.is_well_formed(key.reveal()):
-            raise Unauthenticated("Malformed API key")
-        found = await self._verifier.verify(key)
+        try:
+            email, key = basic_credentials(authorization)
+            return self._caller(await self._verifier.verify(key), email, host, origin)
+        except Unauthenticated as error:
+            self._limits.count_failure(origin.network)
+            _log.info("a key was refused, from %s: %s", origin.address, error.message)
+            raise
+
+    def _caller(self, found: VerifiedKey | None, email: str, host: str, origin: Origin) -> Caller:
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm

@@ -24,21 +24,21 @@ class SharedQuery(Generic[Question, Answer]):
     questions share a query. Nothing is remembered between queries.
 
     `ask` is given questions and returns an answer to each, in their order. Where it fails, everybody who waits for it
-    is told so with a StorageError, and the next question asks anew.
+    is told so with a StorageError, and the next question asks anew. It belongs to the event loop that it is made in.
     """
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
         self._ask = ask
+        self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
 
     def answer(self, question: Question) -> asyncio.Future[Answer]:
         """The answer, to be awaited, from a query that begins after this call. Raises StorageError."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        answer: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting.append((question, answer))
         if self._asking is None:
-            self._asking = loop.create_task(self._ask_while_somebody_waits())
+            self._asking = self._loop.create_task(self._ask_while_somebody_waits())
         return answer
 
     async def _ask_while_somebody_waits(self) -> None:

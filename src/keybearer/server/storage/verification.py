@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, final
 
 from sqlalchemy import select
@@ -49,6 +50,7 @@ _COLUMNS = (
     newest_message_id(accounts.c.id),
 )
 _ROLES = {role.value: role for role in Role}
+_BOT_TYPES = {bot_type.value: bot_type for bot_type in BotType}
 _EMAIL_VISIBILITIES = {visibility.value: visibility for visibility in EmailVisibility}
 
 _SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).join(realms)
@@ -81,7 +83,7 @@ class KeyVerifier:
 
     async def _look_up(self, keys: Sequence[str]) -> Sequence[VerifiedKey | None]:
         digests = [self._ring.digests(key) for key in keys]
-        rows = await self._lookup.fetch([digest for several in digests for digest in several])
+        rows = await self._lookup.fetch(list(chain.from_iterable(digests)))
         found = {row[0]: _verified(row) for row in rows}
         return [_first(found, several) for several in digests]
 
@@ -92,39 +94,53 @@ async def _nobodys() -> None:
 
 def _first(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> VerifiedKey | None:
     for digest in digests:
-        if digest in found:
-            return found[digest]
+        verified = found.get(digest)
+        if verified is not None:
+            return verified
     return None
 
 
 def _verified(row: Sequence[Any]) -> VerifiedKey:
-    expires_at = row[3]
+    _, key_id, revoked_at, expires_at, *of_account_and_realm, newest = row
     return VerifiedKey(
-        row[1],
-        row[2] is not None,
+        key_id,
+        revoked_at is not None,
         None if expires_at is None else from_microseconds(expires_at),
-        _account(row),
-        _realm(row[5], *row[17:25]),
-        row[25],
+        _account(*of_account_and_realm[:13]),
+        _realm(of_account_and_realm[1], *of_account_and_realm[13:]),
+        newest,
     )
 
 
-def _account(row: Sequence[Any]) -> Account:
-    bot_type = row[11]
+def _account(  # noqa: PLR0917  the columns in their order
+    account_id: int,
+    realm_id: int,
+    delivery_email: str,
+    full_name: str,
+    role: int,
+    date_joined: int,
+    is_active: int,
+    bot_type: int | None,
+    bot_owner_id: int | None,
+    timezone: str,
+    avatar_version: int,
+    email_visibility: int,
+    login_mails: int,
+) -> Account:
     return Account(
-        id=row[4],
-        realm_id=row[5],
-        delivery_email=row[6],
-        full_name=row[7],
-        role=_ROLES[row[8]],
-        date_joined=from_microseconds(row[9]),
-        is_active=bool(row[10]),
-        bot_type=None if bot_type is None else BotType(bot_type),
-        bot_owner_id=row[12],
-        timezone=row[13],
-        avatar_version=row[14],
-        email_visibility=_EMAIL_VISIBILITIES[row[15]],
-        login_mails=bool(row[16]),
+        account_id,
+        realm_id,
+        delivery_email,
+        full_name,
+        _ROLES[role],
+        from_microseconds(date_joined),
+        bool(is_active),
+        None if bot_type is None else _BOT_TYPES[bot_type],
+        bot_owner_id,
+        timezone,
+        avatar_version,
+        _EMAIL_VISIBILITIES[email_visibility],
+        bool(login_mails),
     )
 
 
