@@ -11,12 +11,14 @@ from keybearer.server.api import (
     organization,
     presences,
     reactions,
+    sending,
     subscriptions,
     uploads,
 )
 from keybearer.server.api.endpoints import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
+    *sending.ENDPOINTS,
     *messages.ENDPOINTS,
     *flags.ENDPOINTS,
     *reactions.ENDPOINTS,

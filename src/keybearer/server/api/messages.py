@@ -1,8 +1,6 @@
-"""`messages`: sending, reading, changing and deleting them."""
+"""`messages`: reading, changing and deleting them. They are sent in `sending`."""
 
 from __future__ import annotations
-
-import msgspec
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
@@ -18,87 +16,15 @@ from keybearer.server.api.description import (
     text,
 )
 from keybearer.server.api.endpoints import Endpoint
-from keybearer.server.api.narrows import (
-    MESSAGE_IDS,
-    NARROW,
-    checked_people,
-    read_message_ids,
-    read_narrow,
-)
-from keybearer.server.api.parameters import LARGEST, Parameters, check_no_nulls, missing
+from keybearer.server.api.narrows import MESSAGE_IDS, NARROW, read_message_ids, read_narrow
+from keybearer.server.api.parameters import Parameters, missing
+from keybearer.server.api.sending import SUBJECT, TOPIC, read_topic
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.message_fields import copy_fields
 from keybearer.server.domain.messages import NO_TOPIC, Message
-from keybearer.server.services import message_changes, messages, sending
+from keybearer.server.services import message_changes, messages
 from keybearer.server.services.message_changes import MessageChange
 from keybearer.server.services.messages import BEYOND_ALL, Query
-from keybearer.server.services.sending import Draft, ToChannel, ToPeople
-
-
-async def send(call: Call) -> Answer:
-    """`POST messages`."""
-    parameters = call.parameters
-    kind = parameters.text("type")
-    if kind not in ("stream", "channel", "private", "direct"):
-        raise Refused("Invalid type")
-    draft = Draft(
-        to=_channel(parameters) if kind in ("stream", "channel") else _people(parameters),
-        content=parameters.text("content"),
-        read_by_sender=parameters.optional_boolean("read_by_sender"),
-        queue_id=parameters.optional_text("queue_id"),
-        local_id=parameters.optional_text("local_id", max_length=100),
-    )
-    return success(id=await sending.send(call.context, call.actor, draft))
-
-
-def _topic(parameters: Parameters) -> str | None:
-    topic, subject = parameters.optional_text("topic"), parameters.optional_text("subject")
-    return subject if topic is None else topic
-
-
-def _channel(parameters: Parameters) -> ToChannel:
-    """The channel may come as its plain name, or as JSON: a name, an id, or a list of one of them."""
-    written = parameters.optional_text("to")
-    if not written:
-        raise Refused("Missing channel")
-    value = _decoded(written)
-    if isinstance(value, list):
-        if len(value) != 1:
-            raise Refused("Expected exactly one channel")
-        value = value[0]
-    topic = _topic(parameters)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise Refused("Invalid data type for channel")
-    if topic is None:
-        raise Refused("Missing topic")
-    if isinstance(value, int) and not 0 <= value <= LARGEST:
-        raise Refused(f"Channel with ID '{value}' does not exist", code="STREAM_DOES_NOT_EXIST")
-    return ToChannel(value, topic)
-
-
-def _people(parameters: Parameters) -> ToPeople:
-    _topic(parameters)
-    written = parameters.optional_text("to")
-    if written is None:
-        raise missing("to")
-    value = _decoded(written)
-    if isinstance(value, str):
-        value = value.split(",")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        value = [value]
-    if not isinstance(value, list):
-        raise Refused("Invalid data type for recipients")
-    return ToPeople(tuple(checked_people("to", value)))
-
-
-def _decoded(written: str) -> object:
-    """What a text says that may be JSON and may be plain."""
-    try:
-        value: object = msgspec.json.decode(written)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return written
-    check_no_nulls("to", written, value)
-    return value
 
 
 async def get(call: Call) -> Answer:
@@ -204,7 +130,7 @@ async def change(call: Call) -> Answer:
         parameters.optional_boolean(name)
     wanted = MessageChange(
         content=parameters.optional_text("content"),
-        topic=_topic(parameters),
+        topic=read_topic(parameters),
         channel_id=parameters.optional_integer("stream_id"),
         propagate_mode=parameters.optional_text("propagate_mode") or "change_one",
     )
@@ -253,26 +179,8 @@ AROUND = (
     boolean("use_first_unread_anchor", "The same as the anchor `first_unread`."),
     NARROW,
 )
-_TOPIC = text("topic", "The topic, for a channel.")
-_SUBJECT = text("subject", "The same as `topic`, in its old name.")
 
 ENDPOINTS = (
-    Endpoint(
-        "POST messages",
-        send,
-        "Send a message to a channel or to people.",
-        takes=(
-            text("type", "`channel` (or `stream`), or `direct` (or `private`).", required=True),
-            text("to", "A channel's name or id; or a JSON list of email addresses or ids.", required=True),
-            text("content", "The text, in Markdown.", required=True),
-            _TOPIC,
-            _SUBJECT,
-            boolean("read_by_sender", "Whether it is marked as read for the sender."),
-            text("queue_id", "The sender's event queue, for `local_id`."),
-            text("local_id", "Comes back in that queue's event.", max_length=100),
-        ),
-        gives={"id": INTEGER},
-    ),
     Endpoint(
         "GET messages",
         get,
@@ -328,8 +236,8 @@ ENDPOINTS = (
         "Change a message's text, or its topic and channel.",
         takes=(
             text("content", "The new text."),
-            _TOPIC,
-            _SUBJECT,
+            TOPIC,
+            SUBJECT,
             integer("stream_id", "The channel to move it to."),
             text("propagate_mode", "Which messages of the topic move: `change_one`, `change_later`, `change_all`."),
             boolean("send_notification_to_old_thread", "Changes nothing: no notice is sent."),

@@ -15,14 +15,7 @@ from typing import final
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused, Unauthenticated
-from keybearer.server.domain.events import (
-    ACCESS_CHANGED,
-    Queue,
-    StoredEvent,
-    bad_queue,
-    for_queue,
-    heartbeat,
-)
+from keybearer.server.domain.events import ACCESS_CHANGED, Queue, StoredEvent, bad_queue, for_queue, heartbeat
 from keybearer.server.storage import events
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.events import Access
