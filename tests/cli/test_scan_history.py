@@ -19,6 +19,8 @@ LEAK = f"ZULIP_API_KEY={KEY.reveal()}\n"
 
 Git = Callable[..., str]
 
+START = 1_700_000_000
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
@@ -37,9 +39,10 @@ def git(repository: Path) -> Git:
         "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@x.org",
     }  # fmt: skip
 
-    def run(*arguments: str) -> str:
+    def run(*arguments: str, at: int = START) -> str:
+        dates = {"GIT_AUTHOR_DATE": f"@{at} +0000", "GIT_COMMITTER_DATE": f"@{at} +0000"}
         command = ["git", "-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always", *arguments]
-        done = subprocess.run(command, cwd=repository, env=environ, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=repository, env=environ | dates, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     run("init", "-q")
@@ -50,14 +53,14 @@ def git(repository: Path) -> Git:
 def commit(repository: Path, git: Git) -> Callable[..., str]:
     """Commits files, None for one that goes; returns the commit."""
 
-    def run(message: str = "message", **files: str | None) -> str:
+    def run(message: str = "message", *, at: int = START, **files: str | None) -> str:
         for name, text in files.items():
             if text is None:
                 git("rm", "-q", name)
             else:
                 (repository / name).write_text(text)
                 git("add", name)
-        git("commit", "-q", "--allow-empty", "-m", message)
+        git("commit", "-q", "--allow-empty", "-m", message, at=at)
         return git("rev-parse", "HEAD")
 
     return run
@@ -74,13 +77,15 @@ def findings(keybearer: CommandLine, *arguments: str) -> list[dict[str, Any]]:
     return result
 
 
+@pytest.mark.parametrize("seconds", [0, 1, -1], ids=["at once", "in time", "by a clock that goes backwards"])
 def test_a_key_that_was_taken_out_again_is_found_with_the_commit_that_brought_it(
-    keybearer: CommandLine, repository: Path, commit: Commit
+    keybearer: CommandLine, repository: Path, commit: Commit, seconds: int
 ) -> None:
-    commit(settings="nothing\n")
-    bringing = commit(settings=f"one\n{LEAK}")
-    commit(settings=f"two\n{LEAK}")
-    commit(settings=None)
+    commit(settings="nothing\n", at=START)
+    bringing = commit(settings=f"one\n{LEAK}", at=START + seconds)
+    commit(settings=f"two\n{LEAK}", at=START + 2 * seconds)
+    commit(settings=f"three\n{LEAK}", at=START + 3 * seconds)
+    commit(settings=None, at=START + 4 * seconds)
 
     (found,) = findings(keybearer, str(repository))
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -53,7 +53,7 @@ def search_history(repository: Path, search: Search, *, within: str = "") -> Non
     """
     only = [f":(top,literal){within}"] if within not in {"", "."} else []
     listing = ["rev-list", "--objects", *_EVERYTHING, "--indexed-objects", "--missing=print", "--", *only]
-    found: dict[tuple[str, str], Finding] = {}
+    found: dict[tuple[str, str], list[Finding]] = {}
     blobs: dict[str, str] = {}
     for one in _objects(repository, listing, search):
         search.advance(f"{repository} {one.path}")
@@ -64,10 +64,12 @@ def search_history(repository: Path, search: Search, *, within: str = "") -> Non
                 blobs[one.name] = ""
             else:
                 finding = Finding(replace(leak, line=0), "", one.name, str(repository))
-            found.setdefault((finding.path, finding.fingerprint), finding)
+            found.setdefault((finding.path, finding.fingerprint), []).append(finding)
     blobs |= _commits_of(repository, sorted(blobs))
-    for finding in found.values():
-        search.add(replace(finding, commit=blobs.get(finding.commit, finding.commit)))
+    versions = [[replace(each, commit=blobs.get(each.commit, each.commit)) for each in same] for same in found.values()]
+    age = _ages(repository, {each.commit for same in versions for each in same if len(same) > 1})
+    for same in versions:
+        search.add(max(same, key=lambda finding: age.get(finding.commit, -1)))
 
 
 def search_staged(search: Search) -> None:
@@ -117,7 +119,16 @@ def _commits_of(repository: Path, blobs: list[str]) -> dict[str, str]:
     commits: dict[str, str] = {}
     for start in range(0, len(blobs), _AT_ONCE):
         wanted = [f"--find-object={name}" for name in blobs[start : start + _AT_ONCE]]
-        options = ["--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "-m", "--format=%H", *wanted]
+        options = [
+            "--topo-order",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "--no-ext-diff",
+            "-m",
+            "--format=%H",
+            *wanted,
+        ]
         commit = ""
         for line in _output(repository, "log", *_EVERYTHING, *options).decode("utf-8", "replace").splitlines():
             if line.startswith(":"):
@@ -125,6 +136,15 @@ def _commits_of(repository: Path, blobs: list[str]) -> dict[str, str]:
             elif line:
                 commit = line
     return commits
+
+
+def _ages(repository: Path, commits: Set[str]) -> dict[str, int]:
+    """How many commits stand before each, going back in time, children before their parents. None is asked for none."""
+    if not commits:
+        return {}
+    with _running(repository, "rev-list", "--topo-order", *_EVERYTHING) as stream:
+        names = (line.rstrip(b"\n").decode() for line in stream)
+        return {name: age for age, name in enumerate(names) if name in commits}
 
 
 def _output(repository: Path, *arguments: str, in_hook: bool = False) -> bytes:
