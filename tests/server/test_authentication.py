@@ -149,6 +149,8 @@ async def test_a_change_by_session_needs_the_token_that_belongs_to_it(server: In
         {"Referer": "https://evil.example/page"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Referer": "http://localhost]/"},
     ],
 )
 async def test_a_change_that_another_site_sent_is_refused_even_with_the_token(

@@ -62,9 +62,17 @@ def _check_site(scope: Scope, scheme: str) -> None:
     for name, failure in ((b"origin", "Origin"), (b"referer", "Referer")):
         value = header(scope, name)
         if value is not None:
-            parts = urlsplit(value)
-            if (parts.scheme, parts.netloc.lower()) != (scheme, host):
+            if _site(value) != (scheme, host):
                 raise CSRFFailed(f"{failure} checking failed - it does not match this site.")
             return
     if scheme == "https":
         raise CSRFFailed("Referer checking failed - no Referer.")
+
+
+def _site(url: str) -> tuple[str, str] | None:
+    """The scheme and host of an address; None where it is none, as one with a single bracket."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return parts.scheme, parts.netloc.lower()
