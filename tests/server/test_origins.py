@@ -27,6 +27,7 @@ def scope(peer: str, **headers: str) -> dict[str, Any]:
         ("10.0.0.1", "1.2.3.4, 198.51.100.9", "198.51.100.9"),
         ("10.0.0.1", "198.51.100.9, 10.0.0.7", "198.51.100.9"),
         ("10.0.0.1", "10.0.0.8, 10.0.0.7", "10.0.0.8"),
+        ("::ffff:10.0.0.1", "198.51.100.9", "198.51.100.9"),
         ("10.0.0.1", "nonsense", "10.0.0.1"),
         ("10.0.0.1", "nonsense, 10.0.0.7", "10.0.0.7"),
         ("10.0.0.1", "", "10.0.0.1"),
@@ -34,6 +35,13 @@ def scope(peer: str, **headers: str) -> dict[str, Any]:
 )
 def test_the_nearest_address_that_no_trusted_proxy_has_is_the_clients(peer: str, forwarded: str, address: str) -> None:
     assert origin_of(scope(peer, x_forwarded_for=forwarded), PROXIES).address == address
+
+
+def test_a_proxy_that_adds_headers_of_its_own_is_believed_and_not_what_the_client_sent_in_them() -> None:
+    asked = scope("10.0.0.1", x_forwarded_for="1.2.3.4", x_forwarded_proto="https")
+    asked["headers"] += [(b"x-forwarded-for", b"198.51.100.9"), (b"x-forwarded-proto", b"http")]
+    assert origin_of(asked, PROXIES).address == "198.51.100.9"
+    assert scheme_of(asked, PROXIES) == "http"
 
 
 def test_without_trusted_proxies_nothing_that_is_forwarded_counts() -> None:

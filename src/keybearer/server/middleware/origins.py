@@ -21,6 +21,11 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def headers(scope: Scope, name: bytes) -> list[str]:
+    """Every header of that (lower-case) name, in their order."""
+    return [str(value, "latin-1") for key, value in scope["headers"] if key == name]
+
+
 def prefers_html(scope: Scope) -> bool:
     """Whether the client would rather have a page than JSON, by its Accept header, as browsers that navigate do."""
     accept = header(scope, b"accept") or ""
@@ -48,15 +53,18 @@ def scheme_of(scope: Scope, trusted_proxies: Sequence[Network]) -> str:
     """`http` or `https`: that of the connection, or of the one to a trusted proxy."""
     peer = scope.get("client")
     if trusted_proxies and peer and _is_trusted(peer[0], trusted_proxies):
-        forwarded = header(scope, b"x-forwarded-proto")
-        if forwarded in ("http", "https"):
-            return forwarded
+        forwarded = headers(scope, b"x-forwarded-proto")[-1:]  # the proxy's own stands last
+        if forwarded in (["http"], ["https"]):
+            return forwarded[0]
     return str(scope["scheme"])
 
 
 def _forwarded_for(scope: Scope, peer: str, trusted_proxies: Sequence[Network]) -> str:
-    """The nearest address that no trusted proxy has: what stands further left, anybody may have written."""
-    forwarded = header(scope, b"x-forwarded-for") or ""
+    """The nearest address that no trusted proxy has: what stands further left, anybody may have written.
+
+    Some proxies put their word into a header of its own, behind the one that the client sent (RFC 9110, 5.3).
+    """
+    forwarded = ",".join(headers(scope, b"x-forwarded-for"))
     for hop in reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()]):
         try:
             ipaddress.ip_address(hop)
@@ -73,4 +81,7 @@ def _is_trusted(address: str, trusted_proxies: Sequence[Network]) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # A server that listens on both kinds of address sees those of IPv4 in their IPv6 form.
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
     return any(parsed in network for network in trusted_proxies)
