@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
 
 from keybearer.secret import Secret
@@ -190,6 +190,50 @@ async def test_of_two_uses_of_a_link_at_once_one_succeeds(server_on_each: InProc
         return_exceptions=True,
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Account", "Refused"]
+
+
+async def test_of_two_links_of_an_account_used_at_once_one_succeeds(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    for _ in range(4):
+        tokens = [await passwords.reset_link_by_operator(server.context, hamlet.email) for _ in range(4)]
+        outcomes = await asyncio.gather(
+            *(passwords.reset(server.context, token, Secret(NEW), HERE) for token in tokens), return_exceptions=True
+        )
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Account", *["Refused"] * 3]
+
+
+async def test_of_two_changes_of_a_password_at_once_one_succeeds(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    actor, wanted = Actor(hamlet.account, HERE), [NEW, NEW + " too"]
+    outcomes = await asyncio.gather(
+        *(passwords.change_own(server.context, actor, old=Secret(PASSWORD), new=Secret(new)) for new in wanted),
+        return_exceptions=True,
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Quota", "Refused"]
+
+
+async def test_who_signs_in_while_the_password_is_reset_gets_nothing_for_the_old_one(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    link = await passwords.reset_link_by_operator(server.context, hamlet.email)
+    slow = PasswordHasher(time_cost=150, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
+    async with server.context.change(None) as change:
+        await accounts.set_password_hash(change.connection, hamlet.id, slow)
+    signing_in = [
+        asyncio.create_task(enter(server.context, hamlet.email, Secret(PASSWORD), HERE))
+        for enter in (sessions.sign_in, sessions.fetch_key)
+    ]
+    await asyncio.sleep(0.1)  # the password is looked at, which takes long enough for the other to be set
+    await passwords.reset(server.context, link, Secret(NEW), HERE)
+    outcomes = await asyncio.gather(*signing_in, return_exceptions=True)
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Unauthenticated"] * 2
+    assert await sessions.find_all(server.context, Actor(hamlet.account, HERE)) == []
+    assert (await fetch(server, hamlet.email, PASSWORD))["status"] == 401
+    assert (await fetch(server, hamlet.email, NEW))["status"] == 200
 
 
 async def test_a_weak_new_password_does_not_use_the_link_up(server: InProcessServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -68,10 +68,11 @@ def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether a password was right, and how many more attempts there are."""
+    """Whether a password was right, by which stored hash, and how many more attempts there are."""
 
     right: bool
     quota: Quota
+    stored: str | None = field(default=None, repr=False)
 
 
 async def check(context: Context, account: Account | None, password: Secret, *, email: str, origin: Origin) -> Checked:
@@ -90,8 +91,18 @@ async def check(context: Context, account: Account | None, password: Secret, *, 
         async with context.change(None, origin=origin) as change:
             await attempts.forget(change, AttemptKind.PASSWORD, subject)
             if renewed is not None:
-                await accounts.set_password_hash(change.connection, account.id, renewed)
-    return Checked(right, quota)
+                await accounts.renew_password_hash(change.connection, account.id, before=stored, after=renewed)
+    return Checked(right, quota, stored)
+
+
+async def is_right_still(change: Change, account: Account, password: Secret, checked: Checked) -> bool:
+    """Whether a password that was right is so yet, in a transaction that holds the account's row.
+
+    Looking at a password takes long enough for another to be set meanwhile, and what is granted for the earlier one
+    would outlive it.
+    """
+    stored = await accounts.password_hash(change.connection, account.id)
+    return stored == checked.stored or await matches(password, stored)
 
 
 async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret) -> Quota:
@@ -113,6 +124,8 @@ async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret
     value = await hashed(new)
     async with context.change(actor) as change:
         subject = await account_for_change(change, actor.id)
+        if not await is_right_still(change, subject, old, checked):
+            raise Refused("Wrong password!", quota=checked.quota)
         await _set(change, subject, value, keep_session=actor.session_id)
     return checked.quota
 
@@ -195,10 +208,11 @@ async def reset(context: Context, token: Secret, new: Secret, origin: Origin) ->
     check_strength(new, known=(known.delivery_email, known.full_name))
     value = await hashed(new)
     async with context.change(None, origin=origin) as change:
+        # The account before its link, as whoever ends all links of an account: else two would wait for each other.
+        account = await account_for_change(change, known.id)
         link = await links.find(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now, for_change=True)
         if link is None or not await links.remove(change.connection, link.id):
             raise Refused("This link has been used or has expired: ask for a new one.")
-        account = await account_for_change(change, known.id)
         if not account.is_active:
             raise Refused("This link has been used or has expired: ask for a new one.")
         await _set(change, account, value, keep_session=None)

@@ -18,7 +18,8 @@ from keybearer.server.domain.sessions import Session
 from keybearer.server.services import api_keys, letters, passwords
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import the_realm
+from keybearer.server.services.passwords import Checked
+from keybearer.server.services.subjects import account_for_change, the_realm
 from keybearer.server.storage import accounts, audit, realms, sessions
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -48,10 +49,15 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who gave the right password, and how many more attempts there were."""
+    """Who gave the right password, and how that was found."""
 
     account: Account
-    quota: Quota
+    checked: Checked
+
+    @property
+    def quota(self) -> Quota:
+        """How many more attempts there were."""
+        return self.checked.quota
 
 
 async def authenticate(context: Context, email: str, password: Secret, origin: Origin) -> Authenticated:
@@ -79,16 +85,27 @@ async def authenticate(context: Context, email: str, password: Secret, origin: O
             await change.record(Event.SESSION_REFUSED, account, realm=realm, details=details)
         refusal.quota = checked.quota
         raise refusal
-    return Authenticated(person, checked.quota)
+    return Authenticated(person, checked)
 
 
 async def sign_in(context: Context, email: str, password: Secret, origin: Origin) -> SignedIn:
     """Open a session by email and password; raises as `authenticate`."""
-    account = (await authenticate(context, email, password, origin)).account
-    async with context.change(Actor(account, origin)) as change:
+    authenticated = await authenticate(context, email, password, origin)
+    async with context.change(Actor(authenticated.account, origin)) as change:
+        account = await _let_in(change, authenticated, password)
         signed_in = await open_session(change, account)
         await _tell_of_sign_in(change, account, got_key=False)
         return signed_in
+
+
+async def _let_in(change: Change, authenticated: Authenticated, password: Secret) -> Account:
+    """Who gave the right password, as the account is now. Raises Unauthenticated where it has changed meanwhile."""
+    account = await account_for_change(change, authenticated.account.id)
+    if not await passwords.is_right_still(change, account, password, authenticated.checked):
+        raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+    if not account.is_active:
+        raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
+    return account
 
 
 async def _tell_of_sign_in(change: Change, account: Account, *, got_key: bool) -> None:
@@ -184,8 +201,9 @@ async def fetch_key(context: Context, email: str, password: Secret, origin: Orig
     """The key of the person with this email and password, told to them by mail; raises as `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
     async with context.change(Actor(authenticated.account, origin)) as change:
-        issued = await api_keys.reveal(change, context, authenticated.account.id, Event.API_KEY_FETCHED)
-        await _tell_of_sign_in(change, authenticated.account, got_key=True)
+        account = await _let_in(change, authenticated, password)
+        issued = await api_keys.reveal(change, context, account.id, Event.API_KEY_FETCHED)
+        await _tell_of_sign_in(change, account, got_key=True)
     return FetchedKey(issued, authenticated.quota)
 
 

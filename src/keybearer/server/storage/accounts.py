@@ -185,3 +185,14 @@ async def password_hash(connection: AsyncConnection, account_id: int) -> str | N
 async def set_password_hash(connection: AsyncConnection, account_id: int, value: str | None) -> None:
     """Replace the stored hash."""
     await connection.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=value))
+
+
+async def renew_password_hash(connection: AsyncConnection, account_id: int, *, before: str, after: str) -> bool:
+    """Store another hash of the same password; False where the password has been changed meanwhile."""
+    result = await connection.execute(
+        update(accounts)
+        .where(accounts.c.id == account_id, accounts.c.password_hash == before)
+        .values(password_hash=after)
+        .returning(accounts.c.id)
+    )
+    return result.first() is not None
