@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx2
@@ -41,6 +42,24 @@ async def test_an_invitation_goes_by_mail_and_makes_an_account_with_a_key(server
     assert response.status_code == 200
     with pytest.raises(Refused):
         await invitations.accept(server.context, token, full_name="Again", password=Secret(PASSWORD), origin=HERE)
+
+
+async def test_of_two_links_to_one_address_used_at_once_one_makes_the_account(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    for number in range(4):
+        tokens = []
+        for _ in range(2):
+            await invite(server, iago, f"yorick{number}@example.com")
+            tokens.append(await last_token(server))
+        outcomes = await asyncio.gather(
+            *(
+                invitations.accept(server.context, token, full_name="Yorick", password=Secret(PASSWORD), origin=HERE)
+                for token in tokens
+            ),
+            return_exceptions=True,
+        )
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Refused", "SignedIn"]
 
 
 async def test_open_invitations_are_listed_in_zulips_shape(server: InProcessServer) -> None:

@@ -19,8 +19,9 @@ from keybearer.server.services import accounts as people
 from keybearer.server.services import letters, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.sessions import SignedIn, open_session
-from keybearer.server.services.subjects import the_realm
+from keybearer.server.services.subjects import NAMES_AND_ADDRESSES, the_realm
 from keybearer.server.storage import accounts, links
+from keybearer.server.storage.dialect import take_turn
 
 MOST_AT_ONCE = 100
 LONGEST_LIFETIME = timedelta(days=365)
@@ -198,6 +199,8 @@ async def accept(context: Context, token: Secret, *, full_name: str, password: S
     hashed = await passwords.hashed(password)
     async with context.change(None, origin=origin) as change:
         realm = await the_realm(change.connection)
+        # Before the link: two who join at one address by two links would wait for each other's.
+        await take_turn(change.connection, NAMES_AND_ADDRESSES)
         link = await links.find(change.connection, token, LinkPurpose.INVITATION, change.now, for_change=True)
         if link is None or not await _still_stands(change, link, realm):
             raise Refused(INVALID_LINK)
