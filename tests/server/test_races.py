@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
 
 import httpx2
 import pytest
 
 from keybearer.server.domain.accounts import Role
-from keybearer.server.storage import accounts
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.api_keys import KeyUse
+from keybearer.server.domain.errors import Unauthenticated
+from keybearer.server.services import accounts as people
+from keybearer.server.services import api_keys as keys
+from keybearer.server.services import bots
+from keybearer.server.services.bots import NewBot
+from keybearer.server.storage import accounts, api_keys, realms
+from keybearer.server.storage.api_keys import NewUse
 from tests.in_process import InProcessServer
 from tests.server.test_regeneration import live_keys
 
@@ -59,3 +70,91 @@ async def test_changes_of_the_same_accounts_at_once_neither_break_nor_contradict
         everybody = await accounts.find_all(connection, olive.account.realm_id)
     active = [account.full_name for account in everybody if account.is_active]
     assert len(active) == len(set(active))
+
+
+async def bots_without_an_owner(server: InProcessServer) -> list[str]:
+    """The names of the active bots whose owner is not active."""
+    async with server.context.reading() as connection:
+        realm = await realms.find(connection)
+        assert realm is not None
+        everybody = {account.id: account for account in await accounts.find_all(connection, realm.id)}
+    return [
+        account.full_name
+        for account in everybody.values()
+        if account.is_active and account.bot_owner_id is not None and not everybody[account.bot_owner_id].is_active
+    ]
+
+
+async def test_who_is_deactivated_meanwhile_leaves_no_living_bot_behind(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    deactivated = await server.add_bot(hamlet, "earlier")
+    await bots.deactivate(server.context, None, deactivated.id)
+    let_in = Actor(hamlet.account, key_id=1)  # as a request is, before its transaction begins
+    await people.deactivate_person(server.context, None, hamlet.id)
+    with pytest.raises(Unauthenticated, match="Account is deactivated"):
+        await bots.create(server.context, let_in, NewBot("Later", "later"))
+    with pytest.raises(Unauthenticated, match="Account is deactivated"):
+        await people.reactivate(server.context, let_in, deactivated.id)
+    assert await bots_without_an_owner(server) == []
+    assert (await server.known(deactivated.email)).account.is_active is False
+
+
+async def test_deactivating_people_while_their_bots_come_to_life_leaves_none_of_them_alive(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    owners = [await server.add_person(f"owner{number}") for number in range(4)]
+    sleeping = [await server.add_bot(owner, f"sleeping{number}") for number, owner in enumerate(owners)]
+    for bot in sleeping:
+        await bots.deactivate(server.context, None, bot.id)
+    calls: list[Coroutine[Any, Any, object]] = []
+    for number, (owner, bot) in enumerate(zip(owners, sleeping, strict=True)):
+        actor = Actor(owner.account)
+        calls += [
+            bots.create(server.context, actor, NewBot(f"New {number}", f"new{number}")),
+            people.reactivate(server.context, actor, bot.id),
+            people.deactivate_person(server.context, None, owner.id),
+        ]
+    random.Random(1).shuffle(calls)
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(outcome).__name__ for outcome in outcomes} <= {"IssuedKey", "Account", "NoneType", "Unauthenticated"}
+    assert await bots_without_an_owner(server) == []
+
+
+async def test_deactivating_a_person_does_not_undo_a_change_of_their_bot(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    async with server.context.change(None) as change:
+        before = await accounts.find(change.connection, bot.id, for_change=True)
+        assert before is not None
+        deactivating = asyncio.create_task(people.deactivate_person(server.context, None, hamlet.id))
+        await asyncio.sleep(0.2)  # it has come as far as it can
+        await accounts.save(change.connection, replace(before, full_name="New Name"))
+    await deactivating
+    after = (await server.known(bot.email)).account
+    assert (after.full_name, after.is_active) == ("New Name", False)
+
+
+async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    everybody = [await server.add_person(f"person{number}") for number in range(12)]
+    for known in reversed(everybody):  # so that the newest keys are those of the oldest accounts
+        await keys.regenerate_by_operator(server.context, known.id)
+    async with server.context.reading() as connection:
+        live = [record.id for record in (await api_keys.find_live_of(connection, [k.id for k in everybody])).values()]
+    use = KeyUse(server.context.clock(), "198.51.100.7", "test")
+
+    async def write_uses() -> None:
+        async with server.context.change(None) as change:
+            await api_keys.record_uses(change.connection, [NewUse(key_id, use) for key_id in live])
+
+    async with server.context.change(None) as change:
+        await accounts.find(change.connection, everybody[6].id, for_change=True)
+        replacing = asyncio.create_task(keys.regenerate_all_by_operator(server.context))
+        await asyncio.sleep(0.2)  # it has come as far as that account
+        writing = asyncio.create_task(write_uses())
+        await asyncio.sleep(0.2)
+    await asyncio.gather(replacing, writing)
+    assert [await live_keys(server, known.id) for known in everybody] == [1] * len(everybody)

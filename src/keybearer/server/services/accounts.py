@@ -26,6 +26,7 @@ from keybearer.server.services.subjects import (
     OWNERS,
     account_for_change,
     check_name_free,
+    hold_ownership,
     the_realm,
 )
 from keybearer.server.storage import accounts, links, newest_messages, sessions
@@ -196,6 +197,7 @@ async def deactivate_person(
     user`). Doing it twice is no error.
     """
     async with context.change(actor) as change:
+        await hold_ownership(change)
         account = await account_for_change(change, account_id)
         if account.is_bot:
             raise Refused("No such user")
@@ -214,6 +216,7 @@ async def deactivate_person(
 async def deactivate_own(context: Context, actor: Actor) -> None:
     """Deactivate the actor. The last owner, or the last person, is refused."""
     async with context.change(actor) as change:
+        await hold_ownership(change)
         account = await account_for_change(change, actor.id)
         is_last_owner = account.is_owner and await _is_last_owner(change, account)
         if is_last_owner or await accounts.count_active_people(change.connection, account.realm_id) <= 1:
@@ -227,7 +230,7 @@ async def deactivate_own(context: Context, actor: Actor) -> None:
 
 
 async def _deactivate(change: Change, account: Account) -> None:
-    for bot in await accounts.find_bots_of(change.connection, account.id):
+    for bot in await accounts.find_bots_of(change.connection, account.id, for_change=True):
         if bot.is_active:
             await accounts.save(change.connection, replace(bot, is_active=False))
             await change.record(Event.ACCOUNT_DEACTIVATED, bot)
@@ -241,6 +244,7 @@ async def _deactivate(change: Change, account: Account) -> None:
 async def reactivate(context: Context, actor: Actor, account_id: int) -> Account:
     """Reactivate a person (administrators) or a bot (its owner too), with a new key: the old one stays dead."""
     async with context.change(actor) as change:
+        await hold_ownership(change)
         account = await accounts.find(change.connection, account_id, for_change=True)
         if account is None or account.realm_id != actor.account.realm_id:
             raise Refused("No such user")

@@ -14,7 +14,7 @@ from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import letters
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import account_for_change, managed_bot, the_realm
+from keybearer.server.services.subjects import account_for_change, hold_ownership, managed_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots, devices
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
@@ -97,8 +97,10 @@ async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey
 async def regenerate_all_by_operator(context: Context) -> int:
     """Replace the key of every account, the deactivated too, in one transaction; returns how many."""
     async with context.change(None) as change:
+        await hold_ownership(change)  # as every account's row is held in the end
         realm = await the_realm(change.connection)
         everybody = await accounts.find_all(change.connection, realm.id)
+        await api_keys.hold_live(change.connection)
         for account in everybody:
             await replace(change, context, await account_for_change(change, account.id))
         return len(everybody)

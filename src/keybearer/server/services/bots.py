@@ -25,7 +25,13 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import check_email_free, check_name_free, managed_bot, the_realm
+from keybearer.server.services.subjects import (
+    check_email_free,
+    check_name_free,
+    hold_ownership,
+    managed_bot,
+    the_realm,
+)
 from keybearer.server.storage import accounts, api_keys, bots
 
 
@@ -67,6 +73,7 @@ async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
     """Make a bot that the actor owns, with its first key. Refusals come in Zulip's order and words."""
     owner = actor.account
     async with context.change(actor) as change:
+        await hold_ownership(change)
         realm = await the_realm(change.connection)
         short_name = checked_short_name(new.short_name)
         full_name = checked_full_name(new.full_name)
@@ -154,6 +161,8 @@ async def find_details(context: Context, actor: Actor, bot_id: int) -> BotDetail
 async def change_bot(context: Context, actor: Actor, bot_id: int, wanted: BotChange) -> BotDetails:
     """Change a bot. A new owner gets a new key: the former owner's copy must not go on working."""
     async with context.change(actor) as change:
+        if wanted.owner_id is not None:
+            await hold_ownership(change)
         realm = await the_realm(change.connection)
         before = await managed_bot(change, bot_id)
         bot = await _renamed(change, realm, before, wanted)

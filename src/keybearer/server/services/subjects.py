@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, Refused, Unauthenticated
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Change
@@ -17,6 +17,22 @@ NAMES_AND_ADDRESSES = "names and addresses"
 
 OWNERS = "owners"
 """The turn to take before asking who else is an owner, in a transaction that then takes one away."""
+
+OWNERSHIP = "bots and their owners"
+"""The turn of `hold_ownership`."""
+
+
+async def hold_ownership(change: Change) -> None:
+    """Let no person be deactivated, and no bot come to life or change hands, until the transaction ends.
+
+    For rules about a bot and its owner together; to be called before any row is held. Raises Unauthenticated where the
+    actor has been deactivated since the request was let in: what it made then would be left out of the deactivation.
+    """
+    await take_turn(change.connection, OWNERSHIP)
+    if change.actor is not None:
+        actor = await accounts.find(change.connection, change.actor.id)
+        if actor is None or not actor.is_active:
+            raise Unauthenticated("Account is deactivated")
 
 
 async def the_realm(connection: AsyncConnection) -> Realm:

@@ -93,13 +93,17 @@ async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Accou
     return [from_row(row) for row in rows]
 
 
-async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[Account]:
-    """The bots that an account owns, the deactivated too, in the order in which they were made."""
-    rows = await connection.execute(
+async def find_bots_of(connection: AsyncConnection, owner_id: int, *, for_change: bool = False) -> Sequence[Account]:
+    """The bots that an account owns, the deactivated too, in the order in which they were made.
+
+    `for_change` holds their rows until the transaction ends.
+    """
+    statement = (
         select(*COLUMNS)
         .where(accounts.c.bot_owner_id == owner_id, accounts.c.bot_type.is_not(None))
         .order_by(accounts.c.date_joined, accounts.c.id)
     )
+    rows = await connection.execute(locked(statement) if for_change else statement)
     return [from_row(row) for row in rows]
 
 

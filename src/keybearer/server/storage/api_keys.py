@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey
+from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_keys
 
@@ -89,6 +90,17 @@ async def find_live_of(connection: AsyncConnection, account_ids: Iterable[int]) 
         select(*COLUMNS).where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
     )
     return {record.account_id: record for record in map(from_row, rows)}
+
+
+async def hold_live(connection: AsyncConnection) -> None:
+    """Hold the row of every live key until the transaction ends.
+
+    Whoever changes many of them calls it first. The rows are taken in the order of their ids, as by `record_uses`: of
+    two that take them in different orders, each would wait for the other.
+    """
+    await connection.execute(
+        locked(select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).order_by(api_keys.c.id))
+    )
 
 
 async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]) -> list[RevealedKey]:

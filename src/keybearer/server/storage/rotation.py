@@ -39,7 +39,8 @@ async def reseal(connection: AsyncConnection, ring: SecretRing) -> Resealed:
 
 async def _reseal_keys(connection: AsyncConnection, ring: SecretRing) -> int:
     table = api_keys_table
-    rows = (await connection.execute(locked(select(table).where(table.c.revoked_at.is_(None))))).all()
+    await api_keys.hold_live(connection)
+    rows = (await connection.execute(select(table).where(table.c.revoked_at.is_(None)))).all()
     changes = []
     for row in rows:
         key = ring.unseal(Sealed(row.secret_id, row.sealed), api_keys.bound_to(row.account_id, row.digest))
