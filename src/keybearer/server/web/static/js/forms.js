@@ -1,9 +1,10 @@
 // Forms marked data-inline are sent by script: the answer goes into their dialog, or a part of the page is renewed.
 // Forms marked data-live show their results while one types.
-import { announce, ask, fill, parse, show, take } from "./pages.js";
+import { announce, ask, fill, message, parse, show, take } from "./pages.js";
 import { noteChange, refill } from "./dialogs.js";
 
 const TYPING_PAUSE = 180;
+const NO_ANSWER = "The server did not answer. Please check your connection and try again.";
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -25,7 +26,7 @@ async function send(form, submitter) {
   try {
     await put(await ask(form.action, dialog ? "dialog" : "page", { method: "POST", body }), form, dialog);
   } catch {
-    complain(form, "The server did not answer. Please check your connection and try again.");
+    complain(form, NO_ANSWER);
   } finally {
     form.removeAttribute("aria-busy");
     submitter?.removeAttribute("aria-busy");
@@ -39,8 +40,9 @@ async function put(answer, form, dialog) {
     for (const open of document.querySelectorAll("dialog")) open.close();
     await show(answer.location);
   } else if (answer.status >= 400 || target === null) {
+    const page = parse(answer.html);
     if (dialog) refill(dialog, answer.html);
-    else take(parse(answer.html));
+    else if (!take(page)) complain(form, message(page));
   } else {
     swap(answer.html, form, dialog, target);
   }
@@ -86,8 +88,16 @@ let latest = 0;
 async function renew(url, focusLabel) {
   latest += 1;
   const mine = latest;
-  const answer = await ask(url, "page");
+  const form = document.querySelector("form[data-live]");
+  let answer;
+  try {
+    answer = await ask(url, "page");
+  } catch {
+    complain(form, NO_ANSWER);
+    return;
+  }
   if (mine !== latest) return;
+  form.querySelector(".alert-failed")?.remove();
   if (answer.location !== null || answer.status >= 400) {
     window.location.assign(url);
     return;

@@ -67,11 +67,18 @@ export async function show(path) {
   if (notice) announce(notice.textContent.trim());
 }
 
-/** Put the parts of a whole page where they are on this one. */
+/** Put the parts of a whole page where they are on this one. Whether it has the frame of this one. */
 export function take(page) {
+  if (page.querySelector("main.content") === null) return false;
   for (const part of ["main.content", ".topbar", ".sidebar", ".menu nav"]) {
     const old = document.querySelector(part);
     const fresh = page.querySelector(part);
     if (old && fresh) fill(old, fresh.innerHTML);
   }
+  return true;
+}
+
+/** What a page without our frame says: its heading and its first sentence. */
+export function message(page) {
+  return [...page.querySelectorAll("main h1, main h1 ~ p:not(.actions)")].map((part) => part.textContent.trim()).join(". ");
 }
