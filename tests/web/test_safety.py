@@ -57,6 +57,17 @@ def test_what_is_the_administrators_is_refused_to_members(
     assert rows(server) == before
 
 
+def test_who_may_not_do_something_is_told_whom_to_ask(member: httpx2.Client) -> None:
+    answer = member.get("/organization/users/")
+    assert "Must be an organization administrator. If you need this, ask an administrator" in as_read(answer.text)
+
+
+def test_a_bot_that_is_not_there_was_not_deleted(owner: httpx2.Client) -> None:
+    answer = owner.get("/settings/bots/99999/")
+    assert answer.status_code == 404
+    assert "There is no such bot. The address may be mistyped." in as_read(answer.text)
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if not page.rule.ways & Way.NOBODY], ids=lambda page: page.name
 )

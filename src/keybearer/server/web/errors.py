@@ -10,7 +10,12 @@ from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempt
 from keybearer.server.middleware.csrf import CSRFFailed
 from keybearer.server.web.visit import Visit
 
-NOTHING_THERE = ("No such bot", "No such user", "No such invitation")
+_NOTHING_THERE = {
+    "No such bot": "There is no such bot. The address may be mistyped.",
+    "No such user": "There is no such user. The address may be mistyped.",
+    "No such invitation": "There is no such invitation any more: it was used or withdrawn.",
+}
+_ASK = "If you need this, ask an administrator of the organization."
 
 
 def not_found(visit: Visit) -> Response:
@@ -37,7 +42,7 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
         response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
         return response
     if isinstance(refusal, NotPermitted):
-        return error_page(visit, 403, "You may not do this", refusal.message)
-    if refusal.message in NOTHING_THERE:
-        return error_page(visit, 404, "There is nothing here", f"{refusal.message}: it may have been deleted.")
+        return error_page(visit, 403, "You may not do this", f"{refusal.message.rstrip('.')}. {_ASK}")
+    if refusal.message in _NOTHING_THERE:
+        return error_page(visit, 404, "There is nothing here", _NOTHING_THERE[refusal.message])
     return error_page(visit, 400, "That did not work", refusal.message)

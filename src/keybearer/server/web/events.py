@@ -153,7 +153,7 @@ def _realm_changed(t: _Telling) -> str:
 
 
 _SENTENCES: Mapping[Event, Callable[[_Telling], str]] = {
-    Event.REALM_CREATED: lambda t: f"{t.actor} created the organization.",
+    Event.REALM_CREATED: lambda _: "The organization was created.",
     Event.REALM_CHANGED: _realm_changed,
     Event.REALM_MOVED: lambda t: (
         f"{t.actor} moved the organization from {t.detail('from')} to {t.detail('to')}: "
@@ -181,7 +181,7 @@ _SENTENCES: Mapping[Event, Callable[[_Telling], str]] = {
     Event.SESSION_REFUSED: _session_refused,
     Event.SESSION_CLOSED: _session_closed,
     Event.PASSWORD_CONFIRMED: lambda t: f"{t.actor} gave {t.their('password')} again.",
-    Event.PASSWORD_REFUSED: lambda t: f"Somebody signed in as {t.subject} gave a wrong password.",
+    Event.PASSWORD_REFUSED: lambda t: f"Somebody who is signed in as {t.subject} gave a wrong password.",
     Event.PASSWORD_CHANGED: _password_changed,
     Event.PASSWORD_RESET_REQUESTED: lambda t: (
         f"Somebody asked for a new password for {t.detail('email') or t.subject}."
