@@ -134,11 +134,16 @@ async def test_a_bad_parameter_is_refused_in_zulips_words(
 async def test_what_is_wrong_first_is_told_first(server: InProcessServer) -> None:
     olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
     await server.client().patch("/api/v1/realm", auth=olive.auth, data={"can_create_bots_group": '{"new": 1}'})
-    wrong = {"short_name": " ", "full_name": "*", "bot_type": "9"}
+    wrong = {"short_name": " ", "full_name": "*", "bot_type": "9", "interface_type": "7", "default_sending_stream": "x"}
     told = []
     for name, right in (("short_name", "the"), ("full_name", "Hamlet"), ("full_name", "The Bot"), ("bot_type", "1")):
         told.append((await create(server, hamlet, **wrong)).json()["msg"])
         wrong[name] = right
+    told.append((await create(server, olive, **wrong)).json()["msg"])
+    await server.client().patch("/api/v1/realm", auth=olive.auth, data={"can_create_bots_group": '{"new": 3}'})
+    for name in ("bot_type", "interface_type"):
+        told.append((await create(server, olive, **{**wrong, name: "9"})).json()["msg"])
+        wrong[name] = "1"
     told.append((await create(server, olive, **wrong)).json()["msg"])
     assert told == [
         "Bad name or username",
@@ -146,7 +151,28 @@ async def test_what_is_wrong_first_is_told_first(server: InProcessServer) -> Non
         "Name is already in use.",
         "Insufficient permission",
         "Insufficient permission",
+        "Invalid bot type",
+        "Invalid interface type",
+        "Invalid channel name 'x'",
     ]
+
+
+async def test_whose_bot_it_is_is_looked_at_before_what_is_to_change(server: InProcessServer) -> None:
+    hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
+    bot = await server.add_bot(hamlet, "hambot")
+    files = [(name, ("picture.png", b"", "image/png")) for name in ("file", "other")]
+    told = [
+        (await server.client().patch(f"/api/v1/bots/{number}", auth=who.auth, data=form, files=files)).json()["msg"]
+        for number, who in ((hamlet.id, hamlet), (bot.id, othello), (bot.id, hamlet))
+        for form in ({"default_sending_stream": "x"}, {"full_name": "Other"})
+    ]
+    assert told == [
+        *["No such bot"] * 2,
+        *["Insufficient permission"] * 2,
+        "Invalid channel name 'x'",
+        "You may only upload one file at a time",
+    ]
+    assert (await server.known(bot.email)).account.full_name == bot.account.full_name
 
 
 POLICIES = [

@@ -134,6 +134,11 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         ("drawn by the server; an uploaded file is named as unsupported", ""),
     ),
     (
+        "a bot's default channels",
+        "kept, and shown with the bot",
+        ("bots have none: one that is named is refused as `Invalid channel name`", ""),
+    ),
+    (
         "`204` to OPTIONS",
         "with `Content-Length: 0`",
         ("without it, as RFC 9110 asks (8.6)", ""),

@@ -25,7 +25,6 @@ from keybearer.server.api.parameters import Parameters
 from keybearer.server.api.profiles import avatar_url
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType, ServiceInterface, checked_payload_url
-from keybearer.server.domain.errors import Refused
 from keybearer.server.services import api_keys, bots
 from keybearer.server.services.bots import BotChange, NewBot
 
@@ -63,11 +62,10 @@ async def create(call: Call) -> Answer:
         payload_url=_payload_url(parameters, "payload_url"),
         service_name=parameters.optional_text("service_name", max_length=100),
         interface=parameters.integer("interface_type", ServiceInterface.GENERIC),
+        pictures=len(parameters.files),
+        default_channels=_default_channels(parameters),
     )
     parameters.optional_dict("config_data")  # only embedded bots have a configuration
-    _refuse_channels(parameters)
-    if len(parameters.files) > 1:
-        raise Refused("You may only upload one file at a time")
     issued = await bots.create(call.context, call.actor, new)
     return success(
         user_id=issued.account.id,
@@ -87,11 +85,10 @@ async def change(call: Call) -> Answer:
         owner_id=parameters.optional_integer("bot_owner_id"),
         payload_url=_payload_url(parameters, "service_payload_url"),
         interface=parameters.optional_integer("service_interface"),
+        pictures=len(parameters.files),
+        default_channels=_default_channels(parameters),
     )
     parameters.optional_dict("config_data")
-    _refuse_channels(parameters)
-    if len(parameters.files) > 1:
-        raise Refused("You may only upload one file at a time")
     details = await bots.change_bot(call.context, call.actor, call.id("bot_id"), wanted)
     service = details.service
     return success(
@@ -110,11 +107,10 @@ def _payload_url(parameters: Parameters, name: str) -> str | None:
     return None if url is None else checked_payload_url(url, name=name)
 
 
-def _refuse_channels(parameters: Parameters) -> None:
-    for name in ("default_sending_stream", "default_events_register_stream"):
-        channel = parameters.optional_text(name)
-        if channel:
-            raise Refused(f"Invalid channel name '{channel}'")
+def _default_channels(parameters: Parameters) -> list[str]:
+    """The names of the channels that a bot should begin with; an empty one is none."""
+    names = ("default_sending_stream", "default_events_register_stream")
+    return [channel for name in names if (channel := parameters.optional_text(name))]
 
 
 async def deactivate(call: Call) -> Answer:

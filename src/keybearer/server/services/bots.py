@@ -37,7 +37,11 @@ from keybearer.server.storage import accounts, api_keys, bots
 
 @dataclass(frozen=True, slots=True)
 class NewBot:
-    """What a new bot is to be. The outgoing fields count for that type alone; its address may be given later."""
+    """What a new bot is to be. The outgoing fields count for that type alone; its address may be given later.
+
+    `pictures` are how many files came along, `default_channels` the channels that it should begin with: both can only
+    be refused, at their turn among the refusals.
+    """
 
     full_name: str
     short_name: str
@@ -45,11 +49,13 @@ class NewBot:
     payload_url: str | None = None
     service_name: str | None = None
     interface: int = ServiceInterface.GENERIC
+    pictures: int = 0
+    default_channels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BotChange:
-    """What of a bot is to change; None leaves a field as it is."""
+    """What of a bot is to change; None leaves a field as it is. The last two are those of `NewBot`."""
 
     full_name: str | None = None
     short_name: str | None = None
@@ -57,6 +63,8 @@ class BotChange:
     owner_id: int | None = None
     payload_url: str | None = None
     interface: int | None = None
+    pictures: int = 0
+    default_channels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,8 @@ async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
             raise NotPermitted
         bot_type, interface = _checked_type(new.bot_type), _checked_interface(new.interface)
         payload_url = "" if new.payload_url is None else checked_payload_url(new.payload_url)
+        _check_pictures(new.pictures)
+        _check_channels(new.default_channels)
         bot = await accounts.add(
             change.connection,
             realm_id=realm.id,
@@ -126,6 +136,17 @@ def _checked_interface(number: int) -> ServiceInterface:
         return ServiceInterface(number)
     except ValueError:
         raise Refused("Invalid interface type") from None
+
+
+def _check_pictures(count: int) -> None:
+    if count > 1:
+        raise Refused("You may only upload one file at a time")
+
+
+def _check_channels(names: Sequence[str]) -> None:
+    """Raise Refused where there are any: bots of ours have no channels to begin with."""
+    for name in names:
+        raise Refused(f"Invalid channel name '{name}'")
 
 
 async def find_managed(context: Context, actor: Actor, *, of_everybody: bool = False) -> Sequence[BotDetails]:
@@ -171,8 +192,10 @@ async def change_bot(context: Context, actor: Actor, bot_id: int, wanted: BotCha
         if wanted.owner_id is not None and wanted.owner_id != bot.bot_owner_id:
             owner = await _new_owner(change, bot, wanted.owner_id)
             bot = replace(bot, bot_owner_id=owner.id)
+        _check_channels(wanted.default_channels)
         await accounts.save(change.connection, bot)
         service = await _changed_service(change, bot, wanted)
+        _check_pictures(wanted.pictures)
         await _record_change(change, before, bot, wanted)
         if bot.bot_owner_id != before.bot_owner_id:
             await keys.replace(change, context, bot, because="new owner")
