@@ -1,0 +1,46 @@
+"""Accounts: which addresses people may have."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import checked_email, is_email
+from keybearer.server.domain.errors import Refused
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.document import render_zuliprc
+
+KEY = "kb" + "a" * 30
+
+
+@pytest.mark.parametrize(
+    "email", ["a@example.com", "A.b+c@x-y.example.org", "olive@localhost", "o'neill@xn--bcher-kva.example", "a@b.co"]
+)
+def test_what_is_an_address_is_taken(email: str) -> None:
+    assert checked_email(f" {email} ") == email
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        *("", "a", "a@", "@b.co", "a@b", "a@b.c", "a@b.c-", "a@-b.co", "a b@c.de", "a..b@c.de", ".a@b.co", "a@b..co"),
+        *("a:b@c.de", "a:b@localhost", "\x1b[31m@localhost", "a\x85b@localhost", "a\u2028b@localhost", "é@localhost"),
+        *("a@b.co\n", "a@LOCALHOST.", "x" * 250 + "@b.co"),
+    ],
+)
+def test_what_is_none_is_refused(email: str) -> None:
+    assert not is_email(email)
+
+
+@given(st.one_of(st.text(min_size=1, max_size=20), st.text("ab.:;#%=[]\"' \t\x00\x1b\x85\u2028", max_size=9)))
+def test_every_address_that_is_taken_can_be_carried_by_a_zuliprc(user: str) -> None:
+    try:
+        email = checked_email(f"{user}@localhost")
+    except Refused:
+        return
+    text = render_zuliprc(Credentials(email=email, api_key=Secret(KEY), site="http://localhost"))
+    assert email.isprintable()
+    assert ":" not in email
+    assert email in text.splitlines()[1]
