@@ -165,6 +165,14 @@ async def test_too_many_wrong_passwords_in_the_settings_are_told_with_the_second
     assert re.fullmatch(r"You're making too many attempts! Try again in \d+ seconds\.", last.json()["msg"])
 
 
+async def test_settings_of_which_one_is_refused_change_nothing(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    form = {"old_password": PASSWORD, "new_password": NEW, "full_name": "*"}
+    refused = await server.client().patch("/api/v1/settings", auth=hamlet.auth, data=form)
+    assert (refused.status_code, refused.json()["msg"]) == (400, "Name too short!")
+    assert (await fetch(server, hamlet.email, PASSWORD))["status"] == 200
+
+
 async def test_a_reset_link_works_once(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")

@@ -9,7 +9,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import boolean, choice, text
 from keybearer.server.api.endpoints import Endpoint
-from keybearer.server.domain.accounts import EmailVisibility
+from keybearer.server.domain.accounts import EmailVisibility, checked_full_name
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.limits import Quota
 from keybearer.server.services import accounts, passwords
@@ -20,8 +20,10 @@ async def change(call: Call) -> Answer:
     """`PATCH settings`: the password, the name, who sees the email address, whether sign-ins are mailed."""
     parameters = call.parameters
     visibility = parameters.choice("email_address_visibility", tuple(each.value for each in EmailVisibility))
+    full_name = parameters.optional_text("full_name")
     wanted = OwnChange(
-        full_name=parameters.optional_text("full_name"),
+        # Checked before the password is changed: what is refused changes nothing.
+        full_name=None if full_name is None else checked_full_name(full_name),
         email_visibility=None if visibility is None else EmailVisibility(visibility),
         login_mails=parameters.optional_boolean("enable_login_emails"),
     )
