@@ -101,6 +101,32 @@ def test_a_new_key_ends_the_old_one_at_once(tab: Page, server: RunningServer, tm
     assert f"key={new}\n" in download(tab, tmp_path).read_text()
 
 
+def test_a_new_key_stays_in_sight_where_its_page_was_opened_by_itself(tab: Page, server: RunningServer) -> None:
+    tab.goto(f"{server.site}/settings/account/api-key/")
+    tab.locator("#get_api_key_password").fill(OWNER_PASSWORD)
+    tab.get_by_role("button", name="Get API key").click()
+    tab.get_by_role("link", name="Generate new API key").click()
+    tab.get_by_role("button", name="Generate new API key").click()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    expect(tab.get_by_text("This is your new API key")).to_be_visible()
+    assert tab.locator(KEY).text_content() == server.api_key_of()
+
+
+def test_the_keyboard_goes_on_where_a_page_changed(owner_page: Page, server: RunningServer) -> None:
+    owner_page.goto(f"{server.site}/settings/account/api-key/")
+    owner_page.locator("#get_api_key_password").fill("not the password")
+    owner_page.keyboard.press("Enter")
+    expect(owner_page.get_by_role("alert")).to_be_visible()
+    expect(owner_page.locator("#get_api_key_password")).to_be_focused()
+    owner_page.keyboard.type(OWNER_PASSWORD)
+    owner_page.keyboard.press("Enter")
+    expect(owner_page.locator(KEY)).to_be_visible()
+    expect(owner_page.locator("main")).to_be_focused()
+    owner_page.get_by_role("link", name="Generate new API key").press("Enter")
+    owner_page.get_by_role("button", name="Generate new API key").press("Enter")
+    expect(owner_page.get_by_role("status").filter(has_text="This is your new API key")).to_be_focused()
+
+
 def test_a_key_needs_the_password_again_after_a_while(tab: Page, server: RunningServer) -> None:
     old = get_key(tab, server)
     forget_password(server)

@@ -103,6 +103,19 @@ def test_a_bots_key_and_file_work_until_a_new_key_is_generated(
     assert f"key={new}\n" in download(tab, tmp_path).read_text()
 
 
+def test_a_new_key_stays_in_sight_where_the_panel_was_opened_by_itself(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/settings/bots/{organization.webhook.id}/")
+    tab.get_by_role("button", name="Show API key").click()
+    old = tab.locator(KEY).text_content() or ""
+    tab.get_by_role("link", name="Generate new API key").click()
+    tab.get_by_role("button", name="Generate new API key").click()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    expect(tab.get_by_text("This is the bot's new API key")).to_be_visible()
+    expect(tab.locator(KEY)).not_to_have_text(old)
+
+
 def test_deactivating_refuses_the_key_and_reactivating_gives_a_new_one(tab: Page, server: RunningServer) -> None:
     number = next(numbers)
     name = f"Sleeper {number}"

@@ -35,14 +35,17 @@ async function send(form, submitter) {
 
 async function put(answer, form, dialog) {
   const target = form.dataset.swap ? document.querySelector(form.dataset.swap) : null;
-  if (answer.status < 400 && "changes" in form.dataset) noteChange();
+  // What goes into the page itself renews it: asking for the page again would take a new key out of sight.
+  const renewsPage = target !== null && target.closest("dialog") === null;
+  if (answer.status < 400 && "changes" in form.dataset && !renewsPage) noteChange();
   if (answer.location !== null) {
     for (const open of document.querySelectorAll("dialog")) open.close();
     await show(answer.location);
   } else if (answer.status >= 400 || target === null) {
     const page = parse(answer.html);
     if (dialog) refill(dialog, answer.html);
-    else if (!take(page)) complain(form, message(page));
+    else if (take(page)) focusAnew();
+    else complain(form, message(page));
   } else {
     swap(answer.html, form, dialog, target);
   }
@@ -50,14 +53,22 @@ async function put(answer, form, dialog) {
 
 /** Put the answer where the form says, in the layer below the form's own dialog, which has done its work. */
 function swap(html, form, dialog, target) {
+  const losesFocus = target.contains(document.activeElement);
   const inner = parse(html).querySelector(form.dataset.swap);
   fill(target, inner ? inner.innerHTML : html);
   if (dialog && !dialog.contains(target)) dialog.close();
-  const notice = target.querySelector("[role=status]");
-  if (notice) {
-    notice.tabIndex = -1;
-    notice.focus();
+  const told = target.querySelector("[role=status]") ?? (losesFocus ? target : null);
+  if (told) {
+    told.tabIndex = -1;
+    told.focus();
   }
+}
+
+/** The keyboard goes on where the renewed page asks for something, else at its beginning. */
+function focusAnew() {
+  const main = document.querySelector("main.content");
+  if (main.contains(document.activeElement)) return;
+  (main.querySelector("[aria-invalid=true], [autofocus]") ?? main).focus();
 }
 
 function complain(form, text) {
