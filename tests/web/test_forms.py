@@ -39,7 +39,7 @@ def test_a_refused_change_of_a_user_keeps_what_was_chosen(
     tab.get_by_label("Name", exact=True).fill("Milan * Dvořák")
     tab.get_by_label("Role", exact=True).select_option("Moderator")
     tab.get_by_role("button", name="Save changes").click()
-    expect(tab.get_by_role("alert")).to_contain_text("Invalid characters in name!")
+    expect(tab.get_by_role("alert")).to_contain_text("Please leave out")
     expect(tab.get_by_label("Name", exact=True)).to_have_value("Milan * Dvořák")
     expect(tab.get_by_label("Role", exact=True).locator("option:checked")).to_have_text("Moderator")
 
@@ -61,6 +61,18 @@ def test_a_refused_change_of_a_bot_keeps_what_was_chosen(
         ("Outgoing webhook message format", "Slack"),
     ):
         expect(tab.get_by_label(label, exact=True).locator("option:checked")).to_have_text(chosen)
+
+
+def test_an_outgoing_webhook_without_an_endpoint_is_told_what_to_enter(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/settings/bots/add/")
+    tab.get_by_label("Bot type").select_option("Outgoing webhook")
+    tab.get_by_label("Name", exact=True).fill("Speechless")
+    tab.get_by_label("Bot email").fill("speechless")
+    tab.get_by_role("button", name="Add", exact=True).click()
+    expect(tab.get_by_role("alert")).to_contain_text("Please enter the whole endpoint URL")
+    expect(tab.get_by_label("Bot type").locator("option:checked")).to_have_text("Outgoing webhook")
 
 
 def test_two_presses_add_one_bot(owner_page: Page, server: RunningServer, organization: Organization) -> None:

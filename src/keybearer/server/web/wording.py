@@ -7,6 +7,7 @@ import re
 from markupsafe import Markup, escape
 
 from keybearer.errors import KeybearerError
+from keybearer.server.domain.accounts import NAME_FORBIDDEN
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import SystemGroup
 
@@ -21,10 +22,22 @@ _GROUPS = {
     SystemGroup.INTERNET: "Everyone on the internet",
 }
 
+_IN_A_FORM = {
+    "Bad name or username": "Please choose another bot email: letters and digits, with dots, hyphens or underscores "
+    "between them.",
+    "Invalid characters in name!": f"Invalid characters in name! Please leave out {' '.join(sorted(NAME_FORBIDDEN))}.",
+    "Invalid format!": "Invalid format! A name does not end in | and a number.",
+    "Invalid payload_url: Value error, Not a URL": "Please enter the whole endpoint URL: it begins with https:// or "
+    "http://.",
+}
+"""Refusals in the words of the wire that do not tell a person what to do."""
+
 
 def refusal_words(refusal: Refused | KeybearerError) -> str:
     """What a form says when its wish is refused."""
-    return refusal.message if isinstance(refusal, Refused) else str(refusal)
+    if not isinstance(refusal, Refused):
+        return str(refusal)
+    return _IN_A_FORM.get(refusal.message, refusal.message)
 
 
 def group_words(group: SystemGroup) -> str:
