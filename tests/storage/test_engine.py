@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import traceback
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,16 @@ async def test_a_rule_of_the_database_is_told_apart_from_its_failure(database: D
     with pytest.raises(IntegrityError):
         async with database.write() as connection:
             await connection.execute(insert(realms_table).values(id=1, name="Again"))
+
+
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO nowhere VALUES (:body)", "SELECT missing FROM realms WHERE name = :body"]
+)
+async def test_no_failure_repeats_what_was_to_be_written(database: Database, statement: str) -> None:
+    with pytest.raises(Exception, match=r"nowhere|missing") as failed:
+        async with database.write() as connection:
+            await connection.execute(text(statement), {"body": "the link of a mail"})
+    assert "the link" not in "".join(traceback.format_exception(failed.value))
 
 
 async def test_an_upsert_renews_the_row_with_the_same_key(database: Database) -> None:

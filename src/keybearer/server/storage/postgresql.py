@@ -56,6 +56,7 @@ class PostgreSQLDriver:
             pool_size=connections,
             max_overflow=connections,
             pool_pre_ping=True,
+            hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets somebody in
         )
 
     async def open(self, *, command_timeout: float = STATEMENT_TIMEOUT) -> Any:  # noqa: ANN401  asyncpg has no types

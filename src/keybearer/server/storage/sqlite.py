@@ -102,6 +102,7 @@ class SQLiteDriver:
             connect_args={"isolation_level": None, "timeout": self._busy_timeout},
             pool_size=connections,
             max_overflow=0,
+            hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets somebody in
         )
 
         def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's adapted connection
