@@ -7,6 +7,7 @@ import io
 import httpx2
 import pytest
 
+from keybearer.server.domain.bots import BotType
 from keybearer.testing import Participant
 from tests.messages.conftest import Play
 from tests.messages.wire import call
@@ -68,7 +69,8 @@ def test_a_picture_is_shown_and_still_runs_nothing(play: Play) -> None:
     assert headers["content-security-policy"].startswith("sandbox")
 
 
-@pytest.mark.parametrize("name", ["../../../etc/passwd", "..\\evil", "/", ".hidden", "a/b", "x" * 300, "ünïcode ☃.txt"])
+@pytest.mark.parametrize("name", ["../../../etc/passwd", "..\\evil", "/", ".hidden", "a/b", "x" * 300, "ünïcode ☃.txt",
+                                  "漢" * 95 + ".txt", "漢" * 200])  # fmt: skip
 def test_no_name_leads_out_of_the_directory(play: Play, name: str) -> None:
     response = httpx2.post(
         f"{play.server.site}/api/v1/user_uploads", auth=auth(play.hamlet), files={"file": (name, b"content")}
@@ -82,7 +84,7 @@ def test_no_name_leads_out_of_the_directory(play: Play, name: str) -> None:
 
 @pytest.mark.parametrize(
     "path", ["/user_uploads/1/x/y", "/user_uploads/../secrets.json", "/user_uploads/%2e%2e/%2e%2e/secrets.json",
-             "/user_uploads/", "/user_uploads/temporary/", "/user_uploads/temporary/AAAA/x"]
+             "/user_uploads/", "/user_uploads/temporary/", "/user_uploads/temporary/AAAA/x", "/user_uploads/1/x/%00"]
 )  # fmt: skip
 def test_what_is_not_there_is_not_found(play: Play, path: str) -> None:
     assert get(play, path, play.hamlet).status_code == 404
@@ -95,6 +97,20 @@ def test_who_is_not_known_gets_nothing(play: Play) -> None:
     assert (response.status_code, response.headers["www-authenticate"]) == (401, 'Basic realm="zulip"')
     response = httpx2.get(play.server.site + url, headers={"accept": "text/html"})
     assert (response.status_code, response.headers["location"]) == (302, f"/login/?next={url}")
+
+
+def test_an_incoming_webhook_bot_gets_no_file(play: Play) -> None:
+    url = upload(play.hamlet, "public.txt", b"words")
+    play.hamlet.send(f"[file]({url})", to="general", topic="files")
+    hook = play.server.add_bot("Hook", owner=play.hamlet, bot_type=BotType.INCOMING_WEBHOOK)
+    response = get(play, url, hook)
+    assert (response.status_code, response.text) == (401, "This API is not available to incoming webhook bots.\n")
+
+
+def test_who_asks_in_a_wrong_way_is_told_so(play: Play) -> None:
+    url = play.server.site + upload(play.hamlet, "private.txt", b"words")
+    assert httpx2.get(url, headers={"Authorization": "Bearer x"}).status_code == 400
+    assert httpx2.get(url, auth=auth(play.hamlet), headers={"Host": "chat.example.org"}).status_code == 401
 
 
 def test_a_temporary_link_needs_no_key_and_cannot_be_changed(play: Play) -> None:

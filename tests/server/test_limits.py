@@ -65,6 +65,14 @@ async def test_failed_keys_are_limited_by_address_and_a_good_key_from_there_is_n
     assert elsewhere.status_code == 401
 
 
+async def test_a_failed_key_too_many_at_a_file_is_told_as_everywhere(strict: InProcessServer) -> None:
+    answers = [
+        await strict.client().get("/user_uploads/1/x/y", auth=("hamlet@example.com", "k" * 32)) for _ in range(9)
+    ]
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert float(answers[-1].headers["retry-after"]) > 0
+
+
 async def test_a_limited_account_with_a_wrong_key_is_told_of_the_key(strict: InProcessServer) -> None:
     hamlet = await strict.add_person("hamlet")
     for _ in range(5):

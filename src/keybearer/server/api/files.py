@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import final
 from urllib.parse import quote
 
@@ -9,15 +10,19 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.errors import Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.permissions import PERMISSIONS, check_entry
 from keybearer.server.domain.uploads import INLINE_TYPES, Upload
 from keybearer.server.middleware.authentication import KeyAuthentication, authenticate_session
 from keybearer.server.middleware.origins import header, origin_of, scheme_of
 from keybearer.server.services import uploads
 from keybearer.server.services.context import Context
+from keybearer.server.services.uploads import NoSuchFile
 
 PREFIX = "/user_uploads/"
 _TEMPORARY = "temporary/"
+_RULE = PERMISSIONS["GET user_uploads/{realm_id}/{directory}/{filename}"]
+"""Who may have a link to a file may have the file."""
 
 _HEADERS = {
     # Whatever the file claims to be, a browser runs nothing in it and guesses nothing about it.
@@ -30,6 +35,9 @@ _HEADERS = {
 }
 
 
+_log = logging.getLogger(__name__)
+
+
 @final
 class Files:
     """The ASGI application of uploaded files. A key, a session or a temporary link lets one in."""
@@ -39,7 +47,11 @@ class Files:
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._response(scope)
+        try:
+            response = await self._response(scope)
+        except Exception:  # noqa: BLE001  as everywhere on the wire: the log has the trace, the client a plain 500
+            _log.exception("%s of an uploaded file failed", scope["method"])
+            response = PlainTextResponse("Internal server error\n", 500, _HEADERS)
         await response(scope, receive, send)
 
     async def _response(self, scope: Scope) -> Response:
@@ -50,14 +62,8 @@ class Files:
             if path.startswith(_TEMPORARY):
                 return self._file(await uploads.find_by_link(self._context, path.split("/")[1]))
             return self._file(await uploads.find(self._context, await self._account(scope), path))
-        except Unauthenticated as error:
-            if header(scope, b"authorization") is None and "text/html" in (header(scope, b"accept") or ""):
-                return RedirectResponse(f"/login/?next={quote(scope['path'])}", 302, _HEADERS)
-            challenge = "Basic" if header(scope, b"authorization") is not None else "Session"
-            headers = {**_HEADERS, "www-authenticate": f'{challenge} realm="zulip"'}
-            return PlainTextResponse(f"{error.message}\n", 401, headers)
         except Refused as error:
-            return PlainTextResponse(f"{error.message}\n", 404, _HEADERS)
+            return _refusal(scope, error)
 
     async def _account(self, scope: Scope) -> Account:
         proxies = self._context.settings.trusted_proxies
@@ -65,16 +71,19 @@ class Files:
         authorization = header(scope, b"authorization")
         if authorization is not None:
             caller = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
+            check_entry(_RULE, caller.actor.account)
             return caller.actor.account
         visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
         if visitor is None:
             raise Unauthenticated("Not logged in: API authentication or user session required")
+        if not visitor.realm.answers_for(header(scope, b"host") or ""):
+            raise Refused("Account is not associated with this subdomain")
         return visitor.actor.account
 
     def _file(self, upload: Upload) -> Response:
         place = uploads.place_of(self._context, upload.path)
         if not place.is_file():
-            raise Refused("Invalid file")
+            raise NoSuchFile("Invalid file")
         kind = upload.content_type
         return FileResponse(
             place,
@@ -83,3 +92,17 @@ class Files:
             filename=upload.name,
             content_disposition_type="inline" if kind in INLINE_TYPES else "attachment",
         )
+
+
+def _refusal(scope: Scope, error: Refused) -> Response:
+    headers, status = dict(_HEADERS), 400
+    if isinstance(error, Unauthenticated):
+        by_key = header(scope, b"authorization") is not None
+        if not by_key and "text/html" in (header(scope, b"accept") or ""):
+            return RedirectResponse(f"/login/?next={quote(scope['path'])}", 302, _HEADERS)
+        status, headers["www-authenticate"] = 401, f'{"Basic" if by_key else "Session"} realm="zulip"'
+    elif isinstance(error, TooManyAttempts):
+        status, headers["retry-after"] = 429, str(error.retry_after)
+    elif isinstance(error, NoSuchFile):
+        status = 404
+    return PlainTextResponse(f"{error.wire_message}\n", status, headers)

@@ -9,6 +9,7 @@ from datetime import datetime
 MAX_SIZE_MIB = 25
 MAX_SIZE = MAX_SIZE_MIB * 1024 * 1024
 NAME_MAX_LENGTH = 100
+"""In bytes of UTF-8: file systems count them, and most allow 255."""
 
 INLINE_TYPES = frozenset(
     {"application/pdf", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm", "image/apng", "image/avif", "image/gif",
@@ -35,8 +36,10 @@ def safe_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1].strip()
     kept = re.sub(r"[^\w.\-]+", "-", last).strip(".-")
     stem, dot, suffix = kept.rpartition(".")
-    if len(kept) > NAME_MAX_LENGTH:
-        kept = stem[: NAME_MAX_LENGTH - len(suffix) - 1] + dot + suffix if len(suffix) < 20 else kept[:NAME_MAX_LENGTH]
+    if len(suffix) >= 20:
+        stem, dot, suffix = kept, "", ""
+    end = (dot + suffix).encode()
+    kept = stem.encode()[: NAME_MAX_LENGTH - len(end)].decode(errors="ignore") + end.decode()
     return kept or "uploaded-file"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import os
@@ -24,14 +25,18 @@ LINK_LIVES = timedelta(minutes=1)
 """How long a temporary link to a file is good: long enough to follow it (as in Zulip)."""
 
 
+class NoSuchFile(Refused):
+    """There is no such file, or it is not for who asks: nobody is told which."""
+
+
 async def save(context: Context, actor: Actor, *, name: str, content_type: str, content: bytes) -> Upload:
     """Keep a file that the actor uploads. Raises Refused for one that is too large."""
     if len(content) > MAX_SIZE:
         raise Refused(f"Uploaded file is larger than the allowed limit of {MAX_SIZE_MIB} MiB")
     path = f"{actor.account.realm_id}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
     place = place_of(context, path)
-    await asyncio.to_thread(_write, place, content)
     try:
+        await asyncio.to_thread(_write, place, content)
         async with context.change(actor) as change:
             return await uploads.add(
                 change.connection,
@@ -43,7 +48,7 @@ async def save(context: Context, actor: Actor, *, name: str, content_type: str, 
                 at=change.now,
             )
     except BaseException:
-        place.unlink(missing_ok=True)
+        _remove(place)
         raise
 
 
@@ -64,8 +69,17 @@ def _write(place: Path, content: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+def _remove(place: Path) -> None:
+    """The file, and the directory that was made for it alone."""
+    with contextlib.suppress(OSError):
+        place.unlink(missing_ok=True)
+        place.parent.rmdir()
+
+
 async def find(context: Context, account: Account, path: str) -> Upload:
-    """A file that the account may see. Raises Refused for one that it may not, or that is not there."""
+    """A file that the account may see. Raises NoSuchFile for one that it may not, or that is not there."""
+    if "\x00" in path:  # PostgreSQL cannot even look for it
+        raise NoSuchFile("Invalid file")
     async with context.reading() as connection:
         upload = await uploads.find(connection, path)
         if upload is not None and upload.account_id != account.id:
@@ -74,7 +88,7 @@ async def find(context: Context, account: Account, path: str) -> Upload:
             if not await uploads.is_shared_with(connection, upload.id, account.id, public_channel_ids=public):
                 upload = None
     if upload is None:
-        raise Refused("Invalid file")
+        raise NoSuchFile("Invalid file")
     return upload
 
 
@@ -87,19 +101,19 @@ def temporary_link(context: Context, upload: Upload) -> str:
 
 
 async def find_by_link(context: Context, token: str) -> Upload:
-    """The file of a temporary link that is still good. Raises Refused for any other."""
+    """The file of a temporary link that is still good. Raises NoSuchFile for any other."""
     try:
         decoded = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         signature, claim = decoded[:32], decoded[32:]
         expires, _, path = claim.decode().partition(":")
     except (ValueError, binascii.Error):
-        raise Refused("Invalid token") from None
+        raise NoSuchFile("Invalid token") from None
     if not hmac.compare_digest(signature, _signature(context, claim)) or int(expires) < context.clock().timestamp():
-        raise Refused("Invalid token")
+        raise NoSuchFile("Invalid token")
     async with context.reading() as connection:
         upload = await uploads.find(connection, path)
     if upload is None:
-        raise Refused("Invalid token")
+        raise NoSuchFile("Invalid token")
     return upload
 
 
