@@ -87,6 +87,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("KEYBEARER_TRUSTED_PROXIES", "proxy"),
         ("KEYBEARER_API_LIMIT", "200"),
         ("KEYBEARER_API_LIMIT", "0/minute"),
+        ("KEYBEARER_API_LIMIT", "200/0 minutes"),
         ("KEYBEARER_API_LIMIT", "200/fortnight"),
         ("KEYBEARER_FAILURE_LIMIT", "often"),
         ("KEYBEARER_TLS_CERT", "/cert.pem"),
