@@ -25,7 +25,9 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.services import channel_news
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.markdown import render
+from keybearer.server.services.subjects import CHANNELS
 from keybearer.server.storage import accounts, channels
+from keybearer.server.storage.dialect import take_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ async def archive(context: Context, actor: Actor, channel_id: int) -> None:
 
 
 async def _administered(change: Change, actor: Actor, channel_id: int) -> Channel:
+    """A channel that the actor may change. Until the transaction ends nobody else changes one, or makes one."""
+    await take_turn(change.connection, CHANNELS)
     channel = (await _find(change.connection, actor.account, channel_id)).channel
     if channel.is_archived:
         raise Refused("Invalid channel ID")

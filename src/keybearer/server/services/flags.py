@@ -15,6 +15,7 @@ from keybearer.server.services.directory import visible_message
 from keybearer.server.services.messages import Query
 from keybearer.server.services.messages import find as find_messages
 from keybearer.server.storage import messages
+from keybearer.server.storage.dialect import take_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ async def mark(context: Context, actor: Actor, message_ids: Sequence[int], op: s
 
 
 async def _mark(change: Change, actor: Actor, message_ids: Sequence[int], op: str, flag: Flag) -> list[int]:
-    mine = await messages.find_flags(change.connection, actor.id, message_ids)
+    # One after another for an account: of two that star a message it has no copy of, one makes the copy.
+    await take_turn(change.connection, f"flags:{actor.id}")
+    mine = await messages.find_flags(change.connection, actor.id, message_ids, for_change=True)
     for message_id in {*message_ids} - mine.keys():
         # A message of a channel that the account may read, and was never sent: to star it, it gets a copy.
         await visible_message(change.connection, actor.account, message_id)

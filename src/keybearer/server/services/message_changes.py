@@ -69,7 +69,7 @@ async def _rewrite(change: Change, actor: Actor, message: Message, text: str) ->
         connection, changed, has_link=rendered.has_link, has_image=rendered.has_image, has_attachment=bool(upload_ids)
     )
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
-    for account_id, flags in (await messages.find_owners(connection, message.id)).items():
+    for account_id, flags in (await messages.find_owners(connection, message.id, for_change=True)).items():
         mentions = wildcards | (Flag.MENTIONED if account_id in rendered.mentioned_ids else Flag(0))
         if flags & ANY_MENTION != mentions:
             await messages.set_flags(connection, account_id, message.id, (flags & ~ANY_MENTION) | mentions)

@@ -18,6 +18,10 @@ NAMES_AND_ADDRESSES = "names and addresses"
 OWNERS = "owners"
 """The turn to take before asking who else is an owner, in a transaction that then takes one away."""
 
+CHANNELS = "channels"
+"""The turn to take before asking how a channel is or which names are free, in a transaction that then changes one or
+makes one."""
+
 OWNERSHIP = "bots and their owners"
 """The turn of `hold_ownership`."""
 

@@ -24,7 +24,9 @@ from keybearer.server.services import channel_news
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.markdown import render
 from keybearer.server.services.sending import find_person
+from keybearer.server.services.subjects import CHANNELS
 from keybearer.server.storage import channels
+from keybearer.server.storage.dialect import take_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ async def _create(change: Change, account: Account, new: NewChannel) -> Channel 
     if account.role > Role.MEMBER:
         raise Refused("Not allowed for guest users")
     description = checked_description(new.description)
+    await take_turn(change.connection, CHANNELS)
     channel = await channels.add(
         change.connection,
         realm_id=account.realm_id,

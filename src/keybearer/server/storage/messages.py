@@ -145,21 +145,30 @@ async def remove(connection: AsyncConnection, message_id: int) -> None:
     await connection.execute(delete(messages).where(messages.c.id == message_id))
 
 
-async def find_flags(connection: AsyncConnection, account_id: int, message_ids: Iterable[int]) -> dict[int, Flag]:
-    """The flags of an account's copies, by message; messages of which it has none are absent."""
-    rows = await connection.execute(
-        select(copies.c.message_id, copies.c.flags).where(
-            copies.c.account_id == account_id, copies.c.message_id.in_(set(message_ids))
-        )
+async def find_flags(
+    connection: AsyncConnection, account_id: int, message_ids: Iterable[int], *, for_change: bool = False
+) -> dict[int, Flag]:
+    """The flags of an account's copies, by message; messages of which it has none are absent.
+
+    `for_change` holds the copies until the transaction ends, for `set_flags` replaces all flags of one.
+    """
+    statement = (
+        select(copies.c.message_id, copies.c.flags)
+        .where(copies.c.account_id == account_id, copies.c.message_id.in_(set(message_ids)))
+        .order_by(copies.c.message_id)
     )
+    rows = await connection.execute(locked(statement) if for_change else statement)
     return {row.message_id: Flag(row.flags) for row in rows}
 
 
-async def find_owners(connection: AsyncConnection, message_id: int) -> dict[int, Flag]:
-    """The accounts that have a copy of a message, with its flags."""
-    rows = await connection.execute(
-        select(copies.c.account_id, copies.c.flags).where(copies.c.message_id == message_id)
+async def find_owners(connection: AsyncConnection, message_id: int, *, for_change: bool = False) -> dict[int, Flag]:
+    """The accounts that have a copy of a message, with its flags. `for_change` as for `find_flags`."""
+    statement = (
+        select(copies.c.account_id, copies.c.flags)
+        .where(copies.c.message_id == message_id)
+        .order_by(copies.c.account_id)
     )
+    rows = await connection.execute(locked(statement) if for_change else statement)
     return {row.account_id: Flag(row.flags) for row in rows}
 
 
