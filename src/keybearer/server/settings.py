@@ -39,7 +39,9 @@ VARIABLES = {
 }
 """Setting → the environment variable that stands for it."""
 
-_LIMIT = re.compile(r"[1-9]\d*\s*(/|per)\s*([1-9]\d*\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE | re.ASCII)
+_LIMIT = re.compile(
+    r"[1-9]\d*\s*(/|per)\s*([1-9]\d*\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE | re.ASCII
+)
 _DATABASE_SCHEMES = ("sqlite:///", "sqlite+aiosqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
