@@ -15,10 +15,13 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.errors import Unauthenticated
+from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services import accounts as people
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services import bots
+from keybearer.server.services import realms as organization
 from keybearer.server.services.bots import NewBot
+from keybearer.server.services.realms import PolicyChange
 from keybearer.server.storage import accounts, api_keys, realms
 from keybearer.server.storage.api_keys import NewUse
 from tests.in_process import InProcessServer
@@ -158,3 +161,22 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
         await asyncio.sleep(0.2)
     await asyncio.gather(replacing, writing)
     assert [await live_keys(server, known.id) for known in everybody] == [1] * len(everybody)
+
+
+async def test_changes_of_the_organization_at_once_all_last(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    for number in range(ROUNDS):
+        group = (SystemGroup.OWNERS, SystemGroup.ADMINISTRATORS)[number % 2]
+        wanted = (
+            PolicyChange(can_create_bots=group),
+            PolicyChange(can_create_write_only_bots=group),
+            PolicyChange(can_invite=group),
+        )
+        await asyncio.gather(
+            *(organization.change_policies(server.context, olive, each) for each in wanted),
+            organization.move(server.context, f"https://chat{number}.example.com"),
+        )
+        after = await organization.find(server.context)
+        assert (after.can_create_bots, after.can_create_write_only_bots, after.can_invite) == (group,) * 3
+        assert after.host == f"chat{number}.example.com"

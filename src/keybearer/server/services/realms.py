@@ -43,7 +43,7 @@ async def change_policies(context: Context, actor: Actor, wanted: PolicyChange) 
             setting = "can_invite_users_group" if name == "can_invite" else f"{name}_group"
             raise Refused(f"'{setting}' setting cannot be set to '{group.wire_name}' group.")
     async with context.change(actor) as change:
-        before = await the_realm(change.connection)
+        before = await the_realm(change.connection, for_change=True)
         changed = {name: group for name, group in policies.items() if getattr(before, name) is not group}
         after = replace(before, **changed)
         if changed:
@@ -68,7 +68,7 @@ async def move(context: Context, site: str) -> tuple[Realm, Realm]:
     """
     site = normalise_site(site)
     async with context.change(None) as change:
-        before = await the_realm(change.connection)
+        before = await the_realm(change.connection, for_change=True)
         after = replace(before, site=site)
         await realms.save(change.connection, after)
         await change.record(Event.REALM_MOVED, realm=after, details={"from": before.site, "to": after.site})

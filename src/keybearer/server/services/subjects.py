@@ -39,9 +39,10 @@ async def hold_ownership(change: Change) -> None:
             raise Unauthenticated("Account is deactivated")
 
 
-async def the_realm(connection: AsyncConnection) -> Realm:
-    """The organization of this server. Raises Refused before set-up."""
-    realm = await realms.find(connection)
+async def the_realm(connection: AsyncConnection, *, for_change: bool = False) -> Realm:
+    """The organization of this server; `for_change` holds its row until the transaction ends. Raises Refused before
+    set-up."""
+    realm = await realms.find(connection, for_change=for_change)
     if realm is None:
         raise Refused("This server has no organization yet.")
     return realm

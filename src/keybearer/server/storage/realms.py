@@ -8,6 +8,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.realms import Realm, SystemGroup
+from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.tables import realms
 
 
@@ -27,9 +28,10 @@ def from_row(row: Row[tuple[object, ...]]) -> Realm:
     )
 
 
-async def find(connection: AsyncConnection) -> Realm | None:
-    """The realm of this server, None before set-up."""
-    row = (await connection.execute(select(realms).order_by(realms.c.id).limit(1))).first()
+async def find(connection: AsyncConnection, *, for_change: bool = False) -> Realm | None:
+    """The realm of this server, None before set-up. `for_change` holds its row until the transaction ends."""
+    statement = select(realms).order_by(realms.c.id).limit(1)
+    row = (await connection.execute(locked(statement) if for_change else statement)).first()
     return None if row is None else from_row(row)
 
 
