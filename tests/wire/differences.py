@@ -134,6 +134,11 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         ("drawn by the server; an uploaded file is named as unsupported", ""),
     ),
     (
+        "webhooks of integrations",
+        "`/api/v1/external/…?api_key=…`, a key in an address",
+        ("not there: an incoming webhook bot posts messages, and its key stands in no address", ""),
+    ),
+    (
         "a bot's default channels",
         "kept, and shown with the bot",
         ("bots have none: one that is named is refused as `Invalid channel name`", ""),
