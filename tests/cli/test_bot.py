@@ -45,6 +45,19 @@ def test_a_new_bots_zuliprc_can_be_written_at_once(person: Person) -> None:
     assert f"{person.name} B" in person.run("whoami", "-c", str(output)).out
 
 
+@pytest.mark.parametrize("place", ["another account's file", "a directory"])
+def test_no_bot_is_made_whose_zuliprc_has_no_place(person: Person, place: str) -> None:
+    output = person.zuliprc if place == "another account's file" else person.run.home
+    before = person.zuliprc.read_bytes()
+
+    done = person.run("bot", "add", "--name", f"{person.name} B", "--short-name", person.name, "--output", str(output))
+
+    assert (done.code, done.out) == (1, "")
+    assert str(output) in done.complaint
+    assert person.zuliprc.read_bytes() == before
+    assert json.loads(person.run("bot", "list", "--json").out) == []
+
+
 @pytest.mark.parametrize("kind", ["incoming-webhook", "outgoing-webhook"])
 def test_a_bot_can_be_of_another_type(person: Person, kind: str) -> None:
     url = ["--payload-url", "http://127.0.0.1:1/"] if kind == "outgoing-webhook" else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from keybearer.cli.accounts import BOT_TYPES, as_json, email_of, kind_of
-from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot
+from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot, place_for
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.output import agreed, note, print_json, print_table
@@ -64,14 +64,14 @@ def add(
     if type_name == "outgoing-webhook" and payload_url is None:
         raise click.UsageError("An outgoing webhook bot needs --payload-url.")
     with connected(given) as client:
+        path = place_for(output, email="", site=client.site, yes=yes)  # before there is a bot whose key has no place
         with waiting_for(client):
             made = client.create_bot(name, short_name, bot_type=_NUMBERS[type_name], payload_url=payload_url)
             account = client.get_user_by_id(made.user_id)
         if not given.as_json and output != STDOUT:
             _print_line(account)
         if output is not None:
-            zuliprc = BotZuliprc.prepared(client, account, output, yes=yes)
-            zuliprc.write(made.api_key or client.get_bot_api_key(made.user_id))
+            BotZuliprc(client, account, path).write(made.api_key or client.get_bot_api_key(made.user_id))
         elif not given.as_json:
             note(f"Its zuliprc: keybearer bot zuliprc {account.user_id} --output FILE")
     if given.as_json and output != STDOUT:

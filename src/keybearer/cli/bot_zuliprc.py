@@ -37,6 +37,20 @@ def find_bot(client: Client, id_or_email: str) -> User:
     return account
 
 
+def place_for(output: str | None, *, email: str, site: str | None, yes: bool) -> Path | None:
+    """The file that `--output` means, None for standard output, once it is sure that it can be written.
+
+    Asks before another account's file is replaced; the empty email is that of a bot still to be made, whose file none
+    can be. Raises FileError, and KeybearerError where there is nobody to ask.
+    """
+    if output is None or output == STDOUT:
+        return None
+    path = expand(output, os.environ)
+    require_replaceable(path, email=email, site=site, yes=yes, otherwise="--yes, or another --output")
+    _require_writable(path)
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class BotZuliprc:
     """Where the zuliprc of a bot goes: a file, or None for standard output."""
@@ -47,15 +61,8 @@ class BotZuliprc:
 
     @classmethod
     def prepared(cls, client: Client, bot: User, output: str | None, *, yes: bool) -> BotZuliprc:
-        """Make sure that it can be written: asks before another account's file is replaced. Raises FileError."""
-        if output is None or output == STDOUT:
-            return cls(client, bot, None)
-        path = expand(output, os.environ)
-        require_replaceable(
-            path, email=email_of(bot), site=client.site, yes=yes, otherwise="--yes, or another --output"
-        )
-        _require_writable(path)
-        return cls(client, bot, path)
+        """Make sure that it can be written, as `place_for` does."""
+        return cls(client, bot, place_for(output, email=email_of(bot), site=client.site, yes=yes))
 
     def write(self, key: Secret) -> None:
         """Write it, or print its exact text."""
