@@ -42,6 +42,18 @@ def test_a_shell_takes_what_is_printed_for_it(keybearer: CommandLine, zuliprc: P
     assert [path.name for path in keybearer.home.iterdir()] == [".zuliprc"]
 
 
+@pytest.mark.parametrize("name", ["zuliprc", "env", "dotenv", "json", "curl"])
+def test_what_programs_read_is_utf_8_whatever_the_terminal_has(
+    keybearer: CommandLine, zuliprc: Path, name: str
+) -> None:
+    command = [keybearer.script, "export", "--format", name]
+    environ = {"HOME": str(keybearer.home), "PYTHONIOENCODING": "latin-1"}
+
+    done = subprocess.run(command, capture_output=True, env=environ, check=True)
+
+    assert "é@x.org".encode() in done.stdout
+
+
 def test_that_is_what_is_printed_by_default(keybearer: CommandLine, zuliprc: Path) -> None:
     assert keybearer("export").out == exported(keybearer, "env")
 

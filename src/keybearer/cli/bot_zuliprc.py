@@ -6,11 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from keybearer.cli.accounts import email_of
 from keybearer.cli.connection import waiting_for
-from keybearer.cli.output import note
+from keybearer.cli.output import note, print_file
 from keybearer.cli.replacing import require_replaceable
 from keybearer.client.models import User
 from keybearer.client.sync import Client
@@ -70,7 +68,7 @@ class BotZuliprc:
             token = _token_of(self.client, self.bot)
         credentials = Credentials(email_of(self.bot), key, self.client.site, token)
         if self.path is None:
-            click.echo(render_zuliprc(credentials), nl=False)
+            print_file(render_zuliprc(credentials))
         else:
             self._write_file(self.path, credentials)
         tls = self.client.credentials.tls if self.client.credentials else TLSOptions()

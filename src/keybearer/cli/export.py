@@ -11,6 +11,7 @@ import click
 
 from keybearer.cli.environment import variables
 from keybearer.cli.options import GivenCredentials, credential_options
+from keybearer.cli.output import print_file
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
 from keybearer.zuliprc.fields import FIELDS, INSECURE, PASSCMD
@@ -75,7 +76,7 @@ def export(given: GivenCredentials, *, format_name: str) -> None:
         keybearer export --format curl | curl --config - https://chat.example.com/api/v1/users/me
     """
     chosen = "json" if given.as_json else format_name
-    click.echo(FORMATS[chosen](given.resolve().credentials), nl=False)
+    print_file(FORMATS[chosen](given.resolve().credentials))
 
 
 def _dotenv_quoted(text: str) -> str:

@@ -29,6 +29,11 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def print_file(text: str) -> None:
+    """The exact text of a file, or what a program reads: in UTF-8, whatever encoding the terminal's people use."""
+    click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+
+
 def warn(text: str) -> None:
     """Tell people on stderr of something that they should know, and that stops nothing."""
     label = "warning:"
