@@ -20,6 +20,7 @@ FOREIGN = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
 LEAKS = {
     "a zuliprc": f"[api]\nemail=a@x.org\nkey={FOREIGN}\nsite=https://x.org\n",
     "a zuliprc written by hand": f'[api]\r\n  key: "{FOREIGN}"\r\n',
+    "a zuliprc with capitals": f"[api]\nEmail = a@x.org\nKEY: {FOREIGN}\nSite = https://x.org\n",
     "a commented-out key": f"[api]\nkey=other\n# key={FOREIGN}\n",
     "a zuliprc in a document": f"> Put this there:\n>\n> [api]\n> email=a@x.org\n> key={FOREIGN}\n",
     "a zuliprc in one quoted line": rf'"zuliprc": "[api]\nemail=a@x.org\nkey={FOREIGN}\nsite=https://x.org\n"',

@@ -31,7 +31,9 @@ LONGEST_SECTION = 60
 
 _KEY = r"(?P<key>[A-Za-z0-9]{32})(?![A-Za-z0-9])"
 _HEADER = re.compile(r"\[(api)\]|^\s*\[([^\[\]=\"']+)\]\s*$")
-_SETTING = re.compile(r"(?<![\w.-])(email|key|site|token)[\"'`]?\s{0,8}[=:]\s{0,8}[\"'`]?([^\s\"'`,\\]+)")
+_SETTING = re.compile(
+    r"(?<![\w.-])(email|key|site|token)[\"'`]?\s{0,8}[=:]\s{0,8}[\"'`]?([^\s\"'`,\\]+)", re.IGNORECASE
+)
 _VARIABLE = re.compile(
     r"zulip[\w.-]{0,40}key"
     r"[\"'`\])]{0,3}\s{0,8}"
@@ -158,5 +160,5 @@ def _in_sections(lines: _Lines) -> Iterator[Leak]:
             yield from section.leaks()
             section = _Section(header[1] or header[2], number) if header else _Section()
         if section.name:
-            section.settings += [(match[1], match[2], number) for match in _SETTING.finditer(line)]
+            section.settings += [(match[1].lower(), match[2], number) for match in _SETTING.finditer(line)]
     yield from section.leaks()
