@@ -236,6 +236,16 @@ def test_in_a_hook_only_what_is_staged_counts(
     assert done.out.startswith("staged:1: ")
 
 
+def test_what_is_staged_outside_of_a_repository_is_a_failure(keybearer: CommandLine, tmp_path: Path) -> None:
+    ceiling = {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+
+    done = keybearer.process("scan", "--staged", cwd=tmp_path, **ceiling)
+
+    assert done.code == 1
+    assert "not a git repository" in done.complaint
+    assert "--no-history" not in done.complaint
+
+
 def test_a_hook_of_git_refuses_a_commit_with_a_key(
     keybearer: CommandLine, repository: Path, git: Git, commit: Commit
 ) -> None:

@@ -75,6 +75,10 @@ def search_history(repository: Path, search: Search, *, within: str = "") -> Non
 def search_staged(search: Search) -> None:
     """Search what the next commit would bring, as it is in the index. Raises FileError as `search_history`."""
     here = Path()
+    try:
+        _output(here, "rev-parse", "--git-dir", in_hook=True)
+    except FileError as error:  # where git diff sees no repository, it complains of its options
+        raise FileError(error.message, hint="--staged is for a directory in a git repository, with git") from None
     listing = ("diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--diff-filter=d")
     fields = _output(here, *listing, in_hook=True).split(b"\0")
     for meta, path in zip(fields[::2], fields[1::2], strict=False):
