@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import resource
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from keybearer import api_key as api_key_format
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType
 from keybearer.server.storage import realms
-from keybearer.server.storage.tables import api_keys
+from keybearer.server.storage.tables import api_keys, sessions
 from tests.in_process import SITE, InProcessServer
 
 NOT_LOGGED_IN = "Not logged in: API authentication or user session required"
@@ -198,3 +199,22 @@ async def test_the_session_cookie_is_tied_to_https_where_that_is_spoken(server: 
     response = await over_https.get("/json/users/me")
     assert response.status_code == 200
     assert response.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_a_full_disk_keeps_neither_keys_nor_sessions_from_reading(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    browser, client = await server.signed_in(hamlet), server.client()
+    async with server.context.change(None) as change:
+        await change.connection.execute(update(sessions).values(last_seen_at=change.now - timedelta(hours=1)))
+    assert (await client.get("/api/v1/users/me", auth=hamlet.auth)).status_code == 200
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        by_session = await browser.get("/json/users/me")
+        by_key = await client.get("/api/v1/users/me", auth=hamlet.auth)
+        changing = await client.post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (by_session.status_code, by_key.status_code, changing.status_code) == (200, 200, 500)
+    assert (await client.get("/api/v1/users/me", auth=hamlet.auth)).status_code == 200
+    assert (await browser.get("/json/users/me")).status_code == 200

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keybearer.errors import StorageError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Origin
@@ -27,6 +29,8 @@ SEEN_EVERY = timedelta(minutes=1)
 
 TOLD_AFTER = timedelta(seconds=60)
 """The age from which on an account is told of sign-ins, as in Zulip."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +146,19 @@ async def find_visitor(context: Context, token: Secret, origin: Origin) -> Visit
     if account is None or realm is None:
         return None
     if now - session.last_seen_at >= SEEN_EVERY:
+        await _note_seen(context, session, origin)
+    return Visitor(account, realm, session)
+
+
+async def _note_seen(context: Context, session: Session, origin: Origin) -> None:
+    """Note that a session was seen, if that can be written: a full disk keeps nobody from reading."""
+    try:
         async with context.change(None, origin=origin) as change:
             await sessions.touch(
-                change.connection, session.id, now, address=origin.address, client=audit.printable(origin.client)
+                change.connection, session.id, change.now, address=origin.address, client=audit.printable(origin.client)
             )
-    return Visitor(account, realm, session)
+    except StorageError as error:
+        _log.warning("that a session was seen could not be written: %s", error)
 
 
 async def confirm_password(context: Context, actor: Actor, password: Secret) -> Quota:
