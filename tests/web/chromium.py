@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize
 
 FLAGS = (
     "--headless",
@@ -21,6 +21,7 @@ FLAGS = (
     "--disable-sync",
 )
 ANSWERS_WITHIN = 15_000.0
+VIEWPORT = ViewportSize(width=1280, height=860)
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -36,7 +37,7 @@ def profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
         locale="en-GB",
         reduced_motion="reduce",
         permissions=["clipboard-read", "clipboard-write"],
-        viewport={"width": 1280, "height": 860},
+        viewport=VIEWPORT,
         **{"timezone_id": "Europe/Prague", **options},
     )
     context.set_default_timeout(ANSWERS_WITHIN)
@@ -44,3 +45,22 @@ def profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
         yield context
     finally:
         context.close()
+
+
+@contextmanager
+def tab(profile: BrowserContext) -> Iterator[Page]:
+    """The tab of a profile, on an empty page. When the block ends, nobody is signed in there, and no other tab is left.
+
+    A new tab costs more than most of what a test does in it, so one serves all.
+    """
+    page = profile.pages[0] if profile.pages else profile.new_page()
+    try:
+        yield page
+    finally:
+        for other in profile.pages[1:]:
+            other.close()
+        profile.set_offline(False)
+        profile.clear_cookies()
+        page.goto("about:blank")
+        page.set_viewport_size(VIEWPORT)
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")

@@ -1,4 +1,4 @@
-"""What the tests of the pages share: one server with some life in it and one browser for each module."""
+"""What the tests of the pages share: a server with some life in it for each module, and one browser."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.server_process import RunningServer, running_server
 from tests.web import chromium
 from tests.web.organization import MEMBER, PASSWORD, Organization, populate
-from tests.web.visitor import client_of, sign_in
+from tests.web.visitor import client_of, let_in
 
 
 @pytest.fixture(scope="module")
@@ -27,48 +27,73 @@ def organization(server: RunningServer) -> Organization:
     return populate(server)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. It ends with the package: while it is there, its event loop takes the place of any other."""
     with sync_playwright() as playwright:
         launched = chromium.launch(playwright)
         yield launched
         launched.close()
 
 
-@pytest.fixture(scope="module")
-def owner_cookies(browser: Browser, server: RunningServer) -> StorageState:
-    """The cookies of a browser in which the owner has signed in."""
-    with chromium.profile(browser) as profile:
-        sign_in(profile.new_page(), server)
-        return profile.storage_state()
+@pytest.fixture(scope="package")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile; each test leaves it as if it were new."""
+    with chromium.profile(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def other_profile(browser: Browser) -> Iterator[BrowserContext]:
+    """The browser profile of somebody else."""
+    with chromium.profile(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def plain_profile(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile without JavaScript."""
+    with chromium.profile(browser, java_script_enabled=False) as opened:
+        yield opened
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of its own, which may use the clipboard."""
-    with chromium.profile(browser) as profile:
-        yield profile
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
+def page(profile: BrowserContext) -> Iterator[Page]:
     """A tab in which nobody is signed in."""
-    return context.new_page()
+    with chromium.tab(profile) as opened:
+        yield opened
 
 
 @pytest.fixture
-def owner_page(browser: Browser, owner_cookies: StorageState) -> Iterator[Page]:
+def other_page(other_profile: BrowserContext) -> Iterator[Page]:
+    """A tab of somebody else, in which nobody is signed in."""
+    with chromium.tab(other_profile) as opened:
+        yield opened
+
+
+@pytest.fixture
+def owner_page(profile: BrowserContext, server: RunningServer) -> Iterator[Page]:
     """A tab in which the owner is signed in."""
-    with chromium.profile(browser, storage_state=owner_cookies) as profile:
-        yield profile.new_page()
+    with chromium.tab(profile) as opened:
+        let_in(profile, server)
+        yield opened
 
 
 @pytest.fixture
-def plain_page(browser: Browser, owner_cookies: StorageState) -> Iterator[Page]:
+def plain_page(plain_profile: BrowserContext, server: RunningServer) -> Iterator[Page]:
     """A tab without JavaScript in which the owner is signed in."""
-    with chromium.profile(browser, java_script_enabled=False, storage_state=owner_cookies) as profile:
-        yield profile.new_page()
+    with chromium.tab(plain_profile) as opened:
+        let_in(plain_profile, server)
+        yield opened
+
+
+@pytest.fixture(params=["with scripts", "without scripts"])
+def anybody(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A tab of either kind in which nobody is signed in."""
+    found = request.getfixturevalue("profile" if request.param == "with scripts" else "plain_profile")
+    assert isinstance(found, BrowserContext)
+    with chromium.tab(found) as opened:
+        yield opened
 
 
 @pytest.fixture(params=["with scripts", "without scripts"])

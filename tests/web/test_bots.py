@@ -8,12 +8,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.server_process import RunningServer, run_keybearer
-from tests.web import chromium
-from tests.web.organization import ADMINISTRATOR, LONG_NAME, MEMBER, PASSWORD, Organization
-from tests.web.visitor import clipboard, sign_in
+from tests.web.organization import ADMINISTRATOR, LONG_NAME, MEMBER, Organization
+from tests.web.visitor import clipboard, let_in
 
 KEY = "#bot-api-key"
 
@@ -242,33 +241,29 @@ def test_a_tooltip_names_an_icon_for_the_keyboard_too(
 
 
 def test_a_member_manages_their_own_bots_and_nobody_elses(
-    browser: Browser, server: RunningServer, organization: Organization
+    page: Page, server: RunningServer, organization: Organization
 ) -> None:
-    with chromium.profile(browser) as profile:
-        page = profile.new_page()
-        sign_in(page, server, MEMBER, PASSWORD.reveal())
-        page.goto(f"{server.site}/settings/bots/")
-        expect(page.get_by_role("row", name="Telescope control")).to_be_visible()
-        answer = page.goto(f"{server.site}/settings/bots/{organization.bot.id}/")
-        assert answer is not None
-        assert answer.status == 403
-        expect(page.get_by_text("Insufficient permission")).to_be_visible()
+    let_in(page.context, server, MEMBER)
+    page.goto(f"{server.site}/settings/bots/")
+    expect(page.get_by_role("row", name="Telescope control")).to_be_visible()
+    answer = page.goto(f"{server.site}/settings/bots/{organization.bot.id}/")
+    assert answer is not None
+    assert answer.status == 403
+    expect(page.get_by_text("Insufficient permission")).to_be_visible()
 
 
 def test_a_bot_above_ones_own_role_cannot_be_managed(
-    owner_page: Page, browser: Browser, server: RunningServer, organization: Organization
+    owner_page: Page, other_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     open_panel(owner_page, server, "Issue tracker")
     owner_page.get_by_label("Role", exact=True).select_option("Owner")
     owner_page.get_by_role("button", name="Save changes").click()
     expect(owner_page.get_by_text("The bot was saved.").first).to_be_visible()
-    with chromium.profile(browser) as profile:
-        page = profile.new_page()
-        sign_in(page, server, ADMINISTRATOR, PASSWORD.reveal())
-        page.goto(f"{server.site}/organization/bots/")
-        row = page.get_by_role("row", name="Issue tracker")
-        expect(row.get_by_title("This bot cannot be managed.")).to_be_visible()
-        expect(row.get_by_role("link")).to_have_count(0)
+    let_in(other_page.context, server, ADMINISTRATOR)
+    other_page.goto(f"{server.site}/organization/bots/")
+    row = other_page.get_by_role("row", name="Issue tracker")
+    expect(row.get_by_title("This bot cannot be managed.")).to_be_visible()
+    expect(row.get_by_role("link")).to_have_count(0)
 
 
 def test_a_very_long_name_breaks_no_row(owner_page: Page, server: RunningServer, organization: Organization) -> None:

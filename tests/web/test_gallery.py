@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from keybearer.server.services.context import Context
 from keybearer.server.storage.tables import accounts, realms
@@ -17,21 +17,20 @@ from tests.web import chromium
 from tests.web.looks import show
 from tests.web.organization import Organization
 from tests.web.states import SIGNED_IN, SIGNED_OUT, Stage
-from tests.web.visitor import sign_in
+from tests.web.visitor import let_in
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser: Browser, server: RunningServer, organization: Organization) -> Iterator[Stage]:
-    with chromium.profile(browser) as profile:
-        page = profile.new_page()
-        sign_in(page, server)
+def signed_in(profile: BrowserContext, server: RunningServer, organization: Organization) -> Iterator[Stage]:
+    with chromium.tab(profile) as page:
+        let_in(profile, server)
         yield Stage(page, server.site, organization)
 
 
 @pytest.fixture(scope="module")
-def signed_out(browser: Browser, server: RunningServer, organization: Organization) -> Iterator[Stage]:
-    with chromium.profile(browser) as profile:
-        yield Stage(profile.new_page(), server.site, organization)
+def signed_out(other_profile: BrowserContext, server: RunningServer, organization: Organization) -> Iterator[Stage]:
+    with chromium.tab(other_profile) as page:
+        yield Stage(page, server.site, organization)
 
 
 @pytest.mark.parametrize("name", SIGNED_OUT)

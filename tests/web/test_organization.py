@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.server_process import OWNER_EMAIL, RunningServer
-from tests.web import chromium
 from tests.web.looks import show
-from tests.web.organization import GUEST, MEMBER, PASSWORD, Organization
+from tests.web.organization import GUEST, MEMBER, Organization
 from tests.web.outbox import link_in_mail_to
-from tests.web.visitor import sign_in
+from tests.web.visitor import let_in
 
 ADMINISTRATORS_PAGES = (
     "/organization/users/",
@@ -24,15 +21,13 @@ ADMINISTRATORS_PAGES = (
 
 
 @pytest.fixture
-def member_page(browser: Browser, server: RunningServer, organization: Organization) -> Iterator[Page]:
-    with chromium.profile(browser) as profile:
-        page = profile.new_page()
-        sign_in(page, server, MEMBER, PASSWORD.reveal())
-        yield page
+def member_page(other_page: Page, server: RunningServer, organization: Organization) -> Page:
+    let_in(other_page.context, server, MEMBER)
+    return other_page
 
 
 def test_who_is_invited_joins_by_the_link_in_the_mail_once(
-    tab: Page, browser: Browser, server: RunningServer, request: pytest.FixtureRequest
+    tab: Page, other_page: Page, server: RunningServer, request: pytest.FixtureRequest
 ) -> None:
     email = f"nela-{len(request.node.name)}@example.com"
     tab.goto(f"{server.site}/organization/users/")
@@ -45,21 +40,19 @@ def test_who_is_invited_joins_by_the_link_in_the_mail_once(
     expect(tab.get_by_role("row", name=email).get_by_text("Moderator")).to_be_visible()
 
     link = link_in_mail_to(server, email, "/join/")
-    with chromium.profile(browser) as profile:
-        page = profile.new_page()
-        page.goto(link)
-        assert page.get_by_label("Email").input_value() == email
-        assert show(page, "join-form") == []
-        page.get_by_label("Your name").fill("Nela")
-        page.get_by_label("Password", exact=True).fill("password")
-        page.get_by_role("button", name="Join").click()
-        expect(page.get_by_role("alert")).to_contain_text("New password is too weak!")
-        page.get_by_label("Password", exact=True).fill("nine lanterns by the river")
-        page.get_by_role("button", name="Join").click()
-        page.wait_for_url(f"{server.site}/settings/account/")
-        expect(page.get_by_text("Moderator", exact=True)).to_be_visible()
-        page.goto(link)
-        expect(page.get_by_role("heading", name="This invitation is not valid any more")).to_be_visible()
+    other_page.goto(link)
+    assert other_page.get_by_label("Email").input_value() == email
+    assert show(other_page, "join-form") == []
+    other_page.get_by_label("Your name").fill("Nela")
+    other_page.get_by_label("Password", exact=True).fill("password")
+    other_page.get_by_role("button", name="Join").click()
+    expect(other_page.get_by_role("alert")).to_contain_text("New password is too weak!")
+    other_page.get_by_label("Password", exact=True).fill("nine lanterns by the river")
+    other_page.get_by_role("button", name="Join").click()
+    other_page.wait_for_url(f"{server.site}/settings/account/")
+    expect(other_page.get_by_text("Moderator", exact=True)).to_be_visible()
+    other_page.goto(link)
+    expect(other_page.get_by_role("heading", name="This invitation is not valid any more")).to_be_visible()
 
 
 def test_a_withdrawn_invitation_opens_nothing(
@@ -157,6 +150,8 @@ def test_a_policy_decides_who_may_add_bots(
 
 
 def test_members_see_nothing_of_what_is_the_administrators(member_page: Page, server: RunningServer) -> None:
+    member_page.goto(f"{server.site}/settings/account/")
+    expect(member_page.get_by_role("link", name="Your bots")).to_be_visible()
     expect(member_page.get_by_role("link", name="Users")).to_have_count(0)
     for path in ADMINISTRATORS_PAGES:
         answer = member_page.goto(f"{server.site}{path}")

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.server_process import RunningServer
-from tests.web import chromium
 from tests.web.looks import show
 from tests.web.organization import ADMINISTRATOR, GUEST, MEMBER, PASSWORD, Organization
 from tests.web.outbox import link_in_mail_to
-from tests.web.visitor import sign_in
+from tests.web.visitor import let_in, sign_in
 
 NEW = "eleven herons over the weir"
-
-
-@pytest.fixture(params=["with scripts", "without scripts"])
-def anybody(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """A tab of either kind in which nobody is signed in."""
-    with chromium.profile(browser, java_script_enabled=request.param == "with scripts") as profile:
-        yield profile.new_page()
 
 
 def change_password(page: Page, server: RunningServer, old: str, new: str, *, again: str | None = None) -> None:
@@ -34,18 +24,16 @@ def change_password(page: Page, server: RunningServer, old: str, new: str, *, ag
 
 
 def test_a_changed_password_signs_out_the_others_and_keeps_the_key(
-    anybody: Page, browser: Browser, server: RunningServer, organization: Organization
+    anybody: Page, other_page: Page, server: RunningServer, organization: Organization
 ) -> None:
-    sign_in(anybody, server, MEMBER, PASSWORD.reveal())
+    let_in(anybody.context, server, MEMBER)
     key = server.api_key_of(MEMBER)
-    with chromium.profile(browser) as other:
-        elsewhere = other.new_page()
-        sign_in(elsewhere, server, MEMBER, PASSWORD.reveal())
-        change_password(anybody, server, PASSWORD.reveal(), NEW)
-        anybody.get_by_role("button", name="Change password").click()
-        expect(anybody.get_by_text("Your password was changed.").first).to_be_visible()
-        elsewhere.reload()
-        assert elsewhere.url.startswith(f"{server.site}/login/")
+    sign_in(other_page, server, MEMBER, PASSWORD.reveal())
+    change_password(anybody, server, PASSWORD.reveal(), NEW)
+    anybody.get_by_role("button", name="Change password").click()
+    expect(anybody.get_by_text("Your password was changed.").first).to_be_visible()
+    other_page.reload()
+    assert other_page.url.startswith(f"{server.site}/login/")
     assert server.api_key_of(MEMBER) == key
     change_password(anybody, server, NEW, PASSWORD.reveal())
     anybody.get_by_role("button", name="Change password").click()
@@ -55,7 +43,7 @@ def test_a_changed_password_signs_out_the_others_and_keeps_the_key(
 def test_a_new_key_comes_with_the_new_password_where_that_is_wished(
     anybody: Page, server: RunningServer, organization: Organization
 ) -> None:
-    sign_in(anybody, server, ADMINISTRATOR, PASSWORD.reveal())
+    let_in(anybody.context, server, ADMINISTRATOR)
     key = server.api_key_of(ADMINISTRATOR)
     change_password(anybody, server, PASSWORD.reveal(), PASSWORD.reveal())
     anybody.get_by_label("Generate a new API key, too").check()
@@ -75,7 +63,7 @@ def test_a_new_key_comes_with_the_new_password_where_that_is_wished(
 def test_a_refused_change_says_why(
     anybody: Page, server: RunningServer, organization: Organization, typed: tuple[str, str, str], words: str
 ) -> None:
-    sign_in(anybody, server, MEMBER, PASSWORD.reveal())
+    let_in(anybody.context, server, MEMBER)
     change_password(anybody, server, typed[0], typed[1], again=typed[2])
     anybody.get_by_role("button", name="Change password").click()
     expect(anybody.get_by_role("alert")).to_contain_text(words)

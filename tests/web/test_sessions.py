@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
 from tests.web import chromium
 from tests.web.organization import FORMER, PASSWORD, Organization
-from tests.web.visitor import sign_in
+from tests.web.visitor import client_of, let_in, sign_in
 
 
 def try_to_sign_in(page: Page, server: RunningServer, email: str, password: str) -> None:
@@ -78,62 +78,58 @@ def test_a_sign_in_ends_the_session_that_the_browser_had_before(page: Page, serv
     assert after.headers["location"].startswith("/login/")
 
 
-def test_another_browser_is_signed_out_with_one_click(tab: Page, browser: Browser, server: RunningServer) -> None:
-    with chromium.profile(browser, user_agent="Mozilla/5.0 (iPhone) Version/18.0 Mobile/15E148 Safari/604.1") as other:
-        elsewhere = other.new_page()
-        sign_in(elsewhere, server)
+def test_another_browser_is_signed_out_with_one_click(tab: Page, server: RunningServer) -> None:
+    safari = "Mozilla/5.0 (iPhone) Version/18.0 Mobile/15E148 Safari/604.1"
+    with client_of(server, user_agent=safari) as elsewhere:
         tab.goto(f"{server.site}/settings/sessions/")
         tab.get_by_role("button", name="Sign out Safari 18 on iPhone").first.click()
         expect(tab.get_by_text("That browser was signed out.").first).to_be_visible()
-        elsewhere.goto(f"{server.site}/settings/account/")
-        assert elsewhere.url.startswith(f"{server.site}/login/")
+        assert elsewhere.get("/settings/account/").headers["location"].startswith("/login/")
 
 
 def test_all_other_browsers_are_signed_out_and_this_one_stays(
-    browser: Browser, page: Page, server: RunningServer
+    owner_page: Page, other_page: Page, server: RunningServer
 ) -> None:
-    with chromium.profile(browser) as other:
-        elsewhere = other.new_page()
-        sign_in(elsewhere, server)
-        sign_in(page, server)
-        page.goto(f"{server.site}/settings/sessions/")
-        page.get_by_role("button", name="Sign out all others").click()
-        expect(page.get_by_text("Every other browser was signed out.").first).to_be_visible()
-        expect(page.get_by_text("this browser")).to_be_visible()
-        expect(page.get_by_role("button", name="Sign out all others")).to_have_count(0)
-        elsewhere.goto(f"{server.site}/settings/account/")
-        assert elsewhere.url.startswith(f"{server.site}/login/")
+    sign_in(other_page, server)
+    owner_page.goto(f"{server.site}/settings/sessions/")
+    owner_page.get_by_role("button", name="Sign out all others").click()
+    expect(owner_page.get_by_text("Every other browser was signed out.").first).to_be_visible()
+    expect(owner_page.get_by_text("this browser")).to_be_visible()
+    expect(owner_page.get_by_role("button", name="Sign out all others")).to_have_count(0)
+    other_page.goto(f"{server.site}/settings/account/")
+    assert other_page.url.startswith(f"{server.site}/login/")
 
 
-def test_signing_this_browser_out_of_the_list_leads_to_the_sign_in_page(page: Page, server: RunningServer) -> None:
-    sign_in(page, server)
-    page.goto(f"{server.site}/settings/sessions/")
-    page.get_by_role("button", name="this browser").click()
-    page.wait_for_url(f"{server.site}/login/")
+def test_signing_this_browser_out_of_the_list_leads_to_the_sign_in_page(
+    owner_page: Page, server: RunningServer
+) -> None:
+    owner_page.goto(f"{server.site}/settings/sessions/")
+    owner_page.get_by_role("button", name="this browser").click()
+    owner_page.wait_for_url(f"{server.site}/login/")
 
 
-def test_one_mobile_device_is_signed_out(page: Page, server: RunningServer, organization: Organization) -> None:
-    sign_in(page, server)
-    page.goto(f"{server.site}/settings/sessions/")
-    page.get_by_role("button", name="Sign out Android").click()
-    expect(page.get_by_text("That mobile device gets no more notifications.").first).to_be_visible()
-    expect(page.get_by_text("Android", exact=True)).to_have_count(0)
-    expect(page.get_by_text("iPhone or iPad")).to_be_visible()
+def test_one_mobile_device_is_signed_out(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+    owner_page.goto(f"{server.site}/settings/sessions/")
+    owner_page.get_by_role("button", name="Sign out Android").click()
+    expect(owner_page.get_by_text("That mobile device gets no more notifications.").first).to_be_visible()
+    expect(owner_page.get_by_text("Android", exact=True)).to_have_count(0)
+    expect(owner_page.get_by_text("iPhone or iPad")).to_be_visible()
 
 
-def test_a_session_that_ended_meanwhile_leads_to_sign_in_from_a_dialog(page: Page, server: RunningServer) -> None:
-    sign_in(page, server)
-    page.context.clear_cookies()
-    page.locator("#api_key_button").click()
-    page.wait_for_url(f"{server.site}/login/")
+def test_a_session_that_ended_meanwhile_leads_to_sign_in_from_a_dialog(owner_page: Page, server: RunningServer) -> None:
+    owner_page.goto(f"{server.site}/settings/account/")
+    owner_page.context.clear_cookies()
+    owner_page.locator("#api_key_button").click()
+    owner_page.wait_for_url(f"{server.site}/login/")
 
 
 def test_times_are_shown_in_the_readers_own_zone(browser: Browser, server: RunningServer) -> None:
     seen = []
     for zone in ("Asia/Tokyo", "America/New_York"):
         with chromium.profile(browser, timezone_id=zone) as profile:
+            let_in(profile, server)
             page = profile.new_page()
-            sign_in(page, server)
+            page.goto(f"{server.site}/settings/account/")
             moment = page.locator("time").first
             seen.append((moment.get_attribute("datetime"), moment.text_content()))
     assert seen[0][0] == seen[1][0]

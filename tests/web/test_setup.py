@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.server_process import RunningServer, started_server
 from tests.web import chromium
@@ -20,10 +20,10 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 
 
 @pytest.fixture
-def plain(browser: Browser) -> Iterator[Page]:
+def plain(plain_profile: BrowserContext) -> Iterator[Page]:
     """A tab without JavaScript."""
-    with chromium.profile(browser, java_script_enabled=False) as profile:
-        yield profile.new_page()
+    with chromium.tab(plain_profile) as opened:
+        yield opened
 
 
 def fill(page: Page, password: str) -> None:

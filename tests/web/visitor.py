@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from httpx2 import Client
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
+from keybearer.secret import Secret
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.middleware import csrf
+from keybearer.server.middleware.authentication import SESSION_COOKIE
 from keybearer.server.middleware.csrf import FIELD
+from keybearer.server.services import realms
+from keybearer.server.services.context import Context
+from keybearer.server.services.sessions import open_session
+from keybearer.server.storage import accounts
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
 
 
@@ -22,6 +30,24 @@ def sign_in(page: Page, server: RunningServer, email: str = OWNER_EMAIL, passwor
     page.wait_for_url(f"{server.site}/settings/account/")
 
 
+def let_in(profile: BrowserContext, server: RunningServer, email: str = OWNER_EMAIL) -> None:
+    """Give a browser profile a session of its own, as signing in would, without the way through the page."""
+
+    async def open_one(context: Context) -> Secret:
+        realm = await realms.find(context)
+        async with context.reading() as connection:
+            account = await accounts.find_by_email(connection, realm.id, email)
+        assert account is not None
+        async with context.change(Actor(account, Origin("127.0.0.1", "Chrome/150.0 (X11; Linux x86_64)"))) as change:
+            return (await open_session(change, account)).token
+
+    token = server.on_data(open_one).reveal()
+    values = {SESSION_COOKIE: token, csrf.COOKIE: csrf.token_of_session(token)}
+    profile.clear_cookies()
+    for name, value in values.items():
+        profile.add_cookies([{"name": name, "value": value, "url": server.site, "httpOnly": True, "sameSite": "Lax"}])
+
+
 def clipboard(page: Page) -> str:
     """What lies on the clipboard."""
     text = page.evaluate("navigator.clipboard.readText()")
@@ -30,9 +56,11 @@ def clipboard(page: Page) -> str:
 
 
 @contextmanager
-def client_of(server: RunningServer, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD) -> Iterator[Client]:
+def client_of(
+    server: RunningServer, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, *, user_agent: str = "Browser/1.0"
+) -> Iterator[Client]:
     """An HTTP client with the session of somebody who has signed in, and nothing else of a browser."""
-    with Client(base_url=server.site) as client:
+    with Client(base_url=server.site, headers={"User-Agent": user_agent}) as client:
         form = {"username": email, "password": password, FIELD: token_in(client.get("/login/").text)}
         assert client.post("/login/", data=form).status_code == 302
         yield client
