@@ -62,6 +62,26 @@ async def test_a_message_of_a_channel_one_does_not_follow_is_starred_by_two_clie
         assert Flag.STARRED in await flags_of(server, othello.id, sent)
 
 
+async def test_a_topic_is_moved_by_several_at_once_while_its_messages_are_rewritten(server: InProcessServer) -> None:
+    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    await subscriptions.follow(server.context, olive, [NewChannel("castle")])
+    for number in range(ROUNDS):
+        place = ToChannel("castle", f"topic {number}")
+        sent = [await send(server.context, olive, Draft(place, f"{position}")) for position in range(6)]
+        moves = [MessageChange(topic=f"moved {number} {at}", propagate_mode="change_all") for at in range(3)]
+        await asyncio.gather(
+            *(message_changes.change(server.context, olive, sent[2 * at], move) for at, move in enumerate(moves)),
+            *(message_changes.change(server.context, olive, each, MessageChange(content="new")) for each in sent),
+        )
+        async with server.context.reading() as connection:
+            after = [await messages.find(connection, each) for each in sent]
+        assert {each.content for each in after if each} == {"new"}
+        assert len({each.topic for each in after if each}) == 1
+        versions = [[*each.edits] for each in after if each]
+        assert [len([v for v in each if "prev_content" in v]) for each in versions] == [1] * len(sent)
+        assert [len([v for v in each if "prev_topic" in v]) for each in versions] == [3] * len(sent)
+
+
 async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_stays_so(
     server: InProcessServer,
 ) -> None:

@@ -15,6 +15,7 @@ from keybearer.server.services.directory import audience, visible_message
 from keybearer.server.services.markdown import render
 from keybearer.server.services.sending import find_channel, names_in
 from keybearer.server.storage import channels, messages, uploads
+from keybearer.server.storage.dialect import take_turn
 
 PROPAGATE_MODES = ("change_one", "change_later", "change_all")
 
@@ -36,6 +37,9 @@ async def change(context: Context, actor: Actor, message_id: int, wanted: Messag
     if wanted.content is None and wanted.topic is None and wanted.channel_id is None:
         raise Refused("Nothing to change")
     async with context.change(actor) as change:
+        if wanted.topic is not None or wanted.channel_id is not None:
+            # Before any message is held: two who move one topic hold different messages of it first.
+            await take_turn(change.connection, "moving messages")
         message = await visible_message(change.connection, actor.account, message_id, for_change=True)
         if wanted.content is not None:
             if wanted.channel_id is not None:
@@ -122,7 +126,9 @@ async def _move(change: Change, actor: Actor, message: Message, wanted: MessageC
     moved = [message]
     if wanted.propagate_mode != "change_one":
         since = message.id if wanted.propagate_mode == "change_later" else 0
-        moved = list(await messages.find_in_topic(connection, message.channel_id, message.topic, since=since))
+        moved = list(
+            await messages.find_in_topic(connection, message.channel_id, message.topic, since=since, for_change=True)
+        )
     recipients: dict[int, Sequence[str]] = {}
     for each in moved:
         recipients |= await audience(connection, each)

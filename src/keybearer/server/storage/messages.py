@@ -94,15 +94,16 @@ async def find(connection: AsyncConnection, message_id: int, *, for_change: bool
 
 
 async def find_in_topic(
-    connection: AsyncConnection, channel_id: int, topic: str, *, since: int = 0
+    connection: AsyncConnection, channel_id: int, topic: str, *, since: int = 0, for_change: bool = False
 ) -> Sequence[Message]:
-    """The messages of a topic from the message `since` on, the oldest first."""
-    rows = await connection.execute(
-        select(*COLUMNS)
-        .select_from(SOURCE)
-        .where(messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic), messages.c.id >= since)
-        .order_by(messages.c.id)
-    )
+    """The messages of a topic from the message `since` on, the oldest first.
+
+    `for_change` holds their rows until the transaction ends.
+    """
+    wanted = (messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic), messages.c.id >= since)
+    if for_change:
+        await connection.execute(locked(select(messages.c.id).where(*wanted).order_by(messages.c.id)))
+    rows = await connection.execute(select(*COLUMNS).select_from(SOURCE).where(*wanted).order_by(messages.c.id))
     return [from_row(row) for row in rows]
 
 
