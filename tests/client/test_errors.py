@@ -158,6 +158,18 @@ def test_the_environments_proxy_is_used(
     assert server.seen[0].headers["host"] == "chat.example.invalid"
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "http://proxy.invalid:3128"])
+@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
+def test_where_the_proxy_cannot_be_reached_it_is_not_the_site_that_is_blamed(
+    open_client: Opener, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, variable: str, address: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed_at_once:
+        port = closed_at_once.getsockname()[1]
+    monkeypatch.setenv(variable, address.format(port=port))
+    with pytest.raises(Unreachable, match="^The proxy on the way to "):
+        open_client(credentials, retry=ONCE).get_profile()
+
+
 def test_a_host_that_is_exempt_is_reached_without_the_proxy(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,16 +193,30 @@ _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], .
 
 
 def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed:
-    if isinstance(root, socket.gaierror):
-        return Unreachable(f"There is no host {_host(site)!r}", hint="Check the site's spelling and the network")
     if isinstance(root, ssl.SSLEOFError):
         return TLSFailed(
             f"{site} closed the connection during the TLS handshake",
             reason="other",
             hint="Check the port, and whether a proxy or firewall is in between",
         )
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) and _goes_through_proxy(site):
+        why = ": there is no such host" if isinstance(root, socket.gaierror) else _words(root)
+        return Unreachable(
+            f"The proxy on the way to {site} cannot be reached{why}",
+            hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY exempts hosts",
+        )
+    if isinstance(root, socket.gaierror):
+        return Unreachable(f"There is no host {_host(site)!r}", hint="Check the site's spelling and the network")
     kind, text, hint = next((kind, text, hint) for match, kind, text, hint in _EXPLANATIONS if isinstance(error, match))
     return kind(text.format(site=site, why=_words(root)), hint=hint)
+
+
+def _goes_through_proxy(site: str) -> bool:
+    """Whether it is a proxy that is connected to, which is then the one to connect to the site."""
+    proxies = urllib.request.getproxies()
+    return bool(proxies.get(urlsplit(site).scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(
+        _host(site)
+    )
 
 
 def _root(error: BaseException) -> BaseException:
