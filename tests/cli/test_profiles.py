@@ -102,3 +102,13 @@ def test_a_name_that_is_a_path_is_refused(keybearer: CommandLine) -> None:
 
     assert done.code == 1
     assert "name of a profile" in done.complaint
+
+
+def test_a_variable_with_no_profiles_name_is_told_and_hides_no_profile(keybearer: CommandLine, directory: Path) -> None:
+    done = keybearer("profiles", "--json", ZULIP_PROFILE="not a name")
+
+    assert done.code == 0
+    assert "ZULIP_PROFILE" in done.complaint
+    assert any(row["name"] for row in json.loads(done.out))
+    assert not any(row["in_force"] for row in json.loads(done.out))
+    assert "ZULIP_PROFILE" in keybearer("whoami", ZULIP_PROFILE="not a name").complaint

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import note, print_json, print_table
+from keybearer.cli.output import note, print_json, print_table, warn
 from keybearer.errors import ResolutionError
 from keybearer.store.home import configuration_directory
 from keybearer.store.location import default_path
 from keybearer.store.profiles import list_profiles
 from keybearer.store.resolution import resolve
+from keybearer.zuliprc.fields import PROFILE
 
 IN_FORCE = "*"
 
@@ -39,7 +40,7 @@ def profiles(given: GivenCredentials) -> None:
     A profile NAME is the file NAME.zuliprc in the directory zulip of your configuration; --profile and ZULIP_PROFILE
     choose one. To make one: keybearer login --profile NAME, or keybearer install FILE --profile NAME.
     """
-    chosen = given.locate(os.environ).path
+    chosen = _in_force(given)
     default = default_path(os.environ)
     files = [("", default)] if default is not None and default.exists() else []
     files += [(profile.name, profile.path) for profile in list_profiles(os.environ)]
@@ -64,6 +65,17 @@ def profiles(given: GivenCredentials) -> None:
     )
     if not any(row.name for row in rows):
         note(f"There are no profiles in {configuration_directory(os.environ)}.")
+
+
+def _in_force(given: GivenCredentials) -> Path | None:
+    """The file in force; None, with a warning, where a variable has no profile's name: its error sends people here."""
+    try:
+        return given.locate(os.environ).path
+    except ResolutionError as error:
+        if given.arguments[PROFILE.argument] is not None:
+            raise
+        warn(f"{error.place}: {error.message}")
+        return None
 
 
 def _look(name: str, path: Path, *, in_force: bool) -> Row:

@@ -41,7 +41,8 @@ def locate(config_file: str | os.PathLike[str] | None, profile: str | None, envi
     if named := environ.get(CONFIG_FILE.variable):
         return Location(expand(named, environ), CONFIG_FILE.variable)
     if named := environ.get(PROFILE.variable):
-        return Location(profiles.path_of(named, environ), PROFILE.variable, named)
+        path = profiles.path_of(named, environ, place=PROFILE.variable)
+        return Location(path, PROFILE.variable, named)
     return Location(default_path(environ))
 
 

@@ -23,12 +23,16 @@ class Profile:
     path: Path
 
 
-def path_of(name: str, environ: Mapping[str, str]) -> Path:
-    """Where the zuliprc of a profile is, or would be. Raises ResolutionError of kind `bad_profile_name`."""
+def path_of(name: str, environ: Mapping[str, str], *, place: str = "argument profile") -> Path:
+    """Where the zuliprc of a profile is, or would be; `place` is who names it.
+
+    Raises ResolutionError of kind `bad_profile_name`.
+    """
     if not _NAME.match(name):
         raise ResolutionError(
             "bad_profile_name",
             "The name of a profile is letters, digits, '.', '_' and '-', and begins with a letter or digit",
+            place=place,
             hint="See `keybearer profiles`",
         )
     return configuration_directory(environ) / f"{name}{SUFFIX}"
