@@ -19,7 +19,7 @@ NOT_SET = "-"
 def show(given: GivenCredentials) -> None:
     """Show every setting in force, its origin and what it shadows.
 
-    The key is masked, and no password command is run for it. An empty origin means that the setting is not set.
+    The key is masked, and no password command is run for it. The origin of a setting that is not set is: default.
     """
     resolution = given.resolve(quiet=given.as_json)
     if given.as_json:
