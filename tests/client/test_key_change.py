@@ -137,3 +137,28 @@ def test_a_key_that_the_file_does_not_take_is_kept_beside_it(zuliprc: Path) -> N
     assert caught.value.kept == str(beside(zuliprc))
     assert read_zuliprc(beside(zuliprc)).api_key == NEW
     assert NEWER_KEY not in str(caught.value)
+
+
+def test_who_looks_on_never_takes_a_change_that_goes_on_for_one_that_was_interrupted(zuliprc: Path) -> None:
+    over = threading.Event()
+    taken_for_interrupted = []
+
+    def look_on() -> None:
+        while not over.is_set():
+            taken_for_interrupted.extend(filter(None, [interrupted(zuliprc)]))
+
+    onlookers = [threading.Thread(target=look_on) for _ in range(2)]
+    for onlooker in onlookers:
+        onlooker.start()
+    try:
+        for _ in range(100):
+            change = KeyChange(zuliprc, CREDENTIALS)
+            with pytest.raises(RegenerationRefused, match="Another program"):
+                KeyChange(zuliprc, CREDENTIALS)
+            change.abandon()
+    finally:
+        over.set()
+        for onlooker in onlookers:
+            onlooker.join()
+
+    assert taken_for_interrupted == []

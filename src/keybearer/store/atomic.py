@@ -64,7 +64,7 @@ def exclusive(path: str | os.PathLike[str], *, patience: float = LOCK_TIMEOUT) -
 def write_exclusive(target: Path, data: bytes, *, keep_mode: bool = False) -> None:
     """As `atomic_write`, inside `exclusive` and on the path that it gave. Raises FileError and OSError."""
     old = _status(target)
-    temporary = target.parent / f".keybearer-{secrets.token_hex(8)}.tmp"
+    temporary = temporary_beside(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, PRIVATE)
     try:
@@ -78,6 +78,11 @@ def write_exclusive(target: Path, data: bytes, *, keep_mode: bool = False) -> No
         temporary.unlink(missing_ok=True)
         raise
     _sync_directory(target.parent)
+
+
+def temporary_beside(target: Path) -> Path:
+    """A new name for a file of ours that is to take the name of `target`; the next writer removes one left behind."""
+    return target.parent / f".keybearer-{secrets.token_hex(8)}.tmp"
 
 
 def _behind_links(path: str | os.PathLike[str]) -> Path:

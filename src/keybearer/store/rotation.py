@@ -21,7 +21,7 @@ from pathlib import Path
 
 from keybearer.errors import FileError, KeybearerError, KeyNotStored, RegenerationRefused
 from keybearer.secret import Secret
-from keybearer.store.atomic import exclusive
+from keybearer.store.atomic import exclusive, temporary_beside
 from keybearer.store.files import read_zuliprc, replace_api_key
 from keybearer.zuliprc.credentials import Credentials
 
@@ -63,8 +63,7 @@ class KeyChange:
         self._text = _text_with(self._path, credentials)
         with _alone(self._path):
             _make_way(self._path)
-            self._descriptor = _create(self._beside)
-            _lock(self._descriptor)
+            self._descriptor = _create_locked(self._beside)
         try:
             note = _NOTE.format(
                 email=credentials.email,
@@ -197,16 +196,22 @@ def _make_way(path: Path) -> None:
         _beside(path).unlink(missing_ok=True)
 
 
-def _create(path: Path) -> int:
+def _create_locked(path: Path) -> int:
+    """Make the file, locked before it has its name: who looks at it must not take it for one that was left behind."""
+    own_name = path if sys.platform == "win32" else temporary_beside(path)
+    if os.path.lexists(path):  # nobody else makes one meanwhile: see `_alone`
+        raise _refused("Another program is making a new key for this file", "Wait until it has ended")
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-    except FileExistsError:
-        raise _refused("Another program is making a new key for this file", "Wait until it has ended") from None
+        descriptor = os.open(own_name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        _lock(descriptor)
+        if own_name != path:
+            own_name.rename(path)
     except OSError as error:
         raise _refused(
             f"No file can be made beside the zuliprc: {path} ({error.strerror})",
             "Change the directory's permissions, or move the zuliprc",
         ) from None
+    return descriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,20 +230,26 @@ def _look(path: Path) -> _Found | None:
     except OSError:
         return None
     try:
+        locked = not _lock(descriptor, shared=True)
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode) or (sys.platform != "win32" and about.st_uid != os.getuid()):
             return None
+        if not about.st_nlink:  # the change has ended since the file was opened
+            return None
         start = os.read(descriptor, len(_MARK))
-        return _Found(not _lock(descriptor), about.st_mtime_ns, bool(start) and start != _MARK)
+        return _Found(locked, about.st_mtime_ns, bool(start) and start != _MARK)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock the open file, unless another program has. The lock ends with the program, however that ends."""
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock the open file, unless another program has. The lock ends with the program, however that ends.
+
+    Who only looks takes a `shared` one, so that two who look do not take each other for a change that is going on.
+    """
     if sys.platform != "win32":
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
     return True
