@@ -285,3 +285,10 @@ def test_a_resolution_can_be_shown_and_not_pickled() -> None:
     assert "t0k3n-t0k3n" not in repr(resolution)
     with pytest.raises(TypeError):
         pickle.dumps(resolution)
+
+
+@pytest.mark.parametrize(("text", "line"), [("[api]\nemail=\nkey=k1\n", 2), ("[api]\nemail=a@x.org\n\nkey =\n", 4)])
+def test_a_setting_that_stands_there_empty_is_to_be_filled_in_and_not_added_twice(text: str, line: int) -> None:
+    with pytest.raises(ResolutionError) as raised:
+        resolve_text(text)
+    assert raised.value.hint == f"Fill in line {line}"

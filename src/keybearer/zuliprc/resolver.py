@@ -252,11 +252,16 @@ def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> R
         )
     if file.document is not None:
         likely = review.likely_line(file.document, missing)
+        empty = file.document.entries.get(missing.name)
+        if empty is not None:
+            hint = f"Fill in line {empty.line}"
+        else:
+            hint = f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=..."
         return ResolutionError(
             f"missing_{missing.name}",
             f"There is no {missing.name} in the file, and {missing.variable} is not set",
             place=file.path,
-            hint=f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=...",
+            hint=hint,
         )
     if file.legacy:
         return ResolutionError(
