@@ -106,10 +106,6 @@ def setting_option(field: Field[Any]) -> Callable[..., Any]:
     )
 
 
-def _profile_names(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
-    return [profile.name for profile in list_profiles(os.environ) if profile.name.startswith(incomplete)]
-
-
 def _keep_secret(context: click.Context, option: click.Parameter, value: str | None) -> Secret | None:
     if value is None:
         return None
