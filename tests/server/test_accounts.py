@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keybearer.secret import Secret
@@ -34,6 +34,12 @@ def test_what_is_none_is_refused(email: str) -> None:
     assert not is_email(email)
 
 
+def test_an_address_that_would_be_a_comment_in_a_zuliprc_is_refused_and_why_is_said() -> None:
+    with pytest.raises(Refused, match="begins with #"):
+        checked_email("#1@example.com")
+
+
+@example("#1")
 @given(st.one_of(st.text(min_size=1, max_size=20), st.text("ab.:;#%=[]\"' \t\x00\x1b\x85\u2028", max_size=9)))
 def test_every_address_that_is_taken_can_be_carried_by_a_zuliprc(user: str) -> None:
     try:

@@ -109,6 +109,8 @@ def checked_email(text: str) -> str:
     email = text.strip()
     if not is_email(email):
         raise Refused("Enter a valid email address.")
+    if email.startswith("#"):
+        raise Refused("This email address begins with #: programs that read zuliprc files take it for a comment.")
     return email
 
 
