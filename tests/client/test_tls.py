@@ -26,6 +26,7 @@ from keybearer.client.tls import build_context
 from keybearer.errors import TLSFailed
 from tests.client.callers import Opener
 from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, serving
+from tests.store.processes import in_a_child
 
 DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime.now(datetime.UTC)
@@ -178,6 +179,24 @@ def test_a_bundle_without_a_certificate_is_told(
     server = serve(authority.server_context())
     bundle = authority.write("bad.pem", content)
     assert reason_of(open_client, server.site, cert_bundle=bundle) == "bad_bundle"
+
+
+@pytest.mark.parametrize("closed", ["itself", "above"])
+def test_a_bundle_directory_that_is_closed_to_us_is_told(tmp_path: Path, closed: str) -> None:
+    bundle = tmp_path / "above" / "certificates"
+    bundle.mkdir(parents=True)
+    (bundle if closed == "itself" else bundle.parent).chmod(0)
+
+    def refused() -> None:
+        if os.geteuid() == 0:
+            os.setuid(4242)
+        with pytest.raises(TLSFailed, match="cannot be read: Permission denied"):
+            build_context(TLSOptions(cert_bundle=str(bundle)))
+
+    try:
+        assert in_a_child(refused) == 0
+    finally:
+        (bundle if closed == "itself" else bundle.parent).chmod(0o700)
 
 
 def test_a_bundle_that_is_not_there_and_an_empty_directory_are_told(

@@ -60,9 +60,13 @@ def _trusts_nobody(context: ssl.SSLContext) -> bool:
 
 
 def _trust_bundle(context: ssl.SSLContext, bundle: Path) -> None:
+    try:
+        names = sorted(bundle.iterdir()) if bundle.is_dir() else None
+    except OSError as error:
+        raise _unreadable_bundle(bundle, error) from None
     files = [bundle]
-    if bundle.is_dir():
-        files = sorted(one for one in bundle.iterdir() if one.suffix.lower() in CERTIFICATE_SUFFIXES or _is_hashed(one))
+    if names is not None:
+        files = [one for one in names if one.suffix.lower() in CERTIFICATE_SUFFIXES or _is_hashed(one)]
         if not files:
             raise TLSFailed(
                 f"The certificate directory {bundle} holds no certificate",
@@ -82,11 +86,7 @@ def _trust_file(context: ssl.SSLContext, file: Path) -> None:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise TLSFailed(
-            f"The certificate bundle {file} cannot be read: {error.strerror}",
-            reason="bad_bundle",
-            hint="Correct cert_bundle (client_bundle), or the file's permissions",
-        ) from None
+        raise _unreadable_bundle(file, error) from None
     try:
         if b"-----BEGIN" in content:
             context.load_verify_locations(cafile=file)
@@ -98,6 +98,14 @@ def _trust_file(context: ssl.SSLContext, file: Path) -> None:
             reason="bad_bundle",
             hint="It must be a PEM file (-----BEGIN CERTIFICATE-----) of the issuer's or the server's certificate",
         ) from None
+
+
+def _unreadable_bundle(path: Path, error: OSError) -> TLSFailed:
+    return TLSFailed(
+        f"The certificate bundle {path} cannot be read: {error.strerror}",
+        reason="bad_bundle",
+        hint="Correct cert_bundle (client_bundle), or the file's permissions",
+    )
 
 
 def _on_a_terminal() -> bool:
