@@ -141,7 +141,7 @@ def test_a_key_that_the_file_does_not_take_is_kept_beside_it(zuliprc: Path) -> N
 
 def test_who_looks_on_never_takes_a_change_that_goes_on_for_one_that_was_interrupted(zuliprc: Path) -> None:
     over = threading.Event()
-    taken_for_interrupted = []
+    taken_for_interrupted: list[object] = []
 
     def look_on() -> None:
         while not over.is_set():

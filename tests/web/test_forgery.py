@@ -17,6 +17,8 @@ from tests.web.visitor import token_in
 POSTS = [page for page in PAGES if page.method == "POST"]
 
 EVIL = [
+    "http://[x",
+    "//[x",
     "https://evil.example/",
     "//evil.example/",
     "///evil.example/",
