@@ -49,8 +49,11 @@ def let_in(profile: BrowserContext, server: RunningServer, email: str = OWNER_EM
 
 
 def clipboard(page: Page) -> str:
-    """What lies on the clipboard."""
-    text = page.evaluate("navigator.clipboard.readText()")
+    """What lies on the clipboard, taken from there: the next test must not find it."""
+    text = page.evaluate(
+        "async () => { const text = await navigator.clipboard.readText();"
+        " await navigator.clipboard.writeText(''); return text; }"
+    )
     assert isinstance(text, str)
     return text
 
