@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -34,3 +35,9 @@ def test_an_application_can_be_made_from_its_settings() -> None:
     app = keybearer.server.create_app(keybearer.server.Settings.from_environ({}))
 
     assert callable(app)
+
+
+def test_servers_that_guess_the_interface_take_the_application_for_asgi_3() -> None:
+    app = keybearer.server.create_app(keybearer.server.Settings.from_environ({}))
+
+    assert inspect.iscoroutinefunction(app.__call__)

@@ -23,6 +23,8 @@ CHECKSUM_LENGTH = 6
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 """Every two-digit number in base 62: each request's key is checked, and pairs take a third of the time of digits."""
 
+_BASE = len(_PAIRS)
+
 WELL_FORMED = re.compile(r"[A-Za-z0-9]{32}\Z")
 """What every Zulip server and client accepts as a key. Text that matches need not be a key of ours."""
 
@@ -41,7 +43,7 @@ def generate() -> Secret:
 def checksum(body: str) -> str:
     """The six base-62 digits of the CRC-32 of `body`, most significant first. It finds slips, not forgery."""
     number = zlib.crc32(body.encode("ascii"))
-    return _PAIRS[number // 3844**2] + _PAIRS[number // 3844 % 3844] + _PAIRS[number % 3844]
+    return _PAIRS[number // _BASE**2] + _PAIRS[number // _BASE % _BASE] + _PAIRS[number % _BASE]
 
 
 def is_well_formed(text: str) -> bool:

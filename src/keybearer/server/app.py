@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -42,19 +42,23 @@ class Application:
         self._files: Files | None = None
         self._hub: EventHub | None = None
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    # A coroutine function, for by that other servers than ours (uvicorn, hypercorn) know an application of ASGI 3.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return self._lifespan(receive, send)
-        assert scope["type"] == "http", "Granian is told to take no websockets"
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
         assert self._wire is not None
         assert self._site is not None
         assert self._files is not None
         found = self._wire.find(scope["path"])
         if found is not None:
-            return self._wire.answer(found, scope, receive, send)
-        if scope["path"].startswith(files.PREFIX):
-            return self._files(scope, receive, send)
-        return self._site(scope, receive, send)
+            await self._wire.answer(found, scope, receive, send)
+        elif scope["path"].startswith(files.PREFIX):
+            await self._files(scope, receive, send)
+        else:
+            await self._site(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -22,8 +22,7 @@ from keybearer.server.api.description import (
 )
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
-from keybearer.server.api.profiles import avatar_url
-from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.accounts import Role, avatar_url
 from keybearer.server.domain.bots import BotType, ServiceInterface, checked_payload_url
 from keybearer.server.services import api_keys, bots
 from keybearer.server.services.bots import BotChange, NewBot

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keybearer.server.api.organization import REALM_SETTINGS, USER_SETTINGS
-from keybearer.server.api.profiles import avatar_url, profile
+from keybearer.server.api.profiles import profile
 from keybearer.server.domain.account_events import bot_fields
-from keybearer.server.domain.accounts import Account, Role, display_email
+from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.channels import Followed
 from keybearer.server.domain.message_fields import channel_fields, followed_fields
 from keybearer.server.domain.messages import ANY_MENTION, NO_TOPIC, Flag, Message

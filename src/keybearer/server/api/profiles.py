@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from keybearer.server.api.description import BOOLEAN, EMAIL, INTEGER, STRING, Schema, nullable
-from keybearer.server.domain.accounts import Account, Role, display_email
+from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.permissions import may_see_email
 from keybearer.server.domain.realms import Realm
 
@@ -32,11 +32,6 @@ PROFILE: dict[str, Schema] = {
 
 OPTIONAL = frozenset({"bot_type", "bot_owner_id", "profile_data"})
 """Those that only some accounts have."""
-
-
-def avatar_url(account: Account) -> str:
-    """Where the account's picture is: drawn here, nothing is asked of Gravatar."""
-    return f"/avatar/{account.id}?version={account.avatar_version}"
 
 
 def _minute(moment: datetime) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from keybearer.server.domain.accounts import Account, Role, display_email
+from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.audit import Event as Audited
 from keybearer.server.domain.events import ACCESS_CHANGED, Event
-from keybearer.server.domain.people import avatar_url
 
 ENDS_POLLS = frozenset({Audited.API_KEY_REGENERATED, Audited.ACCOUNT_DEACTIVATED})
 """What makes an account's open polls be checked anew: its key may be dead, or the account itself."""

@@ -85,6 +85,11 @@ def display_email(account: Account, domain: str) -> str:
     return f"user{account.id}@{domain}"
 
 
+def avatar_url(account: Account) -> str:
+    """Where the account's picture is: drawn here, nothing is asked of Gravatar."""
+    return f"/avatar/{account.id}?version={account.avatar_version}"
+
+
 def id_of_display_email(email: str, domain: str) -> int | None:
     """Whose dummy address this is; None for any other address."""
     match = re.fullmatch(r"user([1-9][0-9]{0,8})@(.+)", email.strip(), re.IGNORECASE | re.ASCII)

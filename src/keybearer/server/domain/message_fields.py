@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from keybearer.server.domain.accounts import display_email
+from keybearer.server.domain.accounts import avatar_url, display_email
 from keybearer.server.domain.channels import Channel, Followed, PostPolicy, Subscription
 from keybearer.server.domain.messages import NO_TOPIC, Copy, Directory, Message, Reaction
-from keybearer.server.domain.people import avatar_url
 from keybearer.server.domain.realms import SystemGroup
 
 _POSTERS = {
