@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import checked_email, is_email
 from keybearer.server.domain.errors import Refused
 from keybearer.zuliprc.credentials import Credentials
-from keybearer.zuliprc.document import render_zuliprc
+from keybearer.zuliprc.document import Document, render_zuliprc
 
 KEY = "kb" + "a" * 30
 
@@ -40,6 +42,7 @@ def test_an_address_that_would_be_a_comment_in_a_zuliprc_is_refused_and_why_is_s
 
 
 @example("#1")
+@example("0%")
 @given(st.one_of(st.text(min_size=1, max_size=20), st.text("ab.:;#%=[]\"' \t\x00\x1b\x85\u2028", max_size=9)))
 def test_every_address_that_is_taken_can_be_carried_by_a_zuliprc(user: str) -> None:
     try:
@@ -49,4 +52,7 @@ def test_every_address_that_is_taken_can_be_carried_by_a_zuliprc(user: str) -> N
     text = render_zuliprc(Credentials(email=email, api_key=Secret(KEY), site="http://localhost"))
     assert email.isprintable()
     assert ":" not in email
-    assert email in text.splitlines()[1]
+    assert Document.parse(text).settings()["email"] == email
+    as_the_bindings_read = configparser.ConfigParser()
+    as_the_bindings_read.read_string(text)
+    assert as_the_bindings_read.get("api", "email") == email
