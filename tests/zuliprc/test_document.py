@@ -6,13 +6,14 @@ import configparser
 import pickle
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keybearer.errors import KeybearerError, ResolutionError, UnsafeValueError
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import Document, render_zuliprc
+from keybearer.zuliprc.fields import BY_FILE_KEY
 from keybearer.zuliprc.literal import refuse_unsafe
 from tests.zuliprc.strategies import credentials, documents, good_documents, texts
 
@@ -153,6 +154,7 @@ def test_a_new_value_changes_nothing_else(text: str, value: str) -> None:
 
 
 @given(good_documents(), credentials())
+@example("[api]\nkey=%(email)s\n", Credentials(email="a@x.org", api_key=Secret("k1"), site=None))
 def test_new_credentials_leave_comments_and_other_sections_alone(text: str, new: Credentials) -> None:
     document = Document.parse(text)
     wanted = Document.parse(render_zuliprc(new)).settings()
@@ -221,7 +223,7 @@ def _offset(document: Document, line: int) -> int:
 
 def _foreign_lines(document: Document) -> list[str]:
     """The lines that hold no known setting, stripped; the header of the section is ours too."""
-    known = {entry.line for key, entry in document.entries.items() if key in document.settings() or not entry.text}
+    known = {entry.line for key, entry in document.entries.items() if key in BY_FILE_KEY}
     lines = document.text().replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     kept = [line.strip() for number, line in enumerate(lines, start=1) if number not in known]
     return [line for line in kept if line and line != "[api]"]
