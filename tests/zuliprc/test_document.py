@@ -96,6 +96,7 @@ def test_an_empty_setting_is_not_set() -> None:
 
 
 @given(st.one_of(good_documents(), documents))
+@example("[api]\n[]=1\nkey=k1\n")
 def test_what_we_read_python_s_parser_reads_too(text: str) -> None:
     document = Document.examine(text)
     assume(not document.faults and document.has_section)

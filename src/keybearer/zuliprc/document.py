@@ -199,7 +199,7 @@ class Document:
                         number, "malformed_line", "The line is indented, so some programs join it to the one above"
                     )
                 continue
-            if body[0] == "[" and "]" in body:
+            if body[0] == "[" and body.rfind("]") > 1:  # `[]` names none: to configparser it begins a setting
                 section = body[1 : body.rindex("]")]
                 setting_indentation = None
                 self._read_header(number, section)
