@@ -143,7 +143,7 @@ class InProcessServer:
         async with self.context.reading() as connection:
             waiting = await mails.find_due(connection, self.context.clock() + timedelta(hours=1), limit=1000)
         found = dict(_sent(path) for path in (self.settings.data_dir / "outbox").glob("*.eml"))
-        found |= {each.id: each.mail for each in waiting}
+        found |= {each.id: each.opened(self.context.ring) for each in waiting}
         return [found[number] for number in sorted(found)]
 
     async def events(self, *, since: datetime | None = None) -> list[tuple[str, int | None, int | None]]:

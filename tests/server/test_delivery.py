@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from keybearer.errors import SettingError
 from keybearer.server.domain.mails import Mail
@@ -18,6 +19,7 @@ from keybearer.server.settings import Settings
 from keybearer.server.storage import mails
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
+from keybearer.server.storage.tables import mails as mails_table
 from tests.server.smtp_server import smtp_server
 
 MAIL = Mail("hamlet@example.com", "Grüße aus Helsingør", "Something happened.\n\nÆ, ø and å.\n")
@@ -129,6 +131,50 @@ async def test_a_long_link_stands_in_the_file_unbroken(
     await MailDelivery(context).deliver_due()
     (path,) = (tmp_path / "outbox").iterdir()
     assert link in path.read_text("utf-8").splitlines()[-1]
+
+
+async def rows_of(context: Context) -> list[dict[str, object]]:
+    async with context.reading() as connection:
+        rows = await connection.exec_driver_sql("SELECT * FROM mails ORDER BY id")
+        return [dict(row) for row in rows.mappings()]
+
+
+async def test_the_text_of_a_mail_that_waits_is_in_no_column(
+    context_with: Callable[[str | None], Context], clock: Clock
+) -> None:
+    context = context_with("smtp://127.0.0.1:1")
+    await put(context, Mail(MAIL.recipient, MAIL.subject, "Open https://chat.example.com/join/TheTokenOfALink/\n"))
+    await MailDelivery(context).deliver_due()
+    (row,) = await rows_of(context)
+    assert "TheTokenOfALink" not in repr(row)
+
+
+async def test_a_mail_from_before_texts_were_sealed_goes_out(context_with: Callable[[str | None], Context]) -> None:
+    async with smtp_server() as smtp:
+        context = context_with(f"smtp://127.0.0.1:{smtp.port}")
+        await put(context, Mail(MAIL.recipient, MAIL.subject, "Sealed.\n"))
+        async with context.change(None) as change:
+            await change.connection.execute(
+                update(mails_table).values(body="Clear.\n", secret_id=None, sealed_body=None)
+            )
+        assert await MailDelivery(context).deliver_due() == 1
+    assert smtp.messages[0].get_content().strip() == "Clear."
+
+
+async def test_a_mail_whose_text_was_moved_from_another_holds_up_no_other(
+    context_with: Callable[[str | None], Context], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with smtp_server() as smtp:
+        context = context_with(f"smtp://127.0.0.1:{smtp.port}")
+        await put(context, Mail("claudius@example.com", "Yours", "Open the link of the king.\n"))
+        await put(context)
+        async with context.change(None) as change:
+            await change.connection.execute(
+                update(mails_table).where(mails_table.c.subject == "Yours").values(recipient="ophelia@example.com")
+            )
+        assert await MailDelivery(context).deliver_due() == 1
+    assert [message["To"] for message in smtp.messages] == [MAIL.recipient]
+    assert "SecretRingError" in caplog.text
 
 
 async def test_a_mail_is_not_there_where_its_transaction_was_not_written(

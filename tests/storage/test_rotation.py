@@ -8,14 +8,15 @@ from sqlalchemy import insert, select, update
 from keybearer.errors import SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, ServiceInterface
-from keybearer.server.storage import api_keys, bots, rotation
+from keybearer.server.domain.mails import Mail
+from keybearer.server.storage import api_keys, bots, mails, rotation
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.rotation import Resealed
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.tables import api_keys as api_keys_table
 from keybearer.server.storage.tables import bot_services
 from keybearer.server.storage.verification import KeyVerifier
-from tests.storage.rows import add_holders, regenerate
+from tests.storage.rows import NOON, add_holders, regenerate
 
 
 async def rotate(database: Database, ring: SecretRing) -> tuple[SecretRing, Resealed]:
@@ -47,6 +48,17 @@ async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database:
         found = await KeyVerifier(database, alone).verify(holder.key)
         assert found is not None
         assert found.account == holder.account
+
+
+async def test_a_waiting_mail_is_sealed_anew_and_still_opens(database: Database, ring: SecretRing) -> None:
+    mail = Mail("hamlet@example.com", "Join", "https://chat.example.com/join/x/\n")
+    async with database.write() as connection:
+        await mails.add(connection, ring, mail, at=NOON)
+    rotated, _ = await rotate(database, ring)
+    alone = SecretRing((rotated._current.entry,), rotated.path)
+    async with database.read() as connection:
+        (waiting,) = await mails.find_due(connection, NOON, limit=10)
+    assert waiting.opened(alone) == mail
 
 
 async def test_revoked_keys_go_on_being_recognised_after_several_rotations(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +12,3 @@ class Mail:
     recipient: str
     subject: str
     body: str
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingMail:
-    """A mail in the queue, and how often sending it was tried."""
-
-    id: int
-    mail: Mail
-    attempts: int
-    created_at: datetime

@@ -53,7 +53,8 @@ class Context:
     async def change(self, actor: Actor | None, *, origin: Origin | None = None) -> AsyncIterator[Change]:
         """One transaction: all of it is written when the block ends, nothing if it raises."""
         async with self.database.write() as connection:
-            change = Change(connection, self.clock(), actor, origin or (actor.origin if actor else Origin()))
+            origin = origin or (actor.origin if actor else Origin())
+            change = Change(connection, self.clock(), actor, origin, ring=self.ring)
             yield change
             told = await change.write_events()
         if told:
@@ -73,7 +74,8 @@ class Change:
     connection: AsyncConnection
     now: datetime
     actor: Actor | None
-    origin: Origin = field(default_factory=Origin)
+    origin: Origin
+    ring: SecretRing
     events: list[ClientEvent] = field(default_factory=list)
     account_changes: list[AccountChange] = field(default_factory=list)
 
@@ -131,4 +133,4 @@ class Change:
     async def send(self, mail: Mail | None) -> None:
         """Put a mail into the queue: it leaves only if this transaction is written. None sends nothing."""
         if mail is not None:
-            await mails.add(self.connection, mail, at=self.now)
+            await mails.add(self.connection, self.ring, mail, at=self.now)

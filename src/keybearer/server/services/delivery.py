@@ -12,10 +12,12 @@ from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from keybearer.server.domain.mails import WaitingMail
+from keybearer.errors import SecretRingError
+from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import is_address
 from keybearer.server.services.context import Context
 from keybearer.server.storage import mails, realms
+from keybearer.server.storage.mails import WaitingMail
 
 LOOK_EVERY = 2.0
 BATCH = 20
@@ -57,8 +59,9 @@ class MailDelivery:
             realm = await realms.find(change.connection)
         host = realm.host if realm is not None else "localhost"
         try:
-            await asyncio.to_thread(self._send, _message(waiting, host))
-        except (OSError, smtplib.SMTPException, ValueError) as error:  # ValueError: an address that no mail can name
+            message = _message(waiting, waiting.opened(self._context.ring), host)
+            await asyncio.to_thread(self._send, message)
+        except (OSError, smtplib.SMTPException, SecretRingError, ValueError) as error:  # ValueError: no mail address
             await self._failed(waiting, error)
             return False
         async with self._context.change(None) as change:
@@ -83,16 +86,16 @@ class MailDelivery:
             send_by_smtp(url, message)
 
 
-def _message(waiting: WaitingMail, host: str) -> EmailMessage:
+def _message(waiting: WaitingMail, mail: Mail, host: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = f"Keybearer <noreply@{f'[{host}]' if is_address(host) else host}>"
-    message["To"] = waiting.mail.recipient
-    message["Subject"] = waiting.mail.subject
+    message["To"] = mail.recipient
+    message["Subject"] = mail.subject
     message["Date"] = format_datetime(waiting.created_at)
     message["Message-ID"] = make_msgid(idstring=str(waiting.id), domain=host)
     message["Auto-Submitted"] = "auto-generated"
     # Not quoted-printable, which would break a long link in two for who reads the file in the outbox.
-    message.set_content(waiting.mail.body, cte="7bit" if waiting.mail.body.isascii() else "8bit")
+    message.set_content(mail.body, cte="7bit" if mail.body.isascii() else "8bit")
     return message
 
 

@@ -1,22 +1,57 @@
-"""Mails waiting to be sent: written in the transaction of what they tell of, so none is lost and none is premature."""
+"""Mails waiting to be sent: written in the transaction of what they tell of, so none is lost and none is premature.
+
+Their text is sealed, for a link in it lets whoever reads it set a password or join.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.mails import Mail, WaitingMail
+from keybearer.secret import Secret
+from keybearer.server.domain.mails import Mail
+from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import mails
 
 
-async def add(connection: AsyncConnection, mail: Mail, *, at: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class WaitingMail:
+    """A mail in the queue, its text sealed, and how often sending it was tried."""
+
+    id: int
+    recipient: str
+    subject: str
+    text: Sealed | Secret
+    attempts: int
+    created_at: datetime
+
+    def opened(self, ring: SecretRing) -> Mail:
+        """The mail itself. Raises SecretRingError where its text does not open."""
+        text = self.text if isinstance(self.text, Secret) else ring.unseal(self.text, bound_to(self.recipient))
+        return Mail(self.recipient, self.subject, text.reveal())
+
+
+def bound_to(recipient: str) -> bytes:
+    """What a sealed text is bound to: under another recipient, it does not open."""
+    return b"mails:" + recipient.encode()
+
+
+async def add(connection: AsyncConnection, ring: SecretRing, mail: Mail, *, at: datetime) -> None:
     """Put a mail into the queue."""
+    sealed = ring.seal(Secret(mail.body), bound_to(mail.recipient))
     await connection.execute(
         insert(mails).values(
-            recipient=mail.recipient, subject=mail.subject, body=mail.body, created_at=at, next_attempt_at=at
+            recipient=mail.recipient,
+            subject=mail.subject,
+            body="",
+            secret_id=sealed.secret_id,
+            sealed_body=sealed.box,
+            created_at=at,
+            next_attempt_at=at,
         )
     )
 
@@ -29,9 +64,20 @@ async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) ->
         .order_by(mails.c.id)
         .limit(limit)
     )
-    return [
-        WaitingMail(row.id, Mail(row.recipient, row.subject, row.body), row.attempts, row.created_at) for row in rows
-    ]
+    return [_from_row(row) for row in rows]
+
+
+def _from_row(row: Row[tuple[object, ...]]) -> WaitingMail:
+    columns = row._mapping
+    is_sealed = columns["sealed_body"] is not None
+    return WaitingMail(
+        id=columns["id"],
+        recipient=columns["recipient"],
+        subject=columns["subject"],
+        text=Sealed(columns["secret_id"], columns["sealed_body"]) if is_sealed else Secret(columns["body"]),
+        attempts=columns["attempts"],
+        created_at=columns["created_at"],
+    )
 
 
 async def claim(connection: AsyncConnection, mail_id: int, *, attempts: int, until: datetime) -> bool:

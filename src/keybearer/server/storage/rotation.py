@@ -13,11 +13,12 @@ from sqlalchemy import bindparam, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import SecretRingError
-from keybearer.server.storage import api_keys, bots
+from keybearer.server.storage import api_keys, bots, mails
 from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_keys as api_keys_table
 from keybearer.server.storage.tables import bot_services
+from keybearer.server.storage.tables import mails as mails_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,14 @@ class Resealed:
 
 
 async def reseal(connection: AsyncConnection, ring: SecretRing) -> Resealed:
-    """Seal and digest every live key, and seal every token, under the ring's current secret.
+    """Seal and digest every live key, and seal every token and waiting mail, under the ring's current secret.
 
     The ring must be saved before: a row that names a secret which is in no file cannot be opened. Revoked keys keep
     their old digest, for nobody has their text any more. Raises SecretRingError where a row does not open.
     """
-    return Resealed(await _reseal_keys(connection, ring), await _reseal_tokens(connection, ring))
+    resealed = Resealed(await _reseal_keys(connection, ring), await _reseal_tokens(connection, ring))
+    await _reseal_mails(connection, ring)
+    return resealed
 
 
 async def _reseal_keys(connection: AsyncConnection, ring: SecretRing) -> int:
@@ -62,6 +65,18 @@ async def _reseal_tokens(connection: AsyncConnection, ring: SecretRing) -> int:
     if changes:
         await connection.execute(update(bot_services).where(bot_services.c.account_id == bindparam("of_id")), changes)
     return len(changes)
+
+
+async def _reseal_mails(connection: AsyncConnection, ring: SecretRing) -> None:
+    table = mails_table
+    changes = []
+    waiting = select(table).where(table.c.secret_id.is_not(None), table.c.is_given_up.is_(False)).order_by(table.c.id)
+    for row in await connection.execute(locked(waiting)):
+        place = mails.bound_to(row.recipient)
+        sealed = ring.seal(ring.unseal(Sealed(row.secret_id, row.sealed_body), place), place)
+        changes.append({"of_id": row.id, "secret_id": sealed.secret_id, "sealed_body": sealed.box})
+    if changes:
+        await connection.execute(update(table).where(table.c.id == bindparam("of_id")), changes)
 
 
 async def check(connection: AsyncConnection, ring: SecretRing) -> None:

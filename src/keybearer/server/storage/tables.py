@@ -237,7 +237,9 @@ mails = Table(
     _id(),
     Column("recipient", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Text, nullable=False),  # empty where the text is sealed: only mails from before have theirs here
+    Column("secret_id", Text),
+    Column("sealed_body", LargeBinary),
     Column("created_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_attempt_at", Instant, nullable=False),
