@@ -39,6 +39,13 @@ def test_wrong_usage_is_one_line_that_names_the_help_and_ends_with_2(
     assert "--help`" in done.complaint
 
 
+def test_the_package_is_the_command_where_no_script_is_on_the_path() -> None:
+    done = subprocess.run([sys.executable, "-m", "keybearer", "scann"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("keybearer: There is no command 'scann'.")
+
+
 def test_the_bare_command_shows_the_help(keybearer: CommandLine) -> None:
     done = keybearer()
 
