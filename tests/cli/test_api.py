@@ -43,6 +43,13 @@ def test_values_are_sent_as_they_stand(asked: Person, scripted: ScriptedServer) 
     assert scripted.seen[0].form == {"a": "true", "b": '["x"]', "c": "1=2", "d": ""}
 
 
+def test_a_name_that_is_given_twice_is_refused_before_anything_is_sent(asked: Person, scripted: ScriptedServer) -> None:
+    done = asked.run("api", "POST", "messages", "to=a@x.org", "to=b@x.org")
+
+    assert (done.code, done.out, scripted.seen) == (2, "", [])
+    assert "'to' is given twice" in done.complaint
+
+
 def test_a_value_can_come_from_a_file_or_from_standard_input(
     asked: Person, scripted: ScriptedServer, tmp_path: Path
 ) -> None:

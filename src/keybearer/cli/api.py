@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def api(
 
     API keys in an answer are masked, except where the path asks for just that. --json changes nothing here.
     """
-    values = dict(_parameter(text) for text in parameters)
+    values = _values(parameters)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(_opened(name)) for name in upload]
         client = stack.enter_context(connected(given))
@@ -67,6 +68,16 @@ def api(
     print_json(_printable(answer, reveal=clear))
     if not clear and answer != _printable(answer, reveal=False):
         note("API keys in the answer are masked: --reveal prints them.")
+
+
+def _values(parameters: Iterable[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for text in parameters:
+        name, value = _parameter(text)
+        if name in values:
+            raise click.UsageError(f"{name!r} is given twice. Several values are one list in JSON: {name}='[…]'.")
+        values[name] = value
+    return values
 
 
 def _parameter(text: str) -> tuple[str, str]:
