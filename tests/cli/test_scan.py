@@ -83,6 +83,16 @@ def test_standard_input_is_searched_as_a_file(keybearer: CommandLine) -> None:
     assert done.out.startswith("(standard input):3: ")
 
 
+def test_a_path_that_is_named_twice_or_lies_in_another_tells_its_keys_once(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "deep" / "zuliprc").write_text(ZULIPRC)
+
+    done = keybearer("scan", str(tree), str(tree / "deep"), f"{tree}/")
+
+    assert done.code == 1
+    assert done.out.count("\n") == 1
+    assert "1 key in 1 place" in done.complaint
+
+
 def test_a_path_that_is_not_there_is_no_clean_path(keybearer: CommandLine, tree: Path) -> None:
     done = keybearer("scan", str(tree), str(tree / "missing"))
 

@@ -46,13 +46,15 @@ class Search:
     allowed: frozenset[str] = frozenset()
     advance: Callable[[str], None] = lambda path: None
     files: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: dict[Finding, None] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
     def add(self, finding: Finding) -> None:
-        """Take a finding, unless its key was declared harmless."""
+        """Take a finding, unless its key was declared harmless. One that was met before, by a path that is named twice
+        or lies in another, stays one.
+        """
         if finding.fingerprint not in self.allowed:
-            self.findings.append(finding)
+            self.findings.setdefault(finding)
 
     def skip(self, path: str, reason: str) -> None:
         """Note what could not be searched, so that nobody takes it for clean."""
