@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from keybearer import Credentials, Secret, TLSOptions
 from keybearer.client.tls import build_context
-from keybearer.errors import TLSFailed
+from keybearer.errors import TLSFailed, Unreachable
 from tests.client.callers import Opener
 from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, serving
 from tests.store.processes import in_a_child
@@ -398,6 +398,13 @@ def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
 def test_tls_on_a_plain_port_is_told(open_client: Opener) -> None:
     with serving() as plain:
         assert reason_of(open_client, plain.site.replace("http:", "https:")) == "not_tls"
+
+
+def test_http_on_a_port_of_https_is_suspected(open_client: Opener, authority: Authority, serve: Serve) -> None:
+    server = serve(authority.server_context())
+    client = open_client(credentials(server.site.replace("https:", "http:")))
+    with pytest.raises(Unreachable, match="the server may want https"):
+        client.get_profile()
 
 
 def test_where_pythons_trust_is_empty_certifis_bundle_is_used(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], .
         Exception,
         Unreachable,
         "{site} broke the connection off{why}",
-        "Try again; if it stays so, check that the site is right",
+        "Try again; if it stays so, check the site{doubt}",
     ),
 )
 """What to say of each of httpx2's errors; the first that fits counts."""
@@ -208,7 +208,8 @@ def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed
     if isinstance(root, socket.gaierror):
         return Unreachable(f"There is no host {_host(site)!r}", hint="Check the site's spelling and the network")
     kind, text, hint = next((kind, text, hint) for match, kind, text, hint in _EXPLANATIONS if isinstance(error, match))
-    return kind(text.format(site=site, why=_words(root)), hint=hint)
+    doubt = ": the server may want https" if site.startswith("http:") else ""
+    return kind(text.format(site=site, why=_words(root)), hint=hint.format(doubt=doubt))
 
 
 def _goes_through_proxy(site: str) -> bool:
