@@ -22,7 +22,7 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.endpoints import API, WEB, Endpoint, Path, Paths
 from keybearer.server.api.parameters import Disconnected, Parameters, read_parameters
 from keybearer.server.domain.actors import Origin
-from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.errors import NotLoggedIn, Refused
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.permissions import check, check_entry
 from keybearer.server.domain.realms import host_name
@@ -44,13 +44,6 @@ API_PREFIX = "/api/v1/"
 WEB_PREFIX = "/json/"
 
 _log = logging.getLogger(__name__)
-
-
-class NotLoggedIn(Unauthenticated):
-    """Nobody said who is asking."""
-
-    def __init__(self) -> None:
-        super().__init__("Not logged in: API authentication or user session required")
 
 
 @final

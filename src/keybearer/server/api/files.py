@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import NotLoggedIn, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.permissions import PERMISSIONS, check_entry
 from keybearer.server.domain.uploads import INLINE_TYPES, Upload
 from keybearer.server.middleware.authentication import KeyAuthentication, authenticate_session
@@ -75,7 +75,7 @@ class Files:
             return caller.actor.account
         visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
         if visitor is None:
-            raise Unauthenticated("Not logged in: API authentication or user session required")
+            raise NotLoggedIn
         if not visitor.realm.answers_for(header(scope, b"host") or ""):
             raise Refused("Account is not associated with this subdomain")
         return visitor.actor.account

@@ -9,8 +9,10 @@ from keybearer.server.domain.accounts import Account, Role, avatar_url, display_
 from keybearer.server.domain.audit import Event as Audited
 from keybearer.server.domain.events import ACCESS_CHANGED, Event
 
-ENDS_POLLS = frozenset({Audited.API_KEY_REGENERATED, Audited.ACCOUNT_DEACTIVATED})
-"""What makes an account's open polls be checked anew: its key may be dead, or the account itself."""
+ENDS_POLLS = frozenset(
+    {Audited.API_KEY_REGENERATED, Audited.ACCOUNT_DEACTIVATED, Audited.SESSION_CLOSED, Audited.PASSWORD_CHANGED}
+)
+"""What makes an account's open polls be checked anew: the key or session may be dead, or the account itself."""
 
 TOLD = ENDS_POLLS | {
     Audited.ACCOUNT_CREATED,

@@ -57,6 +57,13 @@ class Unauthenticated(Refused):
         super().__init__(message, code=code, quota=quota)
 
 
+class NotLoggedIn(Unauthenticated):
+    """Nobody said who is asking, or the session that said so is over."""
+
+    def __init__(self) -> None:
+        super().__init__("Not logged in: API authentication or user session required")
+
+
 class TooManyAttempts(Refused):
     """A limit is reached. `retry_after` is in seconds."""
 

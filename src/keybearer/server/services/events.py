@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import final
 
 from keybearer.server.domain.actors import Actor
-from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
 from keybearer.server.domain.events import ACCESS_CHANGED, Queue, StoredEvent, bad_queue, for_queue, heartbeat
 from keybearer.server.storage import events
 from keybearer.server.storage.engine import Database
@@ -153,7 +153,7 @@ class EventHub:
         """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
 
         Raises Refused for a queue that is not there, and Unauthenticated as soon as the key that came with the poll is
-        replaced or the account deactivated.
+        replaced, its session ended, or the account deactivated.
         """
         position = self._seen
         await self.catch_up()
@@ -177,7 +177,7 @@ class EventHub:
         now = self._clock()
         async with self._database.read() as connection:
             queue = await events.find_queue(connection, queue_id)
-            access = await events.find_access(connection, actor.id, actor.key_id)
+            access = await events.find_access(connection, actor)
         _check(access)
         noted = self._polls.get(queue_id)
         if queue is None or (noted is None and queue.is_over(now)):
@@ -194,7 +194,7 @@ class EventHub:
 
     async def _access(self, actor: Actor) -> Access:
         async with self._database.read() as connection:
-            return await events.find_access(connection, actor.id, actor.key_id)
+            return await events.find_access(connection, actor)
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """What the queue is told of after a place in the log, and how far that looked."""
@@ -292,3 +292,5 @@ def _check(access: Access) -> None:
         raise Unauthenticated("Invalid API key")
     if not access.account_is_active:
         raise Unauthenticated("Account is deactivated")
+    if access.session_is_over:
+        raise NotLoggedIn

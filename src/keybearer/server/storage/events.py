@@ -11,18 +11,20 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.events import Event, Queue, QueueOptions, StoredEvent
 from keybearer.server.domain.narrow import Term
 from keybearer.server.storage.message_tables import event_counter, event_queues, events
-from keybearer.server.storage.tables import accounts, api_keys
+from keybearer.server.storage.tables import accounts, api_keys, sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What lets an account in: whether it is active, and whether the key that was asked about is revoked."""
+    """What lets an account in: whether it is active, and whether the key or session it came with is dead."""
 
     account_is_active: bool
     key_is_revoked: bool
+    session_is_over: bool
 
 
 async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
@@ -177,12 +179,13 @@ async def remove_idle_queues(connection: AsyncConnection, now: datetime) -> None
             await remove_queue(connection, queue.id)
 
 
-async def find_access(connection: AsyncConnection, account_id: int, key_id: int | None) -> Access:
-    """Whether an account, and the key it came with (if it came with one), are still good."""
-    is_active = (
-        await connection.execute(select(accounts.c.is_active).where(accounts.c.id == account_id))
-    ).scalar_one_or_none()
-    if key_id is None:
-        return Access(bool(is_active), key_is_revoked=False)
-    is_live = select(api_keys.c.id).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-    return Access(bool(is_active), key_is_revoked=(await connection.execute(is_live)).first() is None)
+async def find_access(connection: AsyncConnection, actor: Actor) -> Access:
+    """Whether an account, and the key or the session it came with (if it came with one), are still good."""
+    is_active = select(accounts.c.is_active).where(accounts.c.id == actor.id)
+    live_key = select(api_keys.c.id).where(api_keys.c.id == actor.key_id, api_keys.c.revoked_at.is_(None))
+    session = select(sessions.c.id).where(sessions.c.id == actor.session_id)
+    return Access(
+        account_is_active=bool((await connection.execute(is_active)).scalar_one_or_none()),
+        key_is_revoked=actor.key_id is not None and (await connection.execute(live_key)).first() is None,
+        session_is_over=actor.session_id is not None and (await connection.execute(session)).first() is None,
+    )
