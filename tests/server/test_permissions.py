@@ -309,6 +309,21 @@ async def test_a_bot_obeys_its_owner_and_administrators_of_at_least_its_role(ser
                 assert message == told, (caller, method, url, bot)
 
 
+async def test_who_becomes_a_guest_manages_no_bots_any_more_on_the_pages_either(server: InProcessServer) -> None:
+    owner, person = await add(server, "owner", Role.OWNER), await add(server, "demoted")
+    bot = await server.add_bot(person, f"bot-{next(_numbers)}")
+    visitor = await server.signed_in(person)
+    page = f"/settings/bots/{bot.id}/"
+    assert bot.api_key in (await visitor.post(f"{page}zuliprc/")).text
+    demoted = await server.client().patch(f"/api/v1/users/{person.id}", auth=owner.auth, data={"role": "600"})
+    assert demoted.status_code == 200, demoted.text
+    for path in ("api-key/", "api-key/regenerate/", "zuliprc/", "deactivate/"):
+        answer = await visitor.post(page + path)
+        assert (answer.status_code, bot.api_key in answer.text) == (403, False), path
+    assert (await server.client().get("/api/v1/users/me", auth=bot.auth)).status_code == 200
+    assert "This bot cannot be managed." in (await visitor.get("/settings/bots/")).text
+
+
 PERSON_CELLS = {
     # whom:        owner  administrator  member
     "owner": "yes yes yes",

@@ -151,8 +151,11 @@ def check(rule: Rule, account: Account) -> None:
 
 
 def may_manage_bot(actor: Account, bot: Account) -> bool:
-    """A bot is managed by its owner and by administrators, and a bot of a higher role only by accounts of that role."""
-    if actor.realm_id != bot.realm_id or not bot.is_bot:
+    """A bot is managed by its owner and by administrators, and a bot of a higher role only by accounts of that role.
+
+    Guests manage none: who becomes one leaves their bots to the administrators.
+    """
+    if actor.realm_id != bot.realm_id or not bot.is_bot or actor.role > MEMBERS.least_role:
         return False
     return bot.bot_owner_id == actor.id or (actor.is_administrator and actor.role <= bot.role)
 
