@@ -215,3 +215,10 @@ def test_a_form_that_is_none_of_ours_is_refused(owner: httpx2.Client, body: byte
 def test_robots_and_the_icon_are_there(nobody: httpx2.Client) -> None:
     assert nobody.get("/robots.txt").text == "User-agent: *\nDisallow: /\n"
     assert nobody.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
+
+
+def test_the_icon_that_clients_are_told_of_is_there_for_pages_of_other_sites_too(nobody: httpx2.Client) -> None:
+    address = nobody.get("/api/v1/server_settings").json()["realm_icon"]
+    icon = nobody.get(address)
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+    assert icon.headers["cross-origin-resource-policy"] == "cross-origin"

@@ -11,7 +11,13 @@ from pathlib import Path
 from starlette.responses import Response
 
 PREFIX = "/static/"
+REALM_ICON = f"{PREFIX}icon.svg"
+"""Where the wire tells clients, which may be pages of other sites, to find the organization's icon."""
+
 FOREVER = "public, max-age=31536000, immutable"
+
+FOR_A_DAY = "public, max-age=86400"
+ICON = "favicon.svg"
 
 _DIRECTORY = Path(__file__).parent / "static"
 _MEDIA_TYPES = {
@@ -48,7 +54,11 @@ class Assets:
     def find(self, path: str) -> Response | None:
         """The answer to a request for `path`; None where no file of this release is there."""
         if path == "/favicon.ico":
-            return self._answer("favicon.svg", "public, max-age=86400")
+            return self._answer(ICON, FOR_A_DAY)
+        if path == REALM_ICON:
+            icon = self._answer(ICON, FOR_A_DAY)
+            icon.headers["cross-origin-resource-policy"] = "cross-origin"
+            return icon
         digest, _, name = path.removeprefix(PREFIX).partition("/")
         if path.startswith(PREFIX) and digest == self._digest and name in self._files:
             return self._answer(name, FOREVER)
