@@ -44,6 +44,24 @@ async def test_an_invitation_goes_by_mail_and_makes_an_account_with_a_key(server
         await invitations.accept(server.context, token, full_name="Again", password=Secret(PASSWORD), origin=HERE)
 
 
+async def test_a_list_of_brackets_keeps_nobody_else_waiting(server: InProcessServer) -> None:
+    # Where reading it took time by the square of its length, this would keep the worker for minutes.
+    answer = await invite(server, await server.add_person("hamlet"), "<" * 300_000)
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVITATION_FAILED")
+
+
+@pytest.mark.parametrize(
+    ("text", "emails"),
+    [
+        ("a@x.org, B <b@x.org>\nC <<c@x.org>", ["a@x.org", "b@x.org", "c@x.org"]),
+        ("<a@x.org>,a@x.org , < a@x.org >", ["a@x.org"]),
+        ("a>,<b,c> d", ["a>", "<b", "c> d"]),
+    ],
+)
+def test_a_name_may_stand_before_an_address_in_brackets(text: str, emails: list[str]) -> None:
+    assert invitations.split_emails(text) == emails
+
+
 async def test_of_two_links_to_one_address_used_at_once_one_makes_the_account(server_on_each: InProcessServer) -> None:
     server = server_on_each
     iago = await server.add_person("iago", Role.ADMINISTRATOR)

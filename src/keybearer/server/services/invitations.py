@@ -44,7 +44,11 @@ class InvitationFailed(Refused):
 def split_emails(text: str) -> list[str]:
     """The addresses of a list with commas or line ends between; a name may stand before an address in `<>`."""
     parts = [part.strip() for part in re.split(r"[,\r\n]+", text)]
-    return list(dict.fromkeys(re.sub(r"^.*<(.*)>$", r"\1", part).strip() for part in parts if part))
+    return list(dict.fromkeys(_without_name(part) for part in parts if part))
+
+
+def _without_name(part: str) -> str:
+    return part.rpartition("<")[2][:-1].strip() if "<" in part and part.endswith(">") else part
 
 
 async def invite(
