@@ -86,3 +86,8 @@ def test_signing_in_leads_to_no_other_site(nobody: httpx2.Client, wanted: str) -
     form = {"username": MEMBER, "password": PASSWORD.reveal(), "next": wanted, FIELD: token_in(page.text)}
     answer = nobody.post("/login/", data=form)
     assert (answer.status_code, answer.headers["location"]) == (302, "/")
+
+
+def test_a_browser_that_opens_the_wire_is_not_led_in_a_circle(owner: httpx2.Client) -> None:
+    page = owner.get("/api/v1/users/me", headers={"Accept": "text/html"}, follow_redirects=True)
+    assert (page.status_code, page.url.path) == (200, "/settings/account/")

@@ -204,9 +204,12 @@ class Visit:
 
 
 def safe_path(wanted: str, default: str = "/") -> str:
-    """`wanted` if it is a path on this site, else `default`: nobody is led elsewhere by a link to us."""
+    """`wanted` if it is a path on this site, else `default`: nobody is led elsewhere by a link to us.
+
+    Nor in a circle: below `/api/` a session counts for nothing, and browsers are sent from there to sign in.
+    """
     # Browsers take a backslash for a slash, and leave blanks of all kinds out.
-    is_path = wanted.startswith("/") and not wanted.startswith("//")
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/api/"))
     return wanted if is_path and wanted.isprintable() and "\\" not in wanted else default
 
 
