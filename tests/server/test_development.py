@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.bots import BotType
 from keybearer.server.services import accounts
 from tests.in_process import InProcessServer, prepared, serving
 
@@ -33,6 +34,20 @@ async def test_an_address_is_enough_for_the_key_and_a_session(development: InPro
     assert (await browser.get("/json/users/me")).json()["user_id"] == hamlet.id
     headers = {"X-CSRFToken": browser.cookies["csrftoken"]}
     assert (await browser.post("/json/register_client_device", headers=headers)).status_code == 200
+
+
+async def test_a_session_of_an_incoming_webhook_bot_opens_nothing_and_is_no_reason_to_sign_in_again(
+    development: InProcessServer,
+) -> None:
+    bot = await development.add_bot(await development.add_person("hamlet"), "hooks", BotType.INCOMING_WEBHOOK)
+    browser = development.client()
+    await browser.post("/api/v1/dev_fetch_api_key", data={"username": bot.email})
+    for path in ("/json/users/me", "/json/bots"):
+        answer = await browser.get(path)
+        assert answer.status_code == 400
+        assert answer.json()["msg"] == "Webhook bots can only access webhooks"
+        assert "www-authenticate" not in answer.headers
+    assert (await browser.get("/user_uploads/1/ab/none.txt")).text == "Webhook bots can only access webhooks\n"
 
 
 async def test_people_are_listed_the_administrators_first_and_at_most_ten_others(

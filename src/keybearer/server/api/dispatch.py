@@ -144,7 +144,7 @@ class _Request:
             else:
                 raise NotLoggedIn
             account = caller.actor.account
-            check_entry(rule, account)
+            check_entry(rule, caller.actor)
             self._caller = caller
             self.quota = dispatcher.limits.count_call(account.id)
             check(rule, account)

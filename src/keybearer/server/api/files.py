@@ -71,13 +71,14 @@ class Files:
         authorization = header(scope, b"authorization")
         if authorization is not None:
             caller = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
-            check_entry(_RULE, caller.actor.account)
+            check_entry(_RULE, caller.actor)
             return caller.actor.account
         visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
         if visitor is None:
             raise NotLoggedIn
         if not visitor.realm.answers_for(header(scope, b"host") or ""):
             raise Refused("Account is not associated with this subdomain")
+        check_entry(_RULE, visitor.actor)
         return visitor.actor.account
 
     def _file(self, upload: Upload) -> Response:

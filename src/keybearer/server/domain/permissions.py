@@ -133,10 +133,14 @@ PERMISSIONS: dict[str, Rule] = {
 """Endpoint → rule. The name of an endpoint is its method and its path below `/api/v1` and `/json`."""
 
 
-def check_entry(rule: Rule, account: Account) -> None:
-    """Raise Unauthenticated, with Zulip's words, where incoming webhook bots have no business."""
-    if account.bot_type is BotType.INCOMING_WEBHOOK and not rule.incoming_webhooks:
-        raise Unauthenticated("This API is not available to incoming webhook bots.")
+def check_entry(rule: Rule, actor: Actor) -> None:
+    """Raise Unauthenticated, or NotPermitted by a session, with Zulip's words, where incoming webhook bots have no
+    business."""
+    if actor.account.bot_type is not BotType.INCOMING_WEBHOOK or rule.incoming_webhooks:
+        return
+    if actor.session_id is not None:  # which only a server that runs for development gives to bots
+        raise NotPermitted("Webhook bots can only access webhooks")
+    raise Unauthenticated("This API is not available to incoming webhook bots.")
 
 
 def check(rule: Rule, account: Account) -> None:
