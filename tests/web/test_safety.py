@@ -12,7 +12,7 @@ from keybearer.server.middleware.csrf import FIELD
 from keybearer.server.web.headers import CONTENT_SECURITY_POLICY
 from keybearer.server.web.pages import Page
 from keybearer.server.web.routes import PAGES
-from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer, running_server
+from tests.server_process import ORGANIZATION, OWNER_EMAIL, OWNER_PASSWORD, RunningServer, running_server
 from tests.web.organization import MEMBER, PASSWORD, Organization
 from tests.web.probes import as_read, check_headers, path_of, rows
 from tests.web.visitor import client_of, token_in
@@ -178,6 +178,15 @@ def test_another_host_has_no_pages(server: RunningServer, organization: Organiza
     assert answer.status_code == 404
     assert server.site in answer.text
     assert "sign" not in answer.text.partition("<main")[2].partition("</main")[0].lower()
+
+
+@pytest.mark.parametrize("host", ["a b", "localhost:port", "localhost, elsewhere.example", "user@localhost"])
+@pytest.mark.parametrize("path", ["/login/", "/api/v1/nothing", "/api/v1/server_settings"])
+def test_a_host_that_cannot_be_is_a_bad_request_everywhere(nobody: httpx2.Client, host: str, path: str) -> None:
+    answer = nobody.get(path, headers={"Host": host})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/html")
+    assert ORGANIZATION not in answer.text
 
 
 def test_static_files_may_be_kept_for_ever_under_their_digest_only(nobody: httpx2.Client) -> None:

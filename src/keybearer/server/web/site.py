@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from keybearer.errors import KeybearerError, StorageError
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.permissions import Way, check
-from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.realms import Realm, host_name
 from keybearer.server.middleware import csrf
 from keybearer.server.middleware.authentication import SESSION_COOKIE, authenticate_session
 from keybearer.server.middleware.origins import origin_of, scheme_of
@@ -87,6 +87,9 @@ class Site:
             return error_page(visit, 400, "That did not work", str(error))
 
     async def _find(self, visit: Visit, realm: Realm | None, receive: Receive) -> Response:
+        if host_name(visit.host) is None:
+            anywhere = replace(visit, realm_or_none=None, caller=None)
+            return error_page(anywhere, 400, "That is no address", "The request names no site that there can be.")
         if realm is not None and not realm.answers_for(visit.host):
             return visit.render("elsewhere.html", status=404, site=realm.site)
         found = self._places.find(visit.path)
