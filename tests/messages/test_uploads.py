@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -51,6 +52,30 @@ def test_nobody_shares_the_file_of_another_by_guessing_its_link(play: Play) -> N
     url = upload(play.hamlet, "secret.txt", b"words")
     play.cordelia.send(f"[mine?]({url})", to=play.cordelia)
     assert get(play, url, play.cordelia).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("../../../etc/skull of yorick.txt", "skull of yorick.txt"),
+        (r"C:\Users\hamlet\letter.txt", "letter.txt"),
+        ("a/b/", "uploaded-file"),
+        ("line\x00break.txt", "line\N{REPLACEMENT CHARACTER}break.txt"),
+        ("x" * 2000, "x" * 255),
+    ],
+    ids=["unix", "windows", "directory", "null", "long"],
+)
+def test_a_file_is_shown_and_saved_by_its_own_name_alone(play: Play, name: str, shown: str) -> None:
+    answer = httpx2.post(
+        f"{play.server.site}/api/v1/user_uploads",
+        auth=auth(play.hamlet),
+        content=b'--x\r\nContent-Disposition: form-data; name="f"; filename="%b"\r\n\r\nwords\r\n--x--\r\n'
+        % name.encode(),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    ).json()
+    assert answer["filename"] == shown
+    said = get(play, answer["url"], play.hamlet).headers["content-disposition"]
+    assert said.endswith(quote(shown) if quote(shown) != shown else f'"{shown}"')
 
 
 @pytest.mark.parametrize("name", ["page.html", "picture.svg", "page.xhtml", "script.js"])

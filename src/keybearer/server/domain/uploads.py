@@ -11,6 +11,9 @@ MAX_SIZE = MAX_SIZE_MIB * 1024 * 1024
 NAME_MAX_LENGTH = 100
 """In bytes of UTF-8: file systems count them, and most allow 255."""
 
+SHOWN_NAME_MAX_LENGTH = 255
+NAMELESS = "uploaded-file"
+
 INLINE_TYPES = frozenset(
     {"application/pdf", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm", "image/apng", "image/avif", "image/gif",
      "image/jpeg", "image/png", "image/webp", "text/plain", "video/mp4", "video/ogg", "video/webm"}
@@ -31,16 +34,21 @@ class Upload:
     created_at: datetime
 
 
+def shown_name(name: str) -> str:
+    """A file's name as people see it and save it under: no directories, of whatever system it came from, one line."""
+    last = re.split(r"[/\\]", name)[-1].strip()[:SHOWN_NAME_MAX_LENGTH]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in last) or NAMELESS
+
+
 def safe_name(name: str) -> str:
-    """A file's name as it can stand in a path, of whatever system the name came from."""
-    last = re.split(r"[/\\]", name)[-1].strip()
-    kept = re.sub(r"[^\w.\-]+", "-", last).strip(".-")
+    """A file's name as it can stand in a path."""
+    kept = re.sub(r"[^\w.\-]+", "-", shown_name(name)).strip(".-")
     stem, dot, suffix = kept.rpartition(".")
     if len(suffix) >= 20:
         stem, dot, suffix = kept, "", ""
     end = (dot + suffix).encode()
     kept = stem.encode()[: NAME_MAX_LENGTH - len(end)].decode(errors="ignore") + end.decode()
-    return kept or "uploaded-file"
+    return kept or NAMELESS
 
 
 def safe_content_type(content_type: str) -> str:

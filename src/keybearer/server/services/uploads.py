@@ -16,7 +16,7 @@ from pathlib import Path
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.uploads import MAX_SIZE, MAX_SIZE_MIB, Upload, safe_content_type, safe_name
+from keybearer.server.domain.uploads import MAX_SIZE, MAX_SIZE_MIB, Upload, safe_content_type, safe_name, shown_name
 from keybearer.server.services.context import Context
 from keybearer.server.storage import channels, uploads
 
@@ -42,7 +42,7 @@ async def save(context: Context, actor: Actor, *, name: str, content_type: str, 
                 change.connection,
                 path=path,
                 account_id=actor.id,
-                name=name,
+                name=shown_name(name),
                 content_type=safe_content_type(content_type),
                 size=len(content),
                 at=change.now,
