@@ -28,7 +28,12 @@ def scope(peer: str, **headers: str) -> dict[str, Any]:
         ("10.0.0.1", "198.51.100.9, 10.0.0.7", "198.51.100.9"),
         ("10.0.0.1", "10.0.0.8, 10.0.0.7", "10.0.0.8"),
         ("::ffff:10.0.0.1", "198.51.100.9", "198.51.100.9"),
+        ("10.0.0.1", "198.51.100.9:51234", "198.51.100.9"),
+        ("10.0.0.1", "198.51.100.9, 10.0.0.7:443", "198.51.100.9"),
+        ("10.0.0.1", "[2001:db8::7]:51234", "2001:db8::7"),
+        ("10.0.0.1", "[2001:db8::7]", "2001:db8::7"),
         ("10.0.0.1", "nonsense", "10.0.0.1"),
+        ("10.0.0.1", "nonsense:80", "10.0.0.1"),
         ("10.0.0.1", "nonsense, 10.0.0.7", "10.0.0.7"),
         ("10.0.0.1", "", "10.0.0.1"),
     ],
@@ -52,7 +57,13 @@ def test_without_trusted_proxies_nothing_that_is_forwarded_counts() -> None:
 
 @pytest.mark.parametrize(
     ("peer", "said", "scheme"),
-    [("10.0.0.1", "https", "https"), ("10.0.0.1", "gopher", "http"), ("203.0.113.1", "https", "http")],
+    [
+        ("10.0.0.1", "https", "https"),
+        ("10.0.0.1", "http, https", "https"),
+        ("10.0.0.1", "https,http", "http"),
+        ("10.0.0.1", "gopher", "http"),
+        ("203.0.113.1", "https", "http"),
+    ],
 )
 def test_a_trusted_proxy_says_whether_https_is_spoken(peer: str, said: str, scheme: str) -> None:
     assert scheme_of(scope(peer, x_forwarded_proto=said), PROXIES) == scheme

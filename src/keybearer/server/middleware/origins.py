@@ -53,19 +53,15 @@ def scheme_of(scope: Scope, trusted_proxies: Sequence[Network]) -> str:
     """`http` or `https`: that of the connection, or of the one to a trusted proxy."""
     peer = scope.get("client")
     if trusted_proxies and peer and _is_trusted(peer[0], trusted_proxies):
-        forwarded = headers(scope, b"x-forwarded-proto")[-1:]  # the proxy's own stands last
+        forwarded = _listed(scope, b"x-forwarded-proto")[-1:]  # the proxy's own stands last
         if forwarded in (["http"], ["https"]):
             return forwarded[0]
     return str(scope["scheme"])
 
 
 def _forwarded_for(scope: Scope, peer: str, trusted_proxies: Sequence[Network]) -> str:
-    """The nearest address that no trusted proxy has: what stands further left, anybody may have written.
-
-    Some proxies put their word into a header of its own, behind the one that the client sent (RFC 9110, 5.3).
-    """
-    forwarded = ",".join(headers(scope, b"x-forwarded-for"))
-    for hop in reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()]):
+    """The nearest address that no trusted proxy has: what stands further left, anybody may have written."""
+    for hop in map(_without_port, reversed(_listed(scope, b"x-forwarded-for"))):
         try:
             ipaddress.ip_address(hop)
         except ValueError:
@@ -74,6 +70,19 @@ def _forwarded_for(scope: Scope, peer: str, trusted_proxies: Sequence[Network]) 
             return hop
         peer = hop
     return peer
+
+
+def _listed(scope: Scope, name: bytes) -> list[str]:
+    """What a header lists. Some proxies put their word behind a comma, others into a header of its own, behind the one
+    that the client sent: both say the same (RFC 9110, 5.3)."""
+    return [entry.strip() for entry in ",".join(headers(scope, name)).split(",") if entry.strip()]
+
+
+def _without_port(hop: str) -> str:
+    """An address as it is, or out of `address:port`, as some proxies write it; of IPv6 then in brackets."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _is_trusted(address: str, trusted_proxies: Sequence[Network]) -> bool:
