@@ -8,7 +8,7 @@ import traceback
 
 import pytest
 
-from keybearer import Credentials, Secret
+from keybearer import AsyncClient, Client, Credentials, Secret
 from keybearer.client.retry import RetryPolicy
 from keybearer.errors import (
     AccountDeactivated,
@@ -23,6 +23,7 @@ from keybearer.errors import (
     OrganizationDeactivated,
     PasswordRefused,
     RateLimited,
+    ResolutionError,
     ServerFailed,
     TimedOut,
     TLSFailed,
@@ -222,6 +223,14 @@ def test_no_error_is_linked_to_one_that_holds_the_request(
         open_client(credentials, retry=ONCE).get_profile()
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_report_can_show_the_variables_of_a_start_that_failed(kind: type[Client | AsyncClient]) -> None:
+    with pytest.raises(ResolutionError) as caught:
+        kind(config_file="missing", environ={})
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert f"self = {kind.__name__}(not made)" in "".join(report.format())
 
 
 def test_errors_survive_pickling(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:

@@ -142,4 +142,6 @@ class BaseClient:
         return self._session.credentials
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_session"):  # its constructor failed, and a report shows the variables of each frame
+            return f"{type(self).__name__}(not made)"
         return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"
