@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer.errors import KeybearerError
+from keybearer.secret import Secret
 from keybearer.store.resolution import resolve
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.document import render_zuliprc
 from keybearer.zuliprc.fields import FIELDS
 from tests.zuliprc.fuzzer import Mutants
 from tests.zuliprc.hearing import assert_silent, heard, heard_with_locals, shown
@@ -83,6 +86,15 @@ def test_mutants_of_good_files_end_well_or_in_our_error_and_in_silence(seed: int
     mutants = Mutants(random.Random(seed))
     for _ in range(MUTANTS):
         mutants.try_one()
+
+
+def test_a_key_that_comes_as_plain_text_is_kept_as_a_secret() -> None:
+    plain: dict[str, Any] = {"api_key": CANARY, "token": f"{CANARY}token"}
+    credentials = Credentials("a@x.org", **plain)
+
+    assert CANARY not in f"{credentials} {credentials!r}"
+    assert credentials == Credentials("a@x.org", Secret(CANARY), token=Secret(f"{CANARY}token"))
+    assert f"key={CANARY}\n" in render_zuliprc(credentials)
 
 
 def test_resolving_runs_no_command_by_itself() -> None:

@@ -34,7 +34,8 @@ class Credentials:
     """An account's credentials.
 
     `site` is normalised (`https://chat.example.com`, no trailing slash, no `/api`) or None where none is set.
-    `token` is an outgoing webhook bot's service token, None for everybody else.
+    `token` is an outgoing webhook bot's service token, None for everybody else. A key or token that comes as plain text
+    is taken for the secret that it is: no repr shows it.
     """
 
     email: str
@@ -42,6 +43,12 @@ class Credentials:
     site: str | None = None
     token: Secret | None = None
     tls: TLSOptions = field(default_factory=TLSOptions)
+
+    def __post_init__(self) -> None:
+        for name in ("api_key", "token"):
+            value: object = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, Secret(value))
 
 
 def normalise_site(text: str) -> str:
