@@ -17,7 +17,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.storage import accounts, api_keys, backup, rotation, sessions
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.message_tables import metadata
+from keybearer.server.storage.messaging.tables import metadata
 from keybearer.server.storage.restoration import Restoration, restore
 from keybearer.server.storage.schema import HEAD, migrate
 from keybearer.server.storage.secret_ring import SecretRing

@@ -14,9 +14,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from keybearer.server.api import files, routes
+from keybearer.server.api import routes
 from keybearer.server.api.dispatch import Dispatcher
-from keybearer.server.api.files import Files
+from keybearer.server.api.messaging import files
+from keybearer.server.api.messaging.files import Files
 from keybearer.server.middleware.authentication import KeyAuthentication
 from keybearer.server.middleware.limits import Limits
 from keybearer.server.services.context import Context
@@ -24,7 +25,7 @@ from keybearer.server.services.delivery import MailDelivery
 from keybearer.server.services.events import EventHub
 from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
-from keybearer.server.services.outgoing_webhooks import OutgoingWebhooks
+from keybearer.server.services.messaging.outgoing_webhooks import OutgoingWebhooks
 from keybearer.server.settings import Settings
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing

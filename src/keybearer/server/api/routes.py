@@ -9,13 +9,13 @@ from keybearer.server.api import (
     development,
     devices,
     invitations,
-    message_routes,
     openapi,
     realms,
     server,
     settings,
 )
 from keybearer.server.api.endpoints import Endpoint, Paths
+from keybearer.server.api.messaging import routes as message_routes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *server.ENDPOINTS,

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from keybearer.server.domain import narrow
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.message_fields import with_text
-from keybearer.server.domain.narrow import Term
+from keybearer.server.domain.messaging import narrow
+from keybearer.server.domain.messaging.message_fields import with_text
+from keybearer.server.domain.messaging.narrow import Term
 
 HEARTBEAT_EVERY = 45.0
 """Seconds after which a poll that found nothing is answered with a heartbeat; up to ten more are added by chance."""

@@ -19,8 +19,9 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
-from keybearer.server.services import api_keys, channels, letters, passwords
+from keybearer.server.services import api_keys, letters, passwords
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging import channels
 from keybearer.server.services.subjects import (
     NAMES_AND_ADDRESSES,
     OWNERS,
@@ -29,8 +30,9 @@ from keybearer.server.services.subjects import (
     hold_ownership,
     the_realm,
 )
-from keybearer.server.storage import accounts, links, newest_messages, sessions
+from keybearer.server.storage import accounts, links, sessions
 from keybearer.server.storage.dialect import take_turn
+from keybearer.server.storage.messaging import newest_messages
 
 
 async def find_all(context: Context, realm_id: int) -> Sequence[Account]:

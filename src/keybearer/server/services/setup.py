@@ -12,8 +12,9 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services import api_keys, channels, passwords
+from keybearer.server.services import api_keys, passwords
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging import channels
 from keybearer.server.services.realms import checked_name
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links, realms

@@ -21,7 +21,7 @@ from keybearer._version import __version__
 from keybearer.errors import FileError
 from keybearer.server.storage import schema
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.message_tables import metadata
+from keybearer.server.storage.messaging.tables import metadata
 from keybearer.server.storage.tables import from_microseconds, to_microseconds
 
 CHUNK = 500

@@ -21,7 +21,7 @@ from keybearer.errors import FileError, SchemaError, StorageError
 from keybearer.server.storage import backup, rotation, schema
 from keybearer.server.storage.dialect import continue_ids
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.message_tables import metadata
+from keybearer.server.storage.messaging.tables import metadata
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.sqlite import check_integrity, copy_file
 from keybearer.server.storage.tables import accounts, api_keys, attempts, devices, links, mails, realms, sessions

@@ -16,7 +16,7 @@ from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.newest_messages import newest_message_id
+from keybearer.server.storage.messaging.newest_messages import newest_message_id
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.shared_query import SharedQuery
 from keybearer.server.storage.tables import accounts, api_keys, from_microseconds, realms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from keybearer.server.storage import message_tables
+from keybearer.server.storage.messaging import tables as message_tables
 
 connection = context.config.attributes["connection"]
 # SQLite alters little in place, so its tables are rebuilt where need be (batch mode).

@@ -1,0 +1,50 @@
+"""`bot_storage`: what bots keep on the server."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import encoded
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.narrows import STRINGS, read_strings
+from keybearer.server.api.parameters import missing
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.messaging import bot_storage
+
+
+async def get(call: Call) -> Answer:
+    """`GET bot_storage`."""
+    keys = read_strings(call.parameters, "keys")
+    return success(storage=await bot_storage.get(call.context, call.actor, keys))
+
+
+async def put(call: Call) -> Answer:
+    """`PUT bot_storage`."""
+    texts = call.parameters.optional_dict("storage")
+    if texts is None:
+        raise missing("storage")
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise Refused(f"storage[{key!r}] is not a string")
+    await bot_storage.put(call.context, call.actor, texts)
+    return success()
+
+
+async def remove(call: Call) -> Answer:
+    """`DELETE bot_storage`."""
+    await bot_storage.remove(call.context, call.actor, read_strings(call.parameters, "keys"))
+    return success()
+
+
+_KEYS = encoded("keys", "The keys; all where it is not sent.", STRINGS)
+
+ENDPOINTS = (
+    Endpoint("GET bot_storage", get, "What the caller keeps.", takes=(_KEYS,), gives={"storage": {"type": "object"}}),
+    Endpoint(
+        "PUT bot_storage",
+        put,
+        "Keep texts under keys.",
+        takes=(encoded("storage", "Texts by their keys.", {"type": "object"}),),
+    ),
+    Endpoint("DELETE bot_storage", remove, "Forget what is under keys.", takes=(_KEYS,)),
+)

@@ -1,0 +1,179 @@
+"""`streams`: the channels that there are, and what they are like."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, array, boolean, encoded, integer, record, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.channels import checked_post_policy
+from keybearer.server.domain.messaging.message_fields import channel_fields, followed_fields
+from keybearer.server.domain.messaging.messages import NO_TOPIC
+from keybearer.server.services.messaging import channels
+from keybearer.server.services.messaging.channels import ChannelChange
+
+
+async def get_all(call: Call) -> Answer:
+    """`GET streams`."""
+    parameters = call.parameters
+    public = parameters.optional_boolean("include_public") is not False
+    subscribed = parameters.optional_boolean("include_subscribed") is not False
+    everything = parameters.optional_boolean("include_all") or parameters.optional_boolean("include_all_active")
+    for name in ("include_web_public", "include_default", "include_owner_subscribed", "include_can_access_content"):
+        parameters.optional_boolean(name)
+    archived_too = parameters.optional_boolean("exclude_archived") is False
+    known = await channels.find_known(call.context, call.actor.account, archived_too=archived_too)
+    chosen = [
+        each
+        for each in known
+        if everything or (public and not each.channel.is_private) or (subscribed and each.subscription is not None)
+    ]
+    rows = []
+    for each in chosen:
+        fields = channel_fields(each.channel)
+        rows.append({**fields, "subscriber_count": len(each.subscriber_ids), "is_default": each.channel.is_default})
+    return success(streams=rows)
+
+
+async def get_one(call: Call) -> Answer:
+    """`GET streams/{stream_id}`."""
+    found = await channels.find(call.context, call.actor.account, call.id("stream_id"))
+    return success(stream={**channel_fields(found.channel), "subscriber_count": len(found.subscriber_ids)})
+
+
+async def get_id(call: Call) -> Answer:
+    """`GET get_stream_id`."""
+    channel = await channels.find_by_name(call.context, call.actor.account, call.parameters.text("stream"))
+    return success(stream_id=channel.id)
+
+
+async def get_topics(call: Call) -> Answer:
+    """`GET users/me/{stream_id}/topics`."""
+    empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
+    found = await channels.find_topics(call.context, call.actor.account, call.id("stream_id"))
+    return success(
+        topics=[{"name": name if name or empty_topics else NO_TOPIC, "max_id": max_id} for name, max_id in found]
+    )
+
+
+async def get_members(call: Call) -> Answer:
+    """`GET streams/{stream_id}/members`."""
+    found = await channels.find(call.context, call.actor.account, call.id("stream_id"))
+    return success(subscribers=sorted(found.subscriber_ids))
+
+
+async def change(call: Call) -> Answer:
+    """`PATCH streams/{stream_id}`. The old forms of the parameters are JSON-encoded texts."""
+    parameters = call.parameters
+    policy = parameters.optional_integer("stream_post_policy")
+    parameters.has("stream_id")
+    if parameters.optional_boolean("is_announcement_only"):
+        policy = 2
+    wanted = ChannelChange(
+        name=_unquoted(parameters.optional_text("new_name")),
+        description=_unquoted(parameters.optional_text("description")),
+        is_private=parameters.optional_boolean("is_private"),
+        post_policy=None if policy is None else checked_post_policy(policy),
+        is_default=parameters.optional_boolean("is_default_stream"),
+    )
+    await channels.change(call.context, call.actor, call.id("stream_id"), wanted)
+    return success()
+
+
+def _unquoted(text: str | None) -> str | None:
+    return text[1:-1] if text and len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+async def archive(call: Call) -> Answer:
+    """`DELETE streams/{stream_id}`."""
+    await channels.archive(call.context, call.actor, call.id("stream_id"))
+    return success()
+
+
+async def get_followed(call: Call) -> Answer:
+    """`GET users/me/subscriptions`."""
+    with_subscribers = bool(_include_subscribers(call.parameters.optional_json("include_subscribers")))
+    found = await channels.find_followed(call.context, call.actor.account)
+    return success(subscriptions=[followed_fields(each, with_subscribers=with_subscribers) for each in found])
+
+
+def _include_subscribers(value: object) -> object:
+    if value is not None and not isinstance(value, bool) and value != "partial":
+        raise Refused("include_subscribers is not a boolean")
+    return value
+
+
+async def is_follower(call: Call) -> Answer:
+    """`GET users/{user_id}/subscriptions/{stream_id}`."""
+    user_id, channel_id = call.id("user_id"), call.id("stream_id")
+    return success(is_subscribed=await channels.is_follower(call.context, call.actor.account, user_id, channel_id))
+
+
+CHANNEL = record({"stream_id": INTEGER, "name": STRING, "description": STRING, "invite_only": BOOLEAN})
+
+ENDPOINTS = (
+    Endpoint(
+        "GET streams",
+        get_all,
+        "The channels that the caller may know of.",
+        takes=(
+            boolean("include_public", "Whether public channels are wanted (they are by default)."),
+            boolean("include_subscribed", "Whether channels that the caller follows are wanted (they are by default)."),
+            boolean("include_all", "Whether every channel that the caller may know of is wanted."),
+            boolean("include_all_active", "The same in its old name."),
+            boolean("exclude_archived", "Whether archived channels are left out (they are by default)."),
+            boolean("include_web_public", "Changes nothing: no channel is open to the web."),
+            boolean("include_default", "Changes nothing: every row says `is_default`."),
+            boolean("include_owner_subscribed", "Changes nothing."),
+            boolean("include_can_access_content", "Changes nothing."),
+        ),
+        gives={"streams": array(CHANNEL)},
+    ),
+    Endpoint(
+        "GET get_stream_id",
+        get_id,
+        "A channel's id.",
+        takes=(text("stream", "The channel's name.", required=True),),
+        gives={"stream_id": INTEGER},
+    ),
+    Endpoint("GET streams/{stream_id}", get_one, "One channel.", gives={"stream": CHANNEL}),
+    Endpoint(
+        "PATCH streams/{stream_id}",
+        change,
+        "Rename, describe or restrict a channel.",
+        takes=(
+            text("new_name", "The new name."),
+            text("description", "What it is for."),
+            boolean("is_private", "Whether only its subscribers know of it."),
+            integer("stream_post_policy", "Who may post: 1 all, 2 administrators, 3 full members, 4 moderators."),
+            boolean("is_announcement_only", "The old way to say that only administrators may post."),
+            boolean("is_default_stream", "Whether new people follow it."),
+            encoded("stream_id", "Changes nothing: the channel is named by the path.", INTEGER),
+        ),
+    ),
+    Endpoint("DELETE streams/{stream_id}", archive, "Archive a channel."),
+    Endpoint(
+        "GET streams/{stream_id}/members", get_members, "Who follows a channel.", gives={"subscribers": array(INTEGER)}
+    ),
+    Endpoint(
+        "GET users/me/subscriptions",
+        get_followed,
+        "The channels that the caller follows.",
+        takes=(encoded("include_subscribers", "Whether everybody who follows them is wanted too.", {}),),
+        gives={"subscriptions": array(CHANNEL)},
+    ),
+    Endpoint(
+        "GET users/me/{stream_id}/topics",
+        get_topics,
+        "The topics of a channel, the newest first.",
+        takes=(boolean("allow_empty_topic_name", "Whether the client knows empty topics."),),
+        gives={"topics": array(record({"name": STRING, "max_id": INTEGER}))},
+    ),
+    Endpoint(
+        "GET users/{user_id}/subscriptions/{stream_id}",
+        is_follower,
+        "Whether somebody follows a channel.",
+        gives={"is_subscribed": BOOLEAN},
+    ),
+)

@@ -1,0 +1,145 @@
+"""`register` and `events`: opening an event queue, and reading it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import INTEGER, STRING, array, boolean, encoded, integer, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging import initial_state
+from keybearer.server.api.messaging.narrows import NARROW, STRINGS, read_narrow, read_strings
+from keybearer.server.api.parameters import Parameters
+from keybearer.server.api.server import FEATURE_LEVEL, VERSION
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.events import IDLE_TIMEOUT, LONGEST_IDLE_TIMEOUT, MOBILE_IDLE_TIMEOUT, QueueOptions
+from keybearer.server.domain.messaging.narrow import check_for_queue
+from keybearer.server.services import queues
+from keybearer.server.services.messaging.initial_state import gather
+
+
+async def register(call: Call) -> Answer:
+    """`POST register`. The queue is opened before the state is read, so nothing falls between the two."""
+    parameters = call.parameters
+    event_types = read_strings(parameters, "event_types")
+    fetch_types = read_strings(parameters, "fetch_event_types")
+    wanted = event_types if fetch_types is None else fetch_types
+    narrow = read_narrow(parameters)
+    check_for_queue(narrow)
+    capabilities = parameters.optional_dict("client_capabilities") or {}
+    wishes = initial_state.Wishes(
+        types=None if wanted is None else frozenset(wanted),
+        with_subscribers=_include_subscribers(parameters),
+        slim_presence=bool(parameters.optional_boolean("slim_presence")),
+        empty_topics=capabilities.get("empty_topic_name") is True,
+    )
+    parameters.optional_boolean("client_gravatar")
+    parameters.optional_integer("presence_history_limit_days")
+    options = QueueOptions(
+        event_types=None if event_types is None else tuple(event_types),
+        narrow=narrow,
+        all_public_streams=bool(parameters.optional_boolean("all_public_streams")),
+        apply_markdown=bool(parameters.optional_boolean("apply_markdown")),
+        empty_topics=wishes.empty_topics,
+    )
+    idle_timeout = _idle_timeout(parameters)
+    queue = await queues.open_queue(call.context, call.actor, options, idle_timeout)
+    state = await gather(call.context, call.actor, wishes.wants)
+    return success(
+        queue_id=queue.id,
+        last_event_id=queue.number_of(state.event_id),
+        zulip_version=VERSION,
+        zulip_merge_base="",
+        zulip_feature_level=FEATURE_LEVEL,
+        idle_queue_timeout_secs=int(idle_timeout.total_seconds()),
+        **initial_state.fields(state, call.actor.account, wishes),
+    )
+
+
+def _include_subscribers(parameters: Parameters) -> bool:
+    value = parameters.optional_json("include_subscribers")
+    if value is not None and not isinstance(value, bool) and value != "partial":
+        raise Refused("include_subscribers is not a boolean")
+    return bool(value)
+
+
+def _idle_timeout(parameters: Parameters) -> timedelta:
+    for name in ("idle_queue_timeout", "lifespan_secs", "queue_lifespan_secs"):
+        value = parameters.optional_json(name)
+        if value == "mobile":
+            return MOBILE_IDLE_TIMEOUT
+        if value is None or value == 0:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Refused(f"{name} is not an integer")
+        if value < 0:
+            raise Refused(f"{name} is too small")
+        return timedelta(seconds=min(value, int(LONGEST_IDLE_TIMEOUT.total_seconds())))
+    return IDLE_TIMEOUT
+
+
+async def get(call: Call) -> Answer:
+    """`GET events`: waits until there are some, or half a minute has passed and more."""
+    parameters = call.parameters
+    queue_id = parameters.optional_text("queue_id")
+    if queue_id is None:
+        raise Refused("Missing 'queue_id' argument")
+    last_number = parameters.optional_integer("last_event_id")
+    if last_number is None:
+        raise Refused("Missing 'last_event_id' argument")
+    dont_block = bool(parameters.optional_boolean("dont_block"))
+    told = await call.context.hub.poll(call.actor, queue_id, last_number, dont_block=dont_block)
+    return success(events=told, queue_id=queue_id)
+
+
+async def close(call: Call) -> Answer:
+    """`DELETE events`."""
+    queue_id = call.parameters.text("queue_id")
+    await queues.close_queue(call.context, call.actor, queue_id)
+    call.context.hub.end_polls_of(queue_id)
+    return success()
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST register",
+        register,
+        "Open an event queue, and tell how everything is now.",
+        takes=(
+            encoded("event_types", "The types of events that are wanted; all where it is not sent.", STRINGS),
+            encoded("fetch_event_types", "The types whose state is wanted, if others.", STRINGS),
+            NARROW,
+            boolean("all_public_streams", "Whether messages of every public channel are wanted."),
+            boolean("apply_markdown", "Whether messages are wanted as HTML."),
+            boolean("client_gravatar", "Changes nothing: pictures are drawn here."),
+            boolean("slim_presence", "Whether presence is wanted by id, in the new form."),
+            encoded("include_subscribers", "Whether the subscribers of channels are wanted.", {}),
+            encoded("client_capabilities", "What the client knows to handle.", {"type": "object"}),
+            integer("presence_history_limit_days", "Changes nothing: presence is told for two weeks."),
+            encoded("idle_queue_timeout", 'Seconds that the queue may be idle, or "mobile".', {}),
+            encoded("lifespan_secs", "The same in its old name.", {}),
+            encoded("queue_lifespan_secs", "The same in another old name.", {}),
+        ),
+        gives={
+            "queue_id": STRING,
+            "last_event_id": INTEGER,
+            "zulip_version": STRING,
+            "zulip_merge_base": STRING,
+            "zulip_feature_level": INTEGER,
+            "idle_queue_timeout_secs": INTEGER,
+        },
+    ),
+    Endpoint(
+        "GET events",
+        get,
+        "The events of a queue, as soon as there are some.",
+        takes=(
+            text("queue_id", "The queue."),
+            integer("last_event_id", "The last event that the client has; what comes before is forgotten."),
+            boolean("dont_block", "Whether to answer at once, with events or without."),
+        ),
+        gives={"events": array({"type": "object"}), "queue_id": STRING},
+    ),
+    Endpoint("DELETE events", close, "Close an event queue.", takes=(text("queue_id", "The queue.", required=True),)),
+)

@@ -1,0 +1,98 @@
+"""`messages/flags`: what an account marks its messages with."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import BOOLEAN, INTEGER, array, encoded, integer, nullable, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.messages import AROUND, read_query
+from keybearer.server.api.messaging.narrows import MESSAGE_IDS, read_message_ids
+from keybearer.server.api.parameters import missing
+from keybearer.server.domain.messaging.narrow import Term
+from keybearer.server.services.messaging import flags
+
+
+async def mark(call: Call) -> Answer:
+    """`POST messages/flags`."""
+    ids = read_message_ids(call.parameters, "messages")
+    if ids is None:
+        raise missing("messages")
+    op, flag = call.parameters.text("op"), call.parameters.text("flag")
+    await flags.mark(call.context, call.actor, ids, op, flag)
+    return success(messages=ids, ignored_because_not_subscribed_channels=[])
+
+
+async def mark_narrow(call: Call) -> Answer:
+    """`POST messages/flags/narrow`."""
+    op, flag = call.parameters.text("op"), call.parameters.text("flag")
+    marked = await flags.mark_narrow(call.context, call.actor, read_query(call.parameters), op, flag)
+    return success(
+        processed_count=marked.processed,
+        updated_count=marked.updated,
+        first_processed_id=marked.first_id,
+        last_processed_id=marked.last_id,
+        found_oldest=marked.found_oldest,
+        found_newest=marked.found_newest,
+        ignored_because_not_subscribed_channels=[],
+    )
+
+
+async def mark_all(call: Call) -> Answer:
+    """`POST mark_all_as_read`."""
+    await flags.mark_all_read(call.context, call.actor)
+    return success(complete=True)
+
+
+async def mark_channel(call: Call) -> Answer:
+    """`POST mark_stream_as_read`."""
+    channel = Term("channel", call.parameters.integer("stream_id"))
+    await flags.mark_all_read(call.context, call.actor, (channel,))
+    return success()
+
+
+async def mark_topic(call: Call) -> Answer:
+    """`POST mark_topic_as_read`."""
+    channel = Term("channel", call.parameters.integer("stream_id"))
+    topic = Term("topic", call.parameters.text("topic_name"))
+    await flags.mark_all_read(call.context, call.actor, (channel, topic))
+    return success()
+
+
+_OP = text("op", "`add` or `remove`.", required=True)
+_FLAG = text("flag", "`read`, `starred` or `collapsed`.", required=True)
+_CHANNEL = integer("stream_id", "The channel.", required=True)
+_IGNORED = array(INTEGER)
+
+ENDPOINTS = (
+    Endpoint(
+        "POST messages/flags",
+        mark,
+        "Add a flag to messages, or remove it.",
+        takes=(encoded("messages", "The messages.", MESSAGE_IDS), _OP, _FLAG),
+        gives={"messages": array(INTEGER), "ignored_because_not_subscribed_channels": _IGNORED},
+    ),
+    Endpoint(
+        "POST messages/flags/narrow",
+        mark_narrow,
+        "Add a flag to the messages around an anchor, or remove it.",
+        takes=(*AROUND, _OP, _FLAG),
+        gives={
+            "processed_count": INTEGER,
+            "updated_count": INTEGER,
+            "first_processed_id": nullable(INTEGER),
+            "last_processed_id": nullable(INTEGER),
+            "found_oldest": BOOLEAN,
+            "found_newest": BOOLEAN,
+            "ignored_because_not_subscribed_channels": _IGNORED,
+        },
+    ),
+    Endpoint("POST mark_all_as_read", mark_all, "Mark everything as read.", gives={"complete": BOOLEAN}),
+    Endpoint("POST mark_stream_as_read", mark_channel, "Mark a channel as read.", takes=(_CHANNEL,)),
+    Endpoint(
+        "POST mark_topic_as_read",
+        mark_topic,
+        "Mark a topic as read.",
+        takes=(_CHANNEL, text("topic_name", "The topic.", required=True)),
+    ),
+)

@@ -1,0 +1,300 @@
+"""The initial state as Zulip's clients read it: for each type of events the fields that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from keybearer.server.api.messaging.organization import REALM_SETTINGS, USER_SETTINGS
+from keybearer.server.api.profiles import profile
+from keybearer.server.domain.account_events import bot_fields
+from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
+from keybearer.server.domain.messaging.channels import Followed
+from keybearer.server.domain.messaging.message_fields import channel_fields, followed_fields
+from keybearer.server.domain.messaging.messages import ANY_MENTION, NO_TOPIC, Flag, Message
+from keybearer.server.domain.realms import SystemGroup
+from keybearer.server.services.messaging.initial_state import InitialState
+from keybearer.server.services.messaging.presences import Present
+
+Fields = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What of the state a client wants, and in which form. `types` is None for all."""
+
+    types: frozenset[str] | None = None
+    with_subscribers: bool = False
+    slim_presence: bool = False
+    empty_topics: bool = False
+
+    def wants(self, event_type: str) -> bool:
+        """Whether the state that belongs to a type of events is wanted."""
+        return self.types is None or event_type in self.types
+
+
+def fields(state: InitialState, account: Account, wishes: Wishes) -> Fields:
+    """The wanted parts of the state."""
+    found: Fields = {}
+    for event_type, part in _PARTS.items():
+        if wishes.wants(event_type):
+            found |= part(state, account, wishes)
+    for event_type, empty in _EMPTY.items():
+        if wishes.wants(event_type):
+            found |= empty
+    return found
+
+
+def _message(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"max_message_id": state.newest_id}
+
+
+def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
+    realm = state.realm
+    can_create_bots = realm.can_create_bots.includes(account.role)
+    return {
+        **REALM_SETTINGS,
+        "realm_name": realm.name,
+        "realm_description": realm.description,
+        "realm_url": realm.site,
+        "realm_uri": realm.site,
+        "realm_bot_domain": realm.bot_domain,
+        "realm_date_created": int(realm.created_at.timestamp()),
+        "realm_can_create_bots_group": realm.can_create_bots.value,
+        "realm_can_create_write_only_bots_group": realm.can_create_write_only_bots.value,
+        "realm_can_invite_users_group": realm.can_invite.value,
+        "can_create_bots": can_create_bots,
+        "can_create_streams": account.role <= Role.MEMBER,
+        "can_create_public_streams": account.role <= Role.MEMBER,
+        "can_create_private_streams": account.role <= Role.MEMBER,
+        "can_subscribe_other_users": account.role <= Role.MEMBER,
+        "can_invite_others_to_realm": realm.can_invite.includes(account.role),
+    }
+
+
+def _realm_user(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
+    rows = [(each, _person(each, account, state)) for each in state.everybody]
+    return {
+        "realm_users": [row for each, row in rows if each.is_active],
+        "realm_non_active_users": [row for each, row in rows if not each.is_active],
+        "cross_realm_bots": [],
+        "user_id": account.id,
+        "email": display_email(account, state.realm.bot_domain),
+        "delivery_email": account.delivery_email,
+        "full_name": account.full_name,
+        "avatar_source": "G",
+        "avatar_url": avatar_url(account),
+        "avatar_url_medium": avatar_url(account),
+        "is_admin": account.is_administrator,
+        "is_owner": account.is_owner,
+        "is_moderator": account.role is Role.MODERATOR,
+        "is_guest": account.role is Role.GUEST,
+        "is_billing_admin": False,
+        "user_role": account.role.value,
+        "has_zoom_token": False,
+        "has_webex_token": False,
+    }
+
+
+def _person(each: Account, viewer: Account, state: InitialState) -> Fields:
+    row = profile(each, viewer, state.realm)
+    return row if each.is_bot else {**row, "profile_data": {}}
+
+
+def _realm_bot(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
+    managed = [
+        each
+        for each in state.everybody
+        if each.is_bot and not account.is_bot and (account.is_administrator or each.bot_owner_id == account.id)
+    ]
+    return {"realm_bots": [{**bot_fields(each), "is_active": each.is_active} for each in managed]}
+
+
+def _subscription(state: InitialState, account: Account, wishes: Wishes) -> Fields:
+    def rows(chosen: Iterable[Followed]) -> list[Fields]:
+        return [followed_fields(each, with_subscribers=wishes.with_subscribers) for each in chosen]
+
+    return {
+        "subscriptions": rows(each for each in state.channels if each.subscription is not None),
+        "unsubscribed": [],
+        "never_subscribed": rows(each for each in state.channels if each.subscription is None),
+    }
+
+
+def _stream(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {
+        "streams": [
+            {**channel_fields(each.channel), "subscriber_count": len(each.subscriber_ids)} for each in state.channels
+        ]
+    }
+
+
+def _default_streams(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"realm_default_streams": list(state.default_channel_ids)}
+
+
+def _user_groups(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    created = int(state.realm.created_at.timestamp())
+    return {
+        "realm_user_groups": [
+            {
+                "id": group.value,
+                "name": group.wire_name,
+                "description": f"The {group.name.lower().replace('_', ' ')} of the organization.",
+                "members": [each.id for each in state.everybody if each.is_active and group.includes(each.role)],
+                "direct_subgroup_ids": [],
+                "is_system_group": True,
+                "creator_id": None,
+                "date_created": created,
+                "deactivated": False,
+                "can_mention_group": SystemGroup.NOBODY.value,
+                "can_manage_group": SystemGroup.NOBODY.value,
+                "can_add_members_group": SystemGroup.NOBODY.value,
+                "can_remove_members_group": SystemGroup.NOBODY.value,
+                "can_join_group": SystemGroup.NOBODY.value,
+                "can_leave_group": SystemGroup.NOBODY.value,
+            }
+            for group in SystemGroup
+        ]
+    }
+
+
+def _starred(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"starred_messages": list(state.starred_ids)}
+
+
+def _unread(state: InitialState, account: Account, wishes: Wishes) -> Fields:
+    streams: dict[tuple[int, str], list[int]] = {}
+    people: dict[tuple[int, ...], list[int]] = {}
+    for message, _ in state.unread:
+        if message.channel_id is not None:
+            topic = message.topic or ("" if wishes.empty_topics else NO_TOPIC)
+            streams.setdefault((message.channel_id, topic), []).append(message.id)
+        else:
+            people.setdefault(message.recipient_ids, []).append(message.id)
+    groups = [
+        {"user_ids_string": ",".join(map(str, ids)), "unread_message_ids": found}
+        for ids, found in people.items()
+        if len(ids) > 2
+    ]
+    return {
+        "unread_msgs": {
+            "count": len(state.unread),
+            "pms": [_unread_with(ids, account, found) for ids, found in people.items() if len(ids) <= 2],
+            "streams": [
+                {"stream_id": channel_id, "topic": topic, "unread_message_ids": found}
+                for (channel_id, topic), found in streams.items()
+            ],
+            "huddles": groups,
+            "mentions": [message.id for message, flags in state.unread if _is_mention(message, flags)],
+            "old_unreads_missing": False,
+        }
+    }
+
+
+def _is_mention(_message: Message, flags: Flag) -> bool:
+    return bool(flags & ANY_MENTION)
+
+
+def _unread_with(ids: tuple[int, ...], account: Account, found: list[int]) -> Fields:
+    other = next((each for each in ids if each != account.id), account.id)
+    return {"other_user_id": other, "sender_id": other, "unread_message_ids": found}
+
+
+def _presence(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
+    return {
+        "presences": presence_fields(state.present, state.realm.bot_domain, slim=wishes.slim_presence),
+        "presence_last_update_id": -1,
+        "server_timestamp": datetime.now().timestamp(),  # noqa: DTZ005  a count of seconds has no zone
+    }
+
+
+def presence_fields(present: Iterable[Present], dummy_domain: str, *, slim: bool) -> Fields:
+    """Who is there: by id in the new form, or by email address with a row for each program."""
+    if slim:
+        return {
+            str(account.id): {
+                "idle_timestamp": int(each.seen_at.timestamp()),
+                **({"active_timestamp": int(each.active_at.timestamp())} if each.active_at else {}),
+            }
+            for each, account in present
+        }
+    rows: Fields = {}
+    for each, account in present:
+        is_active = each.active_at is not None and each.active_at == each.seen_at
+        row = {
+            "client": each.client,
+            "status": "active" if is_active else "idle",
+            "timestamp": int(each.seen_at.timestamp()),
+            "pushable": False,
+        }
+        rows[display_email(account, dummy_domain)] = {"aggregated": row, each.client or "Unspecified": row}
+    return rows
+
+
+def _user_status(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {
+        "user_status": {
+            str(each.account_id): {
+                name: value
+                for name, value in {
+                    "status_text": each.text,
+                    "emoji_name": each.emoji_name,
+                    "emoji_code": each.emoji_code,
+                    "reaction_type": each.kind,
+                }.items()
+                if value
+            }
+            for each in state.statuses
+        }
+    }
+
+
+def _user_settings(_state: InitialState, account: Account, _wishes: Wishes) -> Fields:
+    return {"user_settings": {**USER_SETTINGS, "timezone": account.timezone}}
+
+
+_PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Fields]] = {
+    "message": _message,
+    "realm": _realm,
+    "realm_user": _realm_user,
+    "realm_bot": _realm_bot,
+    "subscription": _subscription,
+    "stream": _stream,
+    "default_streams": _default_streams,
+    "realm_user_groups": _user_groups,
+    "starred_messages": _starred,
+    "update_message_flags": _unread,
+    "presence": _presence,
+    "user_status": _user_status,
+    "user_settings": _user_settings,
+}
+
+_EMPTY: Mapping[str, Fields] = {
+    "alert_words": {"alert_words": []},
+    "channel_folders": {"channel_folders": []},
+    "custom_profile_fields": {"custom_profile_fields": [], "custom_profile_field_types": {}},
+    "drafts": {"drafts": []},
+    "muted_topics": {"muted_topics": []},
+    "muted_users": {"muted_users": []},
+    "navigation_views": {"navigation_views": []},
+    "onboarding_steps": {"onboarding_steps": []},
+    "realm_domains": {"realm_domains": []},
+    "realm_emoji": {"realm_emoji": {}},
+    "realm_filters": {"realm_filters": []},
+    "realm_linkifiers": {"realm_linkifiers": []},
+    "realm_playgrounds": {"realm_playgrounds": []},
+    "realm_user_settings_defaults": {"realm_user_settings_defaults": USER_SETTINGS},
+    "recent_private_conversations": {"recent_private_conversations": []},
+    "reminders": {"reminders": []},
+    "saved_snippets": {"saved_snippets": []},
+    "scheduled_messages": {"scheduled_messages": []},
+    "user_topic": {"user_topics": []},
+    # Before feature level 89 these settings stood beside the others; clients of that time still look there.
+    "update_display_settings": {name: USER_SETTINGS[name] for name in ("twenty_four_hour_time", "default_language")},
+    "update_global_notifications": {
+        name: value for name, value in USER_SETTINGS.items() if name.startswith(("enable_", "pm_content_"))
+    },
+}
+"""What an organization of ours has none of, or has in another place too."""

@@ -1,0 +1,249 @@
+"""`messages`: reading, changing and deleting them. They are sent in `sending`."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    array,
+    boolean,
+    encoded,
+    integer,
+    record,
+    text,
+)
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.narrows import MESSAGE_IDS, NARROW, read_message_ids, read_narrow
+from keybearer.server.api.messaging.sending import SUBJECT, TOPIC, read_topic
+from keybearer.server.api.parameters import Parameters, missing
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.message_fields import copy_fields
+from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
+from keybearer.server.services.messaging import message_changes, messages
+from keybearer.server.services.messaging.message_changes import MessageChange
+from keybearer.server.services.messaging.messages import BEYOND_ALL, Query
+
+
+async def get(call: Call) -> Answer:
+    """`GET messages`."""
+    parameters = call.parameters
+    as_html = parameters.optional_boolean("apply_markdown") is not False
+    parameters.optional_boolean("client_gravatar")
+    empty_topics = bool(parameters.optional_boolean("allow_empty_topic_name"))
+    ids = read_message_ids(parameters, "message_ids")
+    query = read_query(parameters) if ids is None else Query(narrow=read_narrow(parameters), message_ids=tuple(ids))
+    found = await messages.find(call.context, call.actor, query)
+    rows = [copy_fields(copy, found.directory, as_html=as_html, empty_topics=empty_topics) for copy in found.copies]
+    if any(term.operator == "search" for term in query.narrow):
+        for row, copy in zip(rows, found.copies, strict=True):
+            row |= {"match_content": copy.message.rendered, "match_subject": copy.message.topic}
+    if ids is not None:
+        return success(messages=rows, history_limited=False)
+    return success(
+        messages=rows,
+        anchor=found.anchor,
+        found_anchor=found.found_anchor,
+        found_oldest=found.found_oldest,
+        found_newest=found.found_newest,
+        history_limited=False,
+    )
+
+
+def read_query(parameters: Parameters) -> Query:
+    """The parameters that say around which message how many are wanted."""
+    narrow = read_narrow(parameters)
+    num_before, num_after = parameters.integer("num_before"), parameters.integer("num_after")
+    anchor = parameters.optional_text("anchor")
+    if parameters.optional_boolean("use_first_unread_anchor"):
+        anchor = "first_unread"
+    if anchor is None:
+        raise Refused("Missing 'anchor' argument.")
+    return Query(
+        anchor=_anchor(anchor),
+        num_before=num_before,
+        num_after=num_after,
+        include_anchor=parameters.optional_boolean("include_anchor") is not False,
+        narrow=narrow,
+    )
+
+
+def _anchor(text: str) -> int | str:
+    if text in ("newest", "oldest", "first_unread"):
+        return text
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise Refused("Invalid anchor")
+    return 0 if text.startswith("-") else int(digits) if len(digits) < 18 else BEYOND_ALL
+
+
+async def get_one(call: Call) -> Answer:
+    """`GET messages/{message_id}`."""
+    as_html = call.parameters.optional_boolean("apply_markdown") is not False
+    empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
+    copy, directory = await messages.find_one(call.context, call.actor, call.id("message_id"))
+    fields = copy_fields(copy, directory, as_html=as_html, empty_topics=empty_topics)
+    return success(message=fields, raw_content=copy.message.content)
+
+
+async def get_history(call: Call) -> Answer:
+    """`GET messages/{message_id}/history`: every version, the oldest first."""
+    call.parameters.optional_boolean("allow_empty_topic_name")
+    copy, _ = await messages.find_one(call.context, call.actor, call.id("message_id"))
+    return success(message_history=_history(copy.message))
+
+
+def _history(message: Message) -> list[dict[str, object]]:
+    """Each edit keeps what was before it, so the versions are found from the newest back."""
+    content, rendered, topic = message.content, message.rendered, message.topic
+    versions: list[dict[str, object]] = []
+    for edit in message.edits:
+        version: dict[str, object] = {
+            "topic": topic or NO_TOPIC,
+            "content": content,
+            "rendered_content": rendered,
+            "user_id": edit["user_id"],
+            "timestamp": edit["timestamp"],
+        }
+        for name in ("prev_content", "prev_rendered_content", "prev_topic", "stream", "prev_stream"):
+            if name in edit:
+                version[name] = edit[name]
+        versions.append(version)
+        content, rendered = str(edit.get("prev_content", content)), str(edit.get("prev_rendered_content", rendered))
+        topic = str(edit.get("prev_topic", topic))
+    first = {
+        "topic": topic or NO_TOPIC,
+        "content": content,
+        "rendered_content": rendered,
+        "user_id": message.sender_id,
+        "timestamp": int(message.sent_at.timestamp()),
+    }
+    return [first, *reversed(versions)]
+
+
+async def change(call: Call) -> Answer:
+    """`PATCH messages/{message_id}`."""
+    parameters = call.parameters
+    for name in ("send_notification_to_old_thread", "send_notification_to_new_thread"):
+        parameters.optional_boolean(name)
+    wanted = MessageChange(
+        content=parameters.optional_text("content"),
+        topic=read_topic(parameters),
+        channel_id=parameters.optional_integer("stream_id"),
+        propagate_mode=parameters.optional_text("propagate_mode") or "change_one",
+    )
+    await message_changes.change(call.context, call.actor, call.id("message_id"), wanted)
+    return success(detached_uploads=[])
+
+
+async def delete(call: Call) -> Answer:
+    """`DELETE messages/{message_id}`."""
+    await message_changes.delete(call.context, call.actor, call.id("message_id"))
+    return success()
+
+
+async def render(call: Call) -> Answer:
+    """`POST messages/render`."""
+    content = call.parameters.text("content", max_length=100_000)
+    return success(rendered=await messages.render(call.context, call.actor, content))
+
+
+async def match(call: Call) -> Answer:
+    """`GET messages/matches_narrow`."""
+    ids = read_message_ids(call.parameters, "msg_ids")
+    if ids is None:
+        raise missing("msg_ids")
+    found = await messages.matching(call.context, call.actor, ids, read_narrow(call.parameters))
+    return success(
+        messages={
+            str(message.id): {"match_content": message.rendered, "match_subject": message.topic} for message in found
+        }
+    )
+
+
+_AS_HTML = boolean("apply_markdown", "Whether the content is wanted as HTML (it is by default) or as it was written.")
+_EMPTY_TOPICS = boolean(
+    "allow_empty_topic_name", 'Whether the client knows empty topics; else they are "general chat".'
+)
+_GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here.")
+_MESSAGE = record(
+    {"id": INTEGER, "sender_id": INTEGER, "content": STRING, "type": STRING, "subject": STRING, "timestamp": INTEGER}
+)
+AROUND = (
+    text("anchor", "A message's id, `newest`, `oldest` or `first_unread`."),
+    integer("num_before", "How many messages before the anchor."),
+    integer("num_after", "How many messages after the anchor."),
+    boolean("include_anchor", "Whether the message at the anchor is wanted."),
+    boolean("use_first_unread_anchor", "The same as the anchor `first_unread`."),
+    NARROW,
+)
+
+ENDPOINTS = (
+    Endpoint(
+        "GET messages",
+        get,
+        "Messages around an anchor, through a narrow; or several by their ids.",
+        takes=(
+            *AROUND,
+            encoded("message_ids", "Only these messages.", MESSAGE_IDS),
+            _AS_HTML,
+            _GRAVATAR,
+            _EMPTY_TOPICS,
+        ),
+        gives={
+            "messages": array(_MESSAGE),
+            "history_limited": BOOLEAN,
+            "anchor": INTEGER,
+            "found_anchor": BOOLEAN,
+            "found_oldest": BOOLEAN,
+            "found_newest": BOOLEAN,
+        },
+        optional=frozenset({"anchor", "found_anchor", "found_oldest", "found_newest"}),
+    ),
+    Endpoint(
+        "POST messages/render",
+        render,
+        "A text as HTML.",
+        takes=(text("content", "The text, in Markdown.", required=True, max_length=100_000),),
+        gives={"rendered": STRING},
+    ),
+    Endpoint(
+        "GET messages/matches_narrow",
+        match,
+        "Which of several messages a narrow shows.",
+        takes=(encoded("msg_ids", "The messages.", MESSAGE_IDS), NARROW),
+        gives={"messages": {"type": "object"}},
+    ),
+    Endpoint(
+        "GET messages/{message_id}",
+        get_one,
+        "One message.",
+        takes=(_AS_HTML, _EMPTY_TOPICS),
+        gives={"message": _MESSAGE, "raw_content": STRING},
+    ),
+    Endpoint(
+        "GET messages/{message_id}/history",
+        get_history,
+        "Every version of a message.",
+        takes=(_EMPTY_TOPICS,),
+        gives={"message_history": array({"type": "object"})},
+    ),
+    Endpoint(
+        "PATCH messages/{message_id}",
+        change,
+        "Change a message's text, or its topic and channel.",
+        takes=(
+            text("content", "The new text."),
+            TOPIC,
+            SUBJECT,
+            integer("stream_id", "The channel to move it to."),
+            text("propagate_mode", "Which messages of the topic move: `change_one`, `change_later`, `change_all`."),
+            boolean("send_notification_to_old_thread", "Changes nothing: no notice is sent."),
+            boolean("send_notification_to_new_thread", "Changes nothing: no notice is sent."),
+        ),
+        gives={"detached_uploads": array({"type": "object"})},
+    ),
+    Endpoint("DELETE messages/{message_id}", delete, "Delete a message for everybody."),
+)

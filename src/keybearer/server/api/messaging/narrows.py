@@ -1,0 +1,66 @@
+"""Parameters that several endpoints about messages read alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keybearer.server.api.description import INTEGER, STRING, array, encoded
+from keybearer.server.api.parameters import LARGEST, Parameters
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.messages import invalid_messages
+from keybearer.server.domain.messaging.narrow import Term, parse_narrow
+
+NARROW = encoded("narrow", 'A filter, such as `[["channel", "general"], ["is", "unread"]]`.', array({}))
+PRINCIPALS = encoded(
+    "principals", "Whom it is about: email addresses or ids. The caller where it is not sent.", array({})
+)
+MESSAGE_IDS = array(INTEGER)
+STRINGS = array(STRING)
+
+
+def read_narrow(parameters: Parameters) -> tuple[Term, ...]:
+    """The parameter `narrow`."""
+    return parse_narrow(parameters.optional_json("narrow"))
+
+
+def read_message_ids(parameters: Parameters, name: str) -> list[int] | None:
+    """Ids of messages, None where they were not sent. Raises Refused for numbers that no message has."""
+    found = parameters.optional_integers(name)
+    if found is not None and not all(0 <= each <= LARGEST for each in found):
+        raise invalid_messages()
+    return found
+
+
+def read_strings(parameters: Parameters, name: str) -> list[str] | None:
+    """A JSON list of texts, None where it was not sent."""
+    value = parameters.optional_json(name)
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise Refused(f"{name} is not a list")
+    for index, each in enumerate(value):
+        if not isinstance(each, str):
+            raise Refused(f"{name}[{index}] is not a string")
+    return value
+
+
+def read_people(parameters: Parameters, name: str) -> Sequence[str | int]:
+    """A JSON list of email addresses, or of ids; empty where it was not sent."""
+    value = parameters.optional_json(name)
+    return () if value is None else checked_people(name, value)
+
+
+def checked_people(name: str, value: object) -> Sequence[str | int]:
+    """A decoded list of email addresses, or of ids. Raises Refused in Zulip's words for anything else."""
+    if not isinstance(value, list):
+        raise Refused(f"{name} is not a list")
+    if all(isinstance(each, str) for each in value):
+        return [each.strip() for each in value if each.strip()]
+    if all(isinstance(each, int) and not isinstance(each, bool) for each in value):
+        for each in value:
+            if not 0 <= each <= LARGEST:
+                raise Refused(f"Invalid user ID {each}")
+        return list(value)
+    if any(isinstance(each, str) for each in value) and any(isinstance(each, int) for each in value):
+        raise Refused("Recipient lists may contain emails or user IDs, but not both.")
+    raise Refused("Invalid data type for recipients")

@@ -1,0 +1,155 @@
+"""Presence, status and typing."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import boolean, encoded, integer, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.initial_state import presence_fields
+from keybearer.server.api.messaging.narrows import checked_people
+from keybearer.server.api.parameters import missing
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.messaging import presences
+
+
+async def note(call: Call) -> Answer:
+    """`POST users/me/presence`."""
+    parameters = call.parameters
+    status = parameters.text("status")
+    ping_only = bool(parameters.optional_boolean("ping_only"))
+    parameters.optional_boolean("new_user_input")
+    slim = bool(parameters.optional_boolean("slim_presence")) or parameters.has("last_update_id")
+    parameters.optional_integer("last_update_id")
+    parameters.optional_integer("history_limit_days")
+    present = await presences.note(call.context, call.actor, status)
+    if ping_only:
+        return success()
+    return success(
+        presences=presence_fields(present, call.realm.bot_domain, slim=slim),
+        server_timestamp=call.context.clock().timestamp(),
+        presence_last_update_id=-1,
+        zephyr_mirror_active=False,
+    )
+
+
+async def get_all(call: Call) -> Answer:
+    """`GET realm/presence`."""
+    present = await presences.find_all(call.context)
+    return success(
+        presences=presence_fields(present, call.realm.bot_domain, slim=False),
+        server_timestamp=call.context.clock().timestamp(),
+    )
+
+
+async def get_one(call: Call) -> Answer:
+    """`GET users/{user}/presence`, by id or email address."""
+    named = call.ids["user"]
+    person = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else named
+    found = await presences.find(call.context, call.actor.account, person)
+    is_active = found.active_at is not None and found.active_at == found.seen_at
+    row = {"status": "active" if is_active else "idle", "timestamp": int(found.seen_at.timestamp())}
+    return success(presence={"aggregated": row, found.client or "Unspecified": row})
+
+
+async def set_status(call: Call) -> Answer:
+    """`POST users/me/status`."""
+    parameters = call.parameters
+    parameters.optional_boolean("away")
+    await presences.set_status(
+        call.context,
+        call.actor,
+        text=parameters.optional_text("status_text"),
+        emoji_name=parameters.optional_text("emoji_name"),
+        code=parameters.optional_text("emoji_code"),
+        kind=parameters.optional_text("reaction_type"),
+    )
+    return success()
+
+
+async def get_status(call: Call) -> Answer:
+    """`GET users/{user_id}/status`."""
+    found = await presences.find_status(call.context, call.id("user_id"))
+    names = {
+        "status_text": found.text,
+        "emoji_name": found.emoji_name,
+        "emoji_code": found.emoji_code,
+        "reaction_type": found.kind,
+    }
+    return success(status={name: value for name, value in names.items() if value})
+
+
+async def tell_typing(call: Call) -> Answer:
+    """`POST typing`."""
+    parameters = call.parameters
+    op, kind = parameters.text("op"), parameters.optional_text("type") or "direct"
+    if op not in ("start", "stop"):
+        raise Refused("Invalid op")
+    if kind not in ("direct", "private", "stream", "channel"):
+        raise Refused("Invalid type")
+    topic = parameters.optional_text("topic")
+    channel_id = parameters.optional_integer("stream_id")
+    to = parameters.optional_json("to")
+    if kind in ("stream", "channel"):
+        if channel_id is None:
+            raise missing("stream_id")
+        await presences.tell_typing_in_channel(call.context, call.actor, op, channel_id, topic or "")
+        return success()
+    if to is None:
+        raise missing("to")
+    people = checked_people("to", to if isinstance(to, list) else [to])
+    await presences.tell_typing_to_people(call.context, call.actor, op, people)
+    return success()
+
+
+_SECONDS = {"type": "number"}
+_BY_ACCOUNT = {"type": "object"}
+
+ENDPOINTS = (
+    Endpoint(
+        "POST users/me/presence",
+        note,
+        "Tell that the caller is there, and ask who else is.",
+        takes=(
+            text("status", "`active` or `idle`.", required=True),
+            boolean("ping_only", "Whether nobody else is asked for."),
+            boolean("new_user_input", "Changes nothing."),
+            boolean("slim_presence", "Whether the answer is wanted by id, in the new form."),
+            integer("last_update_id", "Asks for the new form."),
+            integer("history_limit_days", "Changes nothing: presence is told for two weeks."),
+        ),
+        gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS},
+        optional=frozenset({"presences", "server_timestamp"}),
+    ),
+    Endpoint(
+        "GET realm/presence", get_all, "Who is there.", gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS}
+    ),
+    Endpoint("GET users/{user}/presence", get_one, "When somebody was last there.", gives={"presence": _BY_ACCOUNT}),
+    Endpoint(
+        "POST users/me/status",
+        set_status,
+        "Change what the caller says of itself.",
+        takes=(
+            text("status_text", "In words."),
+            text("emoji_name", "With an emoji; empty for none."),
+            text("emoji_code", "The emoji's code points in hexadecimal."),
+            text("reaction_type", "`unicode_emoji` or `zulip_extra_emoji`."),
+            boolean("away", "Changes nothing: the old way to be unavailable."),
+        ),
+    ),
+    Endpoint(
+        "GET users/{user_id}/status", get_status, "What somebody says of themselves.", gives={"status": _BY_ACCOUNT}
+    ),
+    Endpoint(
+        "POST typing",
+        tell_typing,
+        "Tell that the caller is writing a message, or has stopped.",
+        takes=(
+            text("op", "`start` or `stop`.", required=True),
+            text("type", "`direct` (as by default) or `channel`."),
+            encoded("to", "To whom: a JSON list of ids or email addresses.", {}),
+            integer("stream_id", "In which channel."),
+            text("topic", "In which topic."),
+        ),
+    ),
+)

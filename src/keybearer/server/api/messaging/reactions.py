@@ -1,0 +1,62 @@
+"""`messages/{message_id}/reactions`, and the emoji that there are."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.services.messaging import reactions
+
+
+async def add(call: Call) -> Answer:
+    """`POST messages/{message_id}/reactions`."""
+    parameters = call.parameters
+    await reactions.add(
+        call.context,
+        call.actor,
+        call.id("message_id"),
+        name=parameters.text("emoji_name"),
+        code=parameters.optional_text("emoji_code"),
+        kind=parameters.optional_text("reaction_type"),
+    )
+    return success()
+
+
+async def remove(call: Call) -> Answer:
+    """`DELETE messages/{message_id}/reactions`."""
+    parameters = call.parameters
+    await reactions.remove(
+        call.context,
+        call.actor,
+        call.id("message_id"),
+        name=parameters.optional_text("emoji_name"),
+        code=parameters.optional_text("emoji_code"),
+        kind=parameters.optional_text("reaction_type") or "unicode_emoji",
+    )
+    return success()
+
+
+async def get_custom(_call: Call) -> Answer:
+    """`GET realm/emoji`: an organization of ours has none of its own."""
+    return success(emoji={})
+
+
+_CODE = text("emoji_code", "Its code points in hexadecimal, as `1f44d`.")
+_KIND = text("reaction_type", "`unicode_emoji` or `zulip_extra_emoji`.")
+
+ENDPOINTS = (
+    Endpoint(
+        "POST messages/{message_id}/reactions",
+        add,
+        "Put an emoji under a message.",
+        takes=(text("emoji_name", "The emoji's name, as `thumbs_up`.", required=True), _CODE, _KIND),
+    ),
+    Endpoint(
+        "DELETE messages/{message_id}/reactions",
+        remove,
+        "Take an emoji away from a message.",
+        takes=(text("emoji_name", "The emoji's name, as `thumbs_up`."), _CODE, _KIND),
+    ),
+    Endpoint("GET realm/emoji", get_custom, "The organization's own emoji.", gives={"emoji": {"type": "object"}}),
+)

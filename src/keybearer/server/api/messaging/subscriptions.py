@@ -1,0 +1,168 @@
+"""`users/me/subscriptions`: following channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import array, boolean, encoded, integer
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.narrows import PRINCIPALS, STRINGS, read_people, read_strings
+from keybearer.server.api.parameters import Parameters, missing
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.channels import PostPolicy, checked_post_policy
+from keybearer.server.services.messaging import subscriptions
+from keybearer.server.services.messaging.subscriptions import NewChannel
+
+_OTHER = (
+    "announce", "send_new_subscription_messages", "is_web_public", "is_default_stream",
+    "history_public_to_subscribers",
+)  # fmt: skip
+
+
+async def follow(call: Call) -> Answer:
+    """`POST users/me/subscriptions`."""
+    return await _follow(call, call.parameters.optional_json("subscriptions"), "subscriptions")
+
+
+async def _follow(call: Call, wanted: object, name: str) -> Answer:
+    parameters = call.parameters
+    if wanted is None:
+        raise missing(name)
+    changes, people = await subscriptions.follow(
+        call.context,
+        call.actor,
+        [_new(parameters, each, name) for each in _list(wanted, name)],
+        principals=read_people(parameters, "principals"),
+        authorization_errors_fatal=parameters.optional_boolean("authorization_errors_fatal") is not False,
+    )
+    fields: dict[str, object] = {
+        "subscribed": {str(each): [channel.name for channel in changes.subscribed[each]] for each in people
+                       if changes.subscribed[each]},
+        "already_subscribed": {str(each): [channel.name for channel in changes.already[each]] for each in people
+                               if changes.already[each]},
+        "new_subscription_messages_sent": False,
+    }  # fmt: skip
+    if changes.unauthorized:
+        fields["unauthorized"] = list(changes.unauthorized)
+    return success(fields)
+
+
+def _list(value: object, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise Refused(f"{name} is not a list")
+    return value
+
+
+def _new(parameters: Parameters, value: object, name: str) -> NewChannel:
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise Refused(f"{name} has an entry without a name")
+    description, color = value.get("description", ""), value.get("color")
+    if not isinstance(description, str) or not (color is None or isinstance(color, str)):
+        raise Refused(f"{name} has an entry with a wrong type")
+    for other in _OTHER:
+        parameters.optional_boolean(other)
+    policy = parameters.optional_integer("stream_post_policy")
+    parameters.has("message_retention_days")
+    return NewChannel(
+        name=value["name"],
+        description=description,
+        color=color,
+        is_private=bool(parameters.optional_boolean("invite_only")),
+        post_policy=PostPolicy.EVERYONE if policy is None else checked_post_policy(policy),
+    )
+
+
+async def unfollow(call: Call) -> Answer:
+    """`DELETE users/me/subscriptions`."""
+    names = read_strings(call.parameters, "subscriptions")
+    if names is None:
+        raise missing("subscriptions")
+    principals = read_people(call.parameters, "principals")
+    removed, not_removed = await subscriptions.unfollow(call.context, call.actor, names, principals=principals)
+    return success(removed=removed, not_removed=not_removed)
+
+
+async def change(call: Call) -> Answer:
+    """`PATCH users/me/subscriptions`: leave some channels, follow others."""
+    names = read_strings(call.parameters, "delete") or []
+    wanted = call.parameters.optional_json("add")
+    if not names and not wanted:
+        raise Refused('Nothing to do. Specify at least one of "add" or "delete".')
+    fields: dict[str, object] = {"subscribed": {}, "already_subscribed": {}, "removed": [], "not_removed": []}
+    if names:
+        fields["removed"], fields["not_removed"] = await subscriptions.unfollow(call.context, call.actor, names)
+    if wanted:
+        answer = await _follow(call, wanted, "add")
+        assert isinstance(answer.content, Mapping)
+        fields |= {name: value for name, value in answer.content.items() if name not in ("result", "msg")}
+    return success(fields)
+
+
+async def choose(call: Call) -> Answer:
+    """`POST users/me/subscriptions/properties`."""
+    value = call.parameters.optional_json("subscription_data")
+    if value is None:
+        raise missing("subscription_data")
+    choices = []
+    for each in _list(value, "subscription_data"):
+        if not isinstance(each, Mapping) or not {"stream_id", "property", "value"} <= each.keys():
+            raise Refused("subscription_data has an entry without stream_id, property and value")
+        if not isinstance(each["stream_id"], int) or not isinstance(each["property"], str):
+            raise Refused("subscription_data has an entry with a wrong type")
+        choices.append((each["stream_id"], each["property"], each["value"]))
+    await subscriptions.choose(call.context, call.actor, choices)
+    return success()
+
+
+_FOLLOWING = (
+    PRINCIPALS,
+    boolean("authorization_errors_fatal", "Whether one channel that may not be followed refuses all."),
+    boolean("invite_only", "Whether channels that are made are private."),
+    integer("stream_post_policy", "Who may post to channels that are made."),
+    encoded("message_retention_days", "Changes nothing: messages are kept.", {}),
+    *(boolean(name, "Changes nothing.") for name in _OTHER),
+)
+_BY_ACCOUNT = {"type": "object"}
+
+ENDPOINTS = (
+    Endpoint(
+        "POST users/me/subscriptions",
+        follow,
+        "Follow channels; those that are not there yet are made.",
+        takes=(encoded("subscriptions", 'The channels, as `[{"name": "general"}]`.', array({})), *_FOLLOWING),
+        gives={"subscribed": _BY_ACCOUNT, "already_subscribed": _BY_ACCOUNT, "unauthorized": STRINGS},
+        optional=frozenset({"unauthorized"}),
+    ),
+    Endpoint(
+        "PATCH users/me/subscriptions",
+        change,
+        "Leave some channels and follow others.",
+        takes=(
+            encoded("add", "The channels to follow, as for POST.", array({})),
+            encoded("delete", "The names of those to leave.", STRINGS),
+            *_FOLLOWING,
+        ),
+        gives={
+            "subscribed": _BY_ACCOUNT,
+            "already_subscribed": _BY_ACCOUNT,
+            "removed": STRINGS,
+            "not_removed": STRINGS,
+        },
+    ),
+    Endpoint(
+        "DELETE users/me/subscriptions",
+        unfollow,
+        "Follow channels no more.",
+        takes=(encoded("subscriptions", "Their names.", STRINGS), PRINCIPALS),
+        gives={"removed": STRINGS, "not_removed": STRINGS},
+    ),
+    Endpoint(
+        "POST users/me/subscriptions/properties",
+        choose,
+        "Change color, muting, pinning or notifications of channels that the caller follows.",
+        takes=(encoded("subscription_data", "What to change: `stream_id`, `property`, `value`.", array({})),),
+    ),
+)

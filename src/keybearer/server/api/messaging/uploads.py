@@ -1,0 +1,52 @@
+"""`user_uploads`: uploading files, and temporary links to them."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import STRING
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.uploads import MAX_SIZE
+from keybearer.server.services.messaging import uploads
+
+
+async def upload(call: Call) -> Answer:
+    """`POST user_uploads`."""
+    files = call.parameters.uploaded_files()
+    if not files:
+        raise Refused("You must specify a file to upload")
+    if len(files) > 1:
+        raise Refused("You may only upload one file at a time")
+    file = files[0]
+    if not file.name:
+        raise Refused("You must specify a file to upload")
+    kept = await uploads.save(
+        call.context, call.actor, name=file.name, content_type=file.content_type, content=file.content
+    )
+    address = f"/user_uploads/{kept.path}"
+    return success(uri=address, url=address, filename=kept.name)
+
+
+async def link(call: Call) -> Answer:
+    """`GET user_uploads/{realm_id}/{directory}/{filename}`: a link that needs no key."""
+    path = f"{call.ids['realm_id']}/{call.ids['directory']}/{call.ids['filename']}"
+    found = await uploads.find(call.context, call.actor.account, path)
+    return success(url=uploads.temporary_link(call.context, found))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST user_uploads",
+        upload,
+        "Upload a file, to link to it in messages.",
+        gives={"uri": STRING, "url": STRING, "filename": STRING},
+        largest_upload=MAX_SIZE + 1024 * 1024,
+    ),
+    Endpoint(
+        "GET user_uploads/{realm_id}/{directory}/{filename}",
+        link,
+        "A link to a file that is good for a minute and needs no key.",
+        gives={"url": STRING},
+    ),
+)

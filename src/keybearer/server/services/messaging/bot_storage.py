@@ -1,0 +1,44 @@
+"""What bots keep on the server: texts by keys, up to a limit for each account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.context import Context
+from keybearer.server.storage.messaging import bot_storage
+
+LIMIT = 10_000_000
+"""Characters that an account may keep, keys and values (Zulip's USER_STATE_SIZE_LIMIT)."""
+
+
+async def get(context: Context, actor: Actor, keys: Sequence[str] | None) -> dict[str, str]:
+    """What is kept: under these keys, each of which must be there, or everything."""
+    async with context.reading() as connection:
+        found = await bot_storage.find(connection, actor.id, keys)
+    if keys is not None and not found.keys() >= set(keys):
+        raise Refused("Key does not exist.")
+    return found
+
+
+async def put(context: Context, actor: Actor, texts: Mapping[str, str]) -> None:
+    """Keep texts under keys. All or none: raises Refused where they do not fit."""
+    async with context.change(actor) as change:
+        before = await bot_storage.find(change.connection, actor.id, texts)
+        grown = sum(len(key) + len(value) for key, value in texts.items())
+        grown -= sum(len(key) + len(value) for key, value in before.items())
+        over = await bot_storage.size(change.connection, actor.id) + grown - LIMIT
+        if over > 0:
+            raise Refused(f"Request exceeds storage limit by {over} characters. The limit is {LIMIT} characters.")
+        for key, value in texts.items():
+            await bot_storage.put(change.connection, actor.id, key, value)
+
+
+async def remove(context: Context, actor: Actor, keys: Sequence[str] | None) -> None:
+    """Forget what is under these keys, each of which must be there; or everything."""
+    async with context.change(actor) as change:
+        found = await bot_storage.find(change.connection, actor.id, keys)
+        if keys is not None and not found.keys() >= set(keys):
+            raise Refused("Key does not exist.")
+        await bot_storage.remove(change.connection, actor.id, found)

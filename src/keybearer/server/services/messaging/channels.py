@@ -1,0 +1,182 @@
+"""Channels: making, following, changing and leaving them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.messaging.channels import (
+    COLORS,
+    DEFAULT_CHANNEL,
+    Channel,
+    Followed,
+    PostPolicy,
+    Subscription,
+    checked_description,
+    checked_name,
+    may_administer,
+    may_read,
+)
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging import channel_news
+from keybearer.server.services.messaging.markdown import render
+from keybearer.server.services.subjects import CHANNELS
+from keybearer.server.storage import accounts
+from keybearer.server.storage.dialect import take_turn
+from keybearer.server.storage.messaging import channels
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChange:
+    """What of a channel is to change; None leaves it as it is."""
+
+    name: str | None = None
+    description: str | None = None
+    is_private: bool | None = None
+    post_policy: PostPolicy | None = None
+    is_default: bool | None = None
+
+
+async def create_default(change: Change, owner: Account) -> None:
+    """Give a new organization its first channel, which every new person follows."""
+    channel = await channels.add(
+        change.connection, realm_id=owner.realm_id, name=DEFAULT_CHANNEL, at=change.now, is_default=True
+    )
+    await channels.subscribe(change.connection, Subscription(owner.id, channel.id, COLORS[0]))
+
+
+async def follow_defaults(change: Change, account: Account) -> None:
+    """Let a new person follow the channels that new people follow."""
+    for position, channel_id in enumerate(await channels.find_default_ids(change.connection, account.realm_id)):
+        await channels.subscribe(
+            change.connection, Subscription(account.id, channel_id, COLORS[position % len(COLORS)])
+        )
+        channel_news.tell_of_followers(change, [channel_id], [account.id])
+
+
+async def find_followed(context: Context, account: Account) -> list[Followed]:
+    """What an account follows, by name."""
+    async with context.reading() as connection:
+        return [each for each in await survey(connection, account) if each.subscription is not None]
+
+
+async def survey(connection: AsyncConnection, account: Account) -> list[Followed]:
+    """Every channel that is not archived and that the account may know of, by name, with who follows it."""
+    mine = await channels.find_subscriptions(connection, account.id)
+    known = [
+        channel
+        for channel in await channels.find_all(connection, account.realm_id)
+        if not channel.is_archived and may_read(account, channel, subscribed=channel.id in mine)
+    ]
+    subscribers = await channels.find_subscribers(connection, [channel.id for channel in known])
+    known.sort(key=lambda channel: channel.name.casefold())
+    return [Followed(channel, subscribers[channel.id], mine.get(channel.id)) for channel in known]
+
+
+async def find_known(context: Context, account: Account, *, archived_too: bool = False) -> list[Followed]:
+    """Every channel that the account may know of, by name. `archived_too` is for administrators' lists."""
+    async with context.reading() as connection:
+        known = await survey(connection, account)
+        if archived_too:
+            everything = await channels.find_all(connection, account.realm_id)
+            known += [Followed(channel) for channel in everything if channel.is_archived and not channel.is_private]
+        return known
+
+
+async def find(context: Context, account: Account, channel_id: int) -> Followed:
+    """One channel that the account may read. Raises Refused with Zulip's words."""
+    async with context.reading() as connection:
+        return await _find(connection, account, channel_id)
+
+
+async def _find(connection: AsyncConnection, account: Account, channel_id: int) -> Followed:
+    channel = await channels.find(connection, channel_id)
+    if channel is not None:
+        mine = (await channels.find_subscriptions(connection, account.id)).get(channel_id)
+        if may_read(account, channel, subscribed=mine is not None):
+            subscribers = await channels.find_subscribers(connection, [channel_id])
+            return Followed(channel, subscribers[channel_id], mine)
+    raise Refused("Invalid channel ID")
+
+
+async def find_by_name(context: Context, account: Account, name: str) -> Channel:
+    """A channel that the account may know of. Raises Refused with Zulip's words."""
+    async with context.reading() as connection:
+        channel = await channels.find_by_name(connection, account.realm_id, name)
+        if channel is not None and not channel.is_archived:
+            subscribed = await channels.is_subscribed(connection, account.id, channel.id)
+            if may_read(account, channel, subscribed=subscribed):
+                return channel
+    raise Refused(f"Invalid channel name '{name}'")
+
+
+async def find_topics(context: Context, account: Account, channel_id: int) -> Sequence[tuple[str, int]]:
+    """The topics of a channel with each one's newest message, the newest first."""
+    async with context.reading() as connection:
+        await _find(connection, account, channel_id)
+        return await channels.find_topics(connection, channel_id)
+
+
+async def change(context: Context, actor: Actor, channel_id: int, wanted: ChannelChange) -> None:
+    """Rename, describe or restrict a channel: administrators may, and who made it. Raises Refused."""
+    async with context.change(actor) as change:
+        before = await _administered(change, actor, channel_id)
+        after = before
+        if wanted.name is not None:
+            after = replace(after, name=await _free_name(change, before, wanted.name))
+        if wanted.description is not None:
+            text = checked_description(wanted.description)
+            after = replace(after, description=text, rendered_description=render(text).html)
+        if wanted.is_private is not None:
+            after = replace(after, is_private=wanted.is_private)
+        if wanted.post_policy is not None:
+            after = replace(after, post_policy=wanted.post_policy)
+        if wanted.is_default is not None:
+            after = replace(after, is_default=wanted.is_default)
+        if after != before:
+            await channels.save(change.connection, after)
+            await channel_news.tell_of_changes(change, before, after)
+
+
+async def _free_name(change: Change, channel: Channel, name: str) -> str:
+    name = checked_name(name)
+    if name == channel.name:
+        raise Refused("Channel already has that name.")
+    other = await channels.find_by_name(change.connection, channel.realm_id, name)
+    if other is not None and other.id != channel.id:
+        raise Refused("Channel name already in use.")
+    return name
+
+
+async def archive(context: Context, actor: Actor, channel_id: int) -> None:
+    """Archive a channel: it is listed no more and takes no messages. Its messages stay for who has them."""
+    async with context.change(actor) as change:
+        channel = await _administered(change, actor, channel_id)
+        await channels.save(change.connection, replace(channel, is_archived=True, is_default=False))
+        await channel_news.tell_of_archiving(change, channel)
+
+
+async def _administered(change: Change, actor: Actor, channel_id: int) -> Channel:
+    """A channel that the actor may change. Until the transaction ends nobody else changes one, or makes one."""
+    await take_turn(change.connection, CHANNELS)
+    channel = (await _find(change.connection, actor.account, channel_id)).channel
+    if channel.is_archived:
+        raise Refused("Invalid channel ID")
+    if not may_administer(actor.account, channel):
+        raise NotPermitted("You do not have permission to administer this channel.")
+    return channel
+
+
+async def is_follower(context: Context, account: Account, user_id: int, channel_id: int) -> bool:
+    """Whether somebody follows a channel that the account may read."""
+    async with context.reading() as connection:
+        followed = await _find(connection, account, channel_id)
+        person = await accounts.find(connection, user_id)
+    if person is None or person.realm_id != account.realm_id:
+        raise Refused("No such user")
+    return user_id in followed.subscriber_ids

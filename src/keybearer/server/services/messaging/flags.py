@@ -1,0 +1,108 @@
+"""Flags: what an account marks its copies of messages with, above all as read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.events import Event
+from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
+from keybearer.server.domain.messaging.narrow import Term
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging.directory import visible_message
+from keybearer.server.services.messaging.messages import Query
+from keybearer.server.services.messaging.messages import find as find_messages
+from keybearer.server.storage.dialect import take_turn
+from keybearer.server.storage.messaging import messages
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What a change of flags through a narrow went over."""
+
+    processed: int
+    updated: int
+    first_id: int | None
+    last_id: int | None
+    found_oldest: bool
+    found_newest: bool
+
+
+def _checked(op: str, flag: str) -> Flag:
+    checked = checked_flag(flag)
+    if op not in ("add", "remove"):
+        raise Refused(f"Invalid message flag operation: '{op}'")
+    return checked
+
+
+async def mark(context: Context, actor: Actor, message_ids: Sequence[int], op: str, flag: str) -> None:
+    """Add a flag to messages, or remove it. Raises Refused in Zulip's words."""
+    checked = _checked(op, flag)
+    if len(message_ids) > MOST_MESSAGES:
+        raise invalid_messages()
+    async with context.change(actor) as change:
+        await _mark(change, actor, message_ids, op, checked)
+
+
+async def _mark(change: Change, actor: Actor, message_ids: Sequence[int], op: str, flag: Flag) -> list[int]:
+    # One after another for an account: of two that star a message it has no copy of, one makes the copy.
+    await take_turn(change.connection, f"flags:{actor.id}")
+    mine = await messages.find_flags(change.connection, actor.id, message_ids, for_change=True)
+    for message_id in {*message_ids} - mine.keys():
+        # A message of a channel that the account may read, and was never sent: to star it, it gets a copy.
+        await visible_message(change.connection, actor.account, message_id)
+        if op == "add" and flag is not Flag.READ:
+            historical = Flag.READ | Flag.HISTORICAL
+            await messages.deliver(change.connection, message_id, {actor.id: historical})
+            mine[message_id] = historical
+    changed = []
+    for message_id, flags in mine.items():
+        wanted = flags | flag if op == "add" else flags & ~flag
+        if wanted != flags:
+            await messages.set_flags(change.connection, actor.id, message_id, wanted)
+            changed.append(message_id)
+    if changed:
+        _tell(change, actor, sorted(changed), op, flag)
+    return changed
+
+
+def _tell(change: Change, actor: Actor, message_ids: Sequence[int], op: str, flag: Flag) -> None:
+    fields = {
+        "type": "update_message_flags",
+        "op": op,
+        "operation": op,
+        "flag": flag.wire_names[0],
+        "messages": list(message_ids),
+        "all": False,
+    }
+    change.tell(Event("update_message_flags", fields, {actor.id: ()}))
+
+
+async def mark_narrow(context: Context, actor: Actor, query: Query, op: str, flag: str) -> Marked:
+    """Change a flag of the messages that a query finds."""
+    checked = _checked(op, flag)
+    found = await find_messages(context, actor, query)
+    ids = [copy.message.id for copy in found.copies if copy.flags & Flag.HISTORICAL == 0]
+    async with context.change(actor) as change:
+        changed = await _mark(change, actor, ids, op, checked)
+    every = [copy.message.id for copy in found.copies]
+    return Marked(
+        processed=len(every),
+        updated=len(changed),
+        first_id=every[0] if every else None,
+        last_id=every[-1] if every else None,
+        found_oldest=found.found_oldest,
+        found_newest=found.found_newest,
+    )
+
+
+async def mark_all_read(context: Context, actor: Actor, terms: Sequence[Term] = ()) -> None:
+    """Mark everything in a narrow as read."""
+    unread = (*terms, Term("is", "unread"))
+    while True:
+        query = Query(anchor="oldest", num_after=MOST_MESSAGES, narrow=unread)
+        marked = await mark_narrow(context, actor, query, "add", "read")
+        if marked.updated == 0 or marked.found_newest:
+            return

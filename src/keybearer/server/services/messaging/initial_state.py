@@ -1,0 +1,72 @@
+"""What a client is told when it registers a queue: how everything is at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.messaging.channels import Followed
+from keybearer.server.domain.messaging.messages import Flag, Message
+from keybearer.server.domain.messaging.presences import Status
+from keybearer.server.domain.realms import Realm
+from keybearer.server.services.context import Context
+from keybearer.server.services.messaging.channels import survey
+from keybearer.server.services.messaging.presences import HISTORY, Present
+from keybearer.server.services.subjects import the_realm
+from keybearer.server.storage import accounts, events
+from keybearer.server.storage.messaging import channels, messages, presences
+
+
+@dataclass(frozen=True, slots=True)
+class InitialState:
+    """The state after the event `event_id`. What the client does not want is left empty.
+
+    `unread` are the messages that it has not read, with their flags; `channels` every channel that it may know of.
+    """
+
+    event_id: int
+    realm: Realm
+    everybody: Sequence[Account] = ()
+    channels: Sequence[Followed] = ()
+    default_channel_ids: Sequence[int] = ()
+    unread: Sequence[tuple[Message, Flag]] = ()
+    starred_ids: Sequence[int] = ()
+    newest_id: int = -1
+    present: Sequence[Present] = ()
+    statuses: Sequence[Status] = ()
+
+
+async def gather(context: Context, actor: Actor, wants: Callable[[str], bool]) -> InitialState:
+    """The state as the actor may see it; `wants` says of an event type whether the client asks for its part."""
+    account = actor.account
+    async with context.reading() as connection:
+        # One look at the database: no event before `event_id` is missing in what follows, and none after it is in it.
+        event_id = await events.last_id(connection)
+        everybody = await accounts.find_all(connection, account.realm_id)
+        people = {each.id: each for each in everybody}
+        found = await presences.find_all(connection, context.clock() - HISTORY) if wants("presence") else ()
+        starred = (
+            await messages.find_with_flag(connection, account.id, Flag.STARRED) if wants("starred_messages") else ()
+        )
+        return InitialState(
+            event_id=event_id,
+            realm=await the_realm(connection),
+            everybody=everybody,
+            channels=await survey(connection, account) if wants("subscription") or wants("stream") else (),
+            default_channel_ids=await channels.find_default_ids(connection, account.realm_id),
+            unread=(
+                await messages.find_with_flag(connection, account.id, Flag.READ, is_set=False)
+                if wants("update_message_flags")
+                else ()
+            ),
+            starred_ids=[message.id for message, _ in starred],
+            newest_id=await messages.newest_id(connection, account.id),
+            present=[
+                (each, people[each.account_id])
+                for each in found
+                if people[each.account_id].is_active and not people[each.account_id].is_bot
+            ],
+            statuses=await presences.find_statuses(connection) if wants("user_status") else (),
+        )

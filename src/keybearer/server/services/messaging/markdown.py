@@ -1,0 +1,168 @@
+"""From Markdown to HTML that is safe to show: markdown-it reads it, Zulip's own marks are added, nh3 cleans the result.
+
+No HTML in a message is HTML: it is text. What markdown-it makes of the rest is cleaned all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from keybearer.server.services.messaging.markup import add_marks
+
+_DEEPEST = 6
+"""How far quotes and spoilers may stand in one another."""
+
+_TAGS = {
+    "a", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol",
+    "p", "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "*": {"class"},
+    "a": {"href", "title", "data-stream-id"},
+    "div": {"aria-hidden", "data-code-language"},
+    "img": {"src", "alt", "title"},
+    "ol": {"start"},
+    "span": {"aria-label", "data-user-id", "data-user-group-id", "role", "title"},
+    "td": {"style"},
+    "th": {"style"},
+}
+_SCHEMES = {"http", "https", "mailto"}
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Whom and what a text may name: accounts by lower-case name and by id, channels by lower-case name."""
+
+    people: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    people_by_id: Mapping[int, str] = field(default_factory=dict)
+    channels: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A text as HTML, and what was found in it. `upload_paths` are those of files of this server."""
+
+    html: str
+    mentioned_ids: frozenset[int] = frozenset()
+    mentions_channel: bool = False
+    mentions_topic: bool = False
+    has_link: bool = False
+    has_image: bool = False
+    upload_paths: frozenset[str] = frozenset()
+
+
+def render(text: str, names: Names | None = None) -> Rendered:
+    """A message's text as HTML."""
+    found: dict[str, set[Any]] = {"mentioned": set(), "wildcards": set(), "links": set()}
+    env: dict[str, Any] = {"names": names or Names(), "found": found, "depth": 0, "quoted": False}
+    parser = _parser()
+    html = _cleaned(parser.render(text, env))
+    links = found["links"]
+    uploads = frozenset(path for link in links if (path := _upload_path(link)) is not None)
+    return Rendered(
+        html=html,
+        mentioned_ids=frozenset(found["mentioned"]),
+        mentions_channel="channel" in found["wildcards"],
+        mentions_topic="topic" in found["wildcards"],
+        has_link=bool(links),
+        has_image=any(urlsplit(link).path.lower().endswith(_PICTURES) for link in links),
+        upload_paths=uploads,
+    )
+
+
+def _upload_path(link: str) -> str | None:
+    path = urlsplit(link).path
+    return path.removeprefix("/user_uploads/") if path.startswith("/user_uploads/") else None
+
+
+def _cleaned(html: str) -> str:
+    return nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel=None,
+        filter_style_properties={"text-align"},
+    ).strip()
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20})
+    parser.enable(["table", "strikethrough"])
+    add_marks(parser)
+    parser.core.ruler.at("inline", _read_inline)
+    parser.add_render_rule("s_open", lambda *_: "<del>")
+    parser.add_render_rule("s_close", lambda *_: "</del>")
+    parser.add_render_rule("fence", _fence)
+    parser.add_render_rule("code_block", _code_block)
+    parser.add_render_rule("link_open", _link_open)
+    parser.add_render_rule("image", _image)
+    return parser
+
+
+def _read_inline(state: StateCore) -> None:
+    """markdown-it's own rule, and whether it reads inside a quotation: nobody is mentioned in there."""
+    depth = 0
+    already = state.env["quoted"]
+    for token in state.tokens:
+        depth += token.nesting if token.type.startswith("blockquote") else 0
+        if token.type == "inline":
+            state.env["quoted"] = already or depth > 0
+            token.children = token.children or []
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
+    state.env["quoted"] = already
+
+
+def _fence(self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    token = tokens[index]
+    language, _, rest = token.info.strip().partition(" ")
+    if language in ("quote", "spoiler") and env["depth"] < _DEEPEST:
+        if language == "quote":
+            inner = _inner(token.content, {**env, "quoted": True})
+            return f"<blockquote>\n{inner}</blockquote>\n"
+        inner = _inner(token.content, env)
+        header = _inner(rest, env) if rest.strip() else ""
+        return (
+            f'<div class="spoiler-block"><div class="spoiler-header">\n{header}</div>'
+            f'<div class="spoiler-content" aria-hidden="true">\n{inner}</div></div>\n'
+        )
+    return _code(token.content, language)
+
+
+def _inner(text: str, env: EnvType) -> str:
+    return str(_parser().render(text, {**env, "depth": env["depth"] + 1}))
+
+
+def _code_block(self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType) -> str:
+    return _code(tokens[index].content, "")
+
+
+def _code(text: str, language: str) -> str:
+    named = f' data-code-language="{escape(language)}"' if language else ""
+    return f'<div class="codehilite"{named}><pre><span></span><code>{escape(text, quote=False)}</code></pre></div>\n'
+
+
+def _link_open(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    env["found"]["links"].add(str(tokens[index].attrGet("href") or ""))
+    return self.renderToken(tokens, index, options, env)
+
+
+def _image(self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    """A picture is shown as a link to it, as Zulip does: nobody's client fetches what a message names unasked."""
+    source = str(tokens[index].attrGet("src") or "")
+    env["found"]["links"].add(source)
+    return f'<a href="{escape(source)}">{escape(tokens[index].content or source)}</a>'

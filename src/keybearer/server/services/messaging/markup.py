@@ -1,0 +1,154 @@
+"""Zulip's own marks in Markdown: mentions, links to channels and topics, emoji, and bare addresses as links."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+
+from keybearer.server.services.messaging import emoji
+
+_MENTION = re.compile(r"@(?P<silent>_?)\*\*(?P<name>[^*|\n]{0,100})(\|(?P<id>\d{1,9}))?\*\*")
+_CHANNEL = re.compile(r"#\*\*(?P<name>[^*>\n]{1,60})(>(?P<topic>[^*\n]{0,60}))?\*\*")
+_EMOJI = re.compile(r":(?P<name>[0-9a-z_+-]{1,64}):")
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`\\^{}|*]{1,2000}", re.IGNORECASE)
+_CHANNEL_WILDCARDS = ("all", "everyone", "stream", "channel")
+_TOPIC_WILDCARD = "topic"
+
+
+def named_people(text: str) -> tuple[set[str], set[int]]:
+    """The names and the ids that mentions in a text give; not all of them need turn out to be mentions."""
+    matches = list(_MENTION.finditer(text))
+    return {match["name"] for match in matches if match["name"]}, {int(match["id"]) for match in matches if match["id"]}
+
+
+def named_channels(text: str) -> set[str]:
+    """The names of channels that a text links to."""
+    return {match["name"] for match in _CHANNEL.finditer(text)}
+
+
+def add_marks(parser: MarkdownIt) -> None:
+    """Let a parser know them."""
+    parser.inline.ruler.before("emphasis", "mention", _mention)
+    parser.inline.ruler.before("emphasis", "channel", _channel)
+    parser.inline.ruler.before("emphasis", "emoji", _emoji)
+    parser.inline.ruler.before("text", "address", _address)
+    parser.inline.ruler.disable("text")
+    parser.inline.ruler.push("plain", _plain)
+
+
+def _plain(state: StateInline, silent: bool) -> bool:
+    """Everything up to the next character that may begin a mark; `text` of markdown-it does not stop at all of ours."""
+    match = _PLAIN.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return False
+    if not silent:
+        state.pending += match[0]
+    state.pos = match.end()
+    return True
+
+
+_PLAIN = re.compile(r"[^\n!#$%&*+\-:<=>@\[\\\]^_`{}~hH]+|[hH]")
+
+
+def _mention(state: StateInline, silent: bool) -> bool:
+    match = _MENTION.match(state.src, state.pos, state.posMax)
+    html = None if match is None else _mention_html(match, state.env, silent=silent)
+    return _put(state, match, html, silent=silent)
+
+
+def _mention_html(match: re.Match[str], env: Any, *, silent: bool) -> str | None:  # noqa: ANN401  markdown-it's own
+    name, is_silent = match["name"], bool(match["silent"]) or env["quoted"]
+    found, at = env["found"], "" if is_silent else "@"
+    quiet = " silent" if is_silent else ""
+    person = _person(name, match["id"], env["names"])
+    if person is not None:
+        if not is_silent and not silent:
+            found["mentioned"].add(person[0])
+        return f'<span class="user-mention{quiet}" data-user-id="{person[0]}">{at}{escape(person[1])}</span>'
+    if match["id"] is None and name in _CHANNEL_WILDCARDS:
+        if not is_silent and not silent:
+            found["wildcards"].add("channel")
+        return f'<span class="user-mention channel-wildcard-mention{quiet}" data-user-id="*">{at}{name}</span>'
+    if match["id"] is None and name == _TOPIC_WILDCARD:
+        if not is_silent and not silent:
+            found["wildcards"].add("topic")
+        return f'<span class="topic-mention{quiet}">{at}{name}</span>'
+    return None
+
+
+def _person(name: str, written_id: str | None, names: Any) -> tuple[int, str] | None:  # noqa: ANN401  markdown-it's own
+    if written_id is None:
+        found: tuple[int, str] | None = names.people.get(name.lower())
+        return found
+    full_name = names.people_by_id.get(int(written_id))
+    if full_name is None or (name and full_name.lower() != name.lower()):
+        return None
+    return int(written_id), full_name
+
+
+def _channel(state: StateInline, silent: bool) -> bool:
+    match = _CHANNEL.match(state.src, state.pos, state.posMax)
+    known = None if match is None else state.env["names"].channels.get(match["name"].lower())
+    if match is None or known is None:
+        return False
+    channel_id, name = known
+    href, text, kind = narrow_link(channel_id, name), f"#{name}", "stream"
+    if match["topic"] is not None:
+        href, text, kind = narrow_link(channel_id, name, match["topic"]), f"#{name} > {match['topic']}", "stream-topic"
+    html = f'<a class="{kind}" data-stream-id="{channel_id}" href="{escape(href)}">{escape(text)}</a>'
+    return _put(state, match, html, silent=silent)
+
+
+def narrow_link(channel_id: int, name: str, topic: str | None = None) -> str:
+    """The address of a channel or topic in Zulip's web app."""
+    link = f"/#narrow/channel/{channel_id}-{_encoded(name.replace(' ', '-'))}"
+    return link if topic is None else f"{link}/topic/{_encoded(topic)}"
+
+
+def _encoded(text: str) -> str:
+    """Zulip's encoding for the part after #: percent signs would be decoded too early, so dots stand for them."""
+    return quote(text, safe="").replace(".", "%2E").replace("%", ".")
+
+
+def _emoji(state: StateInline, silent: bool) -> bool:
+    match = _EMOJI.match(state.src, state.pos, state.posMax)
+    code = None if match is None else emoji.code_of(match["name"])
+    if match is None or code is None:
+        return False
+    name = match["name"].replace("_", " ")
+    html = f'<span aria-label="{name}" class="emoji emoji-{code}" role="img" title="{name}">:{match["name"]}:</span>'
+    return _put(state, match, html, silent=silent)
+
+
+def _address(state: StateInline, silent: bool) -> bool:
+    if state.linkLevel > 0 or (state.pos and (state.src[state.pos - 1].isalnum() or state.src[state.pos - 1] == "_")):
+        return False
+    match = _ADDRESS.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return False
+    address = match[0].rstrip(".,;:!?")
+    while address.endswith((")", "]")) and address.count("(") + address.count("[") < address.count(")") + address.count(
+        "]"
+    ):
+        address = address[:-1].rstrip(".,;:!?")
+    if not silent:
+        opening = state.push("link_open", "a", 1)
+        opening.attrs = {"href": state.md.normalizeLink(address)}
+        state.push("text", "", 0).content = address
+        state.push("link_close", "a", -1)
+    state.pos += len(address)
+    return True
+
+
+def _put(state: StateInline, match: re.Match[str] | None, html: str | None, *, silent: bool) -> bool:
+    if match is None or html is None:
+        return False
+    if not silent:
+        state.push("html_inline", "", 0).content = html
+    state.pos = match.end()
+    return True

@@ -1,0 +1,181 @@
+"""Reading messages: around an anchor, through a narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.channels import may_read
+from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message
+from keybearer.server.domain.messaging.narrow import Operand, Term, bad_narrow
+from keybearer.server.services.context import Context
+from keybearer.server.services.messaging.directory import copies_of, directory_of, visible_message
+from keybearer.server.services.messaging.markdown import render as render_markdown
+from keybearer.server.services.messaging.sending import find_channel, find_person, names_in
+from keybearer.server.storage.messaging import channels, narrow
+from keybearer.server.storage.messaging.narrow import View
+
+BEYOND_ALL = 10_000_000_000_000_000
+"""Zulip's number for a place after the newest message."""
+
+_LARGEST_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which messages are wanted. `anchor` is an id, `newest`, `oldest` or `first_unread`; or `message_ids` alone."""
+
+    anchor: int | str = "newest"
+    num_before: int = 0
+    num_after: int = 0
+    include_anchor: bool = True
+    narrow: tuple[Term, ...] = ()
+    message_ids: tuple[int, ...] | None = None
+
+
+async def find(context: Context, actor: Actor, query: Query) -> Found:
+    """The messages that the actor sees. Raises Refused in Zulip's words."""
+    if query.num_before < 0 or query.num_after < 0:
+        name = "num_before" if query.num_before < 0 else "num_after"
+        raise Refused(f"{name} is too small")
+    if query.num_before + query.num_after > MOST_MESSAGES or len(query.message_ids or ()) > MOST_MESSAGES:
+        raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
+    async with context.reading() as connection:
+        view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
+        if query.message_ids is not None:
+            rows = await narrow.find_some(connection, view, query.message_ids)
+            return await _found(connection, actor, rows, BEYOND_ALL, (False, False, False))
+        return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
+
+
+async def _around(connection: AsyncConnection, actor: Actor, view: View, query: Query) -> Found:
+    anchor = await _anchor(connection, view, query.anchor)
+    at = max(-1, min(anchor, _LARGEST_ID))
+    before: Sequence[Message] = ()
+    wanted = query.num_before + (1 if query.include_anchor else 0)
+    if wanted:
+        before = await narrow.find_before(connection, view, at, limit=wanted, inclusive=query.include_anchor)
+    found_anchor = query.include_anchor and bool(before) and before[0].id == at
+    if query.include_anchor and not found_anchor:
+        before = before[: query.num_before]
+    after: Sequence[Message] = ()
+    if query.num_after and anchor < BEYOND_ALL:
+        after = await narrow.find_after(connection, view, at, limit=query.num_after)
+    found_oldest = anchor == 0 or len(before) - found_anchor < query.num_before
+    found_newest = anchor >= BEYOND_ALL or len(after) < query.num_after
+    rows = [*reversed(before), *after]
+    return await _found(connection, actor, rows, anchor, (found_anchor, found_oldest, found_newest))
+
+
+async def _anchor(connection: AsyncConnection, view: View, anchor: int | str) -> int:
+    if isinstance(anchor, int):
+        return min(max(anchor, 0), BEYOND_ALL)
+    if anchor == "oldest":
+        return 0
+    if anchor == "newest":
+        return BEYOND_ALL
+    unread = await narrow.first_unread(connection, view)
+    return BEYOND_ALL if unread is None else unread
+
+
+async def _found(
+    connection: AsyncConnection, actor: Actor, rows: Sequence[Message], anchor: int, found: tuple[bool, bool, bool]
+) -> Found:
+    copies = await copies_of(connection, actor.account, rows)
+    directory = await directory_of(connection, rows, [each for copy in copies for each in copy.reactions])
+    return Found(copies, directory, anchor, *found)
+
+
+async def resolve_narrow(
+    connection: AsyncConnection, account: Account, terms: Sequence[Term]
+) -> tuple[View, int | None]:
+    """What the account looks at, with the names in the terms made into ids; and the message that `near` names.
+
+    A narrow to one channel, or to all public ones, shows every message that the account may read there. Raises
+    Refused in Zulip's words for a channel or a person that is not there.
+    """
+    resolved = [await _resolved(connection, account, term) for term in terms]
+    readable: frozenset[int] = frozenset()
+    for term in resolved:
+        if term.negated:
+            continue
+        if term.operator == "channel" and isinstance(term.operand, int):
+            readable |= {term.operand}
+        elif term.operator == "channels" and account.role <= Role.MEMBER:
+            everything = await channels.find_all(connection, account.realm_id)
+            readable |= {channel.id for channel in everything if not channel.is_private}
+    anchor = next((term.operand for term in resolved if term.operator == "near"), None)
+    return View(account.id, resolved, readable), anchor if isinstance(anchor, int) else None
+
+
+async def _resolved(connection: AsyncConnection, account: Account, term: Term) -> Term:
+    if term.operator == "channel":
+        assert isinstance(term.operand, str | int)
+        return replace(term, operand=await _channel_id(connection, account, term.operand))
+    if term.operator == "sender":
+        assert isinstance(term.operand, str | int)
+        return replace(term, operand=await _person_id(connection, account, term.operand))
+    if term.operator in ("dm", "dm-including"):
+        assert isinstance(term.operand, tuple)
+        people: Operand = tuple([await _person_id(connection, account, each) for each in term.operand])
+        return replace(term, operand=people)
+    if term.operator == "with":
+        return await _conversation_with(connection, account, term)
+    return term
+
+
+async def _channel_id(connection: AsyncConnection, account: Account, operand: str | int) -> int:
+    try:
+        channel = await find_channel(connection, account.realm_id, operand)
+    except Refused:
+        raise bad_narrow(f"unknown channel {operand}") from None
+    if not may_read(account, channel, subscribed=await channels.is_subscribed(connection, account.id, channel.id)):
+        raise bad_narrow(f"unknown channel {operand}")
+    return channel.id
+
+
+async def _person_id(connection: AsyncConnection, account: Account, operand: str | int) -> int:
+    if operand == "me":
+        return account.id
+    try:
+        return (await find_person(connection, account.realm_id, operand)).id
+    except Refused:
+        raise bad_narrow(f"unknown user {operand}") from None
+
+
+async def _conversation_with(connection: AsyncConnection, account: Account, term: Term) -> Term:
+    """`with:` a message is the channel and topic, or the conversation, that this message is in now."""
+    assert isinstance(term.operand, int)
+    message = await visible_message(connection, account, term.operand)
+    if message.recipient_ids:
+        return Term("dm", message.recipient_ids, term.negated)
+    return Term("topic", message.topic, term.negated)
+
+
+async def find_one(context: Context, actor: Actor, message_id: int) -> tuple[Copy, Directory]:
+    """One message that the actor may see."""
+    async with context.reading() as connection:
+        message = await visible_message(connection, actor.account, message_id)
+        (copy,) = await copies_of(connection, actor.account, [message])
+        return copy, await directory_of(connection, [message], copy.reactions)
+
+
+async def matching(
+    context: Context, actor: Actor, message_ids: Sequence[int], terms: Sequence[Term]
+) -> Sequence[Message]:
+    """Those of several messages that the actor sees through a narrow."""
+    async with context.reading() as connection:
+        view, _ = await resolve_narrow(connection, actor.account, terms)
+        return await narrow.find_some(connection, view, message_ids)
+
+
+async def render(context: Context, actor: Actor, content: str) -> str:
+    """A text as HTML, as a message would show it."""
+    async with context.reading() as connection:
+        names = await names_in(connection, actor.account.realm_id, content)
+    return render_markdown(content, names).html

@@ -1,0 +1,230 @@
+"""Calling outgoing webhooks: bounded in time, size and number, and never at an address that is not allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import final
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+
+from keybearer._version import __version__
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.bots import BotService
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.message_fields import message_fields
+from keybearer.server.domain.messaging.messages import Message
+from keybearer.server.domain.messaging.outgoing_webhooks import (
+    ATTEMPTS,
+    LARGEST_ANSWER,
+    BadAnswer,
+    Payload,
+    may_be_called,
+    payload,
+    reply_in,
+    wait_before,
+)
+from keybearer.server.services.context import Context
+from keybearer.server.services.messaging import sending
+from keybearer.server.services.messaging.directory import directory_of
+from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
+from keybearer.server.storage import accounts, bots
+from keybearer.server.storage.messaging import messages, webhook_calls
+from keybearer.server.storage.messaging.webhook_calls import WebhookCall
+
+LOOK_EVERY = 5.0
+BATCH = 20
+TIMEOUT = 10.0
+CALL_TAKES = timedelta(minutes=1)
+
+_log = logging.getLogger(__name__)
+
+
+class _Failed(Exception):
+    """A call that did not succeed. `again` says whether another may."""
+
+    def __init__(self, reason: str, *, again: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.again = again
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A call with everything it needs."""
+
+    bot: Account
+    service: BotService
+    message: Message
+    payload: Payload
+
+
+@final
+class OutgoingWebhooks:
+    """Makes the calls that are due. One that fails is tried three times; then the conversation and the bot's owner
+    are told."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Make calls as they become due, until cancelled."""
+        try:
+            while True:
+                try:
+                    await self.call_due()
+                except Exception:  # noqa: BLE001  whatever it is, the calls stay and the loop goes on
+                    _log.exception("webhooks could not be looked for; trying again")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._context.webhooks_due.wait(), LOOK_EVERY)
+                self._context.webhooks_due.clear()
+        finally:
+            for call in self._calls:
+                call.cancel()
+
+    async def call_due(self) -> None:
+        """Begin the calls that are due."""
+        async with self._context.reading() as connection:
+            due = await webhook_calls.find_due(connection, self._context.clock(), limit=BATCH)
+        for call in due:
+            task = asyncio.create_task(self._make(call))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+
+    async def _make(self, call: WebhookCall) -> None:
+        async with self._context.change(None) as change:
+            if not await webhook_calls.claim(change.connection, call, until=change.now + CALL_TAKES):
+                return
+        prepared = await self._prepare(call)
+        if prepared is not None:
+            try:
+                await self._reply(prepared, reply_in(prepared.service, await self._post(prepared)))
+            except BadAnswer as error:
+                await self._give_up(prepared, str(error))
+            except _Failed as error:
+                if error.again and call.attempts + 1 < ATTEMPTS:
+                    await self._postpone(call)
+                    return
+                await self._give_up(prepared, error.reason)
+        async with self._context.change(None) as change:
+            await webhook_calls.remove(change.connection, call.id)
+
+    async def _postpone(self, call: WebhookCall) -> None:
+        wait = wait_before(call.attempts + 1)
+        async with self._context.change(None) as change:
+            await webhook_calls.postpone(change.connection, call.id, until=change.now + wait)
+        asyncio.get_running_loop().call_later(wait.total_seconds(), self._context.webhooks_due.set)
+
+    async def _prepare(self, call: WebhookCall) -> _Prepared | None:
+        """The call; None where the bot or the message is gone meanwhile."""
+        async with self._context.reading() as connection:
+            bot = await accounts.find(connection, call.bot_id)
+            message = await messages.find(connection, call.message_id)
+            service = (await bots.find_services(connection, [call.bot_id])).get(call.bot_id)
+            token = await bots.reveal_token(connection, self._context.ring, call.bot_id)
+            if bot is None or not bot.is_active or message is None or service is None or token is None:
+                return None
+            fields = message_fields(message, await directory_of(connection, [message]))
+        fields |= {
+            "content": message.content,
+            "content_type": "text/x-markdown",
+            "rendered_content": message.rendered,
+        }
+        body = payload(
+            service, bot, token=token.reveal(), trigger=call.trigger, message=fields, content=message.content
+        )
+        return _Prepared(bot, service, message, body)
+
+    async def _post(self, prepared: _Prepared) -> bytes:
+        """The service's answer. Raises _Failed."""
+        url = prepared.service.base_url
+        address, host = await self._address(url)
+        headers = {
+            "Host": host,
+            "Content-Type": prepared.payload.content_type,
+            "User-Agent": f"KeybearerOutgoingWebhook/{__version__}",
+        }
+        try:
+            # The connection goes to the address that was checked, whatever the name may say a moment later.
+            async with (
+                httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client,
+                asyncio.timeout(2 * TIMEOUT),
+                client.stream(
+                    "POST",
+                    address,
+                    content=prepared.payload.body,
+                    headers=headers,
+                    extensions={"sni_hostname": urlsplit(url).hostname},
+                ) as response,
+            ):
+                if response.status_code >= 500:
+                    raise _Failed(f"The service answered with status {response.status_code}", again=True)
+                if not response.is_success:
+                    raise _Failed(f"Third party responded with {response.status_code}", again=False)
+                return await _whole(response)
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
+            raise _Failed(f"The service cannot be reached ({type(error).__name__})", again=True) from None
+
+    async def _address(self, url: str) -> tuple[str, str]:
+        """The URL with an address that may be called in place of the name, and the value of the Host header."""
+        parts = urlsplit(url)
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            found = await asyncio.get_running_loop().getaddrinfo(
+                parts.hostname, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+            )
+        except (OSError, UnicodeError, ValueError):
+            raise _Failed("The service's name is not known", again=True) from None
+        allowed = self._context.settings.webhook_networks
+        for _family, _type, _protocol, _name, place in found:
+            address = ipaddress.ip_address(str(place[0]).partition("%")[0])
+            if may_be_called(address, allowed):
+                literal = f"[{address}]" if address.version == 6 else str(address)
+                host = parts.netloc.rpartition("@")[2]
+                return urlunsplit((parts.scheme, f"{literal}:{port}", parts.path, parts.query, "")), host
+        raise _Failed("This server's operator does not allow webhooks to that address", again=False)
+
+    async def _reply(self, prepared: _Prepared, text: str | None) -> None:
+        """Post an answer to where the message came from."""
+        if text is None:
+            return
+        message = prepared.message
+        to: ToChannel | ToPeople
+        if message.channel_id is None:
+            to = ToPeople(message.recipient_ids)
+        else:
+            to = ToChannel(message.channel_id, message.topic)
+        await self._send(prepared.bot, to, text)
+
+    async def _give_up(self, prepared: _Prepared, reason: str) -> None:
+        """Say so in the conversation, and tell the bot's owner why."""
+        bot = prepared.bot
+        _log.warning("the outgoing webhook of bot %d failed: %s", bot.id, reason)
+        await self._reply(prepared, "Failure! Bot is unavailable")
+        if bot.bot_owner_id is not None:
+            text = f"A message to your bot @_**{bot.full_name}|{bot.id}** triggered an outgoing webhook.\n{reason}."
+            await self._send(bot, ToPeople((bot.bot_owner_id,)), text)
+
+    async def _send(self, bot: Account, to: ToChannel | ToPeople, text: str) -> None:
+        actor = Actor(bot, Origin(client="OutgoingWebhookResponse"))
+        try:
+            await sending.send(self._context, actor, Draft(to, text))
+        except Refused as error:
+            _log.warning("the answer of bot %d was refused: %s", bot.id, error.message)
+
+
+async def _whole(response: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > LARGEST_ANSWER:
+            raise _Failed("The service's answer is too large", again=False)
+    return bytes(body)

@@ -1,0 +1,143 @@
+"""Presence, status and typing: who is there, and what they are about to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from keybearer.server.domain.accounts import Account, display_email
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.events import Event
+from keybearer.server.domain.messaging.presences import Presence, Status, checked_presence, checked_status_text
+from keybearer.server.services.context import Context
+from keybearer.server.services.messaging import emoji
+from keybearer.server.services.messaging.sending import client_name, find_channel, find_person
+from keybearer.server.services.subjects import the_realm
+from keybearer.server.storage import accounts
+from keybearer.server.storage.messaging import channels, presences
+
+HISTORY = timedelta(days=14)
+"""How far back presence is told."""
+
+Present = tuple[Presence, Account]
+
+
+async def note(context: Context, actor: Actor, status: str) -> list[Present]:
+    """Note that the actor is there; returns who else is, with their accounts. Raises Refused for a bad status."""
+    is_active = checked_presence(status)
+    async with context.change(actor) as change:
+        client = client_name(actor.origin.client)
+        await presences.note(change.connection, actor.id, at=change.now, is_active=is_active, client=client)
+        realm = await the_realm(change.connection)
+        now = change.now.timestamp()
+        fields = {
+            "type": "presence",
+            "user_id": actor.id,
+            "email": display_email(actor.account, realm.bot_domain),
+            "server_timestamp": now,
+            "presence": {client: {"client": client, "status": status, "timestamp": int(now), "pushable": False}},
+        }
+        change.tell(Event("presence", fields))
+    return await find_all(context)
+
+
+async def find_all(context: Context) -> list[Present]:
+    """Everybody who was there lately, people only, with their accounts."""
+    async with context.reading() as connection:
+        found = await presences.find_all(connection, context.clock() - HISTORY)
+        people = await accounts.find_by_ids(connection, [each.account_id for each in found])
+    return [
+        (each, people[each.account_id])
+        for each in found
+        if people[each.account_id].is_active and not people[each.account_id].is_bot
+    ]
+
+
+async def find(context: Context, viewer: Account, person: str | int) -> Presence:
+    """When somebody was last there. Raises Refused with Zulip's words."""
+    async with context.reading() as connection:
+        try:
+            account = await find_person(connection, viewer.realm_id, person)
+        except Refused:
+            raise Refused("No such user") from None
+        if account.is_bot:
+            raise Refused("Presence is not supported for bot users.")
+        found = await presences.find(connection, account.id)
+    if found is None:
+        raise Refused(f"No presence data for {person}")
+    return found
+
+
+async def set_status(
+    context: Context, actor: Actor, *, text: str | None, emoji_name: str | None, code: str | None, kind: str | None
+) -> None:
+    """Change what the actor says of itself; what is None stays. Raises Refused in Zulip's words."""
+    async with context.change(actor) as change:
+        status = await presences.find_status(change.connection, actor.id)
+        if text is None and emoji_name is None:
+            raise Refused("Client did not pass any new values.")
+        if text is not None:
+            status = replace(status, text=checked_status_text(text))
+        if emoji_name == "":
+            status = Status(actor.id, status.text)
+        elif emoji_name is not None:
+            code, kind = emoji.checked_emoji(emoji_name, code, kind)
+            status = replace(status, emoji_name=emoji_name, emoji_code=code, kind=kind)
+        await presences.set_status(change.connection, status)
+        fields = {
+            "type": "user_status",
+            "user_id": actor.id,
+            "status_text": status.text,
+            "emoji_name": status.emoji_name,
+            "emoji_code": status.emoji_code,
+            "reaction_type": status.kind,
+        }
+        change.tell(Event("user_status", fields))
+
+
+async def find_status(context: Context, account_id: int) -> Status:
+    """What an account says of itself."""
+    async with context.reading() as connection:
+        return await presences.find_status(connection, account_id)
+
+
+async def tell_typing_to_people(context: Context, actor: Actor, op: str, people: Sequence[str | int]) -> None:
+    """Tell people that the actor writes to them, or has stopped."""
+    if not people:
+        raise Refused("Empty 'to' list")
+    async with context.change(actor) as change:
+        realm = await the_realm(change.connection)
+        found = [await find_person(change.connection, actor.account.realm_id, each) for each in people]
+        recipients = {person.id: person for person in (*found, actor.account)}
+        fields = {
+            "type": "typing",
+            "op": op,
+            "message_type": "direct",
+            "sender": {"user_id": actor.id, "email": display_email(actor.account, realm.bot_domain)},
+            "recipients": [
+                {"user_id": person.id, "email": display_email(person, realm.bot_domain)}
+                for person in recipients.values()
+            ],
+        }
+        change.tell(Event("typing", fields, {person.id: () for person in recipients.values() if person.is_active}))
+
+
+async def tell_typing_in_channel(context: Context, actor: Actor, op: str, channel_id: int, topic: str) -> None:
+    """Tell those who follow a channel that the actor writes to a topic, or has stopped."""
+    async with context.change(actor) as change:
+        channel = await find_channel(change.connection, actor.account.realm_id, channel_id)
+        followers = await channels.find_active_subscribers(change.connection, channel.id)
+        if channel.is_private and actor.id not in followers:
+            raise Refused("Invalid channel ID")
+        realm = await the_realm(change.connection)
+        fields = {
+            "type": "typing",
+            "op": op,
+            "message_type": "stream",
+            "sender": {"user_id": actor.id, "email": display_email(actor.account, realm.bot_domain)},
+            "stream_id": channel.id,
+            "topic": topic,
+        }
+        change.tell(Event("typing", fields, dict.fromkeys(sorted(followers), ())))

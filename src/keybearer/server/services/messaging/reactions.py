@@ -1,0 +1,50 @@
+"""Reactions: an emoji under a message."""
+
+from __future__ import annotations
+
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.events import Event
+from keybearer.server.domain.messaging.message_fields import reaction_fields
+from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging import emoji
+from keybearer.server.services.messaging.directory import audience, visible_message
+from keybearer.server.services.subjects import the_realm
+from keybearer.server.storage.messaging import reactions
+
+
+async def add(
+    context: Context, actor: Actor, message_id: int, *, name: str, code: str | None, kind: str | None
+) -> None:
+    """Put an emoji under a message. Raises Refused in Zulip's words."""
+    async with context.change(actor) as change:
+        message = await visible_message(change.connection, actor.account, message_id)
+        code, kind = emoji.checked_emoji(name, code, kind)
+        reaction = Reaction(message.id, actor.id, name, code, kind)
+        if not await reactions.add(change.connection, reaction):
+            raise Refused("Reaction already exists.", code="REACTION_ALREADY_EXISTS")
+        await _tell(change, actor, message, reaction, "add")
+
+
+async def remove(
+    context: Context, actor: Actor, message_id: int, *, name: str | None, code: str | None, kind: str
+) -> None:
+    """Take an emoji away from a message. Raises Refused in Zulip's words."""
+    async with context.change(actor) as change:
+        message = await visible_message(change.connection, actor.account, message_id)
+        if code is None:
+            if name is None:
+                raise Refused("At least one of the following arguments must be present: emoji_name, emoji_code")
+            code, kind = emoji.checked_emoji(name, None, None)
+        removed = await reactions.remove(change.connection, message.id, actor.id, emoji_code=code, kind=kind)
+        if removed is None:
+            raise Refused("Reaction doesn't exist.", code="REACTION_DOES_NOT_EXIST")
+        await _tell(change, actor, message, removed, "remove")
+
+
+async def _tell(change: Change, actor: Actor, message: Message, reaction: Reaction, op: str) -> None:
+    realm = await the_realm(change.connection)
+    directory = Directory({actor.id: actor.account}, dummy_domain=realm.bot_domain)
+    fields = {"type": "reaction", "op": op, "message_id": message.id, **reaction_fields(reaction, directory)}
+    change.tell(Event("reaction", fields, await audience(change.connection, message)))

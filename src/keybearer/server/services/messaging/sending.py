@@ -1,0 +1,246 @@
+"""Sending messages: to whom, may they, what it becomes, and who is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.events import Event
+from keybearer.server.domain.messaging.channels import Channel, check_may_post
+from keybearer.server.domain.messaging.message_fields import message_fields
+from keybearer.server.domain.messaging.messages import Flag, Message, checked_content, checked_topic
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging.directory import directory_of
+from keybearer.server.services.messaging.markdown import Names, Rendered, render
+from keybearer.server.services.messaging.markup import named_channels, named_people
+from keybearer.server.storage import accounts
+from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
+from keybearer.server.storage.messaging.messages import NewMessage
+
+_HUMAN_CLIENTS = {"zulipmobile", "zulipflutter", "zulipelectron", "zulipterminal", "snipe", "website", "ios", "android"}
+"""Clients in which a person who sends a message has seen it: it is marked as read for them, as in Zulip."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToChannel:
+    """A channel, by its name or id, and a topic in it."""
+
+    channel: str | int
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToPeople:
+    """People, by their emails or their ids."""
+
+    people: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that is still to be sent. `queue_id` and `local_id` let the sender's client know its own again."""
+
+    to: ToChannel | ToPeople
+    content: str
+    read_by_sender: bool | None = None
+    queue_id: str | None = None
+    local_id: str | None = None
+
+
+async def send(context: Context, actor: Actor, draft: Draft) -> int:
+    """Send a message; returns its id. Raises Refused in Zulip's words."""
+    content = checked_content(draft.content)
+    async with context.reading() as connection:
+        place = await _place(connection, actor.account, draft.to)
+        rendered = render(content, await names_in(connection, actor.account.realm_id, content))
+    async with context.change(actor) as change:
+        message, calls = await _write(change, actor.account, replace(draft, content=content), place, rendered)
+    if calls:
+        context.webhooks_due.set()
+    return message.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a message goes, looked up and permitted."""
+
+    channel: Channel | None = None
+    topic: str = ""
+    people: tuple[int, ...] = ()
+
+
+async def _place(connection: AsyncConnection, sender: Account, to: ToChannel | ToPeople) -> _Place:
+    if isinstance(to, ToPeople):
+        return _Place(people=await _people(connection, sender, to.people))
+    topic = checked_topic(to.topic)
+    channel = await find_channel(connection, sender.realm_id, to.channel)
+    owner = await accounts.find(connection, sender.bot_owner_id) if sender.bot_owner_id else None
+    check_may_post(
+        sender,
+        channel,
+        subscribed=await channels.is_subscribed(connection, sender.id, channel.id),
+        owner=owner,
+        owner_subscribed=owner is not None and await channels.is_subscribed(connection, owner.id, channel.id),
+    )
+    return _Place(channel, topic)
+
+
+async def find_channel(connection: AsyncConnection, realm_id: int, channel: str | int) -> Channel:
+    """The channel of a name or an id. Raises Refused in Zulip's words."""
+    if isinstance(channel, int):
+        found = await channels.find(connection, channel)
+        if found is None or found.realm_id != realm_id:
+            raise Refused(f"Channel with ID '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST")
+        return found
+    found = await channels.find_by_name(connection, realm_id, channel)
+    if found is None:
+        extra = {"channel_name": channel}
+        raise Refused(f"Channel '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST", extra=extra)
+    return found
+
+
+async def _people(connection: AsyncConnection, sender: Account, people: Sequence[str | int]) -> tuple[int, ...]:
+    if not people:
+        raise Refused("Message must have recipients")
+    found = [await find_person(connection, sender.realm_id, each) for each in dict.fromkeys(people)]
+    for person in found:
+        if not person.is_active:
+            raise Refused(f"'{person.delivery_email}' is no longer using Zulip.")
+    return tuple(sorted({sender.id, *(person.id for person in found)}))
+
+
+async def find_person(connection: AsyncConnection, realm_id: int, person: str | int) -> Account:
+    """The account of an email or an id, the dummy address of somebody who hides theirs too. Raises Refused."""
+    if isinstance(person, int):
+        found = await accounts.find(connection, person)
+        if found is None or found.realm_id != realm_id:
+            raise Refused(f"Invalid user ID {person}")
+        return found
+    found = await accounts.find_by_email(connection, realm_id, person)
+    if found is None:
+        dummy = re.fullmatch(r"user(\d{1,9})@.+", person.strip())
+        found = await accounts.find(connection, int(dummy[1])) if dummy else None
+    if found is None or found.realm_id != realm_id:
+        raise Refused(f"Invalid email '{person}'")
+    return found
+
+
+async def names_in(connection: AsyncConnection, realm_id: int, content: str) -> Names:
+    """Whom and what a text names. A name that several have goes to the first of them; ids tell them apart."""
+    people_names, people_ids = named_people(content)
+    people = await accounts.find_by_names(connection, realm_id, people_names) if people_names else ()
+    by_id = await accounts.find_by_ids(connection, people_ids) if people_ids else {}
+    known = {}
+    for name in named_channels(content):
+        channel = await channels.find_by_name(connection, realm_id, name)
+        if channel is not None and not channel.is_private:
+            known[name.lower()] = (channel.id, channel.name)
+    return Names(
+        people={person.full_name.lower(): (person.id, person.full_name) for person in reversed(people)},
+        people_by_id={each: person.full_name for each, person in by_id.items() if person.realm_id == realm_id},
+        channels=known,
+    )
+
+
+async def _write(
+    change: Change, sender: Account, draft: Draft, place: _Place, rendered: Rendered
+) -> tuple[Message, int]:
+    """Write the message, its copies and what follows from it; returns it and how many webhooks are to be called."""
+    connection = change.connection
+    upload_ids = await uploads.find_ids(connection, rendered.upload_paths, sender.id)
+    new = NewMessage(
+        realm_id=sender.realm_id,
+        sender_id=sender.id,
+        content=draft.content,
+        rendered=rendered.html,
+        sent_at=change.now,
+        client=client_name(change.origin.client),
+        channel_id=place.channel.id if place.channel else None,
+        conversation_id=None if place.channel else await messages.conversation_of(connection, place.people),
+        topic=place.topic,
+        has_link=rendered.has_link,
+        has_image=rendered.has_image,
+        has_attachment=bool(upload_ids),
+    )
+    message = await messages.add(connection, new, recipient_ids=place.people)
+    if place.channel is not None:
+        await channels.note_first_message(connection, place.channel.id, message.id)
+    await uploads.attach(connection, message.id, upload_ids)
+    mentioned = await accounts.find_by_ids(connection, rendered.mentioned_ids)
+    flags = await _copies(connection, place, mentioned, rendered)
+    if sender.id in flags and _is_read(draft, message.client):
+        flags[sender.id] |= Flag.READ
+    await messages.deliver(connection, message.id, flags)
+    calls = 0
+    if not sender.is_bot:  # or two of them would answer each other for ever
+        calls = await _call_webhooks(change, message, place, mentioned)
+    change.tell(await _told(connection, draft, place, message, flags))
+    return message, calls
+
+
+async def _copies(
+    connection: AsyncConnection, place: _Place, mentioned: Mapping[int, Account], rendered: Rendered
+) -> dict[int, Flag]:
+    """Who gets a copy, and its flags. A generic bot that is mentioned gets one though it does not follow the channel
+    (as in Zulip), unless the channel is private."""
+    wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
+    wildcards |= Flag.TOPIC_WILDCARD_MENTIONED if rendered.mentions_topic else Flag(0)
+    recipients = set(place.people)
+    if place.channel is not None:
+        recipients |= await channels.find_active_subscribers(connection, place.channel.id)
+        if not place.channel.is_private:
+            recipients |= {
+                each.id for each in mentioned.values() if each.bot_type is BotType.GENERIC and each.is_active
+            }
+    return {each: wildcards | (Flag.MENTIONED if each in mentioned else Flag(0)) for each in sorted(recipients)}
+
+
+def _is_read(draft: Draft, client: str) -> bool:
+    return client.lower() in _HUMAN_CLIENTS if draft.read_by_sender is None else draft.read_by_sender
+
+
+async def _call_webhooks(change: Change, message: Message, place: _Place, mentioned: Mapping[int, Account]) -> int:
+    """Have the outgoing webhook bots called that a message is for: mentioned in a channel, or written to.
+
+    What is said in a private channel goes only to bots that follow it. Returns how many are called.
+    """
+    connection = change.connection
+    trigger = "direct_message" if place.channel is None else "mention"
+    addressed = mentioned if place.channel else await accounts.find_by_ids(connection, message.recipient_ids)
+    bots = [each for each in addressed.values() if each.bot_type is BotType.OUTGOING_WEBHOOK and each.is_active]
+    if place.channel is not None and place.channel.is_private:
+        followers = await channels.find_active_subscribers(connection, place.channel.id)
+        bots = [bot for bot in bots if bot.id in followers]
+    for bot in bots:
+        await webhook_calls.add(connection, bot.id, message.id, trigger=trigger, at=change.now)
+    return len(bots)
+
+
+async def _told(
+    connection: AsyncConnection, draft: Draft, place: _Place, message: Message, flags: Mapping[int, Flag]
+) -> Event:
+    fields = {
+        "type": "message",
+        "message": message_fields(message, await directory_of(connection, [message])),
+        "content": message.content,
+        "rendered": message.rendered,
+        "is_public": place.channel is not None and not place.channel.is_private,
+        "queue_id": draft.queue_id,
+        "local_id": draft.local_id,
+    }
+    return Event("message", fields, {each: flag.wire_names for each, flag in flags.items()})
+
+
+def client_name(user_agent: str) -> str:
+    """A program's name by its User-Agent, as messages show it: browsers are `website`, as in Zulip."""
+    found = re.match(r"[^/\s(]{1,64}", user_agent.strip())
+    if found is None:
+        return "Unspecified"
+    return "website" if found[0] == "Mozilla" else found[0]

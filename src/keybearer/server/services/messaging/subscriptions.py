@@ -1,0 +1,186 @@
+"""Following channels: an account, or others for it, and what it chooses for those it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.messaging.channels import (
+    COLORS,
+    NOTIFICATION_SETTINGS,
+    Channel,
+    Followed,
+    PostPolicy,
+    Subscription,
+    SubscriptionChanges,
+    checked_description,
+    checked_name,
+    may_read,
+)
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging import channel_news
+from keybearer.server.services.messaging.markdown import render
+from keybearer.server.services.messaging.sending import find_person
+from keybearer.server.services.subjects import CHANNELS
+from keybearer.server.storage.dialect import take_turn
+from keybearer.server.storage.messaging import channels
+
+
+@dataclass(frozen=True, slots=True)
+class NewChannel:
+    """A channel to follow, and what it is to be where it is not there yet."""
+
+    name: str
+    description: str = ""
+    color: str | None = None
+    is_private: bool = False
+    post_policy: PostPolicy = PostPolicy.EVERYONE
+
+
+async def follow(
+    context: Context,
+    actor: Actor,
+    wanted: Sequence[NewChannel],
+    *,
+    principals: Sequence[str | int] = (),
+    authorization_errors_fatal: bool = True,
+) -> tuple[SubscriptionChanges, Mapping[int, Account]]:
+    """Let accounts (the actor where no `principals` are named) follow channels; those not there yet are made.
+
+    Returns what changed, and the accounts by id. Raises Refused in Zulip's words.
+    """
+    async with context.change(actor) as change:
+        people = await _principals(change, actor, principals)
+        changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
+        unauthorized: list[str] = []
+        for new in wanted:
+            channel = await _authorized(change, actor.account, new)
+            if channel is None:
+                unauthorized.append(new.name)
+                continue
+            await _follow(change, channel, new, people.values(), changes)
+        if unauthorized and authorization_errors_fatal:
+            raise Refused(f"Unable to access channel ({unauthorized[0]}).")
+        return replace(changes, unauthorized=tuple(unauthorized)), people
+
+
+async def _principals(change: Change, actor: Actor, principals: Sequence[str | int]) -> dict[int, Account]:
+    if not principals:
+        return {actor.id: actor.account}
+    if actor.account.role > Role.MEMBER:
+        raise Refused("Not allowed for guest users")
+    found: dict[int, Account] = {}
+    for each in principals:
+        person = await find_person(change.connection, actor.account.realm_id, each)
+        if not person.is_active:
+            raise Refused("User is deactivated")
+        found[person.id] = person
+    return found
+
+
+async def _authorized(change: Change, account: Account, new: NewChannel) -> Channel | None:
+    """The channel, made where there is none; None where the account may not follow it."""
+    name = checked_name(new.name)
+    channel = await channels.find_by_name(change.connection, account.realm_id, name)
+    if channel is None:
+        return await _create(change, account, replace(new, name=name))
+    subscribed = await channels.is_subscribed(change.connection, account.id, channel.id)
+    return channel if not channel.is_archived and may_read(account, channel, subscribed=subscribed) else None
+
+
+async def _create(change: Change, account: Account, new: NewChannel) -> Channel | None:
+    if account.role > Role.MEMBER:
+        raise Refused("Not allowed for guest users")
+    description = checked_description(new.description)
+    await take_turn(change.connection, CHANNELS)
+    channel = await channels.add(
+        change.connection,
+        realm_id=account.realm_id,
+        name=new.name,
+        at=change.now,
+        description=description,
+        rendered_description=render(description).html,
+        is_private=new.is_private,
+        post_policy=new.post_policy,
+        creator_id=account.id,
+    )
+    # Somebody else may have made it in the same moment.
+    if channel.creator_id != account.id:
+        return channel if may_read(account, channel, subscribed=False) else None
+    channel_news.tell_of_channel(change, channel)
+    return channel
+
+
+async def _follow(
+    change: Change, channel: Channel, new: NewChannel, people: Iterable[Account], changes: SubscriptionChanges
+) -> None:
+    fresh = []
+    for person in people:
+        position = len(await channels.find_subscriptions(change.connection, person.id))
+        subscription = Subscription(person.id, channel.id, new.color or COLORS[position % len(COLORS)])
+        if await channels.subscribe(change.connection, subscription):
+            changes.subscribed[person.id].append(channel)
+            fresh.append(subscription)
+        else:
+            changes.already[person.id].append(channel)
+    subscribers = (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
+    for subscription in fresh:
+        channel_news.tell_follower(change, Followed(channel, subscribers, subscription))
+    if fresh:
+        ids = [subscription.account_id for subscription in fresh]
+        audience = subscribers if channel.is_private else None
+        channel_news.tell_of_followers(change, [channel.id], ids, audience=audience)
+
+
+async def unfollow(
+    context: Context, actor: Actor, names: Sequence[str], *, principals: Sequence[str | int] = ()
+) -> tuple[list[str], list[str]]:
+    """Let accounts follow channels no more; returns the names of those left, and of those not followed anyway."""
+    async with context.change(actor) as change:
+        people = await _principals(change, actor, principals)
+        others = [each for each in people.values() if actor.id not in (each.id, each.bot_owner_id)]
+        if others and not actor.account.is_administrator:
+            raise NotPermitted
+        removed: list[str] = []
+        not_removed: list[str] = []
+        missing: list[str] = []
+        for name in names:
+            channel = await channels.find_by_name(change.connection, actor.account.realm_id, name)
+            if channel is None:
+                missing.append(name)
+                continue
+            left = [each for each in people if await channels.unsubscribe(change.connection, each, channel.id)]
+            (removed if left else not_removed).append(channel.name)
+            if left:
+                rest = (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
+                channel_news.tell_of_leaving(change, channel, left, rest if channel.is_private else None)
+        if missing:
+            raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
+        return removed, not_removed
+
+
+async def choose(context: Context, actor: Actor, choices: Sequence[tuple[int, str, object]]) -> None:
+    """Change what the actor chose for channels it follows: (channel, property, value). Raises Refused."""
+    async with context.change(actor) as change:
+        mine = await channels.find_subscriptions(change.connection, actor.id)
+        for channel_id, name, value in choices:
+            if channel_id not in mine:
+                raise Refused(f"Not subscribed to channel ID {channel_id}")
+            column, stored = _choice(name, value)
+            await channels.change_subscription(change.connection, actor.id, channel_id, {column: stored})
+            channel_news.tell_of_choice(change, actor.id, channel_id, column, stored)
+
+
+def _choice(name: str, value: object) -> tuple[str, object]:
+    if name == "color":
+        if not (isinstance(value, str) and len(value) in (4, 7) and value.startswith("#") and value[1:].isalnum()):
+            raise Refused("color is not a valid hex color code")
+        return name, value
+    if name not in ("in_home_view", "is_muted", "pin_to_top", *NOTIFICATION_SETTINGS):
+        raise Refused(f"Unknown subscription property: {name}")
+    if not isinstance(value, bool):
+        raise Refused(f"{name} is not a boolean")
+    return ("is_muted", not value) if name == "in_home_view" else (name, value)

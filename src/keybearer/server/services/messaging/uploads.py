@@ -1,0 +1,128 @@
+"""Uploaded files: kept in the data directory, shown to who uploaded one and to who sees a message that links to it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.uploads import (
+    MAX_SIZE,
+    MAX_SIZE_MIB,
+    Upload,
+    safe_content_type,
+    safe_name,
+    shown_name,
+)
+from keybearer.server.services.context import Context
+from keybearer.server.storage.messaging import channels, uploads
+
+DIRECTORY = "uploads"
+LINK_LIVES = timedelta(minutes=1)
+"""How long a temporary link to a file is good: long enough to follow it (as in Zulip)."""
+
+
+class NoSuchFile(Refused):
+    """There is no such file, or it is not for who asks: nobody is told which."""
+
+
+async def save(context: Context, actor: Actor, *, name: str, content_type: str, content: bytes) -> Upload:
+    """Keep a file that the actor uploads. Raises Refused for one that is too large."""
+    if len(content) > MAX_SIZE:
+        raise Refused(f"Uploaded file is larger than the allowed limit of {MAX_SIZE_MIB} MiB")
+    path = f"{actor.account.realm_id}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
+    place = place_of(context, path)
+    try:
+        await asyncio.to_thread(_write, place, content)
+        async with context.change(actor) as change:
+            return await uploads.add(
+                change.connection,
+                path=path,
+                account_id=actor.id,
+                name=shown_name(name),
+                content_type=safe_content_type(content_type),
+                size=len(content),
+                at=change.now,
+            )
+    except BaseException:
+        _remove(place)
+        raise
+
+
+def place_of(context: Context, path: str) -> Path:
+    """Where a file's bytes lie."""
+    return context.settings.data_dir / DIRECTORY / path
+
+
+def _write(place: Path, content: bytes) -> None:
+    """The whole file or none: it gets its name when it is complete."""
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = place.with_name(f".{place.name}.unfinished")
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        unfinished.replace(place)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _remove(place: Path) -> None:
+    """The file, and the directory that was made for it alone."""
+    with contextlib.suppress(OSError):
+        place.unlink(missing_ok=True)
+        place.parent.rmdir()
+
+
+async def find(context: Context, account: Account, path: str) -> Upload:
+    """A file that the account may see. Raises NoSuchFile for one that it may not, or that is not there."""
+    if "\x00" in path:  # PostgreSQL cannot even look for it
+        raise NoSuchFile("Invalid file")
+    async with context.reading() as connection:
+        upload = await uploads.find(connection, path)
+        if upload is not None and upload.account_id != account.id:
+            everything = await channels.find_all(connection, account.realm_id)
+            public = [each.id for each in everything if not each.is_private and account.role <= Role.MEMBER]
+            if not await uploads.is_shared_with(connection, upload.id, account.id, public_channel_ids=public):
+                upload = None
+    if upload is None:
+        raise NoSuchFile("Invalid file")
+    return upload
+
+
+def temporary_link(context: Context, upload: Upload) -> str:
+    """A path under which a file is shown to whoever has it, for a minute."""
+    expires = int((context.clock() + LINK_LIVES).timestamp())
+    claim = f"{expires}:{upload.path}".encode()
+    token = base64.urlsafe_b64encode(_signature(context, claim) + claim).decode().rstrip("=")
+    return f"/user_uploads/temporary/{token}/{upload.path.rpartition('/')[2]}"
+
+
+async def find_by_link(context: Context, token: str) -> Upload:
+    """The file of a temporary link that is still good. Raises NoSuchFile for any other."""
+    try:
+        decoded = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        signature, claim = decoded[:32], decoded[32:]
+        expires, _, path = claim.decode().partition(":")
+    except (ValueError, binascii.Error):
+        raise NoSuchFile("Invalid token") from None
+    if not hmac.compare_digest(signature, _signature(context, claim)) or int(expires) < context.clock().timestamp():
+        raise NoSuchFile("Invalid token")
+    async with context.reading() as connection:
+        upload = await uploads.find(connection, path)
+    if upload is None:
+        raise NoSuchFile("Invalid token")
+    return upload
+
+
+def _signature(context: Context, claim: bytes) -> bytes:
+    return hmac.digest(context.ring.derive("temporary links to uploads"), claim, hashlib.sha256)

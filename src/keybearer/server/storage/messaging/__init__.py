@@ -1,0 +1,1 @@
+"""Messages, channels and what belongs to them, as rows."""

@@ -1,0 +1,199 @@
+"""Channels and the subscriptions to them as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.channels import Channel, PostPolicy, Subscription, name_key
+from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.messaging.tables import channels, messages, subscriptions
+from keybearer.server.storage.tables import accounts
+
+COLUMNS = [column for column in channels.c if column.name != "name_key"]
+
+
+def from_row(row: Row[Any]) -> Channel:
+    """The value of a row that has `COLUMNS`."""
+    columns = row._mapping
+    return Channel(**{**columns, "post_policy": PostPolicy(columns["post_policy"])})
+
+
+async def add(
+    connection: AsyncConnection,
+    *,
+    realm_id: int,
+    name: str,
+    at: datetime,
+    description: str = "",
+    rendered_description: str = "",
+    is_private: bool = False,
+    post_policy: PostPolicy = PostPolicy.EVERYONE,
+    creator_id: int | None = None,
+    is_default: bool = False,
+) -> Channel:
+    """Make a channel; where there is one of that name by now, in any case, return that."""
+    values = {
+        "realm_id": realm_id,
+        "name": name,
+        "name_key": name_key(name),
+        "description": description,
+        "rendered_description": rendered_description,
+        "is_private": is_private,
+        "post_policy": post_policy.value,
+        "creator_id": creator_id,
+        "created_at": at,
+        "is_default": is_default,
+    }
+    await insert_or_ignore(connection, channels, values, key=["realm_id", "name_key"])
+    channel = await find_by_name(connection, realm_id, name)
+    assert channel is not None
+    return channel
+
+
+async def save(connection: AsyncConnection, channel: Channel) -> None:
+    """Write every field of the channel that can change."""
+    await connection.execute(
+        update(channels)
+        .where(channels.c.id == channel.id)
+        .values(
+            name=channel.name,
+            name_key=name_key(channel.name),
+            description=channel.description,
+            rendered_description=channel.rendered_description,
+            is_private=channel.is_private,
+            post_policy=channel.post_policy.value,
+            is_archived=channel.is_archived,
+            is_default=channel.is_default,
+        )
+    )
+
+
+async def note_first_message(connection: AsyncConnection, channel_id: int, message_id: int) -> None:
+    """Remember a channel's first message."""
+    await connection.execute(
+        update(channels)
+        .where(channels.c.id == channel_id, channels.c.first_message_id.is_(None))
+        .values(first_message_id=message_id)
+    )
+
+
+async def _one(connection: AsyncConnection, statement: Select[Any]) -> Channel | None:
+    row = (await connection.execute(statement)).first()
+    return None if row is None else from_row(row)
+
+
+async def find(connection: AsyncConnection, channel_id: int) -> Channel | None:
+    """The channel of that id, archived or not."""
+    return await _one(connection, select(*COLUMNS).where(channels.c.id == channel_id))
+
+
+async def find_by_name(connection: AsyncConnection, realm_id: int, name: str) -> Channel | None:
+    """The channel of that name, in any case, archived or not."""
+    statement = select(*COLUMNS).where(channels.c.realm_id == realm_id, channels.c.name_key == name_key(name.strip()))
+    return await _one(connection, statement)
+
+
+async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Channel]:
+    """Every channel of the realm, by id, the archived too."""
+    rows = await connection.execute(select(*COLUMNS).where(channels.c.realm_id == realm_id).order_by(channels.c.id))
+    return [from_row(row) for row in rows]
+
+
+async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, str]:
+    """The names of channels by their ids."""
+    rows = await connection.execute(select(channels.c.id, channels.c.name).where(channels.c.id.in_(set(channel_ids))))
+    return {row.id: row.name for row in rows}
+
+
+async def subscribe(connection: AsyncConnection, subscription: Subscription) -> bool:
+    """Let an account follow a channel; False where it does already."""
+    values = {"account_id": subscription.account_id, "channel_id": subscription.channel_id, "color": subscription.color}
+    return await insert_or_ignore(connection, subscriptions, values, key=["account_id", "channel_id"])
+
+
+async def unsubscribe(connection: AsyncConnection, account_id: int, channel_id: int) -> bool:
+    """Let an account follow a channel no more; False where it did not."""
+    result = await connection.execute(
+        delete(subscriptions)
+        .where(subscriptions.c.account_id == account_id, subscriptions.c.channel_id == channel_id)
+        .returning(subscriptions.c.channel_id)
+    )
+    return result.first() is not None
+
+
+async def change_subscription(
+    connection: AsyncConnection, account_id: int, channel_id: int, values: Mapping[str, object]
+) -> None:
+    """Change what an account chose for a channel."""
+    await connection.execute(
+        update(subscriptions)
+        .where(subscriptions.c.account_id == account_id, subscriptions.c.channel_id == channel_id)
+        .values(**values)
+    )
+
+
+async def find_subscriptions(connection: AsyncConnection, account_id: int) -> dict[int, Subscription]:
+    """What an account follows, by channel."""
+    rows = await connection.execute(select(subscriptions).where(subscriptions.c.account_id == account_id))
+    return {row.channel_id: Subscription(**row._mapping) for row in rows}
+
+
+async def is_subscribed(connection: AsyncConnection, account_id: int, channel_id: int) -> bool:
+    """Whether an account follows a channel."""
+    statement = select(subscriptions.c.channel_id).where(
+        subscriptions.c.account_id == account_id, subscriptions.c.channel_id == channel_id
+    )
+    return (await connection.execute(statement)).first() is not None
+
+
+async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, frozenset[int]]:
+    """The accounts that follow each of several channels, the deactivated too."""
+    wanted = set(channel_ids)
+    rows = await connection.execute(
+        select(subscriptions.c.channel_id, subscriptions.c.account_id).where(subscriptions.c.channel_id.in_(wanted))
+    )
+    found: dict[int, set[int]] = {channel_id: set() for channel_id in wanted}
+    for row in rows:
+        found[row.channel_id].add(row.account_id)
+    return {channel_id: frozenset(ids) for channel_id, ids in found.items()}
+
+
+async def find_topics(connection: AsyncConnection, channel_id: int) -> Sequence[tuple[str, int]]:
+    """The topics of a channel with the id of each one's newest message, the newest first."""
+    newest = (
+        select(func.max(messages.c.id).label("id"))
+        .where(messages.c.channel_id == channel_id)
+        .group_by(messages.c.topic_key)
+        .subquery()
+    )
+    rows = await connection.execute(
+        select(messages.c.topic, messages.c.id)
+        .join(newest, newest.c.id == messages.c.id)
+        .order_by(messages.c.id.desc())
+    )
+    return [(row.topic, row.id) for row in rows]
+
+
+async def find_active_subscribers(connection: AsyncConnection, channel_id: int) -> frozenset[int]:
+    """The active accounts that follow a channel."""
+    rows = await connection.execute(
+        select(subscriptions.c.account_id)
+        .join(accounts, accounts.c.id == subscriptions.c.account_id)
+        .where(subscriptions.c.channel_id == channel_id, accounts.c.is_active)
+    )
+    return frozenset(row.account_id for row in rows)
+
+
+async def find_default_ids(connection: AsyncConnection, realm_id: int) -> Sequence[int]:
+    """The channels that new people are subscribed to."""
+    rows = await connection.execute(
+        select(channels.c.id).where(
+            channels.c.realm_id == realm_id, channels.c.is_default, channels.c.is_archived.is_(False)
+        )
+    )
+    return [row.id for row in rows]

@@ -1,0 +1,204 @@
+"""Messages and the copies that accounts have of them, as rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.domain.messaging.messages import Flag, Message, conversation_key
+from keybearer.server.storage.dialect import insert_or_ignore, locked
+from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
+
+SOURCE = messages.outerjoin(conversations, conversations.c.id == messages.c.conversation_id)
+COLUMNS = [*(c for c in messages.c if c.name not in ("topic_key", "has_link", "has_image", "has_attachment")),
+           conversations.c.members_key]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message that is still to be written; `conversation_id` and `channel_id` exclude each other."""
+
+    realm_id: int
+    sender_id: int
+    content: str
+    rendered: str
+    sent_at: datetime
+    client: str
+    channel_id: int | None = None
+    conversation_id: int | None = None
+    topic: str = ""
+    has_link: bool = False
+    has_image: bool = False
+    has_attachment: bool = False
+
+
+def from_row(row: Row[Any]) -> Message:
+    """The value of a row that has `COLUMNS`."""
+    columns = dict(row._mapping)
+    members = columns.pop("members_key")
+    recipients = tuple(int(account_id) for account_id in members.split(",")) if members else ()
+    fields = {name: columns[name] for name in _FIELDS}
+    return Message(**{**fields, "edits": tuple(json.loads(columns["edits"])), "recipient_ids": recipients})
+
+
+_FIELDS = (
+    "id", "realm_id", "sender_id", "content", "rendered", "sent_at", "client", "channel_id", "conversation_id",
+    "topic", "edited_at",
+)  # fmt: skip
+
+
+async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tuple[int, ...] = ()) -> Message:
+    """Write a message; `recipient_ids` are the people of its conversation."""
+    values = {name: getattr(new, name) for name in NewMessage.__slots__}
+    result = await connection.execute(
+        insert(messages).values(**values, topic_key=name_key(new.topic)).returning(messages.c.id)
+    )
+    kept = {name: values[name] for name in _FIELDS if name in values}
+    return Message(id=result.scalar_one(), recipient_ids=recipient_ids, **kept)
+
+
+async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int]) -> int:
+    """The conversation of exactly these people, made where there is none."""
+    key = conversation_key(account_ids)
+    made = await insert_or_ignore(connection, conversations, {"members_key": key}, key=["members_key"])
+    statement = select(conversations.c.id).where(conversations.c.members_key == key)
+    conversation_id: int = (await connection.execute(statement)).scalar_one()
+    if made:
+        rows = [{"conversation_id": conversation_id, "account_id": each} for each in sorted(set(account_ids))]
+        await connection.execute(insert(conversation_members), rows)
+    return conversation_id
+
+
+async def deliver(connection: AsyncConnection, message_id: int, flags: Mapping[int, Flag]) -> None:
+    """Give accounts their copies of a message."""
+    if flags:
+        rows = [{"account_id": each, "message_id": message_id, "flags": flag.value} for each, flag in flags.items()]
+        await connection.execute(insert(copies), rows)
+
+
+async def find(connection: AsyncConnection, message_id: int, *, for_change: bool = False) -> Message | None:
+    """The message of that id. `for_change` holds its row until the transaction ends."""
+    if for_change:
+        held = locked(select(messages.c.id).where(messages.c.id == message_id))
+        if (await connection.execute(held)).first() is None:
+            return None
+    row = (await connection.execute(select(*COLUMNS).select_from(SOURCE).where(messages.c.id == message_id))).first()
+    return None if row is None else from_row(row)
+
+
+async def find_in_topic(
+    connection: AsyncConnection, channel_id: int, topic: str, *, since: int = 0, for_change: bool = False
+) -> Sequence[Message]:
+    """The messages of a topic from the message `since` on, the oldest first.
+
+    `for_change` holds their rows until the transaction ends.
+    """
+    wanted = (messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic), messages.c.id >= since)
+    if for_change:
+        await connection.execute(locked(select(messages.c.id).where(*wanted).order_by(messages.c.id)))
+    rows = await connection.execute(select(*COLUMNS).select_from(SOURCE).where(*wanted).order_by(messages.c.id))
+    return [from_row(row) for row in rows]
+
+
+async def save_content(
+    connection: AsyncConnection, message: Message, *, has_link: bool, has_image: bool, has_attachment: bool
+) -> None:
+    """Write a message's changed text, with what it was before."""
+    await connection.execute(
+        update(messages)
+        .where(messages.c.id == message.id)
+        .values(
+            content=message.content,
+            rendered=message.rendered,
+            edited_at=message.edited_at,
+            edits=json.dumps(list(message.edits), ensure_ascii=False),
+            has_link=has_link,
+            has_image=has_image,
+            has_attachment=has_attachment,
+        )
+    )
+
+
+async def save_place(connection: AsyncConnection, message: Message) -> None:
+    """Write a message's changed channel and topic, with what they were before."""
+    await connection.execute(
+        update(messages)
+        .where(messages.c.id == message.id)
+        .values(
+            channel_id=message.channel_id,
+            topic=message.topic,
+            topic_key=name_key(message.topic),
+            edited_at=message.edited_at,
+            edits=json.dumps(list(message.edits), ensure_ascii=False),
+        )
+    )
+
+
+async def remove(connection: AsyncConnection, message_id: int) -> None:
+    """Delete a message, with its copies and reactions."""
+    await connection.execute(delete(messages).where(messages.c.id == message_id))
+
+
+async def find_flags(
+    connection: AsyncConnection, account_id: int, message_ids: Iterable[int], *, for_change: bool = False
+) -> dict[int, Flag]:
+    """The flags of an account's copies, by message; messages of which it has none are absent.
+
+    `for_change` holds the copies until the transaction ends, for `set_flags` replaces all flags of one.
+    """
+    statement = (
+        select(copies.c.message_id, copies.c.flags)
+        .where(copies.c.account_id == account_id, copies.c.message_id.in_(set(message_ids)))
+        .order_by(copies.c.message_id)
+    )
+    rows = await connection.execute(locked(statement) if for_change else statement)
+    return {row.message_id: Flag(row.flags) for row in rows}
+
+
+async def find_owners(connection: AsyncConnection, message_id: int, *, for_change: bool = False) -> dict[int, Flag]:
+    """The accounts that have a copy of a message, with its flags. `for_change` as for `find_flags`."""
+    statement = (
+        select(copies.c.account_id, copies.c.flags)
+        .where(copies.c.message_id == message_id)
+        .order_by(copies.c.account_id)
+    )
+    rows = await connection.execute(locked(statement) if for_change else statement)
+    return {row.account_id: Flag(row.flags) for row in rows}
+
+
+async def set_flags(connection: AsyncConnection, account_id: int, message_id: int, flags: Flag) -> None:
+    """Replace the flags of an account's copy."""
+    await connection.execute(
+        update(copies)
+        .where(copies.c.account_id == account_id, copies.c.message_id == message_id)
+        .values(flags=flags.value)
+    )
+
+
+async def find_with_flag(
+    connection: AsyncConnection, account_id: int, flag: Flag, *, is_set: bool = True, limit: int = 50_000
+) -> Sequence[tuple[Message, Flag]]:
+    """The messages whose copy has a flag (or has it not), the oldest first; the newest `limit` of them."""
+    has_flag = copies.c.flags.bitwise_and(flag.value) != 0
+    rows = await connection.execute(
+        select(*[*COLUMNS, copies.c.flags])
+        .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
+        .where(copies.c.account_id == account_id, has_flag if is_set else ~has_flag)
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    return [(from_row(row), Flag(row.flags)) for row in rows][::-1]
+
+
+async def newest_id(connection: AsyncConnection, account_id: int) -> int:
+    """The id of the newest message of which an account has a copy; -1 where it has none."""
+    newest = await connection.execute(select(func.max(copies.c.message_id)).where(copies.c.account_id == account_id))
+    found: int | None = newest.scalar_one()
+    return -1 if found is None else found

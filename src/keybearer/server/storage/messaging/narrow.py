@@ -1,0 +1,178 @@
+"""Narrows as SQL: which messages an account sees through one, in which order around an anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
+from keybearer.server.domain.messaging.narrow import RESOLVED_PREFIX, Term
+from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
+from keybearer.server.storage.messaging.tables import (
+    conversation_members,
+    conversations,
+    copies,
+    messages,
+    reactions,
+    subscriptions,
+)
+
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What an account looks at: the terms with names made into ids, and the channels it may read without a copy."""
+
+    account_id: int
+    terms: Sequence[Term]
+    readable_channel_ids: frozenset[int] = frozenset()
+
+
+def _source(view: View) -> Any:  # noqa: ANN401  SQLAlchemy's own type
+    mine = and_(copies.c.message_id == messages.c.id, copies.c.account_id == view.account_id)
+    return SOURCE.outerjoin(copies, mine)
+
+
+def _conditions(view: View) -> list[Condition]:
+    visible: Condition = copies.c.account_id.is_not(None)
+    if view.readable_channel_ids:
+        visible = or_(visible, messages.c.channel_id.in_(view.readable_channel_ids))
+    return [visible, *(_condition(view, term) for term in view.terms)]
+
+
+def _condition(view: View, term: Term) -> Condition:
+    found = _CONDITIONS[term.operator](view, term.operand)
+    return not_(func.coalesce(found, false())) if term.negated else found
+
+
+def _has_flag(flag: Flag) -> Condition:
+    # A message without a copy counts as read.
+    return func.coalesce(copies.c.flags, Flag.READ.value).bitwise_and(flag.value) != 0
+
+
+def _is(view: View, operand: object) -> Condition:
+    return {
+        "dm": messages.c.conversation_id.is_not(None),
+        "starred": _has_flag(Flag.STARRED),
+        "unread": not_(_has_flag(Flag.READ)),
+        "mentioned": _has_flag(ANY_MENTION),
+        "resolved": messages.c.topic.startswith(RESOLVED_PREFIX),
+        "muted": exists().where(
+            subscriptions.c.channel_id == messages.c.channel_id,
+            subscriptions.c.account_id == view.account_id,
+            subscriptions.c.is_muted,
+        ),
+    }.get(str(operand), false())
+
+
+def _has(_view: View, operand: object) -> Condition:
+    if operand == "reaction":
+        return exists().where(reactions.c.message_id == messages.c.id)
+    return {
+        "link": messages.c.has_link,
+        "image": messages.c.has_image,
+        "attachment": messages.c.has_attachment,
+    }[str(operand)].is_(True)
+
+
+def _dm(view: View, operand: object) -> Condition:
+    assert isinstance(operand, tuple)
+    members = sorted({*map(int, operand), view.account_id})
+    return conversations.c.members_key == ",".join(map(str, members))
+
+
+def _dm_including(_view: View, operand: object) -> Condition:
+    assert isinstance(operand, tuple)
+    return and_(
+        *(
+            exists().where(
+                conversation_members.c.conversation_id == messages.c.conversation_id,
+                conversation_members.c.account_id == int(account_id),
+            )
+            for account_id in operand
+        )
+    )
+
+
+def _search(_view: View, operand: object) -> Condition:
+    words = str(operand).replace('"', " ").split()
+    return and_(
+        true(),
+        *(
+            or_(messages.c.content.icontains(word, autoescape=True), messages.c.topic.icontains(word, autoescape=True))
+            for word in words
+        ),
+    )
+
+
+_CONDITIONS: dict[str, Callable[[View, object], Condition]] = {
+    "channel": lambda _view, operand: messages.c.channel_id == operand,
+    "channels": lambda view, _operand: messages.c.channel_id.in_(view.readable_channel_ids),
+    "topic": lambda _view, operand: and_(
+        messages.c.channel_id.is_not(None), messages.c.topic_key == name_key(str(operand))
+    ),
+    "sender": lambda _view, operand: messages.c.sender_id == operand,
+    "dm": _dm,
+    "dm-including": _dm_including,
+    "is": _is,
+    "has": _has,
+    "in": lambda view, operand: true() if operand == "all" else not_(_is(view, "muted")),
+    "id": lambda _view, operand: messages.c.id == operand,
+    "near": lambda _view, _operand: true(),
+    "search": _search,
+}
+
+
+async def find_before(
+    connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool
+) -> Sequence[Message]:
+    """The messages before an anchor (and at it), the newest first."""
+    at = messages.c.id <= anchor if inclusive else messages.c.id < anchor
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .select_from(_source(view))
+        .where(at, *_conditions(view))
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    return [from_row(row) for row in rows]
+
+
+async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Sequence[Message]:
+    """The messages after an anchor, the oldest first."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .select_from(_source(view))
+        .where(messages.c.id > anchor, *_conditions(view))
+        .order_by(messages.c.id)
+        .limit(limit)
+    )
+    return [from_row(row) for row in rows]
+
+
+async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Sequence[Message]:
+    """Those of several messages that are seen through the narrow, the oldest first."""
+    rows = await connection.execute(
+        select(*COLUMNS)
+        .select_from(_source(view))
+        .where(messages.c.id.in_(set(message_ids)), *_conditions(view))
+        .order_by(messages.c.id)
+    )
+    return [from_row(row) for row in rows]
+
+
+async def first_unread(connection: AsyncConnection, view: View) -> int | None:
+    """The oldest message seen through the narrow that the account has not read."""
+    found = await connection.execute(
+        select(func.min(messages.c.id))
+        .select_from(_source(view))
+        .where(*_conditions(view), copies.c.account_id.is_not(None), not_(_has_flag(Flag.READ)))
+    )
+    unread: int | None = found.scalar_one()
+    return unread

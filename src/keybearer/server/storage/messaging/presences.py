@@ -1,0 +1,53 @@
+"""Presences and statuses as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.presences import Presence, Status
+from keybearer.server.storage.dialect import upsert
+from keybearer.server.storage.messaging.tables import presences, statuses
+
+
+async def note(connection: AsyncConnection, account_id: int, *, at: datetime, is_active: bool, client: str) -> None:
+    """Note that an account is there, and whether the person is doing something."""
+    values = {"account_id": account_id, "seen_at": at, "client": client}
+    await upsert(connection, presences, {**values, "active_at": at} if is_active else values, key=["account_id"])
+
+
+async def find(connection: AsyncConnection, account_id: int) -> Presence | None:
+    """When an account was last there; None where it never was."""
+    row = (await connection.execute(select(presences).where(presences.c.account_id == account_id))).first()
+    return None if row is None else Presence(**row._mapping)
+
+
+async def find_all(connection: AsyncConnection, since: datetime) -> Sequence[Presence]:
+    """The accounts that were there since then."""
+    rows = await connection.execute(
+        select(presences).where(presences.c.seen_at >= since).order_by(presences.c.account_id)
+    )
+    return [Presence(**row._mapping) for row in rows]
+
+
+async def set_status(connection: AsyncConnection, status: Status) -> None:
+    """Write what an account says of itself; nothing is left of an empty status."""
+    if not status.text and not status.emoji_name:
+        await connection.execute(delete(statuses).where(statuses.c.account_id == status.account_id))
+        return
+    values = {name: getattr(status, name) for name in Status.__slots__}
+    await upsert(connection, statuses, values, key=["account_id"])
+
+
+async def find_status(connection: AsyncConnection, account_id: int) -> Status:
+    """What an account says of itself."""
+    row = (await connection.execute(select(statuses).where(statuses.c.account_id == account_id))).first()
+    return Status(account_id) if row is None else Status(**row._mapping)
+
+
+async def find_statuses(connection: AsyncConnection) -> Sequence[Status]:
+    """Everybody who says something of themselves."""
+    return [Status(**row._mapping) for row in await connection.execute(select(statuses))]

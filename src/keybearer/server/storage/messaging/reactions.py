@@ -1,0 +1,55 @@
+"""Reactions as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.messages import Reaction
+from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.messaging.tables import reactions
+
+
+async def add(connection: AsyncConnection, reaction: Reaction) -> bool:
+    """Put a reaction under a message; False where the account has put it there already."""
+    values = {
+        "message_id": reaction.message_id,
+        "account_id": reaction.account_id,
+        "emoji_name": reaction.emoji_name,
+        "emoji_code": reaction.emoji_code,
+        "kind": reaction.kind,
+    }
+    return await insert_or_ignore(connection, reactions, values, key=["message_id", "account_id", "kind", "emoji_code"])
+
+
+async def remove(
+    connection: AsyncConnection, message_id: int, account_id: int, *, emoji_code: str, kind: str
+) -> Reaction | None:
+    """Take a reaction away; returns it, None where there was none."""
+    row = (
+        await connection.execute(
+            delete(reactions)
+            .where(
+                reactions.c.message_id == message_id,
+                reactions.c.account_id == account_id,
+                reactions.c.emoji_code == emoji_code,
+                reactions.c.kind == kind,
+            )
+            .returning(reactions.c.emoji_name)
+        )
+    ).first()
+    return None if row is None else Reaction(message_id, account_id, row.emoji_name, emoji_code, kind)
+
+
+async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
+    """The reactions of several messages, by message, in the order in which they were made."""
+    rows = await connection.execute(
+        select(reactions).where(reactions.c.message_id.in_(set(message_ids))).order_by(reactions.c.id)
+    )
+    found: dict[int, tuple[Reaction, ...]] = {}
+    for row in rows:
+        reaction = Reaction(row.message_id, row.account_id, row.emoji_name, row.emoji_code, row.kind)
+        found[row.message_id] = (*found.get(row.message_id, ()), reaction)
+    return found

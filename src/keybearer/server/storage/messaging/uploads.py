@@ -1,0 +1,78 @@
+"""Uploaded files as rows; their bytes lie in the data directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, exists, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.uploads import Upload
+from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.messaging.tables import copies, message_uploads, messages, subscriptions, uploads
+
+
+def from_row(row: Row[Any]) -> Upload:
+    """The value of a row of the table."""
+    return Upload(**row._mapping)
+
+
+async def add(
+    connection: AsyncConnection, *, path: str, account_id: int, name: str, content_type: str, size: int, at: datetime
+) -> Upload:
+    """Note a file that an account has uploaded."""
+    row = await connection.execute(
+        insert(uploads)
+        .values(path=path, account_id=account_id, name=name, content_type=content_type, size=size, created_at=at)
+        .returning(uploads)
+    )
+    return from_row(row.one())
+
+
+async def find(connection: AsyncConnection, path: str) -> Upload | None:
+    """The file of that path."""
+    row = (await connection.execute(select(uploads).where(uploads.c.path == path))).first()
+    return None if row is None else from_row(row)
+
+
+async def find_ids(connection: AsyncConnection, paths: Iterable[str], account_id: int) -> Sequence[int]:
+    """Which of these paths are files that the account may share: its own."""
+    rows = await connection.execute(
+        select(uploads.c.id).where(uploads.c.path.in_(set(paths)), uploads.c.account_id == account_id)
+    )
+    return [row.id for row in rows]
+
+
+async def attach(connection: AsyncConnection, message_id: int, upload_ids: Iterable[int]) -> None:
+    """Let those who may see a message see the files that it links to."""
+    for upload_id in upload_ids:
+        values = {"message_id": message_id, "upload_id": upload_id}
+        await insert_or_ignore(connection, message_uploads, values, key=["message_id", "upload_id"])
+
+
+async def detach_all(connection: AsyncConnection, message_id: int) -> None:
+    """Let a message show no file any more."""
+    await connection.execute(delete(message_uploads).where(message_uploads.c.message_id == message_id))
+
+
+async def is_shared_with(
+    connection: AsyncConnection, upload_id: int, account_id: int, *, public_channel_ids: Iterable[int]
+) -> bool:
+    """Whether the account may see a message that links to the file: its own copy, its channel, or a public one."""
+    linked = message_uploads.join(messages, messages.c.id == message_uploads.c.message_id)
+    has_copy = exists().where(copies.c.message_id == messages.c.id, copies.c.account_id == account_id)
+    follows = exists().where(
+        subscriptions.c.channel_id == messages.c.channel_id, subscriptions.c.account_id == account_id
+    )
+    found = await connection.execute(
+        select(messages.c.id)
+        .select_from(linked)
+        .where(
+            message_uploads.c.upload_id == upload_id,
+            or_(has_copy, follows, messages.c.channel_id.in_(set(public_channel_ids))),
+        )
+        .limit(1)
+    )
+    return found.first() is not None

@@ -1,0 +1,59 @@
+"""Calls of outgoing webhooks that are still to be made: written in the transaction of the message they tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.storage.messaging.tables import webhook_calls
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCall:
+    """A call that waits. `trigger` is `mention` or `direct_message`."""
+
+    id: int
+    bot_id: int
+    message_id: int
+    trigger: str
+    attempts: int
+
+
+async def add(connection: AsyncConnection, bot_id: int, message_id: int, *, trigger: str, at: datetime) -> None:
+    """Have a bot's webhook called with a message."""
+    await connection.execute(
+        insert(webhook_calls).values(bot_id=bot_id, message_id=message_id, trigger=trigger, next_attempt_at=at)
+    )
+
+
+async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[WebhookCall]:
+    """Calls whose turn it is, the oldest first."""
+    rows = await connection.execute(
+        select(webhook_calls).where(webhook_calls.c.next_attempt_at <= now).order_by(webhook_calls.c.id).limit(limit)
+    )
+    return [WebhookCall(row.id, row.bot_id, row.message_id, row.trigger, row.attempts) for row in rows]
+
+
+async def claim(connection: AsyncConnection, call: WebhookCall, *, until: datetime) -> bool:
+    """Take a call: False where another worker was faster. After `until` it is due again."""
+    result = await connection.execute(
+        update(webhook_calls)
+        .where(webhook_calls.c.id == call.id, webhook_calls.c.attempts == call.attempts)
+        .values(attempts=call.attempts + 1, next_attempt_at=until)
+        .returning(webhook_calls.c.id)
+    )
+    return result.first() is not None
+
+
+async def postpone(connection: AsyncConnection, call_id: int, *, until: datetime) -> None:
+    """Let a call that failed wait."""
+    await connection.execute(update(webhook_calls).where(webhook_calls.c.id == call_id).values(next_attempt_at=until))
+
+
+async def remove(connection: AsyncConnection, call_id: int) -> None:
+    """A call is done with."""
+    await connection.execute(delete(webhook_calls).where(webhook_calls.c.id == call_id))

@@ -1,0 +1,138 @@
+"""Markdown made into HTML: safe whatever is in it, with Zulip's own marks."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keybearer.server.services.messaging.markdown import Names, render
+
+NAMES = Names(
+    people={"iago": (5, "Iago"), "a & b": (6, "A & B")},
+    people_by_id={5: "Iago", 7: "Iago"},
+    channels={"general": (3, "general"), "two words": (4, "two words")},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("@**Iago** hi", '<p><span class="user-mention" data-user-id="5">@Iago</span> hi</p>'),
+        ("@**iago|7**", '<p><span class="user-mention" data-user-id="7">@Iago</span></p>'),
+        ("@_**Iago**", '<p><span class="user-mention silent" data-user-id="5">Iago</span></p>'),
+        ("@**A & B**", '<p><span class="user-mention" data-user-id="6">@A &amp; B</span></p>'),
+        ("@**all**", '<p><span class="user-mention channel-wildcard-mention" data-user-id="*">@all</span></p>'),
+        ("@**topic**", '<p><span class="topic-mention">@topic</span></p>'),
+        ("@**Nobody**", "<p>@<strong>Nobody</strong></p>"),
+        ("`@**Iago**`", "<p><code>@**Iago**</code></p>"),
+        ("#**general**", '<p><a class="stream" data-stream-id="3" href="/#narrow/channel/3-general">#general</a></p>'),
+        (
+            "#**two words>a topic.**",
+            (
+                '<p><a class="stream-topic" data-stream-id="4" href="/#narrow/channel/4-two-words/topic/a.20topic.2E">'
+                "#two words &gt; a topic.</a></p>"
+            ),
+        ),
+        ("#**nowhere**", "<p>#<strong>nowhere</strong></p>"),
+        (
+            ":tada:",
+            '<p><span aria-label="tada" class="emoji emoji-1f389" role="img" title="tada">:tada:</span></p>',
+        ),
+        (":nothing: 10:20:30", "<p>:nothing: 10:20:30</p>"),
+        (
+            "see https://a.example/x_y(z).",
+            '<p>see <a href="https://a.example/x_y(z)">https://a.example/x_y(z)</a>.</p>',
+        ),
+        ("[t](http://a.example)", '<p><a href="http://a.example">t</a></p>'),
+        ("![p](/user_uploads/1/x/p.png)", '<p><a href="/user_uploads/1/x/p.png">p</a></p>'),
+        ("a\nb", "<p>a<br>\nb</p>"),
+        ("~~no~~", "<p><del>no</del></p>"),
+        (
+            "```python\na < b\n```",
+            '<div class="codehilite" data-code-language="python"><pre><span></span><code>a &lt; b\n</code></pre></div>',
+        ),
+        ("```quote\nsaid\n```", "<blockquote>\n<p>said</p>\n</blockquote>"),
+    ],
+)
+def test_zulips_marks_become_zulips_html(text: str, html: str) -> None:
+    assert render(text, NAMES).html == html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[x](javascript:alert(1))",
+        "[x](data:text/html,<script>)",
+        "[x](vbscript:x)",
+        "<a href='javascript:x'>y</a>",
+        "**<b onclick=x>**",
+        "```\n</code><script>\n```",
+        "@**A & B<script>**",
+        "[x](http://a.example \"on' onclick='x\")",
+        "<http://a.example/\"onmouseover='x'>",
+        '![x](http://a.example/x"onerror=x)',
+    ],
+)
+def test_no_html_and_no_script_gets_through(text: str) -> None:
+    check_is_safe(render(text, NAMES).html)
+
+
+@given(st.text(alphabet=st.sampled_from("<>\"'&[]()!*_`~#@|:/ \n\\ascript-onhrefdt=;>1."), max_size=120))
+def test_whatever_is_written_is_safe(text: str) -> None:
+    check_is_safe(render(text, NAMES).html)
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_rendered(text: str) -> None:
+    render(text, NAMES)
+
+
+class _Checker(HTMLParser):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag not in {
+            "script",
+            "style",
+            "iframe",
+            "object",
+            "embed",
+            "form",
+            "input",
+            "svg",
+            "img",
+            "base",
+            "meta",
+        }
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name in {"href", "src"}:
+                scheme = (value or "").partition(":")[0].lower()
+                assert ":" not in (value or "") or scheme in {"http", "https", "mailto"} or "/" in scheme
+
+
+def check_is_safe(html: str) -> None:
+    _Checker().feed(html)
+
+
+def test_a_mention_in_a_quotation_mentions_nobody() -> None:
+    assert render("> @**Iago**\n\nyes", NAMES).mentioned_ids == frozenset()
+    assert render("```quote\n@**Iago**\n```", NAMES).mentioned_ids == frozenset()
+    assert render("> x\n\n@**Iago**", NAMES).mentioned_ids == {5}
+    assert render("@_**Iago**", NAMES).mentioned_ids == frozenset()
+
+
+def test_what_is_found_in_a_text_is_told() -> None:
+    rendered = render("@**all** [a](/user_uploads/1/x/a.png) https://b.example", NAMES)
+    assert rendered.mentions_channel
+    assert rendered.has_link
+    assert rendered.has_image
+    assert rendered.upload_paths == {"1/x/a.png"}
+
+
+@pytest.mark.parametrize("text", ["[" * 10_000, "> " * 5_000, "```quote\n" * 1_000, "_*" * 5_000, "@**" * 3_000])
+def test_a_text_made_to_be_hard_is_rendered_all_the_same(text: str) -> None:
+    assert render(text, NAMES).html

@@ -1,0 +1,121 @@
+"""Many at once in messages and channels: on each database no change undoes another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.messages import Flag
+from keybearer.server.services.messaging import channels, flags, message_changes, subscriptions
+from keybearer.server.services.messaging.channels import ChannelChange
+from keybearer.server.services.messaging.message_changes import MessageChange
+from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
+from keybearer.server.services.messaging.subscriptions import NewChannel
+from keybearer.server.storage.messaging import channels as stored_channels
+from keybearer.server.storage.messaging import messages
+from tests.in_process import InProcessServer, prepared, serving
+
+ROUNDS = 5
+
+
+@pytest.fixture
+async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
+    """A server with an organization, on each database."""
+    async with serving(prepared(tmp_path / "data", database_url=database_url)) as server:
+        yield server
+
+
+async def flags_of(server: InProcessServer, account_id: int, message_id: int) -> Flag:
+    async with server.context.reading() as connection:
+        return (await messages.find_flags(connection, account_id, [message_id]))[message_id]
+
+
+async def test_marks_and_changes_of_a_message_do_not_undo_each_other(server: InProcessServer) -> None:
+    hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
+    author, reader = Actor(hamlet.account), Actor(othello.account)
+    for number in range(ROUNDS):
+        sent = await send(server.context, author, Draft(ToPeople((othello.id,)), f"number {number}"))
+        rewritten = MessageChange(content="@**Othello** look")
+        await asyncio.gather(
+            *(flags.mark(server.context, reader, [sent], "add", flag) for flag in ("read", "starred", "collapsed")),
+            message_changes.change(server.context, author, sent, rewritten),
+        )
+        wanted = Flag.READ | Flag.STARRED | Flag.COLLAPSED | Flag.MENTIONED
+        assert await flags_of(server, othello.id, sent) == wanted
+
+
+async def test_a_message_of_a_channel_one_does_not_follow_is_starred_by_two_clients_at_once(
+    server: InProcessServer,
+) -> None:
+    hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
+    await subscriptions.follow(server.context, Actor(hamlet.account), [NewChannel("castle")])
+    for number in range(ROUNDS):
+        sent = await send(server.context, Actor(hamlet.account), Draft(ToChannel("castle", "t"), f"number {number}"))
+        mark = [flags.mark(server.context, Actor(othello.account), [sent], "add", "starred") for _ in range(3)]
+        await asyncio.gather(*mark)
+        assert Flag.STARRED in await flags_of(server, othello.id, sent)
+
+
+async def test_a_topic_is_moved_by_several_at_once_while_its_messages_are_rewritten(server: InProcessServer) -> None:
+    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    await subscriptions.follow(server.context, olive, [NewChannel("castle")])
+    for number in range(ROUNDS):
+        place = ToChannel("castle", f"topic {number}")
+        sent = [await send(server.context, olive, Draft(place, f"{position}")) for position in range(6)]
+        moves = [MessageChange(topic=f"moved {number} {at}", propagate_mode="change_all") for at in range(3)]
+        await asyncio.gather(
+            *(message_changes.change(server.context, olive, sent[2 * at], move) for at, move in enumerate(moves)),
+            *(message_changes.change(server.context, olive, each, MessageChange(content="new")) for each in sent),
+        )
+        async with server.context.reading() as connection:
+            after = [await messages.find(connection, each) for each in sent]
+        assert {each.content for each in after if each} == {"new"}
+        assert len({each.topic for each in after if each}) == 1
+        versions = [[*each.edits] for each in after if each]
+        assert [len([v for v in each if "prev_content" in v]) for each in versions] == [1] * len(sent)
+        assert [len([v for v in each if "prev_topic" in v]) for each in versions] == [3] * len(sent)
+
+
+async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_stays_so(
+    server: InProcessServer,
+) -> None:
+    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    for number in range(ROUNDS):
+        made, _ = await subscriptions.follow(server.context, olive, [NewChannel(f"one {number}"), NewChannel("x")])
+        channel = made.subscribed[olive.id][0]
+        wanted = [ChannelChange(description="new"), ChannelChange(name=f"two {number}"), ChannelChange(is_private=True)]
+        await asyncio.gather(*(channels.change(server.context, olive, channel.id, each) for each in wanted))
+        async with server.context.reading() as connection:
+            after = await stored_channels.find(connection, channel.id)
+        assert after is not None
+        assert (after.description, after.name, after.is_private) == ("new", f"two {number}", True)
+        await asyncio.gather(
+            channels.archive(server.context, olive, channel.id),
+            *(channels.change(server.context, olive, channel.id, ChannelChange(description=text)) for text in "abc"),
+            return_exceptions=True,
+        )
+        async with server.context.reading() as connection:
+            after = await stored_channels.find(connection, channel.id)
+        assert after is not None
+        assert after.is_archived
+
+
+async def test_of_two_channels_that_take_one_name_at_once_one_gets_it(server: InProcessServer) -> None:
+    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    for number in range(ROUNDS):
+        new = [NewChannel(f"{word} {number}") for word in ("left", "right")]
+        made, _ = await subscriptions.follow(server.context, olive, new)
+        outcomes = await asyncio.gather(
+            *(
+                channels.change(server.context, olive, channel.id, ChannelChange(name=f"same {number}"))
+                for channel in made.subscribed[olive.id]
+            ),
+            return_exceptions=True,
+        )
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", Refused.__name__]

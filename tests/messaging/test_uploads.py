@@ -1,0 +1,163 @@
+"""Uploaded files: kept, shared by messages, and served as what they are."""
+
+from __future__ import annotations
+
+import io
+from urllib.parse import quote
+
+import httpx2
+import pytest
+
+from keybearer.server.domain.bots import BotType
+from keybearer.testing import Participant
+from tests.messaging.conftest import Play
+from tests.messaging.wire import call
+
+
+def upload(who: Participant, name: str, content: bytes) -> str:
+    file = io.BytesIO(content)
+    file.name = name
+    url = who.client.upload_file(file).url
+    assert url is not None
+    return url
+
+
+def auth(who: Participant) -> tuple[str, str]:
+    assert who.client.credentials is not None
+    return who.email, who.client.credentials.api_key.reveal()
+
+
+def get(play: Play, path: str, who: Participant | None = None) -> httpx2.Response:
+    return httpx2.get(play.server.site + path, auth=auth(who) if who else None)
+
+
+def test_a_file_comes_back_as_it_went(play: Play) -> None:
+    content = bytes(range(256)) * 40
+    url = upload(play.hamlet, "skull of yorick.bin", content)
+    response = get(play, url, play.hamlet)
+    assert (response.status_code, response.content) == (200, content)
+
+
+def test_a_file_is_shared_by_the_message_that_links_to_it(play: Play) -> None:
+    url = upload(play.hamlet, "letter.txt", b"words")
+    assert get(play, url, play.cordelia).status_code == 404
+    play.hamlet.send(f"[letter]({url})", to=play.cordelia)
+    assert get(play, url, play.cordelia).status_code == 200
+    assert get(play, url, play.owner).status_code == 404
+    play.hamlet.send(f"[letter]({url})", to="general", topic="files")
+    assert get(play, url, play.owner).status_code == 200
+
+
+def test_nobody_shares_the_file_of_another_by_guessing_its_link(play: Play) -> None:
+    url = upload(play.hamlet, "secret.txt", b"words")
+    play.cordelia.send(f"[mine?]({url})", to=play.cordelia)
+    assert get(play, url, play.cordelia).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("../../../etc/skull of yorick.txt", "skull of yorick.txt"),
+        (r"C:\Users\hamlet\letter.txt", "letter.txt"),
+        ("a/b/", "uploaded-file"),
+        ("line\x00break.txt", "line\N{REPLACEMENT CHARACTER}break.txt"),
+        ("x" * 2000, "x" * 255),
+    ],
+    ids=["unix", "windows", "directory", "null", "long"],
+)
+def test_a_file_is_shown_and_saved_by_its_own_name_alone(play: Play, name: str, shown: str) -> None:
+    answer = httpx2.post(
+        f"{play.server.site}/api/v1/user_uploads",
+        auth=auth(play.hamlet),
+        content=b'--x\r\nContent-Disposition: form-data; name="f"; filename="%b"\r\n\r\nwords\r\n--x--\r\n'
+        % name.encode(),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    ).json()
+    assert answer["filename"] == shown
+    said = get(play, answer["url"], play.hamlet).headers["content-disposition"]
+    assert said.endswith(quote(shown) if quote(shown) != shown else f'"{shown}"')
+
+
+@pytest.mark.parametrize("name", ["page.html", "picture.svg", "page.xhtml", "script.js"])
+def test_what_could_be_a_page_is_only_saved(play: Play, name: str) -> None:
+    url = upload(play.hamlet, name, b"<script>alert(document.cookie)</script>")
+    headers = get(play, url, play.hamlet).headers
+    assert headers["content-disposition"].startswith("attachment")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+
+
+def test_a_picture_is_shown_and_still_runs_nothing(play: Play) -> None:
+    headers = get(play, upload(play.hamlet, "a.png", b"\x89PNG"), play.hamlet).headers
+    assert headers["content-type"] == "image/png"
+    assert headers["content-disposition"].startswith("inline")
+    assert headers["content-security-policy"].startswith("sandbox")
+
+
+@pytest.mark.parametrize("name", ["../../../etc/passwd", "..\\evil", "/", ".hidden", "a/b", "x" * 300, "ünïcode ☃.txt",
+                                  "漢" * 95 + ".txt", "漢" * 200])  # fmt: skip
+def test_no_name_leads_out_of_the_directory(play: Play, name: str) -> None:
+    response = httpx2.post(
+        f"{play.server.site}/api/v1/user_uploads", auth=auth(play.hamlet), files={"file": (name, b"content")}
+    )
+    url = response.json()["url"]
+    assert ".." not in url
+    assert get(play, url, play.hamlet).content == b"content"
+    kept = [path for path in (play.server.directory / "uploads").rglob("*") if path.is_file()]
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
+
+
+@pytest.mark.parametrize(
+    "path", ["/user_uploads/1/x/y", "/user_uploads/../secrets.json", "/user_uploads/%2e%2e/%2e%2e/secrets.json",
+             "/user_uploads/", "/user_uploads/temporary/", "/user_uploads/temporary/AAAA/x", "/user_uploads/1/x/%00"]
+)  # fmt: skip
+def test_what_is_not_there_is_not_found(play: Play, path: str) -> None:
+    assert get(play, path, play.hamlet).status_code == 404
+
+
+def test_who_is_not_known_gets_nothing(play: Play) -> None:
+    url = upload(play.hamlet, "private.txt", b"words")
+    assert get(play, url).status_code == 401
+    response = httpx2.get(play.server.site + url, auth=(play.hamlet.email, "k" * 32))
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, 'Basic realm="zulip"')
+    response = httpx2.get(play.server.site + url, headers={"accept": "text/html"})
+    assert (response.status_code, response.headers["location"]) == (302, f"/login/?next={url}")
+
+
+def test_an_incoming_webhook_bot_gets_no_file(play: Play) -> None:
+    url = upload(play.hamlet, "public.txt", b"words")
+    play.hamlet.send(f"[file]({url})", to="general", topic="files")
+    hook = play.server.add_bot("Hook", owner=play.hamlet, bot_type=BotType.INCOMING_WEBHOOK)
+    response = get(play, url, hook)
+    assert (response.status_code, response.text) == (401, "This API is not available to incoming webhook bots.\n")
+
+
+def test_who_asks_in_a_wrong_way_is_told_so(play: Play) -> None:
+    url = play.server.site + upload(play.hamlet, "private.txt", b"words")
+    assert httpx2.get(url, headers={"Authorization": "Bearer x"}).status_code == 400
+    assert httpx2.get(url, auth=auth(play.hamlet), headers={"Host": "chat.example.org"}).status_code == 401
+
+
+def test_a_temporary_link_needs_no_key_and_cannot_be_changed(play: Play) -> None:
+    url = upload(play.hamlet, "linked.txt", b"words")
+    link = call(play.hamlet, "GET", url.lstrip("/"))["url"]
+    assert get(play, link).content == b"words"
+    prefix, token, name = link.rpartition("/temporary/")[0] + "/temporary/", link.split("/")[3], link.split("/")[4]
+    changed = ("B" if token[0] == "A" else "A") + token[1:]
+    assert get(play, f"{prefix}{changed}/{name}").status_code == 404
+
+
+def test_a_file_that_is_too_large_is_refused(play: Play) -> None:
+    response = httpx2.post(
+        f"{play.server.site}/api/v1/user_uploads",
+        auth=auth(play.hamlet),
+        files={"file": ("large", b"x" * (25 * 1024 * 1024 + 1))},
+    )
+    assert response.json()["msg"] == "Uploaded file is larger than the allowed limit of 25 MiB"
+
+
+def test_one_file_must_be_sent(play: Play) -> None:
+    address, who = f"{play.server.site}/api/v1/user_uploads", auth(play.hamlet)
+    assert httpx2.post(address, auth=who).json()["msg"] == "You must specify a file to upload"
+    two = httpx2.post(address, auth=who, files={"a": ("a", b"x"), "b": ("b", b"y")})
+    assert two.json()["msg"] == "You may only upload one file at a time"
