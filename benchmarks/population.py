@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from keybearer import api_key
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.services import installation
+from keybearer.server.services import server_data
 from keybearer.server.settings import Settings
 from keybearer.server.storage import realms
 from keybearer.server.storage.api_keys import bound_to
@@ -27,10 +27,10 @@ class Credential:
 
 async def populate(settings: Settings, count: int, *, site: str) -> list[Credential]:
     """Set an empty installation up with so many accounts."""
-    await installation.prepare(settings)
+    await server_data.prepare(settings)
     now = datetime.now(UTC)
     credentials = [Credential(f"member{number}@example.com", api_key.generate().reveal()) for number in range(count)]
-    async with installation.opened(settings) as context, context.database.write() as connection:
+    async with server_data.opened(settings) as context, context.database.write() as connection:
         realm = await realms.add(connection, name="Benchmark", site=site, created_at=now)
         await connection.execute(
             insert(accounts),

@@ -32,7 +32,7 @@ from keybearer.server.services import accounts as people
 from keybearer.server.services import bots
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
-from keybearer.server.services.installation import opened
+from keybearer.server.services.server_data import opened
 from keybearer.server.services.sessions import open_session
 from keybearer.server.settings import Settings
 from keybearer.server.storage import accounts, api_keys, mails, realms

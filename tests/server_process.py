@@ -22,7 +22,7 @@ from typing import TypeVar
 from keybearer.secret import Secret
 from keybearer.server.services import setup
 from keybearer.server.services.context import Context
-from keybearer.server.services.installation import opened
+from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
 from keybearer.server.storage import accounts, api_keys
 from tests.databases import finish

@@ -13,8 +13,8 @@ from sqlalchemy import update
 from keybearer.errors import SettingError
 from keybearer.server.domain.mails import Mail
 from keybearer.server.services.context import Context
-from keybearer.server.services.delivery import MailDelivery
-from keybearer.server.services.letters import one_line
+from keybearer.server.services.mail_delivery import MailDelivery
+from keybearer.server.services.mail_texts import one_line
 from keybearer.server.settings import Settings
 from keybearer.server.storage import mails
 from keybearer.server.storage.engine import Database

@@ -19,7 +19,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.actors import Origin
 from keybearer.server.services import passwords, sessions, setup
 from keybearer.server.services.context import Context
-from keybearer.server.services.installation import opened
+from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
 from tests.in_process import SITE
 from tests.server_process import run_keybearer

@@ -14,7 +14,7 @@ from keybearer.cli.audit import audit
 from keybearer.cli.installation import data_dir_option, database_url_option, on_data, read_password, run_on
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.api_keys import APIKeyRecord
-from keybearer.server.services import accounts, api_keys, bots, installation, passwords, realms
+from keybearer.server.services import accounts, api_keys, bots, passwords, realms, server_data
 from keybearer.server.services.context import Context
 from keybearer.server.settings import Settings
 from keybearer.server.storage import schema
@@ -190,7 +190,7 @@ def migrate(settings: Settings) -> None:
 @on_data
 def backup(settings: Settings, *, file: Path, force: bool) -> None:
     """Write a backup of the database to FILE. The server may be running."""
-    asyncio.run(installation.back_up(settings, file, overwrite=force))
+    asyncio.run(server_data.back_up(settings, file, overwrite=force))
     click.echo(f"The backup is in {file}.")
     click.echo(f"It opens only with the secrets of {settings.secrets_file}: keep a copy of that elsewhere.", err=True)
 
@@ -204,7 +204,7 @@ def restore(settings: Settings, *, file: Path, force: bool) -> None:
 
     Keys that were replaced and accounts that were deactivated since stay so, where the database is still there.
     """
-    restored = asyncio.run(installation.restore(settings, file, overwrite=force))
+    restored = asyncio.run(server_data.restore(settings, file, overwrite=force))
     since = "its making" if restored.made_at is None else f"{restored.made_at:%Y-%m-%d %H:%M:%S} UTC"
     click.echo(f"Restored {file}.")
     if restored.revoked is None or restored.deactivated is None:
@@ -224,7 +224,7 @@ def restore(settings: Settings, *, file: Path, force: bool) -> None:
 @on_data
 def rotate_secrets(settings: Settings) -> None:
     """Seal every key under a new secret. No key changes, and the server may be running."""
-    resealed = run_on(settings, installation.rotate_secrets)
+    resealed = run_on(settings, server_data.rotate_secrets)
     click.echo(f"Sealed {resealed.api_keys} API keys and {resealed.tokens} tokens under a new secret.")
     click.echo(f"{settings.secrets_file} has changed: renew your copy of it.", err=True)
 

@@ -16,7 +16,7 @@ from keybearer.cli.installation import (
     settings_for,
 )
 from keybearer.server.domain.accounts import Account
-from keybearer.server.services import installation, setup
+from keybearer.server.services import server_data, setup
 from keybearer.server.services.context import Context
 
 
@@ -46,7 +46,7 @@ def init(
         wanted = setup.NewOrganization.checked(
             name=organization, site=site, email=owner_email, full_name=owner_name, password=password
         )
-    asyncio.run(installation.prepare(settings))
+    asyncio.run(server_data.prepare(settings))
 
     async def create(context: Context) -> Account:
         return await setup.create_organization_by_operator(context, wanted)

@@ -18,7 +18,7 @@ from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services.context import Context
-from keybearer.server.services.installation import opened
+from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
 
 T = TypeVar("T")

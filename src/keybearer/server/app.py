@@ -21,10 +21,10 @@ from keybearer.server.api.messaging.files import Files
 from keybearer.server.middleware.authentication import KeyAuthentication
 from keybearer.server.middleware.limits import Limits
 from keybearer.server.services.context import Context
-from keybearer.server.services.delivery import MailDelivery
-from keybearer.server.services.events import EventHub
+from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
+from keybearer.server.services.mail_delivery import MailDelivery
 from keybearer.server.services.messaging.outgoing_webhooks import OutgoingWebhooks
 from keybearer.server.settings import Settings
 from keybearer.server.storage.engine import Database

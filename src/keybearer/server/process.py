@@ -26,7 +26,7 @@ from granian.server.common import AbstractServer
 
 from keybearer.errors import FileError, KeybearerError, SettingError
 from keybearer.server.app import Application, create_app_from_environ
-from keybearer.server.services import installation, setup
+from keybearer.server.services import server_data, setup
 from keybearer.server.settings import VARIABLES, Settings
 from keybearer.server.storage import data_dir, rotation
 
@@ -63,8 +63,8 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
 
 
 async def _prepare(settings: Settings) -> list[str]:
-    await installation.prepare(settings)
-    async with installation.opened(settings) as context:
+    await server_data.prepare(settings)
+    async with server_data.opened(settings) as context:
         async with context.reading() as connection:
             await rotation.check(connection, context.ring)
         token = await setup.create_setup_link(context)

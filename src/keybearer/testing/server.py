@@ -24,13 +24,13 @@ from keybearer.server.app import create_app
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.bots import BotType
-from keybearer.server.services import accounts, api_keys, bots, installation, passwords, setup
+from keybearer.server.services import accounts, api_keys, bots, passwords, server_data, setup
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
 from keybearer.server.services.setup import NewOrganization
 from keybearer.server.settings import Settings
-from keybearer.server.storage import events
+from keybearer.server.storage import event_log
 from keybearer.store.files import write_zuliprc
 from keybearer.testing.participants import Participant
 from keybearer.testing.programs import Program, running
@@ -113,7 +113,7 @@ class Server:
 
         async def count() -> int:
             async with self._context.reading() as connection:
-                return await events.count_queues(connection, participant.id)
+                return await event_log.count_queues(connection, participant.id)
 
         return self.finish(count())
 
@@ -234,8 +234,8 @@ class _Thread:
             api_limit="1000000/minute",
             failure_limit="1000000/minute",
         )
-        await installation.prepare(settings)
-        async with installation.opened(settings) as context:
+        await server_data.prepare(settings)
+        async with server_data.opened(settings) as context:
             owner = await setup.create_organization_by_operator(context, _organization(self._organization, site))
             password_hash = await passwords.hashed(Secret(PASSWORD))
             application = create_app(settings)

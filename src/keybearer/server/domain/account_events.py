@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.audit import Event as Audited
-from keybearer.server.domain.events import ACCESS_CHANGED, Event
+from keybearer.server.domain.event_queues import ACCESS_CHANGED, Event
 
 ENDS_POLLS = frozenset(
     {Audited.API_KEY_REGENERATED, Audited.ACCOUNT_DEACTIVATED, Audited.SESSION_CLOSED, Audited.PASSWORD_CHANGED}

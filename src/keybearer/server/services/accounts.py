@@ -19,10 +19,9 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
-from keybearer.server.services import api_keys, letters, passwords
+from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging import channels
-from keybearer.server.services.subjects import (
+from keybearer.server.services.lookups import (
     NAMES_AND_ADDRESSES,
     OWNERS,
     account_for_change,
@@ -30,6 +29,7 @@ from keybearer.server.services.subjects import (
     hold_ownership,
     the_realm,
 )
+from keybearer.server.services.messaging import channels
 from keybearer.server.storage import accounts, links, sessions
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import newest_messages
@@ -212,7 +212,7 @@ async def deactivate_person(
         if account.is_active:
             await _deactivate(change, account)
             realm = await the_realm(change.connection)
-            await change.send(None if comment is None else letters.account_deactivated(realm, account, comment))
+            await change.send(None if comment is None else mail_texts.account_deactivated(realm, account, comment))
 
 
 async def deactivate_own(context: Context, actor: Actor) -> None:

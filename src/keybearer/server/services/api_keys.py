@@ -12,9 +12,9 @@ from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
 from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services import letters
+from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import account_for_change, hold_ownership, managed_bot, the_realm
+from keybearer.server.services.lookups import account_for_change, hold_ownership, managed_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots, devices
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
@@ -62,7 +62,7 @@ async def replace(change: Change, context: Context, account: Account, *, because
     owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
     if owner is not None and not owner.is_bot:
         actor = change.actor.account if change.actor else None
-        await change.send(letters.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
+        await change.send(mail_texts.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
     token = await bots.reveal_token(change.connection, context.ring, account.id)
     return IssuedKey(account, realm, issued.record, issued.api_key, token)
 

@@ -25,13 +25,7 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import (
-    check_email_free,
-    check_name_free,
-    hold_ownership,
-    managed_bot,
-    the_realm,
-)
+from keybearer.server.services.lookups import check_email_free, check_name_free, hold_ownership, managed_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots
 
 

@@ -15,13 +15,13 @@ from keybearer.server.domain.account_events import AccountChange
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.audit import Event
-from keybearer.server.domain.events import HEARTBEAT_EVERY
-from keybearer.server.domain.events import Event as ClientEvent
+from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
+from keybearer.server.domain.event_queues import Event as ClientEvent
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services.events import EventHub
+from keybearer.server.services.event_hub import EventHub
 from keybearer.server.settings import Settings
-from keybearer.server.storage import accounts, audit, events, mails, realms
+from keybearer.server.storage import accounts, audit, event_log, mails, realms
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
@@ -127,7 +127,7 @@ class Change:
                     )
                 )
         if self.events:
-            await events.append(self.connection, self.events)
+            await event_log.append(self.connection, self.events)
         return bool(self.events)
 
     async def send(self, mail: Mail | None) -> None:

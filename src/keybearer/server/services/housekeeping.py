@@ -7,7 +7,7 @@ import logging
 
 from keybearer.server.domain.limits import LONGEST_WINDOW
 from keybearer.server.services.context import Context
-from keybearer.server.storage import attempts, events, links, sessions
+from keybearer.server.storage import attempts, event_log, links, sessions
 
 SWEEP_EVERY = 3600.0
 
@@ -20,8 +20,8 @@ async def sweep(context: Context) -> None:
         await sessions.remove_ended(change.connection, change.now)
         await links.remove_expired(change.connection, change.now)
         await attempts.remove_old(change.connection, change.now - LONGEST_WINDOW)
-        await events.remove_idle_queues(change.connection, change.now)
-        await events.remove_read(change.connection)
+        await event_log.remove_idle_queues(change.connection, change.now)
+        await event_log.remove_read(change.connection)
 
 
 async def sweep_regularly(context: Context) -> None:

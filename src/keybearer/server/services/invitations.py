@@ -16,10 +16,10 @@ from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
 from keybearer.server.domain.permissions import may_invite_as
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import accounts as people
-from keybearer.server.services import letters, passwords
+from keybearer.server.services import mail_texts, passwords
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_realm
 from keybearer.server.services.sessions import SignedIn, open_session
-from keybearer.server.services.subjects import NAMES_AND_ADDRESSES, the_realm
 from keybearer.server.storage import accounts, links
 from keybearer.server.storage.dialect import take_turn
 
@@ -127,7 +127,7 @@ async def _send(change: Change, realm: Realm, inviter: Account, email: str, *, r
         created_by=inviter.id,
         lifetime=lifetime,
     )
-    await change.send(letters.invitation(realm, email, inviter, token, until=link.expires_at))
+    await change.send(mail_texts.invitation(realm, email, inviter, token, until=link.expires_at))
     await change.record(Event.INVITATION_CREATED, realm=realm, details={"email": email, "role": role.label})
     return link
 
@@ -164,7 +164,7 @@ async def resend(context: Context, actor: Actor, invitation_id: int) -> Link:
         _check_permission(actor.account, link.role or Role.MEMBER, realm)
         token = Secret(secrets.token_urlsafe(32))
         link = await links.renew(change.connection, link, token, at=change.now)
-        await change.send(letters.invitation(realm, link.email, actor.account, token, until=link.expires_at))
+        await change.send(mail_texts.invitation(realm, link.email, actor.account, token, until=link.expires_at))
         await change.record(Event.INVITATION_CREATED, details={"email": link.email, "again": True})
         return link
 

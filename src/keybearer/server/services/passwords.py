@@ -18,9 +18,9 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import Refused, WeakPassword
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services import attempts, letters
+from keybearer.server.services import attempts, mail_texts
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.subjects import account_for_change, the_realm
+from keybearer.server.services.lookups import account_for_change, the_realm
 from keybearer.server.storage import accounts, audit, links, sessions
 
 LENGTH = range(8, 129)
@@ -137,7 +137,7 @@ async def _set(change: Change, account: Account, value: str, *, keep_session: in
     await sessions.remove_all(change.connection, account.id, besides=keep_session)
     await change.record(Event.PASSWORD_CHANGED, account)
     realm = await the_realm(change.connection)
-    await change.send(letters.new_password(realm, account, change.now, change.origin))
+    await change.send(mail_texts.new_password(realm, account, change.now, change.origin))
 
 
 async def request_reset(context: Context, email: str, origin: Origin) -> Quota:
@@ -155,10 +155,10 @@ async def request_reset(context: Context, email: str, origin: Origin) -> Quota:
         person = account if account is not None and not account.is_bot and account.is_active else None
         token = await _reset_link(change, person)
         if person is not None:
-            mail = letters.password_reset(realm, person, token)
+            mail = mail_texts.password_reset(realm, person, token)
         else:
             is_deactivated = account is not None and not account.is_bot
-            mail = letters.no_password_reset(realm, email.strip(), is_deactivated=is_deactivated)
+            mail = mail_texts.no_password_reset(realm, email.strip(), is_deactivated=is_deactivated)
         await change.send(mail if is_email(mail.recipient) else None)
         details = {"email": audit.printable(email.strip())}
         await change.record(Event.PASSWORD_RESET_REQUESTED, account, realm=realm, details=details)

@@ -10,7 +10,7 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.services.context import Context
-from keybearer.server.services.subjects import the_realm
+from keybearer.server.services.lookups import the_realm
 from keybearer.server.storage import realms
 from keybearer.zuliprc.credentials import normalise_site
 

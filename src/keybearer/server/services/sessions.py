@@ -17,11 +17,11 @@ from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import Session
-from keybearer.server.services import api_keys, letters, passwords
+from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import account_for_change, the_realm
 from keybearer.server.services.passwords import Checked
-from keybearer.server.services.subjects import account_for_change, the_realm
 from keybearer.server.storage import accounts, audit, realms, sessions
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -116,7 +116,7 @@ async def _tell_of_sign_in(change: Change, account: Account, *, got_key: bool) -
     """Mail the account, unless it is so new that the person has just made it."""
     if change.now - account.date_joined >= TOLD_AFTER:
         realm = await the_realm(change.connection)
-        await change.send(letters.new_sign_in(realm, account, change.now, change.origin, got_key=got_key))
+        await change.send(mail_texts.new_sign_in(realm, account, change.now, change.origin, got_key=got_key))
 
 
 async def open_session(change: Change, account: Account) -> SignedIn:

@@ -12,7 +12,7 @@ from keybearer.server.domain.audit import Event
 from keybearer.server.services import accounts, audit
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.storage.audit import AuditFilter
-from keybearer.server.web.events import ALARMING, KINDS, events_of, sentence
+from keybearer.server.web.audit_sentences import ALARMING, KINDS, events_of, sentence
 from keybearer.server.web.visit import Visit
 
 PER_PAGE = 50

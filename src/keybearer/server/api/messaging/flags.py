@@ -9,7 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.messages import AROUND, read_query
 from keybearer.server.api.messaging.narrows import MESSAGE_IDS, read_message_ids
 from keybearer.server.api.parameters import missing
-from keybearer.server.domain.messaging.narrow import Term
+from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.services.messaging import flags
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from keybearer.server.api.messaging.organization import REALM_SETTINGS, USER_SETTINGS
+from keybearer.server.api.messaging.fixed_settings import REALM_SETTINGS, USER_SETTINGS
 from keybearer.server.api.profiles import profile
 from keybearer.server.domain.account_events import bot_fields
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.messaging.channels import Followed
-from keybearer.server.domain.messaging.message_fields import channel_fields, followed_fields
+from keybearer.server.domain.messaging.message_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.messages import ANY_MENTION, NO_TOPIC, Flag, Message
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services.messaging.initial_state import InitialState

@@ -20,7 +20,7 @@ from keybearer.server.api.messaging.narrows import MESSAGE_IDS, NARROW, read_mes
 from keybearer.server.api.messaging.sending import SUBJECT, TOPIC, read_topic
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.message_fields import copy_fields
+from keybearer.server.domain.messaging.message_events import copy_fields
 from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
 from keybearer.server.services.messaging import message_changes, messages
 from keybearer.server.services.messaging.message_changes import MessageChange

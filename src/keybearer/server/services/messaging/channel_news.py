@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from keybearer.server.domain.events import Event
+from keybearer.server.domain.event_queues import Event
 from keybearer.server.domain.messaging.channels import Channel, Followed
-from keybearer.server.domain.messaging.message_fields import channel_fields, followed_fields
+from keybearer.server.domain.messaging.message_events import channel_fields, followed_fields
 from keybearer.server.services.context import Change
 from keybearer.server.storage.messaging import channels
 

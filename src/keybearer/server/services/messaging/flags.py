@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.events import Event
+from keybearer.server.domain.event_queues import Event
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
-from keybearer.server.domain.messaging.narrow import Term
+from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.directory import visible_message
+from keybearer.server.services.messaging.lookups import visible_message
 from keybearer.server.services.messaging.messages import Query
 from keybearer.server.services.messaging.messages import find as find_messages
 from keybearer.server.storage.dialect import take_turn

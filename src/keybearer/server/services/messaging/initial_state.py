@@ -12,10 +12,10 @@ from keybearer.server.domain.messaging.messages import Flag, Message
 from keybearer.server.domain.messaging.presences import Status
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Context
+from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
 from keybearer.server.services.messaging.presences import HISTORY, Present
-from keybearer.server.services.subjects import the_realm
-from keybearer.server.storage import accounts, events
+from keybearer.server.storage import accounts, event_log
 from keybearer.server.storage.messaging import channels, messages, presences
 
 
@@ -43,7 +43,7 @@ async def gather(context: Context, actor: Actor, wants: Callable[[str], bool]) -
     account = actor.account
     async with context.reading() as connection:
         # One look at the database: no event before `event_id` is missing in what follows, and none after it is in it.
-        event_id = await events.last_id(connection)
+        event_id = await event_log.last_id(connection)
         everybody = await accounts.find_all(connection, account.realm_id)
         people = {each.id: each for each in everybody}
         found = await presences.find_all(connection, context.clock() - HISTORY) if wants("presence") else ()

@@ -19,7 +19,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from keybearer.server.services.messaging.markup import add_marks
+from keybearer.server.services.messaging.zulip_syntax import add_marks
 
 _DEEPEST = 6
 """How far quotes and spoilers may stand in one another."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.events import Event
+from keybearer.server.domain.event_queues import Event
 from keybearer.server.domain.messaging.channels import may_read
 from keybearer.server.domain.messaging.messages import (
     ANY_MENTION,
@@ -18,7 +18,7 @@ from keybearer.server.domain.messaging.messages import (
     is_editable,
 )
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.directory import audience, visible_message
+from keybearer.server.services.messaging.lookups import audience, visible_message
 from keybearer.server.services.messaging.markdown import render
 from keybearer.server.services.messaging.sending import find_channel, names_in
 from keybearer.server.storage.dialect import take_turn

@@ -12,13 +12,13 @@ from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channels import may_read
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message
-from keybearer.server.domain.messaging.narrow import Operand, Term, bad_narrow
+from keybearer.server.domain.messaging.narrows import Operand, Term, bad_narrow
 from keybearer.server.services.context import Context
-from keybearer.server.services.messaging.directory import copies_of, directory_of, visible_message
+from keybearer.server.services.messaging.lookups import copies_of, directory_of, visible_message
 from keybearer.server.services.messaging.markdown import render as render_markdown
 from keybearer.server.services.messaging.sending import find_channel, find_person, names_in
-from keybearer.server.storage.messaging import channels, narrow
-from keybearer.server.storage.messaging.narrow import View
+from keybearer.server.storage.messaging import channels, narrows
+from keybearer.server.storage.messaging.narrows import View
 
 BEYOND_ALL = 10_000_000_000_000_000
 """Zulip's number for a place after the newest message."""
@@ -48,7 +48,7 @@ async def find(context: Context, actor: Actor, query: Query) -> Found:
     async with context.reading() as connection:
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
         if query.message_ids is not None:
-            rows = await narrow.find_some(connection, view, query.message_ids)
+            rows = await narrows.find_some(connection, view, query.message_ids)
             return await _found(connection, actor, rows, BEYOND_ALL, (False, False, False))
         return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
 
@@ -59,13 +59,13 @@ async def _around(connection: AsyncConnection, actor: Actor, view: View, query: 
     before: Sequence[Message] = ()
     wanted = query.num_before + (1 if query.include_anchor else 0)
     if wanted:
-        before = await narrow.find_before(connection, view, at, limit=wanted, inclusive=query.include_anchor)
+        before = await narrows.find_before(connection, view, at, limit=wanted, inclusive=query.include_anchor)
     found_anchor = query.include_anchor and bool(before) and before[0].id == at
     if query.include_anchor and not found_anchor:
         before = before[: query.num_before]
     after: Sequence[Message] = ()
     if query.num_after and anchor < BEYOND_ALL:
-        after = await narrow.find_after(connection, view, at, limit=query.num_after)
+        after = await narrows.find_after(connection, view, at, limit=query.num_after)
     found_oldest = anchor == 0 or len(before) - found_anchor < query.num_before
     found_newest = anchor >= BEYOND_ALL or len(after) < query.num_after
     rows = [*reversed(before), *after]
@@ -79,7 +79,7 @@ async def _anchor(connection: AsyncConnection, view: View, anchor: int | str) ->
         return 0
     if anchor == "newest":
         return BEYOND_ALL
-    unread = await narrow.first_unread(connection, view)
+    unread = await narrows.first_unread(connection, view)
     return BEYOND_ALL if unread is None else unread
 
 
@@ -171,7 +171,7 @@ async def matching(
     """Those of several messages that the actor sees through a narrow."""
     async with context.reading() as connection:
         view, _ = await resolve_narrow(connection, actor.account, terms)
-        return await narrow.find_some(connection, view, message_ids)
+        return await narrows.find_some(connection, view, message_ids)
 
 
 async def render(context: Context, actor: Actor, content: str) -> str:

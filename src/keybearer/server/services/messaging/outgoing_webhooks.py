@@ -19,7 +19,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Origin
 from keybearer.server.domain.bots import BotService
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.message_fields import message_fields
+from keybearer.server.domain.messaging.message_events import message_fields
 from keybearer.server.domain.messaging.messages import Message
 from keybearer.server.domain.messaging.outgoing_webhooks import (
     ATTEMPTS,
@@ -33,7 +33,7 @@ from keybearer.server.domain.messaging.outgoing_webhooks import (
 )
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import sending
-from keybearer.server.services.messaging.directory import directory_of
+from keybearer.server.services.messaging.lookups import directory_of
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
 from keybearer.server.storage import accounts, bots
 from keybearer.server.storage.messaging import messages, webhook_calls

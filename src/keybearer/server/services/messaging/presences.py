@@ -9,12 +9,12 @@ from datetime import timedelta
 from keybearer.server.domain.accounts import Account, display_email
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.events import Event
+from keybearer.server.domain.event_queues import Event
 from keybearer.server.domain.messaging.presences import Presence, Status, checked_presence, checked_status_text
 from keybearer.server.services.context import Context
+from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging import emoji
 from keybearer.server.services.messaging.sending import client_name, find_channel, find_person
-from keybearer.server.services.subjects import the_realm
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, presences
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.events import Event
-from keybearer.server.domain.messaging.message_fields import reaction_fields
+from keybearer.server.domain.event_queues import Event
+from keybearer.server.domain.messaging.message_events import reaction_fields
 from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging import emoji
-from keybearer.server.services.messaging.directory import audience, visible_message
-from keybearer.server.services.subjects import the_realm
+from keybearer.server.services.messaging.lookups import audience, visible_message
 from keybearer.server.storage.messaging import reactions
 
 

@@ -12,14 +12,14 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.events import Event
+from keybearer.server.domain.event_queues import Event
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
-from keybearer.server.domain.messaging.message_fields import message_fields
+from keybearer.server.domain.messaging.message_events import message_fields
 from keybearer.server.domain.messaging.messages import Flag, Message, checked_content, checked_topic
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.directory import directory_of
+from keybearer.server.services.messaging.lookups import directory_of
 from keybearer.server.services.messaging.markdown import Names, Rendered, render
-from keybearer.server.services.messaging.markup import named_channels, named_people
+from keybearer.server.services.messaging.zulip_syntax import named_channels, named_people
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
 from keybearer.server.storage.messaging.messages import NewMessage

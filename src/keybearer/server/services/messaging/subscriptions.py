@@ -21,10 +21,10 @@ from keybearer.server.domain.messaging.channels import (
     may_read,
 )
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging import channel_news
 from keybearer.server.services.messaging.markdown import render
 from keybearer.server.services.messaging.sending import find_person
-from keybearer.server.services.subjects import CHANNELS
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels
 

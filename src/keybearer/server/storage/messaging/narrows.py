@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
-from keybearer.server.domain.messaging.narrow import RESOLVED_PREFIX, Term
+from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
     conversation_members,

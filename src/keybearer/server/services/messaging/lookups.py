@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import may_read
 from keybearer.server.domain.messaging.messages import Copy, Directory, Flag, Message, Reaction, invalid_messages
-from keybearer.server.services.subjects import the_realm
+from keybearer.server.services.lookups import the_realm
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, reactions
 

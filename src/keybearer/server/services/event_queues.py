@@ -1,4 +1,4 @@
-"""Event queues: opening and closing them. Reading them is in `events.py`."""
+"""Event queues: opening and closing them. Reading them is in `event_log.py`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from datetime import timedelta
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.events import Queue, QueueOptions, bad_queue
+from keybearer.server.domain.event_queues import Queue, QueueOptions, bad_queue
 from keybearer.server.services.context import Context
-from keybearer.server.storage import events
+from keybearer.server.storage import event_log
 
 
 async def open_queue(context: Context, actor: Actor, options: QueueOptions, idle_timeout: timedelta) -> Queue:
     """A new queue that begins now."""
     async with context.change(actor) as change:
-        last = await events.last_id(change.connection)
+        last = await event_log.last_id(change.connection)
         queue = Queue(str(uuid.uuid4()), actor.id, last, last, change.now, idle_timeout, options)
-        await events.add_queue(change.connection, queue)
+        await event_log.add_queue(change.connection, queue)
         return queue
 
 
 async def close_queue(context: Context, actor: Actor, queue_id: str) -> None:
     """Close a queue of the actor's. Raises Refused with Zulip's words."""
     async with context.change(actor) as change:
-        queue = await events.find_queue(change.connection, queue_id)
+        queue = await event_log.find_queue(change.connection, queue_id)
         if queue is None:
             raise bad_queue(queue_id)
         if queue.account_id != actor.id:
             raise Refused("You are not authorized to access this queue")
-        await events.remove_queue(change.connection, queue_id)
+        await event_log.remove_queue(change.connection, queue_id)

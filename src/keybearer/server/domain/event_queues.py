@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging import narrow
-from keybearer.server.domain.messaging.message_fields import with_text
-from keybearer.server.domain.messaging.narrow import Term
+from keybearer.server.domain.messaging import narrows
+from keybearer.server.domain.messaging.message_events import with_text
+from keybearer.server.domain.messaging.narrows import Term
 
 HEARTBEAT_EVERY = 45.0
 """Seconds after which a poll that found nothing is answered with a heartbeat; up to ten more are added by chance."""
@@ -114,7 +114,7 @@ def _message_for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] |
         if not (options.all_public_streams and fields["is_public"]):
             return None
         flags = ()
-    if not narrow.matches(options.narrow, message, flags):
+    if not narrows.matches(options.narrow, message, flags):
         return None
     told: dict[str, object] = {
         "type": "message",

@@ -6,7 +6,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import array
 from keybearer.server.api.endpoints import Endpoint
-from keybearer.server.domain.events import LONG_POLL_TIMEOUT
+from keybearer.server.domain.event_queues import LONG_POLL_TIMEOUT
 from keybearer.server.domain.messaging.channels import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
 from keybearer.server.domain.messaging.messages import CONTENT_MAX_LENGTH, EDITABLE_FOR, NO_TOPIC, TOPIC_MAX_LENGTH
 from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, PING_EVERY

@@ -15,10 +15,10 @@ from typing import final
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
-from keybearer.server.domain.events import ACCESS_CHANGED, Queue, StoredEvent, bad_queue, for_queue, heartbeat
-from keybearer.server.storage import events
+from keybearer.server.domain.event_queues import ACCESS_CHANGED, Queue, StoredEvent, bad_queue, for_queue, heartbeat
+from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.events import Access
+from keybearer.server.storage.event_log import Access
 
 LOOK_EVERY = 0.08
 """Seconds between two looks for events that other workers wrote, while somebody waits here."""
@@ -85,7 +85,7 @@ class EventHub:
     async def open(self) -> None:
         """Begin at the end of the log."""
         async with self._database.read() as connection:
-            self._seen = self._tail_after = await events.last_id(connection)
+            self._seen = self._tail_after = await event_log.last_id(connection)
 
     async def run(self) -> None:
         """Look for events while somebody waits, until cancelled."""
@@ -124,9 +124,9 @@ class EventHub:
         try:
             async with self._database.write() as connection:
                 for queue_id, poll in polls.items():
-                    await events.note_poll(connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id)
-                await events.remove_idle_queues(connection, self._clock())
-                await events.remove_read(connection)
+                    await event_log.note_poll(connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id)
+                await event_log.remove_idle_queues(connection, self._clock())
+                await event_log.remove_read(connection)
         except BaseException:
             self._polls = polls | self._polls
             raise
@@ -176,8 +176,8 @@ class EventHub:
         """The queue, and how far its client has read. Notes that it was asked."""
         now = self._clock()
         async with self._database.read() as connection:
-            queue = await events.find_queue(connection, queue_id)
-            access = await events.find_access(connection, actor)
+            queue = await event_log.find_queue(connection, queue_id)
+            access = await event_log.find_access(connection, actor)
         _check(access)
         noted = self._polls.get(queue_id)
         if queue is None or (noted is None and queue.is_over(now)):
@@ -194,13 +194,13 @@ class EventHub:
 
     async def _access(self, actor: Actor) -> Access:
         async with self._database.read() as connection:
-            return await events.find_access(connection, actor)
+            return await event_log.find_access(connection, actor)
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """What the queue is told of after a place in the log, and how far that looked."""
         while after < self._tail_after:  # further back than this worker remembers
             async with self._database.read() as connection:
-                older = await events.find_after(connection, after, limit=BATCH)
+                older = await event_log.find_after(connection, after, limit=BATCH)
             after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
             told = _told(older, queue)
             if told:
@@ -240,7 +240,7 @@ class EventHub:
         async with self._advancing:
             if self._seen <= event_id:
                 async with self._database.write() as connection:
-                    await events.advance(connection, by=1)
+                    await event_log.advance(connection, by=1)
                 await self.catch_up()
 
     async def catch_up(self) -> None:
@@ -256,12 +256,12 @@ class EventHub:
 
     async def _read(self) -> None:
         async with self._database.read() as connection:
-            last = await events.last_id(connection)
+            last = await event_log.last_id(connection)
             if last - self._seen > TAIL and not self._waiting:
                 self._tail.clear()
                 self._tail_after = self._seen = last
             while self._seen < last:
-                fresh = await events.find_after(connection, self._seen, limit=BATCH)
+                fresh = await event_log.find_after(connection, self._seen, limit=BATCH)
                 self._take(fresh, fresh[-1].id if len(fresh) == BATCH else last)
 
     def _take(self, fresh: Sequence[StoredEvent], seen: int) -> None:

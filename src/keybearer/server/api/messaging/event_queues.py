@@ -13,9 +13,9 @@ from keybearer.server.api.messaging.narrows import NARROW, STRINGS, read_narrow,
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.api.server import FEATURE_LEVEL, VERSION
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.events import IDLE_TIMEOUT, LONGEST_IDLE_TIMEOUT, MOBILE_IDLE_TIMEOUT, QueueOptions
-from keybearer.server.domain.messaging.narrow import check_for_queue
-from keybearer.server.services import queues
+from keybearer.server.domain.event_queues import IDLE_TIMEOUT, LONGEST_IDLE_TIMEOUT, MOBILE_IDLE_TIMEOUT, QueueOptions
+from keybearer.server.domain.messaging.narrows import check_for_queue
+from keybearer.server.services import event_queues
 from keybearer.server.services.messaging.initial_state import gather
 
 
@@ -44,7 +44,7 @@ async def register(call: Call) -> Answer:
         empty_topics=wishes.empty_topics,
     )
     idle_timeout = _idle_timeout(parameters)
-    queue = await queues.open_queue(call.context, call.actor, options, idle_timeout)
+    queue = await event_queues.open_queue(call.context, call.actor, options, idle_timeout)
     state = await gather(call.context, call.actor, wishes.wants)
     return success(
         queue_id=queue.id,
@@ -96,7 +96,7 @@ async def get(call: Call) -> Answer:
 async def close(call: Call) -> Answer:
     """`DELETE events`."""
     queue_id = call.parameters.text("queue_id")
-    await queues.close_queue(call.context, call.actor, queue_id)
+    await event_queues.close_queue(call.context, call.actor, queue_id)
     call.context.hub.end_polls_of(queue_id)
     return success()
 
