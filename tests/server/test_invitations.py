@@ -10,13 +10,13 @@ import pytest
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import Refused, WeakPassword
 from keybearer.server.services import accounts, invitations
 from tests.in_process import InProcessServer, Known
 
 PASSWORD = "a fresh passphrase of mine 5521"
-HERE = Origin("203.0.113.4", "browser")
+HERE = RequestOrigin("203.0.113.4", "browser")
 GUEST_EMAIL = "yorick@example.com"
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from keybearer.errors import StorageError
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.storage import api_keys
@@ -70,7 +70,7 @@ async def test_a_live_key_knows_when_from_where_and_by_what_it_was_last_used(ser
         live = await api_keys.find_live(connection, hamlet.id)
     assert live is not None
     recorder = UseRecorder(server.context)
-    recorder.note(live.id, Origin(address="203.0.113.5", client="Bot/2 \x1b[31m\n" + "x" * 500))
+    recorder.note(live.id, RequestOrigin(address="203.0.113.5", client="Bot/2 \x1b[31m\n" + "x" * 500))
     await recorder.write()
     use = (await history(server, hamlet.id))[0].last_use
     assert use is not None
@@ -86,8 +86,8 @@ async def test_an_older_use_from_another_worker_does_not_overwrite_a_newer_one(s
         live = await api_keys.find_live(connection, hamlet.id)
     assert live is not None
     early, late = UseRecorder(server.context), UseRecorder(server.context)
-    early.note(live.id, Origin("203.0.113.1", "early"))
-    late.note(live.id, Origin("203.0.113.2", "late"))
+    early.note(live.id, RequestOrigin("203.0.113.1", "early"))
+    late.note(live.id, RequestOrigin("203.0.113.2", "late"))
     await late.write()
     await early.write()
     use = (await history(server, hamlet.id))[0].last_use
@@ -101,7 +101,7 @@ async def test_uses_that_cannot_be_written_now_are_written_later(server: InProce
         live = await api_keys.find_live(connection, hamlet.id)
     assert live is not None
     recorder = UseRecorder(server.context)
-    recorder.note(live.id, Origin("203.0.113.1", "bot"))
+    recorder.note(live.id, RequestOrigin("203.0.113.1", "bot"))
     async with server.context.change(None) as change:
         await change.connection.exec_driver_sql("ALTER TABLE api_keys RENAME COLUMN last_used_at TO hidden")
     with pytest.raises((StorageError, DBAPIError)):

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from keybearer.secret import Secret
 from keybearer.server.api import openapi, routes
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.permissions import PERMISSIONS, Way
 from keybearer.server.middleware import csrf
 from keybearer.server.services import sessions
@@ -98,7 +98,7 @@ def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
     with running_server(tmp_path_factory.mktemp("openapi") / "data", environ=environ) as server:
 
         async def sign_in(context: Context) -> str:
-            signed_in = await sessions.sign_in(context, OWNER_EMAIL, Secret(OWNER_PASSWORD), Origin())
+            signed_in = await sessions.sign_in(context, OWNER_EMAIL, Secret(OWNER_PASSWORD), RequestOrigin())
             return signed_in.token.reveal()
 
         yield Owner(server, server.api_key_of(OWNER_EMAIL), server.on_data(sign_in))

@@ -16,7 +16,7 @@ from keybearer.cli.admin import admin
 from keybearer.cli.init import init
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.services import passwords, sessions, setup
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
@@ -71,7 +71,9 @@ def test_init_makes_a_private_directory_with_an_organization_and_its_owner(data_
     assert (data_dir / "secrets.json").stat().st_mode & 0o777 == 0o600
     realm = on_data(data_dir, setup.find_realm)
     assert (realm.name, realm.site) == ("Example", SITE)
-    signed_in = on_data(data_dir, lambda context: sessions.authenticate(context, OWNER, Secret(PASSWORD), Origin()))
+    signed_in = on_data(
+        data_dir, lambda context: sessions.authenticate(context, OWNER, Secret(PASSWORD), RequestOrigin())
+    )
     assert signed_in.account.is_owner
 
 

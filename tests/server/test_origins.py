@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.middleware.origins import origin_of, prefers_html, scheme_of
 
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")]
@@ -80,7 +80,7 @@ def test_a_trusted_proxy_says_whether_https_is_spoken(peer: str, said: str, sche
     ],
 )
 def test_what_counts_as_one_place(address: str, network: str) -> None:
-    assert Origin(address).network == network
+    assert RequestOrigin(address).network == network
 
 
 @pytest.mark.parametrize(

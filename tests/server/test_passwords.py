@@ -11,7 +11,7 @@ from argon2.low_level import Type
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.actors import Actor, RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts, WeakPassword
 from keybearer.server.services import accounts as people
 from keybearer.server.services import passwords, sessions
@@ -19,7 +19,7 @@ from keybearer.server.storage import accounts
 from tests.in_process import PASSWORD, InProcessServer, Known
 
 NEW = "another good passphrase 9375"
-HERE, ELSEWHERE = Origin("198.51.100.7", "test"), Origin("203.0.113.99", "test")
+HERE, ELSEWHERE = RequestOrigin("198.51.100.7", "test"), RequestOrigin("203.0.113.99", "test")
 
 
 async def fetch(

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.actors import Actor, RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.devices import DeviceKind
 from keybearer.server.services import accounts, bots, devices, invitations, realms, sessions
@@ -48,7 +48,7 @@ async def _populate(context: Context) -> Organization:
     realm = await realms.find(context)
     everybody = await accounts.find_all(context, realm.id)
     owner = next(account for account in everybody if account.delivery_email == OWNER_EMAIL)
-    browser = Origin("192.0.2.17", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
+    browser = RequestOrigin("192.0.2.17", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
     acting = Actor(owner, browser)
 
     async def person(email: str, name: str, role: Role) -> Account:
@@ -86,7 +86,7 @@ async def _populate(context: Context) -> Organization:
 async def _use_keys(context: Context, bot: Account, owner: Account) -> None:
     """Uses of keys, a late one of a bot's old key among them."""
     used = context.clock() - timedelta(hours=3)
-    async with context.change(None, origin=Origin("198.51.100.4", "ZulipPython/0.9.0")) as change:
+    async with context.change(None, origin=RequestOrigin("198.51.100.4", "ZulipPython/0.9.0")) as change:
         uses = []
         for account, client in ((bot, "ZulipPython/0.9.1"), (owner, "zulip-terminal/0.7.0")):
             live = await api_keys.find_live(change.connection, account.id)
@@ -94,4 +94,4 @@ async def _use_keys(context: Context, bot: Account, owner: Account) -> None:
             uses.append(NewUse(live.id, KeyUse(used, "198.51.100.4", client)))
         await api_keys.record_uses(change.connection, uses)
         fresh = await account_rows.find(change.connection, bot.id)
-        await change.record(Event.API_KEY_LATE_USE, fresh)
+        await change.record(AuditEvent.API_KEY_LATE_USE, fresh)

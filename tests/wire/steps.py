@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from keybearer.secret import Secret
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.limits import AttemptKind
 from keybearer.server.services import passwords
 from keybearer.server.services.context import Change
@@ -46,7 +46,9 @@ async def _change_password(play: Play) -> None:
 
 async def _reset_password(play: Play) -> None:
     token = await passwords.reset_link_by_operator(play.server.context, email_of("cordelia"))
-    await passwords.reset(play.server.context, token, Secret(PASSWORDS["cordelia:third"]), Origin(ADDRESS, "test"))
+    await passwords.reset(
+        play.server.context, token, Secret(PASSWORDS["cordelia:third"]), RequestOrigin(ADDRESS, "test")
+    )
 
 
 async def _prepare_deactivation(play: Play) -> None:

@@ -12,7 +12,7 @@ import click
 
 from keybearer.cli.installation import on_data, run_on
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services import accounts, realms
 from keybearer.server.services import audit as log
 from keybearer.server.services.audit import NamedRecord
@@ -51,12 +51,12 @@ class EventName(click.ParamType):  # type: ignore[type-arg]  # generic only in s
         value: Any,  # noqa: ANN401
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> list[Event]:
+    ) -> list[AuditEvent]:
         if isinstance(value, list):
             return value
-        found = [event for event in Event if value in (event.value, event.value.partition(":")[0])]
+        found = [event for event in AuditEvent if value in (event.value, event.value.partition(":")[0])]
         if not found:
-            names = ", ".join(event.value for event in Event)
+            names = ", ".join(event.value for event in AuditEvent)
             self.fail(f"There is no event {value!r}. The events are: {names}.", param, ctx)
         return found
 
@@ -71,7 +71,7 @@ class EventName(click.ParamType):  # type: ignore[type-arg]  # generic only in s
 def audit(
     settings: Settings,
     *,
-    events: Sequence[list[Event]],
+    events: Sequence[list[AuditEvent]],
     email: str | None,
     since: datetime | None,
     limit: int,

@@ -8,7 +8,7 @@ import msgspec
 
 from keybearer.server.api.answers import Answer
 from keybearer.server.api.parameters import LARGEST, Parameters
-from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.actors import Actor, RequestOrigin
 from keybearer.server.domain.realms import Realm
 from keybearer.server.middleware.authentication import Caller
 from keybearer.server.services.context import Context
@@ -21,7 +21,7 @@ class Call(msgspec.Struct, frozen=True):
     """
 
     context: Context
-    origin: Origin
+    origin: RequestOrigin
     host: str
     scheme: str
     parameters: Parameters

@@ -21,7 +21,7 @@ from keybearer.server.api.answers import (
 from keybearer.server.api.call import Call
 from keybearer.server.api.endpoints import API, WEB, Endpoint, Path, Paths
 from keybearer.server.api.parameters import Disconnected, Parameters, read_parameters
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import NotLoggedIn, Refused
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.permissions import check, check_entry
@@ -83,7 +83,7 @@ class Dispatcher:
         """`http` or `https`, as the client sees it."""
         return scope["scheme"] if not self._proxies else scheme_of(scope, self._proxies)
 
-    def origin(self, scope: Scope) -> Origin:
+    def origin(self, scope: Scope) -> RequestOrigin:
         """Where the request comes from."""
         return origin_of(scope, self._proxies)
 
@@ -155,7 +155,7 @@ class _Request:
                 answer = answer.naming(unsupported)
         return answer
 
-    async def _visitor(self, parameters: Parameters, host: str, origin: Origin) -> Caller:
+    async def _visitor(self, parameters: Parameters, host: str, origin: RequestOrigin) -> Caller:
         """Who calls by a session. Raises NotLoggedIn where nobody does."""
         caller = await authenticate_session(self._dispatcher.context, self._scope, self._scheme, origin)
         if caller is None:

@@ -6,23 +6,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
-from keybearer.server.domain.audit import Event as Audited
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.event_queues import ACCESS_CHANGED, Event
 
 ENDS_POLLS = frozenset(
-    {Audited.API_KEY_REGENERATED, Audited.ACCOUNT_DEACTIVATED, Audited.SESSION_CLOSED, Audited.PASSWORD_CHANGED}
+    {
+        AuditEvent.API_KEY_REGENERATED,
+        AuditEvent.ACCOUNT_DEACTIVATED,
+        AuditEvent.SESSION_CLOSED,
+        AuditEvent.PASSWORD_CHANGED,
+    }
 )
 """What makes an account's open polls be checked anew: the key or session may be dead, or the account itself."""
 
 TOLD = ENDS_POLLS | {
-    Audited.ACCOUNT_CREATED,
-    Audited.BOT_CREATED,
-    Audited.ACCOUNT_RENAMED,
-    Audited.ACCOUNT_ROLE_CHANGED,
-    Audited.ACCOUNT_EMAIL_CHANGED,
-    Audited.ACCOUNT_REACTIVATED,
-    Audited.BOT_CHANGED,
-    Audited.BOT_OWNER_CHANGED,
+    AuditEvent.ACCOUNT_CREATED,
+    AuditEvent.BOT_CREATED,
+    AuditEvent.ACCOUNT_RENAMED,
+    AuditEvent.ACCOUNT_ROLE_CHANGED,
+    AuditEvent.ACCOUNT_EMAIL_CHANGED,
+    AuditEvent.ACCOUNT_REACTIVATED,
+    AuditEvent.BOT_CHANGED,
+    AuditEvent.BOT_OWNER_CHANGED,
 }
 
 
@@ -30,7 +35,7 @@ TOLD = ENDS_POLLS | {
 class AccountChange:
     """Something that happened to an account, by its name in the audit log."""
 
-    what: Audited
+    what: AuditEvent
     account: Account
 
 
@@ -39,15 +44,15 @@ def events_of(change: AccountChange, *, administrator_ids: Sequence[int], dummy_
     account, what = change.account, change.what
     if what in ENDS_POLLS:
         yield Event(ACCESS_CHANGED, {"account_id": account.id}, {})
-    if what in (Audited.ACCOUNT_CREATED, Audited.BOT_CREATED):
+    if what in (AuditEvent.ACCOUNT_CREATED, AuditEvent.BOT_CREATED):
         yield Event("realm_user", {"type": "realm_user", "op": "add", "person": person_fields(account, dummy_domain)})
     changed = _changed(change, dummy_domain)
     if changed:
         yield Event("realm_user", {"type": "realm_user", "op": "update", "person": {"user_id": account.id, **changed}})
-    if account.is_bot and (changed or what is Audited.BOT_CREATED):
+    if account.is_bot and (changed or what is AuditEvent.BOT_CREATED):
         interested = {*administrator_ids} | ({account.bot_owner_id} if account.bot_owner_id else set())
         recipients: dict[int, Sequence[str]] = dict.fromkeys(sorted(interested), ())
-        if what is Audited.BOT_CREATED:
+        if what is AuditEvent.BOT_CREATED:
             yield Event("realm_bot", {"type": "realm_bot", "op": "add", "bot": bot_fields(account)}, recipients)
         else:
             bot = {"user_id": account.id, **changed}
@@ -61,14 +66,14 @@ def _changed(change: AccountChange, dummy_domain: str) -> dict[str, object]:
     return {} if fields is None else fields(change.account, dummy_domain)
 
 
-_CHANGED: dict[Audited, Callable[[Account, str], dict[str, object]]] = {
-    Audited.ACCOUNT_RENAMED: lambda account, _: {"full_name": account.full_name},
-    Audited.ACCOUNT_ROLE_CHANGED: lambda account, _: {"role": account.role.value},
-    Audited.ACCOUNT_EMAIL_CHANGED: lambda account, domain: {"new_email": display_email(account, domain)},
-    Audited.ACCOUNT_DEACTIVATED: lambda _account, _: {"is_active": False},
-    Audited.ACCOUNT_REACTIVATED: lambda _account, _: {"is_active": True},
-    Audited.BOT_OWNER_CHANGED: lambda account, _: {"bot_owner_id": account.bot_owner_id},
-    Audited.BOT_CHANGED: lambda account, domain: {
+_CHANGED: dict[AuditEvent, Callable[[Account, str], dict[str, object]]] = {
+    AuditEvent.ACCOUNT_RENAMED: lambda account, _: {"full_name": account.full_name},
+    AuditEvent.ACCOUNT_ROLE_CHANGED: lambda account, _: {"role": account.role.value},
+    AuditEvent.ACCOUNT_EMAIL_CHANGED: lambda account, domain: {"new_email": display_email(account, domain)},
+    AuditEvent.ACCOUNT_DEACTIVATED: lambda _account, _: {"is_active": False},
+    AuditEvent.ACCOUNT_REACTIVATED: lambda _account, _: {"is_active": True},
+    AuditEvent.BOT_OWNER_CHANGED: lambda account, _: {"bot_owner_id": account.bot_owner_id},
+    AuditEvent.BOT_CHANGED: lambda account, domain: {
         "full_name": account.full_name,
         "new_email": display_email(account, domain),
     },

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from keybearer.server.domain.accounts import Account
 
 
-class Origin(NamedTuple):
+class RequestOrigin(NamedTuple):
     """Where a request came from: the network address, and the client by its own word (User-Agent)."""
 
     address: str = ""
@@ -36,7 +36,7 @@ class Actor(NamedTuple):
     """
 
     account: Account
-    origin: Origin = Origin()
+    origin: RequestOrigin = RequestOrigin()
     key_id: int | None = None
     session_id: int | None = None
 

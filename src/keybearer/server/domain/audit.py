@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Event(StrEnum):
+class AuditEvent(StrEnum):
     """`<noun>:<what happened to it>`, the noun being the file name of the thing in each layer."""
 
     REALM_CREATED = "realm:created"
@@ -50,7 +50,7 @@ class AuditRecord:
 
     id: int
     at: datetime
-    event: Event
+    event: AuditEvent
     actor_id: int | None
     subject_id: int | None
     address: str = ""

@@ -13,7 +13,7 @@ from starlette.types import Scope
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import email_key
-from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.actors import Actor, RequestOrigin
 from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.realms import Realm
@@ -64,7 +64,7 @@ class KeyAuthentication:
         self._limits = limits
         self._clock = clock
 
-    async def authenticate(self, authorization: str, host: str, origin: Origin) -> Caller:
+    async def authenticate(self, authorization: str, host: str, origin: RequestOrigin) -> Caller:
         """The caller that the header and the Host header name.
 
         The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
@@ -79,7 +79,7 @@ class KeyAuthentication:
             _log.info("a key was refused, from %s: %s", origin.address, error.message)
             raise
 
-    def _caller(self, found: VerifiedKey | None, email: str, host: str, origin: Origin) -> Caller:
+    def _caller(self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin) -> Caller:
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm
@@ -126,7 +126,7 @@ def cookie_header(name: str, value: str, scheme: str, *, max_age: int) -> bytes:
     return text.encode("ascii")
 
 
-async def authenticate_session(context: Context, scope: Scope, scheme: str, origin: Origin) -> Caller | None:
+async def authenticate_session(context: Context, scope: Scope, scheme: str, origin: RequestOrigin) -> Caller | None:
     """The caller whose session cookie the request carries; None where it carries none that is good.
 
     Raises Unauthenticated where the session is good and the account or the organization is not.

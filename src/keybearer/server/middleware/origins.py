@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from starlette.types import Scope
 
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -40,13 +40,13 @@ def prefers_html(scope: Scope) -> bool:
     return qualities.get("text/html", 0.0) > qualities.get("application/json", wildcards)
 
 
-def origin_of(scope: Scope, trusted_proxies: Sequence[Network]) -> Origin:
+def origin_of(scope: Scope, trusted_proxies: Sequence[Network]) -> RequestOrigin:
     """The address and client of a request. `X-Forwarded-For` counts only as far as trusted proxies wrote it."""
     peer = scope.get("client")
     address = peer[0] if peer else ""
     if trusted_proxies and _is_trusted(address, trusted_proxies):
         address = _forwarded_for(scope, address, trusted_proxies)
-    return Origin(address, header(scope, b"user-agent") or "")
+    return RequestOrigin(address, header(scope, b"user-agent") or "")
 
 
 def scheme_of(scope: Scope, trusted_proxies: Sequence[Network]) -> str:

@@ -15,7 +15,7 @@ from keybearer.server.domain.accounts import (
     id_of_display_email,
 )
 from keybearer.server.domain.actors import Actor
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
@@ -112,9 +112,9 @@ async def add(
         date_joined=change.now,
         password_hash=password_hash,
     )
-    await change.record(Event.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
+    await change.record(AuditEvent.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
     await api_keys.issue(change, context, account)
-    await change.record(Event.API_KEY_ISSUED, account)
+    await change.record(AuditEvent.API_KEY_ISSUED, account)
     await channels.follow_defaults(change, account)
     return account
 
@@ -157,7 +157,7 @@ async def change_own(context: Context, actor: Actor, wanted: OwnChange) -> Accou
         if changed != account:
             await accounts.save(change.connection, changed)
             names = [name for name in ("email_visibility", "login_mails") if getattr(wanted, name) is not None]
-            await change.record(Event.ACCOUNT_CHANGED, changed, details={"changed": names})
+            await change.record(AuditEvent.ACCOUNT_CHANGED, changed, details={"changed": names})
         return changed
 
 
@@ -166,7 +166,9 @@ async def _renamed(change: Change, account: Account, full_name: str) -> Account:
     if account.is_bot:
         await check_name_free(change, account.realm_id, renamed.full_name, besides=account.id)
     await accounts.save(change.connection, renamed)
-    await change.record(Event.ACCOUNT_RENAMED, renamed, details={"from": account.full_name, "to": renamed.full_name})
+    await change.record(
+        AuditEvent.ACCOUNT_RENAMED, renamed, details={"from": account.full_name, "to": renamed.full_name}
+    )
     return renamed
 
 
@@ -181,7 +183,9 @@ async def _with_role(change: Change, account: Account, number: int) -> Account:
         raise Refused("The owner permission cannot be removed from the only organization owner.")
     changed = replace(account, role=role)
     await accounts.save(change.connection, changed)
-    await change.record(Event.ACCOUNT_ROLE_CHANGED, changed, details={"from": account.role.label, "to": role.label})
+    await change.record(
+        AuditEvent.ACCOUNT_ROLE_CHANGED, changed, details={"from": account.role.label, "to": role.label}
+    )
     return changed
 
 
@@ -235,12 +239,12 @@ async def _deactivate(change: Change, account: Account) -> None:
     for bot in await accounts.find_bots_of(change.connection, account.id, for_change=True):
         if bot.is_active:
             await accounts.save(change.connection, replace(bot, is_active=False))
-            await change.record(Event.ACCOUNT_DEACTIVATED, bot)
+            await change.record(AuditEvent.ACCOUNT_DEACTIVATED, bot)
     await accounts.save(change.connection, replace(account, is_active=False))
     await sessions.remove_all(change.connection, account.id)
     await links.remove_all(change.connection, LinkPurpose.INVITATION, created_by=account.id)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
-    await change.record(Event.ACCOUNT_DEACTIVATED, account)
+    await change.record(AuditEvent.ACCOUNT_DEACTIVATED, account)
 
 
 async def reactivate(context: Context, actor: Actor, account_id: int) -> Account:
@@ -260,7 +264,7 @@ async def reactivate(context: Context, actor: Actor, account_id: int) -> Account
             return account
         account = await _reactivated(change, account, actor)
         await accounts.save(change.connection, account)
-        await change.record(Event.ACCOUNT_REACTIVATED, account)
+        await change.record(AuditEvent.ACCOUNT_REACTIVATED, account)
         await api_keys.replace(change, context, account, because="reactivated")
         return account
 
@@ -278,7 +282,7 @@ async def _reactivated(change: Change, account: Account, actor: Actor) -> Accoun
     owner = await accounts.find(change.connection, account.bot_owner_id) if account.bot_owner_id else None
     if owner is None or not owner.is_active:
         account = replace(account, bot_owner_id=actor.id)
-        await change.record(Event.BOT_OWNER_CHANGED, account, details={"owner": actor.id})
+        await change.record(AuditEvent.BOT_OWNER_CHANGED, account, details={"owner": actor.id})
     return account
 
 

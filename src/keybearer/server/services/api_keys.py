@@ -9,7 +9,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
@@ -57,7 +57,7 @@ async def replace(change: Change, context: Context, account: Account, *, because
     issued = await issue(change, context, account)
     dropped = await devices.remove_all(change.connection, account.id)
     details = {"devices": dropped, **({"because": because} if because else {})}
-    await change.record(Event.API_KEY_REGENERATED, account, details=details)
+    await change.record(AuditEvent.API_KEY_REGENERATED, account, details=details)
     realm = await the_realm(change.connection)
     owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
     if owner is not None and not owner.is_bot:
@@ -106,13 +106,15 @@ async def regenerate_all_by_operator(context: Context) -> int:
         return len(everybody)
 
 
-async def reveal_own(context: Context, actor: Actor, *, event: Event = Event.API_KEY_VIEWED) -> IssuedKey:
+async def reveal_own(context: Context, actor: Actor, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED) -> IssuedKey:
     """The actor's own key. Whether the password was given recently enough is the caller's to have checked."""
     async with context.change(actor) as change:
         return await reveal(change, context, actor.id, event)
 
 
-async def reveal_bot(context: Context, actor: Actor, bot_id: int, *, event: Event = Event.API_KEY_VIEWED) -> IssuedKey:
+async def reveal_bot(
+    context: Context, actor: Actor, bot_id: int, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED
+) -> IssuedKey:
     """A bot's key, for its owner or an administrator."""
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
@@ -127,7 +129,7 @@ async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
         revealed = await api_keys.reveal_live(change.connection, context.ring, [bot.id for bot in owned])
         by_account = {key.record.account_id: key for key in revealed}
         for bot in owned:
-            await change.record(Event.API_KEY_VIEWED, bot)
+            await change.record(AuditEvent.API_KEY_VIEWED, bot)
         return [
             IssuedKey(bot, realm, by_account[bot.id].record, by_account[bot.id].api_key)
             for bot in owned
@@ -135,7 +137,7 @@ async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
         ]
 
 
-async def reveal(change: Change, context: Context, account_id: int, event: Event) -> IssuedKey:
+async def reveal(change: Change, context: Context, account_id: int, event: AuditEvent) -> IssuedKey:
     """An account's live key, opened in a transaction under way, and that it was."""
     account = await account_for_change(change, account_id)
     revealed = await api_keys.reveal_live(change.connection, context.ring, [account.id])

@@ -10,7 +10,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import EMAIL_MAX_LENGTH, Account, Role, checked_full_name, is_email
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.api_keys import APIKeyRecord
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import (
     BotService,
     BotType,
@@ -100,9 +100,9 @@ async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
             bot_type=bot_type,
             bot_owner_id=owner.id,
         )
-        await change.record(Event.BOT_CREATED, bot, details={"type": bot_type.name.lower()})
+        await change.record(AuditEvent.BOT_CREATED, bot, details={"type": bot_type.name.lower()})
         issued = await keys.issue(change, context, bot)
-        await change.record(Event.API_KEY_ISSUED, bot)
+        await change.record(AuditEvent.API_KEY_ISSUED, bot)
         token = None
         if bot_type is BotType.OUTGOING_WEBHOOK:
             token = api_key_format.generate()
@@ -201,13 +201,13 @@ async def _record_change(change: Change, before: Account, bot: Account, wanted: 
     changed = [name for name in ("full_name", "role") if getattr(before, name) != getattr(bot, name)]
     changed += [name for name in ("payload_url", "interface") if getattr(wanted, name) is not None]
     if changed:
-        await change.record(Event.BOT_CHANGED, bot, details={"changed": changed})
+        await change.record(AuditEvent.BOT_CHANGED, bot, details={"changed": changed})
     if bot.delivery_email != before.delivery_email:
         details: dict[str, object] = {"from": before.delivery_email, "to": bot.delivery_email}
-        await change.record(Event.ACCOUNT_EMAIL_CHANGED, bot, details=details)
+        await change.record(AuditEvent.ACCOUNT_EMAIL_CHANGED, bot, details=details)
     if bot.bot_owner_id != before.bot_owner_id:
         details = {"from": before.bot_owner_id, "to": bot.bot_owner_id}
-        await change.record(Event.BOT_OWNER_CHANGED, bot, details=details)
+        await change.record(AuditEvent.BOT_OWNER_CHANGED, bot, details=details)
 
 
 async def _renamed(change: Change, realm: Realm, bot: Account, wanted: BotChange) -> Account:
@@ -269,7 +269,7 @@ async def deactivate(context: Context, actor: Actor | None, bot_id: int) -> None
         bot = await managed_bot(change, bot_id)
         if bot.is_active:
             await accounts.save(change.connection, replace(bot, is_active=False))
-            await change.record(Event.ACCOUNT_DEACTIVATED, bot)
+            await change.record(AuditEvent.ACCOUNT_DEACTIVATED, bot)
 
 
 async def reveal_token(context: Context, actor: Actor, bot_id: int) -> Secret | None:

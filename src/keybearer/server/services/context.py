@@ -13,10 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain import account_events
 from keybearer.server.domain.account_events import AccountChange
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor, Origin
-from keybearer.server.domain.audit import Event
-from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
-from keybearer.server.domain.event_queues import Event as ClientEvent
+from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.event_queues import HEARTBEAT_EVERY, Event
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.event_hub import EventHub
@@ -50,10 +49,10 @@ class Context:
         object.__setattr__(self, "hub", hub)
 
     @asynccontextmanager
-    async def change(self, actor: Actor | None, *, origin: Origin | None = None) -> AsyncIterator[Change]:
+    async def change(self, actor: Actor | None, *, origin: RequestOrigin | None = None) -> AsyncIterator[Change]:
         """One transaction: all of it is written when the block ends, nothing if it raises."""
         async with self.database.write() as connection:
-            origin = origin or (actor.origin if actor else Origin())
+            origin = origin or (actor.origin if actor else RequestOrigin())
             change = Change(connection, self.clock(), actor, origin, ring=self.ring)
             yield change
             told = await change.write_events()
@@ -74,9 +73,9 @@ class Change:
     connection: AsyncConnection
     now: datetime
     actor: Actor | None
-    origin: Origin
+    origin: RequestOrigin
     ring: SecretRing
-    events: list[ClientEvent] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     account_changes: list[AccountChange] = field(default_factory=list)
 
     def by(self, actor: Actor) -> Change:
@@ -90,7 +89,7 @@ class Change:
 
     async def record(
         self,
-        event: Event,
+        event: AuditEvent,
         subject: Account | None = None,
         *,
         realm: Realm | None = None,
@@ -111,7 +110,7 @@ class Change:
         if subject is not None and event in account_events.TOLD:
             self.account_changes.append(AccountChange(event, subject))
 
-    def tell(self, event: ClientEvent) -> None:
+    def tell(self, event: Event) -> None:
         """Tell clients of something, once this transaction is written."""
         self.events.append(event)
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 
 from keybearer.server.domain.actors import Actor
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.devices import Device, DeviceKind
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services.context import Context
@@ -26,7 +26,7 @@ async def register(context: Context, actor: Actor, kind: DeviceKind, token: str,
         raise Refused("appid has invalid format")
     async with context.change(actor) as change:
         await devices.put(change.connection, account_id=actor.id, kind=kind, token=token, app_id=app_id, at=change.now)
-        await change.record(Event.DEVICE_REGISTERED, actor.account, details={"kind": kind.value})
+        await change.record(AuditEvent.DEVICE_REGISTERED, actor.account, details={"kind": kind.value})
 
 
 async def remove(context: Context, actor: Actor, kind: DeviceKind, token: str) -> None:
@@ -35,7 +35,7 @@ async def remove(context: Context, actor: Actor, kind: DeviceKind, token: str) -
     async with context.change(actor) as change:
         if not await devices.remove(change.connection, actor.id, kind=kind, token=token):
             raise Refused("Token does not exist")
-        await change.record(Event.DEVICE_REMOVED, actor.account, details={"kind": kind.value})
+        await change.record(AuditEvent.DEVICE_REMOVED, actor.account, details={"kind": kind.value})
 
 
 async def register_client(context: Context, actor: Actor) -> int:
@@ -49,7 +49,7 @@ async def register_client(context: Context, actor: Actor) -> int:
             app_id="",
             at=change.now,
         )
-        await change.record(Event.DEVICE_REGISTERED, actor.account, details={"kind": DeviceKind.E2EE.value})
+        await change.record(AuditEvent.DEVICE_REGISTERED, actor.account, details={"kind": DeviceKind.E2EE.value})
         return device_id
 
 
@@ -58,7 +58,7 @@ async def remove_client(context: Context, actor: Actor, device_id: int) -> None:
     async with context.change(actor) as change:
         if not await devices.remove_by_id(change.connection, actor.id, device_id, kind=DeviceKind.E2EE):
             raise Refused("Invalid device_id")
-        await change.record(Event.DEVICE_REMOVED, actor.account, details={"kind": DeviceKind.E2EE.value})
+        await change.record(AuditEvent.DEVICE_REMOVED, actor.account, details={"kind": DeviceKind.E2EE.value})
 
 
 async def remove_by_id(context: Context, actor: Actor, device_id: int) -> None:
@@ -66,7 +66,7 @@ async def remove_by_id(context: Context, actor: Actor, device_id: int) -> None:
     async with context.change(actor) as change:
         if not await devices.remove_by_id(change.connection, actor.id, device_id):
             raise Refused("This device is signed out already.")
-        await change.record(Event.DEVICE_REMOVED, actor.account)
+        await change.record(AuditEvent.DEVICE_REMOVED, actor.account)
 
 
 async def find_all(context: Context, actor: Actor) -> Sequence[Device]:

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name, email_key
-from keybearer.server.domain.actors import Actor, Origin
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
 from keybearer.server.domain.permissions import may_invite_as
@@ -128,7 +128,7 @@ async def _send(change: Change, realm: Realm, inviter: Account, email: str, *, r
         lifetime=lifetime,
     )
     await change.send(mail_texts.invitation(realm, email, inviter, token, until=link.expires_at))
-    await change.record(Event.INVITATION_CREATED, realm=realm, details={"email": email, "role": role.label})
+    await change.record(AuditEvent.INVITATION_CREATED, realm=realm, details={"email": email, "role": role.label})
     return link
 
 
@@ -153,7 +153,7 @@ async def revoke(context: Context, actor: Actor, invitation_id: int) -> None:
     async with context.change(actor) as change:
         link = await _managed(change, actor.account, invitation_id)
         await links.remove(change.connection, link.id)
-        await change.record(Event.INVITATION_REVOKED, details={"email": link.email})
+        await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email})
 
 
 async def resend(context: Context, actor: Actor, invitation_id: int) -> Link:
@@ -165,7 +165,7 @@ async def resend(context: Context, actor: Actor, invitation_id: int) -> Link:
         token = Secret(secrets.token_urlsafe(32))
         link = await links.renew(change.connection, link, token, at=change.now)
         await change.send(mail_texts.invitation(realm, link.email, actor.account, token, until=link.expires_at))
-        await change.record(Event.INVITATION_CREATED, details={"email": link.email, "again": True})
+        await change.record(AuditEvent.INVITATION_CREATED, details={"email": link.email, "again": True})
         return link
 
 
@@ -190,7 +190,9 @@ async def find(context: Context, token: Secret) -> Link | None:
         return await links.find(connection, token, LinkPurpose.INVITATION, context.clock())
 
 
-async def accept(context: Context, token: Secret, *, full_name: str, password: Secret, origin: Origin) -> SignedIn:
+async def accept(
+    context: Context, token: Secret, *, full_name: str, password: Secret, origin: RequestOrigin
+) -> SignedIn:
     """Join by an invitation: the account is made with a first key and signed in, and the link is used up.
 
     Raises Refused for a link that is not valid any more, also where who sent it may not invite to that role any more.

@@ -7,9 +7,9 @@ import logging
 from datetime import datetime, timedelta
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services.context import Context
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.api_keys import NewUse
@@ -31,15 +31,15 @@ class UseRecorder:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._uses: dict[int, tuple[datetime, Origin]] = {}
+        self._uses: dict[int, tuple[datetime, RequestOrigin]] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._late_keys: set[int] = set()
 
-    def note(self, key_id: int, origin: Origin) -> None:
+    def note(self, key_id: int, origin: RequestOrigin) -> None:
         """A live key was used, now."""
         self._uses[key_id] = self._context.clock(), origin
 
-    def note_late(self, key_id: int, account: Account, origin: Origin) -> None:
+    def note_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
         """A revoked key was used, now. The writing goes on beside the request."""
         if key_id in self._late_keys:
             return
@@ -79,7 +79,7 @@ class UseRecorder:
             await self.write()
             await asyncio.gather(*self._late, return_exceptions=True)
 
-    async def _write_late(self, key_id: int, account: Account, origin: Origin) -> None:
+    async def _write_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
         try:
             async with self._context.change(None, origin=origin) as change:
                 use = KeyUse(change.now, origin.address, printable(origin.client))
@@ -87,7 +87,7 @@ class UseRecorder:
                     change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
                 )
                 if written is not None:
-                    await change.record(Event.API_KEY_LATE_USE, account, details={"key": key_id})
+                    await change.record(AuditEvent.API_KEY_LATE_USE, account, details={"key": key_id})
         except Exception:  # noqa: BLE001  it must not end the request it is about
             _log.exception("the use of a revoked key could not be written")
         finally:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Origin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 
@@ -27,13 +27,13 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _origin(origin: Origin) -> str:
+def _origin(origin: RequestOrigin) -> str:
     where = f"from {origin.address}" if origin.address else "on the server itself"
     return f"{where}, with {one_line(origin.client)[:120]}" if origin.client else where
 
 
 def new_key(
-    realm: Realm, owner: Account, subject: Account, *, actor: Account | None, at: datetime, origin: Origin
+    realm: Realm, owner: Account, subject: Account, *, actor: Account | None, at: datetime, origin: RequestOrigin
 ) -> Mail:
     """To the owner of a key: it was replaced."""
     yours = owner.id == subject.id
@@ -54,7 +54,7 @@ def new_key(
     )
 
 
-def new_sign_in(realm: Realm, account: Account, at: datetime, origin: Origin, *, got_key: bool) -> Mail | None:
+def new_sign_in(realm: Realm, account: Account, at: datetime, origin: RequestOrigin, *, got_key: bool) -> Mail | None:
     """To a person: somebody signed in, or fetched the API key with the password. None where they want no such mail."""
     if not account.login_mails:
         return None
@@ -69,7 +69,7 @@ def new_sign_in(realm: Realm, account: Account, at: datetime, origin: Origin, *,
     )
 
 
-def new_password(realm: Realm, account: Account, at: datetime, origin: Origin) -> Mail:
+def new_password(realm: Realm, account: Account, at: datetime, origin: RequestOrigin) -> Mail:
     """To a person: the password was changed."""
     return _mail(
         realm,

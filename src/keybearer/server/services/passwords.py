@@ -13,8 +13,8 @@ from zxcvbn import zxcvbn
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, email_key, is_email
-from keybearer.server.domain.actors import Actor, Origin
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, WeakPassword
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
@@ -75,7 +75,9 @@ class Checked:
     stored: str | None = field(default=None, repr=False)
 
 
-async def check(context: Context, account: Account | None, password: Secret, *, email: str, origin: Origin) -> Checked:
+async def check(
+    context: Context, account: Account | None, password: Secret, *, email: str, origin: RequestOrigin
+) -> Checked:
     """Whether `password` is right for `account` (None: nobody has that email; then it is wrong, and takes as long).
 
     Attempts are counted for the address and the email together before the password is looked at, so that a parallel
@@ -114,7 +116,7 @@ async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret
     checked = await check(context, account, old, email=account.delivery_email, origin=actor.origin)
     if not checked.right:
         async with context.change(actor) as change:
-            await change.record(Event.PASSWORD_REFUSED, account)
+            await change.record(AuditEvent.PASSWORD_REFUSED, account)
         raise Refused("Wrong password!", quota=checked.quota)
     try:
         check_strength(new, known=(account.delivery_email, account.full_name))
@@ -135,12 +137,12 @@ async def _set(change: Change, account: Account, value: str, *, keep_session: in
     await attempts.forget(change, AttemptKind.PASSWORD, email_key(account.delivery_email), everywhere=True)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
     await sessions.remove_all(change.connection, account.id, besides=keep_session)
-    await change.record(Event.PASSWORD_CHANGED, account)
+    await change.record(AuditEvent.PASSWORD_CHANGED, account)
     realm = await the_realm(change.connection)
     await change.send(mail_texts.new_password(realm, account, change.now, change.origin))
 
 
-async def request_reset(context: Context, email: str, origin: Origin) -> Quota:
+async def request_reset(context: Context, email: str, origin: RequestOrigin) -> Quota:
     """Mail a reset link to the address, or say in a mail why there is none.
 
     Whoever asks learns nothing from it: the same is written in every case, so that it takes as long. Raises
@@ -161,7 +163,7 @@ async def request_reset(context: Context, email: str, origin: Origin) -> Quota:
             mail = mail_texts.no_password_reset(realm, email.strip(), is_deactivated=is_deactivated)
         await change.send(mail if is_email(mail.recipient) else None)
         details = {"email": audit.printable(email.strip())}
-        await change.record(Event.PASSWORD_RESET_REQUESTED, account, realm=realm, details=details)
+        await change.record(AuditEvent.PASSWORD_RESET_REQUESTED, account, realm=realm, details=details)
     return quota
 
 
@@ -172,7 +174,7 @@ async def reset_link_by_operator(context: Context, email: str) -> Secret:
         account = await accounts.find_by_email(change.connection, realm.id, email)
         if account is None or account.is_bot or not account.is_active:
             raise Refused(f"No active person has the email address {email}")
-        await change.record(Event.PASSWORD_RESET_REQUESTED, account)
+        await change.record(AuditEvent.PASSWORD_RESET_REQUESTED, account)
         return await _reset_link(change, account)
 
 
@@ -200,7 +202,7 @@ async def find_reset(context: Context, token: Secret) -> Account | None:
         return account if account is not None and account.is_active else None
 
 
-async def reset(context: Context, token: Secret, new: Secret, origin: Origin) -> Account:
+async def reset(context: Context, token: Secret, new: Secret, origin: RequestOrigin) -> Account:
     """Set a new password by a reset link: the link is used up and all sessions end. Nobody is signed in by it."""
     known = await find_reset(context, token)
     if known is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from keybearer.server.domain.actors import Actor
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.services.context import Context
@@ -49,7 +49,7 @@ async def change_policies(context: Context, actor: Actor, wanted: PolicyChange) 
         if changed:
             await realms.save(change.connection, after)
             details = {name: group.wire_name for name, group in changed.items()}
-            await change.record(Event.REALM_CHANGED, realm=after, details=details)
+            await change.record(AuditEvent.REALM_CHANGED, realm=after, details=details)
         return after
 
 
@@ -71,5 +71,5 @@ async def move(context: Context, site: str) -> tuple[Realm, Realm]:
         before = await the_realm(change.connection, for_change=True)
         after = replace(before, site=site)
         await realms.save(change.connection, after)
-        await change.record(Event.REALM_MOVED, realm=after, details={"from": before.site, "to": after.site})
+        await change.record(AuditEvent.REALM_MOVED, realm=after, details={"from": before.site, "to": after.site})
         return before, after

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from keybearer.errors import FileError, SecretRingError
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services.context import Context, utc_now
 from keybearer.server.settings import Settings
 from keybearer.server.storage import backup, data_dir, realms, restoration, rotation, schema
@@ -81,5 +81,5 @@ async def rotate_secrets(context: Context) -> Resealed:
     async with context.change(None) as change:
         resealed = await rotation.reseal(change.connection, rotated)
         realm = await realms.find(change.connection)
-        await change.record(Event.SECRETS_ROTATED, realm=realm, details={"secret": rotated.current_id})
+        await change.record(AuditEvent.SECRETS_ROTATED, realm=realm, details={"secret": rotated.current_id})
     return resealed

@@ -11,8 +11,8 @@ from datetime import timedelta
 from keybearer.errors import StorageError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor, Origin
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm
@@ -64,7 +64,7 @@ class Authenticated:
         return self.checked.quota
 
 
-async def authenticate(context: Context, email: str, password: Secret, origin: Origin) -> Authenticated:
+async def authenticate(context: Context, email: str, password: Secret, origin: RequestOrigin) -> Authenticated:
     """The person with this email and password.
 
     Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, a bot's or a
@@ -86,13 +86,13 @@ async def authenticate(context: Context, email: str, password: Secret, origin: O
         assert refusal is not None
         async with context.change(None, origin=origin) as change:
             details = {"email": audit.printable(email.strip()), "because": refusal.code}
-            await change.record(Event.SESSION_REFUSED, account, realm=realm, details=details)
+            await change.record(AuditEvent.SESSION_REFUSED, account, realm=realm, details=details)
         refusal.quota = checked.quota
         raise refusal
     return Authenticated(person, checked)
 
 
-async def sign_in(context: Context, email: str, password: Secret, origin: Origin) -> SignedIn:
+async def sign_in(context: Context, email: str, password: Secret, origin: RequestOrigin) -> SignedIn:
     """Open a session by email and password; raises as `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
     async with context.change(Actor(authenticated.account, origin)) as change:
@@ -130,11 +130,11 @@ async def open_session(change: Change, account: Account) -> SignedIn:
         address=change.origin.address,
         client=audit.printable(change.origin.client),
     )
-    await change.record(Event.SESSION_OPENED, account)
+    await change.record(AuditEvent.SESSION_OPENED, account)
     return SignedIn(account, session, token)
 
 
-async def find_visitor(context: Context, token: Secret, origin: Origin) -> Visitor | None:
+async def find_visitor(context: Context, token: Secret, origin: RequestOrigin) -> Visitor | None:
     """Whose session a cookie's token is; None where it is over or unknown."""
     now = context.clock()
     async with context.reading() as connection:
@@ -150,7 +150,7 @@ async def find_visitor(context: Context, token: Secret, origin: Origin) -> Visit
     return Visitor(account, realm, session)
 
 
-async def _note_seen(context: Context, session: Session, origin: Origin) -> None:
+async def _note_seen(context: Context, session: Session, origin: RequestOrigin) -> None:
     """Note that a session was seen, if that can be written: a full disk keeps nobody from reading."""
     try:
         async with context.change(None, origin=origin) as change:
@@ -169,7 +169,7 @@ async def confirm_password(context: Context, actor: Actor, password: Secret) -> 
     account = actor.account
     checked = await passwords.check(context, account, password, email=account.delivery_email, origin=actor.origin)
     async with context.change(actor) as change:
-        await change.record(Event.PASSWORD_CONFIRMED if checked.right else Event.PASSWORD_REFUSED, account)
+        await change.record(AuditEvent.PASSWORD_CONFIRMED if checked.right else AuditEvent.PASSWORD_REFUSED, account)
         if checked.right and actor.session_id is not None:
             await sessions.confirm(change.connection, actor.session_id, change.now)
     if not checked.right:
@@ -188,7 +188,7 @@ async def sign_out(context: Context, actor: Actor, session_id: int) -> None:
     async with context.change(actor) as change:
         if not await sessions.remove(change.connection, actor.id, session_id):
             raise Refused("This session is over already.")
-        await change.record(Event.SESSION_CLOSED, actor.account)
+        await change.record(AuditEvent.SESSION_CLOSED, actor.account)
 
 
 async def sign_out_everywhere(context: Context, actor: Actor, *, besides_this: bool = True) -> int:
@@ -197,7 +197,7 @@ async def sign_out_everywhere(context: Context, actor: Actor, *, besides_this: b
         kept = actor.session_id if besides_this else None
         ended = await sessions.remove_all(change.connection, actor.id, besides=kept)
         if ended:
-            await change.record(Event.SESSION_CLOSED, actor.account, details={"sessions": ended})
+            await change.record(AuditEvent.SESSION_CLOSED, actor.account, details={"sessions": ended})
         return ended
 
 
@@ -209,12 +209,12 @@ class FetchedKey:
     quota: Quota
 
 
-async def fetch_key(context: Context, email: str, password: Secret, origin: Origin) -> FetchedKey:
+async def fetch_key(context: Context, email: str, password: Secret, origin: RequestOrigin) -> FetchedKey:
     """The key of the person with this email and password, told to them by mail; raises as `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
     async with context.change(Actor(authenticated.account, origin)) as change:
         account = await _let_in(change, authenticated, password)
-        issued = await api_keys.reveal(change, context, account.id, Event.API_KEY_FETCHED)
+        issued = await api_keys.reveal(change, context, account.id, AuditEvent.API_KEY_FETCHED)
         await _tell_of_sign_in(change, account, got_key=True)
     return FetchedKey(issued, authenticated.quota)
 
@@ -227,7 +227,7 @@ class DevelopmentSignIn:
     signed_in: SignedIn
 
 
-async def sign_in_for_development(context: Context, email: str, origin: Origin) -> DevelopmentSignIn:
+async def sign_in_for_development(context: Context, email: str, origin: RequestOrigin) -> DevelopmentSignIn:
     """The key of the account with this email, and a session, without a password. Raises Unauthenticated.
 
     The account may be a bot. Only a server that runs for development may offer this.
@@ -242,7 +242,7 @@ async def sign_in_for_development(context: Context, email: str, origin: Origin) 
         if not account.is_active:
             raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
         acting = change.by(Actor(account, origin))
-        issued = await api_keys.reveal(acting, context, account.id, Event.API_KEY_FETCHED)
+        issued = await api_keys.reveal(acting, context, account.id, AuditEvent.API_KEY_FETCHED)
         signed_in = await open_session(acting, account)
         await _tell_of_sign_in(acting, account, got_key=True)
     return DevelopmentSignIn(issued, signed_in)

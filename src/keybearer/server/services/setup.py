@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name
-from keybearer.server.domain.actors import Actor, Origin
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.realms import Realm
@@ -79,7 +79,7 @@ async def create_organization(
     email: str,
     full_name: str,
     password: Secret,
-    origin: Origin,
+    origin: RequestOrigin,
 ) -> SignedIn:
     """Make the organization and its owner, who is signed in, by the token of a set-up link.
 
@@ -114,10 +114,10 @@ async def _create(change: Change, context: Context, new: NewOrganization, passwo
         date_joined=change.now,
         password_hash=password_hash,
     )
-    await change.record(Event.REALM_CREATED, realm=realm, details={"name": new.name, "site": new.site})
-    await change.record(Event.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
+    await change.record(AuditEvent.REALM_CREATED, realm=realm, details={"name": new.name, "site": new.site})
+    await change.record(AuditEvent.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
     await api_keys.issue(change, context, owner)
-    await change.record(Event.API_KEY_ISSUED, owner)
+    await change.record(AuditEvent.API_KEY_ISSUED, owner)
     await channels.create_default(change, owner)
     return owner
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import Row, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.actors import Origin
-from keybearer.server.domain.audit import AuditRecord, Event
+from keybearer.server.domain.actors import RequestOrigin
+from keybearer.server.domain.audit import AuditEvent, AuditRecord
 from keybearer.server.storage.tables import audit
 
 CLIENT_MAX_LENGTH = 200
@@ -21,7 +21,7 @@ CLIENT_MAX_LENGTH = 200
 class AuditFilter:
     """Which records are wanted; None is any. `concerning` are accounts that acted or were acted upon."""
 
-    events: Sequence[Event] | None = None
+    events: Sequence[AuditEvent] | None = None
     concerning: Sequence[int] | None = None
     since: datetime | None = None
     before_id: int | None = None
@@ -34,7 +34,7 @@ def from_row(row: Row[tuple[object, ...]]) -> AuditRecord:
     return AuditRecord(
         id=columns["id"],
         at=columns["at"],
-        event=Event(columns["event"]),
+        event=AuditEvent(columns["event"]),
         actor_id=columns["actor_id"],
         subject_id=columns["subject_id"],
         address=columns["address"],
@@ -45,13 +45,13 @@ def from_row(row: Row[tuple[object, ...]]) -> AuditRecord:
 
 async def add(
     connection: AsyncConnection,
-    event: Event,
+    event: AuditEvent,
     *,
     realm_id: int | None,
     at: datetime,
     actor_id: int | None,
     subject_id: int | None,
-    origin: Origin,
+    origin: RequestOrigin,
     details: Mapping[str, object],
 ) -> None:
     """Remember an event, in the transaction of what it tells of."""

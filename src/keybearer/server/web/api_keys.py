@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services import api_keys, bots, devices, sessions
 from keybearer.server.services.api_keys import IssuedKey
@@ -67,7 +67,7 @@ async def download_own(visit: Visit) -> Response:
     """One's own zuliprc."""
     if not visit.is_confirmed:
         return _ask(visit, PASSWORD_IS_OLD, status=403)
-    return _zuliprc(await api_keys.reveal_own(visit.context, visit.actor, event=Event.API_KEY_DOWNLOADED))
+    return _zuliprc(await api_keys.reveal_own(visit.context, visit.actor, event=AuditEvent.API_KEY_DOWNLOADED))
 
 
 async def show_bot(visit: Visit) -> Response:
@@ -105,7 +105,7 @@ async def regenerate_bot(visit: Visit) -> Response:
 async def download_bot(visit: Visit) -> Response:
     """A bot's zuliprc."""
     return _zuliprc(
-        await api_keys.reveal_bot(visit.context, visit.actor, visit.id("bot_id"), event=Event.API_KEY_DOWNLOADED)
+        await api_keys.reveal_bot(visit.context, visit.actor, visit.id("bot_id"), event=AuditEvent.API_KEY_DOWNLOADED)
     )
 
 

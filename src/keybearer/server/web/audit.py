@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services import accounts, audit
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.storage.audit import AuditFilter
@@ -42,7 +42,7 @@ class Entry:
 
 def _entry(named: NamedRecord, visit: Visit) -> Entry:
     record = named.record
-    says_origin = record.event in (Event.API_KEY_LATE_USE, Event.API_KEY_FETCHED)
+    says_origin = record.event in (AuditEvent.API_KEY_LATE_USE, AuditEvent.API_KEY_FETCHED)
     is_alarming = record.event in ALARMING
     noun = record.event.value.partition(":")[0]
     return Entry(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.web.clients import client_name
 from keybearer.server.web.wording import counted
@@ -21,19 +21,19 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """What a log can be narrowed down to: the words for it, and the nouns of its events."""
 
-ALARMING = {Event.API_KEY_LATE_USE, Event.PASSWORD_REFUSED, Event.SESSION_REFUSED}
+ALARMING = {AuditEvent.API_KEY_LATE_USE, AuditEvent.PASSWORD_REFUSED, AuditEvent.SESSION_REFUSED}
 """Events that somebody who did not cause them should look into."""
 
-TOO_SMALL = {Event.PASSWORD_CONFIRMED}
+TOO_SMALL = {AuditEvent.PASSWORD_CONFIRMED}
 """Events that a log leaves out unless it is asked for their kind: what came of them stands there as well."""
 
 
-def events_of(kind: str) -> list[Event]:
+def events_of(kind: str) -> list[AuditEvent]:
     """The events of a kind; where there is no such kind, all that are worth a line."""
     nouns = KINDS.get(kind)
     if nouns is None:
-        return [event for event in Event if event not in TOO_SMALL]
-    return [event for event in Event if event.value.partition(":")[0] in nouns]
+        return [event for event in AuditEvent if event not in TOO_SMALL]
+    return [event for event in AuditEvent if event.value.partition(":")[0] in nouns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,45 +152,51 @@ def _realm_changed(t: _Telling) -> str:
     return f"{t.actor} changed the organization: {'; '.join(parts)}."
 
 
-_SENTENCES: Mapping[Event, Callable[[_Telling], str]] = {
-    Event.REALM_CREATED: lambda _: "The organization was created.",
-    Event.REALM_CHANGED: _realm_changed,
-    Event.REALM_MOVED: lambda t: (
+_SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
+    AuditEvent.REALM_CREATED: lambda _: "The organization was created.",
+    AuditEvent.REALM_CHANGED: _realm_changed,
+    AuditEvent.REALM_MOVED: lambda t: (
         f"{t.actor} moved the organization from {t.detail('from')} to {t.detail('to')}: "
         "every zuliprc from before names the old address."
     ),
-    Event.ACCOUNT_CREATED: _account_created,
-    Event.ACCOUNT_RENAMED: lambda t: f"{t.actor} changed the name {t.detail('from')} to {t.detail('to')}.",
-    Event.ACCOUNT_CHANGED: lambda t: f"{t.actor} changed {t.their('privacy settings')}.",
-    Event.ACCOUNT_ROLE_CHANGED: lambda t: (
+    AuditEvent.ACCOUNT_CREATED: _account_created,
+    AuditEvent.ACCOUNT_RENAMED: lambda t: f"{t.actor} changed the name {t.detail('from')} to {t.detail('to')}.",
+    AuditEvent.ACCOUNT_CHANGED: lambda t: f"{t.actor} changed {t.their('privacy settings')}.",
+    AuditEvent.ACCOUNT_ROLE_CHANGED: lambda t: (
         f"{t.actor} changed the role of {t.subject} from {t.detail('from')} to {t.detail('to')}."
     ),
-    Event.ACCOUNT_EMAIL_CHANGED: lambda t: f"{t.actor} changed {t.whose('email')}: every zuliprc names the old one.",
-    Event.ACCOUNT_DEACTIVATED: lambda t: f"{t.actor} deactivated {_reflexive(t)}; every use of the API key is refused.",
-    Event.ACCOUNT_REACTIVATED: lambda t: f"{t.actor} reactivated {t.subject}.",
-    Event.BOT_CREATED: lambda t: f"{t.actor} added the bot {t.subject}.",
-    Event.BOT_CHANGED: _bot_changed,
-    Event.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
-    Event.API_KEY_ISSUED: lambda t: f"{_capitalised(t.subject)} got a first API key.",
-    Event.API_KEY_FETCHED: lambda t: f"{_capitalised(t.whose('API key'))} was fetched with the password{t.origin}.",
-    Event.API_KEY_VIEWED: lambda t: f"{t.actor} looked at {t.whose('API key')}.",
-    Event.API_KEY_DOWNLOADED: lambda t: f"{t.actor} downloaded {t.whose('zuliprc')}.",
-    Event.API_KEY_REGENERATED: _regenerated,
-    Event.API_KEY_LATE_USE: lambda t: f"{_capitalised(t.whose('old key'))} is still being used{t.origin}.",
-    Event.SESSION_OPENED: lambda t: f"{t.actor} signed in.",
-    Event.SESSION_REFUSED: _session_refused,
-    Event.SESSION_CLOSED: _session_closed,
-    Event.PASSWORD_CONFIRMED: lambda t: f"{t.actor} gave {t.their('password')} again.",
-    Event.PASSWORD_REFUSED: lambda t: f"Somebody who is signed in as {t.subject} gave a wrong password.",
-    Event.PASSWORD_CHANGED: _password_changed,
-    Event.PASSWORD_RESET_REQUESTED: lambda t: (
+    AuditEvent.ACCOUNT_EMAIL_CHANGED: lambda t: (
+        f"{t.actor} changed {t.whose('email')}: every zuliprc names the old one."
+    ),
+    AuditEvent.ACCOUNT_DEACTIVATED: lambda t: (
+        f"{t.actor} deactivated {_reflexive(t)}; every use of the API key is refused."
+    ),
+    AuditEvent.ACCOUNT_REACTIVATED: lambda t: f"{t.actor} reactivated {t.subject}.",
+    AuditEvent.BOT_CREATED: lambda t: f"{t.actor} added the bot {t.subject}.",
+    AuditEvent.BOT_CHANGED: _bot_changed,
+    AuditEvent.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
+    AuditEvent.API_KEY_ISSUED: lambda t: f"{_capitalised(t.subject)} got a first API key.",
+    AuditEvent.API_KEY_FETCHED: lambda t: (
+        f"{_capitalised(t.whose('API key'))} was fetched with the password{t.origin}."
+    ),
+    AuditEvent.API_KEY_VIEWED: lambda t: f"{t.actor} looked at {t.whose('API key')}.",
+    AuditEvent.API_KEY_DOWNLOADED: lambda t: f"{t.actor} downloaded {t.whose('zuliprc')}.",
+    AuditEvent.API_KEY_REGENERATED: _regenerated,
+    AuditEvent.API_KEY_LATE_USE: lambda t: f"{_capitalised(t.whose('old key'))} is still being used{t.origin}.",
+    AuditEvent.SESSION_OPENED: lambda t: f"{t.actor} signed in.",
+    AuditEvent.SESSION_REFUSED: _session_refused,
+    AuditEvent.SESSION_CLOSED: _session_closed,
+    AuditEvent.PASSWORD_CONFIRMED: lambda t: f"{t.actor} gave {t.their('password')} again.",
+    AuditEvent.PASSWORD_REFUSED: lambda t: f"Somebody who is signed in as {t.subject} gave a wrong password.",
+    AuditEvent.PASSWORD_CHANGED: _password_changed,
+    AuditEvent.PASSWORD_RESET_REQUESTED: lambda t: (
         f"Somebody asked for a new password for {t.detail('email') or t.subject}."
     ),
-    Event.DEVICE_REGISTERED: lambda t: f"{t.actor} registered a mobile device.",
-    Event.DEVICE_REMOVED: lambda t: f"{t.actor} removed a mobile device.",
-    Event.INVITATION_CREATED: _invitation_created,
-    Event.INVITATION_REVOKED: lambda t: f"{t.actor} withdrew the invitation of {t.detail('email')}.",
-    Event.SECRETS_ROTATED: lambda t: f"{t.actor} rotated the server’s secrets; no key changed.",
+    AuditEvent.DEVICE_REGISTERED: lambda t: f"{t.actor} registered a mobile device.",
+    AuditEvent.DEVICE_REMOVED: lambda t: f"{t.actor} removed a mobile device.",
+    AuditEvent.INVITATION_CREATED: _invitation_created,
+    AuditEvent.INVITATION_REVOKED: lambda t: f"{t.actor} withdrew the invitation of {t.detail('email')}.",
+    AuditEvent.SECRETS_ROTATED: lambda t: f"{t.actor} rotated the server’s secrets; no key changed.",
 }
 
 

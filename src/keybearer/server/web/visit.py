@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope
 
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
-from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.actors import Actor, RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME
@@ -45,7 +45,7 @@ class Visit:
     context: Context
     scope: Scope
     scheme: str
-    origin: Origin
+    origin: RequestOrigin
     realm_or_none: Realm | None
     caller: Caller | None
     ids: Mapping[str, str] = field(default_factory=dict)

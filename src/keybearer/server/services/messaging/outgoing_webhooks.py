@@ -16,7 +16,7 @@ import httpx2
 
 from keybearer._version import __version__
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor, Origin
+from keybearer.server.domain.actors import Actor, RequestOrigin
 from keybearer.server.domain.bots import BotService
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.message_events import message_fields
@@ -214,7 +214,7 @@ class OutgoingWebhooks:
             await self._send(bot, ToPeople((bot.bot_owner_id,)), text)
 
     async def _send(self, bot: Account, to: ToChannel | ToPeople, text: str) -> None:
-        actor = Actor(bot, Origin(client="OutgoingWebhookResponse"))
+        actor = Actor(bot, RequestOrigin(client="OutgoingWebhookResponse"))
         try:
             await sending.send(self._context, actor, Draft(to, text))
         except Refused as error:
