@@ -1,17 +1,18 @@
-"""Events: what happened, for whom, and the queues that clients read them from.
+"""Event queues: what a client asks for, and what of the log it gets.
 
-All events stand in one log, in the order in which they were written. A queue is a place in the log and a filter: it
-costs nothing while nobody reads it, and every worker can serve it. An event's number on the wire counts from where its
-queue began, so a queue's first event has a number of 0 or more, and numbers may be skipped.
+A queue is a place in the log and a filter: it costs nothing while nobody reads it, and every worker can serve it. An
+event's number on the wire counts from where its queue began, so a queue's first event has a number of 0 or more, and
+numbers may be skipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.event_log import ACCESS_CHANGED, StoredEvent
 from keybearer.server.domain.messaging import narrows
 from keybearer.server.domain.messaging.message_events import with_text
 from keybearer.server.domain.messaging.narrows import Term
@@ -25,30 +26,6 @@ LONG_POLL_TIMEOUT = 90
 IDLE_TIMEOUT = timedelta(minutes=10)
 LONGEST_IDLE_TIMEOUT = timedelta(days=7)
 MOBILE_IDLE_TIMEOUT = timedelta(hours=12)
-
-ACCESS_CHANGED = "keybearer_access_changed"
-"""Not for clients: an account's key was replaced, or the account deactivated. Its open polls are checked anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What happened. `fields` are the event on the wire, without its number.
-
-    `recipients` are the accounts that are told of it, each with the flags of its own copy; None tells everybody.
-    Those of type `message` hold beside `message` the texts `content` and `rendered`, of which a queue gets one.
-    """
-
-    type: str
-    fields: Mapping[str, object]
-    recipients: Mapping[int, Sequence[str]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event with its place in the log."""
-
-    id: int
-    event: Event
 
 
 @dataclass(frozen=True, slots=True)

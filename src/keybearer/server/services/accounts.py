@@ -113,6 +113,7 @@ async def add(
         password_hash=password_hash,
     )
     await change.record(AuditEvent.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
+    change.tell_added(account)
     await api_keys.issue(change, context, account)
     await change.record(AuditEvent.API_KEY_ISSUED, account)
     await channels.follow_defaults(change, account)
@@ -169,6 +170,7 @@ async def _renamed(change: Change, account: Account, full_name: str) -> Account:
     await change.record(
         AuditEvent.ACCOUNT_RENAMED, renamed, details={"from": account.full_name, "to": renamed.full_name}
     )
+    change.tell_changed(renamed, "full_name")
     return renamed
 
 
@@ -186,6 +188,7 @@ async def _with_role(change: Change, account: Account, number: int) -> Account:
     await change.record(
         AuditEvent.ACCOUNT_ROLE_CHANGED, changed, details={"from": account.role.label, "to": role.label}
     )
+    change.tell_changed(changed, "role")
     return changed
 
 
@@ -238,13 +241,20 @@ async def deactivate_own(context: Context, actor: Actor) -> None:
 async def _deactivate(change: Change, account: Account) -> None:
     for bot in await accounts.find_bots_of(change.connection, account.id, for_change=True):
         if bot.is_active:
-            await accounts.save(change.connection, replace(bot, is_active=False))
-            await change.record(AuditEvent.ACCOUNT_DEACTIVATED, bot)
-    await accounts.save(change.connection, replace(account, is_active=False))
+            await deactivate_account(change, bot)
     await sessions.remove_all(change.connection, account.id)
     await links.remove_all(change.connection, LinkPurpose.INVITATION, created_by=account.id)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
-    await change.record(AuditEvent.ACCOUNT_DEACTIVATED, account)
+    await deactivate_account(change, account)
+
+
+async def deactivate_account(change: Change, account: Account) -> None:
+    """Mark a person's or a bot's account as deactivated, and end its polls. Its key stays, and is refused."""
+    deactivated = replace(account, is_active=False)
+    await accounts.save(change.connection, deactivated)
+    await change.record(AuditEvent.ACCOUNT_DEACTIVATED, deactivated)
+    change.end_polls_of(account.id)
+    change.tell_changed(deactivated, "is_active")
 
 
 async def reactivate(context: Context, actor: Actor, account_id: int) -> Account:
@@ -265,6 +275,7 @@ async def reactivate(context: Context, actor: Actor, account_id: int) -> Account
         account = await _reactivated(change, account, actor)
         await accounts.save(change.connection, account)
         await change.record(AuditEvent.ACCOUNT_REACTIVATED, account)
+        change.tell_changed(account, "is_active")
         await api_keys.replace(change, context, account, because="reactivated")
         return account
 
@@ -283,6 +294,7 @@ async def _reactivated(change: Change, account: Account, actor: Actor) -> Accoun
     if owner is None or not owner.is_active:
         account = replace(account, bot_owner_id=actor.id)
         await change.record(AuditEvent.BOT_OWNER_CHANGED, account, details={"owner": actor.id})
+        change.tell_changed(account, "bot_owner_id")
     return account
 
 

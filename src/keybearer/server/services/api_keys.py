@@ -58,6 +58,7 @@ async def replace(change: Change, context: Context, account: Account, *, because
     dropped = await devices.remove_all(change.connection, account.id)
     details = {"devices": dropped, **({"because": because} if because else {})}
     await change.record(AuditEvent.API_KEY_REGENERATED, account, details=details)
+    change.end_polls_of(account.id)
     realm = await the_realm(change.connection)
     owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
     if owner is not None and not owner.is_bot:

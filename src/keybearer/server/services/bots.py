@@ -23,6 +23,7 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
+from keybearer.server.services.accounts import deactivate_account
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import check_email_free, check_name_free, hold_ownership, managed_bot, the_realm
@@ -101,6 +102,7 @@ async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
             bot_owner_id=owner.id,
         )
         await change.record(AuditEvent.BOT_CREATED, bot, details={"type": bot_type.name.lower()})
+        change.tell_added(bot)
         issued = await keys.issue(change, context, bot)
         await change.record(AuditEvent.API_KEY_ISSUED, bot)
         token = None
@@ -202,12 +204,15 @@ async def _record_change(change: Change, before: Account, bot: Account, wanted: 
     changed += [name for name in ("payload_url", "interface") if getattr(wanted, name) is not None]
     if changed:
         await change.record(AuditEvent.BOT_CHANGED, bot, details={"changed": changed})
+        change.tell_changed(bot, "full_name", "new_email")
     if bot.delivery_email != before.delivery_email:
         details: dict[str, object] = {"from": before.delivery_email, "to": bot.delivery_email}
         await change.record(AuditEvent.ACCOUNT_EMAIL_CHANGED, bot, details=details)
+        change.tell_changed(bot, "new_email")
     if bot.bot_owner_id != before.bot_owner_id:
         details = {"from": before.bot_owner_id, "to": bot.bot_owner_id}
         await change.record(AuditEvent.BOT_OWNER_CHANGED, bot, details=details)
+        change.tell_changed(bot, "bot_owner_id")
 
 
 async def _renamed(change: Change, realm: Realm, bot: Account, wanted: BotChange) -> Account:
@@ -268,8 +273,7 @@ async def deactivate(context: Context, actor: Actor | None, bot_id: int) -> None
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
         if bot.is_active:
-            await accounts.save(change.connection, replace(bot, is_active=False))
-            await change.record(AuditEvent.ACCOUNT_DEACTIVATED, bot)
+            await deactivate_account(change, bot)
 
 
 async def reveal_token(context: Context, actor: Actor, bot_id: int) -> Secret | None:

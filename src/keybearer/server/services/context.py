@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain import account_events
-from keybearer.server.domain.account_events import AccountChange
+from keybearer.server.domain.account_events import AccountNews
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.event_queues import HEARTBEAT_EVERY, Event
+from keybearer.server.domain.event_log import Event, access_changed
+from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.event_hub import EventHub
@@ -76,7 +77,7 @@ class Change:
     origin: RequestOrigin
     ring: SecretRing
     events: list[Event] = field(default_factory=list)
-    account_changes: list[AccountChange] = field(default_factory=list)
+    account_news: list[AccountNews] = field(default_factory=list)
 
     def by(self, actor: Actor) -> Change:
         """The same transaction, made by an account that has just come into being in it."""
@@ -107,22 +108,35 @@ class Change:
             origin=self.origin,
             details=details or {},
         )
-        if subject is not None and event in account_events.TOLD:
-            self.account_changes.append(AccountChange(event, subject))
 
-    def tell(self, event: Event) -> None:
-        """Tell clients of something, once this transaction is written."""
-        self.events.append(event)
+    def tell(self, *events: Event) -> None:
+        """Let clients know of these events, once this transaction is written."""
+        self.events.extend(events)
+
+    def tell_added(self, account: Account) -> None:
+        """Let clients know of a new account, once this transaction is written."""
+        self.account_news.append(AccountNews(account, None))
+
+    def tell_changed(self, account: Account, *fields: str) -> None:
+        """Let clients know the new values of these fields of an account (wire names), once this is written."""
+        self.account_news.append(AccountNews(account, fields))
+
+    def end_polls_of(self, account_id: int) -> None:
+        """Once this transaction is written, every open poll of the account checks again whether it may go on.
+
+        To be called by whatever ends a key, a session or the account itself.
+        """
+        self.events.append(access_changed(account_id))
 
     async def write_events(self) -> bool:
         """Write what clients are to be told; whether there was anything. The last step: it holds up other writers."""
-        if self.account_changes:
+        if self.account_news:
             realm = await realms.find(self.connection)
             administrators = await accounts.find_administrator_ids(self.connection)
-            for change in self.account_changes:
+            for news in self.account_news:
                 self.events.extend(
                     account_events.events_of(
-                        change, administrator_ids=administrators, dummy_domain=realm.bot_domain if realm else ""
+                        news, administrator_ids=administrators, dummy_domain=realm.bot_domain if realm else ""
                     )
                 )
         if self.events:

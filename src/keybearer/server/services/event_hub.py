@@ -15,7 +15,8 @@ from typing import final
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
-from keybearer.server.domain.event_queues import ACCESS_CHANGED, Queue, StoredEvent, bad_queue, for_queue, heartbeat
+from keybearer.server.domain.event_log import StoredEvent
+from keybearer.server.domain.event_queues import Queue, bad_queue, for_queue, heartbeat
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.event_log import Access
@@ -213,7 +214,7 @@ class EventHub:
         return later[::-1]
 
     def _has_access_changed(self, actor: Actor, position: int) -> bool:
-        return any(_ends_polls(stored, actor.id) for stored in self._since(position))
+        return any(stored.ends_polls_of(actor.id) for stored in self._since(position))
 
     async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
         """What the queue is told of next; None where the account's access has changed."""
@@ -272,7 +273,7 @@ class EventHub:
         for waiting in list(self._waiting):
             if waiting.told.done():
                 continue
-            if any(_ends_polls(stored, waiting.queue.account_id) for stored in fresh):
+            if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
                 waiting.told.set_result(None)
             elif told := _told((stored for stored in fresh if stored.id > waiting.after), waiting.queue):
                 waiting.told.set_result(told)
@@ -280,10 +281,6 @@ class EventHub:
 
 def _told(stored: Iterable[StoredEvent], queue: Queue) -> list[WireEvent]:
     return [told for each in stored if (told := for_queue(each, queue)) is not None]
-
-
-def _ends_polls(stored: StoredEvent, account_id: int) -> bool:
-    return stored.event.type == ACCESS_CHANGED and stored.event.fields["account_id"] == account_id
 
 
 def _check(access: Access) -> None:

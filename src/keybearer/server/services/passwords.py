@@ -138,6 +138,7 @@ async def _set(change: Change, account: Account, value: str, *, keep_session: in
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
     await sessions.remove_all(change.connection, account.id, besides=keep_session)
     await change.record(AuditEvent.PASSWORD_CHANGED, account)
+    change.end_polls_of(account.id)
     realm = await the_realm(change.connection)
     await change.send(mail_texts.new_password(realm, account, change.now, change.origin))
 

@@ -189,6 +189,7 @@ async def sign_out(context: Context, actor: Actor, session_id: int) -> None:
         if not await sessions.remove(change.connection, actor.id, session_id):
             raise Refused("This session is over already.")
         await change.record(AuditEvent.SESSION_CLOSED, actor.account)
+        change.end_polls_of(actor.id)
 
 
 async def sign_out_everywhere(context: Context, actor: Actor, *, besides_this: bool = True) -> int:
@@ -198,6 +199,7 @@ async def sign_out_everywhere(context: Context, actor: Actor, *, besides_this: b
         ended = await sessions.remove_all(change.connection, actor.id, besides=kept)
         if ended:
             await change.record(AuditEvent.SESSION_CLOSED, actor.account, details={"sessions": ended})
+            change.end_polls_of(actor.id)
         return ended
 
 

@@ -116,6 +116,7 @@ async def _create(change: Change, context: Context, new: NewOrganization, passwo
     )
     await change.record(AuditEvent.REALM_CREATED, realm=realm, details={"name": new.name, "site": new.site})
     await change.record(AuditEvent.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
+    change.tell_added(owner)
     await api_keys.issue(change, context, owner)
     await change.record(AuditEvent.API_KEY_ISSUED, owner)
     await channels.create_default(change, owner)

@@ -12,7 +12,8 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import Actor
-from keybearer.server.domain.event_queues import Event, Queue, QueueOptions, StoredEvent
+from keybearer.server.domain.event_log import Event, StoredEvent
+from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.storage.messaging.tables import event_counter, event_queues, events
 from keybearer.server.storage.tables import accounts, api_keys, sessions

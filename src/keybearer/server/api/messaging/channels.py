@@ -7,8 +7,8 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, array, boolean, encoded, integer, record, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.channels import checked_post_policy
-from keybearer.server.domain.messaging.message_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.messages import NO_TOPIC
 from keybearer.server.services.messaging import channels
 from keybearer.server.services.messaging.channels import ChannelChange

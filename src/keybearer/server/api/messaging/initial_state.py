@@ -8,14 +8,14 @@ from datetime import datetime
 
 from keybearer.server.api.messaging.fixed_settings import REALM_SETTINGS, USER_SETTINGS
 from keybearer.server.api.profiles import profile
-from keybearer.server.domain.account_events import bot_fields
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
+from keybearer.server.domain.bot_events import bot_fields
+from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.channels import Followed
-from keybearer.server.domain.messaging.message_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.messages import ANY_MENTION, NO_TOPIC, Flag, Message
+from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services.messaging.initial_state import InitialState
-from keybearer.server.services.messaging.presences import Present
 
 Fields = dict[str, object]
 
@@ -210,45 +210,8 @@ def _presence(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
     }
 
 
-def presence_fields(present: Iterable[Present], dummy_domain: str, *, slim: bool) -> Fields:
-    """Who is there: by id in the new form, or by email address with a row for each program."""
-    if slim:
-        return {
-            str(account.id): {
-                "idle_timestamp": int(each.seen_at.timestamp()),
-                **({"active_timestamp": int(each.active_at.timestamp())} if each.active_at else {}),
-            }
-            for each, account in present
-        }
-    rows: Fields = {}
-    for each, account in present:
-        is_active = each.active_at is not None and each.active_at == each.seen_at
-        row = {
-            "client": each.client,
-            "status": "active" if is_active else "idle",
-            "timestamp": int(each.seen_at.timestamp()),
-            "pushable": False,
-        }
-        rows[display_email(account, dummy_domain)] = {"aggregated": row, each.client or "Unspecified": row}
-    return rows
-
-
 def _user_status(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {
-        "user_status": {
-            str(each.account_id): {
-                name: value
-                for name, value in {
-                    "status_text": each.text,
-                    "emoji_name": each.emoji_name,
-                    "emoji_code": each.emoji_code,
-                    "reaction_type": each.kind,
-                }.items()
-                if value
-            }
-            for each in state.statuses
-        }
-    }
+    return {"user_status": {str(each.account_id): status_fields(each) for each in state.statuses}}
 
 
 def _user_settings(_state: InitialState, account: Account, _wishes: Wishes) -> Fields:

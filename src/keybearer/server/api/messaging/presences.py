@@ -6,10 +6,10 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import boolean, encoded, integer, text
 from keybearer.server.api.endpoints import Endpoint
-from keybearer.server.api.messaging.initial_state import presence_fields
 from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
 from keybearer.server.services.messaging import presences
 
 
@@ -47,9 +47,7 @@ async def get_one(call: Call) -> Answer:
     named = call.ids["user"]
     person = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else named
     found = await presences.find(call.context, call.actor.account, person)
-    is_active = found.active_at is not None and found.active_at == found.seen_at
-    row = {"status": "active" if is_active else "idle", "timestamp": int(found.seen_at.timestamp())}
-    return success(presence={"aggregated": row, found.client or "Unspecified": row})
+    return success(presence=one_presence_fields(found))
 
 
 async def set_status(call: Call) -> Answer:
@@ -70,13 +68,7 @@ async def set_status(call: Call) -> Answer:
 async def get_status(call: Call) -> Answer:
     """`GET users/{user_id}/status`."""
     found = await presences.find_status(call.context, call.id("user_id"))
-    names = {
-        "status_text": found.text,
-        "emoji_name": found.emoji_name,
-        "emoji_code": found.emoji_code,
-        "reaction_type": found.kind,
-    }
-    return success(status={name: value for name, value in names.items() if value})
+    return success(status=status_fields(found))
 
 
 async def tell_typing(call: Call) -> Answer:

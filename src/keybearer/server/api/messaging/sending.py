@@ -11,6 +11,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.parameters import LARGEST, Parameters, check_no_nulls, missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.services.messaging import sending
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
 
@@ -25,8 +26,10 @@ async def send(call: Call) -> Answer:
         to=_channel(parameters) if kind in ("stream", "channel") else _people(parameters),
         content=parameters.text("content"),
         read_by_sender=parameters.optional_boolean("read_by_sender"),
-        queue_id=parameters.optional_text("queue_id"),
-        local_id=parameters.optional_text("local_id", max_length=100),
+        echo=Echo(
+            queue_id=parameters.optional_text("queue_id"),
+            local_id=parameters.optional_text("local_id", max_length=100),
+        ),
     )
     return success(id=await sending.send(call.context, call.actor, draft))
 

@@ -1,20 +1,15 @@
-"""A message, a reaction and a channel as Zulip's wire shows them: in answers and in events alike."""
+"""Messages as Zulip's wire shows them: in answers and in events alike."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from keybearer.server.domain.accounts import avatar_url, display_email
-from keybearer.server.domain.messaging.channels import Channel, Followed, PostPolicy, Subscription
-from keybearer.server.domain.messaging.messages import NO_TOPIC, Copy, Directory, Message, Reaction
-from keybearer.server.domain.realms import SystemGroup
-
-_POSTERS = {
-    PostPolicy.EVERYONE: SystemGroup.EVERYONE,
-    PostPolicy.ADMINISTRATORS: SystemGroup.ADMINISTRATORS,
-    PostPolicy.FULL_MEMBERS: SystemGroup.FULL_MEMBERS,
-    PostPolicy.MODERATORS: SystemGroup.MODERATORS,
-}
+from keybearer.server.domain.event_log import Event, Recipients
+from keybearer.server.domain.messaging.messages import NO_TOPIC, Copy, Directory, Flag, Message, Reaction
+from keybearer.server.domain.messaging.reaction_events import reaction_fields
 
 
 def message_fields(message: Message, directory: Directory, reactions: tuple[Reaction, ...] = ()) -> dict[str, object]:
@@ -86,75 +81,91 @@ def with_text(
     return complete
 
 
-def reaction_fields(reaction: Reaction, directory: Directory) -> dict[str, object]:
-    """A reaction, with who made it in the old form and the new."""
-    person = directory.accounts[reaction.account_id]
-    return {
-        "emoji_name": reaction.emoji_name,
-        "emoji_code": reaction.emoji_code,
-        "reaction_type": reaction.kind,
-        "user_id": person.id,
-        "user": {
-            "id": person.id,
-            "user_id": person.id,
-            "email": display_email(person, directory.dummy_domain),
-            "full_name": person.full_name,
-        },
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """By what the sender's client recognizes its own message: the queue it sent for, and the id that it gave."""
+
+    queue_id: str | None = None
+    local_id: str | None = None
+
+
+def sent(
+    message: Message, directory: Directory, flags: Mapping[int, Flag], *, is_public: bool, echo: Echo | None
+) -> Event:
+    """A message was sent; `flags` are those of each account's copy."""
+    fields = {
+        "type": "message",
+        "message": message_fields(message, directory),
+        "content": message.content,
+        "rendered": message.rendered,
+        "is_public": is_public,
+        "queue_id": echo and echo.queue_id,
+        "local_id": echo and echo.local_id,
     }
+    return Event("message", fields, {each: flag.wire_names for each, flag in flags.items()})
 
 
-def channel_fields(channel: Channel) -> dict[str, object]:
-    """A channel for anybody who may know of it."""
-    return {
-        "stream_id": channel.id,
-        "name": channel.name,
-        "description": channel.description,
-        "rendered_description": channel.rendered_description,
-        "date_created": int(channel.created_at.timestamp()),
-        "creator_id": channel.creator_id,
-        "invite_only": channel.is_private,
-        "is_web_public": False,
-        "is_archived": channel.is_archived,
-        "is_recently_active": True,
-        "history_public_to_subscribers": True,
-        "message_retention_days": None,
-        "first_message_id": channel.first_message_id,
-        "stream_post_policy": channel.post_policy.value,
-        "is_announcement_only": channel.post_policy is PostPolicy.ADMINISTRATORS,
-        "can_send_message_group": _POSTERS[channel.post_policy].value,
-        "can_administer_channel_group": SystemGroup.ADMINISTRATORS.value,
-        "can_add_subscribers_group": SystemGroup.MEMBERS.value,
-        "can_remove_subscribers_group": SystemGroup.ADMINISTRATORS.value,
-        "can_subscribe_group": SystemGroup.NOBODY.value,
-        "folder_id": None,
-        "topics_policy": "inherit",
-        "stream_weekly_traffic": None,
-        "subscriber_count": 0,
+def edited(before: Message, after: Message, *, by: int, at: datetime, recipients: Recipients) -> Event:
+    """A message's text was changed."""
+    fields = {
+        **_updated(after, [after.id], by=by, at=at),
+        "orig_content": before.content,
+        "orig_rendered_content": before.rendered,
+        "content": after.content,
+        "rendered_content": after.rendered,
+        "is_me_message": after.content.startswith("/me "),
+        "prev_rendered_content_version": 1,
     }
+    return Event("update_message", fields, recipients)
 
 
-def followed_fields(followed: Followed, *, with_subscribers: bool) -> dict[str, object]:
-    """A channel with the subscription of who asks (if there is one) and, if wanted, its subscribers."""
-    fields = channel_fields(followed.channel)
-    fields["subscriber_count"] = len(followed.subscriber_ids)
-    if followed.subscription is not None:
-        fields |= subscription_fields(followed.subscription)
-        fields["email_address"] = ""
-    if with_subscribers:
-        fields["subscribers"] = sorted(followed.subscriber_ids)
+def moved(
+    before: Message,
+    message_ids: Sequence[int],
+    *,
+    topic: str,
+    channel_id: int,
+    propagate_mode: str,
+    by: int,
+    at: datetime,
+    recipients: Recipients,
+) -> Event:
+    """Messages of one topic were moved to another topic or channel; `before` is the one that was named."""
+    fields = {
+        **_updated(before, message_ids, by=by, at=at),
+        "propagate_mode": propagate_mode,
+        "orig_subject": before.topic,
+    }
+    if topic != before.topic:
+        fields |= {"subject": topic, "topic_links": []}
+    if channel_id != before.channel_id:
+        fields["new_stream_id"] = channel_id
+    return Event("update_message", fields, recipients)
+
+
+def _updated(message: Message, message_ids: Sequence[int], *, by: int, at: datetime) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "type": "update_message",
+        "user_id": by,
+        "rendering_only": False,
+        "message_id": message.id,
+        "message_ids": list(message_ids),
+        "edit_timestamp": int(at.timestamp()),
+        "flags": [],
+    }
+    if message.channel_id is not None:
+        fields["stream_id"] = message.channel_id
     return fields
 
 
-def subscription_fields(subscription: Subscription) -> dict[str, object]:
-    """What an account chose for a channel it follows."""
-    return {
-        "color": subscription.color,
-        "is_muted": subscription.is_muted,
-        "in_home_view": not subscription.is_muted,
-        "pin_to_top": subscription.pin_to_top,
-        "desktop_notifications": subscription.desktop_notifications,
-        "audible_notifications": subscription.audible_notifications,
-        "push_notifications": subscription.push_notifications,
-        "email_notifications": subscription.email_notifications,
-        "wildcard_mentions_notify": subscription.wildcard_mentions_notify,
+def deleted(message: Message, recipients: Recipients) -> Event:
+    """A message was deleted."""
+    fields: dict[str, object] = {
+        "type": "delete_message",
+        "message_ids": [message.id],
+        "message_id": message.id,
+        "message_type": "private" if message.channel_id is None else "stream",
     }
+    if message.channel_id is not None:
+        fields |= {"stream_id": message.channel_id, "topic": message.topic}
+    return Event("delete_message", fields, recipients)

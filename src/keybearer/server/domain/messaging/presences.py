@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
 
 OFFLINE_AFTER = timedelta(seconds=140)
@@ -22,6 +23,15 @@ class Presence:
     seen_at: datetime
     active_at: datetime | None = None
     client: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the person did something in the program when it was last there."""
+        return self.active_at is not None and self.active_at == self.seen_at
+
+
+Present = tuple[Presence, Account]
+"""An account that was there lately."""
 
 
 @dataclass(frozen=True, slots=True)

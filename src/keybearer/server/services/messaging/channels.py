@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
     COLORS,
     DEFAULT_CHANNEL,
@@ -24,7 +25,6 @@ from keybearer.server.domain.messaging.channels import (
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
-from keybearer.server.services.messaging import channel_news
 from keybearer.server.services.messaging.markdown import render
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
@@ -56,7 +56,7 @@ async def follow_defaults(change: Change, account: Account) -> None:
         await channels.subscribe(
             change.connection, Subscription(account.id, channel_id, COLORS[position % len(COLORS)])
         )
-        channel_news.tell_of_followers(change, [channel_id], [account.id])
+        change.tell(channel_events.peers_subscribed([channel_id], [account.id]))
 
 
 async def find_followed(context: Context, account: Account) -> list[Followed]:
@@ -140,7 +140,14 @@ async def change(context: Context, actor: Actor, channel_id: int, wanted: Channe
             after = replace(after, is_default=wanted.is_default)
         if after != before:
             await channels.save(change.connection, after)
-            await channel_news.tell_of_changes(change, before, after)
+            change.tell(*channel_events.changed(before, after, await _audience(change, after)))
+
+
+async def _audience(change: Change, channel: Channel) -> Collection[int] | None:
+    """Who is to know of a change of the channel: its subscribers where it is private; None means everybody."""
+    if not channel.is_private:
+        return None
+    return (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
 
 
 async def _free_name(change: Change, channel: Channel, name: str) -> str:
@@ -158,7 +165,7 @@ async def archive(context: Context, actor: Actor, channel_id: int) -> None:
     async with context.change(actor) as change:
         channel = await _administered(change, actor, channel_id)
         await channels.save(change.connection, replace(channel, is_archived=True, is_default=False))
-        await channel_news.tell_of_archiving(change, channel)
+        change.tell(channel_events.archived(channel, await _audience(change, channel)))
 
 
 async def _administered(change: Change, actor: Actor, channel_id: int) -> Channel:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.event_queues import Event
+from keybearer.server.domain.messaging import flag_events
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.services.context import Change, Context
@@ -64,20 +64,8 @@ async def _mark(change: Change, actor: Actor, message_ids: Sequence[int], op: st
             await messages.set_flags(change.connection, actor.id, message_id, wanted)
             changed.append(message_id)
     if changed:
-        _tell(change, actor, sorted(changed), op, flag)
+        change.tell(flag_events.changed(actor.id, op, flag, sorted(changed)))
     return changed
-
-
-def _tell(change: Change, actor: Actor, message_ids: Sequence[int], op: str, flag: Flag) -> None:
-    fields = {
-        "type": "update_message_flags",
-        "op": op,
-        "operation": op,
-        "flag": flag.wire_names[0],
-        "messages": list(message_ids),
-        "all": False,
-    }
-    change.tell(Event("update_message_flags", fields, {actor.id: ()}))
 
 
 async def mark_narrow(context: Context, actor: Actor, query: Query, op: str, flag: str) -> Marked:

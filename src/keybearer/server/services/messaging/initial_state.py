@@ -9,12 +9,12 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.messaging.channels import Followed
 from keybearer.server.domain.messaging.messages import Flag, Message
-from keybearer.server.domain.messaging.presences import Status
+from keybearer.server.domain.messaging.presences import Present, Status
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
-from keybearer.server.services.messaging.presences import HISTORY, Present
+from keybearer.server.services.messaging.presences import HISTORY
 from keybearer.server.storage import accounts, event_log
 from keybearer.server.storage.messaging import channels, messages, presences
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.event_queues import Event
+from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import may_read
 from keybearer.server.domain.messaging.messages import (
     ANY_MENTION,
@@ -84,32 +84,9 @@ async def _rewrite(change: Change, actor: Actor, message: Message, text: str) ->
         mentions = wildcards | (Flag.MENTIONED if account_id in rendered.mentioned_ids else Flag(0))
         if flags & ANY_MENTION != mentions:
             await messages.set_flags(connection, account_id, message.id, (flags & ~ANY_MENTION) | mentions)
-    fields = {
-        **_update_fields(change, actor, changed, [message.id]),
-        "orig_content": message.content,
-        "orig_rendered_content": message.rendered,
-        "content": changed.content,
-        "rendered_content": changed.rendered,
-        "is_me_message": content.startswith("/me "),
-        "prev_rendered_content_version": 1,
-    }
-    change.tell(Event("update_message", fields, await audience(connection, message)))
+    recipients = await audience(connection, message)
+    change.tell(message_events.edited(message, changed, by=actor.id, at=change.now, recipients=recipients))
     return changed
-
-
-def _update_fields(change: Change, actor: Actor, message: Message, ids: Sequence[int]) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "type": "update_message",
-        "user_id": actor.id,
-        "rendering_only": False,
-        "message_id": message.id,
-        "message_ids": list(ids),
-        "edit_timestamp": int(change.now.timestamp()),
-        "flags": [],
-    }
-    if message.channel_id is not None:
-        fields["stream_id"] = message.channel_id
-    return fields
 
 
 async def _move(change: Change, actor: Actor, message: Message, wanted: MessageChange) -> None:
@@ -141,16 +118,18 @@ async def _move(change: Change, actor: Actor, message: Message, wanted: MessageC
         recipients |= await audience(connection, each)
         await messages.save_place(connection, _moved(change, actor, each, channel_id, topic))
         recipients |= await audience(connection, replace(each, channel_id=channel_id))
-    fields = {
-        **_update_fields(change, actor, message, [each.id for each in moved]),
-        "propagate_mode": wanted.propagate_mode,
-        "orig_subject": message.topic,
-    }
-    if topic != message.topic:
-        fields |= {"subject": topic, "topic_links": []}
-    if channel_id != message.channel_id:
-        fields["new_stream_id"] = channel_id
-    change.tell(Event("update_message", fields, recipients))
+    change.tell(
+        message_events.moved(
+            message,
+            [each.id for each in moved],
+            topic=topic,
+            channel_id=channel_id,
+            propagate_mode=wanted.propagate_mode,
+            by=actor.id,
+            at=change.now,
+            recipients=recipients,
+        )
+    )
 
 
 def _moved(change: Change, actor: Actor, message: Message, channel_id: int, topic: str) -> Message:
@@ -171,14 +150,6 @@ async def delete(context: Context, actor: Actor, message_id: int) -> None:
                 raise Refused("You don't have permission to delete this message")
             if not is_editable(message, change.now):
                 raise Refused("The time limit for deleting this message has passed")
-        fields: dict[str, object] = {
-            "type": "delete_message",
-            "message_ids": [message.id],
-            "message_id": message.id,
-            "message_type": "private" if message.channel_id is None else "stream",
-        }
-        if message.channel_id is not None:
-            fields |= {"stream_id": message.channel_id, "topic": message.topic}
         recipients = await audience(change.connection, message)
         await messages.remove(change.connection, message.id)
-        change.tell(Event("delete_message", fields, recipients))
+        change.tell(message_events.deleted(message, recipients))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from keybearer.server.domain.accounts import Account, display_email
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.event_queues import Event
-from keybearer.server.domain.messaging.presences import Presence, Status, checked_presence, checked_status_text
+from keybearer.server.domain.messaging import presence_events
+from keybearer.server.domain.messaging.presences import Presence, Present, Status, checked_presence, checked_status_text
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging import emoji
@@ -21,8 +21,6 @@ from keybearer.server.storage.messaging import channels, presences
 HISTORY = timedelta(days=14)
 """How far back presence is told."""
 
-Present = tuple[Presence, Account]
-
 
 async def note(context: Context, actor: Actor, status: str) -> list[Present]:
     """Note that the actor is there; returns who else is, with their accounts. Raises Refused for a bad status."""
@@ -31,15 +29,9 @@ async def note(context: Context, actor: Actor, status: str) -> list[Present]:
         client = client_name(actor.origin.client)
         await presences.note(change.connection, actor.id, at=change.now, is_active=is_active, client=client)
         realm = await the_realm(change.connection)
-        now = change.now.timestamp()
-        fields = {
-            "type": "presence",
-            "user_id": actor.id,
-            "email": display_email(actor.account, realm.bot_domain),
-            "server_timestamp": now,
-            "presence": {client: {"client": client, "status": status, "timestamp": int(now), "pushable": False}},
-        }
-        change.tell(Event("presence", fields))
+        change.tell(
+            presence_events.seen(actor.account, change.now, status=status, client=client, dummy_domain=realm.bot_domain)
+        )
     return await find_all(context)
 
 
@@ -86,15 +78,7 @@ async def set_status(
             code, kind = emoji.checked_emoji(emoji_name, code, kind)
             status = replace(status, emoji_name=emoji_name, emoji_code=code, kind=kind)
         await presences.set_status(change.connection, status)
-        fields = {
-            "type": "user_status",
-            "user_id": actor.id,
-            "status_text": status.text,
-            "emoji_name": status.emoji_name,
-            "emoji_code": status.emoji_code,
-            "reaction_type": status.kind,
-        }
-        change.tell(Event("user_status", fields))
+        change.tell(presence_events.status_changed(status))
 
 
 async def find_status(context: Context, account_id: int) -> Status:
@@ -111,17 +95,7 @@ async def tell_typing_to_people(context: Context, actor: Actor, op: str, people:
         realm = await the_realm(change.connection)
         found = [await find_person(change.connection, actor.account.realm_id, each) for each in people]
         recipients = {person.id: person for person in (*found, actor.account)}
-        fields = {
-            "type": "typing",
-            "op": op,
-            "message_type": "direct",
-            "sender": {"user_id": actor.id, "email": display_email(actor.account, realm.bot_domain)},
-            "recipients": [
-                {"user_id": person.id, "email": display_email(person, realm.bot_domain)}
-                for person in recipients.values()
-            ],
-        }
-        change.tell(Event("typing", fields, {person.id: () for person in recipients.values() if person.is_active}))
+        change.tell(presence_events.typing_to_people(op, actor.account, recipients.values(), realm.bot_domain))
 
 
 async def tell_typing_in_channel(context: Context, actor: Actor, op: str, channel_id: int, topic: str) -> None:
@@ -132,12 +106,13 @@ async def tell_typing_in_channel(context: Context, actor: Actor, op: str, channe
         if channel.is_private and actor.id not in followers:
             raise Refused("Invalid channel ID")
         realm = await the_realm(change.connection)
-        fields = {
-            "type": "typing",
-            "op": op,
-            "message_type": "stream",
-            "sender": {"user_id": actor.id, "email": display_email(actor.account, realm.bot_domain)},
-            "stream_id": channel.id,
-            "topic": topic,
-        }
-        change.tell(Event("typing", fields, dict.fromkeys(sorted(followers), ())))
+        change.tell(
+            presence_events.typing_in_channel(
+                op,
+                actor.account,
+                channel_id=channel.id,
+                topic=topic,
+                subscribers=followers,
+                dummy_domain=realm.bot_domain,
+            )
+        )

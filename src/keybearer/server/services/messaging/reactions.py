@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.event_queues import Event
-from keybearer.server.domain.messaging.message_events import reaction_fields
+from keybearer.server.domain.messaging import reaction_events
 from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
@@ -46,5 +45,4 @@ async def remove(
 async def _tell(change: Change, actor: Actor, message: Message, reaction: Reaction, op: str) -> None:
     realm = await the_realm(change.connection)
     directory = Directory({actor.id: actor.account}, dummy_domain=realm.bot_domain)
-    fields = {"type": "reaction", "op": op, "message_id": message.id, **reaction_fields(reaction, directory)}
-    change.tell(Event("reaction", fields, await audience(change.connection, message)))
+    change.tell(reaction_events.changed(op, reaction, directory, await audience(change.connection, message)))

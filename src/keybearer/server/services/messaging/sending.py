@@ -12,9 +12,9 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.event_queues import Event
+from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
-from keybearer.server.domain.messaging.message_events import message_fields
+from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.messaging.messages import Flag, Message, checked_content, checked_topic
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.lookups import directory_of
@@ -45,13 +45,12 @@ class ToPeople:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that is still to be sent. `queue_id` and `local_id` let the sender's client know its own again."""
+    """A message that is still to be sent."""
 
     to: ToChannel | ToPeople
     content: str
     read_by_sender: bool | None = None
-    queue_id: str | None = None
-    local_id: str | None = None
+    echo: Echo | None = None
 
 
 async def send(context: Context, actor: Actor, draft: Draft) -> int:
@@ -181,7 +180,9 @@ async def _write(
     calls = 0
     if not sender.is_bot:  # or two of them would answer each other for ever
         calls = await _call_webhooks(change, message, place, mentioned)
-    change.tell(await _told(connection, draft, place, message, flags))
+    is_public = place.channel is not None and not place.channel.is_private
+    directory = await directory_of(connection, [message])
+    change.tell(message_events.sent(message, directory, flags, is_public=is_public, echo=draft.echo))
     return message, calls
 
 
@@ -221,21 +222,6 @@ async def _call_webhooks(change: Change, message: Message, place: _Place, mentio
     for bot in bots:
         await webhook_calls.add(connection, bot.id, message.id, trigger=trigger, at=change.now)
     return len(bots)
-
-
-async def _told(
-    connection: AsyncConnection, draft: Draft, place: _Place, message: Message, flags: Mapping[int, Flag]
-) -> Event:
-    fields = {
-        "type": "message",
-        "message": message_fields(message, await directory_of(connection, [message])),
-        "content": message.content,
-        "rendered": message.rendered,
-        "is_public": place.channel is not None and not place.channel.is_private,
-        "queue_id": draft.queue_id,
-        "local_id": draft.local_id,
-    }
-    return Event("message", fields, {each: flag.wire_names for each, flag in flags.items()})
 
 
 def client_name(user_agent: str) -> str:

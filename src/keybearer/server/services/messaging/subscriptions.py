@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
     COLORS,
     NOTIFICATION_SETTINGS,
@@ -22,7 +23,6 @@ from keybearer.server.domain.messaging.channels import (
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
-from keybearer.server.services.messaging import channel_news
 from keybearer.server.services.messaging.markdown import render
 from keybearer.server.services.messaging.sending import find_person
 from keybearer.server.storage.dialect import take_turn
@@ -110,7 +110,7 @@ async def _create(change: Change, account: Account, new: NewChannel) -> Channel 
     # Somebody else may have made it in the same moment.
     if channel.creator_id != account.id:
         return channel if may_read(account, channel, subscribed=False) else None
-    channel_news.tell_of_channel(change, channel)
+    change.tell(channel_events.created(channel))
     return channel
 
 
@@ -128,11 +128,11 @@ async def _follow(
             changes.already[person.id].append(channel)
     subscribers = (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
     for subscription in fresh:
-        channel_news.tell_follower(change, Followed(channel, subscribers, subscription))
+        change.tell(*channel_events.subscribed(Followed(channel, subscribers, subscription)))
     if fresh:
         ids = [subscription.account_id for subscription in fresh]
         audience = subscribers if channel.is_private else None
-        channel_news.tell_of_followers(change, [channel.id], ids, audience=audience)
+        change.tell(channel_events.peers_subscribed([channel.id], ids, audience=audience))
 
 
 async def unfollow(
@@ -156,7 +156,7 @@ async def unfollow(
             (removed if left else not_removed).append(channel.name)
             if left:
                 rest = (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
-                channel_news.tell_of_leaving(change, channel, left, rest if channel.is_private else None)
+                change.tell(*channel_events.unsubscribed(channel, left, rest if channel.is_private else None))
         if missing:
             raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
         return removed, not_removed
@@ -171,7 +171,7 @@ async def choose(context: Context, actor: Actor, choices: Sequence[tuple[int, st
                 raise Refused(f"Not subscribed to channel ID {channel_id}")
             column, stored = _choice(name, value)
             await channels.change_subscription(change.connection, actor.id, channel_id, {column: stored})
-            channel_news.tell_of_choice(change, actor.id, channel_id, column, stored)
+            change.tell(*channel_events.setting_changed(actor.id, channel_id, column, stored))
 
 
 def _choice(name: str, value: object) -> tuple[str, object]:

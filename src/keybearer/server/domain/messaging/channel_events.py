@@ -1,0 +1,146 @@
+"""Channels and subscriptions as Zulip's wire shows them: in answers and in events alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from keybearer.server.domain.event_log import Event, without_flags
+from keybearer.server.domain.messaging.channels import Channel, Followed, PostPolicy, Subscription
+from keybearer.server.domain.realms import SystemGroup
+
+_POSTERS = {
+    PostPolicy.EVERYONE: SystemGroup.EVERYONE,
+    PostPolicy.ADMINISTRATORS: SystemGroup.ADMINISTRATORS,
+    PostPolicy.FULL_MEMBERS: SystemGroup.FULL_MEMBERS,
+    PostPolicy.MODERATORS: SystemGroup.MODERATORS,
+}
+
+
+def channel_fields(channel: Channel) -> dict[str, object]:
+    """A channel for anybody who may know of it."""
+    return {
+        "stream_id": channel.id,
+        "name": channel.name,
+        "description": channel.description,
+        "rendered_description": channel.rendered_description,
+        "date_created": int(channel.created_at.timestamp()),
+        "creator_id": channel.creator_id,
+        "invite_only": channel.is_private,
+        "is_web_public": False,
+        "is_archived": channel.is_archived,
+        "is_recently_active": True,
+        "history_public_to_subscribers": True,
+        "message_retention_days": None,
+        "first_message_id": channel.first_message_id,
+        "stream_post_policy": channel.post_policy.value,
+        "is_announcement_only": channel.post_policy is PostPolicy.ADMINISTRATORS,
+        "can_send_message_group": _POSTERS[channel.post_policy].value,
+        "can_administer_channel_group": SystemGroup.ADMINISTRATORS.value,
+        "can_add_subscribers_group": SystemGroup.MEMBERS.value,
+        "can_remove_subscribers_group": SystemGroup.ADMINISTRATORS.value,
+        "can_subscribe_group": SystemGroup.NOBODY.value,
+        "folder_id": None,
+        "topics_policy": "inherit",
+        "stream_weekly_traffic": None,
+        "subscriber_count": 0,
+    }
+
+
+def followed_fields(followed: Followed, *, with_subscribers: bool) -> dict[str, object]:
+    """A channel with the subscription of who asks (if there is one) and, if wanted, its subscribers."""
+    fields = channel_fields(followed.channel)
+    fields["subscriber_count"] = len(followed.subscriber_ids)
+    if followed.subscription is not None:
+        fields |= subscription_fields(followed.subscription)
+        fields["email_address"] = ""
+    if with_subscribers:
+        fields["subscribers"] = sorted(followed.subscriber_ids)
+    return fields
+
+
+def subscription_fields(subscription: Subscription) -> dict[str, object]:
+    """What an account chose for a channel it follows."""
+    return {
+        "color": subscription.color,
+        "is_muted": subscription.is_muted,
+        "in_home_view": not subscription.is_muted,
+        "pin_to_top": subscription.pin_to_top,
+        "desktop_notifications": subscription.desktop_notifications,
+        "audible_notifications": subscription.audible_notifications,
+        "push_notifications": subscription.push_notifications,
+        "email_notifications": subscription.email_notifications,
+        "wildcard_mentions_notify": subscription.wildcard_mentions_notify,
+    }
+
+
+def created(channel: Channel) -> Event:
+    """A channel was created. A private one is only announced to its creator, until somebody else subscribes."""
+    recipients = [channel.creator_id] if channel.is_private and channel.creator_id else None
+    return _stream("create", {"streams": [channel_fields(channel)]}, recipients)
+
+
+def changed(before: Channel, after: Channel, subscribers: Iterable[int] | None) -> Iterator[Event]:
+    """A channel was renamed, described or restricted: one event for each property.
+
+    `subscribers` are the recipients for a private channel; None means everybody.
+    """
+    recipients = None if subscribers is None else set(subscribers)
+    was, now = channel_fields(before), channel_fields(after)
+    for name in ("name", "description", "invite_only", "stream_post_policy", "can_send_message_group"):
+        if was[name] == now[name]:
+            continue
+        fields = {"property": name, "value": now[name], "stream_id": after.id, "name": before.name}
+        if name == "description":
+            fields["rendered_description"] = after.rendered_description
+        yield _stream("update", fields, recipients)
+
+
+def archived(channel: Channel, subscribers: Iterable[int] | None) -> Event:
+    """A channel was archived."""
+    gone = channel_fields(replace(channel, is_archived=True))
+    return _stream("delete", {"streams": [gone], "stream_ids": [channel.id]}, subscribers)
+
+
+def subscribed(followed: Followed) -> Iterator[Event]:
+    """An account subscribed to a channel, for the account itself. A private channel is new to it."""
+    assert followed.subscription is not None
+    recipients = [followed.subscription.account_id]
+    if followed.channel.is_private and recipients != [followed.channel.creator_id]:
+        yield _stream("create", {"streams": [channel_fields(followed.channel)]}, recipients)
+    yield _subscription("add", {"subscriptions": [followed_fields(followed, with_subscribers=True)]}, recipients)
+
+
+def peers_subscribed(
+    channel_ids: Sequence[int], account_ids: Sequence[int], *, audience: Iterable[int] | None = None
+) -> Event:
+    """Accounts subscribed, for everybody or for the `audience`."""
+    fields = {"stream_ids": list(channel_ids), "user_ids": list(account_ids)}
+    return _subscription("peer_add", fields, None if audience is None else set(audience) - set(account_ids))
+
+
+def unsubscribed(channel: Channel, account_ids: Sequence[int], audience: Iterable[int] | None) -> Iterator[Event]:
+    """Accounts unsubscribed: an event for them, and one for everybody or for the `audience`."""
+    left = [{"stream_id": channel.id, "name": channel.name}]
+    yield _subscription("remove", {"subscriptions": left}, account_ids)
+    yield _subscription("peer_remove", {"stream_ids": [channel.id], "user_ids": list(account_ids)}, audience)
+
+
+def setting_changed(account_id: int, channel_id: int, name: str, value: object) -> Iterator[Event]:
+    """An account changed a setting of its subscription. Muting is also reported by its old name."""
+    changes = [(name, value)]
+    if name == "is_muted":
+        changes.append(("in_home_view", not value))
+    for each, chosen in changes:
+        fields = {"stream_id": channel_id, "property": each, "value": chosen}
+        yield _subscription("update", fields, [account_id])
+
+
+def _stream(op: str, fields: Mapping[str, object], account_ids: Iterable[int] | None) -> Event:
+    recipients = None if account_ids is None else without_flags(account_ids)
+    return Event("stream", {"type": "stream", "op": op, **fields}, recipients)
+
+
+def _subscription(op: str, fields: Mapping[str, object], account_ids: Iterable[int] | None) -> Event:
+    recipients = None if account_ids is None else without_flags(account_ids)
+    return Event("subscription", {"type": "subscription", "op": op, **fields}, recipients)

@@ -1,0 +1,104 @@
+"""Presence, status and typing as Zulip's wire shows them: in answers and in events alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from keybearer.server.domain.accounts import Account, display_email
+from keybearer.server.domain.event_log import Event, without_flags
+from keybearer.server.domain.messaging.presences import Presence, Present, Status
+
+Fields = dict[str, object]
+
+
+def presence_fields(present: Iterable[Present], dummy_domain: str, *, slim: bool) -> Fields:
+    """Everybody's presence: by id in the new form (`slim`), or by email address with a row for each program."""
+    if slim:
+        return {
+            str(account.id): {
+                "idle_timestamp": int(each.seen_at.timestamp()),
+                **({"active_timestamp": int(each.active_at.timestamp())} if each.active_at else {}),
+            }
+            for each, account in present
+        }
+    rows: Fields = {}
+    for each, account in present:
+        row = {
+            "client": each.client,
+            "status": "active" if each.is_active else "idle",
+            "timestamp": int(each.seen_at.timestamp()),
+            "pushable": False,
+        }
+        rows[display_email(account, dummy_domain)] = {"aggregated": row, each.client or "Unspecified": row}
+    return rows
+
+
+def one_presence_fields(presence: Presence) -> Fields:
+    """One account's presence, with a row for its program."""
+    row = {"status": "active" if presence.is_active else "idle", "timestamp": int(presence.seen_at.timestamp())}
+    return {"aggregated": row, presence.client or "Unspecified": row}
+
+
+def status_fields(status: Status) -> Fields:
+    """What an account says of itself; what is empty is left out."""
+    return {name: value for name, value in _all_status_fields(status).items() if value}
+
+
+def _all_status_fields(status: Status) -> Fields:
+    return {
+        "status_text": status.text,
+        "emoji_name": status.emoji_name,
+        "emoji_code": status.emoji_code,
+        "reaction_type": status.kind,
+    }
+
+
+def seen(account: Account, at: datetime, *, status: str, client: str, dummy_domain: str) -> Event:
+    """An account reported that it is there: `status` is `active` or `idle`."""
+    now = at.timestamp()
+    fields = {
+        "type": "presence",
+        "user_id": account.id,
+        "email": display_email(account, dummy_domain),
+        "server_timestamp": now,
+        "presence": {client: {"client": client, "status": status, "timestamp": int(now), "pushable": False}},
+    }
+    return Event("presence", fields)
+
+
+def status_changed(status: Status) -> Event:
+    """An account changed what it says of itself; what is empty is sent as such."""
+    return Event("user_status", {"type": "user_status", "user_id": status.account_id, **_all_status_fields(status)})
+
+
+def typing_to_people(op: str, sender: Account, people: Iterable[Account], dummy_domain: str) -> Event:
+    """Somebody began (`op` is `start`) or stopped (`stop`) to write to these people, the sender among them."""
+    everybody = list(people)
+    fields = {
+        "type": "typing",
+        "op": op,
+        "message_type": "direct",
+        "sender": _typist(sender, dummy_domain),
+        "recipients": [_typist(person, dummy_domain) for person in everybody],
+    }
+    return Event("typing", fields, without_flags(person.id for person in everybody if person.is_active))
+
+
+def typing_in_channel(
+    op: str, sender: Account, *, channel_id: int, topic: str, subscribers: Iterable[int], dummy_domain: str
+) -> Event:
+    """Somebody began (`op` is `start`) or stopped (`stop`) to write in a topic."""
+    fields = {
+        "type": "typing",
+        "op": op,
+        "message_type": "stream",
+        "sender": _typist(sender, dummy_domain),
+        "stream_id": channel_id,
+        "topic": topic,
+    }
+    return Event("typing", fields, without_flags(sorted(subscribers)))
+
+
+def _typist(account: Account, dummy_domain: str) -> Fields:
+    return {"user_id": account.id, "email": display_email(account, dummy_domain)}

@@ -1,0 +1,30 @@
+"""Reactions as Zulip's wire shows them: under messages and in events alike."""
+
+from __future__ import annotations
+
+from keybearer.server.domain.accounts import display_email
+from keybearer.server.domain.event_log import Event, Recipients
+from keybearer.server.domain.messaging.messages import Directory, Reaction
+
+
+def reaction_fields(reaction: Reaction, directory: Directory) -> dict[str, object]:
+    """A reaction, with who made it in the old form and the new."""
+    person = directory.accounts[reaction.account_id]
+    return {
+        "emoji_name": reaction.emoji_name,
+        "emoji_code": reaction.emoji_code,
+        "reaction_type": reaction.kind,
+        "user_id": person.id,
+        "user": {
+            "id": person.id,
+            "user_id": person.id,
+            "email": display_email(person, directory.dummy_domain),
+            "full_name": person.full_name,
+        },
+    }
+
+
+def changed(op: str, reaction: Reaction, directory: Directory, recipients: Recipients) -> Event:
+    """A reaction was added (`op` is `add`) or removed (`remove`)."""
+    fields = {"type": "reaction", "op": op, "message_id": reaction.message_id, **reaction_fields(reaction, directory)}
+    return Event("reaction", fields, recipients)
