@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from keybearer.server.domain.permissions import may_create_bot, may_give_role, m
 from keybearer.server.services import accounts, bots
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
 from keybearer.server.web.notices import Notice
+from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
 from keybearer.server.web.wording import refusal_words
 
@@ -21,17 +21,7 @@ OWN_BOTS = "/settings/bots/"
 ALL_BOTS = "/organization/bots/"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which bots the table is to show, and in which order."""
-
-    active: bool
-    text: str
-    sort: str
-    descending: bool
-
-
-_SORT_KEYS = {
+_SORT_KEYS: SortKeys[BotDetails] = {
     "name": lambda bot: bot.account.full_name.casefold(),
     "email": lambda bot: bot.account.delivery_email.casefold(),
     "role": lambda bot: bot.account.role,
@@ -39,27 +29,6 @@ _SORT_KEYS = {
     "type": lambda bot: bot.account.bot_type,
     "last-used": lambda bot: bot.key.last_use.at.timestamp() if bot.key and bot.key.last_use else 0.0,
 }
-
-
-def _wanted(visit: Visit) -> Wanted:
-    sort = visit.query.get("sort", "name")
-    return Wanted(
-        active=visit.query.get("status") != "deactivated",
-        text=visit.query.get("filter", "").strip(),
-        sort=sort if sort in _SORT_KEYS else "name",
-        descending=visit.query.get("order") == "descending",
-    )
-
-
-def _chosen(found: Sequence[BotDetails], wanted: Wanted) -> list[BotDetails]:
-    text = wanted.text.casefold()
-    chosen = [
-        bot
-        for bot in found
-        if bot.account.is_active is wanted.active
-        and (text in bot.account.full_name.casefold() or text in bot.account.delivery_email.casefold())
-    ]
-    return sorted(chosen, key=_SORT_KEYS[wanted.sort], reverse=wanted.descending)
 
 
 async def show_own(visit: Visit) -> Response:
@@ -73,13 +42,10 @@ async def show_all(visit: Visit) -> Response:
 
 
 async def _table(visit: Visit, *, of_everybody: bool) -> Response:
-    wanted = _wanted(visit)
     found = await bots.find_managed(visit.context, visit.actor, of_everybody=of_everybody)
     return visit.render(
         "bots/table.html",
-        bots=_chosen(found, wanted),
-        wanted=wanted,
-        has_any=any(bot.account.is_active is wanted.active for bot in found),
+        table=choose(visit, found, lambda bot: bot.account, _SORT_KEYS),
         types=_creatable(visit),
         of_everybody=of_everybody,
         may_manage=lambda bot: may_manage_bot(visit.actor.account, bot),

@@ -11,12 +11,13 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_deactivate, may_give_role
 from keybearer.server.services import accounts
 from keybearer.server.web.notices import Notice
+from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
 from keybearer.server.web.wording import refusal_words
 
 PAGE = "/organization/users/"
 
-_SORT_KEYS = {
+_SORT_KEYS: SortKeys[Account] = {
     "name": lambda person: person.full_name.casefold(),
     "email": lambda person: person.delivery_email.casefold(),
     "role": lambda person: person.role,
@@ -28,26 +29,11 @@ async def show_all(visit: Visit) -> Response:
     """Everybody, filtered and sorted."""
     everybody = await accounts.find_all(visit.context, visit.realm.id)
     people = [account for account in everybody if not account.is_bot]
-    active = visit.query.get("status") != "deactivated"
-    text = visit.query.get("filter", "").strip()
-    sort = visit.query.get("sort", "name")
-    sort = sort if sort in _SORT_KEYS else "name"
-    descending = visit.query.get("order") == "descending"
-    chosen = [person for person in people if person.is_active is active and _has(person, text)]
     return visit.render(
         "users/table.html",
-        people=sorted(chosen, key=_SORT_KEYS[sort], reverse=descending),
-        has_any=any(person.is_active is active for person in people),
-        active=active,
-        text=text,
-        sort=sort,
-        descending=descending,
+        table=choose(visit, people, lambda person: person, _SORT_KEYS),
         may_deactivate=lambda person: person.id != visit.actor.id and may_deactivate(visit.actor, person),
     )
-
-
-def _has(person: Account, text: str) -> bool:
-    return text.casefold() in person.full_name.casefold() or text.casefold() in person.delivery_email.casefold()
 
 
 async def _find(visit: Visit) -> Account:

@@ -1,0 +1,54 @@
+"""Tables of accounts: filtered by a text and a status, sorted by a column, as the query of the page says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.web.visit import Visit
+
+Row = TypeVar("Row")
+SortKeys = Mapping[str, Callable[[Row], Any]]
+"""The columns by which a table can be sorted, by their names in the query. `name` is the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableQuery:
+    """Which rows a table shows, and in which order."""
+
+    active: bool
+    text: str
+    sort: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[Row]):
+    """The rows that fit a query; `has_any` says whether the status alone leaves some."""
+
+    query: TableQuery
+    rows: list[Row]
+    has_any: bool
+
+
+def choose(
+    visit: Visit, found: Iterable[Row], account_of: Callable[[Row], Account], sort_keys: SortKeys[Row]
+) -> Table[Row]:
+    """The rows whose account has the text in its name or email, with the status that is asked for."""
+    sort = visit.query.get("sort", "name")
+    query = TableQuery(
+        active=visit.query.get("status") != "deactivated",
+        text=visit.query.get("filter", "").strip(),
+        sort=sort if sort in sort_keys else "name",
+        descending=visit.query.get("order") == "descending",
+    )
+    with_status = [row for row in found if account_of(row).is_active is query.active]
+    rows = [row for row in with_status if _has(account_of(row), query.text.casefold())]
+    rows.sort(key=sort_keys[query.sort], reverse=query.descending)
+    return Table(query, rows, has_any=bool(with_status))
+
+
+def _has(account: Account, text: str) -> bool:
+    return text in account.full_name.casefold() or text in account.delivery_email.casefold()
