@@ -69,7 +69,7 @@ class Application:
             ring = SecretRing.load(self._settings.secrets_file)
             context = Context(self._settings, database, ring)
             uses = UseRecorder(context)
-            limits = Limits(self._settings.api_limit, self._settings.failure_limit)
+            limits = Limits(self._settings.calls_of_account, self._settings.failures_of_address)
             keys = KeyAuthentication(KeyVerifier(database, ring), uses, limits, context.clock)
             self._wire = Dispatcher(context, keys, limits, routes.paths(for_development=self._settings.development))
             self._files = Files(context, keys)

@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
+
+import limits
 
 from keybearer.errors import SettingError
 
@@ -39,9 +41,6 @@ VARIABLES = {
 }
 """Setting → the environment variable that stands for it."""
 
-_LIMIT = re.compile(
-    r"[1-9]\d*\s*(/|per)\s*([1-9]\d*\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE | re.ASCII
-)
 _DATABASE_SCHEMES = ("sqlite:///", "sqlite+aiosqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
@@ -94,12 +93,7 @@ class Settings:
         if self.workers < 1:
             raise SettingError(VARIABLES["workers"], f"{self.workers} workers cannot serve", hint="Give 1 or more.")
         for name in ("api_limit", "failure_limit"):
-            if not _LIMIT.fullmatch(getattr(self, name).strip()):
-                raise SettingError(
-                    VARIABLES[name],
-                    f"{getattr(self, name)!r} is not a limit",
-                    hint="Write a number of calls and a time, as in 200/minute.",
-                )
+            parse_limit(VARIABLES[name], getattr(self, name))
         if self.smtp_url is not None and not re.match(r"smtps?(\+starttls)?://[^/]", self.smtp_url):
             raise SettingError(
                 VARIABLES["smtp_url"],
@@ -117,6 +111,16 @@ class Settings:
                 "client certificates can be asked for only over TLS",
                 hint="Give a certificate and its key too.",
             )
+
+    @property
+    def calls_of_account(self) -> Limit:
+        """How many calls an account may make (`api_limit`)."""
+        return parse_limit(VARIABLES["api_limit"], self.api_limit)
+
+    @property
+    def failures_of_address(self) -> Limit:
+        """How many failed keys an address may send (`failure_limit`)."""
+        return parse_limit(VARIABLES["failure_limit"], self.failure_limit)
 
     @property
     def uses_tls(self) -> bool:
@@ -143,6 +147,29 @@ class Settings:
     def to_environ(self) -> dict[str, str]:
         """The variables from which `from_environ` makes these settings again, with "" for what is unset."""
         return {VARIABLES[each.name]: _as_text(getattr(self, each.name)) for each in fields(self)}
+
+
+class Limit(NamedTuple):
+    """So many calls within so many seconds."""
+
+    amount: int
+    seconds: int
+
+
+def parse_limit(variable: str, text: str) -> Limit:
+    """A limit in the notation of the limits package, such as `200/minute`.
+
+    Raises SettingError, which names `variable`.
+    """
+    try:
+        (item,) = limits.parse_many(text)
+    except ValueError:
+        item = None
+    if item is None or item.amount < 1 or item.get_expiry() < 1:
+        raise SettingError(
+            variable, f"{text!r} is not a limit", hint="Write a number of calls and a time, as in 200/minute."
+        )
+    return Limit(item.amount, item.get_expiry())
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:

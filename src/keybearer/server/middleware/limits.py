@@ -6,10 +6,9 @@ import time
 from collections import deque
 from typing import final
 
-from limits import parse
-
 from keybearer.server.domain.errors import TooManyAttempts
 from keybearer.server.domain.limits import Quota
+from keybearer.server.settings import Limit
 
 
 @final
@@ -49,13 +48,13 @@ class MovingWindow:
 
 @final
 class Limits:
-    """The limits of one worker, in the notation of the limits package: `200/minute`."""
+    """The limits of one worker: on the calls of an account, and on the failed keys of a network."""
 
     __slots__ = ("_calls", "_failures")
 
-    def __init__(self, api_limit: str, failure_limit: str) -> None:
-        self._calls = _window(api_limit)
-        self._failures = _window(failure_limit)
+    def __init__(self, calls_of_account: Limit, failures_of_address: Limit) -> None:
+        self._calls = MovingWindow(*calls_of_account)
+        self._failures = MovingWindow(*failures_of_address)
 
     def count_call(self, account_id: int) -> Quota:
         """Count a call of an account. Raises TooManyAttempts where it has made too many."""
@@ -64,8 +63,3 @@ class Limits:
     def count_failure(self, network: str) -> None:
         """Count a failed key from a network. Raises TooManyAttempts, to be answered in place of the failure."""
         self._failures.count(network)
-
-
-def _window(notation: str) -> MovingWindow:
-    item = parse(notation)
-    return MovingWindow(item.amount, item.get_expiry())
