@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +15,7 @@ from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, for_queue, heartbeat
+from keybearer.server.services.background import every, repeat, woken_by
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.event_log import Access
@@ -34,8 +33,6 @@ BATCH = 500
 HEARTBEAT_SPREAD = 10.0
 
 WireEvent = dict[str, object]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -90,16 +87,11 @@ class EventHub:
 
     async def run(self) -> None:
         """Look for events while somebody waits, until cancelled."""
-        while True:
-            await self._somebody_waits.wait()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._written.wait(), LOOK_EVERY)
-            self._written.clear()
-            try:
-                await self.catch_up()
-            except Exception:  # noqa: BLE001  whatever it is, the polls wait on and the next look is another chance
-                _log.exception("events could not be read; trying again")
-                await asyncio.sleep(1)
+        await repeat(self.catch_up, wait=self._until_next_look, what="reading events")
+
+    async def _until_next_look(self) -> None:
+        await self._somebody_waits.wait()
+        await woken_by(self._written, at_latest=LOOK_EVERY)()
 
     def look(self) -> None:
         """This worker has written events: who waits for some need not wait for the next look."""
@@ -107,15 +99,7 @@ class EventHub:
 
     async def note_regularly(self) -> None:
         """Write down which queues were asked, every ten seconds until cancelled, and then once more."""
-        try:
-            while True:
-                await asyncio.sleep(NOTE_EVERY)
-                try:
-                    await self.note_polls()
-                except Exception:  # noqa: BLE001  whatever it is, the next time is another chance
-                    _log.exception("the polls of queues could not be noted; trying again")
-        finally:
-            await self.note_polls()
+        await repeat(self.note_polls, wait=every(NOTE_EVERY), what="noting the polls of queues", finally_too=True)
 
     async def note_polls(self) -> None:
         """Write down which queues were asked; close those that nobody asks, and forget what everybody has read."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+from functools import partial
 
 from keybearer.server.domain.limits import LONGEST_WINDOW
+from keybearer.server.services.background import every, repeat
 from keybearer.server.services.context import Context
 from keybearer.server.storage import attempts, event_log, links, sessions
 
 SWEEP_EVERY = 3600.0
-
-_log = logging.getLogger(__name__)
 
 
 async def sweep(context: Context) -> None:
@@ -26,9 +24,4 @@ async def sweep(context: Context) -> None:
 
 async def sweep_regularly(context: Context) -> None:
     """Sweep every hour until cancelled."""
-    while True:
-        await asyncio.sleep(SWEEP_EVERY)
-        try:
-            await sweep(context)
-        except Exception:  # noqa: BLE001  whatever it is, the next hour is another chance
-            _log.exception("the sweep failed")
+    await repeat(partial(sweep, context), wait=every(SWEEP_EVERY), what="the sweep")

@@ -10,6 +10,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.services.background import every, repeat
 from keybearer.server.services.context import Context
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.api_keys import NewUse
@@ -69,14 +70,8 @@ class UseRecorder:
     async def run(self) -> None:
         """Write every half minute until cancelled, and then once more."""
         try:
-            while True:
-                await asyncio.sleep(WRITE_EVERY)
-                try:
-                    await self.write()
-                except Exception:  # noqa: BLE001  whatever it is, the loop goes on and the uses are kept
-                    _log.exception("the last uses of keys could not be written; trying again")
+            await repeat(self.write, wait=every(WRITE_EVERY), what="writing the last uses of keys", finally_too=True)
         finally:
-            await self.write()
             await asyncio.gather(*self._late, return_exceptions=True)
 
     async def _write_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:

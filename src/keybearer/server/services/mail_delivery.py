@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from keybearer.errors import SecretRingError
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import is_address
+from keybearer.server.services.background import every, repeat
 from keybearer.server.services.context import Context
 from keybearer.server.storage import mails, realms
 from keybearer.server.storage.mails import WaitingMail
@@ -35,12 +36,7 @@ class MailDelivery:
 
     async def run(self) -> None:
         """Look for mails every two seconds until cancelled."""
-        while True:
-            try:
-                await self.deliver_due()
-            except Exception:  # noqa: BLE001  whatever it is, the mails stay and the loop goes on
-                _log.exception("mails could not be looked for; trying again")
-            await asyncio.sleep(LOOK_EVERY)
+        await repeat(self.deliver_due, wait=every(LOOK_EVERY), what="looking for mails")
 
     async def deliver_due(self) -> int:
         """Send what is due; returns how many mails went out."""

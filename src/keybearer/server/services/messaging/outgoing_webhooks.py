@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import logging
 import socket
@@ -31,6 +30,7 @@ from keybearer.server.domain.messaging.outgoing_webhooks import (
     reply_in,
     wait_before,
 )
+from keybearer.server.services.background import repeat, woken_by
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import sending
 from keybearer.server.services.messaging.lookups import directory_of
@@ -78,14 +78,8 @@ class OutgoingWebhooks:
     async def run(self) -> None:
         """Make calls as they become due, until cancelled."""
         try:
-            while True:
-                try:
-                    await self.call_due()
-                except Exception:  # noqa: BLE001  whatever it is, the calls stay and the loop goes on
-                    _log.exception("webhooks could not be looked for; trying again")
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._context.webhooks_due.wait(), LOOK_EVERY)
-                self._context.webhooks_due.clear()
+            due = woken_by(self._context.webhooks_due, at_latest=LOOK_EVERY)
+            await repeat(self.call_due, wait=due, what="looking for webhooks to call")
         finally:
             for call in self._calls:
                 call.cancel()

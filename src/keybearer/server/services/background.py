@@ -1,0 +1,53 @@
+"""Background work: one loop that repeats a piece of work for as long as the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+RETRY_AFTER = 1.0
+"""Seconds between a failure and the next try, where nothing else has to be waited for."""
+
+_log = logging.getLogger(__name__)
+
+
+async def repeat(
+    work: Callable[[], Awaitable[object]],
+    *,
+    wait: Callable[[], Awaitable[object]],
+    what: str,
+    finally_too: bool = False,
+) -> None:
+    """Wait, then work, again and again until cancelled; with `finally_too` once more at the end.
+
+    A failure ends nothing: it is logged as a failure of `what`, and the next turn tries again.
+    """
+    try:
+        while True:
+            await wait()
+            try:
+                await work()
+            except Exception:  # noqa: BLE001  whatever it is, the next turn is another chance
+                _log.exception("%s failed; trying again", what)
+                await asyncio.sleep(RETRY_AFTER)
+    finally:
+        if finally_too:
+            await work()
+
+
+def every(seconds: float) -> Callable[[], Awaitable[object]]:
+    """A wait of that many seconds."""
+    return lambda: asyncio.sleep(seconds)
+
+
+def woken_by(event: asyncio.Event, *, at_latest: float) -> Callable[[], Awaitable[object]]:
+    """A wait until the event is set, or that many seconds at most. It clears the event."""
+
+    async def wait() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), at_latest)
+        event.clear()
+
+    return wait
