@@ -70,7 +70,6 @@ class Server:
             async with self._context.change(None) as change:
                 return await accounts.add(
                     change,
-                    self._context,
                     email=address,
                     full_name=full_name,
                     role=role,

@@ -85,12 +85,11 @@ async def add_by_operator(context: Context, *, email: str, full_name: str, role:
     passwords.check_strength(password, known=(email, full_name))
     hashed = await passwords.hashed(password)
     async with context.change(None) as change:
-        return await add(change, context, email=email, full_name=full_name, role=role, password_hash=hashed)
+        return await add(change, email=email, full_name=full_name, role=role, password_hash=hashed)
 
 
 async def add(
     change: Change,
-    context: Context,
     *,
     email: str,
     full_name: str,
@@ -114,7 +113,7 @@ async def add(
     )
     await change.record(AuditEvent.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
     change.tell_added(account)
-    await api_keys.issue(change, context, account)
+    await api_keys.issue(change, account)
     await change.record(AuditEvent.API_KEY_ISSUED, account)
     await channels.follow_defaults(change, account)
     return account
@@ -276,7 +275,7 @@ async def reactivate(context: Context, actor: Actor, account_id: int) -> Account
         await accounts.save(change.connection, account)
         await change.record(AuditEvent.ACCOUNT_REACTIVATED, account)
         change.tell_changed(account, "is_active")
-        await api_keys.replace(change, context, account, because="reactivated")
+        await api_keys.replace(change, account, because="reactivated")
         return account
 
 

@@ -37,12 +37,12 @@ class IssuedKey:
         )
 
 
-async def issue(change: Change, context: Context, account: Account) -> RevealedKey:
+async def issue(change: Change, account: Account) -> RevealedKey:
     """Give an account without a live key a new one, in a transaction that is under way."""
     key = api_key_format.generate()
     record = await api_keys.add(
         change.connection,
-        context.ring,
+        change.ring,
         key,
         account_id=account.id,
         created_by=change.actor_id,
@@ -51,10 +51,10 @@ async def issue(change: Change, context: Context, account: Account) -> RevealedK
     return RevealedKey(record, key)
 
 
-async def replace(change: Change, context: Context, account: Account, *, because: str = "") -> IssuedKey:
+async def replace(change: Change, account: Account, *, because: str = "") -> IssuedKey:
     """Replace an account's key in a transaction under way: revoke, issue, drop device registrations, audit, mail."""
     await api_keys.revoke_live(change.connection, account.id, by=change.actor_id, at=change.now)
-    issued = await issue(change, context, account)
+    issued = await issue(change, account)
     dropped = await devices.remove_all(change.connection, account.id)
     details = {"devices": dropped, **({"because": because} if because else {})}
     await change.record(AuditEvent.API_KEY_REGENERATED, account, details=details)
@@ -64,7 +64,7 @@ async def replace(change: Change, context: Context, account: Account, *, because
     if owner is not None and not owner.is_bot:
         actor = change.actor.account if change.actor else None
         await change.send(mail_texts.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
-    token = await bots.reveal_token(change.connection, context.ring, account.id)
+    token = await bots.reveal_token(change.connection, change.ring, account.id)
     return IssuedKey(account, realm, issued.record, issued.api_key, token)
 
 
@@ -79,20 +79,20 @@ async def regenerate_own(context: Context, actor: Actor) -> IssuedKey:
         live = await api_keys.find_live(change.connection, account.id)
         if actor.key_id is not None and (live is None or live.id != actor.key_id):
             raise Unauthenticated("Invalid API key")
-        return await replace(change, context, account)
+        return await replace(change, account)
 
 
 async def regenerate_bot(context: Context, actor: Actor, bot_id: int) -> IssuedKey:
     """Replace a bot's key, for its owner or an administrator. A deactivated bot's too, as in Zulip."""
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
-        return await replace(change, context, bot)
+        return await replace(change, bot)
 
 
 async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey:
     """Replace a key from the server's own command line."""
     async with context.change(None) as change:
-        return await replace(change, context, await account_for_change(change, account_id))
+        return await replace(change, await account_for_change(change, account_id))
 
 
 async def regenerate_all_by_operator(context: Context) -> int:
@@ -103,14 +103,14 @@ async def regenerate_all_by_operator(context: Context) -> int:
         everybody = await accounts.find_all(change.connection, realm.id)
         await api_keys.hold_live(change.connection)
         for account in everybody:
-            await replace(change, context, await account_for_change(change, account.id))
+            await replace(change, await account_for_change(change, account.id))
         return len(everybody)
 
 
 async def reveal_own(context: Context, actor: Actor, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED) -> IssuedKey:
     """The actor's own key. Whether the password was given recently enough is the caller's to have checked."""
     async with context.change(actor) as change:
-        return await reveal(change, context, actor.id, event)
+        return await reveal(change, actor.id, event)
 
 
 async def reveal_bot(
@@ -119,7 +119,7 @@ async def reveal_bot(
     """A bot's key, for its owner or an administrator."""
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
-        return await reveal(change, context, bot.id, event)
+        return await reveal(change, bot.id, event)
 
 
 async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
@@ -127,7 +127,7 @@ async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
     async with context.change(actor) as change:
         realm = await the_realm(change.connection)
         owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
-        revealed = await api_keys.reveal_live(change.connection, context.ring, [bot.id for bot in owned])
+        revealed = await api_keys.reveal_live(change.connection, change.ring, [bot.id for bot in owned])
         by_account = {key.record.account_id: key for key in revealed}
         for bot in owned:
             await change.record(AuditEvent.API_KEY_VIEWED, bot)
@@ -138,14 +138,14 @@ async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
         ]
 
 
-async def reveal(change: Change, context: Context, account_id: int, event: AuditEvent) -> IssuedKey:
+async def reveal(change: Change, account_id: int, event: AuditEvent) -> IssuedKey:
     """An account's live key, opened in a transaction under way, and that it was."""
     account = await account_for_change(change, account_id)
-    revealed = await api_keys.reveal_live(change.connection, context.ring, [account.id])
+    revealed = await api_keys.reveal_live(change.connection, change.ring, [account.id])
     if not revealed:
         raise Refused("This account has no API key: generate a new one.")
     await change.record(event, account)
-    token = await bots.reveal_token(change.connection, context.ring, account.id)
+    token = await bots.reveal_token(change.connection, change.ring, account.id)
     return IssuedKey(account, await the_realm(change.connection), revealed[0].record, revealed[0].api_key, token)
 
 

@@ -103,13 +103,13 @@ async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
         )
         await change.record(AuditEvent.BOT_CREATED, bot, details={"type": bot_type.name.lower()})
         change.tell_added(bot)
-        issued = await keys.issue(change, context, bot)
+        issued = await keys.issue(change, bot)
         await change.record(AuditEvent.API_KEY_ISSUED, bot)
         token = None
         if bot_type is BotType.OUTGOING_WEBHOOK:
             token = api_key_format.generate()
             service = BotService(bot.id, new.service_name or short_name, payload_url, interface)
-            await bots.add_service(change.connection, context.ring, service, token)
+            await bots.add_service(change.connection, change.ring, service, token)
         return IssuedKey(bot, realm, issued.record, issued.api_key, token)
 
 
@@ -194,7 +194,7 @@ async def change_bot(context: Context, actor: Actor, bot_id: int, wanted: BotCha
         _check_pictures(wanted.pictures)
         await _record_change(change, before, bot, wanted)
         if bot.bot_owner_id != before.bot_owner_id:
-            await keys.replace(change, context, bot, because="new owner")
+            await keys.replace(change, bot, because="new owner")
         live = await api_keys.find_live(change.connection, bot.id)
         return BotDetails(bot, owner, service, live)
 
@@ -280,4 +280,4 @@ async def reveal_token(context: Context, actor: Actor, bot_id: int) -> Secret | 
     """The token of an outgoing webhook bot, for who may manage it; None for bots of other types."""
     async with context.change(actor) as change:
         bot = await managed_bot(change, bot_id)
-        return await bots.reveal_token(change.connection, context.ring, bot.id)
+        return await bots.reveal_token(change.connection, change.ring, bot.id)

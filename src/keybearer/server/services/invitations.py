@@ -212,7 +212,6 @@ async def accept(
             raise Refused(INVALID_LINK)
         account = await people.add(
             change,
-            context,
             email=link.email,
             full_name=full_name,
             role=link.role or Role.MEMBER,

@@ -216,7 +216,7 @@ async def fetch_key(context: Context, email: str, password: Secret, origin: Requ
     authenticated = await authenticate(context, email, password, origin)
     async with context.change(Actor(authenticated.account, origin)) as change:
         account = await _let_in(change, authenticated, password)
-        issued = await api_keys.reveal(change, context, account.id, AuditEvent.API_KEY_FETCHED)
+        issued = await api_keys.reveal(change, account.id, AuditEvent.API_KEY_FETCHED)
         await _tell_of_sign_in(change, account, got_key=True)
     return FetchedKey(issued, authenticated.quota)
 
@@ -244,7 +244,7 @@ async def sign_in_for_development(context: Context, email: str, origin: RequestO
         if not account.is_active:
             raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
         acting = change.by(Actor(account, origin))
-        issued = await api_keys.reveal(acting, context, account.id, AuditEvent.API_KEY_FETCHED)
+        issued = await api_keys.reveal(acting, account.id, AuditEvent.API_KEY_FETCHED)
         signed_in = await open_session(acting, account)
         await _tell_of_sign_in(acting, account, got_key=True)
     return DevelopmentSignIn(issued, signed_in)

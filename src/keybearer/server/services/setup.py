@@ -91,7 +91,7 @@ async def create_organization(
     async with context.change(None, origin=origin) as change:
         await _check_not_done(change)
         await _use_link(change, token)
-        owner = await _create(change, context, new, hashed)
+        owner = await _create(change, new, hashed)
         return await open_session(change.by(Actor(owner, origin)), owner)
 
 
@@ -100,10 +100,10 @@ async def create_organization_by_operator(context: Context, new: NewOrganization
     hashed = await passwords.hashed(new.password)
     async with context.change(None) as change:
         await _check_not_done(change)
-        return await _create(change, context, new, hashed)
+        return await _create(change, new, hashed)
 
 
-async def _create(change: Change, context: Context, new: NewOrganization, password_hash: str) -> Account:
+async def _create(change: Change, new: NewOrganization, password_hash: str) -> Account:
     realm = await realms.add(change.connection, name=new.name, site=new.site, created_at=change.now)
     owner = await accounts.add(
         change.connection,
@@ -117,7 +117,7 @@ async def _create(change: Change, context: Context, new: NewOrganization, passwo
     await change.record(AuditEvent.REALM_CREATED, realm=realm, details={"name": new.name, "site": new.site})
     await change.record(AuditEvent.ACCOUNT_CREATED, owner, details={"role": Role.OWNER.label})
     change.tell_added(owner)
-    await api_keys.issue(change, context, owner)
+    await api_keys.issue(change, owner)
     await change.record(AuditEvent.API_KEY_ISSUED, owner)
     await channels.create_default(change, owner)
     return owner
