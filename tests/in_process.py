@@ -93,7 +93,6 @@ class InProcessServer:
         async with self.context.change(None) as change:
             account = await people.add(
                 replace(change, now=change.now - timedelta(days=30)),
-                self.context,
                 email=f"{name}@{domain}",
                 full_name=name.capitalize(),
                 role=role,

@@ -67,7 +67,6 @@ class Town:
             async with context.change(None) as change:
                 await accounts.add(
                     replace(change, now=change.now - timedelta(days=30)),  # who is too new may not make bots
-                    context,
                     email=f"{name}@example.com",
                     full_name=name.capitalize(),
                     role=role,

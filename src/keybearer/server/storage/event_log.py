@@ -15,8 +15,7 @@ from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.event_log import Event, StoredEvent
 from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.messaging.narrows import Term
-from keybearer.server.storage.messaging.tables import event_counter, event_queues, events
-from keybearer.server.storage.tables import accounts, api_keys, sessions
+from keybearer.server.storage.tables import accounts, api_keys, event_counter, event_queues, events, sessions
 
 
 @dataclass(frozen=True, slots=True)

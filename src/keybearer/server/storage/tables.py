@@ -247,3 +247,32 @@ mails = Table(
     Index(None, "next_attempt_at"),
     **_NO_REUSE,
 )
+
+event_counter = Table(
+    "event_counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_id", Integer, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("recipients", Text),
+)
+
+event_queues = Table(
+    "event_queues",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("start_id", Integer, nullable=False),
+    Column("acknowledged_id", Integer, nullable=False),
+    Column("polled_at", Instant, nullable=False),
+    Column("idle_seconds", Integer, nullable=False),
+    Column("options", Text, nullable=False),
+    Index(None, "account_id"),
+)

@@ -1,4 +1,4 @@
-"""The tables of channels, messages and events, in the same schema as those of `tables.py`."""
+"""The tables of channels and messages, in the same schema as those of keys and accounts."""
 
 from __future__ import annotations
 
@@ -124,35 +124,6 @@ reactions = Table(
 
 # Its one row is locked by whoever writes events until they commit, so numbers become visible in their own order: a
 # reader that has seen one has missed none before it.
-event_counter = Table(
-    "event_counter",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("last_id", Integer, nullable=False),
-)
-
-events = Table(
-    "events",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("type", Text, nullable=False),
-    Column("fields", Text, nullable=False),
-    Column("recipients", Text),
-)
-
-event_queues = Table(
-    "event_queues",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _to("accounts", "account_id"),
-    Column("start_id", Integer, nullable=False),
-    Column("acknowledged_id", Integer, nullable=False),
-    Column("polled_at", Instant, nullable=False),
-    Column("idle_seconds", Integer, nullable=False),
-    Column("options", Text, nullable=False),
-    Index(None, "account_id"),
-)
-
 uploads = Table(
     "uploads",
     metadata,
