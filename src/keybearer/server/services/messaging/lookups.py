@@ -1,15 +1,19 @@
-"""Gathering whom and what messages refer to, and finding the messages that an account may see."""
+"""Finding the channels, people and messages that a use case is about, and what those refer to."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.messaging.channels import may_read
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.channels import Channel, may_read
 from keybearer.server.domain.messaging.messages import Copy, Directory, Flag, Message, Reaction, invalid_messages
 from keybearer.server.services.lookups import the_realm
+from keybearer.server.services.messaging.markdown import Names
+from keybearer.server.services.messaging.zulip_syntax import named_channels, named_people
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, reactions
 
@@ -73,3 +77,50 @@ async def audience(connection: AsyncConnection, message: Message) -> dict[int, S
         for account_id in await channels.find_active_subscribers(connection, message.channel_id):
             told.setdefault(account_id, NOT_DELIVERED.wire_names)
     return told
+
+
+async def find_channel(connection: AsyncConnection, realm_id: int, channel: str | int) -> Channel:
+    """The channel of a name or an id. Raises Refused in Zulip's words."""
+    if isinstance(channel, int):
+        found = await channels.find(connection, channel)
+        if found is None or found.realm_id != realm_id:
+            raise Refused(f"Channel with ID '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST")
+        return found
+    found = await channels.find_by_name(connection, realm_id, channel)
+    if found is None:
+        extra = {"channel_name": channel}
+        raise Refused(f"Channel '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST", extra=extra)
+    return found
+
+
+async def find_person(connection: AsyncConnection, realm_id: int, person: str | int) -> Account:
+    """The account of an email or an id, the dummy address of somebody who hides theirs too. Raises Refused."""
+    if isinstance(person, int):
+        found = await accounts.find(connection, person)
+        if found is None or found.realm_id != realm_id:
+            raise Refused(f"Invalid user ID {person}")
+        return found
+    found = await accounts.find_by_email(connection, realm_id, person)
+    if found is None:
+        dummy = re.fullmatch(r"user(\d{1,9})@.+", person.strip())
+        found = await accounts.find(connection, int(dummy[1])) if dummy else None
+    if found is None or found.realm_id != realm_id:
+        raise Refused(f"Invalid email '{person}'")
+    return found
+
+
+async def names_in(connection: AsyncConnection, realm_id: int, content: str) -> Names:
+    """Whom and what a text names. A name that several have goes to the first of them; ids tell them apart."""
+    people_names, people_ids = named_people(content)
+    people = await accounts.find_by_names(connection, realm_id, people_names) if people_names else ()
+    by_id = await accounts.find_by_ids(connection, people_ids) if people_ids else {}
+    known = {}
+    for name in named_channels(content):
+        channel = await channels.find_by_name(connection, realm_id, name)
+        if channel is not None and not channel.is_private:
+            known[name.lower()] = (channel.id, channel.name)
+    return Names(
+        people={person.full_name.lower(): (person.id, person.full_name) for person in reversed(people)},
+        people_by_id={each: person.full_name for each, person in by_id.items() if person.realm_id == realm_id},
+        channels=known,
+    )

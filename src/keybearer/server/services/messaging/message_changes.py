@@ -18,9 +18,8 @@ from keybearer.server.domain.messaging.messages import (
     is_editable,
 )
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.lookups import audience, visible_message
+from keybearer.server.services.messaging.lookups import audience, find_channel, names_in, visible_message
 from keybearer.server.services.messaging.markdown import render
-from keybearer.server.services.messaging.sending import find_channel, names_in
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels, messages, uploads
 

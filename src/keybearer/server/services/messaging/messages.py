@@ -14,9 +14,15 @@ from keybearer.server.domain.messaging.channels import may_read
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message
 from keybearer.server.domain.messaging.narrows import Operand, Term, bad_narrow
 from keybearer.server.services.context import Context
-from keybearer.server.services.messaging.lookups import copies_of, directory_of, visible_message
+from keybearer.server.services.messaging.lookups import (
+    copies_of,
+    directory_of,
+    find_channel,
+    find_person,
+    names_in,
+    visible_message,
+)
 from keybearer.server.services.messaging.markdown import render as render_markdown
-from keybearer.server.services.messaging.sending import find_channel, find_person, names_in
 from keybearer.server.storage.messaging import channels, narrows
 from keybearer.server.storage.messaging.narrows import View
 

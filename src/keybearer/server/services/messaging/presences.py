@@ -14,7 +14,8 @@ from keybearer.server.domain.messaging.presences import Presence, Present, Statu
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging import emoji
-from keybearer.server.services.messaging.sending import client_name, find_channel, find_person
+from keybearer.server.services.messaging.lookups import find_channel, find_person
+from keybearer.server.services.messaging.sending import client_name
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, presences
 

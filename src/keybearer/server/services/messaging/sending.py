@@ -17,9 +17,8 @@ from keybearer.server.domain.messaging.channels import Channel, check_may_post
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.messaging.messages import Flag, Message, checked_content, checked_topic
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.lookups import directory_of
-from keybearer.server.services.messaging.markdown import Names, Rendered, render
-from keybearer.server.services.messaging.zulip_syntax import named_channels, named_people
+from keybearer.server.services.messaging.lookups import directory_of, find_channel, find_person, names_in
+from keybearer.server.services.messaging.markdown import Rendered, render
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
 from keybearer.server.storage.messaging.messages import NewMessage
@@ -91,20 +90,6 @@ async def _place(connection: AsyncConnection, sender: Account, to: ToChannel | T
     return _Place(channel, topic)
 
 
-async def find_channel(connection: AsyncConnection, realm_id: int, channel: str | int) -> Channel:
-    """The channel of a name or an id. Raises Refused in Zulip's words."""
-    if isinstance(channel, int):
-        found = await channels.find(connection, channel)
-        if found is None or found.realm_id != realm_id:
-            raise Refused(f"Channel with ID '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST")
-        return found
-    found = await channels.find_by_name(connection, realm_id, channel)
-    if found is None:
-        extra = {"channel_name": channel}
-        raise Refused(f"Channel '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST", extra=extra)
-    return found
-
-
 async def _people(connection: AsyncConnection, sender: Account, people: Sequence[str | int]) -> tuple[int, ...]:
     if not people:
         raise Refused("Message must have recipients")
@@ -113,39 +98,6 @@ async def _people(connection: AsyncConnection, sender: Account, people: Sequence
         if not person.is_active:
             raise Refused(f"'{person.delivery_email}' is no longer using Zulip.")
     return tuple(sorted({sender.id, *(person.id for person in found)}))
-
-
-async def find_person(connection: AsyncConnection, realm_id: int, person: str | int) -> Account:
-    """The account of an email or an id, the dummy address of somebody who hides theirs too. Raises Refused."""
-    if isinstance(person, int):
-        found = await accounts.find(connection, person)
-        if found is None or found.realm_id != realm_id:
-            raise Refused(f"Invalid user ID {person}")
-        return found
-    found = await accounts.find_by_email(connection, realm_id, person)
-    if found is None:
-        dummy = re.fullmatch(r"user(\d{1,9})@.+", person.strip())
-        found = await accounts.find(connection, int(dummy[1])) if dummy else None
-    if found is None or found.realm_id != realm_id:
-        raise Refused(f"Invalid email '{person}'")
-    return found
-
-
-async def names_in(connection: AsyncConnection, realm_id: int, content: str) -> Names:
-    """Whom and what a text names. A name that several have goes to the first of them; ids tell them apart."""
-    people_names, people_ids = named_people(content)
-    people = await accounts.find_by_names(connection, realm_id, people_names) if people_names else ()
-    by_id = await accounts.find_by_ids(connection, people_ids) if people_ids else {}
-    known = {}
-    for name in named_channels(content):
-        channel = await channels.find_by_name(connection, realm_id, name)
-        if channel is not None and not channel.is_private:
-            known[name.lower()] = (channel.id, channel.name)
-    return Names(
-        people={person.full_name.lower(): (person.id, person.full_name) for person in reversed(people)},
-        people_by_id={each: person.full_name for each, person in by_id.items() if person.realm_id == realm_id},
-        channels=known,
-    )
 
 
 async def _write(

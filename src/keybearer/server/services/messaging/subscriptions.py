@@ -23,8 +23,8 @@ from keybearer.server.domain.messaging.channels import (
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
+from keybearer.server.services.messaging.lookups import find_person
 from keybearer.server.services.messaging.markdown import render
-from keybearer.server.services.messaging.sending import find_person
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels
 
