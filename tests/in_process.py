@@ -23,7 +23,7 @@ from argon2 import PasswordHasher
 
 from keybearer.server.app import Application, create_app
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.mails import Mail
 from keybearer.server.middleware import csrf
@@ -106,7 +106,7 @@ class InProcessServer:
         """A bot of that owner's."""
         issued = await bots.create(
             self.context,
-            Actor(owner.account),
+            Caller(owner.account),
             NewBot(
                 full_name=name or f"Bot {short_name}",
                 short_name=short_name,
@@ -128,7 +128,7 @@ class InProcessServer:
 
     async def signed_in(self, who: Known, *, address: str = ADDRESS, **options: Any) -> httpx2.AsyncClient:
         """A client with a session of that account, and with the token that its changes need."""
-        async with self.context.change(Actor(who.account, RequestOrigin(address, "test"))) as change:
+        async with self.context.change(Caller(who.account, RequestOrigin(address, "test"))) as change:
             token = (await open_session(change, who.account)).token.reveal()
         client = self.client(address=address, **options)
         scheme = self.site.partition(":")[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.messages import Flag
 from keybearer.server.services.messaging import channels, flags, message_changes, subscriptions
@@ -38,7 +38,7 @@ async def flags_of(server: InProcessServer, account_id: int, message_id: int) ->
 
 async def test_marks_and_changes_of_a_message_do_not_undo_each_other(server: InProcessServer) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
-    author, reader = Actor(hamlet.account), Actor(othello.account)
+    author, reader = Caller(hamlet.account), Caller(othello.account)
     for number in range(ROUNDS):
         sent = await send(server.context, author, Draft(ToPeople((othello.id,)), f"number {number}"))
         rewritten = MessageChange(content="@**Othello** look")
@@ -54,16 +54,16 @@ async def test_a_message_of_a_channel_one_does_not_follow_is_starred_by_two_clie
     server: InProcessServer,
 ) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
-    await subscriptions.follow(server.context, Actor(hamlet.account), [NewChannel("castle")])
+    await subscriptions.follow(server.context, Caller(hamlet.account), [NewChannel("castle")])
     for number in range(ROUNDS):
-        sent = await send(server.context, Actor(hamlet.account), Draft(ToChannel("castle", "t"), f"number {number}"))
-        mark = [flags.mark(server.context, Actor(othello.account), [sent], "add", "starred") for _ in range(3)]
+        sent = await send(server.context, Caller(hamlet.account), Draft(ToChannel("castle", "t"), f"number {number}"))
+        mark = [flags.mark(server.context, Caller(othello.account), [sent], "add", "starred") for _ in range(3)]
         await asyncio.gather(*mark)
         assert Flag.STARRED in await flags_of(server, othello.id, sent)
 
 
 async def test_a_topic_is_moved_by_several_at_once_while_its_messages_are_rewritten(server: InProcessServer) -> None:
-    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    olive = Caller((await server.add_person("olive", Role.OWNER)).account)
     await subscriptions.follow(server.context, olive, [NewChannel("castle")])
     for number in range(ROUNDS):
         place = ToChannel("castle", f"topic {number}")
@@ -85,7 +85,7 @@ async def test_a_topic_is_moved_by_several_at_once_while_its_messages_are_rewrit
 async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_stays_so(
     server: InProcessServer,
 ) -> None:
-    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    olive = Caller((await server.add_person("olive", Role.OWNER)).account)
     for number in range(ROUNDS):
         made, _ = await subscriptions.follow(server.context, olive, [NewChannel(f"one {number}"), NewChannel("x")])
         channel = made.subscribed[olive.id][0]
@@ -107,7 +107,7 @@ async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_st
 
 
 async def test_of_two_channels_that_take_one_name_at_once_one_gets_it(server: InProcessServer) -> None:
-    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    olive = Caller((await server.add_person("olive", Role.OWNER)).account)
     for number in range(ROUNDS):
         new = [NewChannel(f"{word} {number}") for word in ("left", "right")]
         made, _ = await subscriptions.follow(server.context, olive, new)

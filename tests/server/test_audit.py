@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services import api_keys, passwords
 from keybearer.server.storage.audit import AuditFilter
@@ -22,7 +22,7 @@ async def test_each_event_is_recorded_with_who_did_it_to_whom(server: InProcessS
     bot = made.json()["user_id"]
     await client.get(f"/api/v1/bots/{bot}/api_key", auth=hamlet.auth)
     await client.get("/api/v1/bots", auth=hamlet.auth)
-    await api_keys.reveal_bot(server.context, Actor(hamlet.account), bot, event=AuditEvent.API_KEY_DOWNLOADED)
+    await api_keys.reveal_bot(server.context, Caller(hamlet.account), bot, event=AuditEvent.API_KEY_DOWNLOADED)
     await client.post(f"/api/v1/bots/{bot}/api_key/regenerate", auth=iago.auth)
     await client.post("/api/v1/fetch_api_key", data={"username": hamlet.email, "password": "wrong"})
     await client.post("/api/v1/fetch_api_key", data={"username": hamlet.email, "password": PASSWORD})
@@ -85,7 +85,7 @@ async def test_the_log_holds_no_key_and_no_password(server: InProcessServer) -> 
     secret = "Tr0ub4dor&3 is no longer good"
     await server.client().post("/api/v1/fetch_api_key", data={"username": hamlet.email, "password": secret})
     await passwords.change_own(
-        server.context, Actor(hamlet.account, RequestOrigin("203.0.113.1")), old=Secret(PASSWORD), new=Secret(secret)
+        server.context, Caller(hamlet.account, RequestOrigin("203.0.113.1")), old=Secret(PASSWORD), new=Secret(secret)
     )
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     new = await server.known(hamlet.email)

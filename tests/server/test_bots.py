@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer.server.domain.accounts import Role, is_email
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType, bot_email, checked_payload_url, checked_short_name
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import Realm
@@ -202,13 +202,13 @@ async def test_the_policies_say_who_may_have_which_bots(
 async def test_an_outgoing_webhook_bot_has_a_token_that_is_not_its_key(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "out", BotType.OUTGOING_WEBHOOK)
-    issued = await api_keys.reveal_bot(server.context, Actor(hamlet.account), bot.id)
+    issued = await api_keys.reveal_bot(server.context, Caller(hamlet.account), bot.id)
     assert issued.token is not None
     assert issued.token != issued.api_key
     assert issued.zuliprc() == (
         f"[api]\nemail={bot.email}\nkey={bot.api_key}\nsite={server.site}\ntoken={issued.token.reveal()}\n"
     )
-    again = await api_keys.regenerate_bot(server.context, Actor(hamlet.account), bot.id)
+    again = await api_keys.regenerate_bot(server.context, Caller(hamlet.account), bot.id)
     assert again.token == issued.token
 
 

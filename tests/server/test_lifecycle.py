@@ -8,7 +8,7 @@ import pytest
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.services import accounts, devices, passwords, sessions
 from tests.in_process import PASSWORD, InProcessServer, Known
@@ -38,7 +38,7 @@ async def test_a_deactivated_person_is_refused_everywhere_and_so_are_their_bots(
 async def test_reactivating_issues_a_new_key_and_the_old_one_stays_dead(server_on_each: InProcessServer) -> None:
     server = server_on_each
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
-    await devices.register_client(server.context, Actor(hamlet.account))
+    await devices.register_client(server.context, Caller(hamlet.account))
     await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=iago.auth)
     response = await server.client().post(f"/api/v1/users/{hamlet.id}/reactivate", auth=iago.auth)
     assert response.status_code == 200
@@ -46,7 +46,7 @@ async def test_reactivating_issues_a_new_key_and_the_old_one_stays_dead(server_o
     again = await server.known(hamlet.email)
     assert await works(server, *again.auth)
     assert await live_keys(server, hamlet.id) == 1
-    assert await devices.find_all(server.context, Actor(hamlet.account)) == []
+    assert await devices.find_all(server.context, Caller(hamlet.account)) == []
     assert (hamlet.email, "Your API key was replaced") in await mail_subjects(server)
 
 
@@ -112,14 +112,14 @@ async def test_a_changed_password_ends_other_sessions_and_leaves_the_key_and_dev
 ) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
-    await devices.register_client(server.context, Actor(hamlet.account))
+    await devices.register_client(server.context, Caller(hamlet.account))
     here, elsewhere = await server.signed_in(hamlet), await server.signed_in(hamlet)
     response = await here.patch("/json/settings", data={"old_password": PASSWORD, "new_password": NEW_PASSWORD})
     assert response.status_code == 200, response.text
     assert (await here.get("/json/users/me")).status_code == 200
     assert (await elsewhere.get("/json/users/me")).status_code == 401
     assert await works(server, *hamlet.auth)
-    assert len(await devices.find_all(server.context, Actor(hamlet.account))) == 1
+    assert len(await devices.find_all(server.context, Caller(hamlet.account))) == 1
     assert await mail_subjects(server) == [(hamlet.email, "Your password was changed")]
 
 
@@ -128,9 +128,9 @@ async def test_a_reset_password_ends_every_session_and_signs_nobody_in(server_on
     hamlet = await server.add_person("hamlet")
     browser = await server.signed_in(hamlet)
     token = await passwords.reset_link_by_operator(server.context, hamlet.email)
-    await passwords.reset(server.context, token, Secret(NEW_PASSWORD), Actor(hamlet.account).origin)
+    await passwords.reset(server.context, token, Secret(NEW_PASSWORD), Caller(hamlet.account).origin)
     assert (await browser.get("/json/users/me")).status_code == 401
-    assert await sessions.find_all(server.context, Actor(hamlet.account)) == []
+    assert await sessions.find_all(server.context, Caller(hamlet.account)) == []
     assert await works(server, *hamlet.auth)
 
 

@@ -24,7 +24,8 @@ from schemathesis.specs.openapi.checks import (
 from keybearer.secret import Secret
 from keybearer.server.api import openapi, routes
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.domain.permissions import PERMISSIONS, Way
+from keybearer.server.domain.permissions import PERMISSIONS
+from keybearer.server.domain.rules import Way
 from keybearer.server.middleware import csrf
 from keybearer.server.services import sessions
 from keybearer.server.services.context import Context

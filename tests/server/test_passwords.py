@@ -11,7 +11,7 @@ from argon2.low_level import Type
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts, WeakPassword
 from keybearer.server.services import accounts as people
 from keybearer.server.services import passwords, sessions
@@ -214,7 +214,7 @@ async def test_of_two_links_of_an_account_used_at_once_one_succeeds(server_on_ea
 async def test_of_two_changes_of_a_password_at_once_one_succeeds(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
-    actor, wanted = Actor(hamlet.account, HERE), [NEW, NEW + " too"]
+    actor, wanted = Caller(hamlet.account, HERE), [NEW, NEW + " too"]
     outcomes = await asyncio.gather(
         *(passwords.change_own(server.context, actor, old=Secret(PASSWORD), new=Secret(new)) for new in wanted),
         return_exceptions=True,
@@ -239,7 +239,7 @@ async def test_who_signs_in_while_the_password_is_reset_gets_nothing_for_the_old
     await passwords.reset(server.context, link, Secret(NEW), HERE)
     outcomes = await asyncio.gather(*signing_in, return_exceptions=True)
     assert [type(outcome).__name__ for outcome in outcomes] == ["Unauthenticated"] * 2
-    assert await sessions.find_all(server.context, Actor(hamlet.account, HERE)) == []
+    assert await sessions.find_all(server.context, Caller(hamlet.account, HERE)) == []
     assert (await fetch(server, hamlet.email, PASSWORD))["status"] == 401
     assert (await fetch(server, hamlet.email, NEW))["status"] == 200
 
@@ -255,7 +255,7 @@ async def test_a_weak_new_password_does_not_use_the_link_up(server: InProcessSer
 async def test_a_changed_password_and_a_deactivated_account_end_open_links(server: InProcessServer) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     links = [await passwords.reset_link_by_operator(server.context, each.email) for each in (hamlet, othello)]
-    await passwords.change_own(server.context, Actor(hamlet.account, HERE), old=Secret(PASSWORD), new=Secret(NEW))
+    await passwords.change_own(server.context, Caller(hamlet.account, HERE), old=Secret(PASSWORD), new=Secret(NEW))
     await people.deactivate_person(server.context, None, othello.id)
     assert [await passwords.find_reset(server.context, link) for link in links] == [None, None]
 

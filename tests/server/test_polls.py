@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from keybearer.secret import Secret
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.services import passwords, sessions
 from tests.in_process import InProcessServer, Known
 
@@ -20,16 +20,16 @@ Ending = Callable[[InProcessServer, Known], Awaitable[object]]
 
 
 async def sign_out_everywhere(server: InProcessServer, who: Known) -> None:
-    await sessions.sign_out_everywhere(server.context, Actor(who.account), besides_this=False)
+    await sessions.sign_out_everywhere(server.context, Caller(who.account), besides_this=False)
 
 
 async def sign_out_one(server: InProcessServer, who: Known) -> None:
-    (session,) = await sessions.find_all(server.context, Actor(who.account))
-    await sessions.sign_out(server.context, Actor(who.account), session.id)
+    (session,) = await sessions.find_all(server.context, Caller(who.account))
+    await sessions.sign_out(server.context, Caller(who.account), session.id)
 
 
 async def change_password(server: InProcessServer, who: Known) -> None:
-    await passwords.change_own(server.context, Actor(who.account), old=Secret(who.password), new=Secret(NEW_PASSWORD))
+    await passwords.change_own(server.context, Caller(who.account), old=Secret(who.password), new=Secret(NEW_PASSWORD))
 
 
 async def queue_of(client: httpx2.AsyncClient) -> str:
@@ -68,9 +68,9 @@ async def test_a_poll_ends_as_soon_as_its_session_does(server: InProcessServer, 
 async def test_the_poll_of_a_session_that_stays_goes_on(server: InProcessServer, hamlet: Known) -> None:
     staying, leaving = await server.signed_in(hamlet), await server.signed_in(hamlet)
     poll = await waiting_poll(server, hamlet, staying)
-    kept = min(session.id for session in await sessions.find_all(server.context, Actor(hamlet.account)))
+    kept = min(session.id for session in await sessions.find_all(server.context, Caller(hamlet.account)))
     assert (await leaving.post("/json/register", data={"event_types": "[]"})).status_code == 200
-    await sessions.sign_out_everywhere(server.context, Actor(hamlet.account, session_id=kept))
+    await sessions.sign_out_everywhere(server.context, Caller(hamlet.account, session_id=kept))
     assert (await leaving.get("/json/users/me")).status_code == 401
     await server.client().post(
         "/api/v1/messages", auth=hamlet.auth, data={"type": "direct", "to": f"[{hamlet.id}]", "content": "still there?"}

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.errors import Unauthenticated
 from keybearer.server.domain.realms import SystemGroup
@@ -93,7 +93,7 @@ async def test_who_is_deactivated_meanwhile_leaves_no_living_bot_behind(server_o
     hamlet = await server.add_person("hamlet")
     deactivated = await server.add_bot(hamlet, "earlier")
     await bots.deactivate(server.context, None, deactivated.id)
-    let_in = Actor(hamlet.account, key_id=1)  # as a request is, before its transaction begins
+    let_in = Caller(hamlet.account, key_id=1)  # as a request is, before its transaction begins
     await people.deactivate_person(server.context, None, hamlet.id)
     with pytest.raises(Unauthenticated, match="Account is deactivated"):
         await bots.create(server.context, let_in, NewBot("Later", "later"))
@@ -113,7 +113,7 @@ async def test_deactivating_people_while_their_bots_come_to_life_leaves_none_of_
         await bots.deactivate(server.context, None, bot.id)
     calls: list[Coroutine[Any, Any, object]] = []
     for number, (owner, bot) in enumerate(zip(owners, sleeping, strict=True)):
-        actor = Actor(owner.account)
+        actor = Caller(owner.account)
         calls += [
             bots.create(server.context, actor, NewBot(f"New {number}", f"new{number}")),
             people.reactivate(server.context, actor, bot.id),
@@ -165,7 +165,7 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
 
 async def test_changes_of_the_organization_at_once_all_last(server_on_each: InProcessServer) -> None:
     server = server_on_each
-    olive = Actor((await server.add_person("olive", Role.OWNER)).account)
+    olive = Caller((await server.add_person("olive", Role.OWNER)).account)
     for number in range(ROUNDS):
         group = (SystemGroup.OWNERS, SystemGroup.ADMINISTRATORS)[number % 2]
         wanted = (

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.devices import DeviceKind
 from keybearer.server.services import devices
@@ -116,8 +116,8 @@ async def test_device_registrations_of_that_account_are_gone_and_of_no_other(ser
             response = await server.client().post(f"/api/v1/{path}", auth=who.auth, data=form)
             assert response.status_code == 200, response.text
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
-    assert await devices.find_all(server.context, Actor(hamlet.account)) == []
-    kinds = {device.kind for device in await devices.find_all(server.context, Actor(othello.account))}
+    assert await devices.find_all(server.context, Caller(hamlet.account)) == []
+    kinds = {device.kind for device in await devices.find_all(server.context, Caller(othello.account))}
     assert kinds == set(DeviceKind)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import BotType
@@ -49,7 +49,7 @@ async def _populate(context: Context) -> Organization:
     everybody = await accounts.find_all(context, realm.id)
     owner = next(account for account in everybody if account.delivery_email == OWNER_EMAIL)
     browser = RequestOrigin("192.0.2.17", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
-    acting = Actor(owner, browser)
+    acting = Caller(owner, browser)
 
     async def person(email: str, name: str, role: Role) -> Account:
         return await accounts.add_by_operator(context, email=email, full_name=name, role=role, password=PASSWORD)
@@ -60,7 +60,7 @@ async def _populate(context: Context) -> Organization:
     former = await person(FORMER, "Fritz Gone", Role.MEMBER)
     await accounts.deactivate_person(context, acting, former.id)
 
-    async def bot(owner: Actor, name: str, short_name: str, bot_type: BotType, url: str | None = None) -> Account:
+    async def bot(owner: Caller, name: str, short_name: str, bot_type: BotType, url: str | None = None) -> Account:
         new = NewBot(full_name=name, short_name=short_name, bot_type=bot_type, payload_url=url)
         return (await bots.create(context, owner, new)).account
 
@@ -73,7 +73,7 @@ async def _populate(context: Context) -> Organization:
     )
     old = await bot(acting, "Old importer", "importer", BotType.GENERIC)
     await bots.deactivate(context, acting, old.id)
-    foreign = await bot(Actor(member, browser), "Telescope control", "telescope", BotType.GENERIC)
+    foreign = await bot(Caller(member, browser), "Telescope control", "telescope", BotType.GENERIC)
 
     await devices.register(context, acting, DeviceKind.APNS, "c2VjcmV0LXRva2Vu", "org.zulip.Zulip")
     await devices.register(context, acting, DeviceKind.FCM, "fcm-registration-token")

@@ -7,7 +7,7 @@ import re
 import httpx2
 import pytest
 
-from keybearer.server.domain.permissions import ADMINISTRATORS, Way
+from keybearer.server.domain.rules import ADMINISTRATORS, Way
 from keybearer.server.middleware.csrf import FIELD
 from keybearer.server.web.headers import CONTENT_SECURITY_POLICY
 from keybearer.server.web.pages import Page

@@ -10,7 +10,7 @@ from httpx2 import Client
 from playwright.sync_api import BrowserContext, Page
 
 from keybearer.secret import Secret
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.middleware import csrf
 from keybearer.server.middleware.authentication import SESSION_COOKIE
 from keybearer.server.middleware.csrf import FIELD
@@ -39,7 +39,7 @@ def let_in(profile: BrowserContext, server: RunningServer, email: str = OWNER_EM
             account = await accounts.find_by_email(connection, realm.id, email)
         assert account is not None
         async with context.change(
-            Actor(account, RequestOrigin("127.0.0.1", "Chrome/150.0 (X11; Linux x86_64)"))
+            Caller(account, RequestOrigin("127.0.0.1", "Chrome/150.0 (X11; Linux x86_64)"))
         ) as change:
             return (await open_session(change, account)).token
 

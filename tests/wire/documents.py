@@ -8,7 +8,8 @@ from pathlib import Path
 
 from keybearer.server.api import routes
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.permissions import PERMISSIONS, Rule, Way
+from keybearer.server.domain.permissions import PERMISSIONS
+from keybearer.server.domain.rules import Rule, Way
 from tests.wire.differences import BY_DESIGN, DIFFERENCES, LEFT_OUT
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

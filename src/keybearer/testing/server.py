@@ -22,7 +22,7 @@ from keybearer.client.sync import Client
 from keybearer.secret import Secret
 from keybearer.server.app import create_app
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.services import accounts, api_keys, bots, passwords, server_data, setup
 from keybearer.server.services.api_keys import IssuedKey
@@ -92,7 +92,7 @@ class Server:
 
         async def create() -> IssuedKey:
             account = await self._account(owner or self.owner)
-            return await bots.create(self._context, Actor(account), new)
+            return await bots.create(self._context, Caller(account), new)
 
         return self._participant(self.finish(create()))
 
@@ -132,7 +132,7 @@ class Server:
         async def deactivate() -> None:
             account = await self._account(participant)
             if account.is_bot:
-                await bots.deactivate(self._context, Actor(await self._account(self.owner)), account.id)
+                await bots.deactivate(self._context, Caller(await self._account(self.owner)), account.id)
             else:
                 await accounts.deactivate_person(self._context, None, account.id)
 
@@ -148,7 +148,7 @@ class Server:
 
     def joined(self, account: Account) -> Participant:
         """An account of the organization, as one who takes part."""
-        return self._participant(self.finish(api_keys.reveal_own(self._context, Actor(account))))
+        return self._participant(self.finish(api_keys.reveal_own(self._context, Caller(account))))
 
     def _participant(self, issued: IssuedKey) -> Participant:
         account = issued.account

@@ -15,7 +15,7 @@ COMMENT_MAX_LENGTH = 2000
 
 async def get_own(call: Call) -> Answer:
     """`GET users/me`."""
-    account = call.actor.account
+    account = call.caller.account
     newest = call.newest_message_id
     if newest is None:
         newest = await accounts.find_newest_message_id(call.context, account.id)
@@ -24,7 +24,7 @@ async def get_own(call: Call) -> Answer:
 
 async def get_all(call: Call) -> Answer:
     """`GET users`: everybody, the deactivated too."""
-    viewer = call.actor.account
+    viewer = call.caller.account
     _read_gravatar(call)
     with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
     wanted = call.parameters.optional_integers("user_ids")
@@ -36,18 +36,18 @@ async def get_all(call: Call) -> Answer:
 
 async def get_one(call: Call) -> Answer:
     """`GET users/{user_id}`."""
-    return _user(call, await accounts.find(call.context, call.actor.account, call.id("user_id")))
+    return _user(call, await accounts.find(call.context, call.caller.account, call.id("user_id")))
 
 
 async def get_by_email(call: Call) -> Answer:
     """`GET users/{email}`."""
-    return _user(call, await accounts.find_by_email(call.context, call.actor.account, call.ids["email"]))
+    return _user(call, await accounts.find_by_email(call.context, call.caller.account, call.ids["email"]))
 
 
 def _user(call: Call, account: Account) -> Answer:
     _read_gravatar(call)
     with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
-    return success(user=profile(account, call.actor.account, call.realm, with_data=with_data))
+    return success(user=profile(account, call.caller.account, call.realm, with_data=with_data))
 
 
 def _read_gravatar(call: Call) -> None:
@@ -59,26 +59,26 @@ async def change(call: Call) -> Answer:
     """`PATCH users/{user_id}`: name and role, for administrators."""
     full_name = call.parameters.optional_text("full_name")
     role = call.parameters.choice("role", tuple(role.value for role in Role))
-    await accounts.change_person(call.context, call.actor, call.id("user_id"), full_name=full_name, role=role)
+    await accounts.change_person(call.context, call.caller, call.id("user_id"), full_name=full_name, role=role)
     return success()
 
 
 async def deactivate(call: Call) -> Answer:
     """`DELETE users/{user_id}`, for administrators."""
     comment = call.parameters.optional_text("deactivation_notification_comment", max_length=COMMENT_MAX_LENGTH)
-    await accounts.deactivate_person(call.context, call.actor, call.id("user_id"), comment=comment)
+    await accounts.deactivate_person(call.context, call.caller, call.id("user_id"), comment=comment)
     return success()
 
 
 async def deactivate_own(call: Call) -> Answer:
     """`DELETE users/me`."""
-    await accounts.deactivate_own(call.context, call.actor)
+    await accounts.deactivate_own(call.context, call.caller)
     return success()
 
 
 async def reactivate(call: Call) -> Answer:
     """`POST users/{user_id}/reactivate`: people and bots."""
-    await accounts.reactivate(call.context, call.actor, call.id("user_id"))
+    await accounts.reactivate(call.context, call.caller, call.id("user_id"))
     return success()
 
 

@@ -49,14 +49,14 @@ async def fetch_by_token(call: Call) -> Answer:
 async def fetch_own(call: Call) -> Answer:
     """`POST /json/fetch_api_key`: a signed-in person gives the password again."""
     password = Secret(call.parameters.optional_text("password") or "")
-    quota = await sessions.confirm_password(call.context, call.actor, password)
-    issued = await api_keys.reveal_own(call.context, call.actor)
+    quota = await sessions.confirm_password(call.context, call.caller, password)
+    issued = await api_keys.reveal_own(call.context, call.caller)
     return success(api_key=issued.api_key.reveal(), email=issued.account.delivery_email).with_quota(quota)
 
 
 async def regenerate_own(call: Call) -> Answer:
     """`POST users/me/api_key/regenerate`: the old key authenticates the call that ends it."""
-    issued = await api_keys.regenerate_own(call.context, call.actor)
+    issued = await api_keys.regenerate_own(call.context, call.caller)
     return success(api_key=issued.api_key.reveal())
 
 

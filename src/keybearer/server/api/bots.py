@@ -36,7 +36,7 @@ _DEFAULTS: dict[str, object] = {
 
 async def get_own(call: Call) -> Answer:
     """`GET bots`: the caller's active bots with their keys, as Zulip's clients expect them."""
-    issued = await api_keys.reveal_own_bots(call.context, call.actor)
+    issued = await api_keys.reveal_own_bots(call.context, call.caller)
     return success(
         bots=[
             {
@@ -65,7 +65,7 @@ async def create(call: Call) -> Answer:
         default_channels=_default_channels(parameters),
     )
     parameters.optional_dict("config_data")  # only embedded bots have a configuration
-    issued = await bots.create(call.context, call.actor, new)
+    issued = await bots.create(call.context, call.caller, new)
     return success(
         user_id=issued.account.id,
         api_key=issued.api_key.reveal(),
@@ -88,7 +88,7 @@ async def change(call: Call) -> Answer:
         default_channels=_default_channels(parameters),
     )
     parameters.optional_dict("config_data")
-    details = await bots.change_bot(call.context, call.actor, call.id("bot_id"), wanted)
+    details = await bots.change_bot(call.context, call.caller, call.id("bot_id"), wanted)
     service = details.service
     return success(
         full_name=details.account.full_name,
@@ -114,19 +114,19 @@ def _default_channels(parameters: Parameters) -> list[str]:
 
 async def deactivate(call: Call) -> Answer:
     """`DELETE bots/{bot_id}`."""
-    await bots.deactivate(call.context, call.actor, call.id("bot_id"))
+    await bots.deactivate(call.context, call.caller, call.id("bot_id"))
     return success()
 
 
 async def get_key(call: Call) -> Answer:
     """`GET bots/{bot_id}/api_key`, since feature level 463."""
-    issued = await api_keys.reveal_bot(call.context, call.actor, call.id("bot_id"))
+    issued = await api_keys.reveal_bot(call.context, call.caller, call.id("bot_id"))
     return success(api_key=issued.api_key.reveal())
 
 
 async def regenerate_key(call: Call) -> Answer:
     """`POST bots/{bot_id}/api_key/regenerate`."""
-    issued = await api_keys.regenerate_bot(call.context, call.actor, call.id("bot_id"))
+    issued = await api_keys.regenerate_bot(call.context, call.caller, call.id("bot_id"))
     return success(api_key=issued.api_key.reveal())
 
 

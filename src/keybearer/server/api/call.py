@@ -8,9 +8,9 @@ import msgspec
 
 from keybearer.server.api.answers import Answer
 from keybearer.server.api.parameters import LARGEST, Parameters
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.realms import Realm
-from keybearer.server.middleware.authentication import Caller
+from keybearer.server.middleware.authentication import Admitted
 from keybearer.server.services.context import Context
 
 
@@ -26,25 +26,25 @@ class Call(msgspec.Struct, frozen=True):
     scheme: str
     parameters: Parameters
     ids: Mapping[str, str]
-    caller: Caller | None = None
+    admitted: Admitted | None = None
 
     @property
-    def actor(self) -> Actor:
+    def caller(self) -> Caller:
         """Who calls. Only endpoints that let nobody in unknown may ask."""
-        assert self.caller is not None
-        return self.caller.actor
+        assert self.admitted is not None
+        return self.admitted.caller
 
     @property
     def realm(self) -> Realm:
         """The caller's organization. Only endpoints that let nobody in unknown may ask."""
-        assert self.caller is not None
-        return self.caller.realm
+        assert self.admitted is not None
+        return self.admitted.realm
 
     @property
     def newest_message_id(self) -> int | None:
         """The newest message that the caller was sent, where it was found with the key."""
-        assert self.caller is not None
-        return self.caller.newest_message_id
+        assert self.admitted is not None
+        return self.admitted.newest_message_id
 
     def id(self, name: str) -> int:
         """A number out of the path; 0, which nothing has as its id, where it is larger than any id."""

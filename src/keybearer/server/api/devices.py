@@ -13,36 +13,36 @@ from keybearer.server.services import devices
 async def register_apns(call: Call) -> Answer:
     """`POST users/me/apns_device_token`."""
     token, app_id = call.parameters.text("token"), call.parameters.text("appid")
-    await devices.register(call.context, call.actor, DeviceKind.APNS, token, app_id)
+    await devices.register(call.context, call.caller, DeviceKind.APNS, token, app_id)
     return success()
 
 
 async def remove_apns(call: Call) -> Answer:
     """`DELETE users/me/apns_device_token`."""
-    await devices.remove(call.context, call.actor, DeviceKind.APNS, call.parameters.text("token"))
+    await devices.remove(call.context, call.caller, DeviceKind.APNS, call.parameters.text("token"))
     return success()
 
 
 async def register_fcm(call: Call) -> Answer:
     """`POST users/me/android_gcm_reg_id`."""
-    await devices.register(call.context, call.actor, DeviceKind.FCM, call.parameters.text("token"))
+    await devices.register(call.context, call.caller, DeviceKind.FCM, call.parameters.text("token"))
     return success()
 
 
 async def remove_fcm(call: Call) -> Answer:
     """`DELETE users/me/android_gcm_reg_id`."""
-    await devices.remove(call.context, call.actor, DeviceKind.FCM, call.parameters.text("token"))
+    await devices.remove(call.context, call.caller, DeviceKind.FCM, call.parameters.text("token"))
     return success()
 
 
 async def register_client(call: Call) -> Answer:
     """`POST register_client_device`, since feature level 468: a device that will ask for encrypted pushes."""
-    return success(device_id=await devices.register_client(call.context, call.actor))
+    return success(device_id=await devices.register_client(call.context, call.caller))
 
 
 async def remove_client(call: Call) -> Answer:
     """`POST remove_client_device`, since feature level 470."""
-    await devices.remove_client(call.context, call.actor, call.parameters.integer("device_id"))
+    await devices.remove_client(call.context, call.caller, call.parameters.integer("device_id"))
     return success()
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import final
 from urllib.parse import quote
 
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from keybearer.server.api import answers
@@ -24,12 +25,12 @@ from keybearer.server.api.parameters import Disconnected, Parameters, read_param
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import NotLoggedIn, Refused
 from keybearer.server.domain.limits import Quota
-from keybearer.server.domain.permissions import check, check_entry
 from keybearer.server.domain.realms import host_name
+from keybearer.server.domain.rules import check, check_entry
 from keybearer.server.middleware import csrf
 from keybearer.server.middleware.authentication import (
     SESSION_COOKIE,
-    Caller,
+    Admitted,
     KeyAuthentication,
     authenticate_session,
     cookie_header,
@@ -92,14 +93,14 @@ class Dispatcher:
 class _Request:
     """One request on its way. What is learnt on it decides which headers every answer of its kind has."""
 
-    __slots__ = ("_by_key", "_caller", "_challenge", "_dispatcher", "_scheme", "_scope", "quota")
+    __slots__ = ("_admitted", "_by_key", "_challenge", "_dispatcher", "_scheme", "_scope", "quota")
 
     def __init__(self, dispatcher: Dispatcher, scope: Scope) -> None:
         self._dispatcher = dispatcher
         self._scope = scope
         self._scheme = dispatcher.scheme(scope)
         self._by_key = scope["path"].startswith(API_PREFIX)
-        self._caller: Caller | None = None
+        self._admitted: Admitted | None = None
         self._challenge: bytes | None = b"Basic" if self._by_key else b"Session"
         self.quota: Quota | None = None
 
@@ -107,7 +108,7 @@ class _Request:
         """The headers that all answers of this kind have."""
         headers = answers.WEB
         if self._by_key:
-            headers = answers.API if self._caller is None else answers.BY_KEY
+            headers = answers.API if self._admitted is None else answers.BY_KEY
         return headers if self._scheme != "https" else (*headers, answers.TRANSPORT_SECURITY)
 
     async def answer(self, path: Path, ids: dict[str, str], receive: Receive) -> Answer:
@@ -133,38 +134,39 @@ class _Request:
     async def _call(self, endpoint: Endpoint, ids: dict[str, str], parameters: Parameters, host: str) -> Answer:
         dispatcher, rule = self._dispatcher, endpoint.rule
         origin = dispatcher.origin(self._scope)
-        caller: Caller | None = None
+        admitted: Admitted | None = None
         if rule.is_open:
             self._challenge = None  # a 401 from there, as for a wrong password, is not about who calls
         else:
             if not self._by_key:
-                caller = await self._visitor(parameters, host, origin)
+                admitted = await self._visitor(parameters, host, origin)
             elif (authorization := header(self._scope, b"authorization")) is not None:
-                caller = await dispatcher.keys.authenticate(authorization, host, origin)
+                admitted = await dispatcher.keys.authenticate(authorization, host, origin)
             else:
                 raise NotLoggedIn
-            account = caller.actor.account
-            check_entry(rule, caller.actor)
-            self._caller = caller
+            account = admitted.caller.account
+            check_entry(rule, account, by_session=admitted.session is not None)
+            admitted = replace(admitted, caller=admitted.caller.under(rule))
+            self._admitted = admitted
             self.quota = dispatcher.limits.count_call(account.id)
             check(rule, account)
-        answer = await endpoint.handler(Call(dispatcher.context, origin, host, self._scheme, parameters, ids, caller))
+        answer = await endpoint.handler(Call(dispatcher.context, origin, host, self._scheme, parameters, ids, admitted))
         if endpoint.names_unsupported:
             unsupported = parameters.unsupported
             if unsupported:
                 answer = answer.naming(unsupported)
         return answer
 
-    async def _visitor(self, parameters: Parameters, host: str, origin: RequestOrigin) -> Caller:
+    async def _visitor(self, parameters: Parameters, host: str, origin: RequestOrigin) -> Admitted:
         """Who calls by a session. Raises NotLoggedIn where nobody does."""
-        caller = await authenticate_session(self._dispatcher.context, self._scope, self._scheme, origin)
-        if caller is None:
+        admitted = await authenticate_session(self._dispatcher.context, self._scope, self._scheme, origin)
+        if admitted is None:
             raise NotLoggedIn
         if self._scope["method"] not in ("GET", "HEAD"):
             csrf.check(self._scope, self._scheme, parameters.peek(csrf.FIELD))
-        if not caller.realm.answers_for(host):
+        if not admitted.realm.answers_for(host):
             raise Refused("Account is not associated with this subdomain")
-        return caller
+        return admitted
 
     def _not_logged_in(self, error: NotLoggedIn) -> Answer:
         """A browser is sent to sign in; a session's cookie that is good for nothing is taken away."""

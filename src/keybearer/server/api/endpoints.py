@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from keybearer.server.api.call import Handler
 from keybearer.server.api.description import Parameter, Schema
 from keybearer.server.api.parameters import LARGEST_MULTIPART, Parameters
-from keybearer.server.domain.permissions import PERMISSIONS, Rule, Way
+from keybearer.server.domain.permissions import PERMISSIONS
+from keybearer.server.domain.rules import Rule, Way
 
 _METHOD_ORDER = ("GET", "PUT", "POST", "PATCH", "DELETE")
 _NUMBER = r"[0-9]+"

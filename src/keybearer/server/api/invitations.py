@@ -27,7 +27,7 @@ from keybearer.server.services import invitations
 
 async def list_open(call: Call) -> Answer:
     """`GET invites`: every open one for administrators, for others their own."""
-    return success(invites=[_row(link) for link in await invitations.find_open(call.context, call.actor)])
+    return success(invites=[_row(link) for link in await invitations.find_open(call.context, call.caller)])
 
 
 def _row(link: Link) -> dict[str, object]:
@@ -56,7 +56,7 @@ async def send(call: Call) -> Answer:
         raise Refused("Invalid user group")
     parameters.optional_boolean("include_realm_default_subscriptions")
     parameters.optional_boolean("notify_referrer_on_join")
-    await invitations.invite(call.context, call.actor, emails, role=role, lifetime=lifetime)
+    await invitations.invite(call.context, call.caller, emails, role=role, lifetime=lifetime)
     return success()
 
 
@@ -72,13 +72,13 @@ def _lifetime(call: Call) -> timedelta:
 
 async def revoke(call: Call) -> Answer:
     """`DELETE invites/{invite_id}`."""
-    await invitations.revoke(call.context, call.actor, call.id("invite_id"))
+    await invitations.revoke(call.context, call.caller, call.id("invite_id"))
     return success()
 
 
 async def resend(call: Call) -> Answer:
     """`POST invites/{invite_id}/resend`."""
-    await invitations.resend(call.context, call.actor, call.id("invite_id"))
+    await invitations.resend(call.context, call.caller, call.id("invite_id"))
     return success()
 
 

@@ -13,7 +13,7 @@ from keybearer.server.api.answers import Answer
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import STRING, Parameter, Schema, array, record
 from keybearer.server.api.endpoints import Endpoint
-from keybearer.server.domain.permissions import Way
+from keybearer.server.domain.rules import Way
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 

@@ -41,7 +41,7 @@ async def change(call: Call) -> Answer:
         policy: _group_setting(call.parameters, setting, getattr(before, policy))
         for setting, policy in POLICIES.items()
     }
-    after = await realms.change_policies(call.context, call.actor, PolicyChange(**policies))
+    after = await realms.change_policies(call.context, call.caller, PolicyChange(**policies))
     return success(
         **{
             setting: getattr(after, policy).value

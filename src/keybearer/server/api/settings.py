@@ -29,13 +29,13 @@ async def change(call: Call) -> Answer:
     )
     old, new = parameters.optional_text("old_password"), parameters.optional_text("new_password")
     quota = await _change_password(call, Secret(old or ""), Secret(new)) if new else None
-    await accounts.change_own(call.context, call.actor, wanted)
+    await accounts.change_own(call.context, call.caller, wanted)
     return success().with_quota(quota)
 
 
 async def _change_password(call: Call, old: Secret, new: Secret) -> Quota:
     try:
-        return await passwords.change_own(call.context, call.actor, old=old, new=new)
+        return await passwords.change_own(call.context, call.caller, old=old, new=new)
     except TooManyAttempts as error:
         seconds = ceil(error.retry_after)
         message = f"You're making too many attempts! Try again in {seconds} seconds."

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import NamedTuple
 
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
@@ -44,15 +45,25 @@ class EmailVisibility(IntEnum):
     MODERATORS = 5
 
 
+class BotOwner(NamedTuple):
+    """What a bot's rights depend on: its owner's role, and whether the owner is active."""
+
+    role: Role
+    is_active: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person or a bot. `delivery_email` is the address that HTTP Basic and every zuliprc name."""
+    """A person or a bot. `delivery_email` is the address that HTTP Basic and every zuliprc name.
+
+    `granted_role` is the role that was given to it, `owner` the bot's owner as of the same moment.
+    """
 
     id: int
     realm_id: int
     delivery_email: str
     full_name: str
-    role: Role
+    granted_role: Role
     date_joined: datetime
     is_active: bool = True
     bot_type: BotType | None = None
@@ -61,6 +72,18 @@ class Account:
     avatar_version: int = 1
     email_visibility: EmailVisibility = EmailVisibility.EVERYONE
     login_mails: bool = True
+    owner: BotOwner | None = None
+
+    @property
+    def role(self) -> Role:
+        """The role in effect: a bot is never more than its owner is at present."""
+        owner = self.owner
+        return self.granted_role if owner is None or owner.role < self.granted_role else owner.role
+
+    @property
+    def lacks_active_owner(self) -> bool:
+        """Whether it is a bot whose owner is missing or deactivated: it may do nothing until somebody takes it over."""
+        return self.bot_type is not None and (self.owner is None or not self.owner.is_active)
 
     @property
     def is_bot(self) -> bool:

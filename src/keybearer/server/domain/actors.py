@@ -1,11 +1,15 @@
-"""The actor: who is asking, and how that is known."""
+"""Who a request comes from (the caller), and who acts in a transaction (the actor)."""
 
 from __future__ import annotations
 
 import ipaddress
+from datetime import datetime
 from typing import NamedTuple
 
 from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.errors import PasswordNeeded
+from keybearer.server.domain.rules import ANY_ACCOUNT, Rule
+from keybearer.server.domain.sessions import Session
 
 
 class RequestOrigin(NamedTuple):
@@ -28,19 +32,52 @@ class RequestOrigin(NamedTuple):
         return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-class Actor(NamedTuple):
-    """An account that is asking.
+class Caller(NamedTuple):
+    """Who a request comes from, as admission found it when the request began.
 
-    Exactly one of `key_id` and `session_id` is set for a request; both are None for the command line of the
-    server's own machine.
+    It says who is to act, never what they may do: a transaction or a snapshot reads the account, and the key or session
+    it came with, again, asks `rule` of that row, and hands on an `Actor`. Exactly one of `key_id` and `session_id` is
+    set for a request; both are None for work that the server does in an account's name.
     """
 
     account: Account
     origin: RequestOrigin = RequestOrigin()
     key_id: int | None = None
     session_id: int | None = None
+    rule: Rule = ANY_ACCOUNT
 
     @property
     def id(self) -> int:
         """The account's id."""
         return self.account.id
+
+    def under(self, rule: Rule) -> Caller:
+        """The same caller, admitted by this rule."""
+        return Caller(self.account, self.origin, self.key_id, self.session_id, rule)
+
+
+class Actor(NamedTuple):
+    """The account that acts, as it is in the transaction or snapshot that acts."""
+
+    account: Account
+    origin: RequestOrigin = RequestOrigin()
+    key_id: int | None = None
+    session: Session | None = None
+
+    @property
+    def id(self) -> int:
+        """The account's id."""
+        return self.account.id
+
+    @property
+    def session_id(self) -> int | None:
+        """The id of the session, None for who came by key."""
+        return None if self.session is None else self.session.id
+
+    def check_password_is_fresh(self, now: datetime) -> None:
+        """Raise PasswordNeeded where they came by a session and gave the password too long ago, or not at all.
+
+        A key needs no password: who has it can fetch nothing more with it than it is.
+        """
+        if self.session is not None and not self.session.is_confirmed(now):
+            raise PasswordNeeded

@@ -2,6 +2,7 @@
 
     Refused                  a rule forbids it; `message` says so to people, `code` is Zulip's name for it
     ├── NotPermitted         this actor may not
+    │   └── PasswordNeeded       not before the password is given again
     ├── Unauthenticated      who is asking is not known, or not welcome
     ├── TooManyAttempts      `retry_after` seconds from now it may be tried again
     └── WeakPassword         a new password that is not good enough
@@ -48,6 +49,18 @@ class NotPermitted(Refused):
 
     def __init__(self, message: str = "Insufficient permission", *, code: str = "BAD_REQUEST") -> None:
         super().__init__(message, code=code)
+
+
+def must_be(title: str) -> NotPermitted:
+    """Zulip's refusal of an account whose role is too low: `title` is the least that it needs, such as `owner`."""
+    return NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
+
+
+class PasswordNeeded(NotPermitted):
+    """The session has to give its password again first (status 403)."""
+
+    def __init__(self) -> None:
+        super().__init__("Please enter your password again: it has been a while.", code="PASSWORD_NEEDED")
 
 
 class Unauthenticated(Refused):

@@ -5,45 +5,10 @@ An endpoint that is not in the table is closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Flag, auto
-
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.bots import BotType
-from keybearer.server.domain.errors import NotPermitted, Unauthenticated
 from keybearer.server.domain.realms import Realm
-
-
-class Way(Flag):
-    """How a request says who is asking."""
-
-    NOBODY = auto()
-    KEY = auto()
-    SESSION = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What an endpoint asks of whoever calls it."""
-
-    ways: Way
-    least_role: Role = Role.GUEST
-    bots: bool = True
-    incoming_webhooks: bool = False
-    is_open: bool = field(init=False)
-    """Whether it asks nobody who they are."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_open", bool(self.ways & Way.NOBODY))  # asked at every request
-
-
-OPEN = Rule(Way.NOBODY)
-EVERYBODY = Rule(Way.KEY | Way.SESSION)
-WEBHOOKS_TOO = Rule(Way.KEY | Way.SESSION, incoming_webhooks=True)
-PEOPLE = Rule(Way.KEY | Way.SESSION, bots=False)
-MEMBERS = Rule(Way.KEY | Way.SESSION, least_role=Role.MEMBER, bots=False)
-ADMINISTRATORS = Rule(Way.KEY | Way.SESSION, least_role=Role.ADMINISTRATOR)
+from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, MEMBERS, OPEN, PEOPLE, WEBHOOKS_TOO, Rule, Way
 
 PERMISSIONS: dict[str, Rule] = {
     "GET server_settings": OPEN,
@@ -133,27 +98,6 @@ PERMISSIONS: dict[str, Rule] = {
 """Endpoint → rule. The name of an endpoint is its method and its path below `/api/v1` and `/json`."""
 
 
-def check_entry(rule: Rule, actor: Actor) -> None:
-    """Raise Unauthenticated, or NotPermitted by a session, with Zulip's words, where incoming webhook bots have no
-    business."""
-    if actor.account.bot_type is not BotType.INCOMING_WEBHOOK or rule.incoming_webhooks:
-        return
-    if actor.session_id is not None:  # which only a server that runs for development gives to bots
-        raise NotPermitted("Webhook bots can only access webhooks")
-    raise Unauthenticated("This API is not available to incoming webhook bots.")
-
-
-def check(rule: Rule, account: Account) -> None:
-    """Raise NotPermitted, with Zulip's words, unless the rule lets this account do it."""
-    if account.is_bot and not rule.bots:
-        raise NotPermitted("This endpoint does not accept bot requests.")
-    if account.role > rule.least_role:
-        if rule.least_role is Role.MEMBER:
-            raise NotPermitted("Not allowed for guest users")
-        title = "owner" if rule.least_role is Role.OWNER else "administrator"
-        raise NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
-
-
 def may_manage_bot(actor: Account, bot: Account) -> bool:
     """A bot is managed by its owner and by administrators, and a bot of a higher role only by accounts of that role.
 
@@ -186,9 +130,9 @@ def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
     return actor.role <= least.get(role, Role.GUEST)
 
 
-def may_deactivate(actor: Actor, subject: Account) -> bool:
+def may_deactivate(actor: Account, subject: Account) -> bool:
     """People are deactivated by administrators, owners only by owners."""
-    return actor.account.is_administrator and (actor.account.is_owner or not subject.is_owner)
+    return actor.is_administrator and (actor.is_owner or not subject.is_owner)
 
 
 def may_see_email(viewer: Account, subject: Account) -> bool:

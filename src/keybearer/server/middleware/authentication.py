@@ -13,10 +13,11 @@ from starlette.types import Scope
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import email_key
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.rules import check_standing
 from keybearer.server.domain.sessions import Session
 from keybearer.server.middleware.limits import Limits
 from keybearer.server.middleware.origins import header
@@ -28,10 +29,10 @@ from keybearer.server.storage.verification import KeyVerifier
 _log = logging.getLogger(__name__)
 
 
-class Caller(msgspec.Struct, frozen=True):
-    """An actor with the realm they belong to; `session` only where they came by one, the newest message only by key."""
+class Admitted(msgspec.Struct, frozen=True):
+    """A caller with the realm they belong to; `session` only where they came by one, the newest message only by key."""
 
-    actor: Actor
+    caller: Caller
     realm: Realm
     session: Session | None = None
     newest_message_id: int | None = None
@@ -64,7 +65,7 @@ class KeyAuthentication:
         self._limits = limits
         self._clock = clock
 
-    async def authenticate(self, authorization: str, host: str, origin: RequestOrigin) -> Caller:
+    async def authenticate(self, authorization: str, host: str, origin: RequestOrigin) -> Admitted:
         """The caller that the header and the Host header name.
 
         The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
@@ -79,7 +80,7 @@ class KeyAuthentication:
             _log.info("a key was refused, from %s: %s", origin.address, error.message)
             raise
 
-    def _caller(self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin) -> Caller:
+    def _caller(self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin) -> Admitted:
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm
@@ -92,13 +93,12 @@ class KeyAuthentication:
             raise Unauthenticated("Invalid API key")
         if not realm.is_active:
             raise Unauthenticated("This organization has been deactivated")
-        if not account.is_active:
-            raise Unauthenticated("Account is deactivated")
+        check_standing(account, by_session=False)
         if not realm.answers_for(host):
             _log.warning("account %d of %s was asked for at another host", account.id, realm.host)
             raise Unauthenticated("Account is not associated with this subdomain")
         self._uses.note(found.key_id, origin)
-        return Caller(Actor(account, origin, found.key_id), realm, None, found.newest_message_id)
+        return Admitted(Caller(account, origin, found.key_id), realm, None, found.newest_message_id)
 
 
 SESSION_COOKIE = "sessionid"
@@ -126,7 +126,7 @@ def cookie_header(name: str, value: str, scheme: str, *, max_age: int) -> bytes:
     return text.encode("ascii")
 
 
-async def authenticate_session(context: Context, scope: Scope, scheme: str, origin: RequestOrigin) -> Caller | None:
+async def authenticate_session(context: Context, scope: Scope, scheme: str, origin: RequestOrigin) -> Admitted | None:
     """The caller whose session cookie the request carries; None where it carries none that is good.
 
     Raises Unauthenticated where the session is good and the account or the organization is not.
@@ -139,6 +139,6 @@ async def authenticate_session(context: Context, scope: Scope, scheme: str, orig
         return None
     if not visitor.realm.is_active:
         raise Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
-    if not visitor.account.is_active:
-        raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
-    return Caller(Actor(visitor.account, origin, session_id=visitor.session.id), visitor.realm, visitor.session)
+    check_standing(visitor.account, by_session=True)
+    caller = Caller(visitor.account, origin, session_id=visitor.session.id)
+    return Admitted(caller, visitor.realm, visitor.session)

@@ -14,9 +14,9 @@ from keybearer.server.domain.accounts import (
     checked_full_name,
     id_of_display_email,
 )
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, Refused, must_be
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
 from keybearer.server.services import api_keys, mail_texts, passwords
@@ -120,10 +120,11 @@ async def add(
 
 
 async def change_person(
-    context: Context, actor: Actor, account_id: int, *, full_name: str | None = None, role: int | None = None
+    context: Context, caller: Caller, account_id: int, *, full_name: str | None = None, role: int | None = None
 ) -> Account:
     """Rename a person or change their role, for administrators; bots too, as Zulip's endpoint does."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         account = await account_for_change(change, account_id)
         if not actor.account.is_administrator:
             raise NotPermitted
@@ -143,9 +144,10 @@ class OwnChange:
     login_mails: bool | None = None
 
 
-async def change_own(context: Context, actor: Actor, wanted: OwnChange) -> Account:
+async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Account:
     """Change the actor's own name, who sees their address, and whether they are told of sign-ins."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         account = await account_for_change(change, actor.id)
         if wanted.full_name is not None and wanted.full_name.strip() != account.full_name:
             account = await _renamed(change, account, wanted.full_name)
@@ -178,11 +180,11 @@ async def _with_role(change: Change, account: Account, number: int) -> Account:
         role = Role(number)
     except ValueError:
         raise Refused("Invalid role") from None
-    if change.actor is not None and not may_give_role(change.actor.account, account, role):
-        raise NotPermitted("Must be an organization owner", code="UNAUTHORIZED_PRINCIPAL")
+    if change.acting is not None and not may_give_role(change.actor.account, account, role):
+        raise must_be("owner")
     if account.is_owner and not account.is_bot and await _is_last_owner(change, account):
         raise Refused("The owner permission cannot be removed from the only organization owner.")
-    changed = replace(account, role=role)
+    changed = replace(account, granted_role=role)
     await accounts.save(change.connection, changed)
     await change.record(
         AuditEvent.ACCOUNT_ROLE_CHANGED, changed, details={"from": account.role.label, "to": role.label}
@@ -197,22 +199,23 @@ async def _is_last_owner(change: Change, account: Account) -> bool:
 
 
 async def deactivate_person(
-    context: Context, actor: Actor | None, account_id: int, *, comment: str | None = None
+    context: Context, caller: Caller | None, account_id: int, *, comment: str | None = None
 ) -> None:
     """Deactivate somebody else, for administrators or the operator: their bots too, every session ends.
 
     The key is not revoked, so that the answer to it is `Account is deactivated`. Bots are no people here (`No such
     user`). Doing it twice is no error.
     """
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.acting
         await hold_ownership(change)
         account = await account_for_change(change, account_id)
         if account.is_bot:
             raise Refused("No such user")
         if actor is not None and not actor.account.is_administrator:
             raise NotPermitted
-        if actor is not None and not may_deactivate(actor, account):
-            raise NotPermitted("Must be an organization owner", code="UNAUTHORIZED_PRINCIPAL")
+        if actor is not None and not may_deactivate(actor.account, account):
+            raise must_be("owner")
         if account.is_active and account.is_owner and await _is_last_owner(change, account):
             raise Refused("Cannot deactivate the only organization owner")
         if account.is_active:
@@ -221,9 +224,10 @@ async def deactivate_person(
             await change.send(None if comment is None else mail_texts.account_deactivated(realm, account, comment))
 
 
-async def deactivate_own(context: Context, actor: Actor) -> None:
+async def deactivate_own(context: Context, caller: Caller) -> None:
     """Deactivate the actor. The last owner, or the last person, is refused."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         await hold_ownership(change)
         account = await account_for_change(change, actor.id)
         is_last_owner = account.is_owner and await _is_last_owner(change, account)
@@ -256,9 +260,10 @@ async def deactivate_account(change: Change, account: Account) -> None:
     change.tell_changed(deactivated, "is_active")
 
 
-async def reactivate(context: Context, actor: Actor, account_id: int) -> Account:
+async def reactivate(context: Context, caller: Caller, account_id: int) -> Account:
     """Reactivate a person (administrators) or a bot (its owner too), with a new key: the old one stays dead."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         await hold_ownership(change)
         account = await accounts.find(change.connection, account_id, for_change=True)
         if account is None or account.realm_id != actor.account.realm_id:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, Unauthenticated
@@ -62,19 +62,20 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
     realm = await the_realm(change.connection)
     owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
     if owner is not None and not owner.is_bot:
-        actor = change.actor.account if change.actor else None
+        actor = change.acting.account if change.acting else None
         await change.send(mail_texts.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
     token = await bots.reveal_token(change.connection, change.ring, account.id)
     return IssuedKey(account, realm, issued.record, issued.api_key, token)
 
 
-async def regenerate_own(context: Context, actor: Actor) -> IssuedKey:
+async def regenerate_own(context: Context, caller: Caller) -> IssuedKey:
     """Replace the actor's own key. By key, the key that authenticated the call must still be the live one.
 
     Of two calls with the same old key at once, one succeeds and the other is told that its key is dead; so exactly
     one key lives and nobody holds a dead one for a live one.
     """
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         account = await account_for_change(change, actor.id)
         live = await api_keys.find_live(change.connection, account.id)
         if actor.key_id is not None and (live is None or live.id != actor.key_id):
@@ -82,9 +83,9 @@ async def regenerate_own(context: Context, actor: Actor) -> IssuedKey:
         return await replace(change, account)
 
 
-async def regenerate_bot(context: Context, actor: Actor, bot_id: int) -> IssuedKey:
+async def regenerate_bot(context: Context, caller: Caller, bot_id: int) -> IssuedKey:
     """Replace a bot's key, for its owner or an administrator. A deactivated bot's too, as in Zulip."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
         bot = await managed_bot(change, bot_id)
         return await replace(change, bot)
 
@@ -107,24 +108,26 @@ async def regenerate_all_by_operator(context: Context) -> int:
         return len(everybody)
 
 
-async def reveal_own(context: Context, actor: Actor, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED) -> IssuedKey:
+async def reveal_own(context: Context, caller: Caller, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED) -> IssuedKey:
     """The actor's own key. Whether the password was given recently enough is the caller's to have checked."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         return await reveal(change, actor.id, event)
 
 
 async def reveal_bot(
-    context: Context, actor: Actor, bot_id: int, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED
+    context: Context, caller: Caller, bot_id: int, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED
 ) -> IssuedKey:
     """A bot's key, for its owner or an administrator."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
         bot = await managed_bot(change, bot_id)
         return await reveal(change, bot.id, event)
 
 
-async def reveal_own_bots(context: Context, actor: Actor) -> list[IssuedKey]:
+async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
     """The keys of the actor's active bots, in the order in which the bots were made (`GET /bots`)."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         realm = await the_realm(change.connection)
         owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
         revealed = await api_keys.reveal_live(change.connection, change.ring, [bot.id for bot in owned])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditRecord
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts, audit
@@ -33,9 +33,10 @@ async def find(context: Context, realm_id: int, wanted: AuditFilter) -> Sequence
     return [NamedRecord(r, everybody.get(r.actor_id or 0), everybody.get(r.subject_id or 0)) for r in records]
 
 
-async def find_own(context: Context, actor: Actor, wanted: AuditFilter = ANY) -> Sequence[NamedRecord]:
+async def find_own(context: Context, caller: Caller, wanted: AuditFilter = ANY) -> Sequence[NamedRecord]:
     """What happened to the actor's account and bots, whoever did it; `wanted.concerning` is not looked at."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, actor = view.connection, view.actor
         owned = await accounts.find_bots_of(connection, actor.id)
-    concerning = [actor.id, *(bot.id for bot in owned)]
-    return await find(context, actor.account.realm_id, replace(wanted, concerning=concerning))
+    concerning = [caller.id, *(bot.id for bot in owned)]
+    return await find(context, caller.account.realm_id, replace(wanted, concerning=concerning))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import EMAIL_MAX_LENGTH, Account, Role, checked_full_name, is_email
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import (
@@ -19,7 +19,7 @@ from keybearer.server.domain.bots import (
     checked_payload_url,
     checked_short_name,
 )
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, Refused, must_be
 from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
@@ -72,10 +72,10 @@ class BotDetails:
     key: APIKeyRecord | None
 
 
-async def create(context: Context, actor: Actor, new: NewBot) -> IssuedKey:
+async def create(context: Context, caller: Caller, new: NewBot) -> IssuedKey:
     """Make a bot that the actor owns, with its first key. Refusals come in Zulip's order and words."""
-    owner = actor.account
-    async with context.change(actor) as change:
+    owner = caller.account
+    async with context.change(caller) as change:
         await hold_ownership(change)
         realm = await the_realm(change.connection)
         short_name = checked_short_name(new.short_name)
@@ -145,9 +145,10 @@ def _check_channels(names: Sequence[str]) -> None:
         raise Refused(f"Invalid channel name '{name}'")
 
 
-async def find_managed(context: Context, actor: Actor, *, of_everybody: bool = False) -> Sequence[BotDetails]:
+async def find_managed(context: Context, caller: Caller, *, of_everybody: bool = False) -> Sequence[BotDetails]:
     """The bots that the actor owns, or (for administrators) every bot; the deactivated too, the keys closed."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, actor = view.connection, view.actor
         if of_everybody:
             everybody = await accounts.find_all(connection, actor.account.realm_id)
             found = [bot for bot in everybody if bot.is_bot]
@@ -161,9 +162,10 @@ async def find_managed(context: Context, actor: Actor, *, of_everybody: bool = F
     return [BotDetails(bot, owners.get(bot.bot_owner_id or 0), services.get(bot.id), live.get(bot.id)) for bot in found]
 
 
-async def find_details(context: Context, actor: Actor, bot_id: int) -> BotDetails:
+async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDetails:
     """One bot that the actor may manage. Raises Refused or NotPermitted as in Zulip."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, actor = view.connection, view.actor
         bot = await accounts.find(connection, bot_id)
         if bot is None or not bot.is_bot or bot.realm_id != actor.account.realm_id:
             raise Refused("No such bot")
@@ -175,9 +177,10 @@ async def find_details(context: Context, actor: Actor, bot_id: int) -> BotDetail
     return BotDetails(bot, owner, services.get(bot.id), live)
 
 
-async def change_bot(context: Context, actor: Actor, bot_id: int, wanted: BotChange) -> BotDetails:
+async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotChange) -> BotDetails:
     """Change a bot. A new owner gets a new key: the former owner's copy must not go on working."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         if wanted.owner_id is not None:
             await hold_ownership(change)
         realm = await the_realm(change.connection)
@@ -238,8 +241,8 @@ def _with_role(actor: Actor, bot: Account, wanted: BotChange) -> Account:
         raise Refused("Invalid role") from None
     if not may_give_role(actor.account, bot, role):
         title = "owner" if actor.account.is_administrator else "administrator"
-        raise NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
-    return replace(bot, role=role)
+        raise must_be(title)
+    return replace(bot, granted_role=role)
 
 
 async def _new_owner(change: Change, bot: Account, owner_id: int) -> Account:
@@ -265,19 +268,19 @@ async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> B
     return service
 
 
-async def deactivate(context: Context, actor: Actor | None, bot_id: int) -> None:
+async def deactivate(context: Context, caller: Caller | None, bot_id: int) -> None:
     """Deactivate a bot: its key is refused from the next request on. Doing it twice is no error, as in Zulip.
 
     The server's operator, who has no actor, may deactivate all.
     """
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
         bot = await managed_bot(change, bot_id)
         if bot.is_active:
             await deactivate_account(change, bot)
 
 
-async def reveal_token(context: Context, actor: Actor, bot_id: int) -> Secret | None:
+async def reveal_token(context: Context, caller: Caller, bot_id: int) -> Secret | None:
     """The token of an outgoing webhook bot, for who may manage it; None for bots of other types."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
         bot = await managed_bot(change, bot_id)
         return await bots.reveal_token(change.connection, change.ring, bot.id)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.errors import StorageError
 from keybearer.server.domain import account_events
 from keybearer.server.domain.account_events import AccountNews
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Actor, Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.event_log import Event, access_changed
 from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
+from keybearer.server.services.authority import read_actor
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.settings import Settings
-from keybearer.server.storage import accounts, audit, event_log, mails, realms
+from keybearer.server.storage import accounts, audit, authority, event_log, mails, realms
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
+
+MOST_TRIES = 8
+"""How often a transaction begins anew because bots changed owners while their rows were being locked."""
 
 
 def utc_now() -> datetime:
@@ -50,43 +55,98 @@ class Context:
         object.__setattr__(self, "hub", hub)
 
     @asynccontextmanager
-    async def change(self, actor: Actor | None, *, origin: RequestOrigin | None = None) -> AsyncIterator[Change]:
-        """One transaction: all of it is written when the block ends, nothing if it raises."""
-        async with self.database.write() as connection:
-            origin = origin or (actor.origin if actor else RequestOrigin())
-            change = Change(connection, self.clock(), actor, origin, ring=self.ring)
-            yield change
-            told = await change.write_events()
-        if told:
-            self.hub.look()
+    async def change(
+        self,
+        caller: Caller | None,
+        *,
+        origin: RequestOrigin | None = None,
+        holding: Collection[int] = (),
+        for_change: bool = False,
+        with_bots_of: int | None = None,
+    ) -> AsyncIterator[Change]:
+        """One transaction: all of it is written when the block ends, nothing if it raises.
+
+        The caller's account, and the key or session they came with, are read in it, after their rows are locked, and
+        their rule is asked again: a right that ended before the transaction began gives none. Raises Unauthenticated
+        or NotPermitted then. None is the server itself or its operator, who may do everything.
+
+        `holding` are the accounts that the block is about: their rows are locked together with the caller's, before
+        anything is read. `for_change` says that an account, its keys or its sessions are changed; then every such
+        account stands in `holding`, or is the caller. `with_bots_of` names an account whose bots are held too.
+        """
+        origin = origin or (caller.origin if caller else RequestOrigin())
+        wanted = set(holding)
+        if caller is not None:
+            wanted |= {caller.id, caller.account.bot_owner_id or caller.id}
+        for _ in range(MOST_TRIES):
+            async with self.database.write() as connection:
+                if wanted:
+                    needed = await authority.hold(connection, wanted, for_change=for_change, with_bots_of=with_bots_of)
+                    if not needed <= wanted:
+                        wanted = needed
+                        continue
+                now = self.clock()
+                actor = None if caller is None else await read_actor(connection, caller, now)
+                change = Change(connection, now, actor, origin, ring=self.ring)
+                yield change
+                told = await change.write_events()
+            if told:
+                self.hub.look()
+            return
+        raise StorageError("Bots changed hands faster than they could be held", hint="Try again in a moment.")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent look at the database."""
+        """One consistent look at the database, for the server itself."""
         async with self.database.read() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def viewing(self, caller: Caller) -> AsyncIterator[View]:
+        """One consistent look at the database for a caller, who is read in it and whose rule is asked of it again.
+
+        Raises Unauthenticated or NotPermitted where their right has ended.
+        """
+        async with self.database.read() as connection:
+            now = self.clock()
+            yield View(connection, now, await read_actor(connection, caller, now))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A consistent look at the database, the moment it is taken at, and who looks."""
+
+    connection: AsyncConnection
+    now: datetime
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A transaction that is under way, the moment it happens at, and who makes it (None: the server itself)."""
+    """A transaction that is under way, the moment it happens at, and who acts (None: the server itself)."""
 
     connection: AsyncConnection
     now: datetime
-    actor: Actor | None
+    acting: Actor | None
     origin: RequestOrigin
     ring: SecretRing
     events: list[Event] = field(default_factory=list)
     account_news: list[AccountNews] = field(default_factory=list)
 
-    def by(self, actor: Actor) -> Change:
-        """The same transaction, made by an account that has just come into being in it."""
-        return replace(self, actor=actor)
+    def by(self, account: Account) -> Change:
+        """The same transaction, made by an account that has just come into being or signed in in it."""
+        return replace(self, acting=Actor(account, self.origin))
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts. Only use cases that a caller brings about may ask."""
+        assert self.acting is not None
+        return self.acting
 
     @property
     def actor_id(self) -> int | None:
         """The id of the acting account."""
-        return None if self.actor is None else self.actor.id
+        return None if self.acting is None else self.acting.id
 
     async def record(
         self,
@@ -97,7 +157,7 @@ class Change:
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Write an audit event into this transaction."""
-        account = subject or (self.actor.account if self.actor else None)
+        account = subject or (self.acting.account if self.acting else None)
         await audit.add(
             self.connection,
             event,

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Sequence
 
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.devices import Device, DeviceKind
 from keybearer.server.domain.errors import Refused
@@ -19,28 +19,31 @@ TOKEN_MAX_LENGTH = 4096
 APP_ID = re.compile(r"[.a-zA-Z0-9-]+")
 
 
-async def register(context: Context, actor: Actor, kind: DeviceKind, token: str, app_id: str = "") -> None:
+async def register(context: Context, caller: Caller, kind: DeviceKind, token: str, app_id: str = "") -> None:
     """Register a device of the actor's, or renew its registration. Raises Refused in Zulip's words."""
     check_token(kind, token)
     if kind is DeviceKind.APNS and not APP_ID.fullmatch(app_id):
         raise Refused("appid has invalid format")
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         await devices.put(change.connection, account_id=actor.id, kind=kind, token=token, app_id=app_id, at=change.now)
         await change.record(AuditEvent.DEVICE_REGISTERED, actor.account, details={"kind": kind.value})
 
 
-async def remove(context: Context, actor: Actor, kind: DeviceKind, token: str) -> None:
+async def remove(context: Context, caller: Caller, kind: DeviceKind, token: str) -> None:
     """Remove a device of the actor's. Raises Refused where there is no such."""
     check_token(kind, token)
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         if not await devices.remove(change.connection, actor.id, kind=kind, token=token):
             raise Refused("Token does not exist")
         await change.record(AuditEvent.DEVICE_REMOVED, actor.account, details={"kind": kind.value})
 
 
-async def register_client(context: Context, actor: Actor) -> int:
+async def register_client(context: Context, caller: Caller) -> int:
     """Register a device that will ask for encrypted pushes; returns its id. Each call is another device."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         device_id = await devices.put(
             change.connection,
             account_id=actor.id,
@@ -53,25 +56,28 @@ async def register_client(context: Context, actor: Actor) -> int:
         return device_id
 
 
-async def remove_client(context: Context, actor: Actor, device_id: int) -> None:
+async def remove_client(context: Context, caller: Caller, device_id: int) -> None:
     """Remove a device that `register_client` registered. Raises Refused where the actor has no such."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         if not await devices.remove_by_id(change.connection, actor.id, device_id, kind=DeviceKind.E2EE):
             raise Refused("Invalid device_id")
         await change.record(AuditEvent.DEVICE_REMOVED, actor.account, details={"kind": DeviceKind.E2EE.value})
 
 
-async def remove_by_id(context: Context, actor: Actor, device_id: int) -> None:
+async def remove_by_id(context: Context, caller: Caller, device_id: int) -> None:
     """Remove a device of the actor's, chosen from the list."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         if not await devices.remove_by_id(change.connection, actor.id, device_id):
             raise Refused("This device is signed out already.")
         await change.record(AuditEvent.DEVICE_REMOVED, actor.account)
 
 
-async def find_all(context: Context, actor: Actor) -> Sequence[Device]:
+async def find_all(context: Context, caller: Caller) -> Sequence[Device]:
     """The actor's devices, the newest first."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, actor = view.connection, view.actor
         return await devices.find_all(connection, actor.id)
 
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from itertools import takewhile
 from typing import final
 
-from keybearer.server.domain.actors import Actor
-from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, for_queue, heartbeat
+from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import every, repeat, woken_by
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.event_log import Access
 
 LOOK_EVERY = 0.08
 """Seconds between two looks for events that other workers wrote, while somebody waits here."""
@@ -134,7 +134,7 @@ class EventHub:
             if not waiting.told.done():
                 waiting.told.set_result([])
 
-    async def poll(self, actor: Actor, queue_id: str, last_number: int, *, dont_block: bool) -> list[WireEvent]:
+    async def poll(self, caller: Caller, queue_id: str, last_number: int, *, dont_block: bool) -> list[WireEvent]:
         """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
 
         Raises Refused for a queue that is not there, and Unauthenticated as soon as the key that came with the poll is
@@ -142,7 +142,7 @@ class EventHub:
         """
         position = self._seen
         await self.catch_up()
-        queue, after = await self._asked(actor, queue_id, last_number)
+        queue, after = await self._asked(caller, queue_id, last_number)
         while True:
             told, after = await self._told_after(queue, after)
             if told or dont_block or self._closed:
@@ -150,24 +150,23 @@ class EventHub:
             if after < self._seen:
                 continue
             # From here to the end of the set-up of the wait nothing else runs, so nothing is missed.
-            if not self._has_access_changed(actor, position):
+            if not self._has_access_changed(caller, position):
                 answer = await self._wait(queue, after)
                 if answer is not None:
                     return answer
             position = self._seen
-            _check(await self._access(actor))
+            await self._check_access(caller)
 
-    async def _asked(self, actor: Actor, queue_id: str, last_number: int) -> tuple[Queue, int]:
+    async def _asked(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int]:
         """The queue, and how far its client has read. Notes that it was asked."""
         now = self._clock()
         async with self._database.read() as connection:
             queue = await event_log.find_queue(connection, queue_id)
-            access = await event_log.find_access(connection, actor)
-        _check(access)
+            await read_actor(connection, caller, now)
         noted = self._polls.get(queue_id)
         if queue is None or (noted is None and queue.is_over(now)):
             raise bad_queue(queue_id)
-        if queue.account_id != actor.id:
+        if queue.account_id != caller.id:
             raise Refused("You are not authorized to get events from this queue")
         read = max(queue.id_of(last_number), queue.start_id)
         if read < max(queue.acknowledged_id, noted.acknowledged_id if noted else 0):
@@ -177,9 +176,10 @@ class EventHub:
         self._polls[queue_id] = _Poll(now, read)
         return queue, read
 
-    async def _access(self, actor: Actor) -> Access:
+    async def _check_access(self, caller: Caller) -> None:
+        """Raise Unauthenticated or NotPermitted where the caller may not go on."""
         async with self._database.read() as connection:
-            return await event_log.find_access(connection, actor)
+            await read_actor(connection, caller, self._clock())
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """What the queue is told of after a place in the log, and how far that looked."""
@@ -197,8 +197,8 @@ class EventHub:
         later = list(takewhile(lambda stored: stored.id > after, reversed(self._tail)))
         return later[::-1]
 
-    def _has_access_changed(self, actor: Actor, position: int) -> bool:
-        return any(stored.ends_polls_of(actor.id) for stored in self._since(position))
+    def _has_access_changed(self, caller: Caller, position: int) -> bool:
+        return any(stored.ends_polls_of(caller.id) for stored in self._since(position))
 
     async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
         """What the queue is told of next; None where the account's access has changed."""
@@ -265,13 +265,3 @@ class EventHub:
 
 def _told(stored: Iterable[StoredEvent], queue: Queue) -> list[WireEvent]:
     return [told for each in stored if (told := for_queue(each, queue)) is not None]
-
-
-def _check(access: Access) -> None:
-    """Raise Unauthenticated, with the words of a request's own check, unless the account may still come in."""
-    if access.key_is_revoked:
-        raise Unauthenticated("Invalid API key")
-    if not access.account_is_active:
-        raise Unauthenticated("Account is deactivated")
-    if access.session_is_over:
-        raise NotLoggedIn

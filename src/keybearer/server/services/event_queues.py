@@ -5,25 +5,27 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_queues import Queue, QueueOptions, bad_queue
 from keybearer.server.services.context import Context
 from keybearer.server.storage import event_log
 
 
-async def open_queue(context: Context, actor: Actor, options: QueueOptions, idle_timeout: timedelta) -> Queue:
+async def open_queue(context: Context, caller: Caller, options: QueueOptions, idle_timeout: timedelta) -> Queue:
     """A new queue that begins now."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         last = await event_log.last_id(change.connection)
         queue = Queue(str(uuid.uuid4()), actor.id, last, last, change.now, idle_timeout, options)
         await event_log.add_queue(change.connection, queue)
         return queue
 
 
-async def close_queue(context: Context, actor: Actor, queue_id: str) -> None:
+async def close_queue(context: Context, caller: Caller, queue_id: str) -> None:
     """Close a queue of the actor's. Raises Refused with Zulip's words."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         queue = await event_log.find_queue(change.connection, queue_id)
         if queue is None:
             raise bad_queue(queue_id)

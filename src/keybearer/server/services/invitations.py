@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name, email_key
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
@@ -53,7 +53,7 @@ def _without_name(part: str) -> str:
 
 async def invite(
     context: Context,
-    actor: Actor,
+    caller: Caller,
     emails: Sequence[str],
     *,
     role: Role = Role.MEMBER,
@@ -70,7 +70,8 @@ async def invite(
     if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
         raise Refused("Invalid invite_expires_in_minutes")
     _check_addresses(emails)
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         realm = await the_realm(change.connection)
         _check_permission(actor.account, role, realm)
         taken = [email for email in emails if await accounts.find_by_email(change.connection, realm.id, email)]
@@ -141,24 +142,26 @@ async def _reasons(change: Change, realm: Realm, taken: Sequence[str]) -> list[t
     ]
 
 
-async def find_open(context: Context, actor: Actor) -> Sequence[Link]:
+async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
     """The invitations that are not used up: everybody's for administrators, for others their own."""
     async with context.reading() as connection:
         found = await links.find_all(connection, LinkPurpose.INVITATION, context.clock())
-    return [link for link in found if _may_manage(actor.account, link)]
+    return [link for link in found if _may_manage(caller.account, link)]
 
 
-async def revoke(context: Context, actor: Actor, invitation_id: int) -> None:
+async def revoke(context: Context, caller: Caller, invitation_id: int) -> None:
     """Withdraw an invitation. Raises Refused with `No such invitation`, NotPermitted where it is not theirs."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         link = await _managed(change, actor.account, invitation_id)
         await links.remove(change.connection, link.id)
         await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email})
 
 
-async def resend(context: Context, actor: Actor, invitation_id: int) -> Link:
+async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
     """Mail a new link in place of the earlier one, which ends. Raises as `revoke`."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         realm = await the_realm(change.connection)
         link = await _managed(change, actor.account, invitation_id)
         _check_permission(actor.account, link.role or Role.MEMBER, realm)
@@ -221,7 +224,7 @@ async def accept(
         await links.remove_all_for(
             change.connection, LinkPurpose.INVITATION, realm_id=realm.id, email=email_key(link.email)
         )
-        return await open_session(change.by(Actor(account, origin)), account)
+        return await open_session(change.by(account), account)
 
 
 async def _still_stands(change: Change, link: Link, realm: Realm) -> bool:

@@ -33,7 +33,7 @@ async def hold_ownership(change: Change) -> None:
     actor has been deactivated since the request was let in: what it made then would be left out of the deactivation.
     """
     await take_turn(change.connection, OWNERSHIP)
-    if change.actor is not None:
+    if change.acting is not None:
         actor = await accounts.find(change.connection, change.actor.id)
         if actor is None or not actor.is_active:
             raise Unauthenticated("Account is deactivated")
@@ -51,7 +51,7 @@ async def the_realm(connection: AsyncConnection, *, for_change: bool = False) ->
 async def account_for_change(change: Change, account_id: int) -> Account:
     """The account, its row held until the transaction ends. Raises Refused where the actor's realm has no such."""
     account = await accounts.find(change.connection, account_id, for_change=True)
-    if account is None or (change.actor is not None and change.actor.account.realm_id != account.realm_id):
+    if account is None or (change.acting is not None and change.actor.account.realm_id != account.realm_id):
         raise Refused("No such user")
     return account
 
@@ -63,7 +63,7 @@ async def managed_bot(change: Change, bot_id: int) -> Account:
     The server's operator, who has no actor, may manage all.
     """
     bot = await accounts.find(change.connection, bot_id, for_change=True)
-    actor = change.actor.account if change.actor else None
+    actor = change.acting.account if change.acting else None
     if bot is None or not bot.is_bot or (actor is not None and bot.realm_id != actor.realm_id):
         raise Refused("No such bot")
     if actor is not None and not may_manage_bot(actor, bot):

@@ -13,7 +13,7 @@ from zxcvbn import zxcvbn
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, email_key, is_email
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, WeakPassword
 from keybearer.server.domain.limits import AttemptKind, Quota
@@ -107,15 +107,15 @@ async def is_right_still(change: Change, account: Account, password: Secret, che
     return stored == checked.stored or await matches(password, stored)
 
 
-async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret) -> Quota:
+async def change_own(context: Context, caller: Caller, *, old: Secret, new: Secret) -> Quota:
     """Change the actor's password: every other session ends, the API key stays (as in Zulip), a mail tells.
 
     Raises Refused with `Wrong password!`, WeakPassword, or TooManyAttempts after too many wrong ones.
     """
-    account = actor.account
-    checked = await check(context, account, old, email=account.delivery_email, origin=actor.origin)
+    account = caller.account
+    checked = await check(context, account, old, email=account.delivery_email, origin=caller.origin)
     if not checked.right:
-        async with context.change(actor) as change:
+        async with context.change(caller) as change:
             await change.record(AuditEvent.PASSWORD_REFUSED, account)
         raise Refused("Wrong password!", quota=checked.quota)
     try:
@@ -124,7 +124,8 @@ async def change_own(context: Context, actor: Actor, *, old: Secret, new: Secret
         error.quota = checked.quota
         raise
     value = await hashed(new)
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         subject = await account_for_change(change, actor.id)
         if not await is_right_still(change, subject, old, checked):
             raise Refused("Wrong password!", quota=checked.quota)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.realms import Realm, SystemGroup
@@ -32,9 +32,9 @@ async def find(context: Context) -> Realm:
         return await the_realm(connection)
 
 
-async def change_policies(context: Context, actor: Actor, wanted: PolicyChange) -> Realm:
+async def change_policies(context: Context, caller: Caller, wanted: PolicyChange) -> Realm:
     """Change who may create bots and invite people, for administrators. Guests are never among them, as in Zulip."""
-    if not actor.account.is_administrator:
+    if not caller.account.is_administrator:
         raise NotPermitted("Must be an organization administrator", code="UNAUTHORIZED_PRINCIPAL")
     given: dict[str, Any] = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
     policies = {name: group for name, group in given.items() if group is not None}
@@ -42,7 +42,7 @@ async def change_policies(context: Context, actor: Actor, wanted: PolicyChange) 
         if group in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
             setting = "can_invite_users_group" if name == "can_invite" else f"{name}_group"
             raise Refused(f"'{setting}' setting cannot be set to '{group.wire_name}' group.")
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
         before = await the_realm(change.connection, for_change=True)
         changed = {name: group for name, group in policies.items() if getattr(before, name) is not group}
         after = replace(before, **changed)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from keybearer.errors import StorageError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.rules import check_standing
 from keybearer.server.domain.sessions import Session
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.api_keys import IssuedKey
@@ -95,21 +97,28 @@ async def authenticate(context: Context, email: str, password: Secret, origin: R
 async def sign_in(context: Context, email: str, password: Secret, origin: RequestOrigin) -> SignedIn:
     """Open a session by email and password; raises as `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
-    async with context.change(Actor(authenticated.account, origin)) as change:
-        account = await _let_in(change, authenticated, password)
+    async with _signing_in(context, authenticated, password, origin) as change:
+        account = change.actor.account
         signed_in = await open_session(change, account)
         await _tell_of_sign_in(change, account, got_key=False)
         return signed_in
 
 
-async def _let_in(change: Change, authenticated: Authenticated, password: Secret) -> Account:
-    """Who gave the right password, as the account is now. Raises Unauthenticated where it has changed meanwhile."""
-    account = await account_for_change(change, authenticated.account.id)
-    if not await passwords.is_right_still(change, account, password, authenticated.checked):
-        raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
-    if not account.is_active:
-        raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
-    return account
+@asynccontextmanager
+async def _signing_in(
+    context: Context, authenticated: Authenticated, password: Secret, origin: RequestOrigin
+) -> AsyncIterator[Change]:
+    """A transaction of the account that gave the right password, as it is now.
+
+    Raises Unauthenticated where the password or the account has changed meanwhile.
+    """
+    account_id = authenticated.account.id
+    async with context.change(None, origin=origin, holding=[account_id], for_change=True) as change:
+        account = await account_for_change(change, account_id)
+        if not await passwords.is_right_still(change, account, password, authenticated.checked):
+            raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+        check_standing(account, by_session=True)
+        yield change.by(account)
 
 
 async def _tell_of_sign_in(change: Change, account: Account, *, got_key: bool) -> None:
@@ -161,14 +170,15 @@ async def _note_seen(context: Context, session: Session, origin: RequestOrigin) 
         _log.warning("that a session was seen could not be written: %s", error)
 
 
-async def confirm_password(context: Context, actor: Actor, password: Secret) -> Quota:
+async def confirm_password(context: Context, caller: Caller, password: Secret) -> Quota:
     """Note that the person has given their password again, now; returns how many more attempts there were.
 
     Raises Refused with `Password is incorrect.`, TooManyAttempts after too many wrong ones.
     """
-    account = actor.account
-    checked = await passwords.check(context, account, password, email=account.delivery_email, origin=actor.origin)
-    async with context.change(actor) as change:
+    account = caller.account
+    checked = await passwords.check(context, account, password, email=account.delivery_email, origin=caller.origin)
+    async with context.change(caller) as change:
+        actor = change.actor
         await change.record(AuditEvent.PASSWORD_CONFIRMED if checked.right else AuditEvent.PASSWORD_REFUSED, account)
         if checked.right and actor.session_id is not None:
             await sessions.confirm(change.connection, actor.session_id, change.now)
@@ -177,24 +187,27 @@ async def confirm_password(context: Context, actor: Actor, password: Secret) -> 
     return checked.quota
 
 
-async def find_all(context: Context, actor: Actor) -> Sequence[Session]:
+async def find_all(context: Context, caller: Caller) -> Sequence[Session]:
     """Where the actor is signed in, the last seen first."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, actor = view.connection, view.actor
         return await sessions.find_all(connection, actor.id, context.clock())
 
 
-async def sign_out(context: Context, actor: Actor, session_id: int) -> None:
+async def sign_out(context: Context, caller: Caller, session_id: int) -> None:
     """End one session of the actor's. Raises Refused where it is not theirs or gone."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         if not await sessions.remove(change.connection, actor.id, session_id):
             raise Refused("This session is over already.")
         await change.record(AuditEvent.SESSION_CLOSED, actor.account)
         change.end_polls_of(actor.id)
 
 
-async def sign_out_everywhere(context: Context, actor: Actor, *, besides_this: bool = True) -> int:
+async def sign_out_everywhere(context: Context, caller: Caller, *, besides_this: bool = True) -> int:
     """End the actor's sessions, all but the asking one by default; returns how many."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         kept = actor.session_id if besides_this else None
         ended = await sessions.remove_all(change.connection, actor.id, besides=kept)
         if ended:
@@ -214,8 +227,8 @@ class FetchedKey:
 async def fetch_key(context: Context, email: str, password: Secret, origin: RequestOrigin) -> FetchedKey:
     """The key of the person with this email and password, told to them by mail; raises as `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
-    async with context.change(Actor(authenticated.account, origin)) as change:
-        account = await _let_in(change, authenticated, password)
+    async with _signing_in(context, authenticated, password, origin) as change:
+        account = change.actor.account
         issued = await api_keys.reveal(change, account.id, AuditEvent.API_KEY_FETCHED)
         await _tell_of_sign_in(change, account, got_key=True)
     return FetchedKey(issued, authenticated.quota)
@@ -241,9 +254,8 @@ async def sign_in_for_development(context: Context, email: str, origin: RequestO
             raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
         if not realm.is_active:
             raise Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
-        if not account.is_active:
-            raise Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
-        acting = change.by(Actor(account, origin))
+        check_standing(account, by_session=True)
+        acting = change.by(account)
         issued = await api_keys.reveal(acting, account.id, AuditEvent.API_KEY_FETCHED)
         signed_in = await open_session(acting, account)
         await _tell_of_sign_in(acting, account, got_key=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LinkPurpose
@@ -92,7 +92,7 @@ async def create_organization(
         await _check_not_done(change)
         await _use_link(change, token)
         owner = await _create(change, new, hashed)
-        return await open_session(change.by(Actor(owner, origin)), owner)
+        return await open_session(change.by(owner), owner)
 
 
 async def create_organization_by_operator(context: Context, new: NewOrganization) -> Account:

@@ -8,12 +8,20 @@ from datetime import datetime
 from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.accounts import Account, EmailVisibility, Role, email_key
+from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
 from keybearer.server.domain.bots import BotType
 from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.tables import accounts
 
-COLUMNS = [column for column in accounts.c if column.name not in ("password_hash", "email_key")]
+_OWNERS = accounts.alias("owners")
+OWNER_COLUMNS = [
+    select(_OWNERS.c[name]).where(_OWNERS.c.id == accounts.c.bot_owner_id).scalar_subquery().label(f"owner_{name}")
+    for name in ("role", "is_active")
+]
+COLUMNS = [
+    *(column for column in accounts.c if column.name not in ("password_hash", "email_key")),
+    *OWNER_COLUMNS,
+]
 
 
 def from_row(row: Row[tuple[object, ...]]) -> Account:
@@ -25,7 +33,7 @@ def from_row(row: Row[tuple[object, ...]]) -> Account:
         realm_id=columns["realm_id"],
         delivery_email=columns["delivery_email"],
         full_name=columns["full_name"],
-        role=Role(columns["role"]),
+        granted_role=Role(columns["role"]),
         date_joined=columns["date_joined"],
         is_active=bool(columns["is_active"]),
         bot_type=None if bot_type is None else BotType(bot_type),
@@ -34,6 +42,11 @@ def from_row(row: Row[tuple[object, ...]]) -> Account:
         avatar_version=columns["avatar_version"],
         email_visibility=EmailVisibility(columns["email_visibility"]),
         login_mails=bool(columns["login_mails"]),
+        owner=(
+            None
+            if columns["owner_role"] is None
+            else BotOwner(Role(columns["owner_role"]), bool(columns["owner_is_active"]))
+        ),
     )
 
 
@@ -168,7 +181,7 @@ async def save(connection: AsyncConnection, account: Account) -> None:
             delivery_email=account.delivery_email,
             email_key=email_key(account.delivery_email),
             full_name=account.full_name,
-            role=account.role.value,
+            role=account.granted_role.value,
             is_active=account.is_active,
             bot_owner_id=account.bot_owner_id,
             timezone=account.timezone,

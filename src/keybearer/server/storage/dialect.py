@@ -13,14 +13,14 @@ SelectT = TypeVar("SelectT", bound=Select[Any])
 Insert = postgresql.Insert | sqlite.Insert
 
 
-def locked(statement: SelectT) -> SelectT:
-    """The statement, holding the rows it finds until the transaction ends.
+def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
+    """The statement, holding the rows it finds until the transaction ends; `shared` lets others hold them too.
 
     PostgreSQL locks the rows, but lets others refer to them meanwhile: a lock that did not would make two transactions
     wait for each other that write audit events about each other's accounts. SQLite renders nothing: its writers come
     one after another, from BEGIN on.
     """
-    return statement.with_for_update(key_share=True)
+    return statement.with_for_update(read=True) if shared else statement.with_for_update(key_share=True)
 
 
 async def take_turn(connection: AsyncConnection, name: str) -> None:

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.actors import Actor
 from keybearer.server.domain.event_log import Event, StoredEvent
 from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.messaging.narrows import Term
-from keybearer.server.storage.tables import accounts, api_keys, event_counter, event_queues, events, sessions
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What lets an account in: whether it is active, and whether the key or session it came with is dead."""
-
-    account_is_active: bool
-    key_is_revoked: bool
-    session_is_over: bool
+from keybearer.server.storage.tables import event_counter, event_queues, events
 
 
 async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
@@ -177,15 +166,3 @@ async def remove_idle_queues(connection: AsyncConnection, now: datetime) -> None
     for queue in map(_queue, rows.all()):
         if queue.is_over(now):
             await remove_queue(connection, queue.id)
-
-
-async def find_access(connection: AsyncConnection, actor: Actor) -> Access:
-    """Whether an account, and the key or the session it came with (if it came with one), are still good."""
-    is_active = select(accounts.c.is_active).where(accounts.c.id == actor.id)
-    live_key = select(api_keys.c.id).where(api_keys.c.id == actor.key_id, api_keys.c.revoked_at.is_(None))
-    session = select(sessions.c.id).where(sessions.c.id == actor.session_id)
-    return Access(
-        account_is_active=bool((await connection.execute(is_active)).scalar_one_or_none()),
-        key_is_revoked=actor.key_id is not None and (await connection.execute(live_key)).first() is None,
-        session_is_over=actor.session_id is not None and (await connection.execute(session)).first() is None,
-    )

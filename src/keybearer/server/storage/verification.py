@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Account, EmailVisibility, Role
+from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role
 from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.realms import Realm, SystemGroup
@@ -21,6 +21,7 @@ from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.shared_query import SharedQuery
 from keybearer.server.storage.tables import accounts, api_keys, from_microseconds, realms
 
+_OWNERS = accounts.alias("owners")
 _COLUMNS = (
     api_keys.c.digest,
     api_keys.c.id,
@@ -39,6 +40,8 @@ _COLUMNS = (
     accounts.c.avatar_version,
     accounts.c.email_visibility,
     accounts.c.login_mails,
+    _OWNERS.c.role,
+    _OWNERS.c.is_active,
     realms.c.name,
     realms.c.site,
     realms.c.created_at,
@@ -53,7 +56,11 @@ _ROLES = {role.value: role for role in Role}
 _BOT_TYPES = {bot_type.value: bot_type for bot_type in BotType}
 _EMAIL_VISIBILITIES = {visibility.value: visibility for visibility in EmailVisibility}
 
-_SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).join(realms)
+_SOURCE = (
+    api_keys.join(accounts, accounts.c.id == api_keys.c.account_id)
+    .join(realms, realms.c.id == accounts.c.realm_id)
+    .outerjoin(_OWNERS, _OWNERS.c.id == accounts.c.bot_owner_id)
+)
 
 
 @final
@@ -106,8 +113,8 @@ def _verified(row: Sequence[Any]) -> VerifiedKey:
         key_id,
         revoked_at is not None,
         None if expires_at is None else from_microseconds(expires_at),
-        _account(*of_account_and_realm[:13]),
-        _realm(of_account_and_realm[1], *of_account_and_realm[13:]),
+        _account(*of_account_and_realm[:15]),
+        _realm(of_account_and_realm[1], *of_account_and_realm[15:]),
         newest,
     )
 
@@ -126,6 +133,8 @@ def _account(  # noqa: PLR0917  the columns in their order
     avatar_version: int,
     email_visibility: int,
     login_mails: int,
+    owner_role: int | None,
+    owner_is_active: int | None,
 ) -> Account:
     return Account(
         account_id,
@@ -141,6 +150,7 @@ def _account(  # noqa: PLR0917  the columns in their order
         avatar_version,
         _EMAIL_VISIBILITIES[email_visibility],
         bool(login_mails),
+        None if owner_role is None else BotOwner(_ROLES[owner_role], bool(owner_is_active)),
     )
 
 

@@ -28,19 +28,19 @@ async def go_to_settings(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """The page."""
-    record = await api_keys.find_record(visit.context, visit.actor.id)
+    record = await api_keys.find_record(visit.context, visit.caller.id)
     return visit.render("account/show.html", key=record, visibilities=VISIBILITIES)
 
 
 async def show_name(visit: Visit) -> Response:
     """The form for another name."""
-    return visit.render("account/name.html", full_name=visit.actor.account.full_name, error=None)
+    return visit.render("account/name.html", full_name=visit.caller.account.full_name, error=None)
 
 
 async def rename(visit: Visit) -> Response:
     """Change one's own name."""
     try:
-        await accounts.change_own(visit.context, visit.actor, OwnChange(full_name=visit.text("full_name")))
+        await accounts.change_own(visit.context, visit.caller, OwnChange(full_name=visit.text("full_name")))
     except Refused as refusal:
         return visit.refuse("account/name.html", refusal, full_name=visit.text("full_name"))
     return visit.redirect("/settings/account/", notice=Notice.NAME_SAVED)
@@ -55,7 +55,7 @@ async def save_privacy(visit: Visit) -> Response:
         email_visibility=EmailVisibility(number),
         login_mails=visit.form.get("login_mails") == "on",
     )
-    await accounts.change_own(visit.context, visit.actor, wanted)
+    await accounts.change_own(visit.context, visit.caller, wanted)
     return visit.redirect("/settings/account/", notice=Notice.PRIVACY_SAVED)
 
 
@@ -65,7 +65,7 @@ async def confirm_deactivation(visit: Visit) -> Response:
 
 
 async def _deactivation(visit: Visit, error: str | None = None) -> Response:
-    owned = await bots.find_managed(visit.context, visit.actor)
+    owned = await bots.find_managed(visit.context, visit.caller)
     active = sum(bot.account.is_active for bot in owned)
     return visit.render("account/deactivate.html", status=400 if error else 200, bots=active, error=error)
 
@@ -73,8 +73,8 @@ async def _deactivation(visit: Visit, error: str | None = None) -> Response:
 async def deactivate(visit: Visit) -> Response:
     """Deactivate one's own account, for the password."""
     try:
-        await sessions.confirm_password(visit.context, visit.actor, visit.password("password"))
-        await accounts.deactivate_own(visit.context, visit.actor)
+        await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
+        await accounts.deactivate_own(visit.context, visit.caller)
     except Refused as refusal:
         return await _deactivation(visit, refusal_words(refusal))
     return visit.signed_out(notice=Notice.ACCOUNT_DEACTIVATED)

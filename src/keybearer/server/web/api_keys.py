@@ -28,10 +28,10 @@ async def ask_password(visit: Visit) -> Response:
 async def show_own(visit: Visit) -> Response:
     """One's own key, for the password."""
     try:
-        await sessions.confirm_password(visit.context, visit.actor, visit.password("password"))
+        await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
     except Refused as refusal:
         return visit.refuse("account/api_key_password.html", refusal, error=f"Error: {refusal.message}")
-    return _show_own(visit, await api_keys.reveal_own(visit.context, visit.actor))
+    return _show_own(visit, await api_keys.reveal_own(visit.context, visit.caller))
 
 
 def _show_own(visit: Visit, issued: IssuedKey, *, devices_removed: int | None = None) -> Response:
@@ -49,8 +49,8 @@ async def confirm_own(visit: Visit) -> Response:
         return _ask(visit, PASSWORD_IS_OLD)
     return visit.render(
         "account/api_key_regenerate.html",
-        record=await api_keys.find_record(visit.context, visit.actor.id),
-        devices=await devices.find_all(visit.context, visit.actor),
+        record=await api_keys.find_record(visit.context, visit.caller.id),
+        devices=await devices.find_all(visit.context, visit.caller),
     )
 
 
@@ -58,8 +58,8 @@ async def regenerate_own(visit: Visit) -> Response:
     """Replace one's own key and show the new one."""
     if not visit.is_confirmed:
         return _ask(visit, PASSWORD_IS_OLD, status=403)
-    removed = len(await devices.find_all(visit.context, visit.actor))
-    issued = await api_keys.regenerate_own(visit.context, visit.actor)
+    removed = len(await devices.find_all(visit.context, visit.caller))
+    issued = await api_keys.regenerate_own(visit.context, visit.caller)
     return _show_own(visit, issued, devices_removed=removed)
 
 
@@ -67,12 +67,12 @@ async def download_own(visit: Visit) -> Response:
     """One's own zuliprc."""
     if not visit.is_confirmed:
         return _ask(visit, PASSWORD_IS_OLD, status=403)
-    return _zuliprc(await api_keys.reveal_own(visit.context, visit.actor, event=AuditEvent.API_KEY_DOWNLOADED))
+    return _zuliprc(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
 
 
 async def show_bot(visit: Visit) -> Response:
     """A bot's key, and its zuliprc's text."""
-    issued = await api_keys.reveal_bot(visit.context, visit.actor, visit.id("bot_id"))
+    issued = await api_keys.reveal_bot(visit.context, visit.caller, visit.id("bot_id"))
     return await _show_bot(visit, issued, is_new=False)
 
 
@@ -84,7 +84,7 @@ async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Respons
         zuliprc=issued.zuliprc(),
         is_new=is_new,
     )
-    bot = await bots.find_details(visit.context, visit.actor, issued.account.id)
+    bot = await bots.find_details(visit.context, visit.caller, issued.account.id)
     if visit.is_dialog:
         return visit.render("bots/key.html", bot=bot, shown=shown)
     return await show_panel(visit, bot, shown=shown)
@@ -92,20 +92,20 @@ async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Respons
 
 async def confirm_bot(visit: Visit) -> Response:
     """What will stop working when a bot's key is replaced."""
-    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     return visit.render("bots/regenerate.html", bot=bot)
 
 
 async def regenerate_bot(visit: Visit) -> Response:
     """Replace a bot's key and show the new one."""
-    issued = await api_keys.regenerate_bot(visit.context, visit.actor, visit.id("bot_id"))
+    issued = await api_keys.regenerate_bot(visit.context, visit.caller, visit.id("bot_id"))
     return await _show_bot(visit, issued, is_new=True)
 
 
 async def download_bot(visit: Visit) -> Response:
     """A bot's zuliprc."""
     return _zuliprc(
-        await api_keys.reveal_bot(visit.context, visit.actor, visit.id("bot_id"), event=AuditEvent.API_KEY_DOWNLOADED)
+        await api_keys.reveal_bot(visit.context, visit.caller, visit.id("bot_id"), event=AuditEvent.API_KEY_DOWNLOADED)
     )
 
 

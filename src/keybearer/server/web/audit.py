@@ -46,7 +46,7 @@ def _entry(named: NamedRecord, visit: Visit) -> Entry:
     is_alarming = record.event in ALARMING
     noun = record.event.value.partition(":")[0]
     return Entry(
-        text=sentence(named, visit.actor.account),
+        text=sentence(named, visit.caller.account),
         at=record.at,
         address="" if says_origin else record.address,
         client="" if says_origin else record.client,
@@ -69,7 +69,7 @@ def _filter(visit: Visit, concerning: Sequence[int] | None = None) -> AuditFilte
 
 async def show_own(visit: Visit) -> Response:
     """What happened to one's own account and bots."""
-    return _log(visit, await audit.find_own(visit.context, visit.actor, _filter(visit)), is_own=True)
+    return _log(visit, await audit.find_own(visit.context, visit.caller, _filter(visit)), is_own=True)
 
 
 async def show_all(visit: Visit) -> Response:

@@ -30,7 +30,7 @@ async def _name(visit: Visit, account_id: int) -> str:
     if visit.caller is None:
         return _UNKNOWN
     try:
-        account = await accounts.find(visit.context, visit.actor.account, account_id)
+        account = await accounts.find(visit.context, visit.caller.account, account_id)
     except Refused:
         return _UNKNOWN
     return account.full_name

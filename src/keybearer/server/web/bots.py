@@ -42,20 +42,20 @@ async def show_all(visit: Visit) -> Response:
 
 
 async def _table(visit: Visit, *, of_everybody: bool) -> Response:
-    found = await bots.find_managed(visit.context, visit.actor, of_everybody=of_everybody)
+    found = await bots.find_managed(visit.context, visit.caller, of_everybody=of_everybody)
     return visit.render(
         "bots/table.html",
         table=choose(visit, found, lambda bot: bot.account, _SORT_KEYS),
         types=_creatable(visit),
         of_everybody=of_everybody,
-        may_manage=lambda bot: may_manage_bot(visit.actor.account, bot),
+        may_manage=lambda bot: may_manage_bot(visit.caller.account, bot),
     )
 
 
 def _creatable(visit: Visit) -> list[BotType]:
     """The types that the visitor may create; embedded bots do not exist here."""
     types = (BotType.GENERIC, BotType.INCOMING_WEBHOOK, BotType.OUTGOING_WEBHOOK)
-    return [each for each in types if may_create_bot(visit.actor.account, each, visit.realm)]
+    return [each for each in types if may_create_bot(visit.caller.account, each, visit.realm)]
 
 
 async def show_form(visit: Visit) -> Response:
@@ -80,7 +80,7 @@ async def add(visit: Visit) -> Response:
         outgoing = visit.number("bot_type") == BotType.OUTGOING_WEBHOOK
         await bots.create(
             visit.context,
-            visit.actor,
+            visit.caller,
             NewBot(
                 full_name=visit.text("full_name"),
                 short_name=visit.text("short_name"),
@@ -113,7 +113,7 @@ async def show_panel(
         "bots/manage.html",
         status=200 if error is None else 400,
         bot=bot,
-        roles=[role for role in Role if may_give_role(visit.actor.account, bot.account, role)],
+        roles=[role for role in Role if may_give_role(visit.caller.account, bot.account, role)],
         owners=[person for person in everybody if person.is_active and not person.is_bot],
         interfaces=list(ServiceInterface),
         back=_list_of(visit, bot),
@@ -124,20 +124,20 @@ async def show_panel(
 
 
 def _list_of(visit: Visit, bot: BotDetails) -> str:
-    return OWN_BOTS if bot.account.bot_owner_id == visit.actor.id else ALL_BOTS
+    return OWN_BOTS if bot.account.bot_owner_id == visit.caller.id else ALL_BOTS
 
 
 async def manage(visit: Visit) -> Response:
     """The panel, its key closed."""
-    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     return await show_panel(visit, bot)
 
 
 async def save(visit: Visit) -> Response:
     """Change the bot as the panel's form says."""
-    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     try:
-        changed = await bots.change_bot(visit.context, visit.actor, bot.account.id, _change(visit, bot))
+        changed = await bots.change_bot(visit.context, visit.caller, bot.account.id, _change(visit, bot))
     except Refused as refusal:
         return await show_panel(visit, bot, error=refusal_words(refusal))
     handed_over = changed.account.bot_owner_id != bot.account.bot_owner_id
@@ -161,22 +161,22 @@ def _change(visit: Visit, bot: BotDetails) -> BotChange:
 
 async def confirm_deactivation(visit: Visit) -> Response:
     """What deactivating a bot means."""
-    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     return visit.render("bots/deactivate.html", bot=bot, back=_list_of(visit, bot))
 
 
 async def deactivate(visit: Visit) -> Response:
     """Deactivate a bot."""
-    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
-    await bots.deactivate(visit.context, visit.actor, bot.account.id)
+    bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
+    await bots.deactivate(visit.context, visit.caller, bot.account.id)
     return visit.redirect(_list_of(visit, bot), notice=Notice.BOT_DEACTIVATED)
 
 
 async def reactivate(visit: Visit) -> Response:
     """Reactivate a bot, with a new key."""
-    bot = await bots.find_details(visit.context, visit.actor, visit.id("bot_id"))
+    bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     try:
-        await accounts.reactivate(visit.context, visit.actor, bot.account.id)
+        await accounts.reactivate(visit.context, visit.caller, bot.account.id)
     except Refused as refusal:
         return await show_panel(visit, bot, error=refusal_words(refusal))
     return visit.redirect(_list_of(visit, bot), notice=Notice.BOT_REACTIVATED)

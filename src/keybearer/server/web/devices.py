@@ -11,5 +11,5 @@ from keybearer.server.web.visit import Visit
 
 async def remove(visit: Visit) -> Response:
     """Remove one registration."""
-    await devices.remove_by_id(visit.context, visit.actor, visit.id("device_id"))
+    await devices.remove_by_id(visit.context, visit.caller, visit.id("device_id"))
     return visit.redirect("/settings/sessions/", notice=Notice.DEVICE_REMOVED)

@@ -21,14 +21,14 @@ async def show_open(visit: Visit) -> Response:
     everybody = {account.id: account for account in await accounts.find_all(visit.context, visit.realm.id)}
     return visit.render(
         "invitations/table.html",
-        invitations=await invitations.find_open(visit.context, visit.actor),
+        invitations=await invitations.find_open(visit.context, visit.caller),
         people=everybody,
         roles=_roles(visit),
     )
 
 
 def _roles(visit: Visit) -> list[Role]:
-    return [role for role in Role if may_invite_as(visit.actor.account, role, visit.realm)]
+    return [role for role in Role if may_invite_as(visit.caller.account, role, visit.realm)]
 
 
 async def show_form(visit: Visit) -> Response:
@@ -52,7 +52,7 @@ async def invite(visit: Visit) -> Response:
     try:
         role = Role(visit.number("role") or Role.MEMBER)
         emails = invitations.split_emails(visit.form.get("emails", ""))
-        await invitations.invite(visit.context, visit.actor, emails, role=role)
+        await invitations.invite(visit.context, visit.caller, emails, role=role)
     except InvitationFailed as failure:
         return _form(visit, _why(failure))
     except ValueError:
@@ -73,13 +73,13 @@ def _why(failure: InvitationFailed) -> str:
 
 async def revoke(visit: Visit) -> Response:
     """Withdraw an invitation."""
-    await invitations.revoke(visit.context, visit.actor, visit.id("invitation_id"))
+    await invitations.revoke(visit.context, visit.caller, visit.id("invitation_id"))
     return visit.redirect(PAGE, notice=Notice.INVITATION_REVOKED)
 
 
 async def resend(visit: Visit) -> Response:
     """Mail a new link in place of the earlier one."""
-    await invitations.resend(visit.context, visit.actor, visit.id("invitation_id"))
+    await invitations.resend(visit.context, visit.caller, visit.id("invitation_id"))
     return visit.redirect(PAGE, notice=Notice.INVITED_AGAIN)
 
 

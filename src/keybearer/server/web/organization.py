@@ -39,7 +39,7 @@ async def change_policies(visit: Visit) -> Response:
             can_create_write_only_bots=_group(visit, "can_create_write_only_bots"),
             can_invite=_group(visit, "can_invite"),
         )
-        await realms.change_policies(visit.context, visit.actor, wanted)
+        await realms.change_policies(visit.context, visit.caller, wanted)
     except Refused as refusal:
         return _policies(visit, refusal_words(refusal))
     return visit.redirect("/organization/policies/", notice=Notice.POLICIES_SAVED)

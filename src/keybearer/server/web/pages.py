@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from keybearer.server.domain.permissions import Rule
+from keybearer.server.domain.rules import Rule
 from keybearer.server.web.visit import Visit
 
 _NUMBER = "[0-9]{1,9}"

@@ -23,12 +23,12 @@ async def change(visit: Visit) -> Response:
     try:
         _check_equal(visit)
         await passwords.change_own(
-            visit.context, visit.actor, old=visit.password("old_password"), new=visit.password("new_password1")
+            visit.context, visit.caller, old=visit.password("old_password"), new=visit.password("new_password1")
         )
     except Refused as refusal:
         return visit.refuse("account/password.html", refusal, replaces_key=replaces_key)
     if replaces_key:
-        await api_keys.regenerate_own(visit.context, visit.actor)
+        await api_keys.regenerate_own(visit.context, visit.caller)
         return visit.redirect("/settings/account/", notice=Notice.PASSWORD_AND_KEY_CHANGED)
     return visit.redirect("/settings/account/", notice=Notice.PASSWORD_CHANGED)
 
@@ -40,7 +40,7 @@ def _check_equal(visit: Visit) -> None:
 
 async def show_request(visit: Visit) -> Response:
     """Ask for a link by mail."""
-    email = visit.caller.actor.account.delivery_email if visit.caller else ""
+    email = visit.account.delivery_email if visit.account else ""
     return visit.render("password/request.html", email=email, error=None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keybearer.server.domain.permissions import ADMINISTRATORS, OPEN, PEOPLE
+from keybearer.server.domain.rules import ADMINISTRATORS, OPEN, PEOPLE
 from keybearer.server.web import (
     accounts,
     api_keys,

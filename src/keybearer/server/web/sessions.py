@@ -28,8 +28,8 @@ async def sign_in(visit: Visit) -> Response:
     except Refused as refusal:
         # As in Zulip the answer is 200: the form again, with what went wrong.
         return visit.render("login.html", username=username, next=wanted, error=_login_words(refusal, username))
-    if visit.caller is not None and visit.caller.session is not None:
-        await sessions.sign_out(visit.context, visit.actor, visit.caller.session.id)
+    if visit.session is not None:
+        await sessions.sign_out(visit.context, visit.caller, visit.session.id)
     return visit.sign_in(visit.redirect(wanted, status=302), signed_in.token)
 
 
@@ -45,33 +45,33 @@ def _login_words(refusal: Refused, username: str) -> str:
 
 async def sign_out(visit: Visit) -> Response:
     """End this session."""
-    if visit.caller is not None and visit.caller.session is not None:
-        await sessions.sign_out(visit.context, visit.actor, visit.caller.session.id)
+    if visit.session is not None:
+        await sessions.sign_out(visit.context, visit.caller, visit.session.id)
     return visit.signed_out(notice=Notice.SIGNED_OUT)
 
 
 async def show_all(visit: Visit) -> Response:
     """Where one is signed in, and the mobile devices that have registered."""
-    session = visit.caller.session if visit.caller else None
+    session = visit.session
     return visit.render(
         "sessions/show.html",
-        sessions=await sessions.find_all(visit.context, visit.actor),
+        sessions=await sessions.find_all(visit.context, visit.caller),
         current=session,
-        devices=await devices.find_all(visit.context, visit.actor),
-        key=await api_keys.find_record(visit.context, visit.actor.id),
+        devices=await devices.find_all(visit.context, visit.caller),
+        key=await api_keys.find_record(visit.context, visit.caller.id),
     )
 
 
 async def end(visit: Visit) -> Response:
     """Sign one browser out; this very one is signed out as by the button above."""
     session_id = visit.id("session_id")
-    await sessions.sign_out(visit.context, visit.actor, session_id)
-    if visit.caller is not None and visit.caller.session is not None and visit.caller.session.id == session_id:
+    await sessions.sign_out(visit.context, visit.caller, session_id)
+    if visit.session is not None and visit.session.id == session_id:
         return visit.signed_out(notice=Notice.SIGNED_OUT)
     return visit.redirect(PAGE, notice=Notice.SESSION_ENDED)
 
 
 async def end_others(visit: Visit) -> Response:
     """Sign every other browser out."""
-    await sessions.sign_out_everywhere(visit.context, visit.actor)
+    await sessions.sign_out_everywhere(visit.context, visit.caller)
     return visit.redirect(PAGE, notice=Notice.SESSIONS_ENDED)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from msgspec import structs
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keybearer.errors import KeybearerError, StorageError
 from keybearer.server.domain.errors import Refused, Unauthenticated
-from keybearer.server.domain.permissions import Way, check
 from keybearer.server.domain.realms import Realm, host_name
+from keybearer.server.domain.rules import Way, check
 from keybearer.server.middleware import csrf
 from keybearer.server.middleware.authentication import SESSION_COOKIE, authenticate_session
 from keybearer.server.middleware.origins import origin_of, scheme_of
@@ -58,7 +59,7 @@ class Site:
         except StorageError:
             _log.exception("%s %s: the database failed", scope["method"], scope["path"])
             return error_page(
-                replace(visit, realm_or_none=None, caller=None),
+                replace(visit, realm_or_none=None, admitted=None),
                 503,
                 "Please try again in a moment",
                 "The server cannot reach its database just now. Nothing was changed.",
@@ -66,7 +67,7 @@ class Site:
         except Exception:  # noqa: BLE001  whatever it is, the visitor gets a page and the log the trace
             _log.exception("%s %s failed", scope["method"], scope["path"])
             return error_page(
-                replace(visit, realm_or_none=None, caller=None),
+                replace(visit, realm_or_none=None, admitted=None),
                 500,
                 "Something went wrong here",
                 "This is our fault, not yours. Please try again; if it goes on, tell whoever runs the server.",
@@ -74,11 +75,11 @@ class Site:
 
     async def _visited(self, visit: Visit, receive: Receive) -> Response:
         try:
-            caller = await authenticate_session(self._context, visit.scope, visit.scheme, visit.origin)
+            admitted = await authenticate_session(self._context, visit.scope, visit.scheme, visit.origin)
         except Unauthenticated as refusal:
             return without_session(visit, error_page(visit, 401, "You cannot enter", refusal.message))
-        realm = caller.realm if caller else await setup.find_realm(self._context)
-        visit = replace(visit, realm_or_none=realm, caller=caller)
+        realm = admitted.realm if admitted else await setup.find_realm(self._context)
+        visit = replace(visit, realm_or_none=realm, admitted=admitted)
         try:
             return await self._find(visit, realm, receive)
         except Refused as refusal:
@@ -88,7 +89,7 @@ class Site:
 
     async def _find(self, visit: Visit, realm: Realm | None, receive: Receive) -> Response:
         if host_name(visit.host) is None:
-            anywhere = replace(visit, realm_or_none=None, caller=None)
+            anywhere = replace(visit, realm_or_none=None, admitted=None)
             return error_page(anywhere, 400, "That is no address", "The request names no site that there can be.")
         if realm is not None and not realm.answers_for(visit.host):
             return visit.render("elsewhere.html", status=404, site=realm.site)
@@ -116,9 +117,11 @@ class Site:
             visit = replace(visit, form=await read_form(receive))
             csrf.check(visit.scope, visit.scheme, visit.form.get(csrf.FIELD))
         if not page.rule.ways & Way.NOBODY:
-            if visit.caller is None:
+            if visit.admitted is None:
                 return _to_sign_in(visit, page)
-            check(page.rule, visit.caller.actor.account)
+            check(page.rule, visit.caller.account)
+            admitted = structs.replace(visit.admitted, caller=visit.caller.under(page.rule))
+            visit = replace(visit, admitted=admitted)
         return await page.handler(visit)
 
 

@@ -32,12 +32,12 @@ async def show_all(visit: Visit) -> Response:
     return visit.render(
         "users/table.html",
         table=choose(visit, people, lambda person: person, _SORT_KEYS),
-        may_deactivate=lambda person: person.id != visit.actor.id and may_deactivate(visit.actor, person),
+        may_deactivate=lambda person: person.id != visit.caller.id and may_deactivate(visit.caller.account, person),
     )
 
 
 async def _find(visit: Visit) -> Account:
-    person = await accounts.find(visit.context, visit.actor.account, visit.id("account_id"))
+    person = await accounts.find(visit.context, visit.caller.account, visit.id("account_id"))
     if person.is_bot:
         raise Refused("No such user")
     return person
@@ -53,8 +53,8 @@ def _panel(visit: Visit, person: Account, error: str | None = None) -> Response:
         "users/manage.html",
         status=400 if error else 200,
         person=person,
-        roles=[role for role in Role if may_give_role(visit.actor.account, person, role)],
-        may_deactivate=person.id != visit.actor.id and may_deactivate(visit.actor, person),
+        roles=[role for role in Role if may_give_role(visit.caller.account, person, role)],
+        may_deactivate=person.id != visit.caller.id and may_deactivate(visit.caller.account, person),
         values=visit.form,
         error=error,
     )
@@ -66,7 +66,7 @@ async def save(visit: Visit) -> Response:
     try:
         await accounts.change_person(
             visit.context,
-            visit.actor,
+            visit.caller,
             person.id,
             full_name=visit.text("full_name"),
             role=visit.number("role"),
@@ -101,7 +101,7 @@ async def deactivate(visit: Visit) -> Response:
     """Deactivate a person, their bots too."""
     person = await _find(visit)
     try:
-        await accounts.deactivate_person(visit.context, visit.actor, person.id, comment=visit.text("comment"))
+        await accounts.deactivate_person(visit.context, visit.caller, person.id, comment=visit.text("comment"))
     except Refused as refusal:
         return await _deactivation(visit, person, refusal_words(refusal))
     return visit.redirect(PAGE, notice=Notice.USER_DEACTIVATED)
@@ -110,5 +110,5 @@ async def deactivate(visit: Visit) -> Response:
 async def reactivate(visit: Visit) -> Response:
     """Reactivate a person, with a new key."""
     person = await _find(visit)
-    await accounts.reactivate(visit.context, visit.actor, person.id)
+    await accounts.reactivate(visit.context, visit.caller, person.id)
     return visit.redirect(PAGE, notice=Notice.USER_REACTIVATED)

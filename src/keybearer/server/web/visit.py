@@ -12,12 +12,13 @@ from starlette.types import Receive, Scope
 
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.realms import Realm
-from keybearer.server.domain.sessions import LIFETIME
+from keybearer.server.domain.sessions import LIFETIME, Session
 from keybearer.server.middleware import csrf
-from keybearer.server.middleware.authentication import SESSION_COOKIE, Caller, cookie_name, cookies
+from keybearer.server.middleware.authentication import SESSION_COOKIE, Admitted, cookie_name, cookies
 from keybearer.server.middleware.origins import header
 from keybearer.server.services.context import Context
 from keybearer.server.web.notices import Notice, find_notice
@@ -47,7 +48,7 @@ class Visit:
     scheme: str
     origin: RequestOrigin
     realm_or_none: Realm | None
-    caller: Caller | None
+    admitted: Admitted | None
     ids: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -68,10 +69,20 @@ class Visit:
         return header(self.scope, ASKED_FOR) is not None
 
     @property
-    def actor(self) -> Actor:
+    def caller(self) -> Caller:
         """Who is signed in. Only pages that let nobody in unknown may ask."""
-        assert self.caller is not None
-        return self.caller.actor
+        assert self.admitted is not None
+        return self.admitted.caller
+
+    @property
+    def account(self) -> Account | None:
+        """The account that is signed in, None where nobody is."""
+        return None if self.admitted is None else self.admitted.caller.account
+
+    @property
+    def session(self) -> Session | None:
+        """The session that the browser came with, None where nobody is signed in."""
+        return None if self.admitted is None else self.admitted.session
 
     @property
     def realm(self) -> Realm:
@@ -82,8 +93,7 @@ class Visit:
     @property
     def is_confirmed(self) -> bool:
         """Whether the password was given recently enough for what shows or changes one's own key."""
-        session = self.caller.session if self.caller else None
-        return session is not None and session.is_confirmed(self.context.clock())
+        return self.session is not None and self.session.is_confirmed(self.context.clock())
 
     def id(self, name: str) -> int:
         """A number out of the path."""
@@ -123,7 +133,7 @@ class Visit:
             {
                 "csrf_token": token,
                 "layout": self._layout,
-                "me": self.caller.actor.account if self.caller else None,
+                "me": self.account,
                 "notice": notice.value if notice and not self.is_dialog else None,
                 "now": self.context.clock(),
                 "path": self.path,
@@ -151,7 +161,7 @@ class Visit:
     def _layout(self) -> str:
         if self.is_dialog:
             return "layouts/dialog.html"
-        return "layouts/settings.html" if self.caller else "layouts/card.html"
+        return "layouts/settings.html" if self.admitted else "layouts/card.html"
 
     @property
     def is_dialog(self) -> bool:

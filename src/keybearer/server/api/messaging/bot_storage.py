@@ -15,7 +15,7 @@ from keybearer.server.services.messaging import bot_storage
 async def get(call: Call) -> Answer:
     """`GET bot_storage`."""
     keys = read_strings(call.parameters, "keys")
-    return success(storage=await bot_storage.get(call.context, call.actor, keys))
+    return success(storage=await bot_storage.get(call.context, call.caller, keys))
 
 
 async def put(call: Call) -> Answer:
@@ -26,13 +26,13 @@ async def put(call: Call) -> Answer:
     for key, value in texts.items():
         if not isinstance(value, str):
             raise Refused(f"storage[{key!r}] is not a string")
-    await bot_storage.put(call.context, call.actor, texts)
+    await bot_storage.put(call.context, call.caller, texts)
     return success()
 
 
 async def remove(call: Call) -> Answer:
     """`DELETE bot_storage`."""
-    await bot_storage.remove(call.context, call.actor, read_strings(call.parameters, "keys"))
+    await bot_storage.remove(call.context, call.caller, read_strings(call.parameters, "keys"))
     return success()
 
 

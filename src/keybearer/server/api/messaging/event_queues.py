@@ -44,8 +44,8 @@ async def register(call: Call) -> Answer:
         empty_topics=wishes.empty_topics,
     )
     idle_timeout = _idle_timeout(parameters)
-    queue = await event_queues.open_queue(call.context, call.actor, options, idle_timeout)
-    state = await gather(call.context, call.actor, wishes.wants)
+    queue = await event_queues.open_queue(call.context, call.caller, options, idle_timeout)
+    state = await gather(call.context, call.caller, wishes.wants)
     return success(
         queue_id=queue.id,
         last_event_id=queue.number_of(state.event_id),
@@ -53,7 +53,7 @@ async def register(call: Call) -> Answer:
         zulip_merge_base="",
         zulip_feature_level=FEATURE_LEVEL,
         idle_queue_timeout_secs=int(idle_timeout.total_seconds()),
-        **initial_state.fields(state, call.actor.account, wishes),
+        **initial_state.fields(state, call.caller.account, wishes),
     )
 
 
@@ -89,14 +89,14 @@ async def get(call: Call) -> Answer:
     if last_number is None:
         raise Refused("Missing 'last_event_id' argument")
     dont_block = bool(parameters.optional_boolean("dont_block"))
-    told = await call.context.hub.poll(call.actor, queue_id, last_number, dont_block=dont_block)
+    told = await call.context.hub.poll(call.caller, queue_id, last_number, dont_block=dont_block)
     return success(events=told, queue_id=queue_id)
 
 
 async def close(call: Call) -> Answer:
     """`DELETE events`."""
     queue_id = call.parameters.text("queue_id")
-    await event_queues.close_queue(call.context, call.actor, queue_id)
+    await event_queues.close_queue(call.context, call.caller, queue_id)
     call.context.hub.end_polls_of(queue_id)
     return success()
 

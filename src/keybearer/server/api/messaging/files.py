@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import NotLoggedIn, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.messaging.uploads import INLINE_TYPES, Upload
-from keybearer.server.domain.permissions import PERMISSIONS, check_entry
+from keybearer.server.domain.permissions import PERMISSIONS
+from keybearer.server.domain.rules import check_entry
 from keybearer.server.middleware.authentication import KeyAuthentication, authenticate_session
 from keybearer.server.middleware.origins import header, origin_of, scheme_of
 from keybearer.server.services.context import Context
@@ -70,16 +71,16 @@ class Files:
         origin = origin_of(scope, proxies)
         authorization = header(scope, b"authorization")
         if authorization is not None:
-            caller = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
-            check_entry(_RULE, caller.actor)
-            return caller.actor.account
+            admitted = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
+            check_entry(_RULE, admitted.caller.account, by_session=False)
+            return admitted.caller.account
         visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
         if visitor is None:
             raise NotLoggedIn
         if not visitor.realm.answers_for(header(scope, b"host") or ""):
             raise Refused("Account is not associated with this subdomain")
-        check_entry(_RULE, visitor.actor)
-        return visitor.actor.account
+        check_entry(_RULE, visitor.caller.account, by_session=True)
+        return visitor.caller.account
 
     def _file(self, upload: Upload) -> Response:
         place = uploads.place_of(self._context, upload.path)

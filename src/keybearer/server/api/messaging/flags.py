@@ -19,14 +19,14 @@ async def mark(call: Call) -> Answer:
     if ids is None:
         raise missing("messages")
     op, flag = call.parameters.text("op"), call.parameters.text("flag")
-    await flags.mark(call.context, call.actor, ids, op, flag)
+    await flags.mark(call.context, call.caller, ids, op, flag)
     return success(messages=ids, ignored_because_not_subscribed_channels=[])
 
 
 async def mark_narrow(call: Call) -> Answer:
     """`POST messages/flags/narrow`."""
     op, flag = call.parameters.text("op"), call.parameters.text("flag")
-    marked = await flags.mark_narrow(call.context, call.actor, read_query(call.parameters), op, flag)
+    marked = await flags.mark_narrow(call.context, call.caller, read_query(call.parameters), op, flag)
     return success(
         processed_count=marked.processed,
         updated_count=marked.updated,
@@ -40,14 +40,14 @@ async def mark_narrow(call: Call) -> Answer:
 
 async def mark_all(call: Call) -> Answer:
     """`POST mark_all_as_read`."""
-    await flags.mark_all_read(call.context, call.actor)
+    await flags.mark_all_read(call.context, call.caller)
     return success(complete=True)
 
 
 async def mark_channel(call: Call) -> Answer:
     """`POST mark_stream_as_read`."""
     channel = Term("channel", call.parameters.integer("stream_id"))
-    await flags.mark_all_read(call.context, call.actor, (channel,))
+    await flags.mark_all_read(call.context, call.caller, (channel,))
     return success()
 
 
@@ -55,7 +55,7 @@ async def mark_topic(call: Call) -> Answer:
     """`POST mark_topic_as_read`."""
     channel = Term("channel", call.parameters.integer("stream_id"))
     topic = Term("topic", call.parameters.text("topic_name"))
-    await flags.mark_all_read(call.context, call.actor, (channel, topic))
+    await flags.mark_all_read(call.context, call.caller, (channel, topic))
     return success()
 
 

@@ -35,7 +35,7 @@ async def get(call: Call) -> Answer:
     empty_topics = bool(parameters.optional_boolean("allow_empty_topic_name"))
     ids = read_message_ids(parameters, "message_ids")
     query = read_query(parameters) if ids is None else Query(narrow=read_narrow(parameters), message_ids=tuple(ids))
-    found = await messages.find(call.context, call.actor, query)
+    found = await messages.find(call.context, call.caller, query)
     rows = [copy_fields(copy, found.directory, as_html=as_html, empty_topics=empty_topics) for copy in found.copies]
     if any(term.operator == "search" for term in query.narrow):
         for row, copy in zip(rows, found.copies, strict=True):
@@ -83,7 +83,7 @@ async def get_one(call: Call) -> Answer:
     """`GET messages/{message_id}`."""
     as_html = call.parameters.optional_boolean("apply_markdown") is not False
     empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
-    copy, directory = await messages.find_one(call.context, call.actor, call.id("message_id"))
+    copy, directory = await messages.find_one(call.context, call.caller, call.id("message_id"))
     fields = copy_fields(copy, directory, as_html=as_html, empty_topics=empty_topics)
     return success(message=fields, raw_content=copy.message.content)
 
@@ -91,7 +91,7 @@ async def get_one(call: Call) -> Answer:
 async def get_history(call: Call) -> Answer:
     """`GET messages/{message_id}/history`: every version, the oldest first."""
     call.parameters.optional_boolean("allow_empty_topic_name")
-    copy, _ = await messages.find_one(call.context, call.actor, call.id("message_id"))
+    copy, _ = await messages.find_one(call.context, call.caller, call.id("message_id"))
     return success(message_history=_history(copy.message))
 
 
@@ -134,20 +134,20 @@ async def change(call: Call) -> Answer:
         channel_id=parameters.optional_integer("stream_id"),
         propagate_mode=parameters.optional_text("propagate_mode") or "change_one",
     )
-    await message_changes.change(call.context, call.actor, call.id("message_id"), wanted)
+    await message_changes.change(call.context, call.caller, call.id("message_id"), wanted)
     return success(detached_uploads=[])
 
 
 async def delete(call: Call) -> Answer:
     """`DELETE messages/{message_id}`."""
-    await message_changes.delete(call.context, call.actor, call.id("message_id"))
+    await message_changes.delete(call.context, call.caller, call.id("message_id"))
     return success()
 
 
 async def render(call: Call) -> Answer:
     """`POST messages/render`."""
     content = call.parameters.text("content", max_length=100_000)
-    return success(rendered=await messages.render(call.context, call.actor, content))
+    return success(rendered=await messages.render(call.context, call.caller, content))
 
 
 async def match(call: Call) -> Answer:
@@ -155,7 +155,7 @@ async def match(call: Call) -> Answer:
     ids = read_message_ids(call.parameters, "msg_ids")
     if ids is None:
         raise missing("msg_ids")
-    found = await messages.matching(call.context, call.actor, ids, read_narrow(call.parameters))
+    found = await messages.matching(call.context, call.caller, ids, read_narrow(call.parameters))
     return success(
         messages={
             str(message.id): {"match_content": message.rendered, "match_subject": message.topic} for message in found

@@ -22,7 +22,7 @@ async def note(call: Call) -> Answer:
     slim = bool(parameters.optional_boolean("slim_presence")) or parameters.has("last_update_id")
     parameters.optional_integer("last_update_id")
     parameters.optional_integer("history_limit_days")
-    present = await presences.note(call.context, call.actor, status)
+    present = await presences.note(call.context, call.caller, status)
     if ping_only:
         return success()
     return success(
@@ -46,7 +46,7 @@ async def get_one(call: Call) -> Answer:
     """`GET users/{user}/presence`, by id or email address."""
     named = call.ids["user"]
     person = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else named
-    found = await presences.find(call.context, call.actor.account, person)
+    found = await presences.find(call.context, call.caller.account, person)
     return success(presence=one_presence_fields(found))
 
 
@@ -56,7 +56,7 @@ async def set_status(call: Call) -> Answer:
     parameters.optional_boolean("away")
     await presences.set_status(
         call.context,
-        call.actor,
+        call.caller,
         text=parameters.optional_text("status_text"),
         emoji_name=parameters.optional_text("emoji_name"),
         code=parameters.optional_text("emoji_code"),
@@ -85,12 +85,12 @@ async def tell_typing(call: Call) -> Answer:
     if kind in ("stream", "channel"):
         if channel_id is None:
             raise missing("stream_id")
-        await presences.tell_typing_in_channel(call.context, call.actor, op, channel_id, topic or "")
+        await presences.tell_typing_in_channel(call.context, call.caller, op, channel_id, topic or "")
         return success()
     if to is None:
         raise missing("to")
     people = checked_people("to", to if isinstance(to, list) else [to])
-    await presences.tell_typing_to_people(call.context, call.actor, op, people)
+    await presences.tell_typing_to_people(call.context, call.caller, op, people)
     return success()
 
 

@@ -14,7 +14,7 @@ async def add(call: Call) -> Answer:
     parameters = call.parameters
     await reactions.add(
         call.context,
-        call.actor,
+        call.caller,
         call.id("message_id"),
         name=parameters.text("emoji_name"),
         code=parameters.optional_text("emoji_code"),
@@ -28,7 +28,7 @@ async def remove(call: Call) -> Answer:
     parameters = call.parameters
     await reactions.remove(
         call.context,
-        call.actor,
+        call.caller,
         call.id("message_id"),
         name=parameters.optional_text("emoji_name"),
         code=parameters.optional_text("emoji_code"),

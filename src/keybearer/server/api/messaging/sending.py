@@ -31,7 +31,7 @@ async def send(call: Call) -> Answer:
             local_id=parameters.optional_text("local_id", max_length=100),
         ),
     )
-    return success(id=await sending.send(call.context, call.actor, draft))
+    return success(id=await sending.send(call.context, call.caller, draft))
 
 
 def read_topic(parameters: Parameters) -> str | None:

@@ -33,7 +33,7 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
         raise missing(name)
     changes, people = await subscriptions.follow(
         call.context,
-        call.actor,
+        call.caller,
         [_new(parameters, each, name) for each in _list(wanted, name)],
         principals=read_people(parameters, "principals"),
         authorization_errors_fatal=parameters.optional_boolean("authorization_errors_fatal") is not False,
@@ -81,7 +81,7 @@ async def unfollow(call: Call) -> Answer:
     if names is None:
         raise missing("subscriptions")
     principals = read_people(call.parameters, "principals")
-    removed, not_removed = await subscriptions.unfollow(call.context, call.actor, names, principals=principals)
+    removed, not_removed = await subscriptions.unfollow(call.context, call.caller, names, principals=principals)
     return success(removed=removed, not_removed=not_removed)
 
 
@@ -93,7 +93,7 @@ async def change(call: Call) -> Answer:
         raise Refused('Nothing to do. Specify at least one of "add" or "delete".')
     fields: dict[str, object] = {"subscribed": {}, "already_subscribed": {}, "removed": [], "not_removed": []}
     if names:
-        fields["removed"], fields["not_removed"] = await subscriptions.unfollow(call.context, call.actor, names)
+        fields["removed"], fields["not_removed"] = await subscriptions.unfollow(call.context, call.caller, names)
     if wanted:
         answer = await _follow(call, wanted, "add")
         assert isinstance(answer.content, Mapping)
@@ -113,7 +113,7 @@ async def choose(call: Call) -> Answer:
         if not isinstance(each["stream_id"], int) or not isinstance(each["property"], str):
             raise Refused("subscription_data has an entry with a wrong type")
         choices.append((each["stream_id"], each["property"], each["value"]))
-    await subscriptions.choose(call.context, call.actor, choices)
+    await subscriptions.choose(call.context, call.caller, choices)
     return success()
 
 

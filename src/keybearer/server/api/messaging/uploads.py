@@ -22,7 +22,7 @@ async def upload(call: Call) -> Answer:
     if not file.name:
         raise Refused("You must specify a file to upload")
     kept = await uploads.save(
-        call.context, call.actor, name=file.name, content_type=file.content_type, content=file.content
+        call.context, call.caller, name=file.name, content_type=file.content_type, content=file.content
     )
     address = f"/user_uploads/{kept.path}"
     return success(uri=address, url=address, filename=kept.name)
@@ -31,7 +31,7 @@ async def upload(call: Call) -> Answer:
 async def link(call: Call) -> Answer:
     """`GET user_uploads/{realm_id}/{directory}/{filename}`: a link that needs no key."""
     path = f"{call.ids['realm_id']}/{call.ids['directory']}/{call.ids['filename']}"
-    found = await uploads.find(call.context, call.actor.account, path)
+    found = await uploads.find(call.context, call.caller.account, path)
     return success(url=uploads.temporary_link(call.context, found))
 
 

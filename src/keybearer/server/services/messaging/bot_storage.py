@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services.context import Context
 from keybearer.server.storage.messaging import bot_storage
@@ -13,18 +13,20 @@ LIMIT = 10_000_000
 """Characters that an account may keep, keys and values (Zulip's USER_STATE_SIZE_LIMIT)."""
 
 
-async def get(context: Context, actor: Actor, keys: Sequence[str] | None) -> dict[str, str]:
+async def get(context: Context, caller: Caller, keys: Sequence[str] | None) -> dict[str, str]:
     """What is kept: under these keys, each of which must be there, or everything."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, actor = view.connection, view.actor
         found = await bot_storage.find(connection, actor.id, keys)
     if keys is not None and not found.keys() >= set(keys):
         raise Refused("Key does not exist.")
     return found
 
 
-async def put(context: Context, actor: Actor, texts: Mapping[str, str]) -> None:
+async def put(context: Context, caller: Caller, texts: Mapping[str, str]) -> None:
     """Keep texts under keys. All or none: raises Refused where they do not fit."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         before = await bot_storage.find(change.connection, actor.id, texts)
         grown = sum(len(key) + len(value) for key, value in texts.items())
         grown -= sum(len(key) + len(value) for key, value in before.items())
@@ -35,9 +37,10 @@ async def put(context: Context, actor: Actor, texts: Mapping[str, str]) -> None:
             await bot_storage.put(change.connection, actor.id, key, value)
 
 
-async def remove(context: Context, actor: Actor, keys: Sequence[str] | None) -> None:
+async def remove(context: Context, caller: Caller, keys: Sequence[str] | None) -> None:
     """Forget what is under these keys, each of which must be there; or everything."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         found = await bot_storage.find(change.connection, actor.id, keys)
         if keys is not None and not found.keys() >= set(keys):
             raise Refused("Key does not exist.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
@@ -122,9 +122,10 @@ async def find_topics(context: Context, account: Account, channel_id: int) -> Se
         return await channels.find_topics(connection, channel_id)
 
 
-async def change(context: Context, actor: Actor, channel_id: int, wanted: ChannelChange) -> None:
+async def change(context: Context, caller: Caller, channel_id: int, wanted: ChannelChange) -> None:
     """Rename, describe or restrict a channel: administrators may, and who made it. Raises Refused."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         before = await _administered(change, actor, channel_id)
         after = before
         if wanted.name is not None:
@@ -160,9 +161,10 @@ async def _free_name(change: Change, channel: Channel, name: str) -> str:
     return name
 
 
-async def archive(context: Context, actor: Actor, channel_id: int) -> None:
+async def archive(context: Context, caller: Caller, channel_id: int) -> None:
     """Archive a channel: it is listed no more and takes no messages. Its messages stay for who has them."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         channel = await _administered(change, actor, channel_id)
         await channels.save(change.connection, replace(channel, is_archived=True, is_default=False))
         change.tell(channel_events.archived(channel, await _audience(change, channel)))

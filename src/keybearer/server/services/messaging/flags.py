@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import flag_events
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
@@ -37,12 +37,13 @@ def _checked(op: str, flag: str) -> Flag:
     return checked
 
 
-async def mark(context: Context, actor: Actor, message_ids: Sequence[int], op: str, flag: str) -> None:
+async def mark(context: Context, caller: Caller, message_ids: Sequence[int], op: str, flag: str) -> None:
     """Add a flag to messages, or remove it. Raises Refused in Zulip's words."""
     checked = _checked(op, flag)
     if len(message_ids) > MOST_MESSAGES:
         raise invalid_messages()
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         await _mark(change, actor, message_ids, op, checked)
 
 
@@ -68,12 +69,13 @@ async def _mark(change: Change, actor: Actor, message_ids: Sequence[int], op: st
     return changed
 
 
-async def mark_narrow(context: Context, actor: Actor, query: Query, op: str, flag: str) -> Marked:
+async def mark_narrow(context: Context, caller: Caller, query: Query, op: str, flag: str) -> Marked:
     """Change a flag of the messages that a query finds."""
     checked = _checked(op, flag)
-    found = await find_messages(context, actor, query)
+    found = await find_messages(context, caller, query)
     ids = [copy.message.id for copy in found.copies if copy.flags & Flag.HISTORICAL == 0]
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         changed = await _mark(change, actor, ids, op, checked)
     every = [copy.message.id for copy in found.copies]
     return Marked(
@@ -86,11 +88,11 @@ async def mark_narrow(context: Context, actor: Actor, query: Query, op: str, fla
     )
 
 
-async def mark_all_read(context: Context, actor: Actor, terms: Sequence[Term] = ()) -> None:
+async def mark_all_read(context: Context, caller: Caller, terms: Sequence[Term] = ()) -> None:
     """Mark everything in a narrow as read."""
     unread = (*terms, Term("is", "unread"))
     while True:
         query = Query(anchor="oldest", num_after=MOST_MESSAGES, narrow=unread)
-        marked = await mark_narrow(context, actor, query, "add", "read")
+        marked = await mark_narrow(context, caller, query, "add", "read")
         if marked.updated == 0 or marked.found_newest:
             return

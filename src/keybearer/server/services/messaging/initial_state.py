@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.messaging.channels import Followed
 from keybearer.server.domain.messaging.messages import Flag, Message
 from keybearer.server.domain.messaging.presences import Present, Status
@@ -38,9 +38,9 @@ class InitialState:
     statuses: Sequence[Status] = ()
 
 
-async def gather(context: Context, actor: Actor, wants: Callable[[str], bool]) -> InitialState:
+async def gather(context: Context, caller: Caller, wants: Callable[[str], bool]) -> InitialState:
     """The state as the actor may see it; `wants` says of an event type whether the client asks for its part."""
-    account = actor.account
+    account = caller.account
     async with context.reading() as connection:
         # One look at the database: no event before `event_id` is missing in what follows, and none after it is in it.
         event_id = await event_log.last_id(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import may_read
@@ -36,13 +36,14 @@ class MessageChange:
     propagate_mode: str = "change_one"
 
 
-async def change(context: Context, actor: Actor, message_id: int, wanted: MessageChange) -> None:
+async def change(context: Context, caller: Caller, message_id: int, wanted: MessageChange) -> None:
     """Change a message's text (its author may), or its topic and channel. Raises Refused in Zulip's words."""
     if wanted.propagate_mode not in PROPAGATE_MODES:
         raise Refused("Invalid propagate_mode")
     if wanted.content is None and wanted.topic is None and wanted.channel_id is None:
         raise Refused("Nothing to change")
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         if wanted.topic is not None or wanted.channel_id is not None:
             # Before any message is held: two who move one topic hold different messages of it first.
             await take_turn(change.connection, "moving messages")
@@ -140,9 +141,10 @@ def _moved(change: Change, actor: Actor, message: Message, channel_id: int, topi
     return replace(message, topic=topic, channel_id=channel_id, edited_at=change.now, edits=(version, *message.edits))
 
 
-async def delete(context: Context, actor: Actor, message_id: int) -> None:
+async def delete(context: Context, caller: Caller, message_id: int) -> None:
     """Delete a message for everybody: administrators may, and its author while it may be edited."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         message = await visible_message(change.connection, actor.account, message_id, for_change=True)
         if not actor.account.is_administrator:
             if message.sender_id != actor.id:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channels import may_read
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message
@@ -44,14 +44,15 @@ class Query:
     message_ids: tuple[int, ...] | None = None
 
 
-async def find(context: Context, actor: Actor, query: Query) -> Found:
+async def find(context: Context, caller: Caller, query: Query) -> Found:
     """The messages that the actor sees. Raises Refused in Zulip's words."""
     if query.num_before < 0 or query.num_after < 0:
         name = "num_before" if query.num_before < 0 else "num_after"
         raise Refused(f"{name} is too small")
     if query.num_before + query.num_after > MOST_MESSAGES or len(query.message_ids or ()) > MOST_MESSAGES:
         raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
-    async with context.reading() as connection:
+    async with context.viewing(caller) as look:
+        connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
         if query.message_ids is not None:
             rows = await narrows.find_some(connection, view, query.message_ids)
@@ -163,25 +164,28 @@ async def _conversation_with(connection: AsyncConnection, account: Account, term
     return Term("topic", message.topic, term.negated)
 
 
-async def find_one(context: Context, actor: Actor, message_id: int) -> tuple[Copy, Directory]:
+async def find_one(context: Context, caller: Caller, message_id: int) -> tuple[Copy, Directory]:
     """One message that the actor may see."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as look:
+        connection, actor = look.connection, look.actor
         message = await visible_message(connection, actor.account, message_id)
         (copy,) = await copies_of(connection, actor.account, [message])
         return copy, await directory_of(connection, [message], copy.reactions)
 
 
 async def matching(
-    context: Context, actor: Actor, message_ids: Sequence[int], terms: Sequence[Term]
+    context: Context, caller: Caller, message_ids: Sequence[int], terms: Sequence[Term]
 ) -> Sequence[Message]:
     """Those of several messages that the actor sees through a narrow."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as look:
+        connection, actor = look.connection, look.actor
         view, _ = await resolve_narrow(connection, actor.account, terms)
         return await narrows.find_some(connection, view, message_ids)
 
 
-async def render(context: Context, actor: Actor, content: str) -> str:
+async def render(context: Context, caller: Caller, content: str) -> str:
     """A text as HTML, as a message would show it."""
-    async with context.reading() as connection:
+    async with context.viewing(caller) as look:
+        connection, actor = look.connection, look.actor
         names = await names_in(connection, actor.account.realm_id, content)
     return render_markdown(content, names).html

@@ -15,7 +15,7 @@ import httpx2
 
 from keybearer._version import __version__
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor, RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.bots import BotService
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.message_events import message_fields
@@ -208,9 +208,9 @@ class OutgoingWebhooks:
             await self._send(bot, ToPeople((bot.bot_owner_id,)), text)
 
     async def _send(self, bot: Account, to: ToChannel | ToPeople, text: str) -> None:
-        actor = Actor(bot, RequestOrigin(client="OutgoingWebhookResponse"))
+        caller = Caller(bot, RequestOrigin(client="OutgoingWebhookResponse"))
         try:
-            await sending.send(self._context, actor, Draft(to, text))
+            await sending.send(self._context, caller, Draft(to, text))
         except Refused as error:
             _log.warning("the answer of bot %d was refused: %s", bot.id, error.message)
 

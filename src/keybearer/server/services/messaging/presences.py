@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import presence_events
 from keybearer.server.domain.messaging.presences import Presence, Present, Status, checked_presence, checked_status_text
@@ -23,10 +23,11 @@ HISTORY = timedelta(days=14)
 """How far back presence is told."""
 
 
-async def note(context: Context, actor: Actor, status: str) -> list[Present]:
+async def note(context: Context, caller: Caller, status: str) -> list[Present]:
     """Note that the actor is there; returns who else is, with their accounts. Raises Refused for a bad status."""
     is_active = checked_presence(status)
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         client = client_name(actor.origin.client)
         await presences.note(change.connection, actor.id, at=change.now, is_active=is_active, client=client)
         realm = await the_realm(change.connection)
@@ -64,10 +65,11 @@ async def find(context: Context, viewer: Account, person: str | int) -> Presence
 
 
 async def set_status(
-    context: Context, actor: Actor, *, text: str | None, emoji_name: str | None, code: str | None, kind: str | None
+    context: Context, caller: Caller, *, text: str | None, emoji_name: str | None, code: str | None, kind: str | None
 ) -> None:
     """Change what the actor says of itself; what is None stays. Raises Refused in Zulip's words."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         status = await presences.find_status(change.connection, actor.id)
         if text is None and emoji_name is None:
             raise Refused("Client did not pass any new values.")
@@ -88,20 +90,22 @@ async def find_status(context: Context, account_id: int) -> Status:
         return await presences.find_status(connection, account_id)
 
 
-async def tell_typing_to_people(context: Context, actor: Actor, op: str, people: Sequence[str | int]) -> None:
+async def tell_typing_to_people(context: Context, caller: Caller, op: str, people: Sequence[str | int]) -> None:
     """Tell people that the actor writes to them, or has stopped."""
     if not people:
         raise Refused("Empty 'to' list")
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         realm = await the_realm(change.connection)
         found = [await find_person(change.connection, actor.account.realm_id, each) for each in people]
         recipients = {person.id: person for person in (*found, actor.account)}
         change.tell(presence_events.typing_to_people(op, actor.account, recipients.values(), realm.bot_domain))
 
 
-async def tell_typing_in_channel(context: Context, actor: Actor, op: str, channel_id: int, topic: str) -> None:
+async def tell_typing_in_channel(context: Context, caller: Caller, op: str, channel_id: int, topic: str) -> None:
     """Tell those who follow a channel that the actor writes to a topic, or has stopped."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         channel = await find_channel(change.connection, actor.account.realm_id, channel_id)
         followers = await channels.find_active_subscribers(change.connection, channel.id)
         if channel.is_private and actor.id not in followers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import reaction_events
 from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
@@ -14,10 +14,11 @@ from keybearer.server.storage.messaging import reactions
 
 
 async def add(
-    context: Context, actor: Actor, message_id: int, *, name: str, code: str | None, kind: str | None
+    context: Context, caller: Caller, message_id: int, *, name: str, code: str | None, kind: str | None
 ) -> None:
     """Put an emoji under a message. Raises Refused in Zulip's words."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         message = await visible_message(change.connection, actor.account, message_id)
         code, kind = emoji.checked_emoji(name, code, kind)
         reaction = Reaction(message.id, actor.id, name, code, kind)
@@ -27,10 +28,11 @@ async def add(
 
 
 async def remove(
-    context: Context, actor: Actor, message_id: int, *, name: str | None, code: str | None, kind: str
+    context: Context, caller: Caller, message_id: int, *, name: str | None, code: str | None, kind: str
 ) -> None:
     """Take an emoji away from a message. Raises Refused in Zulip's words."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         message = await visible_message(change.connection, actor.account, message_id)
         if code is None:
             if name is None:

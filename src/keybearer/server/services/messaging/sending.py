@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import message_events
@@ -52,13 +52,15 @@ class Draft:
     echo: Echo | None = None
 
 
-async def send(context: Context, actor: Actor, draft: Draft) -> int:
+async def send(context: Context, caller: Caller, draft: Draft) -> int:
     """Send a message; returns its id. Raises Refused in Zulip's words."""
     content = checked_content(draft.content)
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, actor = view.connection, view.actor
         place = await _place(connection, actor.account, draft.to)
         rendered = render(content, await names_in(connection, actor.account.realm_id, content))
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         message, calls = await _write(change, actor.account, replace(draft, content=content), place, rendered)
     if calls:
         context.webhooks_due.set()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
@@ -42,7 +42,7 @@ class NewChannel:
 
 async def follow(
     context: Context,
-    actor: Actor,
+    caller: Caller,
     wanted: Sequence[NewChannel],
     *,
     principals: Sequence[str | int] = (),
@@ -52,7 +52,8 @@ async def follow(
 
     Returns what changed, and the accounts by id. Raises Refused in Zulip's words.
     """
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         people = await _principals(change, actor, principals)
         changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
         unauthorized: list[str] = []
@@ -136,10 +137,11 @@ async def _follow(
 
 
 async def unfollow(
-    context: Context, actor: Actor, names: Sequence[str], *, principals: Sequence[str | int] = ()
+    context: Context, caller: Caller, names: Sequence[str], *, principals: Sequence[str | int] = ()
 ) -> tuple[list[str], list[str]]:
     """Let accounts follow channels no more; returns the names of those left, and of those not followed anyway."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         people = await _principals(change, actor, principals)
         others = [each for each in people.values() if actor.id not in (each.id, each.bot_owner_id)]
         if others and not actor.account.is_administrator:
@@ -162,9 +164,10 @@ async def unfollow(
         return removed, not_removed
 
 
-async def choose(context: Context, actor: Actor, choices: Sequence[tuple[int, str, object]]) -> None:
+async def choose(context: Context, caller: Caller, choices: Sequence[tuple[int, str, object]]) -> None:
     """Change what the actor chose for channels it follows: (channel, property, value). Raises Refused."""
-    async with context.change(actor) as change:
+    async with context.change(caller) as change:
+        actor = change.actor
         mine = await channels.find_subscriptions(change.connection, actor.id)
         for channel_id, name, value in choices:
             if channel_id not in mine:

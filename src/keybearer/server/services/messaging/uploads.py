@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.actors import Actor
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.uploads import (
     MAX_SIZE,
@@ -36,15 +36,16 @@ class NoSuchFile(Refused):
     """There is no such file, or it is not for who asks: nobody is told which."""
 
 
-async def save(context: Context, actor: Actor, *, name: str, content_type: str, content: bytes) -> Upload:
+async def save(context: Context, caller: Caller, *, name: str, content_type: str, content: bytes) -> Upload:
     """Keep a file that the actor uploads. Raises Refused for one that is too large."""
     if len(content) > MAX_SIZE:
         raise Refused(f"Uploaded file is larger than the allowed limit of {MAX_SIZE_MIB} MiB")
-    path = f"{actor.account.realm_id}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
+    path = f"{caller.account.realm_id}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
     place = place_of(context, path)
     try:
         await asyncio.to_thread(_write, place, content)
-        async with context.change(actor) as change:
+        async with context.change(caller) as change:
+            actor = change.actor
             return await uploads.add(
                 change.connection,
                 path=path,

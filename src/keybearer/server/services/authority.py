@@ -1,0 +1,29 @@
+"""Who acts: a caller becomes an actor by being read again, in the transaction or snapshot that acts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.actors import Actor, Caller
+from keybearer.server.domain.errors import NotLoggedIn, Unauthenticated
+from keybearer.server.domain.rules import check, check_entry, check_standing
+from keybearer.server.storage import authority
+
+
+async def read_actor(connection: AsyncConnection, caller: Caller, now: datetime) -> Actor:
+    """The caller's account, and the key or session they came with, as they are now, with their rule asked again.
+
+    Raises Unauthenticated or NotPermitted, with the words of admission, where the right has ended meanwhile.
+    """
+    standing = await authority.find_standing(connection, caller, now)
+    if standing is None or (caller.key_id is not None and not standing.key_is_live):
+        raise Unauthenticated("Invalid API key")
+    by_session = caller.session_id is not None
+    if by_session and standing.session is None:
+        raise NotLoggedIn
+    check_standing(standing.account, by_session=by_session)
+    check_entry(caller.rule, standing.account, by_session=by_session)
+    check(caller.rule, standing.account)
+    return Actor(standing.account, caller.origin, caller.key_id, standing.session)

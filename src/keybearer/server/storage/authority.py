@@ -1,0 +1,86 @@
+"""Authority as rows have it: who acts, and by which key or session, read in the transaction that acts.
+
+Every change of an account, its keys or its sessions first locks the account's row. So a transaction that holds the row
+may read the keys and sessions without locks of their own. Rows are locked in the order of their ids and all at once,
+the actor's and a bot's owner's included: no two transactions ever wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.sessions import IDLE_LIFETIME, Session
+from keybearer.server.storage import accounts as account_rows
+from keybearer.server.storage import sessions as session_rows
+from keybearer.server.storage.dialect import locked
+from keybearer.server.storage.tables import accounts, api_keys, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a caller stands at this moment. `session` is None for who came by key, and where the session is over."""
+
+    account: Account
+    key_is_live: bool
+    session: Session | None
+
+
+async def find_standing(connection: AsyncConnection, caller: Caller, now: datetime) -> Standing | None:
+    """How the caller stands now; None where there is no such account. A live key is neither revoked nor expired."""
+    key_id, session_id = caller.key_id, caller.session_id
+    account = await account_rows.find(connection, caller.id)
+    if account is None:
+        return None
+    key = session = None
+    if key_id is not None:
+        key = (
+            await connection.execute(
+                select(api_keys.c.id).where(
+                    api_keys.c.id == key_id,
+                    api_keys.c.account_id == caller.id,
+                    api_keys.c.revoked_at.is_(None),
+                    api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now),
+                )
+            )
+        ).first()
+    if session_id is not None:
+        session = (
+            await connection.execute(
+                select(*session_rows.COLUMNS).where(
+                    sessions.c.id == session_id,
+                    sessions.c.account_id == caller.id,
+                    sessions.c.expires_at > now,
+                    sessions.c.last_seen_at > now - IDLE_LIFETIME,
+                )
+            )
+        ).first()
+    return Standing(account, key is not None, None if session is None else session_rows.from_row(session))
+
+
+async def hold(
+    connection: AsyncConnection, account_ids: Collection[int], *, for_change: bool, with_bots_of: int | None = None
+) -> set[int]:
+    """Lock the rows of these accounts until the transaction ends; returns the ids that had to be locked with them.
+
+    Those are the owners of the bots among them, and the bots of `with_bots_of`. Where the answer holds an id that was
+    not asked for, the rows are not all held: the transaction must end, and another one ask for all of them.
+    `for_change` is for transactions that change an account, its keys or its sessions; others only keep the rows from
+    being changed. SQLite has nothing to lock: its writers come one after another.
+    """
+    needed = set(account_ids)
+    if connection.dialect.name != "postgresql":
+        return needed
+    statement = select(accounts.c.bot_owner_id).where(accounts.c.id.in_(needed)).order_by(accounts.c.id)
+    rows = await connection.execute(locked(statement, shared=not for_change))
+    needed.update(row.bot_owner_id for row in rows if row.bot_owner_id is not None)
+    if with_bots_of is not None:
+        owned = await connection.execute(select(accounts.c.id).where(accounts.c.bot_owner_id == with_bots_of))
+        needed.update(row.id for row in owned)
+    return needed
