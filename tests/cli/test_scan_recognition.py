@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer import api_key
-from keybearer.cli.scan import streams
-from keybearer.cli.scan.recognition import search
-from keybearer.cli.scan.streams import search_stream
+from keybearer.cli.commands.scan import streams
+from keybearer.cli.commands.scan.recognition import search
+from keybearer.cli.commands.scan.streams import search_stream
 
 FOREIGN = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
 """A key as another Zulip server makes them: nothing in it says so."""

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from keybearer.cli.admin import admin
-from keybearer.cli.init import init
+from keybearer.cli.commands.admin.command import admin
+from keybearer.cli.commands.init import init
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import Origin

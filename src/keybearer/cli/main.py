@@ -32,27 +32,37 @@ class Row(NamedTuple):
 ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running a server", "More"
 
 COMMANDS: dict[str, Row] = {
-    "login": Row(ABOUT, "keybearer.cli.login", "Get your API key from SITE and write the zuliprc."),
-    "logout": Row(ABOUT, "keybearer.cli.logout", "Remove the zuliprc in force."),
-    "whoami": Row(ABOUT, "keybearer.cli.whoami", "Say which account the credentials in force are of."),
-    "regenerate": Row(ABOUT, "keybearer.cli.regenerate", "Make a new API key; the old one is refused from then on."),
-    "show": Row(ABOUT, "keybearer.cli.show", "Show every setting in force, its origin and what it shadows."),
-    "doctor": Row(
-        ABOUT, "keybearer.cli.doctor.command", "Find what is wrong with the credentials in force, and what mends it."
+    "login": Row(ABOUT, "keybearer.cli.commands.login", "Get your API key from SITE and write the zuliprc."),
+    "logout": Row(ABOUT, "keybearer.cli.commands.logout", "Remove the zuliprc in force."),
+    "whoami": Row(ABOUT, "keybearer.cli.commands.whoami", "Say which account the credentials in force are of."),
+    "regenerate": Row(
+        ABOUT, "keybearer.cli.commands.regenerate", "Make a new API key; the old one is refused from then on."
     ),
-    "profiles": Row(ABOUT, "keybearer.cli.profiles", "List the profiles and the file that is in force."),
-    "install": Row(ABOUT, "keybearer.cli.install", "Put a downloaded zuliprc where programs look."),
-    "export": Row(ABOUT, "keybearer.cli.export", "Print the credentials in force for another program."),
-    "exec": Row(ABOUT, "keybearer.cli.exec", "Run COMMAND with the credentials in its environment."),
-    "api": Row(CALLS, "keybearer.cli.api", "Make one call of Zulip's API and print its answer."),
-    "send": Row(CALLS, "keybearer.cli.send", "Send one message, to a channel or to people."),
-    "bot": Row(CALLS, "keybearer.cli.bot", "List, make and manage your bots."),
-    "completion": Row(MORE, "keybearer.cli.completion", "Print the code that lets your shell complete commands."),
-    "scan": Row(MORE, "keybearer.cli.scan.command", "Find leaked API keys in files and in git histories."),
-    "serve": Row(SERVER, "keybearer.cli.serve", "Run the server."),
-    "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),
+    "show": Row(ABOUT, "keybearer.cli.commands.show", "Show every setting in force, its origin and what it shadows."),
+    "doctor": Row(
+        ABOUT,
+        "keybearer.cli.commands.doctor.command",
+        "Find what is wrong with the credentials in force, and what mends it.",
+    ),
+    "profiles": Row(ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the file that is in force."),
+    "install": Row(ABOUT, "keybearer.cli.commands.install", "Put a downloaded zuliprc where programs look."),
+    "export": Row(ABOUT, "keybearer.cli.commands.export", "Print the credentials in force for another program."),
+    "exec": Row(ABOUT, "keybearer.cli.commands.exec", "Run COMMAND with the credentials in its environment."),
+    "api": Row(CALLS, "keybearer.cli.commands.api", "Make one call of Zulip's API and print its answer."),
+    "send": Row(CALLS, "keybearer.cli.commands.send", "Send one message, to a channel or to people."),
+    "bot": Row(CALLS, "keybearer.cli.commands.bot", "List, make and manage your bots."),
+    "completion": Row(
+        MORE, "keybearer.cli.commands.completion", "Print the code that lets your shell complete commands."
+    ),
+    "scan": Row(MORE, "keybearer.cli.commands.scan.command", "Find leaked API keys in files and in git histories."),
+    "serve": Row(SERVER, "keybearer.cli.commands.serve", "Run the server."),
+    "init": Row(
+        SERVER, "keybearer.cli.commands.init", "Set a server up: the data directory, the organization and its owner."
+    ),
     "admin": Row(
-        SERVER, "keybearer.cli.admin", "Work on a server's data, on its own machine. The server may be running."
+        SERVER,
+        "keybearer.cli.commands.admin.command",
+        "Work on a server's data, on its own machine. The server may be running.",
     ),
 }
 """Every command, in the order in which people meet them."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keybearer.cli.doctor.certificate_dates import Validity, validities, validity
+from keybearer.cli.commands.doctor.certificate_dates import Validity, validities, validity
 from tests.cli.doctor.authorities import DAY, NOW, Authority, point_to
 from tests.cli.doctor.patients import Patient
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keybearer.cli.doctor.file import examine_file
+from keybearer.cli.commands.doctor.file import examine_file
 from keybearer.store.location import Location
 from keybearer.zuliprc.document import Document
 from tests.cli.doctor.patients import KEY, Patient

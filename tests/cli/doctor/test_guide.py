@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import keybearer
-from keybearer.cli.doctor import kinds
-from keybearer.cli.doctor.kinds import KINDS, RESOLVING_KINDS, Kind
+from keybearer.cli.commands.doctor import kinds
+from keybearer.cli.commands.doctor.kinds import KINDS, RESOLVING_KINDS, Kind
 from keybearer.zuliprc.kinds import WARNING_KINDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "guide" / "doctor.md").read_text(encoding="utf-8")
-SOURCE = Path(keybearer.__file__).parent / "cli" / "doctor"
+SOURCE = Path(keybearer.__file__).parent / "cli" / "commands" / "doctor"
 TABLES = {
     "file": kinds.FILE_KINDS,
     "environment": kinds.ENVIRONMENT_KINDS,

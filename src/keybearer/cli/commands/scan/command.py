@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from keybearer.cli.commands.scan.places import Finding, Search
+from keybearer.cli.commands.scan.recognition import ALLOWED, KINDS
+from keybearer.cli.commands.scan.repositories import search_history, search_staged, top_of
+from keybearer.cli.commands.scan.trees import search_path, search_readable
 from keybearer.cli.main import one_line
 from keybearer.cli.output import note, print_json, warn
-from keybearer.cli.scan.places import Finding, Search
-from keybearer.cli.scan.recognition import ALLOWED, KINDS
-from keybearer.cli.scan.repositories import search_history, search_staged, top_of
-from keybearer.cli.scan.trees import search_path, search_readable
 from keybearer.cli.spinner import spinner
 from keybearer.errors import FileError
 

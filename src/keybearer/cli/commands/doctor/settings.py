@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from urllib.parse import urlsplit, urlunsplit
 
-from keybearer.cli.doctor.draft import Draft
-from keybearer.cli.doctor.findings import Finding
+from keybearer.cli.commands.doctor.draft import Draft
+from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
 from keybearer.zuliprc.credentials import normalise_site

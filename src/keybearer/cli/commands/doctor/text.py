@@ -10,8 +10,8 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from keybearer.cli.doctor.draft import Draft
-from keybearer.cli.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.draft import Draft
+from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc.document import SECTION, Document, Entry
 from keybearer.zuliprc.fields import BY_FILE_KEY

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keybearer import api_key
-from keybearer.cli.scan.recognition import Leak
+from keybearer.cli.commands.scan.recognition import Leak
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from keybearer.cli.doctor import environment
-from keybearer.cli.doctor.certificates import prepare
-from keybearer.cli.doctor.file import ExaminedFile
-from keybearer.cli.doctor.findings import Finding, of_error
-from keybearer.cli.doctor.key import examine_key, secrets_in
-from keybearer.cli.doctor.kinds import REMEDIES
-from keybearer.cli.doctor.network import examine_connection
-from keybearer.cli.doctor.server import examine_server
+from keybearer.cli.commands.doctor import environment
+from keybearer.cli.commands.doctor.certificates import prepare
+from keybearer.cli.commands.doctor.file import ExaminedFile
+from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.key import examine_key, secrets_in
+from keybearer.cli.commands.doctor.kinds import REMEDIES
+from keybearer.cli.commands.doctor.network import examine_connection
+from keybearer.cli.commands.doctor.server import examine_server
 from keybearer.cli.spinner import spinner
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from keybearer.cli.doctor.examination import Examination
-from keybearer.cli.doctor.file import ExaminedFile, examine_file
-from keybearer.cli.doctor.findings import Finding, of_error
-from keybearer.cli.doctor.key import secrets_in
-from keybearer.cli.doctor.report import as_json, count, print_findings, print_summary, without_secrets
+from keybearer.cli.commands.doctor.examination import Examination
+from keybearer.cli.commands.doctor.file import ExaminedFile, examine_file
+from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.key import secrets_in
+from keybearer.cli.commands.doctor.report import as_json, count, print_findings, print_summary, without_secrets
 from keybearer.cli.main import one_line
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.output import confirmed, is_terminal, note, print_json

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Protocol
 
 from keybearer import api_key
-from keybearer.cli.scan.recognition import Leak, search
+from keybearer.cli.commands.scan.recognition import Leak, search
 from keybearer.secret import Secret
 
 BLOCK = 1 << 20

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from keybearer.api_key import LENGTH, PREFIX, is_ours, is_well_formed
-from keybearer.cli.doctor.findings import Finding
+from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.secret import Secret
 from keybearer.zuliprc.fields import FIELDS
 from keybearer.zuliprc.sources import Source

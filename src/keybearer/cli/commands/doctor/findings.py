@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keybearer.cli.doctor.kinds import KINDS, REMEDIES, Severity
+from keybearer.cli.commands.doctor.kinds import KINDS, REMEDIES, Severity
 from keybearer.errors import KeybearerError, ResolutionError
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from keybearer.cli.doctor.certificate_dates import Validity, validity
-from keybearer.cli.doctor.certificates import SOON, expiry, of_reason
-from keybearer.cli.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.certificate_dates import Validity, validity
+from keybearer.cli.commands.doctor.certificates import SOON, expiry, of_reason
+from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.client.handshake import explain
 from keybearer.zuliprc.credentials import TLSOptions
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from keybearer.cli.doctor.certificate_dates import Validity, validities
-from keybearer.cli.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.certificate_dates import Validity, validities
+from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.client.tls import build_context
 from keybearer.errors import TLSFailed
 from keybearer.store.resolution import missing_tls_files

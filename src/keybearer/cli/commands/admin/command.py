@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from keybearer.cli.audit import audit
+from keybearer.cli.commands.admin.audit import audit
 from keybearer.cli.installation import data_dir_option, database_url_option, on_data, read_password, run_on
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.api_keys import APIKeyRecord

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from keybearer.cli.scan.places import Finding, Search
-from keybearer.cli.scan.streams import search_stream
-from keybearer.cli.scan.trees import search_readable
+from keybearer.cli.commands.scan.places import Finding, Search
+from keybearer.cli.commands.scan.streams import search_stream
+from keybearer.cli.commands.scan.trees import search_readable
 from keybearer.errors import FileError
 
 _EVERYTHING = ("--all", "--reflog")

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from keybearer.cli.scan.places import Finding, Search
-from keybearer.cli.scan.streams import Readable, search_stream
+from keybearer.cli.commands.scan.places import Finding, Search
+from keybearer.cli.commands.scan.streams import Readable, search_stream
 
 GIT = ".git"
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from keybearer.cli.doctor.draft import Draft
-from keybearer.cli.doctor.findings import Finding, of_error
-from keybearer.cli.doctor.settings import lines_of, mend_settings
-from keybearer.cli.doctor.text import mend_structure, read
+from keybearer.cli.commands.doctor.draft import Draft
+from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.settings import lines_of, mend_settings
+from keybearer.cli.commands.doctor.text import mend_structure, read
 from keybearer.errors import ResolutionError
 from keybearer.store.files import replace_text
 from keybearer.store.home import home_directory

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from keybearer.cli.doctor.findings import Finding
+from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.cli.environment import HEEDED
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values

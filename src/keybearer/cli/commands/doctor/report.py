@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from keybearer import api_key
-from keybearer.cli.doctor.findings import Finding
+from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.cli.main import one_line
 from keybearer.cli.output import is_terminal, note
 from keybearer.secret import MASK, Secret
