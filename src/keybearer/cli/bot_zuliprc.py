@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from keybearer.cli.accounts import email_of
 from keybearer.cli.connection import waiting_for
-from keybearer.cli.output import note, print_file
-from keybearer.cli.replacing import require_replaceable
+from keybearer.cli.overwriting import require_replaceable
+from keybearer.cli.terminal.output import note, print_file
+from keybearer.cli.user_display import email_of
 from keybearer.client.models import User
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from keybearer.cli.output import warn
+from keybearer.cli.terminal.output import warn
 from keybearer.secret import Secret
 from keybearer.store.location import Location, locate
 from keybearer.store.profiles import list_profiles

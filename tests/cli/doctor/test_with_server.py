@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from keybearer import Client, Credentials
-from keybearer.cli.accounts import email_of
+from keybearer.cli.user_display import email_of
 from keybearer.store.files import write_zuliprc
 from tests.cli.commands import CommandLine
 from tests.cli.doctor.patients import Json

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from keybearer.cli.accounts import BOT_TYPES, as_json, email_of, kind_of
 from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot, place_for
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import agreed, note, print_json, print_table
+from keybearer.cli.terminal.output import agreed, note, print_json, print_table
+from keybearer.cli.user_display import BOT_TYPES, as_json, email_of, kind_of
 from keybearer.client.models import User
 from keybearer.errors import KeybearerError
 

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from keybearer.cli.environment import environment
+from keybearer.cli.credential_variables import environment
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.errors import FileError
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.environment import variables
+from keybearer.cli.credential_variables import variables
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import print_file
+from keybearer.cli.terminal.output import print_file
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
 from keybearer.zuliprc.fields import FIELDS, INSECURE, PASSCMD

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.installation import (
+from keybearer.cli.data_dir import (
     data_dir_option,
     database_url_option,
     read_password,

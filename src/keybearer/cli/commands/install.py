@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.output import note, print_json, warn
-from keybearer.cli.replacing import read_alone, require_replaceable
+from keybearer.cli.overwriting import read_alone, require_replaceable
+from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.errors import FileError
 from keybearer.store.files import put_document
 from keybearer.store.home import expand, home_directory

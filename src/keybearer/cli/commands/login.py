@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from keybearer.cli.accounts import email_of
 from keybearer.cli.connection import waiting_for
-from keybearer.cli.input import ask, ask_secret, secret_on_stdin
 from keybearer.cli.options import locator_option, setting_option
-from keybearer.cli.output import note, print_json, warn
-from keybearer.cli.replacing import require_replaceable
-from keybearer.cli.spinner import spinner
+from keybearer.cli.overwriting import require_replaceable
+from keybearer.cli.terminal.input import ask, ask_secret, secret_on_stdin
+from keybearer.cli.terminal.output import note, print_json, warn
+from keybearer.cli.terminal.spinner import spinner
+from keybearer.cli.user_display import email_of
 from keybearer.client.models import ServerSettings
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError, ResolutionError

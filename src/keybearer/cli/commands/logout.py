@@ -9,7 +9,7 @@ import click
 
 from keybearer.cli.connection import waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import agreed, note, print_json
+from keybearer.cli.terminal.output import agreed, note, print_json
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, RegenerationRefused
 from keybearer.store.atomic import exclusive

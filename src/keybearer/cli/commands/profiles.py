@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import note, print_json, print_table, warn
+from keybearer.cli.terminal.output import note, print_json, print_table, warn
 from keybearer.errors import ResolutionError
 from keybearer.store.home import configuration_directory
 from keybearer.store.location import default_path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from keybearer.cli.accounts import email_of
 from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import agreed, print_json
+from keybearer.cli.terminal.output import agreed, print_json
+from keybearer.cli.user_display import email_of
 from keybearer.client.sync import Client
 from keybearer.errors import KeybearerError
 

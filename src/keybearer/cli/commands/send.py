@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from keybearer.cli.connection import connected, waiting_for
-from keybearer.cli.input import text_on_stdin
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import print_json
+from keybearer.cli.terminal.input import text_on_stdin
+from keybearer.cli.terminal.output import print_json
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import print_json, print_table
+from keybearer.cli.terminal.output import print_json, print_table
 from keybearer.secret import MASK, Secret
 from keybearer.zuliprc.fields import PASSCMD
 from keybearer.zuliprc.resolver import Resolution

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from keybearer.cli.accounts import as_json, email_of, kind_of
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.main import one_line
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import print_json
+from keybearer.cli.terminal.output import print_json
+from keybearer.cli.user_display import as_json, email_of, kind_of
 
 
 @click.command()

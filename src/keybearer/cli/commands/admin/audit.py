@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from keybearer.cli.installation import on_data, run_on
+from keybearer.cli.data_dir import on_data, run_on
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.audit import Event
 from keybearer.server.services import accounts, realms

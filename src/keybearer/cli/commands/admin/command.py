@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from keybearer.cli.commands.admin.audit import audit
-from keybearer.cli.installation import data_dir_option, database_url_option, on_data, read_password, run_on
+from keybearer.cli.data_dir import data_dir_option, database_url_option, on_data, read_password, run_on
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.services import accounts, api_keys, bots, installation, passwords, realms

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from keybearer.cli.commands.doctor.examination import Examination
+from keybearer.cli.commands.doctor.checks import Examination
 from keybearer.cli.commands.doctor.file import ExaminedFile, examine_file
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.cli.commands.doctor.key import secrets_in
 from keybearer.cli.commands.doctor.report import as_json, count, print_findings, print_summary, without_secrets
 from keybearer.cli.main import one_line
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.output import confirmed, is_terminal, note, print_json
+from keybearer.cli.terminal.output import confirmed, is_terminal, note, print_json
 from keybearer.errors import ResolutionError
 from keybearer.store.location import Location
 from keybearer.zuliprc.fields import FIELDS

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from keybearer.cli.commands.doctor.findings import Finding
-from keybearer.cli.environment import HEEDED
+from keybearer.cli.credential_variables import HEEDED
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
 from keybearer.zuliprc.credentials import TLSOptions

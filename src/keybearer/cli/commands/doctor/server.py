@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from keybearer.cli.accounts import email_of, kind_of
 from keybearer.cli.commands.doctor.certificates import of_reason
 from keybearer.cli.commands.doctor.environment import Proxy
 from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.user_display import email_of, kind_of
 from keybearer.client.driver import Driver
 from keybearer.client.exchange import Operation, Response, Step
 from keybearer.client.models import Profile, ServerSettings

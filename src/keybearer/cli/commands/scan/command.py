@@ -12,8 +12,8 @@ from keybearer.cli.commands.scan.recognition import ALLOWED, KINDS
 from keybearer.cli.commands.scan.repositories import search_history, search_staged, top_of
 from keybearer.cli.commands.scan.trees import search_path, search_readable
 from keybearer.cli.main import one_line
-from keybearer.cli.output import note, print_json, warn
-from keybearer.cli.spinner import spinner
+from keybearer.cli.terminal.output import note, print_json, warn
+from keybearer.cli.terminal.spinner import spinner
 from keybearer.errors import FileError
 
 STDIN = "-"

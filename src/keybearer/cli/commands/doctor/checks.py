@@ -19,7 +19,7 @@ from keybearer.cli.commands.doctor.key import examine_key, secrets_in
 from keybearer.cli.commands.doctor.kinds import REMEDIES
 from keybearer.cli.commands.doctor.network import examine_connection
 from keybearer.cli.commands.doctor.server import examine_server
-from keybearer.cli.spinner import spinner
+from keybearer.cli.terminal.spinner import spinner
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.store import passcmd

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from keybearer.cli.output import is_terminal
+from keybearer.cli.terminal.output import is_terminal
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from keybearer.cli.main import one_line
-from keybearer.cli.output import is_terminal
+from keybearer.cli.terminal.output import is_terminal
 
 if TYPE_CHECKING:
     from rich.status import Status

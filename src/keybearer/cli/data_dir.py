@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import click
 
-from keybearer.cli.input import secret_on_stdin
+from keybearer.cli.terminal.input import secret_on_stdin
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.server.domain.errors import Refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from keybearer.cli.output import confirmed
+from keybearer.cli.terminal.output import confirmed
 from keybearer.errors import FileError, ResolutionError
 from keybearer.store.location import Location
 from keybearer.store.resolution import open_location, resolve_file
