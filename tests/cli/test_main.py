@@ -14,7 +14,7 @@ import pytest
 
 from keybearer.cli.main import COMMANDS, TRACEBACK_VARIABLE, one_line
 from keybearer.cli.main import keybearer as group
-from tests.cli.commands import SCRIPT, CommandLine
+from tests.cli.command_line import SCRIPT, CommandLine
 
 
 def test_an_unknown_command_is_wrong_usage_and_the_likely_one_is_named(keybearer: CommandLine) -> None:
