@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from keybearer.cli.main import COMMANDS, TRACEBACK_VARIABLE, one_line
+from keybearer.cli.main import COMMANDS, TRACEBACK_VARIABLE
 from keybearer.cli.main import keybearer as group
 from tests.cli.command_line import SCRIPT, CommandLine
 
@@ -137,10 +137,6 @@ def test_a_fault_of_the_program_is_told_by_its_place_and_never_by_its_message() 
     assert "ValueError" in short.stderr
     assert "in broken" in long.stderr
     assert "SECRET" not in short.stderr + long.stderr
-
-
-def test_what_others_wrote_cannot_move_the_cursor() -> None:
-    assert one_line("a\x1b[2J\nb\r\u2028c\x9b1m") == "a [2J b c 1m"
 
 
 def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
 from keybearer._version import __version__
+from keybearer.cli.terminal.text import one_line
 from keybearer.errors import KeybearerError
 
 if TYPE_CHECKING:
@@ -69,8 +69,6 @@ COMMANDS: dict[str, Row] = {
 
 TRACEBACK_VARIABLE = "KEYBEARER_TRACEBACK"
 """Set, a fault of the program itself is told with the places in the code that led to it."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 class ListedGroup(click.Group):
@@ -171,11 +169,6 @@ def _outcome(error: BaseException) -> tuple[str, int]:
         case _:
             text = f"keybearer: {_fault(error)}"
     return text, code
-
-
-def one_line(text: str) -> str:
-    """`text` without line breaks and control characters: what a server sent must not move the cursor."""
-    return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def _fault(error: BaseException) -> str:

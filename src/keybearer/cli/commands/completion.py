@@ -8,8 +8,6 @@ from pathlib import PurePath
 import click
 from click.shell_completion import get_completion_class
 
-from keybearer.cli.main import keybearer
-
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_KEYBEARER_COMPLETE"
 """The variable by which a shell's function asks us for completions; click's name for it."""
@@ -17,7 +15,8 @@ VARIABLE = "_KEYBEARER_COMPLETE"
 
 @click.command()
 @click.argument("shell", required=False, type=click.Choice(SHELLS))
-def completion(*, shell: str | None) -> None:
+@click.pass_context
+def completion(context: click.Context, *, shell: str | None) -> None:
     """Print the code that lets your shell complete commands.
 
     Without SHELL it is the one that the variable SHELL names.
@@ -31,4 +30,4 @@ def completion(*, shell: str | None) -> None:
     found = get_completion_class(name) if name in SHELLS else None
     if found is None:
         raise click.UsageError(f"Say for which shell: {', '.join(SHELLS)}.")
-    click.echo(found(keybearer, {}, "keybearer", VARIABLE).source())
+    click.echo(found(context.find_root().command, {}, "keybearer", VARIABLE).source())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from keybearer.cli.connection import connected, waiting_for
-from keybearer.cli.main import one_line
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import print_json
+from keybearer.cli.terminal.text import one_line
 from keybearer.cli.user_display import as_json, email_of, kind_of
 
 

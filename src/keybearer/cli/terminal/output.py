@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from keybearer.cli.main import one_line
+from keybearer.cli.terminal.text import one_line
 from keybearer.errors import KeybearerError
 
 

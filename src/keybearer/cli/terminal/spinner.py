@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from keybearer.cli.main import one_line
 from keybearer.cli.terminal.output import is_terminal
+from keybearer.cli.terminal.text import one_line
 
 if TYPE_CHECKING:
     from rich.status import Status

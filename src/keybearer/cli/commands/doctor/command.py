@@ -15,9 +15,9 @@ from keybearer.cli.commands.doctor.file import ExaminedFile, examine_file
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.cli.commands.doctor.key import secrets_in
 from keybearer.cli.commands.doctor.report import as_json, count, print_findings, print_summary, without_secrets
-from keybearer.cli.main import one_line
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import confirmed, is_terminal, note, print_json
+from keybearer.cli.terminal.text import one_line
 from keybearer.errors import ResolutionError
 from keybearer.store.location import Location
 from keybearer.zuliprc.fields import FIELDS

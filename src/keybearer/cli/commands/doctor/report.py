@@ -10,8 +10,8 @@ import click
 
 from keybearer import api_key
 from keybearer.cli.commands.doctor.findings import Finding
-from keybearer.cli.main import one_line
 from keybearer.cli.terminal.output import is_terminal, note
+from keybearer.cli.terminal.text import one_line
 from keybearer.secret import MASK, Secret
 
 SIGNS = {"good": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red")}

@@ -11,9 +11,9 @@ from keybearer.cli.commands.scan.places import Finding, Search
 from keybearer.cli.commands.scan.recognition import ALLOWED, KINDS
 from keybearer.cli.commands.scan.repositories import search_history, search_staged, top_of
 from keybearer.cli.commands.scan.trees import search_path, search_readable
-from keybearer.cli.main import one_line
 from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.cli.terminal.spinner import spinner
+from keybearer.cli.terminal.text import one_line
 from keybearer.errors import FileError
 
 STDIN = "-"
