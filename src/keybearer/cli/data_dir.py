@@ -1,10 +1,9 @@
-"""What the commands that work on a data directory share: which one, how a use case is run on it, passwords."""
+"""What the commands that work on a data directory share: which one, and how a use case is run on it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
@@ -13,9 +12,7 @@ from typing import TypeVar
 
 import click
 
-from keybearer.cli.terminal.input import secret_on_stdin
 from keybearer.errors import KeybearerError
-from keybearer.secret import Secret
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services.context import Context
 from keybearer.server.services.installation import opened
@@ -76,15 +73,3 @@ def refusals_told() -> Iterator[None]:
         yield
     except Refused as error:
         raise KeybearerError(error.message.rstrip(".")) from None
-
-
-def read_password(*, from_stdin: bool, option: str) -> Secret:
-    """The password on standard input, or asked for at the terminal. One final line end is not part of it.
-
-    Raises UsageError where there is neither.
-    """
-    if from_stdin:
-        return secret_on_stdin(option)
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"Give the password on standard input, with {option}.")
-    return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

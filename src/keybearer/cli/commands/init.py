@@ -7,14 +7,9 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.data_dir import (
-    data_dir_option,
-    database_url_option,
-    read_password,
-    refusals_told,
-    run_on,
-    settings_for,
-)
+from keybearer.cli.data_dir import data_dir_option, database_url_option, refusals_told, run_on, settings_for
+from keybearer.cli.terminal.input import read_password
+from keybearer.cli.terminal.output import note
 from keybearer.server.domain.accounts import Account
 from keybearer.server.services import installation, setup
 from keybearer.server.services.context import Context
@@ -53,4 +48,4 @@ def init(
 
     owner = run_on(settings, create)
     click.echo(f"{wanted.name} is set up at {wanted.site}; its owner is {owner.delivery_email}.")
-    click.echo(f"Start the server with: keybearer serve --data-dir {settings.data_dir}", err=True)
+    note(f"Start the server with: keybearer serve --data-dir {settings.data_dir}")

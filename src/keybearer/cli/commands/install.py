@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from keybearer.cli.options import json_option
 from keybearer.cli.overwriting import read_alone, require_replaceable
 from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.errors import FileError
@@ -25,7 +26,7 @@ from keybearer.zuliprc.values import Surroundings, parse_path
 @click.option(*PROFILE.options, metavar=PROFILE.metavar, help="Install it as this profile, not as ~/.zuliprc.")
 @click.option("--move", is_flag=True, help="Remove FILE when it is installed: the key is in it.")
 @click.option("--yes", "--force", "yes", is_flag=True, help="Replace another account's zuliprc without asking.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@json_option
 def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: bool) -> None:
     """Put a downloaded zuliprc where programs look.
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from keybearer.cli.connection import waiting_for
-from keybearer.cli.options import locator_option, setting_option
+from keybearer.cli.options import json_option, locator_option, setting_option
 from keybearer.cli.overwriting import require_replaceable
 from keybearer.cli.terminal.input import ask, ask_secret, secret_on_stdin
 from keybearer.cli.terminal.output import note, print_json, warn
@@ -54,7 +54,7 @@ KEY_PAGE = "#settings/account-and-privacy"
 @setting_option(CLIENT_BUNDLE)
 @setting_option(INSECURE)
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@json_option
 def login(
     *,
     site: str,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from keybearer.cli.terminal.output import warn
 from keybearer.server.process import serve as serve_until_stopped
 from keybearer.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
@@ -48,7 +49,7 @@ def serve(*, development: bool, **flags: Any) -> None:  # noqa: ANN401  one type
     # Only the flag turns development on: a variable that was left behind must not open the doors.
     settings = Settings.from_environ(os.environ, development=development, **flags)
     for warning in _warnings(settings, flags["database_url"]):
-        click.echo(f"keybearer: warning: {warning}", err=True)
+        warn(warning)
     serve_until_stopped(settings, click.echo)
 
 

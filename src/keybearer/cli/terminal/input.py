@@ -34,6 +34,18 @@ def secret_on_stdin(option: str, what: str = "password") -> Secret:
     return Secret(secret)
 
 
+def read_password(*, from_stdin: bool, option: str) -> Secret:
+    """The password on standard input, or asked for at the terminal. One final line end is not part of it.
+
+    Raises UsageError where there is neither.
+    """
+    if from_stdin:
+        return secret_on_stdin(option)
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"Give the password on standard input, with {option}.")
+    return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+
+
 def ask_secret(question: str, *, otherwise: str) -> Secret:
     """Ask at the terminal, without an echo. Raises KeybearerError, with what to do `otherwise`, where there is none."""
     _require_terminal(question, otherwise)

@@ -1,8 +1,7 @@
-"""`keybearer admin audit`: prints the audit log, and filters it."""
+"""`keybearer admin audit`: print the entries of the audit log, all or some."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,10 @@ from typing import Any
 import click
 
 from keybearer.cli.data_dir import on_data, run_on
+from keybearer.cli.options import json_option
+from keybearer.cli.terminal.output import print_json
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.audit import Event
+from keybearer.server.domain.audit import Event as AuditEvent
 from keybearer.server.services import accounts, realms
 from keybearer.server.services import audit as log
 from keybearer.server.services.audit import NamedRecord
@@ -41,8 +42,8 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only in some
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-class EventName(click.ParamType):  # type: ignore[type-arg]  # generic only in some of the versions that will do
-    """An event's name, as `api_key:regenerated`, or the part before the colon for all of its kind."""
+class AuditEventName(click.ParamType):  # type: ignore[type-arg]  # generic only in some of the versions that will do
+    """What an audit entry records, such as `api_key:regenerated`; the part before the colon means all of that kind."""
 
     name = "event"
 
@@ -51,27 +52,27 @@ class EventName(click.ParamType):  # type: ignore[type-arg]  # generic only in s
         value: Any,  # noqa: ANN401
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> list[Event]:
+    ) -> list[AuditEvent]:
         if isinstance(value, list):
             return value
-        found = [event for event in Event if value in (event.value, event.value.partition(":")[0])]
+        found = [event for event in AuditEvent if value in (event.value, event.value.partition(":")[0])]
         if not found:
-            names = ", ".join(event.value for event in Event)
+            names = ", ".join(event.value for event in AuditEvent)
             self.fail(f"There is no event {value!r}. The events are: {names}.", param, ctx)
         return found
 
 
 @click.command()
-@click.option("--event", "events", multiple=True, type=EventName(), help="Only these events; may be repeated.")
+@click.option("--event", "events", multiple=True, type=AuditEventName(), help="Only these events; may be repeated.")
 @click.option("--account", "email", help="Only what this account did, or what was done to it.")
 @click.option("--since", type=Moment(), help="Only from then on: 2026-11-23T14:00, or 2h for two hours ago.")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="The newest so many.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@json_option
 @on_data
 def audit(
     settings: Settings,
     *,
-    events: Sequence[list[Event]],
+    events: Sequence[list[AuditEvent]],
     email: str | None,
     since: datetime | None,
     limit: int,
@@ -90,34 +91,34 @@ def audit(
         )
         return await log.find(context, realm.id, wanted)
 
-    found = list(reversed(run_on(settings, find)))
+    entries = list(reversed(run_on(settings, find)))
     if as_json:
-        click.echo(json.dumps([_row(each) for each in found], ensure_ascii=False, indent=2))
+        print_json([_as_json(entry) for entry in entries])
         return
-    for each in found:
-        click.echo(_line(each))
+    for entry in entries:
+        click.echo(_line(entry))
 
 
-def _row(named: NamedRecord) -> dict[str, object]:
-    record = named.record
+def _as_json(entry: NamedRecord) -> dict[str, object]:
+    record = entry.record
     return {
         "id": record.id,
         "at": record.at.isoformat(timespec="milliseconds"),
         "event": record.event.value,
         "actor_id": record.actor_id,
-        "actor": None if named.actor is None else named.actor.delivery_email,
+        "actor": None if entry.actor is None else entry.actor.delivery_email,
         "subject_id": record.subject_id,
-        "subject": None if named.subject is None else named.subject.delivery_email,
+        "subject": None if entry.subject is None else entry.subject.delivery_email,
         "address": record.address,
         "client": record.client,
         "details": dict(record.details),
     }
 
 
-def _line(named: NamedRecord) -> str:
-    record = named.record
-    who = _name(named.actor, record.actor_id) or ("somebody" if record.address else "the operator")
-    whom = _name(named.subject, record.subject_id)
+def _line(entry: NamedRecord) -> str:
+    record = entry.record
+    who = _name(entry.actor, record.actor_id) or ("somebody" if record.address else "the operator")
+    whom = _name(entry.subject, record.subject_id)
     parts = [f"{record.at:%Y-%m-%d %H:%M:%S}Z", record.event.value, f"by {who}"]
     if whom and whom != who:
         parts.append(f"of {whom}")

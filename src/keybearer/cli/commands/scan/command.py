@@ -11,6 +11,7 @@ from keybearer.cli.commands.scan.places import Finding, Search
 from keybearer.cli.commands.scan.recognition import ALLOWED, KINDS
 from keybearer.cli.commands.scan.repositories import search_history, search_staged, top_of
 from keybearer.cli.commands.scan.trees import search_path, search_readable
+from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.cli.terminal.spinner import spinner
 from keybearer.cli.terminal.text import one_line
@@ -29,7 +30,7 @@ STDIN = "-"
 )
 @click.option("--staged", is_flag=True, help="Search what the next commit would bring, for a hook of git.")
 @click.option("--allow", multiple=True, metavar="FINGERPRINT", help="Pass over this key. Can be given more than once.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@json_option
 def scan(*, paths: tuple[str, ...], history: bool | None, staged: bool, allow: tuple[str, ...], as_json: bool) -> int:
     """Find leaked API keys in files and in git histories.
 
