@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import click
 from keybearer.cli.terminal.output import warn
 from keybearer.server.process import serve as serve_until_stopped
 from keybearer.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
+from keybearer.zuliprc.hosts import is_loopback
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -57,15 +57,8 @@ def _warnings(settings: Settings, database_url: str | None) -> list[str]:
     warnings = []
     if database_url is not None and urlsplit(database_url).password:
         warnings.append("process lists show the password in --database-url; use KEYBEARER_DATABASE_URL")
-    if not (settings.uses_tls or settings.trusted_proxies or _is_loopback(settings.host)):
+    if not (settings.uses_tls or settings.trusted_proxies or is_loopback(settings.host)):
         warnings.append(f"listening at {settings.host} without TLS: keys and passwords cross the network in clear")
     if settings.development:
         warnings.append("development mode: whoever reaches this server is let in without a password")
     return warnings
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
