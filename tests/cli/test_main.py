@@ -121,7 +121,7 @@ def test_a_fault_of_the_program_is_told_by_its_place_and_never_by_its_message() 
     """A message may hold anything, a key too. The command is a real one; the fault is put in before it runs."""
     program = (
         "import keybearer.cli.main as m, click\n"
-        "m.COMMANDS['broken'] = m.Row(m.MORE, '__main__', '')\n"
+        "m.COMMANDS['broken'] = m.ListedCommand(m.MORE, '__main__', '')\n"
         "@click.command()\n"
         "def broken():\n"
         "    raise ValueError('kbSECRET')\n"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class Row(NamedTuple):
+class ListedCommand(NamedTuple):
     """A command as the list of commands shows it: under which heading, and its summary, the first line of its help.
 
     `module` has it, under its own name; it is loaded when the command is run or its help is asked for, not before.
@@ -31,35 +31,45 @@ class Row(NamedTuple):
 
 ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running a server", "More"
 
-COMMANDS: dict[str, Row] = {
-    "login": Row(ABOUT, "keybearer.cli.commands.login", "Get your API key from SITE and write the zuliprc."),
-    "logout": Row(ABOUT, "keybearer.cli.commands.logout", "Remove the zuliprc in force."),
-    "whoami": Row(ABOUT, "keybearer.cli.commands.whoami", "Say which account the credentials in force are of."),
-    "regenerate": Row(
+COMMANDS: dict[str, ListedCommand] = {
+    "login": ListedCommand(ABOUT, "keybearer.cli.commands.login", "Get your API key from SITE and write the zuliprc."),
+    "logout": ListedCommand(ABOUT, "keybearer.cli.commands.logout", "Remove the zuliprc in force."),
+    "whoami": ListedCommand(
+        ABOUT, "keybearer.cli.commands.whoami", "Say which account the credentials in force are of."
+    ),
+    "regenerate": ListedCommand(
         ABOUT, "keybearer.cli.commands.regenerate", "Make a new API key; the old one is refused from then on."
     ),
-    "show": Row(ABOUT, "keybearer.cli.commands.show", "Show every setting in force, its origin and what it shadows."),
-    "doctor": Row(
+    "show": ListedCommand(
+        ABOUT, "keybearer.cli.commands.show", "Show every setting in force, its origin and what it shadows."
+    ),
+    "doctor": ListedCommand(
         ABOUT,
         "keybearer.cli.commands.doctor.command",
         "Find what is wrong with the credentials in force, and what mends it.",
     ),
-    "profiles": Row(ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the file that is in force."),
-    "install": Row(ABOUT, "keybearer.cli.commands.install", "Put a downloaded zuliprc where programs look."),
-    "export": Row(ABOUT, "keybearer.cli.commands.export", "Print the credentials in force for another program."),
-    "exec": Row(ABOUT, "keybearer.cli.commands.exec", "Run COMMAND with the credentials in its environment."),
-    "api": Row(CALLS, "keybearer.cli.commands.api", "Make one call of Zulip's API and print its answer."),
-    "send": Row(CALLS, "keybearer.cli.commands.send", "Send one message, to a channel or to people."),
-    "bot": Row(CALLS, "keybearer.cli.commands.bot", "List, make and manage your bots."),
-    "completion": Row(
+    "profiles": ListedCommand(
+        ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the file that is in force."
+    ),
+    "install": ListedCommand(ABOUT, "keybearer.cli.commands.install", "Put a downloaded zuliprc where programs look."),
+    "export": ListedCommand(
+        ABOUT, "keybearer.cli.commands.export", "Print the credentials in force for another program."
+    ),
+    "exec": ListedCommand(ABOUT, "keybearer.cli.commands.exec", "Run COMMAND with the credentials in its environment."),
+    "api": ListedCommand(CALLS, "keybearer.cli.commands.api", "Make one call of Zulip's API and print its answer."),
+    "send": ListedCommand(CALLS, "keybearer.cli.commands.send", "Send one message, to a channel or to people."),
+    "bot": ListedCommand(CALLS, "keybearer.cli.commands.bot", "List, make and manage your bots."),
+    "completion": ListedCommand(
         MORE, "keybearer.cli.commands.completion", "Print the code that lets your shell complete commands."
     ),
-    "scan": Row(MORE, "keybearer.cli.commands.scan.command", "Find leaked API keys in files and in git histories."),
-    "serve": Row(SERVER, "keybearer.cli.commands.serve", "Run the server."),
-    "init": Row(
+    "scan": ListedCommand(
+        MORE, "keybearer.cli.commands.scan.command", "Find leaked API keys in files and in git histories."
+    ),
+    "serve": ListedCommand(SERVER, "keybearer.cli.commands.serve", "Run the server."),
+    "init": ListedCommand(
         SERVER, "keybearer.cli.commands.init", "Set a server up: the data directory, the organization and its owner."
     ),
-    "admin": Row(
+    "admin": ListedCommand(
         SERVER,
         "keybearer.cli.commands.admin.command",
         "Work on a server's data, on its own machine. The server may be running.",

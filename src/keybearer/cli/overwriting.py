@@ -15,7 +15,7 @@ from keybearer.zuliprc.resolver import Resolution
 from keybearer.zuliprc.sources import Arguments, Environment
 
 
-def read_alone(path: Path) -> tuple[Document, Resolution]:
+def read_standalone(path: Path) -> tuple[Document, Resolution]:
     """A zuliprc, proven to be good by itself; no variable takes part, and no `passcmd` is run.
 
     Raises ResolutionError.
@@ -25,7 +25,7 @@ def read_alone(path: Path) -> tuple[Document, Resolution]:
     return opened.document, resolve_file(opened, Arguments({}), Environment({}), os.environ)
 
 
-def require_replaceable(
+def confirm_overwrite(
     target: Path, *, email: str, site: str | None, yes: bool, otherwise: str = "--yes, or --profile NAME to keep both"
 ) -> None:
     """Ask before the file at `target` becomes the zuliprc of this account, unless it is that already or is not there.
@@ -43,7 +43,7 @@ def _obstacle(target: Path, email: str, site: str | None) -> str:
     if not os.path.lexists(target):
         return ""
     try:
-        there = read_alone(target)[1]
+        there = read_standalone(target)[1]
     except ResolutionError as error:
         return "" if error.kind == "config_not_found" else f"{target} is there and broken: {error.message}."
     same = there.email.casefold() == email.casefold() and same_site(there.site or "", site or "")

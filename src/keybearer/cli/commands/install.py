@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from keybearer.cli.options import json_option
-from keybearer.cli.overwriting import read_alone, require_replaceable
+from keybearer.cli.overwriting import confirm_overwrite, read_standalone
 from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.errors import FileError
 from keybearer.store.files import put_document
@@ -34,9 +34,9 @@ def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: b
     is replaced after asking only. Comments and sections of other programs in the zuliprc that is there stay.
     """
     source = expand(file, os.environ)
-    document, found = read_alone(source)
+    document, found = read_standalone(source)
     target = _target(profile)
-    require_replaceable(target, email=found.email, site=found.site, yes=yes)
+    confirm_overwrite(target, email=found.email, site=found.site, yes=yes)
     put_document(target, _standing_alone(document, source))
     moved = move and not _same(source, target)
     if moved:

@@ -11,7 +11,7 @@ import click
 
 from keybearer.cli.connection import waiting_for
 from keybearer.cli.options import json_option, locator_option, setting_option
-from keybearer.cli.overwriting import require_replaceable
+from keybearer.cli.overwriting import confirm_overwrite
 from keybearer.cli.terminal.input import ask, ask_secret, secret_on_stdin
 from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.cli.terminal.spinner import spinner
@@ -90,7 +90,7 @@ def login(
             found = _by_key(site, tls, email)
         else:
             found = _by_password(client, settings, email, from_stdin=password_stdin)
-    require_replaceable(path, email=found.email, site=site, yes=yes)
+    confirm_overwrite(path, email=found.email, site=site, yes=yes)
     write_zuliprc(path, Credentials(found.email, found.api_key, site, tls=_tls(there, site, tls_options, {})))
     _report(found.email, site, path, settings, as_json=as_json)
 

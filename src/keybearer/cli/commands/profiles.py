@@ -21,7 +21,7 @@ IN_FORCE = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProfileStatus:
     """A profile, or the default file (`name` empty), and the account in it; `problem` says why there is none."""
 
     name: str
@@ -78,14 +78,14 @@ def _in_force(given: GivenCredentials) -> Path | None:
         return None
 
 
-def _look(name: str, path: Path, *, in_force: bool) -> Row:
+def _look(name: str, path: Path, *, in_force: bool) -> ProfileStatus:
     """What the file itself says, whatever the environment has."""
     environ = {variable: value for variable in _SURROUNDINGS if (value := os.environ.get(variable))}
     try:
         resolution = resolve(path, environ=environ)
     except ResolutionError as error:
-        return Row(name, in_force, None, None, str(path), error.message)
-    return Row(name, in_force, resolution.email, resolution.site, str(path), None)
+        return ProfileStatus(name, in_force, None, None, str(path), error.message)
+    return ProfileStatus(name, in_force, resolution.email, resolution.site, str(path), None)
 
 
 _SURROUNDINGS = ("HOME", "USERPROFILE")

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keybearer.cli.commands.doctor.file import examine_file
+from keybearer.cli.commands.doctor.file import check_file
 from keybearer.store.location import Location
 from keybearer.zuliprc.document import Document
 from tests.cli.commands.doctor.patients import KEY, Patient
@@ -36,7 +36,7 @@ def test_everything_is_mended_at_once_and_comments_and_other_sections_stay(patie
     assert report.kinds == []
     assert patient.path.read_bytes() == filled(patient, WELL).encode()
     assert stat.S_IMODE(patient.path.stat().st_mode) == 0o600
-    assert {mended["kind"] for mended in report.told["mended"]} == {
+    assert {fixed["kind"] for fixed in report.told["mended"]} == {
         "readable_by_others", "byte_order_mark", "line_ends", "missing_section", "loose_form", "suspicious_value",
         "site_shape",
     }  # fmt: skip
@@ -154,12 +154,12 @@ def test_whatever_the_file_says_mending_loses_no_comment_and_no_setting_and_is_d
     path.write_bytes(text.encode())
     path.chmod(0o600)
     before = Document.examine(text.encode(), str(path))
-    file = examine_file(Location(path, "path"), os.environ)
+    file = check_file(Location(path, "path"), os.environ)
     if file.repairs:
-        file.mend()
+        file.fix()
     after = Document.examine(path.read_bytes(), str(path))
 
-    assert not examine_file(Location(path, "path"), os.environ).repairs
+    assert not check_file(Location(path, "path"), os.environ).repairs
     assert set(before.sections) - {"API"} <= set(after.sections)
     for entry in before.entries.values():
         bare = entry.text.reveal().partition(" #")[0].partition(" ;")[0].strip("'\"")

@@ -31,13 +31,13 @@ REASONS = frozenset(
 
 def table(found: Mapping[str, Kind]) -> str:
     lines = ["| finding | is | means | `--fix` |", "| --- | --- | --- | --- |"]
-    lines += [f"| `{name}` | {kind.severity} | {kind.meaning} | {kind.mended} |" for name, kind in found.items()]
+    lines += [f"| `{name}` | {kind.severity} | {kind.meaning} | {kind.fix} |" for name, kind in found.items()]
     return "\n".join(lines) + "\n"
 
 
-def mended_table() -> str:
+def fixes_table() -> str:
     lines = ["| finding | `--fix` |", "| --- | --- |"]
-    lines += [f"| `{name}` | {kind.mended} |" for name, kind in sorted(RESOLVING_KINDS.items()) if kind.mended]
+    lines += [f"| `{name}` | {kind.fix} |" for name, kind in sorted(RESOLVING_KINDS.items()) if kind.fix]
     return "\n".join(lines) + "\n"
 
 
@@ -51,7 +51,7 @@ def test_a_table_of_the_guide_is_the_code_s(theme: str) -> None:
 
 
 def test_the_guide_tells_what_fix_does_about_errors_of_resolving() -> None:
-    assert mended_table() in PAGE
+    assert fixes_table() in PAGE
 
 
 def test_the_guide_tells_which_warnings_of_resolving_are_faults() -> None:
@@ -83,4 +83,4 @@ def test_no_finding_is_of_a_kind_that_is_not_listed() -> None:
 
 
 if __name__ == "__main__":
-    print(*(table(found) for found in TABLES.values()), mended_table(), grave_warnings(), sep="\n")
+    print(*(table(found) for found in TABLES.values()), fixes_table(), grave_warnings(), sep="\n")

@@ -10,7 +10,7 @@ from tests.cli.commands.doctor.patients import KEY, Patient
 from tests.client.scripted_server import EMAIL
 
 
-def mended_by_fix(patient: Patient) -> str:
+def fixed_text(patient: Patient) -> str:
     """What `--fix` has made of the file, which has nothing wrong then and means the same to Python's own parser."""
     report = patient.examined("--fix", "--yes")
     assert report.kinds == []
@@ -26,7 +26,7 @@ def test_a_byte_order_mark_is_a_fault_and_is_taken_off(patient: Patient) -> None
     patient.write(b"\xef\xbb\xbf" + patient.good_text.encode())
 
     assert patient.examined().kinds == ["byte_order_mark"]
-    assert mended_by_fix(patient) == patient.good_text
+    assert fixed_text(patient) == patient.good_text
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
@@ -34,7 +34,7 @@ def test_other_line_ends_are_told_and_made_those_of_unix(patient: Patient, end: 
     patient.write(patient.good_text.replace("\n", end).encode())
 
     assert patient.examined().kinds == ["line_ends"]
-    assert mended_by_fix(patient) == patient.good_text
+    assert fixed_text(patient) == patient.good_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
@@ -42,7 +42,7 @@ def test_utf_16_of_windows_is_a_fault_and_is_written_as_utf_8(patient: Patient, 
     patient.write(f"\ufeff{patient.good_text}".replace("\n", "\r\n").encode(encoding))
 
     assert patient.examined().kinds == ["encoding", "line_ends"]
-    assert mended_by_fix(patient) == patient.good_text
+    assert fixed_text(patient) == patient.good_text
 
 
 @pytest.mark.parametrize("data", [b"[api]\nemail=andr\xe9@x.org\n", b"\xff\xfe[", b"\xff\xfe\x00\xd8"])
@@ -60,7 +60,7 @@ def test_a_section_that_only_looks_right_is_a_fault_and_is_written_right(patient
     patient.write(patient.good_text.replace("[api]", header))
 
     assert patient.examined().kinds == ["missing_section"]
-    assert mended_by_fix(patient) == patient.good_text
+    assert fixed_text(patient) == patient.good_text
 
 
 def test_settings_without_a_section_are_a_fault_and_get_one(patient: Patient) -> None:
@@ -69,7 +69,7 @@ def test_settings_without_a_section_are_a_fault_and_get_one(patient: Patient) ->
 
     assert report.kinds == ["no_section_header"]
     assert report.the("no_section_header")["place"] == f"{patient.path}:2"
-    assert mended_by_fix(patient) == patient.good_text.replace("[api]", "# my account\n[api]")
+    assert fixed_text(patient) == patient.good_text.replace("[api]", "# my account\n[api]")
 
 
 def test_another_section_alone_is_no_section_of_ours(patient: Patient) -> None:
@@ -94,7 +94,7 @@ def test_an_indented_setting_is_a_fault_and_is_moved_to_the_left(patient: Patien
 
     assert report.kinds == ["malformed_line"]
     assert report.the("malformed_line")["place"] == f"{patient.path}:4"
-    assert mended_by_fix(patient) == patient.good_text
+    assert fixed_text(patient) == patient.good_text
 
 
 def test_a_value_on_two_lines_is_a_fault_that_a_person_has_to_mend(patient: Patient) -> None:
@@ -127,7 +127,7 @@ def test_a_setting_that_is_there_twice_and_the_same_is_a_fault_and_is_taken_out(
 
     assert report.kinds == ["duplicate_key"]
     assert "the first is in line 2" in report.the("duplicate_key")["message"]
-    assert mended_by_fix(patient) == patient.good_text
+    assert fixed_text(patient) == patient.good_text
 
 
 def test_a_setting_that_is_there_twice_and_differs_is_a_fault_that_a_person_has_to_mend(patient: Patient) -> None:
@@ -144,7 +144,7 @@ def test_a_section_that_is_there_twice_is_a_fault_and_the_two_are_joined(patient
     patient.write(patient.good_text.replace("site=", "[api]\nsite="))
 
     assert patient.examined().kinds == ["duplicate_section"]
-    assert mended_by_fix(patient) == patient.good_text
+    assert fixed_text(patient) == patient.good_text
 
 
 @pytest.mark.parametrize("between", ["", "[zterm]\ntheme=dark\n"])

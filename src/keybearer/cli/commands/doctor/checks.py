@@ -13,12 +13,12 @@ from typing import cast
 
 from keybearer.cli.commands.doctor import environment
 from keybearer.cli.commands.doctor.certificates import prepare
-from keybearer.cli.commands.doctor.file import ExaminedFile
+from keybearer.cli.commands.doctor.file import CheckedFile
 from keybearer.cli.commands.doctor.findings import Finding, of_error
-from keybearer.cli.commands.doctor.key import examine_key, secrets_in
+from keybearer.cli.commands.doctor.key import check_key, secrets_in
 from keybearer.cli.commands.doctor.kinds import REMEDIES
-from keybearer.cli.commands.doctor.network import examine_connection
-from keybearer.cli.commands.doctor.server import examine_server
+from keybearer.cli.commands.doctor.network import check_connection
+from keybearer.cli.commands.doctor.server import check_server
 from keybearer.cli.terminal.spinner import spinner
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
@@ -49,10 +49,10 @@ _ACCEPTED = frozenset({"key_accepted", "incoming_webhook_bot"})
 
 
 @dataclass(slots=True)
-class Examination:
+class Checks:
     """The checks, and what has come of them: `findings`, and `secrets`, which no text of them may have."""
 
-    file: ExaminedFile
+    file: CheckedFile
     arguments: Arguments
     environ: Mapping[str, str]
     findings: list[Finding] = field(default_factory=list)
@@ -61,27 +61,27 @@ class Examination:
     def run(self, timeout: float | None) -> None:
         """Do all checks that make sense. `timeout` is how many seconds to wait for the server; None leaves it alone."""
         self.findings += self.file.findings
-        self.findings += environment.examine_variables(self.file.location.named_by, self.environ)
-        if self.file.mended is None:
+        self.findings += environment.check_variables(self.file.location.named_by, self.environ)
+        if self.file.fixed is None:
             return
-        sources = Sources(self.arguments, Environment(self.environ), self.file.mended)
+        sources = Sources(self.arguments, Environment(self.environ), self.file.fixed)
         for source in (sources.arguments, sources.environment, sources.file):
             self.secrets += secrets_in(source)
         examined = examine_sources(sources, surroundings(self.environ))
         self._tell([of_error(fault) for fault in examined.faults])
-        resolution = None if examined.faults else self._resolve(sources, self.file.mended)
-        key = self._key(examined, resolution, self.file.mended)
+        resolution = None if examined.faults else self._resolve(sources, self.file.fixed)
+        key = self._key(examined, resolution, self.file.fixed)
         site, tls = self._site(examined), _tls_options(examined)
         if tls is not None:
             credentials = Credentials(resolution.email, key, site, tls=tls) if resolution and key else None
             self._meet_server(site, tls, examined, credentials, timeout)
 
     def _tell(self, findings: list[Finding]) -> None:
-        """Take findings about the mended file, as ones about the file that is there."""
+        """Take findings about the fixed file, as ones about the file that is there."""
         draft = self.file.draft
         for one in findings:
             told = one if draft is None else Finding(
-                one.kind, draft.in_file(one.message), draft.in_file(one.place), draft.in_file(one.remedy), one.mended
+                one.kind, draft.in_file(one.message), draft.in_file(one.place), draft.in_file(one.remedy), one.fix
             )  # fmt: skip
             self.findings.append(told)
 
@@ -96,7 +96,7 @@ class Examination:
                 if warning.kind not in _TOLD_BETTER
             ]
         )
-        self._tell(list(environment.examine_shadows(resolution, file)))
+        self._tell(list(environment.check_shadows(resolution, file)))
         return resolution
 
     def _key(self, examined: Examined, resolution: Resolution | None, file: ZuliprcFile) -> Secret | None:
@@ -108,7 +108,7 @@ class Examination:
         if not isinstance(key, Secret):
             return None
         self.secrets.append(key)
-        oddities = list(examine_key(key, str(origin)))
+        oddities = list(check_key(key, str(origin)))
         if resolution is not None and not oddities:
             found = f"{resolution.email}, with the key {key.masked()} from {origin}"
             self._tell([Finding("credentials_found", found, str(resolution.origins["email"]))])
@@ -123,7 +123,7 @@ class Examination:
             passcmd.require_trustworthy(file, place)
         except ResolutionError as error:
             only_mode = file.mode is not None and file.owner == os.geteuid()
-            self._tell([of_error(error, mended="the mode is made 600" if only_mode else "")])
+            self._tell([of_error(error, fix="the mode is made 600" if only_mode else "")])
             return None
         try:
             return resolution.api_key
@@ -152,22 +152,22 @@ class Examination:
             context, found = prepare(tls, examined.origins, site)
             usable = context is not None
             self._tell(found)
-        self.findings += environment.examine_trust(tls, site, self.environ)
+        self.findings += environment.check_trust(tls, site, self.environ)
         if not site:
             return
         proxy = environment.proxy_for(site)
-        self.findings += environment.examine_proxy(proxy, site)
+        self.findings += environment.check_proxy(proxy, site)
         if timeout is None:
             return
         with spinner(f"Waiting for {site}"):  # the passphrase of a client certificate has been asked for by now
             if proxy is None:
-                found = list(examine_connection(site, tls, context, timeout))
+                found = list(check_connection(site, tls, context, timeout))
                 self.findings += found
                 usable = usable and not any(one.severity == "fault" for one in found)
             if usable:
                 plain = not site.startswith("https:")
                 context = None if plain else context
-                self.findings += examine_server(site, credentials, tls, context, timeout=timeout, proxy=proxy)
+                self.findings += check_server(site, credentials, tls, context, timeout=timeout, proxy=proxy)
         if any(one.kind in _ACCEPTED for one in self.findings):
             self.findings = [one for one in self.findings if one.kind != "key_mistyped"]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from keybearer.cli.commands.doctor.checks import Examination
-from keybearer.cli.commands.doctor.file import ExaminedFile, examine_file
+from keybearer.cli.commands.doctor.checks import Checks
+from keybearer.cli.commands.doctor.file import CheckedFile, check_file
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.cli.commands.doctor.key import secrets_in
 from keybearer.cli.commands.doctor.report import as_json, count, print_findings, print_summary, without_secrets
@@ -48,17 +48,17 @@ def doctor(given: GivenCredentials, *, fix: bool, yes: bool, offline: bool, time
     """
     with _quiet():
         file = _look(given)
-        mended: list[Finding] = []
+        fixed: list[Finding] = []
         if fix and file.repairs and _agreed(file, yes=yes):
-            mended = file.repairs
-            file.mend()
+            fixed = file.repairs
+            file.fix()
             file = _look(given)
         findings = _examine(given, file, None if offline else timeout)
     if given.as_json:
         print_json(
             {
                 "config_file": str(file.location.path) if file.location.path else None,
-                "mended": [{"kind": one.kind, "place": one.place, "done": one.mended} for one in mended],
+                "mended": [{"kind": one.kind, "place": one.place, "done": one.fix} for one in fixed],
                 "findings": as_json(findings),
             }
         )
@@ -69,27 +69,27 @@ def doctor(given: GivenCredentials, *, fix: bool, yes: bool, offline: bool, time
     return 1 if faults else 0
 
 
-def _look(given: GivenCredentials) -> ExaminedFile:
+def _look(given: GivenCredentials) -> CheckedFile:
     try:
-        return examine_file(given.locate(os.environ), os.environ)
+        return check_file(given.locate(os.environ), os.environ)
     except ResolutionError as error:  # a profile that cannot be
-        return ExaminedFile(Location(None), (of_error(error),))
+        return CheckedFile(Location(None), (of_error(error),))
 
 
-def _examine(given: GivenCredentials, file: ExaminedFile, timeout: float | None) -> Sequence[Finding]:
+def _examine(given: GivenCredentials, file: CheckedFile, timeout: float | None) -> Sequence[Finding]:
     arguments = Arguments({field.argument: given.arguments.get(field.argument) for field in FIELDS.values()})
-    examination = Examination(file, arguments, os.environ)
+    examination = Checks(file, arguments, os.environ)
     examination.run(timeout)
     return without_secrets(examination.findings, examination.secrets)
 
 
-def _agreed(file: ExaminedFile, *, yes: bool) -> bool:
-    """Show what would be mended, and ask, if somebody is there to answer."""
+def _agreed(file: CheckedFile, *, yes: bool) -> bool:
+    """Show what would be fixed, and ask, if somebody is there to answer."""
     note(f"To mend in {file.location.path}:")
-    for repair in without_secrets(file.repairs, list(secrets_in(file.mended)) if file.mended else []):
+    for repair in without_secrets(file.repairs, list(secrets_in(file.fixed)) if file.fixed else []):
         line = repair.place.rpartition(":")[2]
         where = f"line {line}: " if line.isdigit() else ""
-        click.echo(f"  {one_line(f'{where}{repair.message}: {repair.mended}')}", err=True)
+        click.echo(f"  {one_line(f'{where}{repair.message}: {repair.fix}')}", err=True)
     if yes or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return True
     return confirmed("Mend it?", otherwise="--yes")

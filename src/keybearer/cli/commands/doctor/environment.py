@@ -52,7 +52,7 @@ def _without_login(address: str) -> str:
     return shown or "of no address"
 
 
-def examine_variables(named_by: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_variables(named_by: str, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that say nothing to anybody, or not what they seem to. `named_by` is as in Location."""
     if environ.get(PROFILE.variable) and named_by not in {"", PROFILE.variable, PROFILE.argument}:
         yield Finding(
@@ -70,7 +70,7 @@ def examine_variables(named_by: str, environ: Mapping[str, str]) -> Iterator[Fin
             yield Finding("unknown_variable", "Nothing here reads this variable", name, f"If it is yours, unset {name}")
 
 
-def examine_shadows(resolution: Resolution, file: ZuliprcFile) -> Iterator[Finding]:
+def check_shadows(resolution: Resolution, file: ZuliprcFile) -> Iterator[Finding]:
     """Variables that go before something else in the file."""
     for name, shadowed in resolution.shadowed.items():
         origin, below = resolution.origins[name], shadowed[-1]
@@ -94,7 +94,7 @@ def _same(resolution: Resolution, file: ZuliprcFile, name: str) -> bool:
         return False
 
 
-def examine_trust(tls: TLSOptions, site: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_trust(tls: TLSOptions, site: str, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that say which certificates are trusted, to us or to others."""
     if not site.startswith("https:"):
         return
@@ -120,7 +120,7 @@ def examine_trust(tls: TLSOptions, site: str, environ: Mapping[str, str]) -> Ite
             )
 
 
-def examine_proxy(proxy: Proxy | None, site: str) -> Iterator[Finding]:
+def check_proxy(proxy: Proxy | None, site: str) -> Iterator[Finding]:
     """A proxy, which everything goes through and which may be the reason for everything."""
     if proxy is not None:
         yield Finding(

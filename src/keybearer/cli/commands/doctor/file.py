@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from keybearer.cli.commands.doctor.draft import Draft
+from keybearer.cli.commands.doctor.draft import ZuliprcDraft
 from keybearer.cli.commands.doctor.findings import Finding, of_error
-from keybearer.cli.commands.doctor.settings import lines_of, mend_settings
-from keybearer.cli.commands.doctor.text import mend_structure, read
+from keybearer.cli.commands.doctor.settings import fix_settings, lines_of
+from keybearer.cli.commands.doctor.text import fix_structure, read
 from keybearer.errors import ResolutionError
 from keybearer.store.files import replace_text
 from keybearer.store.home import home_directory
@@ -32,81 +32,81 @@ _PRIVATE = "the mode is made 600"
 
 
 @dataclass(frozen=True, slots=True)
-class ExaminedFile:
+class CheckedFile:
     """What was found about the file in force.
 
-    `mended` is the file as a source of settings, its text mended as far as that can be; None where there is no text.
-    `data` is its text as it is, `draft` the mended one; both None where there is none.
+    `fixed` is the file as a source of settings, its text fixed as far as possible; None where there is no text.
+    `data` is its text as it is, `draft` the fixed one; both None where there is none.
     """
 
     location: Location
     findings: tuple[Finding, ...]
-    mended: ZuliprcFile | None = None
+    fixed: ZuliprcFile | None = None
     data: bytes | None = field(default=None, repr=False)
-    draft: Draft | None = None
+    draft: ZuliprcDraft | None = None
 
     @property
     def repairs(self) -> list[Finding]:
-        """The findings that `mend` does away with."""
-        return [finding for finding in self.findings if finding.mended]
+        """The findings that `fix` removes."""
+        return [finding for finding in self.findings if finding.fix]
 
-    def mend(self) -> None:
-        """Put the mended text into the file, whole or not at all, with mode 0600. Raises FileError."""
+    def fix(self) -> None:
+        """Put the fixed text into the file, whole or not at all, with mode 0600. Raises FileError."""
         assert self.location.path is not None
         assert self.data is not None
         assert self.draft is not None
         text = self.draft.text().encode()
-        only_mode = {finding.mended for finding in self.repairs} <= {_PRIVATE}
+        only_mode = {finding.fix for finding in self.repairs} <= {_PRIVATE}
         replace_text(self.location.path, self.data, self.data if only_mode else text)
 
 
-def examine_file(location: Location, environ: Mapping[str, str]) -> ExaminedFile:
+def check_file(location: Location, environ: Mapping[str, str]) -> CheckedFile:
     """Look at the file that `locate` has found."""
     path = location.path
     if path is None:
-        return ExaminedFile(location, (), ZuliprcFile(""))
+        return CheckedFile(location, (), ZuliprcFile(""))
     try:
         loaded = load(path)
     except ResolutionError:
         return _without_text(location)
     draft, findings = read(loaded.data, str(path))
     if draft is not None:
-        draft, told = _mended(draft, Surroundings(home_directory(environ), str(path.parent)))
+        draft, told = _fixed(draft, Surroundings(home_directory(environ), str(path.parent)))
         findings += lines_of(told)
     findings = [*_about_access(path, loaded, draft), *findings]
-    if not _is_ours_to_mend(path, loaded):
-        findings = [dataclasses.replace(finding, mended="") for finding in findings]
+    if not _is_ours_to_fix(path, loaded):
+        findings = [dataclasses.replace(finding, fix="") for finding in findings]
     if draft is None:
-        return ExaminedFile(location, tuple(findings))
-    mended = ZuliprcFile(
+        return CheckedFile(location, tuple(findings))
+    fixed = ZuliprcFile(
         str(path), draft.document(), named=bool(location.named_by), mode=loaded.mode, owner=loaded.owner
     )
-    return ExaminedFile(location, tuple(findings), mended, loaded.data, draft)
+    return CheckedFile(location, tuple(findings), fixed, loaded.data, draft)
 
 
-def _mended(draft: Draft, paths: Surroundings) -> tuple[Draft, list[Finding]]:
-    """The draft with all mended that can be. What differed in quotes only says the same when they are off, so the
+def _fixed(draft: ZuliprcDraft, paths: Surroundings) -> tuple[ZuliprcDraft, list[Finding]]:
+    """The draft with everything fixed that can be. What differed in quotes only says the same when they are off, so the
     lines are looked at again until nothing changes.
     """
     told: dict[tuple[str, str, str], Finding] = {}
     while True:
-        structured, structural = mend_structure(draft)
-        mended, single = mend_settings(structured, paths)
+        structured, structural = fix_structure(draft)
+        fixed, single = fix_settings(structured, paths)
         for finding in (*structural, *single):
             name = (finding.kind, finding.place, finding.message)
-            if name not in told or finding.mended:
+            if name not in told or finding.fix:
                 told[name] = finding
-        if mended == draft:
-            return mended, list(told.values())
-        draft = mended
+        if fixed == draft:
+            return fixed, list(told.values())
+        draft = fixed
 
 
-def _without_text(location: Location) -> ExaminedFile:
+def _without_text(location: Location) -> CheckedFile:
     """Why there is nothing to read; for the default file that is no fault by itself."""
     try:
         absent = open_location(location)
     except ResolutionError as error:
-        return ExaminedFile(location, (of_error(error),))
+        return CheckedFile(location, (of_error(error),))
     findings = []
     if absent.legacy:
         findings.append(
@@ -117,10 +117,10 @@ def _without_text(location: Location) -> ExaminedFile:
                 f"It is a zuliprc of before 2013: rename it to {absent.path}, or remove it",
             )
         )
-    return ExaminedFile(location, tuple(findings), absent)
+    return CheckedFile(location, tuple(findings), absent)
 
 
-def _about_access(path: Path, loaded: LoadedFile, draft: Draft | None) -> Iterator[Finding]:
+def _about_access(path: Path, loaded: LoadedFile, draft: ZuliprcDraft | None) -> Iterator[Finding]:
     place, mode = str(path), loaded.mode
     if mode is not None:
         holds_secret = draft is None or any(draft.document().get(key) for key in (KEY.name, TOKEN.name))
@@ -154,7 +154,7 @@ def _is_ours(loaded: LoadedFile) -> bool:
     return sys.platform == "win32" or loaded.owner is None or loaded.owner == os.geteuid()
 
 
-def _is_ours_to_mend(path: Path, loaded: LoadedFile) -> bool:
+def _is_ours_to_fix(path: Path, loaded: LoadedFile) -> bool:
     """Whether the file can be replaced: a pipe cannot, nor what belongs to others."""
     return path.is_file() and (_is_ours(loaded) or os.geteuid() == 0)
 

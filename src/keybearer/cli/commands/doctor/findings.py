@@ -13,14 +13,14 @@ class Finding:
     """One thing that was found, good or bad; its kind is one of KINDS.
 
     `place` is a path with or without its line, a variable, an argument or a site. `remedy` says what to do, and
-    `mended` what `--fix` does about it; each is empty where there is nothing. No text has a key in it.
+    `fix` what `--fix` does about it; each is empty where there is nothing. No text has a key in it.
     """
 
     kind: str
     message: str
     place: str = ""
     remedy: str = ""
-    mended: str = ""
+    fix: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -28,8 +28,8 @@ class Finding:
         return KINDS[self.kind].severity
 
 
-def of_error(error: KeybearerError, kind: str = "", place: str = "", mended: str = "") -> Finding:
+def of_error(error: KeybearerError, kind: str = "", place: str = "", fix: str = "") -> Finding:
     """An error as a finding; one of resolving has its own kind and place."""
     if isinstance(error, ResolutionError):
         kind, place = kind or error.kind, error.place
-    return Finding(kind, error.message, place, error.hint or REMEDIES.get(kind, ""), mended)
+    return Finding(kind, error.message, place, error.hint or REMEDIES.get(kind, ""), fix)

@@ -17,7 +17,7 @@ _RUN = re.compile(r"[A-Za-z0-9]{20,}")
 """What may be most of a key, in a path or a site. Words are shorter, and have not both small letters and capitals."""
 
 
-def examine_key(key: Secret, place: str) -> Iterator[Finding]:
+def check_key(key: Secret, place: str) -> Iterator[Finding]:
     """Look at the key itself."""
     text = key.reveal()
     if not is_well_formed(text):

@@ -17,23 +17,23 @@ Severity = Literal["good", "warning", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`mended` says what `--fix` does, empty where it can do nothing."""
+    """`fix` says what `--fix` does, empty where it can do nothing."""
 
     severity: Severity
     meaning: str
-    mended: str = ""
+    fix: str = ""
 
 
 def _good(meaning: str) -> Kind:
     return Kind("good", meaning)
 
 
-def _warning(meaning: str, mended: str = "") -> Kind:
-    return Kind("warning", meaning, mended)
+def _warning(meaning: str, fix: str = "") -> Kind:
+    return Kind("warning", meaning, fix)
 
 
-def _fault(meaning: str, mended: str = "") -> Kind:
-    return Kind("fault", meaning, mended)
+def _fault(meaning: str, fix: str = "") -> Kind:
+    return Kind("fault", meaning, fix)
 
 
 FILE_KINDS: Mapping[str, Kind] = {
@@ -124,7 +124,7 @@ SERVER_KINDS: Mapping[str, Kind] = {
 """What the server says, and what stands between."""
 
 _GRAVE = frozenset({"empty_argument", "odd_email_shape", "readable_by_others", "writable_by_others"})
-"""Warnings of resolving that a doctor calls faults: nothing breaks at once, and all of them have to be mended."""
+"""Warnings of resolving that a doctor calls faults: nothing breaks at once, and all of them have to be fixed."""
 
 _MENDED: Mapping[str, str] = {
     "bad_url": "Takes off a user name, a query and a fragment.",

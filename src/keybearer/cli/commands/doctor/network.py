@@ -20,7 +20,7 @@ from keybearer.zuliprc.credentials import TLSOptions
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 
 
-def examine_connection(site: str, tls: TLSOptions, context: ssl.SSLContext | None, timeout: float) -> Iterator[Finding]:
+def check_connection(site: str, tls: TLSOptions, context: ssl.SSLContext | None, timeout: float) -> Iterator[Finding]:
     """Connect to the site, and shake hands where it is https; nothing is asked of it. At most one fault comes out."""
     parts = urlsplit(site)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

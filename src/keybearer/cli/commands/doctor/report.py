@@ -26,7 +26,7 @@ def without_secrets(findings: Iterable[Finding], secrets: Sequence[Secret]) -> l
     return [
         dataclasses.replace(
             finding,
-            **{name: _masked(getattr(finding, name), secrets) for name in ("message", "place", "remedy", "mended")},
+            **{name: _masked(getattr(finding, name), secrets) for name in ("message", "place", "remedy", "fix")},
         )
         for finding in findings
     ]
@@ -55,18 +55,18 @@ def in_one_line(finding: Finding) -> str:
     """A finding as a line: where, what, what to do, its kind."""
     place = f"{finding.place}: " if finding.place else ""
     remedy = f". {finding.remedy}" if finding.remedy else ""
-    fixable = ", --fix mends it" if finding.mended else ""
+    fixable = ", --fix mends it" if finding.fix else ""
     return one_line(f"{place}{finding.message}{remedy} ({finding.kind}{fixable})")
 
 
 def print_summary(findings: Sequence[Finding]) -> None:
-    """The last line, on stderr: how many faults and warnings, and what `--fix` would mend of them."""
+    """The last line, on stderr: how many faults and warnings, and what `--fix` would fix of them."""
     faults, warnings = count(findings, "fault"), count(findings, "warning")
     if not (faults or warnings):
         note("Everything is in order.")
         return
-    mendable = sum(bool(finding.mended) for finding in findings)
-    offer = f"; `keybearer doctor --fix` mends {mendable} of them" if mendable else ""
+    fixable_count = sum(bool(finding.fix) for finding in findings)
+    offer = f"; `keybearer doctor --fix` mends {fixable_count} of them" if fixable_count else ""
     note(f"{_counted(faults, 'fault')}, {_counted(warnings, 'warning')}{offer}.")
 
 
@@ -84,7 +84,7 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
             "place": finding.place or None,
             "message": finding.message,
             "remedy": finding.remedy or None,
-            "fixable": bool(finding.mended),
+            "fixable": bool(finding.fix),
         }
         for finding in findings
     ]
@@ -105,6 +105,6 @@ def _print_rich(findings: Sequence[Finding]) -> None:
         place = f"{one_line(finding.place)}: " if finding.place else ""
         grid.add_row(Text(sign, style=f"bold {colour}"), Text.assemble((place, "dim"), one_line(finding.message)))
         if finding.remedy:
-            offer = ("  (--fix does that)", "cyan") if finding.mended else ""
+            offer = ("  (--fix does that)", "cyan") if finding.fix else ""
             grid.add_row("", Text.assemble("→ ", one_line(finding.remedy), offer))
     Console(highlight=False).print(grid)

@@ -77,7 +77,7 @@ class _Listener(Driver):
         return outcome
 
 
-def examine_server(
+def check_server(
     site: str,
     credentials: Credentials | None,
     tls: TLSOptions,

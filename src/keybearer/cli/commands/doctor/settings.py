@@ -1,6 +1,6 @@
-"""What is wrong with single settings of a zuliprc, line by line; and the lines mended.
+"""What is wrong with single settings of a zuliprc, line by line; and the lines fixed.
 
-A setting is mended as far as that is certain: what it says stays the same to every program that could read it.
+A setting is fixed as far as that is certain: what it says stays the same to every program that could read it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from urllib.parse import urlsplit, urlunsplit
 
-from keybearer.cli.commands.doctor.draft import Draft
+from keybearer.cli.commands.doctor.draft import ZuliprcDraft
 from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
@@ -26,8 +26,8 @@ _COMMENT = re.compile(r"\s+(?=[#;])")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting while it is mended: its text, and the comment that stood behind it."""
+class DraftSetting:
+    """A setting while it is fixed: its text, and the comment that stood behind it."""
 
     key: str = field(repr=False)
     text: str = field(repr=False)
@@ -36,26 +36,26 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Surrounding:
+class RuleContext:
     """The document that a setting stands in, and what its paths are relative to."""
 
     document: Document
     paths: values.Surroundings
 
 
-Rule = Callable[[Setting, Surrounding], tuple[Setting, Finding | None]]
+Rule = Callable[[DraftSetting, RuleContext], tuple[DraftSetting, Finding | None]]
 
 
-def mend_settings(draft: Draft, paths: values.Surroundings) -> tuple[Draft, list[Finding]]:
+def fix_settings(draft: ZuliprcDraft, paths: values.Surroundings) -> tuple[ZuliprcDraft, list[Finding]]:
     """The draft with every setting as `name=value`, in the form that all programs read, and what was wrong."""
-    surrounding = Surrounding(draft.document(), paths)
+    context = RuleContext(draft.document(), paths)
     changes: dict[int, list[str]] = {}
     findings: list[Finding] = []
-    for entry in surrounding.document.entries.values():
-        found = Setting(entry.key, entry.text.reveal(), draft.place(entry.line))
+    for entry in context.document.entries.values():
+        found = DraftSetting(entry.key, entry.text.reveal(), draft.place(entry.line))
         setting = found
         for rule in _RULES:
-            setting, finding = rule(setting, surrounding)
+            setting, finding = rule(setting, context)
             findings += [finding] if finding else []
         if setting.key in BY_FILE_KEY and _is_loose(entry, draft.line(entry.line)):
             findings.append(_loose(setting))
@@ -66,7 +66,7 @@ def mend_settings(draft: Draft, paths: values.Surroundings) -> tuple[Draft, list
     return _with_both_bundle_names(draft.with_lines(changes), findings)
 
 
-def _name_it(setting: Setting, surrounding: Surrounding) -> tuple[Setting, Finding | None]:
+def _name_it(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
     if setting.key in BY_FILE_KEY:
         return setting, None
     likely = likely_field(setting.key)
@@ -75,7 +75,7 @@ def _name_it(setting: Setting, surrounding: Surrounding) -> tuple[Setting, Findi
         return setting, Finding(
             "unknown_setting", unknown, setting.place, "Remove it, or put it into the section of the program it is for"
         )
-    there = next((entry for key in likely.file_keys if (entry := surrounding.document.get(key))), None)
+    there = next((entry for key in likely.file_keys if (entry := context.document.get(key))), None)
     if there is not None:
         taken = f"This setting is not known; {likely.name}, which it looks like, is set too"
         return setting, Finding("unknown_setting", taken, setting.place, "Remove it, or the other one")
@@ -89,7 +89,7 @@ def _name_it(setting: Setting, surrounding: Surrounding) -> tuple[Setting, Findi
     )
 
 
-def _take_quotes_off(setting: Setting, surrounding: Surrounding) -> tuple[Setting, Finding | None]:
+def _take_quotes_off(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
     if not _is_plain(setting) or not literal.has_quotes_around(setting.text):
         return setting, None
     return dataclasses.replace(setting, text=setting.text[1:-1].strip()), Finding(
@@ -101,7 +101,7 @@ def _take_quotes_off(setting: Setting, surrounding: Surrounding) -> tuple[Settin
     )
 
 
-def _move_comment(setting: Setting, surrounding: Surrounding) -> tuple[Setting, Finding | None]:
+def _move_comment(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
     behind = _COMMENT.search(setting.text) if _is_plain(setting) else None
     if behind is None:
         return setting, None
@@ -115,12 +115,12 @@ def _move_comment(setting: Setting, surrounding: Surrounding) -> tuple[Setting, 
     )
 
 
-def _make_absolute(setting: Setting, surrounding: Surrounding) -> tuple[Setting, Finding | None]:
+def _make_absolute(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
     known = BY_FILE_KEY.get(setting.key)
     text = _meant(setting)
     if known is None or known.parser is not values.parse_path or not text or PurePath(text).is_absolute():
         return setting, None
-    path = values.parse_path(text, surrounding.paths)
+    path = values.parse_path(text, context.paths)
     return dataclasses.replace(setting, text=literal.escape(path)), Finding(
         "relative_path",
         "The path is not absolute: Keybearer starts beside this file, other programs in the directory they run in",
@@ -130,7 +130,7 @@ def _make_absolute(setting: Setting, surrounding: Surrounding) -> tuple[Setting,
     )
 
 
-def _shape_site(setting: Setting, surrounding: Surrounding) -> tuple[Setting, Finding | None]:
+def _shape_site(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
     text = _meant(setting)
     if setting.key != SITE.name or not text:
         return setting, None
@@ -157,12 +157,12 @@ _RULES: tuple[Rule, ...] = (_name_it, _take_quotes_off, _move_comment, _take_quo
 """A comment may stand behind quotes, so quotes are looked for again when it is gone."""
 
 
-def _is_plain(setting: Setting) -> bool:
+def _is_plain(setting: DraftSetting) -> bool:
     """Whether the text is a value and not a command, to whose words quotes belong."""
     return setting.key in BY_FILE_KEY and setting.key != PASSCMD.name
 
 
-def _meant(setting: Setting) -> str:
+def _meant(setting: DraftSetting) -> str:
     """The value that the text stands for, empty where it refers to another one: that is told elsewhere."""
     try:
         return literal.unescape(setting.text)
@@ -195,7 +195,7 @@ def _is_loose(entry: Entry, line: str) -> bool:
     return line[: entry.start] != f"{entry.key}=" or line[entry.end :] != ""
 
 
-def _loose(setting: Setting) -> Finding:
+def _loose(setting: DraftSetting) -> Finding:
     return Finding(
         "loose_form",
         "The setting is not written name=value, in lower case and without blanks, as every program reads it",
@@ -205,7 +205,7 @@ def _loose(setting: Setting) -> Finding:
     )
 
 
-def _with_both_bundle_names(draft: Draft, findings: list[Finding]) -> tuple[Draft, list[Finding]]:
+def _with_both_bundle_names(draft: ZuliprcDraft, findings: list[Finding]) -> tuple[ZuliprcDraft, list[Finding]]:
     """Where only the documented name stands, the one that programs read is put beside it."""
     alias = CLIENT_BUNDLE.aliases[0]
     document = draft.document()

@@ -1,4 +1,4 @@
-"""What is wrong with a zuliprc as a text: its bytes, its sections, and lines that are no settings; and the text mended.
+"""What is wrong with a zuliprc as a text: its bytes, its sections, and lines that are no settings; and the text fixed.
 
 No finding says what a line holds, for it may be the key.
 """
@@ -10,7 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from keybearer.cli.commands.doctor.draft import Draft
+from keybearer.cli.commands.doctor.draft import ZuliprcDraft
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc.document import SECTION, Document, Entry
@@ -21,11 +21,11 @@ _WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _HEADER = re.compile(r"\s*\[(.*)\]")
 _KEY_LINE = re.compile(r"\s*key\s*[=:]\s*\S", re.IGNORECASE)
 
-Repair = Callable[[Draft, int], Draft | None]
-"""Mends the fault in this line of the draft; None where it cannot."""
+Repair = Callable[[ZuliprcDraft, int], ZuliprcDraft | None]
+"""Fixes the fault in this line of the draft; None where it cannot."""
 
 
-def read(data: bytes, path: str) -> tuple[Draft | None, list[Finding]]:
+def read(data: bytes, path: str) -> tuple[ZuliprcDraft | None, list[Finding]]:
     """The text in these bytes as every program takes it, and what was wrong with the bytes; None for no text."""
     text, findings = _decoded(data, path)
     if text is None:
@@ -53,7 +53,7 @@ def read(data: bytes, path: str) -> tuple[Draft | None, list[Finding]]:
             )
         )
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return Draft.of(text, path), findings
+    return ZuliprcDraft.of(text, path), findings
 
 
 def _decoded(data: bytes, path: str) -> tuple[str | None, list[Finding]]:
@@ -82,7 +82,7 @@ def _decode(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def mend_structure(draft: Draft) -> tuple[Draft, list[Finding]]:
+def fix_structure(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
     """The draft with its section and one setting to a line, as far as that can be done, and what was wrong."""
     findings: list[Finding] = []
     draft, renamed = _with_section_named(draft)
@@ -93,13 +93,13 @@ def mend_structure(draft: Draft) -> tuple[Draft, list[Finding]]:
     ):
         told.add(_name_of(draft, fault))
         repair, said = _REPAIRS[fault.kind]
-        mended = repair(draft, _line_of(fault))
-        findings.append(_in_file(draft, of_error(fault, mended=said if mended else "")))
-        draft = mended or draft
+        fixed = repair(draft, _line_of(fault))
+        findings.append(_in_file(draft, of_error(fault, fix=said if fixed else "")))
+        draft = fixed or draft
     return draft, [*findings, *_second_accounts(draft)]
 
 
-def _with_section_named(draft: Draft) -> tuple[Draft, list[Finding]]:
+def _with_section_named(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
     """A section that only looks like `[api]` is read by nobody."""
     document = draft.document()
     for section, line in document.sections.items():
@@ -115,7 +115,7 @@ def _with_section_named(draft: Draft) -> tuple[Draft, list[Finding]]:
     return draft, []
 
 
-def _put_header(draft: Draft, line: int) -> Draft | None:
+def _put_header(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
     if any((found := _HEADER.match(text)) and found[1] == SECTION for text in draft.lines):
         return None
     if _setting_in(draft.line(line)) is None:
@@ -123,21 +123,21 @@ def _put_header(draft: Draft, line: int) -> Draft | None:
     return draft.with_lines({line: [f"[{SECTION}]", draft.line(line)]})
 
 
-def _unindent(draft: Draft, line: int) -> Draft | None:
+def _unindent(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
     setting = _setting_in(draft.line(line).strip())
     if setting is None or setting.key in draft.document().entries:
         return None
     return draft.with_lines({line: [draft.line(line).strip()]})
 
 
-def _drop_duplicate(draft: Draft, line: int) -> Draft | None:
+def _drop_duplicate(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
     again = _setting_in(draft.line(line).strip())
     if again is None or draft.document().entries[again.key].text != again.text:
         return None
     return draft.with_lines({line: []})
 
 
-def _join_sections(draft: Draft, line: int) -> Draft | None:
+def _join_sections(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
     above = [found[1] for text in draft.lines[: line - 1] if (found := _HEADER.match(text))]
     joined = draft.with_lines({line: []})
     if draft.lines[line - 1].strip() != f"[{SECTION}]":  # what stands behind the bracket is somebody's and stays
@@ -166,20 +166,20 @@ def _line_of(fault: ResolutionError) -> int:
 
 
 def _is_late(fault: ResolutionError) -> bool:
-    """Whether it depends on the mending of others: two sections are joined only if nothing in them contradicts."""
+    """Whether it depends on other fixes: two sections are joined only if nothing in them contradicts."""
     return fault.kind == "duplicate_section"
 
 
-def _name_of(draft: Draft, fault: ResolutionError) -> tuple[str, str]:
-    """What stays the same of a fault while other lines are mended."""
+def _name_of(draft: ZuliprcDraft, fault: ResolutionError) -> tuple[str, str]:
+    """What stays the same of a fault while other lines are fixed."""
     return fault.kind, draft.in_file(fault.place)
 
 
-def _in_file(draft: Draft, finding: Finding) -> Finding:
+def _in_file(draft: ZuliprcDraft, finding: Finding) -> Finding:
     return dataclasses.replace(finding, place=draft.in_file(finding.place), message=draft.in_file(finding.message))
 
 
-def _second_accounts(draft: Draft) -> list[Finding]:
+def _second_accounts(draft: ZuliprcDraft) -> list[Finding]:
     section = ""
     findings = []
     for number, text in enumerate(draft.lines, start=1):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.commands.scan.places import Finding, Search
+from keybearer.cli.commands.scan.places import LocatedLeak, Search
 from keybearer.cli.commands.scan.recognition import ALLOWED, KINDS
 from keybearer.cli.commands.scan.repositories import search_history, search_staged, top_of
 from keybearer.cli.commands.scan.trees import search_path, search_readable
@@ -49,7 +49,7 @@ def scan(*, paths: tuple[str, ...], history: bool | None, staged: bool, allow: t
         for path in paths:
             _search(path, search, history=history)
     (_print_json if as_json else _print_lines)(search)
-    return 1 if search.findings or search.unread else 0
+    return 1 if search.leaks or search.unread else 0
 
 
 def _search(text: str, search: Search, *, history: bool | None) -> None:
@@ -79,21 +79,21 @@ def _search_history(repository: Path, search: Search, *, within: str = "") -> No
 
 
 def _print_lines(search: Search) -> None:
-    for finding in search.findings:
-        owner = " at ".join(filter(None, (finding.leak.email, finding.leak.site)))
+    for located in search.leaks:
+        owner = " at ".join(filter(None, (located.leak.email, located.leak.site)))
         whose = f" of {owner}" if owner else ""
         click.echo(
             one_line(
-                f"{finding.place}: {KINDS[finding.leak.kind]}{whose}: "
-                f"{finding.leak.key.masked()} (fingerprint {finding.fingerprint})"
+                f"{located.place}: {KINDS[located.leak.kind]}{whose}: "
+                f"{located.leak.key.masked()} (fingerprint {located.fingerprint})"
             )
         )
     for unread in search.unread:
         warn(f"not searched: {unread}")
-    if search.findings:
-        keys = len({finding.leak.key for finding in search.findings})
+    if search.leaks:
+        keys = len({located.leak.key for located in search.leaks})
         note(
-            f"{_count(keys, 'key')} in {_count(len(search.findings), 'place')}. Whoever could read them may have them: "
+            f"{_count(keys, 'key')} in {_count(len(search.leaks), 'place')}. Whoever could read them may have them: "
             f"`keybearer regenerate` ends a key. What is meant to be public takes the comment {ALLOWED}, "
             "or --allow with its fingerprint."
         )
@@ -108,22 +108,22 @@ def _count(number: int, noun: str) -> str:
 def _print_json(search: Search) -> None:
     print_json(
         {
-            "findings": [_as_json(finding) for finding in search.findings],
+            "findings": [_as_json(located) for located in search.leaks],
             "searched": search.files,
             "not_searched": search.unread,
         }
     )
 
 
-def _as_json(finding: Finding) -> dict[str, object]:
+def _as_json(located: LocatedLeak) -> dict[str, object]:
     return {
-        "kind": finding.leak.kind,
-        "path": finding.path or None,
-        "line": finding.leak.line or None,
-        "commit": finding.commit or None,
-        "repository": finding.repository or None,
-        "email": finding.leak.email or None,
-        "site": finding.leak.site or None,
-        "key": finding.leak.key.masked(),
-        "fingerprint": finding.fingerprint,
+        "kind": located.leak.kind,
+        "path": located.path or None,
+        "line": located.leak.line or None,
+        "commit": located.commit or None,
+        "repository": located.repository or None,
+        "email": located.leak.email or None,
+        "site": located.leak.site or None,
+        "key": located.leak.key.masked(),
+        "fingerprint": located.fingerprint,
     }

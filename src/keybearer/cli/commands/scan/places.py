@@ -10,7 +10,7 @@ from keybearer.cli.commands.scan.recognition import Leak
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LocatedLeak:
     """A leak with its place: a file, or a file as a commit of `repository` has it.
 
     `commit` is empty for files that lie there now. `path` is then as the search was given it, else relative to the
@@ -24,7 +24,7 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """How the finding is told: `path:line`, behind the commit where there is one."""
+        """How the place is shown: `path:line`, after the commit if there is one."""
         if not self.path:
             return f"message of {self.commit[:12]}"
         where = f"{self.path}:{self.leak.line}" if self.leak.line else f"{self.path} (binary)"
@@ -46,15 +46,15 @@ class Search:
     allowed: frozenset[str] = frozenset()
     advance: Callable[[str], None] = lambda path: None
     files: int = 0
-    findings: dict[Finding, None] = field(default_factory=dict)
+    leaks: dict[LocatedLeak, None] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
-    def add(self, finding: Finding) -> None:
-        """Take a finding, unless its key was declared harmless. One that was met before, by a path that is named twice
-        or lies in another, stays one.
+    def add(self, located: LocatedLeak) -> None:
+        """Add a leak, unless its key is allowed. A leak that was found before is not added again: a path may be named
+        twice, or lie in another one.
         """
-        if finding.fingerprint not in self.allowed:
-            self.findings.setdefault(finding)
+        if located.fingerprint not in self.allowed:
+            self.leaks.setdefault(located)
 
     def skip(self, path: str, reason: str) -> None:
         """Note what could not be searched, so that nobody takes it for clean."""

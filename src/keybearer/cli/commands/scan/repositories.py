@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from keybearer.cli.commands.scan.places import Finding, Search
+from keybearer.cli.commands.scan.places import LocatedLeak, Search
 from keybearer.cli.commands.scan.streams import search_stream
 from keybearer.cli.commands.scan.trees import search_readable
 from keybearer.errors import FileError
@@ -53,23 +53,23 @@ def search_history(repository: Path, search: Search, *, within: str = "") -> Non
     """
     only = [f":(top,literal){within}"] if within not in {"", "."} else []
     listing = ["rev-list", "--objects", *_EVERYTHING, "--indexed-objects", "--missing=print", "--", *only]
-    found: dict[tuple[str, str], list[Finding]] = {}
+    found: dict[tuple[str, str], list[LocatedLeak]] = {}
     blobs: dict[str, str] = {}
     for one in _objects(repository, listing, search):
         search.advance(f"{repository} {one.path}")
         search.files += 1
         for leak in search_stream(one):
             if one.kind == "blob":
-                finding = Finding(leak, one.path, one.name, str(repository))
+                located = LocatedLeak(leak, one.path, one.name, str(repository))
                 blobs[one.name] = ""
             else:
-                finding = Finding(replace(leak, line=0), "", one.name, str(repository))
-            found.setdefault((finding.path, finding.fingerprint), []).append(finding)
+                located = LocatedLeak(replace(leak, line=0), "", one.name, str(repository))
+            found.setdefault((located.path, located.fingerprint), []).append(located)
     blobs |= _commits_of(repository, sorted(blobs))
     versions = [[replace(each, commit=blobs.get(each.commit, each.commit)) for each in same] for same in found.values()]
     age = _ages(repository, {each.commit for same in versions for each in same if len(same) > 1})
     for same in versions:
-        search.add(max(same, key=lambda finding: age.get(finding.commit, -1)))
+        search.add(max(same, key=lambda located: age.get(located.commit, -1)))
 
 
 def search_staged(search: Search) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from keybearer.cli.commands.scan.places import Finding, Search
+from keybearer.cli.commands.scan.places import LocatedLeak, Search
 from keybearer.cli.commands.scan.streams import Readable, search_stream
 
 GIT = ".git"
@@ -43,7 +43,7 @@ def search_readable(stream: Readable, path: str, search: Search, *, commit: str 
     """Search a stream that is told as `path`."""
     search.files += 1
     for leak in search_stream(stream):
-        search.add(Finding(leak, path, commit, repository))
+        search.add(LocatedLeak(leak, path, commit, repository))
 
 
 def _walk(top: Path, search: Search) -> Iterator[tuple[Path, list[Path]]]:
