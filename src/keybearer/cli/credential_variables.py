@@ -1,4 +1,4 @@
-"""Credentials as environment variables, for the programs that we hand them to."""
+"""Credentials as environment variables, for other programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CARRIERS = tuple(field for field in FIELDS.values() if field.variable)
 HEEDED = frozenset(
     [*(field.variable for field in CARRIERS), *(locator.variable for locator in LOCATORS)],
 )
-"""All variables that a program which looks for its own credentials would heed."""
+"""All variables that a program reads when it looks for credentials."""
 
 
 def variables(credentials: Credentials) -> dict[str, str]:

@@ -50,7 +50,7 @@ def on_data(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T:
-    """Run a use case on the installation. Raises KeybearerError for what a rule forbids, too."""
+    """Run a use case on the server's data. Raises KeybearerError, also for what a rule forbids."""
 
     if not settings.data_dir.is_dir():
         raise KeybearerError(
@@ -68,7 +68,7 @@ def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T
 
 @contextmanager
 def refusals_told() -> Iterator[None]:
-    """Turn what a rule forbids into an error that the command line tells in one line."""
+    """Turn what a rule forbids into an error that the command line reports in one line."""
     try:
         yield
     except Refused as error:

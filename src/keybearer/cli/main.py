@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class ListedCommand(NamedTuple):
-    """A command as the list of commands shows it: under which heading, and its summary, the first line of its help.
+    """A command as the list of commands shows it: the heading it is under, and the first line of its help.
 
-    `module` has it, under its own name; it is loaded when the command is run or its help is asked for, not before.
+    `module` is where the command is, under its own name. It is loaded when the command runs or shows its help.
     """
 
     heading: str

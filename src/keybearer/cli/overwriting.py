@@ -1,4 +1,4 @@
-"""Never over another account's zuliprc without asking."""
+"""Asking before another account's zuliprc is overwritten."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keybearer.zuliprc.sources import Arguments, Environment
 
 
 def read_standalone(path: Path) -> tuple[Document, Resolution]:
-    """A zuliprc, proven to be good by itself; no variable takes part, and no `passcmd` is run.
+    """A zuliprc that is valid by itself. No variable is read, and no `passcmd` is run.
 
     Raises ResolutionError.
     """
@@ -30,8 +30,8 @@ def confirm_overwrite(
 ) -> None:
     """Ask before the file at `target` becomes the zuliprc of this account, unless it is that already or is not there.
 
-    Raises FileError where the answer is no, and KeybearerError, which tells what to give `otherwise`, where there is
-    nobody to ask.
+    Raises FileError if the answer is no. Raises KeybearerError, with the option to give `otherwise`, if there is no
+    terminal to ask on.
     """
     obstacle = "" if yes else _obstacle(target, email, site)
     if obstacle and not confirmed(f"{obstacle} Replace it?", otherwise=otherwise):
@@ -39,7 +39,7 @@ def confirm_overwrite(
 
 
 def _obstacle(target: Path, email: str, site: str | None) -> str:
-    """What would be lost if the target were replaced, empty where it is nothing."""
+    """What would be lost if the target were replaced; empty if nothing would be."""
     if not os.path.lexists(target):
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Accounts as people read of them."""
+"""How a user of the server is shown, to people and to programs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def kind_of(user: User) -> str:
 
 
 def email_of(user: User) -> str:
-    """The address that stands in the account's zuliprc."""
+    """The email in the account's zuliprc."""
     return user.delivery_email or user.email
 
 
 def as_json(user: User) -> dict[str, object]:
-    """An account for programs."""
+    """A user as JSON, for programs."""
     return {
         "user_id": user.user_id,
         "email": email_of(user),

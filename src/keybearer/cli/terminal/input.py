@@ -1,4 +1,4 @@
-"""What is typed at the terminal or comes on standard input. Passwords and keys come no other way."""
+"""What is typed at the terminal or comes on standard input. Passwords and keys are read in no other way."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def print_file(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Tell people on stderr of something that they should know, and that stops nothing."""
+    """Warn people on stderr of something that does not stop the command."""
     label = "warning:"
     if is_terminal(sys.stderr) and not os.environ.get("NO_COLOR"):
         label = click.style(label, fg="yellow", bold=True)
@@ -48,14 +48,14 @@ def note(text: str) -> None:
 
 
 def confirmed(question: str, *, otherwise: str) -> bool:
-    """Ask on the terminal. Where there is none to ask on, KeybearerError says what to give `otherwise`."""
+    """Ask on the terminal. Raises KeybearerError, with the option to give `otherwise`, if there is none."""
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise KeybearerError(f"{one_line(question)} There is no terminal to ask on", hint=f"Give {otherwise}")
     return _ask(question)
 
 
 def agreed(question: str, *, yes: bool) -> bool:
-    """Ask a person at a terminal, unless `yes`. Whoever runs us without a terminal has decided before."""
+    """Ask a person at a terminal, unless `yes`. Without a terminal the answer is yes."""
     if yes or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return True
     return _ask(question)
