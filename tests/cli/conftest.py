@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import CommandLine
+from tests.cli.command_line import CommandLine
 from tests.cli.served import Person, Town, town_at
 from tests.client.scripted_server import ScriptedServer
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
+from keybearer.cli.commands.show import show
 from keybearer.cli.main import ABOUT, CALLS, COMMANDS, MORE, SERVER
 from keybearer.cli.main import keybearer as group
-from keybearer.cli.show import show
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
 

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from keybearer.server.domain.accounts import Role
 from keybearer.server.services import accounts
 from keybearer.server.services.context import Context
-from tests.cli.commands import CommandLine
+from tests.cli.command_line import CommandLine
 from tests.server_process import OWNER_EMAIL, RunningServer, running_server
 
 PASSWORD = "a rather good passphrase 8264"

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
-from keybearer.cli.main import COMMANDS, TRACEBACK_VARIABLE, one_line
+from keybearer.cli.main import COMMANDS, TRACEBACK_VARIABLE
 from keybearer.cli.main import keybearer as group
-from tests.cli.commands import SCRIPT, CommandLine
+from tests.cli.command_line import SCRIPT, CommandLine
 
 
 def test_an_unknown_command_is_wrong_usage_and_the_likely_one_is_named(keybearer: CommandLine) -> None:
@@ -121,7 +121,7 @@ def test_a_fault_of_the_program_is_told_by_its_place_and_never_by_its_message() 
     """A message may hold anything, a key too. The command is a real one; the fault is put in before it runs."""
     program = (
         "import keybearer.cli.main as m, click\n"
-        "m.COMMANDS['broken'] = m.Row(m.MORE, '__main__', '')\n"
+        "m.COMMANDS['broken'] = m.ListedCommand(m.MORE, '__main__', '')\n"
         "@click.command()\n"
         "def broken():\n"
         "    raise ValueError('kbSECRET')\n"
@@ -137,10 +137,6 @@ def test_a_fault_of_the_program_is_told_by_its_place_and_never_by_its_message() 
     assert "ValueError" in short.stderr
     assert "in broken" in long.stderr
     assert "SECRET" not in short.stderr + long.stderr
-
-
-def test_what_others_wrote_cannot_move_the_cursor() -> None:
-    assert one_line("a\x1b[2J\nb\r\u2028c\x9b1m") == "a [2J b c 1m"
 
 
 def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:

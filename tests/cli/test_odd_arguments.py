@@ -10,7 +10,7 @@ import pytest
 
 from keybearer.cli.main import COMMANDS, SERVER
 from keybearer.cli.main import keybearer as group
-from tests.cli.commands import CommandLine
+from tests.cli.command_line import CommandLine
 
 ODD = ["", " ", "-", "--", "\udcff", "a\x1b[2Jb", "x" * 5000, "/dev/null", "/proc/self/mem", "%(x)s", "./.", "0", "ü"]
 

@@ -55,8 +55,10 @@ async def test_a_good_key_at_another_host_is_refused(server: InProcessServer) ->
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "localhost:1234", "127.0.0.1", "127.0.0.1:9991", "[::1]:80", "LOCALHOST."]
-)
+    "host",
+    ["localhost", "localhost:1234", "127.0.0.1", "127.0.0.1:9991", "[::1]:80", "LOCALHOST.", "chat.localhost",
+     "[::ffff:127.0.0.1]:80"],
+)  # fmt: skip
 async def test_the_loopback_names_of_this_machine_are_one_host(server: InProcessServer, host: str) -> None:
     hamlet = await server.add_person("hamlet")
     assert (await told(server, {**basic(*hamlet.auth), "Host": host}))[0] == 200

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from keybearer.errors import FileError
-from keybearer.store.atomic import atomic_write, exclusive
+from keybearer.store.atomic import atomic_write, creation, exclusive, replacement
 from tests.store.processes import in_a_child
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -152,3 +152,75 @@ def test_a_lock_that_is_not_given_back_ends_in_an_error_that_says_so(tmp_path: P
     with exclusive(tmp_path / "a"), pytest.raises(FileError, match="locked"), exclusive(tmp_path / "b", patience=0.02):
         pass
     atomic_write(tmp_path / "b", NEW)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o377])
+def test_a_replacement_is_the_owner_s_alone_and_takes_the_name_when_it_is_complete(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "secrets.json"
+    path.write_bytes(OLD)
+    before = os.umask(umask)
+    try:
+        with replacement(path) as file:
+            file.write(NEW)
+            assert path.read_bytes() == OLD
+            assert mode_of(Path(file.name)) == 0o600
+    finally:
+        os.umask(before)
+
+    assert path.read_bytes() == NEW
+    assert mode_of(path) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replacement_has_what_others_wrote_by_its_path(tmp_path: Path) -> None:
+    with replacement(tmp_path / "backup.db") as file:
+        Path(file.name).write_bytes(NEW)
+
+    assert (tmp_path / "backup.db").read_bytes() == NEW
+
+
+def test_a_replacement_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    path.write_bytes(OLD)
+    with pytest.raises(KeyboardInterrupt), replacement(path) as file:
+        file.write(NEW)
+        raise KeyboardInterrupt
+
+    assert path.read_bytes() == OLD
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replacement_that_cannot_take_the_name_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "directory"
+    path.mkdir()
+    with pytest.raises(IsADirectoryError), replacement(path) as file:
+        file.write(NEW)
+
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_creation_is_the_owner_s_alone(tmp_path: Path) -> None:
+    with creation(tmp_path / "secrets.json") as file:
+        file.write(NEW)
+
+    assert (tmp_path / "secrets.json").read_bytes() == NEW
+    assert mode_of(tmp_path / "secrets.json") == 0o600
+
+
+@pytest.mark.parametrize("target", ["file", "nowhere"])
+def test_a_creation_goes_over_no_file_and_through_no_link(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").write_bytes(OLD)
+    (tmp_path / "link").symlink_to(target)
+    for name in ("file", "link"):
+        with pytest.raises(FileExistsError), creation(tmp_path / name):
+            pass
+
+    assert (tmp_path / "file").read_bytes() == OLD
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+
+
+def test_a_creation_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), creation(tmp_path / "secrets.json"):
+        raise KeyboardInterrupt
+
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer.errors import ResolutionError
-from keybearer.zuliprc.credentials import is_loopback, is_plain_http, normalise_site, same_site
+from keybearer.zuliprc.credentials import is_plain_http, normalise_site, same_site
 from tests.zuliprc.strategies import sites
 
 
@@ -74,18 +74,6 @@ def test_normalising_ends_after_one_step_or_is_refused(text: str) -> None:
         assert error.kind == "bad_url"  # noqa: PT017 - either end is right
     else:
         assert normalise_site(site) == site
-
-
-@pytest.mark.parametrize(
-    "host", ["localhost", "a.localhost", "LocalHost.", "127.0.0.1", "127.255.1.2", "::1", "::ffff:127.0.0.1"]
-)
-def test_a_loopback_is_known_by_the_whole_host(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize("host", ["localhost.example", "xlocalhost", "128.0.0.1", "127.1", "::2", "", "::ffff:8.8.8.8"])
-def test_what_only_looks_like_a_loopback_is_none(host: str) -> None:
-    assert not is_loopback(host)
 
 
 def test_plain_http_is_what_leaves_this_machine_in_clear() -> None:

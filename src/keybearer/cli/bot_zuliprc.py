@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from keybearer.cli.accounts import email_of
 from keybearer.cli.connection import waiting_for
-from keybearer.cli.output import note, print_file
-from keybearer.cli.replacing import require_replaceable
+from keybearer.cli.overwriting import confirm_overwrite
+from keybearer.cli.terminal.output import note, print_file
+from keybearer.cli.user_display import email_of
 from keybearer.client.models import User
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError
@@ -44,7 +44,7 @@ def place_for(output: str | None, *, email: str, site: str | None, yes: bool) ->
     if output is None or output == STDOUT:
         return None
     path = expand(output, os.environ)
-    require_replaceable(path, email=email, site=site, yes=yes, otherwise="--yes, or another --output")
+    confirm_overwrite(path, email=email, site=site, yes=yes, otherwise="--yes, or another --output")
     _require_writable(path)
     return path
 

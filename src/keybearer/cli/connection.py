@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from keybearer.cli.options import GivenCredentials
-from keybearer.cli.spinner import spinner
+from keybearer.cli.terminal.spinner import spinner
 from keybearer.client.sync import Client
 from keybearer.zuliprc.credentials import TLSOptions
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
 from keybearer._version import __version__
+from keybearer.cli.terminal.text import one_line
 from keybearer.errors import KeybearerError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class Row(NamedTuple):
-    """A command as the list of commands shows it: under which heading, and its summary, the first line of its help.
+class ListedCommand(NamedTuple):
+    """A command as the list of commands shows it: the heading it is under, and the first line of its help.
 
-    `module` has it, under its own name; it is loaded when the command is run or its help is asked for, not before.
+    `module` is where the command is, under its own name. It is loaded when the command runs or shows its help.
     """
 
     heading: str
@@ -31,36 +31,54 @@ class Row(NamedTuple):
 
 ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running a server", "More"
 
-COMMANDS: dict[str, Row] = {
-    "login": Row(ABOUT, "keybearer.cli.login", "Get your API key from SITE and write the zuliprc."),
-    "logout": Row(ABOUT, "keybearer.cli.logout", "Remove the zuliprc in force."),
-    "whoami": Row(ABOUT, "keybearer.cli.whoami", "Say which account the credentials in force are of."),
-    "regenerate": Row(ABOUT, "keybearer.cli.regenerate", "Make a new API key; the old one is refused from then on."),
-    "show": Row(ABOUT, "keybearer.cli.show", "Show every setting in force, its origin and what it shadows."),
-    "doctor": Row(
-        ABOUT, "keybearer.cli.doctor.command", "Find what is wrong with the credentials in force, and what mends it."
+COMMANDS: dict[str, ListedCommand] = {
+    "login": ListedCommand(ABOUT, "keybearer.cli.commands.login", "Get your API key from SITE and write the zuliprc."),
+    "logout": ListedCommand(ABOUT, "keybearer.cli.commands.logout", "Remove the zuliprc in force."),
+    "whoami": ListedCommand(
+        ABOUT, "keybearer.cli.commands.whoami", "Say which account the credentials in force are of."
     ),
-    "profiles": Row(ABOUT, "keybearer.cli.profiles", "List the profiles and the file that is in force."),
-    "install": Row(ABOUT, "keybearer.cli.install", "Put a downloaded zuliprc where programs look."),
-    "export": Row(ABOUT, "keybearer.cli.export", "Print the credentials in force for another program."),
-    "exec": Row(ABOUT, "keybearer.cli.exec", "Run COMMAND with the credentials in its environment."),
-    "api": Row(CALLS, "keybearer.cli.api", "Make one call of Zulip's API and print its answer."),
-    "send": Row(CALLS, "keybearer.cli.send", "Send one message, to a channel or to people."),
-    "bot": Row(CALLS, "keybearer.cli.bot", "List, make and manage your bots."),
-    "completion": Row(MORE, "keybearer.cli.completion", "Print the code that lets your shell complete commands."),
-    "scan": Row(MORE, "keybearer.cli.scan.command", "Find leaked API keys in files and in git histories."),
-    "serve": Row(SERVER, "keybearer.cli.serve", "Run the server."),
-    "init": Row(SERVER, "keybearer.cli.init", "Set a server up: the data directory, the organization and its owner."),
-    "admin": Row(
-        SERVER, "keybearer.cli.admin", "Work on a server's data, on its own machine. The server may be running."
+    "regenerate": ListedCommand(
+        ABOUT, "keybearer.cli.commands.regenerate", "Make a new API key; the old one is refused from then on."
+    ),
+    "show": ListedCommand(
+        ABOUT, "keybearer.cli.commands.show", "Show every setting in force, its origin and what it shadows."
+    ),
+    "doctor": ListedCommand(
+        ABOUT,
+        "keybearer.cli.commands.doctor.command",
+        "Find what is wrong with the credentials in force, and what mends it.",
+    ),
+    "profiles": ListedCommand(
+        ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the file that is in force."
+    ),
+    "install": ListedCommand(ABOUT, "keybearer.cli.commands.install", "Put a downloaded zuliprc where programs look."),
+    "export": ListedCommand(
+        ABOUT, "keybearer.cli.commands.export", "Print the credentials in force for another program."
+    ),
+    "exec": ListedCommand(ABOUT, "keybearer.cli.commands.exec", "Run COMMAND with the credentials in its environment."),
+    "api": ListedCommand(CALLS, "keybearer.cli.commands.api", "Make one call of Zulip's API and print its answer."),
+    "send": ListedCommand(CALLS, "keybearer.cli.commands.send", "Send one message, to a channel or to people."),
+    "bot": ListedCommand(CALLS, "keybearer.cli.commands.bot", "List, make and manage your bots."),
+    "completion": ListedCommand(
+        MORE, "keybearer.cli.commands.completion", "Print the code that lets your shell complete commands."
+    ),
+    "scan": ListedCommand(
+        MORE, "keybearer.cli.commands.scan.command", "Find leaked API keys in files and in git histories."
+    ),
+    "serve": ListedCommand(SERVER, "keybearer.cli.commands.serve", "Run the server."),
+    "init": ListedCommand(
+        SERVER, "keybearer.cli.commands.init", "Set a server up: the data directory, the organization and its owner."
+    ),
+    "admin": ListedCommand(
+        SERVER,
+        "keybearer.cli.commands.admin.command",
+        "Work on a server's data, on its own machine. The server may be running.",
     ),
 }
 """Every command, in the order in which people meet them."""
 
 TRACEBACK_VARIABLE = "KEYBEARER_TRACEBACK"
 """Set, a fault of the program itself is told with the places in the code that led to it."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 class ListedGroup(click.Group):
@@ -161,11 +179,6 @@ def _outcome(error: BaseException) -> tuple[str, int]:
         case _:
             text = f"keybearer: {_fault(error)}"
     return text, code
-
-
-def one_line(text: str) -> str:
-    """`text` without line breaks and control characters: what a server sent must not move the cursor."""
-    return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def _fault(error: BaseException) -> str:

@@ -10,13 +10,16 @@ from typing import Any
 
 import click
 
-from keybearer.cli.output import warn
+from keybearer.cli.terminal.output import warn
 from keybearer.secret import Secret
 from keybearer.store.location import Location, locate
 from keybearer.store.profiles import list_profiles
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.fields import CONFIG_FILE, FIELDS, KEY, LOCATORS, PROFILE, Field, Locator
 from keybearer.zuliprc.resolver import Resolution
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+"""`--json`, the same on every command that has something for programs to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def credential_options(command: Callable[..., object]) -> Callable[..., object]:
         *(locator_option(locator) for locator in LOCATORS),
         *(setting_option(field) for field in settings),
         click.option("--strict", is_flag=True, help="Take every warning about the credentials for an error."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs."),
+        json_option,
     ]
     decorated: Callable[..., object] = with_credentials
     for option in reversed(options):

@@ -1,7 +1,12 @@
 """Writing a file so that whoever looks sees the old content or the new, never a part, and never a wider mode.
 
 The new content goes into a temporary file of mode 0600 beside the old one, is forced to the disk, and takes the old
-one's name in one step. Writers of one directory wait for each other.
+one's name in one step.
+
+- `atomic_write` is for a file that other programs may write too, such as a zuliprc. Writers of one directory wait for
+  each other, and the old file's owner, links and narrower mode are kept.
+- `replacement` is for a file of the server's own. It takes no lock and keeps nothing of the old file.
+- `creation` makes a file that must not be there yet.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from keybearer.errors import FileError
 
@@ -64,20 +70,57 @@ def exclusive(path: str | os.PathLike[str], *, patience: float = LOCK_TIMEOUT) -
 def write_exclusive(target: Path, data: bytes, *, keep_mode: bool = False) -> None:
     """As `atomic_write`, inside `exclusive` and on the path that it gave. Raises FileError and OSError."""
     old = _status(target)
-    temporary = temporary_beside(target)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, PRIVATE)
+    with _new_file(temporary_beside(target), final=target) as file:
+        file.write(data)
+        _give_rights(file.fileno(), target, old, keep_mode=keep_mode)
+    with contextlib.suppress(OSError):  # not every file system can, and the new file is in place
+        sync_directory(target.parent)
+
+
+@contextlib.contextmanager
+def replacement(target: Path) -> Iterator[BinaryIO]:
+    """A new file of mode 0600, open for writing, that takes the name of `target` when the block ends.
+
+    Its path until then is its `name`, beside `target`. It is forced to the disk before it takes the name, and the name
+    after. A block that fails leaves `target` as it was and no other file. Raises OSError.
+    """
+    with _new_file(target.with_name(f".{target.name}.{secrets.token_hex(4)}"), final=target) as file:
+        yield file
+    sync_directory(target.parent)
+
+
+@contextlib.contextmanager
+def creation(path: Path) -> Iterator[BinaryIO]:
+    """A new file of mode 0600 at `path`, open for writing. It is forced to the disk when the block ends.
+
+    The file has its name from the start, so that of two programs only one can make it: raises FileExistsError where
+    there is a file or a link already. A block that fails leaves no file. Raises OSError.
+    """
+    with _new_file(path) as file:
+        yield file
+    sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _new_file(path: Path, *, final: Path | None = None) -> Iterator[BinaryIO]:
+    """Make the file, let it be written, force it to the disk, and rename it to `final`. It is removed on any error."""
+    file = open(path, "xb", opener=_open_private)  # noqa: SIM115 - closed below, before the file is renamed
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        with file:
+            if sys.platform != "win32":
+                os.fchmod(file.fileno(), PRIVATE)  # the umask may have taken more
+            yield file
             file.flush()
-            _give_rights(file.fileno(), target, old, keep_mode=keep_mode)
             os.fsync(file.fileno())
-        temporary.replace(target)
+        if final is not None:
+            path.replace(final)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    _sync_directory(target.parent)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), PRIVATE)
 
 
 def temporary_beside(target: Path) -> Path:
@@ -172,13 +215,12 @@ def _remove_leftovers(directory: Path) -> None:
                 path.unlink()
 
 
-def _sync_directory(directory: Path) -> None:
-    """Force the new name to the disk, where directories can be."""
+def sync_directory(directory: Path) -> None:
+    """Force the names in a directory to the disk. Raises OSError. Windows has no way to do it."""
     if sys.platform == "win32":
         return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from keybearer.errors import FileError, KeybearerError, KeyNotStored, RegenerationRefused
 from keybearer.secret import Secret
-from keybearer.store.atomic import exclusive, temporary_beside
+from keybearer.store.atomic import exclusive, sync_directory, temporary_beside
 from keybearer.store.files import read_zuliprc, replace_api_key
 from keybearer.zuliprc.credentials import Credentials
 
@@ -72,7 +72,7 @@ class KeyChange:
                 time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             )
             _write(self._descriptor, (_MARK + note.encode()).ljust(len(self._text) + 64, b"\n"))
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             self._end()
             raise _refused(f"{self._beside} cannot be written ({error.strerror})", "Make room on the disk") from None
@@ -197,7 +197,10 @@ def _make_way(path: Path) -> None:
 
 
 def _create_locked(path: Path) -> int:
-    """Make the file, locked before it has its name: who looks at it must not take it for one that was left behind."""
+    """Make the file, locked before it has its name: who looks at it must not take it for one that was left behind.
+
+    This is no `replacement`: the file has no content yet, and it stays open and locked until the new key is in it.
+    """
     own_name = path if sys.platform == "win32" else temporary_beside(path)
     if os.path.lexists(path):  # nobody else makes one meanwhile: see `_alone`
         raise _refused("Another program is making a new key for this file", "Wait until it has ended")
@@ -263,16 +266,6 @@ def _write(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
     os.ftruncate(descriptor, len(data))
     os.fsync(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refused(message: str, hint: str) -> RegenerationRefused:

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
+from keybearer.zuliprc.hosts import is_loopback
 
 SITE_HINT = "A site looks like https://chat.example.com"
 
@@ -82,19 +83,6 @@ def normalise_site(text: str) -> str:
     scheme = parts.scheme or ("http" if is_loopback(host) else "https")
     address = f"[{host}]" if "[" in parts.netloc else host
     return f"{scheme}://{address}{'' if port is None else f':{port}'}{_without_api(parts.path)}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the whole of `host` names this machine: localhost, a name below it, or a loopback address."""
-    host = host.rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def is_plain_http(site: str) -> bool:

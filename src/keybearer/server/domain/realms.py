@@ -11,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from keybearer.server.domain.accounts import Role
+from keybearer.zuliprc.hosts import is_loopback
 
 FALLBACK_BOT_DOMAIN = "keybearer.localhost"
 """Where bots live when the site's host is an address or `localhost`: an email needs a domain with a dot."""
@@ -164,11 +165,3 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-@lru_cache(maxsize=256)
-def is_loopback(host: str) -> bool:
-    """Whether `host` (without port) is a name or address of this very machine."""
-    if host == "localhost":
-        return True
-    return is_address(host) and ipaddress.ip_address(host).is_loopback

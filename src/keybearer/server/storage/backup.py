@@ -6,8 +6,6 @@ The secrets are never in it: it yields no key without the secrets file, which is
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -23,6 +21,7 @@ from keybearer.server.storage import schema
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.messaging.tables import metadata
 from keybearer.server.storage.tables import from_microseconds, to_microseconds
+from keybearer.store.atomic import replacement
 
 CHUNK = 500
 """Rows that are read and written at a time."""
@@ -40,47 +39,43 @@ async def write(url: str, target: Path, *, at: datetime, overwrite: bool = False
     written, StorageError where the database fails.
     """
     database = await Database.open(url)
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        await asyncio.to_thread(_create, unfinished, target, overwrite=overwrite)
-        await schema.migrate(url_of(unfinished))
-        copy = await Database.open(url_of(unfinished))
+        _require_free(target, overwrite=overwrite)
+        with replacement(target) as file:
+            await _fill(Path(file.name), database, at)
+    except OSError as error:
+        raise FileError(f"The backup {target} cannot be written: {error.strerror}") from None
+    finally:
+        await database.close()
+
+
+def _require_free(target: Path, *, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise FileError(f"There is a file at {target} already", hint="Name another, or say --force to replace it.")
+
+
+async def _fill(path: Path, database: Database, at: datetime) -> None:
+    """Copy the database into the empty file at `path`. No connection to it is open afterwards."""
+    try:
+        await schema.migrate(url_of(path))
+        copy = await Database.open(url_of(path))
         try:
             async with database.read() as source, copy.write() as destination:
                 await transfer(source, destination)
         finally:
             await copy.close()
-        await asyncio.to_thread(_finish, unfinished, target, at)
-    except OSError as error:
-        raise FileError(f"The backup {target} cannot be written: {error.strerror}") from None
+        await asyncio.to_thread(_finish, path, at)
     finally:
-        await database.close()
-        for leftover in (unfinished, *_beside(unfinished)):
-            leftover.unlink(missing_ok=True)
+        for suffix in ("-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _create(unfinished: Path, target: Path, *, overwrite: bool) -> None:
-    if target.exists() and not overwrite:
-        raise FileError(f"There is a file at {target} already", hint="Name another, or say --force to replace it.")
-    # Made exclusively: no link that somebody left lying leads the backup elsewhere.
-    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _beside(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
-
-
-def _finish(unfinished: Path, target: Path, at: datetime) -> None:
-    with closing(sqlite3.connect(unfinished)) as connection, connection:
+def _finish(path: Path, at: datetime) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE backup (made_at INTEGER NOT NULL, version TEXT NOT NULL)")
         connection.execute("INSERT INTO backup VALUES (?, ?)", (to_microseconds(at), __version__))
-    with closing(sqlite3.connect(unfinished)) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-    for path in (unfinished, unfinished.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    unfinished.replace(target)
 
 
 def made_at(path: Path) -> datetime | None:

@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import fcntl
 import json
 import os
-import secrets
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from keybearer.errors import SecretRingError
+from keybearer.store.atomic import creation, replacement
 
 VERSION = 1
 SECRET_LENGTH = 32
@@ -60,7 +59,8 @@ def read(path: Path) -> tuple[tuple[Entry, ...], Stamp]:
 def create(path: Path, entries: Sequence[Entry]) -> None:
     """Write a new file. Raises SecretRingError where there is one, or it cannot be written."""
     try:
-        _write_new(path, entries)
+        with creation(path) as file:
+            file.write(_encoded(entries))
     except FileExistsError:
         raise SecretRingError(
             f"There is a secrets file at {path} already", hint="Use it, or name another place."
@@ -74,7 +74,6 @@ def replace(path: Path, entries: Sequence[Entry], *, expected: Stamp) -> None:
 
     Raises SecretRingError where it cannot be written, or is in another state than `expected`.
     """
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with path.open("rb") as old:
             fcntl.flock(old, fcntl.LOCK_EX)
@@ -82,36 +81,15 @@ def replace(path: Path, entries: Sequence[Entry], *, expected: Stamp) -> None:
                 raise SecretRingError(
                     f"The secrets file {path} was changed by somebody else meanwhile", hint="Try again."
                 )
-            _write_new(new, entries)
-            new.replace(path)
-        _sync_directory(path.parent)
+            with replacement(path) as new:
+                new.write(_encoded(entries))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
         raise SecretRingError(f"The secrets file {path} cannot be written: {error.strerror}") from None
 
 
-def _write_new(path: Path, entries: Sequence[Entry]) -> None:
+def _encoded(entries: Sequence[Entry]) -> bytes:
     document = {"version": VERSION, "secrets": [_as_json(entry) for entry in entries]}
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(json.dumps(document, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink()
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return f"{json.dumps(document, indent=1)}\n".encode()
 
 
 def _parsed(path: Path, content: bytes) -> tuple[Entry, ...]:

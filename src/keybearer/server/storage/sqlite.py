@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from keybearer.errors import StorageError
+from keybearer.store.atomic import replacement
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for a writer in another process."""
@@ -181,24 +181,18 @@ def _uri(path: Path) -> str:
 def copy_file(source: Path, target: Path) -> None:
     """Copy a database that may be in use, as it is at one moment. `target` is replaced in one step. Raises
     StorageError."""
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         with (
+            replacement(target) as file,
             closing(sqlite3.connect(f"{_uri(source)}?mode=rw", uri=True, timeout=BUSY_TIMEOUT)) as origin,
-            closing(sqlite3.connect(unfinished)) as copy,
+            closing(sqlite3.connect(file.name)) as copy,
         ):
             origin.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(target)
     except OSError as error:
         raise StorageError(f"The copy {target} cannot be written: {error.strerror}") from None
     except sqlite3.Error as error:
         raise _explained(error, source) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def check_integrity(path: Path) -> bool:

@@ -8,7 +8,6 @@ import binascii
 import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from keybearer.server.domain.messaging.uploads import (
 )
 from keybearer.server.services.context import Context
 from keybearer.server.storage.messaging import channels, uploads
+from keybearer.store.atomic import replacement
 
 DIRECTORY = "uploads"
 LINK_LIVES = timedelta(minutes=1)
@@ -66,15 +66,10 @@ def place_of(context: Context, path: str) -> Path:
 
 
 def _write(place: Path, content: bytes) -> None:
-    """The whole file or none: it gets its name when it is complete."""
+    """The whole file or none."""
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = place.with_name(f".{place.name}.unfinished")
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        unfinished.replace(place)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacement(place) as file:
+        file.write(content)
 
 
 def _remove(place: Path) -> None:

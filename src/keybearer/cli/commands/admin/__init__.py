@@ -1,0 +1,1 @@
+"""`keybearer admin`: the operator's commands, on the server's own machine."""

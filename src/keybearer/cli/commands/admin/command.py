@@ -1,0 +1,42 @@
+"""`keybearer admin`: what an operator does on the server's own machine, on the data directory, without a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from keybearer.cli.commands.admin.api_keys import regenerate, regenerate_all
+from keybearer.cli.commands.admin.audit import audit
+from keybearer.cli.commands.admin.database import backup, migrate, restore, rotate_secrets
+from keybearer.cli.commands.admin.organization import set_site
+from keybearer.cli.commands.admin.users import add_user, deactivate_user, list_users, reset_password
+from keybearer.cli.data_dir import data_dir_option, database_url_option
+
+_COMMANDS: tuple[click.Command, ...] = (
+    list_users,
+    add_user,
+    reset_password,
+    deactivate_user,
+    regenerate,
+    regenerate_all,
+    set_site,
+    audit,
+    migrate,
+    backup,
+    restore,
+    rotate_secrets,
+)
+
+
+@click.group()
+@data_dir_option
+@database_url_option
+@click.pass_context
+def admin(context: click.Context, *, data_dir: Path | None, database_url: str | None) -> None:
+    """Work on a server's data, on its own machine. The server may be running."""
+    context.obj = (data_dir, database_url)
+
+
+for _command in _COMMANDS:
+    admin.add_command(_command)

@@ -1,0 +1,27 @@
+"""`keybearer admin`: the organization itself."""
+
+from __future__ import annotations
+
+import click
+
+from keybearer.cli.data_dir import on_data, run_on
+from keybearer.cli.terminal.output import note
+from keybearer.server.services import realms
+from keybearer.server.services.context import Context
+from keybearer.server.settings import Settings
+
+
+@click.command("set-site")
+@click.argument("site")
+@on_data
+def set_site(settings: Settings, *, site: str) -> None:
+    """Move the organization to another address, SITE."""
+
+    async def move(context: Context) -> tuple[str, str]:
+        before, after = await realms.move(context, site)
+        return before.site, after.site
+
+    before, after = run_on(settings, move)
+    click.echo(f"The organization is at {after} now.")
+    if before != after:
+        note(f"Every zuliprc that was issued names {before}: change its site= line, or download it again.")

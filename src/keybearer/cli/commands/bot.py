@@ -1,0 +1,166 @@
+"""`keybearer bot`: the caller's bots, through the API."""
+
+from __future__ import annotations
+
+import click
+
+from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot, place_for
+from keybearer.cli.connection import connected, waiting_for
+from keybearer.cli.options import GivenCredentials, credential_options
+from keybearer.cli.terminal.output import agreed, note, print_json, print_table
+from keybearer.cli.user_display import BOT_TYPES, as_json, email_of, kind_of
+from keybearer.client.models import User
+from keybearer.errors import KeybearerError
+
+_NUMBERS = {name: number for number, name in BOT_TYPES.items()}
+
+
+@click.group()
+def bot() -> None:
+    """List, make and manage your bots."""
+
+
+@bot.command("list")
+@credential_options
+def list_(given: GivenCredentials) -> None:
+    """List your bots, the deactivated ones too."""
+    with connected(given) as client, waiting_for(client):
+        bots = client.get_own_bots()
+    if given.as_json:
+        print_json([as_json(one) for one in bots])
+        return
+    rows = [[str(one.user_id), one.full_name, email_of(one), _type(one), _state(one)] for one in bots]
+    print_table(["id", "name", "email", "type", "state"], rows)
+    if not bots:
+        note("You have no bots: `keybearer bot add` makes one.")
+
+
+@bot.command()
+@click.option("--name", required=True, metavar="NAME", help="The name that people see.")
+@click.option("--short-name", required=True, metavar="NAME", help="What its email begins with: NAME-bot@...")
+@click.option(
+    "--type",
+    "type_name",
+    type=click.Choice(list(_NUMBERS)),
+    default="generic",
+    show_default=True,
+    help="What it may do.",
+)
+@click.option("--payload-url", metavar="URL", help="Where an outgoing webhook bot is called.")
+@click.option("--output", type=click.Path(), metavar="FILE", help="Write its zuliprc there too; - prints it.")
+@click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
+@credential_options
+def add(
+    given: GivenCredentials,
+    *,
+    name: str,
+    short_name: str,
+    type_name: str,
+    payload_url: str | None,
+    output: str | None,
+    yes: bool,
+) -> None:
+    """Make a bot of your own."""
+    if type_name == "outgoing-webhook" and payload_url is None:
+        raise click.UsageError("An outgoing webhook bot needs --payload-url.")
+    with connected(given) as client:
+        path = place_for(output, email="", site=client.site, yes=yes)  # before there is a bot whose key has no place
+        with waiting_for(client):
+            made = client.create_bot(name, short_name, bot_type=_NUMBERS[type_name], payload_url=payload_url)
+            account = client.get_user_by_id(made.user_id)
+        if not given.as_json and output != STDOUT:
+            _print_line(account)
+        if output is not None:
+            BotZuliprc(client, account, path).write(made.api_key or client.get_bot_api_key(made.user_id))
+        elif not given.as_json:
+            note(f"Its zuliprc: keybearer bot zuliprc {account.user_id} --output FILE")
+    if given.as_json and output != STDOUT:
+        print_json(as_json(account))
+
+
+@bot.command()
+@click.argument("id_or_email")
+@credential_options
+def show(given: GivenCredentials, *, id_or_email: str) -> None:
+    """Show a bot."""
+    with connected(given) as client:
+        account = find_bot(client, id_or_email)
+    if given.as_json:
+        print_json({**as_json(account), "owner_id": account.bot_owner_id, "date_joined": account.date_joined})
+        return
+    rows = [
+        ["name", account.full_name],
+        ["email", email_of(account)],
+        ["id", str(account.user_id)],
+        ["type", _type(account)],
+        ["state", _state(account)],
+        ["owner", str(account.bot_owner_id or "-")],
+        ["made", account.date_joined or "-"],
+    ]
+    print_table(["", "value"], rows)
+
+
+@bot.command()
+@click.argument("id_or_email")
+@click.option("--output", type=click.Path(), metavar="FILE", help="Write it there, mode 0600, and do not print it.")
+@click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
+@credential_options
+def zuliprc(given: GivenCredentials, *, id_or_email: str, output: str | None, yes: bool) -> None:
+    """Print a bot's zuliprc, or write it to a file."""
+    if given.as_json:
+        raise click.UsageError("A zuliprc is no JSON: `keybearer export --format json -c FILE` makes it some.")
+    with connected(given) as client:
+        prepared = BotZuliprc.prepared(client, find_bot(client, id_or_email), output, yes=yes)
+        with waiting_for(client):
+            key = client.get_bot_api_key(prepared.bot.user_id)
+        prepared.write(key)
+    if prepared.path is not None:
+        click.echo(f"{prepared.path}: {email_of(prepared.bot)} at {client.site}")
+
+
+@bot.command()
+@click.argument("id_or_email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@credential_options
+def deactivate(given: GivenCredentials, *, id_or_email: str, yes: bool) -> None:
+    """Deactivate a bot: its key is refused until it is reactivated."""
+    with connected(given) as client:
+        account = find_bot(client, id_or_email)
+        if not agreed(f"Deactivate {account.full_name} <{email_of(account)}>?", yes=yes):
+            raise KeybearerError(f"{email_of(account)} was left as it is", hint="Nothing was changed")
+        with waiting_for(client):
+            client.deactivate_bot(account.user_id)
+    _told(given, account, "is deactivated", is_active=False)
+
+
+@bot.command()
+@click.argument("id_or_email")
+@credential_options
+def reactivate(given: GivenCredentials, *, id_or_email: str) -> None:
+    """Reactivate a bot. Its key may be another one then."""
+    with connected(given) as client:
+        account = find_bot(client, id_or_email)
+        with waiting_for(client):
+            client.reactivate_bot(account.user_id)
+    _told(given, account, "is active again", is_active=True)
+    if not given.as_json:
+        note(f"Its key may be a new one: keybearer bot zuliprc {account.user_id} --output FILE")
+
+
+def _told(given: GivenCredentials, account: User, what: str, *, is_active: bool) -> None:
+    if given.as_json:
+        print_json({**as_json(account), "is_active": is_active})
+    else:
+        click.echo(f"{account.full_name} <{email_of(account)}> {what}")
+
+
+def _print_line(account: User) -> None:
+    click.echo(f"{account.full_name} <{email_of(account)}>, {kind_of(account)}, id {account.user_id}")
+
+
+def _type(account: User) -> str:
+    return kind_of(account).removesuffix(" bot")
+
+
+def _state(account: User) -> str:
+    return "active" if account.is_active else "deactivated"

@@ -1,0 +1,186 @@
+"""All checks in their order: the file, the settings in force, the variables, certificates, the network, the server.
+
+What is broken in the file stops no check behind it: they go on with the file as `--fix` would leave it. Only the key
+goes nowhere while what its file means is open.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from keybearer.cli.commands.doctor import environment
+from keybearer.cli.commands.doctor.certificates import prepare
+from keybearer.cli.commands.doctor.file import CheckedFile
+from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.key import check_key, secrets_in
+from keybearer.cli.commands.doctor.kinds import REMEDIES
+from keybearer.cli.commands.doctor.network import check_connection
+from keybearer.cli.commands.doctor.server import check_server
+from keybearer.cli.terminal.spinner import spinner
+from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
+from keybearer.store import passcmd
+from keybearer.store.home import surroundings
+from keybearer.zuliprc.credentials import Credentials, TLSOptions
+from keybearer.zuliprc.examination import Examined, examine_sources
+from keybearer.zuliprc.fields import (
+    CLIENT_BUNDLE,
+    CLIENT_CERT,
+    CLIENT_CERT_KEY,
+    INSECURE,
+    KEY,
+    PASSCMD,
+    SITE,
+)
+from keybearer.zuliprc.resolver import Resolution, resolve_sources
+from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFile
+
+_TLS = (CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_BUNDLE, INSECURE)
+_TOLD_BETTER = frozenset(
+    {"odd_key_shape", "readable_by_others", "shadows_named_file", "unknown_setting", "writable_by_others"}
+)
+"""Warnings of resolving that the doctor has findings of its own for."""
+
+_ACCEPTED = frozenset({"key_accepted", "incoming_webhook_bot"})
+"""What withdraws the suspicion that a key is mistyped: one of another server's may begin as ours do, by chance."""
+
+
+@dataclass(slots=True)
+class Checks:
+    """The checks, and what has come of them: `findings`, and `secrets`, which no text of them may have."""
+
+    file: CheckedFile
+    arguments: Arguments
+    environ: Mapping[str, str]
+    findings: list[Finding] = field(default_factory=list)
+    secrets: list[Secret] = field(default_factory=list, repr=False)
+
+    def run(self, timeout: float | None) -> None:
+        """Do all checks that make sense. `timeout` is how many seconds to wait for the server; None leaves it alone."""
+        self.findings += self.file.findings
+        self.findings += environment.check_variables(self.file.location.named_by, self.environ)
+        if self.file.fixed is None:
+            return
+        sources = Sources(self.arguments, Environment(self.environ), self.file.fixed)
+        for source in (sources.arguments, sources.environment, sources.file):
+            self.secrets += secrets_in(source)
+        examined = examine_sources(sources, surroundings(self.environ))
+        self._tell([of_error(fault) for fault in examined.faults])
+        resolution = None if examined.faults else self._resolve(sources, self.file.fixed)
+        key = self._key(examined, resolution, self.file.fixed)
+        site, tls = self._site(examined), _tls_options(examined)
+        if tls is not None:
+            credentials = Credentials(resolution.email, key, site, tls=tls) if resolution and key else None
+            self._meet_server(site, tls, examined, credentials, timeout)
+
+    def _tell(self, findings: list[Finding]) -> None:
+        """Take findings about the fixed file, as ones about the file that is there."""
+        draft = self.file.draft
+        for one in findings:
+            told = one if draft is None else Finding(
+                one.kind, draft.in_file(one.message), draft.in_file(one.place), draft.in_file(one.remedy), one.fix
+            )  # fmt: skip
+            self.findings.append(told)
+
+    def _resolve(self, sources: Sources, file: ZuliprcFile) -> Resolution:
+        resolution = resolve_sources(
+            sources, surroundings(self.environ), fetch_key=lambda command: passcmd.fetch_key(command, self.environ)
+        )
+        self._tell(
+            [
+                Finding(warning.kind, warning.message, warning.place, REMEDIES.get(warning.kind, ""))
+                for warning in resolution.warnings
+                if warning.kind not in _TOLD_BETTER
+            ]
+        )
+        self._tell(list(environment.check_shadows(resolution, file)))
+        return resolution
+
+    def _key(self, examined: Examined, resolution: Resolution | None, file: ZuliprcFile) -> Secret | None:
+        """The key, if it may be sent: what its shape rules out needs no server."""
+        origin = examined.origins[KEY.name]
+        key = examined.values.get(KEY.name)
+        if resolution is not None and origin.name == PASSCMD.name:
+            key = self._fetched(resolution, file)
+        if not isinstance(key, Secret):
+            return None
+        self.secrets.append(key)
+        oddities = list(check_key(key, str(origin)))
+        if resolution is not None and not oddities:
+            found = f"{resolution.email}, with the key {key.masked()} from {origin}"
+            self._tell([Finding("credentials_found", found, str(resolution.origins["email"]))])
+        self._tell(oddities)
+        unclear = file.document is not None and file.document.faults
+        return None if unclear or any(one.kind == "key_malformed" for one in oddities) else key
+
+    def _fetched(self, resolution: Resolution, file: ZuliprcFile) -> Secret | None:
+        """The key that a password command prints, unless somebody else could have written the command."""
+        place = str(resolution.origins[PASSCMD.name])
+        try:
+            passcmd.require_trustworthy(file, place)
+        except ResolutionError as error:
+            only_mode = file.mode is not None and file.owner == os.geteuid()
+            self._tell([of_error(error, fix="the mode is made 600" if only_mode else "")])
+            return None
+        try:
+            return resolution.api_key
+        except ResolutionError as error:
+            self._tell([of_error(error)])
+            return None
+
+    def _site(self, examined: Examined) -> str:
+        """The site, empty where there is none that can be used."""
+        if examined.origins[SITE.name].kind == "default":
+            self.findings.append(
+                Finding(
+                    "missing_site",
+                    "No site is set, so there is no server to connect to",
+                    str(self.file.location.path or ""),
+                    f"Add a line site=https://…, or set {SITE.variable}",
+                )
+            )
+        return cast("str", examined.values.get(SITE.name, ""))
+
+    def _meet_server(
+        self, site: str, tls: TLSOptions, examined: Examined, credentials: Credentials | None, timeout: float | None
+    ) -> None:
+        context, usable = None, True
+        if site.startswith("https:") or tls != TLSOptions():
+            context, found = prepare(tls, examined.origins, site)
+            usable = context is not None
+            self._tell(found)
+        self.findings += environment.check_trust(tls, site, self.environ)
+        if not site:
+            return
+        proxy = environment.proxy_for(site)
+        self.findings += environment.check_proxy(proxy, site)
+        if timeout is None:
+            return
+        with spinner(f"Waiting for {site}"):  # the passphrase of a client certificate has been asked for by now
+            if proxy is None:
+                found = list(check_connection(site, tls, context, timeout))
+                self.findings += found
+                usable = usable and not any(one.severity == "fault" for one in found)
+            if usable:
+                plain = not site.startswith("https:")
+                context = None if plain else context
+                self.findings += check_server(site, credentials, tls, context, timeout=timeout, proxy=proxy)
+        if any(one.kind in _ACCEPTED for one in self.findings):
+            self.findings = [one for one in self.findings if one.kind != "key_mistyped"]
+
+
+def _tls_options(examined: Examined) -> TLSOptions | None:
+    """How to meet the server, None while one of the settings for it is broken."""
+    broken = any(one.name not in examined.values and examined.origins[one.name].kind != "default" for one in _TLS)
+    if broken or any(fault.kind == "key_without_cert" for fault in examined.faults):
+        return None
+    values = examined.values
+    return TLSOptions(
+        client_cert=cast("str | None", values.get(CLIENT_CERT.name)),
+        client_cert_key=cast("str | None", values.get(CLIENT_CERT_KEY.name)),
+        cert_bundle=cast("str | None", values.get(CLIENT_BUNDLE.name)),
+        insecure=cast("bool", values.get(INSECURE.name, False)),
+    )

@@ -1,0 +1,110 @@
+"""Findings as people and programs read them. No text that is told has a key in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+from keybearer import api_key
+from keybearer.cli.commands.doctor.findings import Finding
+from keybearer.cli.terminal.output import is_terminal, note
+from keybearer.cli.terminal.text import one_line
+from keybearer.secret import MASK, Secret
+
+SIGNS = {"good": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red")}
+"""How a terminal shows each severity."""
+
+_SHORTEST_SECRET = 8
+"""What is shorter would hide innocent words, and is no key."""
+
+
+def without_secrets(findings: Iterable[Finding], secrets: Sequence[Secret]) -> list[Finding]:
+    """The findings with a mask in place of every key, wherever it got into a text: a site may be one by mistake."""
+    return [
+        dataclasses.replace(
+            finding,
+            **{name: _masked(getattr(finding, name), secrets) for name in ("message", "place", "remedy", "fix")},
+        )
+        for finding in findings
+    ]
+
+
+def _masked(text: str, secrets: Sequence[Secret]) -> str:
+    for secret in secrets:
+        hidden = secret.reveal().lower()
+        while len(hidden) >= _SHORTEST_SECRET and (at := text.lower().find(hidden)) >= 0:
+            text = f"{text[:at]}{MASK}{text[at + len(hidden) :]}"
+    for _, key in api_key.find(text):
+        text = text.replace(key.reveal(), MASK)
+    return text
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """A list with signs and colours on a terminal, else a line for each finding."""
+    if is_terminal(sys.stdout):
+        _print_rich(findings)
+        return
+    for finding in findings:
+        click.echo(f"{finding.severity}: {in_one_line(finding)}")
+
+
+def in_one_line(finding: Finding) -> str:
+    """A finding as a line: where, what, what to do, its kind."""
+    place = f"{finding.place}: " if finding.place else ""
+    remedy = f". {finding.remedy}" if finding.remedy else ""
+    fixable = ", --fix mends it" if finding.fix else ""
+    return one_line(f"{place}{finding.message}{remedy} ({finding.kind}{fixable})")
+
+
+def print_summary(findings: Sequence[Finding]) -> None:
+    """The last line, on stderr: how many faults and warnings, and what `--fix` would fix of them."""
+    faults, warnings = count(findings, "fault"), count(findings, "warning")
+    if not (faults or warnings):
+        note("Everything is in order.")
+        return
+    fixable_count = sum(bool(finding.fix) for finding in findings)
+    offer = f"; `keybearer doctor --fix` mends {fixable_count} of them" if fixable_count else ""
+    note(f"{_counted(faults, 'fault')}, {_counted(warnings, 'warning')}{offer}.")
+
+
+def count(findings: Iterable[Finding], severity: str) -> int:
+    """How many findings are of this severity."""
+    return sum(finding.severity == severity for finding in findings)
+
+
+def as_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    """Findings for programs."""
+    return [
+        {
+            "kind": finding.kind,
+            "severity": finding.severity,
+            "place": finding.place or None,
+            "message": finding.message,
+            "remedy": finding.remedy or None,
+            "fixable": bool(finding.fix),
+        }
+        for finding in findings
+    ]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _print_rich(findings: Sequence[Finding]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only who looks at it waits for it
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = Table.grid(padding=(0, 1))
+    for finding in findings:
+        sign, colour = SIGNS[finding.severity]
+        place = f"{one_line(finding.place)}: " if finding.place else ""
+        grid.add_row(Text(sign, style=f"bold {colour}"), Text.assemble((place, "dim"), one_line(finding.message)))
+        if finding.remedy:
+            offer = ("  (--fix does that)", "cyan") if finding.fix else ""
+            grid.add_row("", Text.assemble("→ ", one_line(finding.remedy), offer))
+    Console(highlight=False).print(grid)

@@ -1,0 +1,181 @@
+"""What the server says: what it is, what time it is there, and whether it accepts the key."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from keybearer.cli.commands.doctor.certificates import of_reason
+from keybearer.cli.commands.doctor.environment import Proxy
+from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.user_display import email_of, kind_of
+from keybearer.client.driver import Driver
+from keybearer.client.exchange import Operation, Response, Step
+from keybearer.client.models import Profile, ServerSettings
+from keybearer.client.operations.accounts import get_profile
+from keybearer.client.operations.server import get_server_settings
+from keybearer.client.protocol import flow_of
+from keybearer.client.retry import RetryPolicy
+from keybearer.client.session import Session, user_agent
+from keybearer.client.transport import Transport
+from keybearer.errors import (
+    AccountDeactivated,
+    AuthenticationRefused,
+    ClientError,
+    ConnectionFailed,
+    InvalidAPIKey,
+    MalformedAPIKey,
+    NotAZulipServer,
+    OrganizationDeactivated,
+    RateLimited,
+    Redirected,
+    ServerFailed,
+    TLSFailed,
+    Unreachable,
+    WrongSite,
+)
+from keybearer.zuliprc.credentials import Credentials, TLSOptions
+
+T = TypeVar("T")
+
+MOST_SKEW = 60.0
+"""Seconds that two clocks may be apart."""
+
+_KIND_OF: dict[type[ClientError], str] = {
+    InvalidAPIKey: "key_refused",
+    MalformedAPIKey: "key_refused",
+    AccountDeactivated: "account_deactivated",
+    OrganizationDeactivated: "organization_deactivated",
+    WrongSite: "wrong_site",
+    RateLimited: "rate_limited",
+    Redirected: "redirected",
+    NotAZulipServer: "not_a_zulip_server",
+    ServerFailed: "server_failed",
+}
+
+
+class _Listener(Driver):
+    """A driver that remembers when the server says that it has answered."""
+
+    def __init__(self, session: Session, context: ssl.SSLContext | None) -> None:
+        super().__init__(session)
+        self._transport = Transport(session, context)
+        self.skew: float | None = None
+        """Seconds by which this machine's clock is ahead of the server's; None while that is not known."""
+
+    def take(self, step: Step) -> object:
+        outcome = super().take(step)
+        if isinstance(outcome, Response):
+            try:
+                there = parsedate_to_datetime(outcome.headers.get("date", ""))
+                self.skew = (datetime.now(UTC) - there).total_seconds()
+            except (TypeError, ValueError):
+                pass  # a server need not say it
+        return outcome
+
+
+def check_server(
+    site: str,
+    credentials: Credentials | None,
+    tls: TLSOptions,
+    context: ssl.SSLContext | None,
+    *,
+    timeout: float,
+    proxy: Proxy | None,
+) -> Iterator[Finding]:
+    """Ask the server what it is, and with credentials, whether it accepts them: one request each, none repeated."""
+    session = Session(
+        site=site,
+        credentials=credentials,
+        tls=tls,
+        user_agent=user_agent(),
+        timeout=timeout,
+        retry=RetryPolicy(attempts=1),
+    )
+    try:
+        listener = _Listener(session, context)
+    except Unreachable as error:
+        yield of_error(error, "proxy_unusable", proxy.variable if proxy else "")
+        return
+    try:
+        settings = _ask(listener, get_server_settings())
+        yield from _about_server(settings, site)
+        yield from _about_clock(listener.skew)
+        if credentials is not None:
+            yield from _about_account(_ask(listener, get_profile()), credentials, site)
+    except ClientError as error:
+        yield _of_failure(error, site, proxy)
+    finally:
+        listener.close()
+
+
+def _ask(listener: Driver, call: Operation[T]) -> T:
+    return listener.run(flow_of(listener.session, call))
+
+
+def _about_server(settings: ServerSettings, site: str) -> Iterator[Finding]:
+    level = settings.zulip_feature_level
+    name = f", {settings.realm_name}" if settings.realm_name else ""
+    version = f"Zulip {settings.zulip_version}"
+    if settings.get("is_incompatible") is True:
+        yield Finding("old_server", f"{version} says that it does not work with this client", site, "Upgrade either")
+    elif not level:
+        yield Finding(
+            "old_server",
+            f"{version} is from before 2020 and tells no feature level; much of its API was different then",
+            site,
+            "Its operator should upgrade it",
+        )
+    else:
+        yield Finding("server_told", f"{version}, feature level {level}{name}", site)
+
+
+def _about_clock(skew: float | None) -> Iterator[Finding]:
+    if skew is None or abs(skew) <= MOST_SKEW:
+        return
+    amount, unit = (abs(skew) / 60, "minutes") if abs(skew) < 7200 else (abs(skew) / 3600, "hours")
+    yield Finding(
+        "clock_skew",
+        f"This machine's clock is {amount:.0f} {unit} {'ahead of' if skew > 0 else 'behind'} the server's",
+        "",
+        "Set the clock, best by NTP: certificates are judged by it",
+    )
+
+
+def _about_account(profile: Profile, credentials: Credentials, site: str) -> Iterator[Finding]:
+    yield Finding(
+        "key_accepted",
+        f"The key is accepted: {profile.full_name} <{email_of(profile)}>, {kind_of(profile)}",
+        site,
+    )
+    real = profile.delivery_email
+    if real is not None and real.casefold() != credentials.email.casefold():
+        yield Finding(
+            "email_mismatch",
+            f"The server calls the account's email {real}, and the credentials say {credentials.email}",
+            site,
+            f"Write email={real}: other servers would refuse the key",
+        )
+
+
+def _of_failure(error: ClientError, site: str, proxy: Proxy | None) -> Finding:
+    if isinstance(error, TLSFailed):
+        return of_error(error, of_reason(error), site)
+    if isinstance(error, ConnectionFailed):
+        if proxy is not None:
+            return Finding(
+                "proxy_failed", f"{error.message} (through the proxy {proxy.address})", proxy.variable, error.hint
+            )
+        return of_error(error, "no_answer", site)
+    if isinstance(error, AuthenticationRefused) and "incoming webhook" in error.message:
+        return Finding(
+            "incoming_webhook_bot",
+            "The key is accepted, and an incoming webhook bot's: all it can do is send messages",
+            site,
+            "For anything else, make a bot of another type",
+        )
+    kind = next((kind for known, kind in _KIND_OF.items() if isinstance(error, known)), "refused")
+    return of_error(error, kind, site)

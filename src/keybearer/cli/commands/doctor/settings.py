@@ -1,0 +1,228 @@
+"""What is wrong with single settings of a zuliprc, line by line; and the lines fixed.
+
+A setting is fixed as far as that is certain: what it says stays the same to every program that could read it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import PurePath
+from urllib.parse import urlsplit, urlunsplit
+
+from keybearer.cli.commands.doctor.draft import ZuliprcDraft
+from keybearer.cli.commands.doctor.findings import Finding
+from keybearer.errors import ResolutionError
+from keybearer.zuliprc import literal, values
+from keybearer.zuliprc.credentials import normalise_site
+from keybearer.zuliprc.document import SECTION, Document, Entry
+from keybearer.zuliprc.fields import BY_FILE_KEY, CLIENT_BUNDLE, PASSCMD, SITE
+from keybearer.zuliprc.review import likely_field
+
+_COMMENT = re.compile(r"\s+(?=[#;])")
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSetting:
+    """A setting while it is fixed: its text, and the comment that stood behind it."""
+
+    key: str = field(repr=False)
+    text: str = field(repr=False)
+    place: str
+    comment: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleContext:
+    """The document that a setting stands in, and what its paths are relative to."""
+
+    document: Document
+    paths: values.Surroundings
+
+
+Rule = Callable[[DraftSetting, RuleContext], tuple[DraftSetting, Finding | None]]
+
+
+def fix_settings(draft: ZuliprcDraft, paths: values.Surroundings) -> tuple[ZuliprcDraft, list[Finding]]:
+    """The draft with every setting as `name=value`, in the form that all programs read, and what was wrong."""
+    context = RuleContext(draft.document(), paths)
+    changes: dict[int, list[str]] = {}
+    findings: list[Finding] = []
+    for entry in context.document.entries.values():
+        found = DraftSetting(entry.key, entry.text.reveal(), draft.place(entry.line))
+        setting = found
+        for rule in _RULES:
+            setting, finding = rule(setting, context)
+            findings += [finding] if finding else []
+        if setting.key in BY_FILE_KEY and _is_loose(entry, draft.line(entry.line)):
+            findings.append(_loose(setting))
+        elif setting == found:
+            continue
+        if setting.key in BY_FILE_KEY:
+            changes[entry.line] = [*filter(None, [setting.comment]), f"{setting.key}={setting.text}"]
+    return _with_both_bundle_names(draft.with_lines(changes), findings)
+
+
+def _name_it(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    if setting.key in BY_FILE_KEY:
+        return setting, None
+    likely = likely_field(setting.key)
+    if likely is None:
+        unknown = f"This setting is not known; nothing reads it in [{SECTION}]"
+        return setting, Finding(
+            "unknown_setting", unknown, setting.place, "Remove it, or put it into the section of the program it is for"
+        )
+    there = next((entry for key in likely.file_keys if (entry := context.document.get(key))), None)
+    if there is not None:
+        taken = f"This setting is not known; {likely.name}, which it looks like, is set too"
+        return setting, Finding("unknown_setting", taken, setting.place, "Remove it, or the other one")
+    name = get_close_matches(setting.key, likely.file_keys, n=1, cutoff=0)[0]
+    return dataclasses.replace(setting, key=name), Finding(
+        "misspelt_setting",
+        "This setting is not known, so it does nothing",
+        setting.place,
+        f"Did you mean {name}?",
+        f"it is called {name}",
+    )
+
+
+def _take_quotes_off(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    if not _is_plain(setting) or not literal.has_quotes_around(setting.text):
+        return setting, None
+    return dataclasses.replace(setting, text=setting.text[1:-1].strip()), Finding(
+        "suspicious_value",
+        "The value has quotes around it, which some programs take for part of it",
+        setting.place,
+        "Write the bare value",
+        "the quotes are taken off",
+    )
+
+
+def _move_comment(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    behind = _COMMENT.search(setting.text) if _is_plain(setting) else None
+    if behind is None:
+        return setting, None
+    moved = dataclasses.replace(setting, text=setting.text[: behind.start()], comment=setting.text[behind.end() :])
+    return moved, Finding(
+        "suspicious_value",
+        "The value has a comment behind it, which some programs take for part of it",
+        setting.place,
+        "Put the comment into a line of its own",
+        "the comment is put into a line of its own",
+    )
+
+
+def _make_absolute(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    known = BY_FILE_KEY.get(setting.key)
+    text = _meant(setting)
+    if known is None or known.parser is not values.parse_path or not text or PurePath(text).is_absolute():
+        return setting, None
+    path = values.parse_path(text, context.paths)
+    return dataclasses.replace(setting, text=literal.escape(path)), Finding(
+        "relative_path",
+        "The path is not absolute: Keybearer starts beside this file, other programs in the directory they run in",
+        setting.place,
+        f"Write {path}",
+        f"it becomes {path}",
+    )
+
+
+def _shape_site(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    text = _meant(setting)
+    if setting.key != SITE.name or not text:
+        return setting, None
+    try:
+        site, fault = normalise_site(text), ""
+    except ResolutionError as error:
+        site, fault = _without_extras(text), error.message
+    if not site or site == text:
+        return setting, None
+    if fault:
+        finding = Finding("bad_url", fault, setting.place, f"Write {site}", f"it becomes {site}")
+    else:
+        finding = Finding(
+            "site_shape",
+            f"The site {_oddity(text, site)}, which not all programs understand",
+            setting.place,
+            f"Write {site}",
+            f"it becomes {site}",
+        )
+    return dataclasses.replace(setting, text=literal.escape(site)), finding
+
+
+_RULES: tuple[Rule, ...] = (_name_it, _take_quotes_off, _move_comment, _take_quotes_off, _make_absolute, _shape_site)
+"""A comment may stand behind quotes, so quotes are looked for again when it is gone."""
+
+
+def _is_plain(setting: DraftSetting) -> bool:
+    """Whether the text is a value and not a command, to whose words quotes belong."""
+    return setting.key in BY_FILE_KEY and setting.key != PASSCMD.name
+
+
+def _meant(setting: DraftSetting) -> str:
+    """The value that the text stands for, empty where it refers to another one: that is told elsewhere."""
+    try:
+        return literal.unescape(setting.text)
+    except ResolutionError:
+        return ""
+
+
+def _without_extras(text: str) -> str:
+    """The site in an address that has more in it, as one copied from a browser has; empty where there is none."""
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        return normalise_site(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")))
+    except (ResolutionError, ValueError):
+        return ""
+
+
+def _oddity(text: str, site: str) -> str:
+    """What is odd about a good site."""
+    lower = text.lower()
+    if "://" not in text:
+        return "has no scheme"
+    if lower.rstrip("/").endswith(("/api", "/api/v1")):
+        return "ends in /api"
+    if text.endswith("/"):
+        return "ends in a slash"
+    return "has capitals in its host or scheme" if lower == site.lower() else "is not in its one form"
+
+
+def _is_loose(entry: Entry, line: str) -> bool:
+    return line[: entry.start] != f"{entry.key}=" or line[entry.end :] != ""
+
+
+def _loose(setting: DraftSetting) -> Finding:
+    return Finding(
+        "loose_form",
+        "The setting is not written name=value, in lower case and without blanks, as every program reads it",
+        setting.place,
+        f"Write {setting.key}=…",
+        f"it is written {setting.key}=…",
+    )
+
+
+def _with_both_bundle_names(draft: ZuliprcDraft, findings: list[Finding]) -> tuple[ZuliprcDraft, list[Finding]]:
+    """Where only the documented name stands, the one that programs read is put beside it."""
+    alias = CLIENT_BUNDLE.aliases[0]
+    document = draft.document()
+    entry = document.get(CLIENT_BUNDLE.name)
+    if entry is None or alias in document.entries:
+        return draft, findings
+    line = draft.line(entry.line)
+    finding = Finding(
+        "one_bundle_name",
+        f"Zulip's Python bindings ignore {CLIENT_BUNDLE.name}: they read {alias}",
+        draft.place(entry.line),
+        f"Add a line {alias}=… that says the same",
+        f"{alias} is put beside it",
+    )
+    return draft.with_lines({entry.line: [f"{alias}={entry.text.reveal()}", line]}), [*findings, finding]
+
+
+def lines_of(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings in the order of the file's lines, what is about the whole of it first."""
+    yield from sorted(findings, key=lambda one: int(end) if (end := one.place.rpartition(":")[2]).isdigit() else 0)

@@ -1,0 +1,197 @@
+"""What is wrong with a zuliprc as a text: its bytes, its sections, and lines that are no settings; and the text fixed.
+
+No finding says what a line holds, for it may be the key.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import re
+from collections.abc import Callable
+
+from keybearer.cli.commands.doctor.draft import ZuliprcDraft
+from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.errors import ResolutionError
+from keybearer.zuliprc.document import SECTION, Document, Entry
+from keybearer.zuliprc.fields import BY_FILE_KEY
+
+_BOM = "\ufeff"
+_WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_HEADER = re.compile(r"\s*\[(.*)\]")
+_KEY_LINE = re.compile(r"\s*key\s*[=:]\s*\S", re.IGNORECASE)
+
+Repair = Callable[[ZuliprcDraft, int], ZuliprcDraft | None]
+"""Fixes the fault in this line of the draft; None where it cannot."""
+
+
+def read(data: bytes, path: str) -> tuple[ZuliprcDraft | None, list[Finding]]:
+    """The text in these bytes as every program takes it, and what was wrong with the bytes; None for no text."""
+    text, findings = _decoded(data, path)
+    if text is None:
+        return None, findings
+    if text.startswith(_BOM):
+        text = text.removeprefix(_BOM)
+        findings.append(
+            Finding(
+                "byte_order_mark",
+                "The file begins with a byte order mark (BOM)",
+                path,
+                "Save it as UTF-8 without one",
+                "the byte order mark is taken off",
+            )
+        )
+    if "\r" in text:
+        ends = "CRLF" if "\r\n" in text else "CR"
+        findings.append(
+            Finding(
+                "line_ends",
+                f"Lines end in {ends}",
+                path,
+                "Save it with the line ends of Unix (LF)",
+                "every line is ended in LF",
+            )
+        )
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return ZuliprcDraft.of(text, path), findings
+
+
+def _decoded(data: bytes, path: str) -> tuple[str | None, list[Finding]]:
+    for mark, encoding in _WIDE.items():
+        if data.startswith(mark):
+            text = _decode(data, encoding)
+            if text is not None:
+                fault = Finding(
+                    "encoding",
+                    "The file is UTF-16, as Windows writes it, and not UTF-8",
+                    path,
+                    "Save it as UTF-8",
+                    "it is written as UTF-8",
+                )
+                return text, [fault]
+    try:
+        return Document.examine(data, path).text(), []
+    except ResolutionError as error:
+        return None, [of_error(error)]
+
+
+def _decode(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def fix_structure(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
+    """The draft with its section and one setting to a line, as far as that can be done, and what was wrong."""
+    findings: list[Finding] = []
+    draft, renamed = _with_section_named(draft)
+    findings += renamed
+    told: set[tuple[str, str]] = set()
+    while fault := min(
+        (one for one in draft.document().faults if _name_of(draft, one) not in told), key=_is_late, default=None
+    ):
+        told.add(_name_of(draft, fault))
+        repair, said = _REPAIRS[fault.kind]
+        fixed = repair(draft, _line_of(fault))
+        findings.append(_in_file(draft, of_error(fault, fix=said if fixed else "")))
+        draft = fixed or draft
+    return draft, [*findings, *_second_accounts(draft)]
+
+
+def _with_section_named(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
+    """A section that only looks like `[api]` is read by nobody."""
+    document = draft.document()
+    for section, line in document.sections.items():
+        if not document.has_section and section.strip().lower() == SECTION:
+            fault = Finding(
+                "missing_section",
+                f"The section is not [{SECTION}] to the letter, so nothing in it is read",
+                draft.place(line),
+                f"Write [{SECTION}]: lower case, no blanks",
+                f"the section is written [{SECTION}]",
+            )
+            return draft.with_lines({line: [f"[{SECTION}]"]}), [fault]
+    return draft, []
+
+
+def _put_header(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
+    if any((found := _HEADER.match(text)) and found[1] == SECTION for text in draft.lines):
+        return None
+    if _setting_in(draft.line(line)) is None:
+        return None
+    return draft.with_lines({line: [f"[{SECTION}]", draft.line(line)]})
+
+
+def _unindent(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
+    setting = _setting_in(draft.line(line).strip())
+    if setting is None or setting.key in draft.document().entries:
+        return None
+    return draft.with_lines({line: [draft.line(line).strip()]})
+
+
+def _drop_duplicate(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
+    again = _setting_in(draft.line(line).strip())
+    if again is None or draft.document().entries[again.key].text != again.text:
+        return None
+    return draft.with_lines({line: []})
+
+
+def _join_sections(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
+    above = [found[1] for text in draft.lines[: line - 1] if (found := _HEADER.match(text))]
+    joined = draft.with_lines({line: []})
+    if draft.lines[line - 1].strip() != f"[{SECTION}]":  # what stands behind the bracket is somebody's and stays
+        return None
+    if above[-1] != SECTION or any(fault.kind == "duplicate_key" for fault in joined.document().faults):
+        return None
+    return joined
+
+
+_REPAIRS: dict[str, tuple[Repair, str]] = {
+    "no_section_header": (_put_header, f"[{SECTION}] is put above it"),
+    "malformed_line": (_unindent, "it is moved to the beginning of its line"),
+    "duplicate_key": (_drop_duplicate, "it is taken out, since both say the same"),
+    "duplicate_section": (_join_sections, "the two are joined"),
+}
+
+
+def _setting_in(line: str) -> Entry | None:
+    """The known setting that a line would be in `[api]`, None where it would be none."""
+    entries = Document(f"[{SECTION}]\n{line}\n").entries
+    return next((entry for key, entry in entries.items() if key in BY_FILE_KEY), None)
+
+
+def _line_of(fault: ResolutionError) -> int:
+    return int(fault.place.rpartition(":")[2])
+
+
+def _is_late(fault: ResolutionError) -> bool:
+    """Whether it depends on other fixes: two sections are joined only if nothing in them contradicts."""
+    return fault.kind == "duplicate_section"
+
+
+def _name_of(draft: ZuliprcDraft, fault: ResolutionError) -> tuple[str, str]:
+    """What stays the same of a fault while other lines are fixed."""
+    return fault.kind, draft.in_file(fault.place)
+
+
+def _in_file(draft: ZuliprcDraft, finding: Finding) -> Finding:
+    return dataclasses.replace(finding, place=draft.in_file(finding.place), message=draft.in_file(finding.message))
+
+
+def _second_accounts(draft: ZuliprcDraft) -> list[Finding]:
+    section = ""
+    findings = []
+    for number, text in enumerate(draft.lines, start=1):
+        if header := _HEADER.match(text):
+            section = header[1]
+        elif section not in {"", SECTION} and _KEY_LINE.match(text):
+            findings.append(
+                Finding(
+                    "second_account",
+                    f"There is a key outside of [{SECTION}]; many programs would take it for the account's",
+                    draft.place(number),
+                    "Put every account into a file of its own: see `keybearer profiles`",
+                )
+            )
+    return findings

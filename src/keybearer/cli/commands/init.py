@@ -1,0 +1,51 @@
+"""`keybearer init`: the set-up of a server without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from keybearer.cli.data_dir import data_dir_option, database_url_option, refusals_told, run_on, settings_for
+from keybearer.cli.terminal.input import read_password
+from keybearer.cli.terminal.output import note
+from keybearer.server.domain.accounts import Account
+from keybearer.server.services import server_data, setup
+from keybearer.server.services.context import Context
+
+
+@click.command()
+@data_dir_option
+@database_url_option
+@click.option("--organization", required=True, help="The organization's name.")
+@click.option("--site", required=True, help="Its address, as it will stand in every zuliprc.")
+@click.option("--owner-email", required=True, help="The owner's email address.")
+@click.option("--owner-name", required=True, help="The owner's full name.")
+@click.option("--owner-password-stdin", is_flag=True, help="Read the owner's password from standard input.")
+def init(
+    *,
+    data_dir: Path | None,
+    database_url: str | None,
+    organization: str,
+    site: str,
+    owner_email: str,
+    owner_name: str,
+    owner_password_stdin: bool,
+) -> None:
+    """Set a server up: the data directory, the organization and its owner."""
+    settings = settings_for(data_dir, database_url)
+    password = read_password(from_stdin=owner_password_stdin, option="--owner-password-stdin")
+    # Checked before anything is written: what is refused leaves nothing behind.
+    with refusals_told():
+        wanted = setup.NewOrganization.checked(
+            name=organization, site=site, email=owner_email, full_name=owner_name, password=password
+        )
+    asyncio.run(server_data.prepare(settings))
+
+    async def create(context: Context) -> Account:
+        return await setup.create_organization_by_operator(context, wanted)
+
+    owner = run_on(settings, create)
+    click.echo(f"{wanted.name} is set up at {wanted.site}; its owner is {owner.delivery_email}.")
+    note(f"Start the server with: keybearer serve --data-dir {settings.data_dir}")

@@ -1,0 +1,82 @@
+"""`keybearer install`: put a downloaded zuliprc where programs look for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from keybearer.cli.options import json_option
+from keybearer.cli.overwriting import confirm_overwrite, read_standalone
+from keybearer.cli.terminal.output import note, print_json, warn
+from keybearer.errors import FileError
+from keybearer.store.files import put_document
+from keybearer.store.home import expand, home_directory
+from keybearer.store.location import default_path
+from keybearer.store.profiles import path_of
+from keybearer.zuliprc.document import Document
+from keybearer.zuliprc.fields import FIELDS, LOCATORS, PROFILE
+from keybearer.zuliprc.resolver import Resolution
+from keybearer.zuliprc.values import Surroundings, parse_path
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@click.option(*PROFILE.options, metavar=PROFILE.metavar, help="Install it as this profile, not as ~/.zuliprc.")
+@click.option("--move", is_flag=True, help="Remove FILE when it is installed: the key is in it.")
+@click.option("--yes", "--force", "yes", is_flag=True, help="Replace another account's zuliprc without asking.")
+@json_option
+def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: bool) -> None:
+    """Put a downloaded zuliprc where programs look.
+
+    That is ~/.zuliprc, or the file of a profile; its mode is 0600. A broken FILE is refused. Another account's zuliprc
+    is replaced after asking only. Comments and sections of other programs in the zuliprc that is there stay.
+    """
+    source = expand(file, os.environ)
+    document, found = read_standalone(source)
+    target = _target(profile)
+    confirm_overwrite(target, email=found.email, site=found.site, yes=yes)
+    put_document(target, _standing_alone(document, source))
+    moved = move and not _same(source, target)
+    if moved:
+        source.unlink()
+    _report(found, source, target, moved=moved, as_json=as_json)
+
+
+def _target(profile: str | None) -> Path:
+    path = default_path(os.environ) if profile is None else path_of(profile, os.environ)
+    if path is None:
+        raise FileError("There is no home directory to install into", hint="Set HOME, or give --profile")
+    return path
+
+
+def _standing_alone(document: Document, path: Path) -> Document:
+    """The document with absolute paths in it, for it will lie elsewhere."""
+    here = Surroundings(home_directory(os.environ), str(path.parent))
+    path_keys = {key for field in FIELDS.values() if field.parser is parse_path for key in field.file_keys}
+    return document.with_settings(
+        {key: parse_path(text, here) if key in path_keys else text for key, text in document.settings().items()}
+    )
+
+
+def _report(found: Resolution, source: Path, target: Path, *, moved: bool, as_json: bool) -> None:
+    for warning in found.warnings:
+        if warning.kind not in {"readable_by_others", "writable_by_others"}:  # of the download; the new file is 0600
+            warn(str(warning))
+    if as_json:
+        print_json({"file": str(target), "email": found.email, "site": found.site, "removed": moved})
+    else:
+        click.echo(f"{target}: {found.email} at {found.site or 'no site'}")
+    if not moved and not _same(source, target):
+        note(f"The key is still in {source} too: remove it, or use --move.")
+    for locator in LOCATORS:
+        if (named := os.environ.get(locator.variable)) and not (locator is PROFILE and target.stem == named):
+            note(f"{locator.variable} is set, so programs read what it names and not this file.")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

@@ -1,0 +1,64 @@
+"""`keybearer serve`: the server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from keybearer.cli.terminal.output import warn
+from keybearer.server.process import serve as serve_until_stopped
+from keybearer.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
+from keybearer.zuliprc.hosts import is_loopback
+
+_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where everything is kept [default: $KEYBEARER_DATA_DIR, else $XDG_DATA_HOME/keybearer].",
+)
+@click.option(
+    "--development", is_flag=True, help="Let anybody on this machine in without a password. Never for real data."
+)
+@click.option("--host", help=f"The address to listen at [default: {DEFAULT_HOST}].")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"The port to listen at; 0 takes a free one [default: {DEFAULT_PORT}].",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="How many processes answer [default: 1].")
+@click.option("--database-url", help="A PostgreSQL database, where the file in the data directory is not enough.")
+@click.option("--tls-cert", type=_file, help="Speak TLS with this certificate (PEM, with its chain).")
+@click.option("--tls-key", type=_file, help="The certificate's key (PEM).")
+@click.option("--tls-client-ca", type=_file, help="Let in only clients with a certificate of this authority (PEM).")
+def serve(*, development: bool, **flags: Any) -> None:  # noqa: ANN401  one type per flag
+    """Run the server.
+
+    On an empty data directory it sets itself up, and prints a link with which you create the organization.
+    """
+    if (flags["tls_cert"] is None) != (flags["tls_key"] is None):
+        raise click.UsageError("--tls-cert and --tls-key go together.")
+    if flags["tls_client_ca"] is not None and flags["tls_cert"] is None:
+        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key.")
+    # Only the flag turns development on: a variable that was left behind must not open the doors.
+    settings = Settings.from_environ(os.environ, development=development, **flags)
+    for warning in _warnings(settings, flags["database_url"]):
+        warn(warning)
+    serve_until_stopped(settings, click.echo)
+
+
+def _warnings(settings: Settings, database_url: str | None) -> list[str]:
+    warnings = []
+    if database_url is not None and urlsplit(database_url).password:
+        warnings.append("process lists show the password in --database-url; use KEYBEARER_DATABASE_URL")
+    if not (settings.uses_tls or settings.trusted_proxies or is_loopback(settings.host)):
+        warnings.append(f"listening at {settings.host} without TLS: keys and passwords cross the network in clear")
+    if settings.development:
+        warnings.append("development mode: whoever reaches this server is let in without a password")
+    return warnings

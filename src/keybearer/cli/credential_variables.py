@@ -1,0 +1,30 @@
+"""Credentials as environment variables, for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.fields import FIELDS, INSECURE, LOCATORS
+
+CARRIERS = tuple(field for field in FIELDS.values() if field.variable)
+"""The settings that a variable can carry. An outgoing webhook bot's token has none."""
+
+HEEDED = frozenset(
+    [*(field.variable for field in CARRIERS), *(locator.variable for locator in LOCATORS)],
+)
+"""All variables that a program reads when it looks for credentials."""
+
+
+def variables(credentials: Credentials) -> dict[str, str]:
+    """The variables that say the same as these credentials. What is not set has none, but `insecure` always has one:
+    a program that reads `~/.zuliprc` too must not take it from there.
+    """
+    said = {field.variable: text for field in CARRIERS if (text := field.written(credentials)) is not None}
+    return {INSECURE.variable: "false", **said}
+
+
+def environment(credentials: Credentials, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with these credentials in it and nothing of any others."""
+    kept = {name: value for name, value in environ.items() if name not in HEEDED}
+    return {**kept, **variables(credentials)}

@@ -1,0 +1,75 @@
+"""What the commands that work on a data directory share: which one, and how a use case is run on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import update_wrapper
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from keybearer.errors import KeybearerError
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.context import Context
+from keybearer.server.services.server_data import opened
+from keybearer.server.settings import Settings
+
+T = TypeVar("T")
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="The server's data directory [default: $KEYBEARER_DATA_DIR]."
+)
+database_url_option = click.option(
+    "--database-url", help="The server's database, where it is not the file in the data directory."
+)
+
+
+def settings_for(data_dir: Path | None, database_url: str | None) -> Settings:
+    """The settings of the environment, with what the flags say."""
+    return Settings.from_environ(os.environ, data_dir=data_dir, database_url=database_url)
+
+
+def on_data(command: Callable[..., None]) -> Callable[..., None]:
+    """A command below a group that takes `--data-dir` and `--database-url`, which takes them too.
+
+    It is given the settings that they mean; those of the command go before those of the group.
+    """
+
+    @click.pass_context
+    def with_settings(
+        context: click.Context, /, *, data_dir: Path | None, database_url: str | None, **options: object
+    ) -> None:
+        group_data_dir, group_database_url = context.obj
+        command(settings_for(data_dir or group_data_dir, database_url or group_database_url), **options)
+
+    return data_dir_option(database_url_option(update_wrapper(with_settings, command)))
+
+
+def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T:
+    """Run a use case on the server's data. Raises KeybearerError, also for what a rule forbids."""
+
+    if not settings.data_dir.is_dir():
+        raise KeybearerError(
+            f"There is no server's data in {settings.data_dir}",
+            hint="Name the directory with --data-dir, or set a server up with: keybearer init",
+        )
+
+    async def run() -> T:
+        async with opened(settings) as context:
+            return await use_case(context)
+
+    with refusals_told():
+        return asyncio.run(run())
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Turn what a rule forbids into an error that the command line reports in one line."""
+    try:
+        yield
+    except Refused as error:
+        raise KeybearerError(error.message.rstrip(".")) from None

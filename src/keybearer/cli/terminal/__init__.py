@@ -1,0 +1,1 @@
+"""Input and output: what commands print, ask and read."""

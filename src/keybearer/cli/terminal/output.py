@@ -1,0 +1,91 @@
+"""What commands print: tables for people, plain lines for pipes, JSON for programs; the rest goes to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+
+from keybearer.cli.terminal.text import one_line
+from keybearer.errors import KeybearerError
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """On a terminal a table, else the headings and rows in lines of their own, tabs between the cells."""
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    if is_terminal(sys.stdout):
+        _print_rich(headings, cells)
+    else:
+        for row in (headings, *cells):
+            click.echo("\t".join(row))
+
+
+def print_json(value: object) -> None:
+    """`value` as JSON, indented."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_file(text: str) -> None:
+    """The exact text of a file, or what a program reads: in UTF-8, whatever encoding the terminal's people use."""
+    click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+
+
+def warn(text: str) -> None:
+    """Warn people on stderr of something that does not stop the command."""
+    label = "warning:"
+    if is_terminal(sys.stderr) and not os.environ.get("NO_COLOR"):
+        label = click.style(label, fg="yellow", bold=True)
+    click.echo(f"keybearer: {label} {one_line(text)}", err=True)
+
+
+def note(text: str) -> None:
+    """Tell people on stderr what was done, or what to do next."""
+    click.echo(one_line(text), err=True)
+
+
+def confirmed(question: str, *, otherwise: str) -> bool:
+    """Ask on the terminal. Raises KeybearerError, with the option to give `otherwise`, if there is none."""
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise KeybearerError(f"{one_line(question)} There is no terminal to ask on", hint=f"Give {otherwise}")
+    return _ask(question)
+
+
+def agreed(question: str, *, yes: bool) -> bool:
+    """Ask a person at a terminal, unless `yes`. Without a terminal the answer is yes."""
+    if yes or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        return True
+    return _ask(question)
+
+
+def _ask(text: str) -> bool:
+    """Ask the last sentence of `text`, in a line by itself: a prompt that is longer than its line gets garbled."""
+    statement, stop, question = one_line(text).rpartition(". ")
+    if stop:
+        note(f"{statement}.")
+    return click.confirm(question, default=False, err=True)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at the other end of `stream`."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _print_rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box  # noqa: PLC0415 - only who looks at a table waits for it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,67 @@
+"""A sign on the terminal that something is still going on."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from keybearer.cli.terminal.output import is_terminal
+from keybearer.cli.terminal.text import one_line
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+PATIENCE = 0.4
+"""Seconds before there is anything to see: what is done by then needs no spinner, and need not load one."""
+
+
+@contextlib.contextmanager
+def spinner(text: str) -> Iterator[Callable[[str], None]]:
+    """Spin on stderr while the block runs, if it takes long and a person looks on. Yields what changes the text."""
+    if not is_terminal(sys.stderr):
+        yield lambda text: None
+        return
+    spinning = _Spinning(text)
+    timer = threading.Timer(PATIENCE, spinning.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield spinning.tell
+    finally:
+        timer.cancel()
+        spinning.stop()
+
+
+class _Spinning:
+    """The spinner, which a timer's thread starts and the main thread stops, in whichever order they come."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._status: Status | None = None
+        self._over = False
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        from rich.console import Console  # noqa: PLC0415 - only who waits for long waits for it too
+        from rich.text import Text  # noqa: PLC0415
+
+        with self._lock:
+            if not self._over:
+                self._status = Console(stderr=True).status(Text(one_line(self._text)))
+                self._status.start()
+
+    def tell(self, text: str) -> None:
+        self._text = text
+        if self._status is not None:
+            from rich.text import Text  # noqa: PLC0415
+
+            self._status.update(Text(one_line(text), no_wrap=True, overflow="ellipsis"))
+
+    def stop(self) -> None:
+        with self._lock:
+            self._over = True
+            if self._status is not None:
+                self._status.stop()

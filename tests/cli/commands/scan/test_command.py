@@ -1,0 +1,143 @@
+"""`keybearer scan` over files: where it looks, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from keybearer import api_key
+from tests.cli.command_line import CommandLine
+
+KEY = api_key.generate()
+ZULIPRC = f"[api]\nemail=a@x.org\nkey={KEY.reveal()}\nsite=https://x.org\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    top = tmp_path / "tree"
+    (top / "deep" / "er").mkdir(parents=True)
+    (top / "README").write_text("nothing\n")
+    return top
+
+
+def test_a_clean_tree_ends_with_0(keybearer: CommandLine, tree: Path) -> None:
+    done = keybearer.process("scan", str(tree))
+
+    assert (done.code, done.out) == (0, "")
+    assert "No API key found" in done.complaint
+
+
+def test_a_key_is_told_by_path_and_line_and_never_shown(keybearer: CommandLine, tree: Path) -> None:
+    zuliprc = tree / "deep" / "er" / "zuliprc"
+    zuliprc.write_text(ZULIPRC)
+
+    done = keybearer.process("scan", str(tree))
+
+    assert done.code == 1
+    assert done.out.startswith(f"{zuliprc}:3: ")
+    assert done.out.count("\n") == 1
+    assert "a@x.org at https://x.org" in done.out
+    assert KEY.masked() in done.out
+    assert api_key.fingerprint(KEY) in done.out
+    assert KEY.reveal() not in done.out + done.err
+    assert "keybearer regenerate" in done.err
+
+
+def test_json_has_the_same_for_programs(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "zuliprc").write_text(ZULIPRC)
+
+    done = keybearer("scan", "--json", str(tree))
+
+    assert done.code == 1
+    assert json.loads(done.out)["findings"] == [
+        {
+            "kind": "keybearer",
+            "path": str(tree / "zuliprc"),
+            "line": 3,
+            "commit": None,
+            "repository": None,
+            "email": "a@x.org",
+            "site": "https://x.org",
+            "key": KEY.masked(),
+            "fingerprint": api_key.fingerprint(KEY),
+        }
+    ]
+    assert KEY.reveal() not in done.out
+
+
+def test_a_key_that_is_allowed_by_its_fingerprint_is_passed_over(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "zuliprc").write_text(ZULIPRC)
+
+    done = keybearer("scan", "--allow", api_key.fingerprint(KEY).upper(), str(tree))
+
+    assert (done.code, done.out) == (0, "")
+
+
+def test_standard_input_is_searched_as_a_file(keybearer: CommandLine) -> None:
+    done = keybearer.process("scan", "-", stdin=ZULIPRC)
+
+    assert done.code == 1
+    assert done.out.startswith("(standard input):3: ")
+
+
+def test_a_path_that_is_named_twice_or_lies_in_another_tells_its_keys_once(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "deep" / "zuliprc").write_text(ZULIPRC)
+
+    done = keybearer("scan", str(tree), str(tree / "deep"), f"{tree}/")
+
+    assert done.code == 1
+    assert done.out.count("\n") == 1
+    assert "1 key in 1 place" in done.complaint
+
+
+def test_a_path_that_is_not_there_is_no_clean_path(keybearer: CommandLine, tree: Path) -> None:
+    done = keybearer("scan", str(tree), str(tree / "missing"))
+
+    assert done.code == 1
+    assert "missing" in done.complaint
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no file that fails to be read")
+def test_a_file_that_cannot_be_read_is_told_and_not_taken_for_clean(keybearer: CommandLine, tree: Path) -> None:
+    done = keybearer("scan", str(tree), "/proc/self/mem")
+
+    assert done.code == 1
+    assert "not searched: /proc/self/mem" in done.err
+
+
+def test_links_and_pipes_in_a_tree_are_not_followed(keybearer: CommandLine, tree: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text(ZULIPRC)
+    (tree / "link").symlink_to(outside)
+    (tree / "loop").symlink_to(tree)
+    os.mkfifo(tree / "pipe")
+
+    assert keybearer("scan", str(tree)).code == 0
+
+
+def test_a_link_that_is_named_is_followed(keybearer: CommandLine, tree: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text(ZULIPRC)
+    (tree / "link").symlink_to(outside)
+
+    assert keybearer("scan", str(tree / "link")).code == 1
+
+
+def test_the_name_of_a_file_cannot_write_to_the_terminal(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "a\x1b[31m\nb").write_text(ZULIPRC)
+    Path(os.fsdecode(bytes(tree) + b"/\xff")).write_text(ZULIPRC)
+
+    done = keybearer.process("scan", str(tree))
+
+    assert "\x1b" not in done.out
+    assert done.out.count("\n") == 2
+    assert "\\udcff:3" in done.out
+
+
+def test_a_person_sees_that_something_is_going_on(keybearer: CommandLine) -> None:
+    done = keybearer.on_terminal("scan", "-", answers={"Searching": "nothing\n\x04"})
+
+    assert done.code == 0

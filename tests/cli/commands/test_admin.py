@@ -1,0 +1,234 @@
+"""`keybearer init` and `keybearer admin`: what an operator does on the data directory, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keybearer.cli.commands.admin.command import admin
+from keybearer.cli.commands.init import init
+from keybearer.errors import KeybearerError
+from keybearer.secret import Secret
+from keybearer.server.domain.actors import RequestOrigin
+from keybearer.server.services import passwords, sessions, setup
+from keybearer.server.services.context import Context
+from keybearer.server.services.server_data import opened
+from keybearer.server.settings import Settings
+from tests.in_process import SITE
+from tests.server_process import run_keybearer
+
+PASSWORD = "a sound passphrase 93"
+OWNER = "olive@example.com"
+INIT = {
+    "--organization": "Example",
+    "--site": SITE,
+    "--owner-email": OWNER,
+    "--owner-name": "Olive Owner",
+}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory with an organization and its owner."""
+    path = tmp_path / "data"
+    assert run_init(path).exit_code == 0
+    return path
+
+
+def run_init(data_dir: Path, password: str = PASSWORD, **changed: str) -> Result:
+    options = {**INIT, **{f"--{name.replace('_', '-')}": value for name, value in changed.items()}}
+    arguments = [word for pair in options.items() for word in pair]
+    return CliRunner().invoke(init, ["--data-dir", str(data_dir), *arguments, "--owner-password-stdin"], input=password)
+
+
+def run_admin(data_dir: Path, *arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(admin, ["--data-dir", str(data_dir), *arguments], input=stdin)
+
+
+def on_data(data_dir: Path, use_case: Callable[[Context], Any]) -> Any:
+    async def run() -> Any:
+        async with opened(Settings(data_dir=data_dir)) as context:
+            return await use_case(context)
+
+    return asyncio.run(run())
+
+
+def told(result: Result) -> str:
+    """The error that the command line would tell in one line."""
+    assert isinstance(result.exception, KeybearerError), result.output
+    return str(result.exception)
+
+
+def test_init_makes_a_private_directory_with_an_organization_and_its_owner(data_dir: Path) -> None:
+    assert data_dir.stat().st_mode & 0o777 == 0o700
+    assert (data_dir / "secrets.json").stat().st_mode & 0o777 == 0o600
+    realm = on_data(data_dir, setup.find_realm)
+    assert (realm.name, realm.site) == ("Example", SITE)
+    signed_in = on_data(
+        data_dir, lambda context: sessions.authenticate(context, OWNER, Secret(PASSWORD), RequestOrigin())
+    )
+    assert signed_in.account.is_owner
+
+
+@pytest.mark.parametrize(
+    ("changed", "password", "message"),
+    [
+        ({}, "weak", "New password is too weak!"),
+        ({"owner_email": "nonsense"}, PASSWORD, "Enter a valid email address"),
+        ({"owner_name": "x"}, PASSWORD, "Name too short!"),
+        ({"organization": " "}, PASSWORD, "The organization's name needs 1 to 40"),
+        ({"site": "not a site"}, PASSWORD, "The site"),
+    ],
+)
+def test_a_refused_init_leaves_nothing_behind(
+    tmp_path: Path, changed: dict[str, str], password: str, message: str
+) -> None:
+    result = run_init(tmp_path / "data", password, **changed)
+    assert told(result).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_init_is_refused_and_changes_nothing(data_dir: Path) -> None:
+    result = run_init(data_dir, owner_email="other@example.com", organization="Other")
+    assert "has its organization already" in told(result)
+    assert on_data(data_dir, setup.find_realm).name == "Example"
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "two\nlines\n"])
+def test_a_password_is_one_line(tmp_path: Path, stdin: str) -> None:
+    assert run_init(tmp_path / "data", stdin).exit_code == 2
+
+
+def test_an_operator_adds_people_and_lists_everybody(data_dir: Path) -> None:
+    added = run_admin(
+        data_dir,
+        "add-user", "--email", "hamlet@example.com", "--name", "Hamlet", "--role", "moderator", "--password-stdin",
+        stdin=PASSWORD + "\n",
+    )  # fmt: skip
+    assert added.exit_code == 0
+    listed = json.loads(run_admin(data_dir, "list-users", "--json").stdout)
+    assert [(row["email"], row["role"], row["is_active"]) for row in listed] == [
+        (OWNER, "owner", True),
+        ("hamlet@example.com", "moderator", True),
+    ]
+    assert "hamlet@example.com" in run_admin(data_dir, "list-users").stdout
+
+
+def test_an_address_is_added_once(data_dir: Path) -> None:
+    arguments = ("add-user", "--email", OWNER.upper(), "--name", "Another", "--password-stdin")
+    assert told(run_admin(data_dir, *arguments, stdin=PASSWORD)) == "Email is already in use"
+
+
+def test_the_link_that_resets_a_password_is_printed_and_works(data_dir: Path) -> None:
+    printed = run_admin(data_dir, "reset-password", "--email", OWNER).stdout
+    found = re.fullmatch(re.escape(SITE) + r"/accounts/password/reset/([\w-]+)/\n", printed)
+    assert found is not None
+    account = on_data(data_dir, lambda context: passwords.find_reset(context, Secret(found[1])))
+    assert account.delivery_email == OWNER
+
+
+def test_a_key_is_replaced_and_never_printed(data_dir: Path) -> None:
+    result = run_admin(data_dir, "regenerate", "--email", OWNER)
+    assert result.exit_code == 0
+    assert not re.search(r"[A-Za-z0-9]{32}", result.output)
+
+
+def test_every_key_is_replaced_at_once(data_dir: Path) -> None:
+    run_admin(
+        data_dir, "add-user", "--email", "hamlet@example.com", "--name", "Hamlet", "--password-stdin", stdin=PASSWORD
+    )
+    assert "2 accounts" in run_admin(data_dir, "regenerate-all", "--yes").stdout
+    events = json.loads(run_admin(data_dir, "audit", "--event", "api_key:regenerated", "--json").stdout)
+    assert {event["subject"] for event in events} == {OWNER, "hamlet@example.com"}
+
+
+def test_a_moved_site_is_told_with_what_it_means_for_issued_files(data_dir: Path) -> None:
+    result = run_admin(data_dir, "set-site", "Chat.Example.com/api")
+    assert "https://chat.example.com" in result.stdout
+    assert f"names {SITE}" in result.stderr
+    assert on_data(data_dir, setup.find_realm).site == "https://chat.example.com"
+
+
+def test_a_deactivated_person_is_listed_as_such_and_the_only_owner_stays(data_dir: Path) -> None:
+    assert "only organization owner" in told(run_admin(data_dir, "deactivate-user", "--email", OWNER))
+    run_admin(
+        data_dir, "add-user", "--email", "hamlet@example.com", "--name", "Hamlet", "--password-stdin", stdin=PASSWORD
+    )
+    assert run_admin(data_dir, "deactivate-user", "--email", "hamlet@example.com").exit_code == 0
+    assert "(deactivated)" in run_admin(data_dir, "list-users").stdout
+
+
+@pytest.mark.parametrize("command", ["reset-password", "deactivate-user", "regenerate"])
+def test_an_unknown_address_is_told_as_such(data_dir: Path, command: str) -> None:
+    assert "nobody@example.com" in told(run_admin(data_dir, command, "--email", "nobody@example.com"))
+
+
+def test_the_audit_log_is_filtered_by_event_account_and_time(data_dir: Path) -> None:
+    run_admin(data_dir, "regenerate", "--email", OWNER)
+
+    def events(*arguments: str) -> list[str]:
+        found = json.loads(run_admin(data_dir, "audit", "--json", *arguments).stdout)
+        return [event["event"] for event in found]
+
+    assert events() == ["realm:created", "account:created", "api_key:issued", "api_key:regenerated"]
+    assert events("--event", "api_key") == ["api_key:issued", "api_key:regenerated"]
+    assert events("--event", "realm:created", "--event", "api_key:issued") == ["realm:created", "api_key:issued"]
+    assert events("--account", OWNER) == ["account:created", "api_key:issued", "api_key:regenerated"]
+    assert events("--since", "1h") == events()
+    assert events("--since", "2999-01-01") == []
+    assert events("--limit", "1") == ["api_key:regenerated"]
+
+
+@pytest.mark.parametrize("arguments", [("--since", "yesterday"), ("--event", "nothing"), ("--limit", "0")])
+def test_a_filter_that_means_nothing_is_wrong_usage(data_dir: Path, arguments: tuple[str, str]) -> None:
+    assert run_admin(data_dir, "audit", *arguments).exit_code == 2
+
+
+def test_a_directory_without_a_server_in_it_is_told_with_what_to_do(tmp_path: Path) -> None:
+    result = run_keybearer("admin", "--data-dir", tmp_path / "nothing", "list-users")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "keybearer init" in result.stderr
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_both_commands_take_the_data_directory_before_and_after(data_dir: Path) -> None:
+    result = CliRunner().invoke(admin, ["list-users", "--data-dir", str(data_dir)])
+    assert OWNER in result.stdout
+
+
+def test_a_backup_is_restored_and_what_was_taken_back_since_stays_so(data_dir: Path, tmp_path: Path) -> None:
+    backup = tmp_path / "backup.db"
+    assert run_admin(data_dir, "backup", str(backup)).exit_code == 0
+    run_admin(data_dir, "regenerate", "--email", OWNER)
+    assert "--force" in told(run_admin(data_dir, "restore", str(backup)))
+    restored = run_admin(data_dir, "restore", str(backup), "--force")
+    assert restored.exit_code == 0
+    assert f"The key of {OWNER} was replaced since" in restored.stderr
+    (row,) = json.loads(run_admin(data_dir, "list-users", "--json").stdout)
+    assert row["key_created"] is None
+
+
+def test_a_backup_without_its_database_is_restored_with_a_warning(data_dir: Path, tmp_path: Path) -> None:
+    backup = tmp_path / "backup.db"
+    run_admin(data_dir, "backup", str(backup))
+    (data_dir / "keybearer.db").unlink()
+    restored = run_admin(data_dir, "restore", str(backup))
+    assert "is live again" in restored.stderr
+    assert OWNER in run_admin(data_dir, "list-users").stdout
+
+
+def test_rotated_secrets_change_no_key(data_dir: Path) -> None:
+    before = (data_dir / "secrets.json").read_text()
+    (row,) = json.loads(run_admin(data_dir, "list-users", "--json").stdout)
+    assert "1 API keys" in run_admin(data_dir, "rotate-secrets").stdout
+    assert (data_dir / "secrets.json").read_text() != before
+    assert json.loads(run_admin(data_dir, "list-users", "--json").stdout) == [row]
+    assert "secrets:rotated" in run_admin(data_dir, "audit").stdout

@@ -1,0 +1,150 @@
+"""`keybearer regenerate`: the old key ends, and the new one is where it belongs."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from tests.cli.command_line import CommandLine
+from tests.cli.served import Person, Town
+from tests.client.scripted_server import ScriptedServer
+
+
+def test_the_new_key_stands_in_the_file_in_place_of_the_old_one(town: Town, person: Person) -> None:
+    before = f"# mine\n{person.zuliprc.read_text()}"
+    old = town.server.api_key_of(person.email)
+    person.zuliprc.write_text(before)
+
+    done = person.run.process("regenerate")
+
+    new = town.server.api_key_of(person.email)
+    assert (done.code, done.err) == (0, "")
+    assert new != old
+    assert person.zuliprc.read_text() == before.replace(old, new)
+    assert new not in done.out
+    assert person.email in person.run("whoami").out
+
+
+def test_the_old_key_is_refused_at_once(town: Town, person: Person) -> None:
+    copy = town.server.write_zuliprc(person.run.home / "copy", person.email)
+
+    person.run("regenerate")
+
+    assert "Invalid API key" in person.run("whoami", "-c", str(copy)).complaint
+
+
+@pytest.mark.parametrize("variable", ["ZULIP_EMAIL", "ZULIP_API_KEY", "ZULIP_SITE"])
+def test_nothing_is_asked_of_the_server_where_the_file_does_not_have_it_all(
+    variable: str, person: Person, scripted: ScriptedServer
+) -> None:
+    value = {"ZULIP_SITE": scripted.site, "ZULIP_EMAIL": person.email}.get(variable, "x" * 32)
+    text = person.zuliprc.read_text()
+    person.zuliprc.write_text(text[: text.index("site=")] + f"site={scripted.site}\n")
+
+    done = person.run("regenerate", **{variable: value})
+
+    assert done.code == 1
+    assert "No new API key was asked for" in done.err
+    assert scripted.seen == []
+
+
+def test_a_file_that_cannot_be_replaced_keeps_its_key(person: Person, scripted: ScriptedServer) -> None:
+    text = person.zuliprc.read_text()
+    person.zuliprc.write_text(text[: text.index("site=")] + f"site={scripted.site}\n")
+    person.zuliprc.with_name(".zuliprc.new").mkdir()
+
+    done = person.run("regenerate")
+
+    assert done.code == 1
+    assert scripted.seen == []
+
+
+@pytest.mark.parametrize(("answer", "goes"), [("y", True), ("n", False)])
+def test_a_person_is_asked(town: Town, person: Person, answer: str, goes: bool) -> None:
+    old = town.server.api_key_of(person.email)
+
+    done = person.run.on_terminal("regenerate", answers={"Make a new one? [y/N]": answer})
+
+    assert done.code == (0 if goes else 1)
+    assert (town.server.api_key_of(person.email) != old) is goes
+
+
+def test_json_says_where_the_key_is_and_not_what_it_is(town: Town, person: Person) -> None:
+    done = person.run("regenerate", "--json")
+
+    assert json.loads(done.out) == {"email": person.email, "site": town.site, "file": str(person.zuliprc)}
+
+
+@pytest.fixture
+def bot(person: Person) -> str:
+    """The email of a bot of the person's."""
+    made = json.loads(
+        person.run("bot", "add", "--name", person.name + " bot", "--short-name", person.name, "--json").out
+    )
+    email: str = made["email"]
+    return email
+
+
+def test_a_bots_new_key_goes_into_a_file_of_its_own(town: Town, person: Person, bot: str) -> None:
+    output, own = person.run.home / "botrc", person.zuliprc.read_bytes()
+    old = town.server.api_key_of(bot)
+
+    done = person.run("regenerate", "--bot", bot, "--output", str(output))
+
+    new = town.server.api_key_of(bot)
+    assert done.code == 0, done.err
+    assert new != old
+    assert output.read_text() == f"[api]\nemail={bot}\nkey={new}\nsite={town.site}\n"
+    assert stat.S_IMODE(output.stat().st_mode) == 0o600
+    assert person.zuliprc.read_bytes() == own
+    assert new not in done.out
+
+
+def test_a_bots_new_zuliprc_is_printed_on_demand(town: Town, person: Person, bot: str) -> None:
+    done = person.run("regenerate", "--bot", bot, "--output", "-")
+
+    assert done.out == f"[api]\nemail={bot}\nkey={town.server.api_key_of(bot)}\nsite={town.site}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--bot", "x@y.z"], ["--output", "f"]], ids=["no output", "no bot"])
+def test_a_bot_and_an_output_go_together(keybearer: CommandLine, arguments: list[str]) -> None:
+    assert keybearer("regenerate", *arguments).code == 2
+
+
+@pytest.mark.parametrize("kind", ["somebody's zuliprc", "a directory", "a directory that is a file"])
+def test_a_bot_keeps_its_key_where_the_new_one_cannot_be_put(town: Town, person: Person, bot: str, kind: str) -> None:
+    output = person.run.home / "output"
+    match kind:
+        case "somebody's zuliprc":
+            output = person.zuliprc
+        case "a directory":
+            output.mkdir()
+        case _:
+            output.write_text("")
+            output = output / "botrc"
+    old = town.server.api_key_of(bot)
+
+    done = person.run("regenerate", "--bot", bot, "--output", str(output))
+
+    assert done.code == 1
+    assert town.server.api_key_of(bot) == old
+
+
+def test_another_persons_bot_is_out_of_reach(town: Town, person: Person, bot: str) -> None:
+    other = town.person()
+    old = town.server.api_key_of(bot)
+
+    done = other.run("regenerate", "--bot", bot, "--output", str(other.run.home / "botrc"))
+
+    assert done.code == 1
+    assert town.server.api_key_of(bot) == old
+    assert not (other.run.home / "botrc").exists()
+
+
+def test_a_person_is_no_bot(town: Town, person: Person) -> None:
+    done = person.run("regenerate", "--bot", person.email, "--output", "-")
+
+    assert done.code == 1
+    assert "is a person, not a bot" in done.complaint
