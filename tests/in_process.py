@@ -26,8 +26,8 @@ from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.mails import Mail
-from keybearer.server.middleware import csrf
-from keybearer.server.middleware.authentication import SESSION_COOKIE, cookie_name
+from keybearer.server.http import csrf
+from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.services import accounts as people
 from keybearer.server.services import bots
 from keybearer.server.services.bots import NewBot

@@ -31,13 +31,13 @@ IDS = ("1", "0", "999999", "99999999999999999999")
 
 def requests(endpoint: Endpoint) -> list[tuple[str, dict[str, str]]]:
     """Each parameter in turn with everything nasty, the others as they should be."""
-    path = endpoint.pattern
+    path = endpoint.path
     for name in ("message_id", "stream_id", "user_id", "user", "realm_id", "directory", "filename"):
         path = path.replace("{" + name + "}", "1")
     needed = {each.name: GOOD[each.name] for each in endpoint.takes if each.name in GOOD}
     asked = [(path, {**needed, each.name: value}) for each in endpoint.takes for value in NASTY]
-    if "{" in endpoint.pattern:
-        start, _, rest = endpoint.pattern.partition("{")
+    if "{" in endpoint.path:
+        start, _, rest = endpoint.path.partition("{")
         asked += [(start + number + rest.partition("}")[2].replace("{stream_id}", "1"), needed) for number in IDS]
     return asked
 

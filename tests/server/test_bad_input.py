@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from keybearer.server.api.routes import endpoints
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.permissions import PERMISSIONS
 from tests.in_process import ADDRESS, InProcessServer, prepared, serving
 from tests.server_process import OWNER_EMAIL, RunningServer, running_server
 
@@ -182,7 +181,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> It
             loop.run(context.__aexit__(None, None, None))
 
 
-PATHS = sorted({"/api/v1/" + name.partition(" ")[2].removeprefix("json/") for name in PERMISSIONS})
+PATHS = sorted({f"/api/v1/{endpoint.path}" for endpoint in endpoints(for_development=True)})
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "X"]
 OWN = {endpoint.name: [each.name for each in endpoint.takes] for endpoint in endpoints(for_development=True)}
 """Endpoint → the parameters that it reads."""

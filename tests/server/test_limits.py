@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from keybearer.server.domain.errors import TooManyAttempts
 from keybearer.server.domain.limits import Window, judge
-from keybearer.server.middleware.limits import MovingWindow
+from keybearer.server.http.limits import MovingWindow
 from tests.in_process import InProcessServer, prepared, serving
 
 WRONG = ("nobody@example.com", "a" * 32)

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from keybearer.server.api import routes
-from keybearer.server.api.endpoints import Endpoint, Paths
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType
-from keybearer.server.domain.permissions import PERMISSIONS
+from keybearer.server.http.body import NO_BODY
+from keybearer.server.http.routing import Route
 from tests.in_process import InProcessServer, Known, prepared, serving
 
 MESSAGES = {
@@ -169,16 +169,15 @@ def is_told(response: httpx2.Response, code: str) -> bool:
     )
 
 
-async def test_the_cells_below_are_those_of_every_endpoint() -> None:
-    assert set(CELLS) == set(PERMISSIONS)
-    assert {endpoint.name for endpoint in routes.endpoints(for_development=True)} == set(PERMISSIONS)
+async def test_the_cells_are_those_of_every_endpoint() -> None:
+    assert set(CELLS) == {endpoint.name for endpoint in routes.endpoints(for_development=True)}
 
 
-async def test_an_endpoint_without_a_row_in_the_table_cannot_be_called() -> None:
+async def test_a_route_without_a_rule_cannot_be_constructed() -> None:
     async def handler(_call: object) -> None: ...
 
-    with pytest.raises(KeyError):
-        Paths([Endpoint("GET something/else", handler, "Not in the table.")])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="rule"):
+        Route("GET", "something/else", handler, body=NO_BODY)  # type: ignore[call-arg]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

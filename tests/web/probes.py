@@ -7,15 +7,15 @@ import re
 import httpx2
 from sqlalchemy import select
 
+from keybearer.server.http.routing import Route
 from keybearer.server.services.context import Context
 from keybearer.server.storage.tables import metadata
 from keybearer.server.web.headers import CONTENT_SECURITY_POLICY
-from keybearer.server.web.pages import Page
 from tests.server_process import RunningServer
 from tests.web.organization import Organization
 
 
-def path_of(page: Page, organization: Organization) -> str:
+def path_of(page: Route, organization: Organization) -> str:
     """A path of the page, with things that are there."""
     account_id = organization.member.id if page.path.startswith("/organization") else organization.owner.id
     values = {"bot_id": organization.bot.id, "account_id": account_id, "topic": "api-keys", "token": "no-such-token"}

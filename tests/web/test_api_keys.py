@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 from playwright.sync_api import Error, Page, expect
 
-from keybearer.server.middleware.csrf import FIELD
+from keybearer.server.http.csrf import FIELD
 from keybearer.server.services.context import Context
 from keybearer.server.storage.tables import sessions
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer, run_keybearer

@@ -5,16 +5,16 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from keybearer.server.middleware.csrf import FIELD
-from keybearer.server.web.pages import Page
-from keybearer.server.web.routes import PAGES
+from keybearer.server.http.csrf import FIELD
+from keybearer.server.http.routing import Route
+from keybearer.server.web.routes import ROUTES
 from keybearer.server.web.visit import safe_path
 from tests.server_process import OWNER_PASSWORD, RunningServer
 from tests.web.organization import MEMBER, PASSWORD, Organization
 from tests.web.probes import check_headers, path_of, rows
 from tests.web.visitor import token_in
 
-POSTS = [page for page in PAGES if page.method == "POST"]
+POSTS = [page for page in ROUTES if page.method == "POST"]
 
 EVIL = [
     "http://[x",
@@ -35,7 +35,7 @@ EVIL = [
 
 @pytest.mark.parametrize("page", POSTS, ids=lambda page: page.path)
 def test_a_change_without_our_token_is_refused_and_changes_nothing(
-    server: RunningServer, owner: httpx2.Client, organization: Organization, page: Page
+    server: RunningServer, owner: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     before = rows(server)
     answer = owner.post(path_of(page, organization), data={"password": OWNER_PASSWORD})

@@ -8,16 +8,16 @@ import httpx2
 import pytest
 
 from keybearer.server.domain.rules import ADMINISTRATORS, Way
-from keybearer.server.middleware.csrf import FIELD
+from keybearer.server.http.csrf import FIELD
+from keybearer.server.http.routing import Route
 from keybearer.server.web.headers import CONTENT_SECURITY_POLICY
-from keybearer.server.web.pages import Page
-from keybearer.server.web.routes import PAGES
+from keybearer.server.web.routes import ROUTES
 from tests.server_process import ORGANIZATION, OWNER_EMAIL, OWNER_PASSWORD, RunningServer, running_server
 from tests.web.organization import MEMBER, PASSWORD, Organization
 from tests.web.probes import as_read, check_headers, path_of, rows
 from tests.web.visitor import client_of, token_in
 
-GETS = [page for page in PAGES if page.method == "GET"]
+GETS = [page for page in ROUTES if page.method == "GET"]
 
 
 def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script() -> None:
@@ -29,7 +29,7 @@ def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script() -> Non
 
 @pytest.mark.parametrize("page", GETS, ids=lambda page: page.path)
 def test_a_page_bears_every_header_and_nothing_inline(
-    owner: httpx2.Client, organization: Organization, page: Page
+    owner: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     answer = owner.get(path_of(page, organization))
     check_headers(answer)
@@ -41,14 +41,14 @@ def test_a_page_bears_every_header_and_nothing_inline(
 
 def test_a_get_changes_nothing(server: RunningServer, owner: httpx2.Client, organization: Organization) -> None:
     before = rows(server)
-    for page in PAGES:
+    for page in ROUTES:
         owner.get(path_of(page, organization), params={"status": "active", "kind": "Bots"})
     assert rows(server) == before
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.rule == ADMINISTRATORS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in ROUTES if page.rule == ADMINISTRATORS], ids=lambda page: page.name)
 def test_what_is_the_administrators_is_refused_to_members(
-    server: RunningServer, member: httpx2.Client, organization: Organization, page: Page
+    server: RunningServer, member: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     before = rows(server)
     form = {FIELD: token_in(member.get("/settings/account/").text)}
@@ -69,10 +69,10 @@ def test_a_bot_that_is_not_there_was_not_deleted(owner: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if not page.rule.ways & Way.NOBODY], ids=lambda page: page.name
+    "page", [page for page in ROUTES if not page.rule.ways & Way.NOBODY], ids=lambda page: page.name
 )
 def test_who_is_not_signed_in_is_led_to_the_sign_in_page(
-    nobody: httpx2.Client, organization: Organization, page: Page
+    nobody: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     form = {FIELD: token_in(nobody.get("/login/").text)}
     path = path_of(page, organization)

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from keybearer.server.middleware.csrf import FIELD
+from keybearer.server.http.csrf import FIELD
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
 from tests.web import chromium
 from tests.web.organization import FORMER, PASSWORD, Organization

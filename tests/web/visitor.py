@@ -11,9 +11,9 @@ from playwright.sync_api import BrowserContext, Page
 
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import Caller, RequestOrigin
-from keybearer.server.middleware import csrf
-from keybearer.server.middleware.authentication import SESSION_COOKIE
-from keybearer.server.middleware.csrf import FIELD
+from keybearer.server.http import csrf
+from keybearer.server.http.cookies import SESSION_COOKIE
+from keybearer.server.http.csrf import FIELD
 from keybearer.server.services import realms
 from keybearer.server.services.context import Context
 from keybearer.server.services.sessions import open_session

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from keybearer.server.api import routes
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.permissions import PERMISSIONS
 from keybearer.server.domain.rules import Rule, Way
 from tests.wire.differences import BY_DESIGN, DIFFERENCES, LEFT_OUT
 
@@ -33,10 +32,10 @@ def wire() -> str:
 def _endpoints() -> str:
     lines = ["| endpoint | by key | by session | who | what |", "|---|---|---|---|---|"]
     for endpoint in routes.endpoints(for_development=True):
-        rule = PERMISSIONS[endpoint.name]
+        rule = endpoint.rule
         by_key, by_session = ("yes" if rule.ways & way else "" for way in (Way.KEY, Way.SESSION))
-        name = f"{endpoint.method} {'json/' if rule.ways is Way.SESSION else ''}{endpoint.pattern}"
-        lines.append(f"| `{name}` | {by_key} | {by_session} | {_who(rule, name)} | {endpoint.summary} |")
+        who = _who(rule, endpoint.name)
+        lines.append(f"| `{endpoint.name}` | {by_key} | {by_session} | {who} | {endpoint.summary} |")
     return "\n".join(lines) + "\n"
 
 

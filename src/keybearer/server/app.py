@@ -7,30 +7,32 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from types import FrameType
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from keybearer.server.api import routes
-from keybearer.server.api.dispatch import Dispatcher
-from keybearer.server.api.messaging import files
-from keybearer.server.api.messaging.files import Files
-from keybearer.server.middleware.authentication import KeyAuthentication
-from keybearer.server.middleware.limits import Limits
+from keybearer.server.api.door import BY_KEY, BY_SESSION, WireDoor
+from keybearer.server.api.messaging.files import FilesDoor
+from keybearer.server.http.admission import Admitter
+from keybearer.server.http.authentication import KeyAuthentication
+from keybearer.server.http.front_door import Door, FrontDoor
+from keybearer.server.http.limits import Limits
 from keybearer.server.services.context import Context
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.services.mail_delivery import MailDelivery
 from keybearer.server.services.messaging.outgoing_webhooks import OutgoingWebhooks
+from keybearer.server.services.refusals import RefusalRecorder
 from keybearer.server.settings import Settings
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.verification import KeyVerifier
-from keybearer.server.web.site import create_site
+from keybearer.server.web.door import PagesDoor
 
 
 class Application:
@@ -38,42 +40,36 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._wire: Dispatcher | None = None
-        self._site: ASGIApp | None = None
-        self._files: Files | None = None
+        self._front_door: FrontDoor | None = None
         self._hub: EventHub | None = None
 
-    # A coroutine function, for by that other servers than ours (uvicorn, hypercorn) know an application of ASGI 3.
+    # A coroutine function: other servers (uvicorn, hypercorn) detect an application of ASGI 3 this way.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] == "http":
+            assert self._front_door is not None
+            await self._front_door(scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        assert self._wire is not None
-        assert self._site is not None
-        assert self._files is not None
-        found = self._wire.find(scope["path"])
-        if found is not None:
-            await self._wire.answer(found, scope, receive, send)
-        elif scope["path"].startswith(files.PREFIX):
-            await self._files(scope, receive, send)
-        else:
-            await self._site(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The parts, opened and in the end closed; background work goes on in between."""
+        """The parts, opened and in the end closed; background work runs in between."""
         database = await Database.open(self._settings.database_url)
         try:
             ring = SecretRing.load(self._settings.secrets_file)
             context = Context(self._settings, database, ring)
             uses = UseRecorder(context)
+            refusals = RefusalRecorder(context)
             limits = Limits(self._settings.calls_of_account, self._settings.failures_of_address)
-            keys = KeyAuthentication(KeyVerifier(database, ring), uses, limits, context.clock)
-            self._wire = Dispatcher(context, keys, limits, routes.paths(for_development=self._settings.development))
-            self._files = Files(context, keys)
-            self._site = create_site(context)
+            keys = KeyAuthentication(KeyVerifier(database, ring), uses, refusals, limits, context.clock)
+            endpoints = routes.endpoints(for_development=self._settings.development)
+            doors: Sequence[Door] = (
+                WireDoor(BY_KEY, endpoints),
+                WireDoor(BY_SESSION, endpoints),
+                FilesDoor(),
+                PagesDoor(),
+            )
+            self._front_door = FrontDoor(context, Admitter(context, keys, limits), refusals, doors)
             self._hub = hub = context.hub
             await hub.open()
             async with background(
@@ -86,6 +82,7 @@ class Application:
             ):
                 yield
                 self.end_polls()
+            await refusals.finish()
         finally:
             await database.close()
 

@@ -8,6 +8,8 @@ from keybearer.server.api.description import INTEGER, array, boolean, choice, en
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
 from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.rules import EVERYBODY, PEOPLE
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services import accounts
 
 COMMENT_MAX_LENGTH = 2000
@@ -89,50 +91,71 @@ _PROFILE_FIELDS = boolean("include_custom_profile_fields", "Whether `profile_dat
 
 ENDPOINTS = (
     Endpoint(
-        "GET users/me",
+        "GET",
+        "users/me",
         get_own,
+        EVERYBODY,
+        NO_BODY,
         "Who is asking.",
         gives={**PROFILE, "max_message_id": INTEGER},
         optional=OPTIONAL,
         names_unsupported=False,
     ),
-    Endpoint("DELETE users/me", deactivate_own, "Deactivate one's own account."),
+    Endpoint("DELETE", "users/me", deactivate_own, PEOPLE, FORM, "Deactivate one's own account."),
     Endpoint(
-        "GET users",
+        "GET",
+        "users",
         get_all,
+        EVERYBODY,
+        NO_BODY,
         "Everybody, bots and the deactivated too.",
         takes=(_GRAVATAR, _PROFILE_FIELDS, encoded("user_ids", "Only these ", array(INTEGER))),
         gives={"members": array(_USER)},
     ),
     Endpoint(
-        "GET users/{user_id}",
+        "GET",
+        "users/{user_id}",
         get_one,
+        EVERYBODY,
+        NO_BODY,
         "One account.",
         takes=(_GRAVATAR, _PROFILE_FIELDS),
         gives={"user": _USER},
     ),
     Endpoint(
-        "PATCH users/{user_id}",
+        "PATCH",
+        "users/{user_id}",
         change,
+        EVERYBODY,
+        FORM,
         "Rename an account or change its role.",
         takes=(text("full_name", "The new name."), choice("role", "The new role.", _ROLES)),
     ),
     Endpoint(
-        "DELETE users/{user_id}",
+        "DELETE",
+        "users/{user_id}",
         deactivate,
+        EVERYBODY,
+        FORM,
         "Deactivate a person: key and sessions are refused from then on, their bots too.",
         takes=(text("deactivation_notification_comment", "Sent to the person by mail.", max_length=2000),),
     ),
     Endpoint(
-        "GET users/{email}",
+        "GET",
+        "users/{email}",
         get_by_email,
+        EVERYBODY,
+        NO_BODY,
         "One account by its address.",
         takes=(_GRAVATAR, _PROFILE_FIELDS),
         gives={"user": _USER},
     ),
     Endpoint(
-        "POST users/{user_id}/reactivate",
+        "POST",
+        "users/{user_id}/reactivate",
         reactivate,
+        EVERYBODY,
+        FORM,
         "Reactivate a person or a bot. It gets a new API key: the old one stays dead.",
     ),
 )

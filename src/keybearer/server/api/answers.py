@@ -10,9 +10,10 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Send
 
-from keybearer.server.domain.errors import Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.limits import Quota
-from keybearer.server.middleware.csrf import CSRFFailed
+from keybearer.server.http.body import TooLarge, TooSlow
+from keybearer.server.http.csrf import CSRFFailed
 
 Header = tuple[bytes, bytes]
 
@@ -91,6 +92,12 @@ def internal_error() -> Answer:
     return Answer(500, _encode({"result": "error", "msg": "Internal server error"}))
 
 
+def unavailable(retry_after: int) -> Answer:
+    """The answer while the database cannot be used; `retry_after` is in seconds."""
+    answer = failure(503, "The server cannot use its database at the moment. Try again soon.", "SERVICE_UNAVAILABLE")
+    return replace(answer, headers=((b"retry-after", b"%d" % retry_after),))
+
+
 def bad_host() -> Answer:
     """The plain page for a request that names no host that can be."""
     return Answer(400, b"<!doctype html>\n<title>Bad Request</title>\n<h1>Bad Request (400)</h1>\n", content_type=HTML)
@@ -113,19 +120,17 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     return replace(answer, headers=tuple(headers), quota=error.quota)
 
 
-class TooLarge(Refused):
-    """A request that is larger than any that the wire has a use for (status 413)."""
-
-
 def _status(error: Refused) -> int:
     if isinstance(error, Unauthenticated):
         return 401
     if isinstance(error, TooManyAttempts):
         return 429
-    if isinstance(error, CSRFFailed):
+    if isinstance(error, CSRFFailed | PasswordNeeded):
         return 403
     if isinstance(error, TooLarge):
         return 413
+    if isinstance(error, TooSlow):
+        return 408
     return 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
 
 

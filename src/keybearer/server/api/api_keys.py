@@ -9,6 +9,8 @@ from keybearer.server.api.description import API_KEY, EMAIL, INTEGER, Schema, bo
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import is_email
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.rules import OPEN, Rule, Way
+from keybearer.server.http.body import FORM, SMALL_FORM
 from keybearer.server.services import api_keys, realms, sessions
 
 USERNAME = text("username", "The account's email address.", required=True)
@@ -21,7 +23,7 @@ _PASSWORD = text("password", "The person's password.", required=True)
 async def check_subdomain(call: Call) -> None:
     """Raise Refused where the request is for a host that no organization lives at."""
     realm = await realms.find(call.context)
-    if not realm.answers_for(call.host):
+    if not realm.answers_for(call.request.host):
         raise Refused("Invalid subdomain", code="NONEXISTENT_SUBDOMAIN")
 
 
@@ -62,15 +64,21 @@ async def regenerate_own(call: Call) -> Answer:
 
 ENDPOINTS = (
     Endpoint(
-        "POST fetch_api_key",
+        "POST",
+        "fetch_api_key",
         fetch,
+        OPEN,
+        SMALL_FORM,
         "Fetch a person's API key with their password.",
         takes=(USERNAME, _PASSWORD),
         gives=FETCHED,
     ),
     Endpoint(
-        "POST jwt/fetch_api_key",
+        "POST",
+        "jwt/fetch_api_key",
         fetch_by_token,
+        OPEN,
+        SMALL_FORM,
         "Refused: this organization lets no other system sign people in.",
         takes=(
             text("token", "A JSON Web Token.", required=True),
@@ -78,15 +86,21 @@ ENDPOINTS = (
         ),
     ),
     Endpoint(
-        "POST json/fetch_api_key",
+        "POST",
+        "fetch_api_key",
         fetch_own,
+        Rule(Way.SESSION, bots=False),
+        FORM,
         "Show one's own API key, after the password.",
         takes=(text("password", "The person's password."),),
         gives={"api_key": API_KEY, "email": EMAIL},
     ),
     Endpoint(
-        "POST users/me/api_key/regenerate",
+        "POST",
+        "users/me/api_key/regenerate",
         regenerate_own,
+        Rule(Way.KEY),
+        FORM,
         "Replace one's own API key. The old one is dead at once, and so are all device registrations.",
         gives={"api_key": API_KEY},
     ),

@@ -24,6 +24,8 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.accounts import Role, avatar_url
 from keybearer.server.domain.bots import BotType, ServiceInterface, checked_payload_url
+from keybearer.server.domain.rules import MEMBERS
+from keybearer.server.http.body import FORM, NO_BODY, PICTURE
 from keybearer.server.services import api_keys, bots
 from keybearer.server.services.bots import BotChange, NewBot
 
@@ -145,14 +147,20 @@ _BOT = record({"username": EMAIL, "full_name": STRING, "api_key": API_KEY, "avat
 
 ENDPOINTS = (
     Endpoint(
-        "GET bots",
+        "GET",
+        "bots",
         get_own,
+        MEMBERS,
+        NO_BODY,
         "One's own active bots, with their API keys.",
         gives={"bots": array(_BOT)},
     ),
     Endpoint(
-        "POST bots",
+        "POST",
+        "bots",
         create,
+        MEMBERS,
+        PICTURE,
         "Make a bot.",
         takes=(
             text("full_name", "Its name.", required=True),
@@ -166,8 +174,11 @@ ENDPOINTS = (
         gives={"user_id": INTEGER, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE},
     ),
     Endpoint(
-        "PATCH bots/{bot_id}",
+        "PATCH",
+        "bots/{bot_id}",
         change,
+        MEMBERS,
+        PICTURE,
         "Change a bot. A new owner gets a new API key.",
         takes=(
             text("full_name", "Its name."),
@@ -188,11 +199,14 @@ ENDPOINTS = (
             "bot_owner": nullable(EMAIL),
         },
     ),
-    Endpoint("DELETE bots/{bot_id}", deactivate, "Deactivate a bot."),
-    Endpoint("GET bots/{bot_id}/api_key", get_key, "A bot's API key.", gives={"api_key": API_KEY}),
+    Endpoint("DELETE", "bots/{bot_id}", deactivate, MEMBERS, FORM, "Deactivate a bot."),
+    Endpoint("GET", "bots/{bot_id}/api_key", get_key, MEMBERS, NO_BODY, "A bot's API key.", gives={"api_key": API_KEY}),
     Endpoint(
-        "POST bots/{bot_id}/api_key/regenerate",
+        "POST",
+        "bots/{bot_id}/api_key/regenerate",
         regenerate_key,
+        MEMBERS,
+        FORM,
         "Replace a bot's API key. The old one is dead at once.",
         gives={"api_key": API_KEY},
     ),

@@ -11,9 +11,11 @@ from keybearer.server.api.description import EMAIL, STRING, array, record
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import Account, is_email
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.rules import OPEN
 from keybearer.server.domain.sessions import LIFETIME
-from keybearer.server.middleware import csrf
-from keybearer.server.middleware.authentication import SESSION_COOKIE, cookie_header
+from keybearer.server.http import csrf
+from keybearer.server.http.body import NO_BODY, SMALL_FORM
+from keybearer.server.http.cookies import SESSION_COOKIE, cookie_header
 from keybearer.server.services import accounts, realms, sessions
 
 MOST_USERS = 10
@@ -33,8 +35,11 @@ async def fetch_key(call: Call) -> Answer:
         user_id=found.issued.account.id,
     )
     cookies = (
-        (b"set-cookie", cookie_header(csrf.COOKIE, csrf.token_of_session(token), call.scheme, max_age=lifetime)),
-        (b"set-cookie", cookie_header(SESSION_COOKIE, token, call.scheme, max_age=lifetime)),
+        (
+            b"set-cookie",
+            cookie_header(csrf.COOKIE, csrf.token_of_session(token), call.request.scheme, max_age=lifetime),
+        ),
+        (b"set-cookie", cookie_header(SESSION_COOKIE, token, call.request.scheme, max_age=lifetime)),
     )
     return replace(answer, headers=(*answer.headers, *cookies))
 
@@ -58,15 +63,21 @@ _PERSON = record({"email": EMAIL, "realm_url": STRING})
 
 ENDPOINTS = (
     Endpoint(
-        "POST dev_fetch_api_key",
+        "POST",
+        "dev_fetch_api_key",
         fetch_key,
+        OPEN,
+        SMALL_FORM,
         "Fetch anybody's API key, without a password.",
         takes=(USERNAME,),
         gives=FETCHED,
     ),
     Endpoint(
-        "GET dev_list_users",
+        "GET",
+        "dev_list_users",
         list_users,
+        OPEN,
+        NO_BODY,
         "The people one can sign in as.",
         gives={"direct_admins": array(_PERSON), "direct_users": array(_PERSON)},
     ),

@@ -7,6 +7,8 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, integer, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.devices import DeviceKind
+from keybearer.server.domain.rules import PEOPLE
+from keybearer.server.http.body import FORM
 from keybearer.server.services import devices
 
 
@@ -51,28 +53,50 @@ _FCM_TOKEN = text("token", "The token that the device was given.", required=True
 
 ENDPOINTS = (
     Endpoint(
-        "POST users/me/apns_device_token",
+        "POST",
+        "users/me/apns_device_token",
         register_apns,
+        PEOPLE,
+        FORM,
         "Register an iOS device for pushes.",
         takes=(_APNS_TOKEN, text("appid", "The app's bundle id.", required=True)),
     ),
-    Endpoint("DELETE users/me/apns_device_token", remove_apns, "Remove an iOS device.", takes=(_APNS_TOKEN,)),
     Endpoint(
-        "POST users/me/android_gcm_reg_id",
+        "DELETE", "users/me/apns_device_token", remove_apns, PEOPLE, FORM, "Remove an iOS device.", takes=(_APNS_TOKEN,)
+    ),
+    Endpoint(
+        "POST",
+        "users/me/android_gcm_reg_id",
         register_fcm,
+        PEOPLE,
+        FORM,
         "Register an Android device for pushes.",
         takes=(_FCM_TOKEN,),
     ),
-    Endpoint("DELETE users/me/android_gcm_reg_id", remove_fcm, "Remove an Android device.", takes=(_FCM_TOKEN,)),
     Endpoint(
-        "POST register_client_device",
+        "DELETE",
+        "users/me/android_gcm_reg_id",
+        remove_fcm,
+        PEOPLE,
+        FORM,
+        "Remove an Android device.",
+        takes=(_FCM_TOKEN,),
+    ),
+    Endpoint(
+        "POST",
+        "register_client_device",
         register_client,
+        PEOPLE,
+        FORM,
         "Register a device that will ask for encrypted pushes.",
         gives={"device_id": INTEGER},
     ),
     Endpoint(
-        "POST remove_client_device",
+        "POST",
+        "remove_client_device",
         remove_client,
+        PEOPLE,
+        FORM,
         "Remove a device that was registered so.",
         takes=(integer("device_id", "The id that registering gave.", required=True),),
     ),

@@ -22,6 +22,8 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
+from keybearer.server.domain.rules import MEMBERS
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services import invitations
 
 
@@ -63,8 +65,7 @@ async def send(call: Call) -> Answer:
 def _lifetime(call: Call) -> timedelta:
     """How long the links work. Zulip's null, for ever, is the longest time that ours can."""
     name = "invite_expires_in_minutes"
-    if call.parameters.peek(name) == "null":
-        call.parameters.has(name)
+    if call.parameters.optional_text(name) == "null":
         return invitations.LONGEST_LIFETIME
     minutes = call.parameters.optional_integer(name)
     return LIFETIMES[LinkPurpose.INVITATION] if minutes is None else timedelta(minutes=minutes)
@@ -96,10 +97,15 @@ _INVITATION = record(
 )
 
 ENDPOINTS = (
-    Endpoint("GET invites", list_open, "The open invitations.", gives={"invites": array(_INVITATION)}),
     Endpoint(
-        "POST invites",
+        "GET", "invites", list_open, MEMBERS, NO_BODY, "The open invitations.", gives={"invites": array(_INVITATION)}
+    ),
+    Endpoint(
+        "POST",
+        "invites",
         send,
+        MEMBERS,
+        FORM,
         "Invite people by mail.",
         takes=(
             text("invitee_emails", "Addresses, with commas or line ends between.", required=True),
@@ -111,10 +117,13 @@ ENDPOINTS = (
             boolean("notify_referrer_on_join", "Changes nothing."),
         ),
     ),
-    Endpoint("DELETE invites/{invite_id}", revoke, "Withdraw an invitation."),
+    Endpoint("DELETE", "invites/{invite_id}", revoke, MEMBERS, FORM, "Withdraw an invitation."),
     Endpoint(
-        "POST invites/{invite_id}/resend",
+        "POST",
+        "invites/{invite_id}/resend",
         resend,
+        MEMBERS,
+        FORM,
         "Mail a new link; the earlier one ends.",
     ),
 )

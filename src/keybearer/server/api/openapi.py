@@ -13,7 +13,8 @@ from keybearer.server.api.answers import Answer
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import STRING, Parameter, Schema, array, record
 from keybearer.server.api.endpoints import Endpoint
-from keybearer.server.domain.rules import Way
+from keybearer.server.domain.rules import OPEN, Way
+from keybearer.server.http.body import NO_BODY
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -69,7 +70,7 @@ def endpoint(others: Iterable[Endpoint]) -> Endpoint:
     async def get_document(_call: Call) -> Answer:
         return Answer(200, content)
 
-    this = Endpoint("GET openapi.json", get_document, "This document.", names_unsupported=False)
+    this = Endpoint("GET", "openapi.json", get_document, OPEN, NO_BODY, "This document.", names_unsupported=False)
     content = msgspec.json.encode(document((*others, this)))
     return this
 
@@ -91,9 +92,9 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 
 def _places(each: Endpoint) -> Iterator[tuple[str, Way]]:
     if each.rule.ways & (Way.KEY | Way.NOBODY):
-        yield f"/api/v1/{each.pattern}", Way.KEY
+        yield f"/api/v1/{each.path}", Way.KEY
     if each.rule.ways & Way.SESSION:
-        yield f"/json/{each.pattern}", Way.SESSION
+        yield f"/json/{each.path}", Way.SESSION
 
 
 def _operation(each: Endpoint, path: str, way: Way) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def _operation(each: Endpoint, path: str, way: Way) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{each.method} {path}").strip("_").lower(),
         "summary": each.summary,
-        "tags": [each.pattern.partition("/")[0]],
+        "tags": [each.path.partition("/")[0]],
         "parameters": [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", path)],
         "responses": _responses(each, way),
         "security": [] if each.rule.ways & Way.NOBODY else [{"key" if way is Way.KEY else "session": []}],
@@ -146,7 +147,7 @@ def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
     elif each.method == "POST":
         statuses += ["401", "404", "429"]
     responses: dict[str, Any] = {"200": {"description": "Done.", "content": {"application/json": {"schema": {}}}}}
-    if each.pattern != "openapi.json":
+    if each.path != "openapi.json":
         optional = each.optional | {"ignored_parameters_unsupported"}
         schema = record(
             {
@@ -158,7 +159,7 @@ def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
             optional=optional,
         )
         responses["200"]["content"]["application/json"]["schema"] = schema
-    if "{" in each.pattern:
+    if "{" in each.path:
         responses["404"] = {"$ref": "#/components/responses/page"}
     responses |= {status: {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
     return responses

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
-from urllib.parse import parse_qsl
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from python_multipart.exceptions import FormParserError
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.types import Receive, Scope
 
-from keybearer.server.api.answers import TooLarge
 from keybearer.server.domain.errors import Refused
-from keybearer.server.middleware import csrf
-from keybearer.server.middleware.origins import header
-
-LARGEST_FORM = 1024 * 1024
-LARGEST_MULTIPART = 8 * 1024 * 1024
-"""Room for the picture that a client may send with a bot, though pictures are drawn here."""
-
-MOST_FIELDS = 1000
-"""Django's DATA_UPLOAD_MAX_NUMBER_FIELDS."""
+from keybearer.server.http import csrf
+from keybearer.server.http.body import Fields, UploadedFile
 
 SMALLEST, LARGEST = -(2**31), 2**31 - 1
 """The whole numbers that both databases keep in an integer column."""
@@ -34,36 +20,20 @@ _ALWAYS_KNOWN = frozenset({"client", csrf.FIELD})
 _decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedFile:
-    """A file of a form, with its name and type by the client's word."""
-
-    field: str
-    name: str
-    content_type: str
-    content: bytes
-
-
-class Disconnected(Exception):
-    """The client went away before its request was whole."""
-
-
 class Parameters:
-    """What a request says. Each reader names the parameter in its refusal; what nobody read is unsupported.
+    """What a request says; of a parameter in both query and form, the form's value counts.
 
-    `files` are the fields of uploaded files, `method` the method that a posted form means in place of POST.
+    Each reader names the parameter in its refusal; what nobody read is unsupported. `files` are the fields of uploaded
+    files.
     """
 
-    __slots__ = ("_read", "_texts", "_uploaded", "files", "method")
+    __slots__ = ("_read", "_texts", "_uploaded", "files")
 
-    def __init__(
-        self, texts: Mapping[str, str], uploaded: Sequence[UploadedFile] = (), method: str | None = None
-    ) -> None:
-        self._texts = texts
-        self._uploaded = uploaded
+    def __init__(self, fields: Fields) -> None:
+        self._texts = {**fields.query, **fields.form} if fields.form else fields.query
+        self._uploaded = fields.files
         self._read: set[str] = set()
-        self.files = [file.field for file in uploaded] if uploaded else []
-        self.method = method
+        self.files = [file.field for file in fields.files] if fields.files else []
 
     def uploaded_files(self) -> Sequence[UploadedFile]:
         """The uploaded files, whatever their fields are called."""
@@ -74,10 +44,6 @@ class Parameters:
     def unsupported(self) -> list[str]:
         """The names that no reader asked for, sorted."""
         return sorted({*self._texts, *self.files} - self._read - _ALWAYS_KNOWN)
-
-    def peek(self, name: str) -> str | None:
-        """A plain text, without making the parameter a supported one."""
-        return self._texts.get(name)
 
     def has(self, name: str) -> bool:
         """Whether the parameter was sent."""
@@ -201,80 +167,3 @@ def _checked_text(name: str, text: str, max_length: int | None) -> str:
 def missing(name: str) -> Refused:
     """Zulip's refusal of a request that lacks a parameter."""
     return Refused(f"Missing '{name}' argument", code="REQUEST_VARIABLE_MISSING", extra={"var_name": name})
-
-
-NO_PARAMETERS: Mapping[str, str] = {}
-
-
-async def read_parameters(scope: Scope, receive: Receive, *, largest_multipart: int = LARGEST_MULTIPART) -> Parameters:
-    """The parameters of a request; of one sent in both, the form's value wins, and of one sent twice the last.
-
-    A body that is not a form, as JSON, holds no parameter. Raises Refused for a form that cannot be read, TooLarge for
-    one that is too large, Disconnected where the client goes away.
-    """
-    query = scope["query_string"]
-    has_form = scope["method"] not in ("GET", "HEAD")
-    if not query and not has_form:
-        return Parameters(NO_PARAMETERS)
-    texts = _fields(query) if query else {}
-    form: dict[str, str] = {}
-    files: Sequence[UploadedFile] = ()
-    if has_form:
-        content_type = header(scope, b"content-type") or ""
-        kind = content_type.partition(";")[0].strip().lower()
-        if kind == "application/x-www-form-urlencoded":
-            form = _fields(await _read_body(scope, receive, LARGEST_FORM))
-        elif kind == "multipart/form-data":
-            form, files = await _multipart(scope, await _read_body(scope, receive, largest_multipart))
-    method = form.get("method") if scope["method"] == "POST" else None
-    return Parameters({**texts, **form}, files, method)
-
-
-def _fields(encoded: bytes) -> dict[str, str]:
-    try:
-        text = encoded.decode("utf-8", "replace")
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace"))
-    except ValueError:
-        _refuse_form()
-
-
-def _refuse_form() -> NoReturn:
-    raise Refused("The form in the request's body cannot be read.") from None
-
-
-async def _read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
-    length = header(scope, b"content-length") or ""
-    if length.isascii() and length.isdigit() and int(length[:20]) > largest:
-        raise TooLarge("The request is too large.")
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        body += message.get("body", b"")
-        if len(body) > largest:  # a chunked body says its length to nobody
-            raise TooLarge("The request is too large.")
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-async def _multipart(scope: Scope, body: bytes) -> tuple[dict[str, str], list[UploadedFile]]:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
-        yield b""
-
-    parser = MultiPartParser(
-        Headers(scope=scope), stream(), max_files=MOST_FIELDS, max_fields=MOST_FIELDS, max_part_size=len(body)
-    )
-    try:
-        form = await parser.parse()
-    except (MultiPartException, FormParserError, LookupError, UnicodeError, ValueError):
-        _refuse_form()
-    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    files = [
-        UploadedFile(name, value.filename or "", value.content_type or "", await value.read())
-        for name, value in form.multi_items()
-        if isinstance(value, UploadFile)
-    ]
-    await form.close()
-    return texts, files

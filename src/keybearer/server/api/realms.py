@@ -12,6 +12,8 @@ from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import Realm, SystemGroup
+from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services import accounts, realms
 from keybearer.server.services.realms import PolicyChange
 
@@ -122,8 +124,11 @@ _GROUP = record(
 
 ENDPOINTS = (
     Endpoint(
-        "PATCH realm",
+        "PATCH",
+        "realm",
         change,
+        ADMINISTRATORS,
+        FORM,
         "Change who may create bots and invite people.",
         takes=tuple(
             encoded(setting, 'A group: `{"new": id}`, with `old` to compare, or the id.', _GROUP_VALUE)
@@ -133,8 +138,11 @@ ENDPOINTS = (
         optional=frozenset(POLICIES),
     ),
     Endpoint(
-        "GET user_groups",
+        "GET",
+        "user_groups",
         list_groups,
+        EVERYBODY,
+        NO_BODY,
         "The groups that settings are given as.",
         takes=(boolean("include_deactivated_groups", "Changes nothing: system groups are never deactivated."),),
         gives={"user_groups": array(_GROUP)},

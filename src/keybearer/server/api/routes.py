@@ -1,4 +1,4 @@
-"""Every endpoint of the wire. Each module lists its own; their permissions stand in `domain/permissions.py`."""
+"""Every endpoint of the wire. Each module lists its own; each with its handler and its rule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keybearer.server.api import (
     server,
     settings,
 )
-from keybearer.server.api.endpoints import Endpoint, Paths
+from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import routes as message_routes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -35,8 +35,3 @@ def endpoints(*, for_development: bool) -> tuple[Endpoint, ...]:
     """Every endpoint that a server has; those that ask for no password only where it runs for development."""
     listed = (*ENDPOINTS, *development.ENDPOINTS) if for_development else ENDPOINTS
     return (*listed, openapi.endpoint(listed))
-
-
-def paths(*, for_development: bool) -> Paths:
-    """The paths of every endpoint."""
-    return Paths(endpoints(for_development=for_development))

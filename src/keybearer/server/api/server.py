@@ -10,6 +10,8 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, Schema, array
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.rules import OPEN
+from keybearer.server.http.body import NO_BODY
 from keybearer.server.services import realms
 
 FEATURE_LEVEL = 492
@@ -22,7 +24,7 @@ _OTHER_METHODS = (
 async def get_settings(call: Call) -> Answer:
     """`GET server_settings`. A deactivated organization answers too."""
     realm = await realms.find(call.context)
-    if not realm.answers_for(call.host):
+    if not realm.answers_for(call.request.host):
         raise Refused("Invalid subdomain")
     methods = {"password": True, "dev": call.context.settings.development, "email": True}
     return success(
@@ -64,8 +66,11 @@ _SETTINGS: dict[str, Schema] = {
 
 ENDPOINTS = (
     Endpoint(
-        "GET server_settings",
+        "GET",
+        "server_settings",
         get_settings,
+        OPEN,
+        NO_BODY,
         "What a client asks before it knows anybody.",
         gives=_SETTINGS,
         names_unsupported=False,

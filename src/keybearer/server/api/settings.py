@@ -12,6 +12,8 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import EmailVisibility, checked_full_name
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.rules import PEOPLE
+from keybearer.server.http.body import FORM
 from keybearer.server.services import accounts, passwords
 from keybearer.server.services.accounts import OwnChange
 
@@ -44,8 +46,11 @@ async def _change_password(call: Call, old: Secret, new: Secret) -> Quota:
 
 ENDPOINTS = (
     Endpoint(
-        "PATCH settings",
+        "PATCH",
+        "settings",
         change,
+        PEOPLE,
+        FORM,
         "Change one's own password, name and settings.",
         takes=(
             text("old_password", "The password as it is."),

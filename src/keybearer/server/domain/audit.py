@@ -41,6 +41,7 @@ class AuditEvent(StrEnum):
     DEVICE_REMOVED = "device:removed"
     INVITATION_CREATED = "invitation:created"
     INVITATION_REVOKED = "invitation:revoked"
+    CALL_REFUSED = "call:refused"
     SECRETS_ROTATED = "secrets:rotated"
 
 

@@ -1,6 +1,6 @@
-"""Who may do what. One table for the wire, and one function per rule that looks at a particular account.
+"""Who may do what to whom: one function per rule that looks at a particular account.
 
-An endpoint that is not in the table is closed.
+What a route asks of every caller is its rule, which stands at the route.
 """
 
 from __future__ import annotations
@@ -8,94 +8,7 @@ from __future__ import annotations
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.realms import Realm
-from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, MEMBERS, OPEN, PEOPLE, WEBHOOKS_TOO, Rule, Way
-
-PERMISSIONS: dict[str, Rule] = {
-    "GET server_settings": OPEN,
-    "POST fetch_api_key": OPEN,
-    "POST dev_fetch_api_key": OPEN,
-    "GET dev_list_users": OPEN,
-    "POST jwt/fetch_api_key": OPEN,
-    "POST json/fetch_api_key": Rule(Way.SESSION, bots=False),
-    "GET users/me": EVERYBODY,
-    "DELETE users/me": PEOPLE,
-    "GET users": EVERYBODY,
-    "GET users/{user_id}": EVERYBODY,
-    "PATCH users/{user_id}": EVERYBODY,
-    "DELETE users/{user_id}": EVERYBODY,
-    "GET users/{email}": EVERYBODY,
-    "POST users/{user_id}/reactivate": EVERYBODY,
-    # Not by a session: a stolen one can neither read nor replace the key (as in Zulip, CVE-2021-3967).
-    "POST users/me/api_key/regenerate": Rule(Way.KEY),
-    "GET bots": MEMBERS,
-    "POST bots": MEMBERS,
-    "PATCH bots/{bot_id}": MEMBERS,
-    "DELETE bots/{bot_id}": MEMBERS,
-    "GET bots/{bot_id}/api_key": MEMBERS,
-    "POST bots/{bot_id}/api_key/regenerate": MEMBERS,
-    "POST users/me/apns_device_token": PEOPLE,
-    "DELETE users/me/apns_device_token": PEOPLE,
-    "POST users/me/android_gcm_reg_id": PEOPLE,
-    "DELETE users/me/android_gcm_reg_id": PEOPLE,
-    "PATCH settings": PEOPLE,
-    "POST register_client_device": PEOPLE,
-    "POST remove_client_device": PEOPLE,
-    "PATCH realm": ADMINISTRATORS,
-    "GET user_groups": EVERYBODY,
-    "GET invites": MEMBERS,
-    "POST invites": MEMBERS,
-    "DELETE invites/{invite_id}": MEMBERS,
-    "POST invites/{invite_id}/resend": MEMBERS,
-    "GET openapi.json": OPEN,
-    "POST messages": WEBHOOKS_TOO,
-    "GET messages": EVERYBODY,
-    "GET messages/{message_id}": EVERYBODY,
-    "PATCH messages/{message_id}": EVERYBODY,
-    "DELETE messages/{message_id}": EVERYBODY,
-    "GET messages/{message_id}/history": EVERYBODY,
-    "GET messages/matches_narrow": EVERYBODY,
-    "POST messages/render": EVERYBODY,
-    "POST messages/flags": EVERYBODY,
-    "POST messages/flags/narrow": EVERYBODY,
-    "POST mark_all_as_read": EVERYBODY,
-    "POST mark_stream_as_read": EVERYBODY,
-    "POST mark_topic_as_read": EVERYBODY,
-    "POST messages/{message_id}/reactions": EVERYBODY,
-    "DELETE messages/{message_id}/reactions": EVERYBODY,
-    "GET streams": EVERYBODY,
-    "GET get_stream_id": EVERYBODY,
-    "GET streams/{stream_id}": EVERYBODY,
-    "PATCH streams/{stream_id}": EVERYBODY,
-    "DELETE streams/{stream_id}": EVERYBODY,
-    "GET streams/{stream_id}/members": EVERYBODY,
-    "GET users/me/subscriptions": EVERYBODY,
-    "POST users/me/subscriptions": EVERYBODY,
-    "PATCH users/me/subscriptions": EVERYBODY,
-    "DELETE users/me/subscriptions": EVERYBODY,
-    "POST users/me/subscriptions/properties": EVERYBODY,
-    "GET users/me/{stream_id}/topics": EVERYBODY,
-    "GET users/{user_id}/subscriptions/{stream_id}": EVERYBODY,
-    "POST register": EVERYBODY,
-    "GET events": EVERYBODY,
-    "DELETE events": EVERYBODY,
-    "POST users/me/presence": PEOPLE,
-    "GET realm/presence": EVERYBODY,
-    "GET users/{user}/presence": EVERYBODY,
-    "POST users/me/status": EVERYBODY,
-    "GET users/{user_id}/status": EVERYBODY,
-    "POST typing": EVERYBODY,
-    "POST user_uploads": EVERYBODY,
-    "GET user_uploads/{realm_id}/{directory}/{filename}": EVERYBODY,
-    "GET bot_storage": EVERYBODY,
-    "PUT bot_storage": EVERYBODY,
-    "DELETE bot_storage": EVERYBODY,
-    "GET realm/emoji": EVERYBODY,
-    "GET realm/linkifiers": EVERYBODY,
-    "GET realm/filters": EVERYBODY,
-    "GET realm/profile_fields": EVERYBODY,
-    "GET users/me/alert_words": EVERYBODY,
-}
-"""Endpoint → rule. The name of an endpoint is its method and its path below `/api/v1` and `/json`."""
+from keybearer.server.domain.rules import MEMBERS
 
 
 def may_manage_bot(actor: Account, bot: Account) -> bool:

@@ -63,7 +63,7 @@ async def add(
     bot_owner_id: int | None = None,
 ) -> Account:
     """Make an account. The address must be free in the realm: the database insists."""
-    row = await connection.execute(
+    result = await connection.execute(
         insert(accounts)
         .values(
             realm_id=realm_id,
@@ -76,9 +76,11 @@ async def add(
             bot_type=bot_type,
             bot_owner_id=bot_owner_id,
         )
-        .returning(*COLUMNS)
+        .returning(accounts.c.id)
     )
-    return from_row(row.one())
+    account = await find(connection, result.scalar_one())
+    assert account is not None
+    return account
 
 
 async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:

@@ -10,7 +10,6 @@ from keybearer.server.services import accounts, api_keys, bots, sessions
 from keybearer.server.services.accounts import OwnChange
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 VISIBILITIES = {
     EmailVisibility.EVERYONE: "Everyone, guests too",
@@ -34,7 +33,7 @@ async def show(visit: Visit) -> Response:
 
 async def show_name(visit: Visit) -> Response:
     """The form for another name."""
-    return visit.render("account/name.html", full_name=visit.caller.account.full_name, error=None)
+    return visit.render_form("account/name.html", full_name=visit.caller.account.full_name)
 
 
 async def rename(visit: Visit) -> Response:
@@ -42,7 +41,7 @@ async def rename(visit: Visit) -> Response:
     try:
         await accounts.change_own(visit.context, visit.caller, OwnChange(full_name=visit.text("full_name")))
     except Refused as refusal:
-        return visit.refuse("account/name.html", refusal, full_name=visit.text("full_name"))
+        return visit.render_form("account/name.html", refusal, full_name=visit.text("full_name"))
     return visit.redirect("/settings/account/", notice=Notice.NAME_SAVED)
 
 
@@ -64,10 +63,10 @@ async def confirm_deactivation(visit: Visit) -> Response:
     return await _deactivation(visit)
 
 
-async def _deactivation(visit: Visit, error: str | None = None) -> Response:
+async def _deactivation(visit: Visit, refusal: Refused | None = None) -> Response:
     owned = await bots.find_managed(visit.context, visit.caller)
     active = sum(bot.account.is_active for bot in owned)
-    return visit.render("account/deactivate.html", status=400 if error else 200, bots=active, error=error)
+    return visit.render_form("account/deactivate.html", refusal, bots=active)
 
 
 async def deactivate(visit: Visit) -> Response:
@@ -76,5 +75,5 @@ async def deactivate(visit: Visit) -> Response:
         await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
         await accounts.deactivate_own(visit.context, visit.caller)
     except Refused as refusal:
-        return await _deactivation(visit, refusal_words(refusal))
+        return await _deactivation(visit, refusal)
     return visit.signed_out(notice=Notice.ACCOUNT_DEACTIVATED)

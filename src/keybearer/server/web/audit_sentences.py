@@ -16,13 +16,19 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "Bots": ("bot",),
     "Users": ("account", "invitation"),
     "Sign-ins and passwords": ("session", "password"),
+    "Refused calls": ("call",),
     "Mobile devices": ("device",),
     "Organization": ("realm", "secrets"),
 }
 """What a log can be narrowed down to: the words for it, and the nouns of its events."""
 
-ALARMING = {AuditEvent.API_KEY_LATE_USE, AuditEvent.PASSWORD_REFUSED, AuditEvent.SESSION_REFUSED}
-"""Events that somebody who did not cause them should look into."""
+ALARMING = {
+    AuditEvent.API_KEY_LATE_USE,
+    AuditEvent.PASSWORD_REFUSED,
+    AuditEvent.SESSION_REFUSED,
+    AuditEvent.CALL_REFUSED,
+}
+"""Events that somebody who did not cause them should check."""
 
 TOO_SMALL = {AuditEvent.PASSWORD_CONFIRMED}
 """Events that a log leaves out unless it is asked for their kind: what came of them stands there as well."""
@@ -153,6 +159,7 @@ def _realm_changed(t: _Telling) -> str:
 
 
 _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
+    AuditEvent.CALL_REFUSED: lambda t: f"A call by {t.subject} was refused: {t.detail('reason').rstrip('.')}.",
     AuditEvent.REALM_CREATED: lambda _: "The organization was created.",
     AuditEvent.REALM_CHANGED: _realm_changed,
     AuditEvent.REALM_MOVED: lambda t: (

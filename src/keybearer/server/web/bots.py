@@ -15,7 +15,6 @@ from keybearer.server.services.bots import BotChange, BotDetails, NewBot
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 OWN_BOTS = "/settings/bots/"
 ALL_BOTS = "/organization/bots/"
@@ -63,14 +62,13 @@ async def show_form(visit: Visit) -> Response:
     return _form(visit)
 
 
-def _form(visit: Visit, error: str | None = None) -> Response:
-    return visit.render(
+def _form(visit: Visit, refusal: Refused | None = None) -> Response:
+    return visit.render_form(
         "bots/add.html",
-        status=200 if error is None else 400,
+        refusal,
         values=visit.form,
         types=_creatable(visit),
         interfaces=list(ServiceInterface),
-        error=error,
     )
 
 
@@ -90,7 +88,7 @@ async def add(visit: Visit) -> Response:
             ),
         )
     except Refused as refusal:
-        return _form(visit, refusal_words(refusal))
+        return _form(visit, refusal)
     return visit.redirect(OWN_BOTS, notice=Notice.BOT_ADDED)
 
 
@@ -105,20 +103,19 @@ class OpenKey:
 
 
 async def show_panel(
-    visit: Visit, bot: BotDetails, *, shown: OpenKey | None = None, error: str | None = None
+    visit: Visit, bot: BotDetails, *, shown: OpenKey | None = None, refusal: Refused | None = None
 ) -> Response:
     """The panel of a bot: what it is, and what the visitor may make of it."""
     everybody = await accounts.find_all(visit.context, visit.realm.id)
-    return visit.render(
+    return visit.render_form(
         "bots/manage.html",
-        status=200 if error is None else 400,
+        refusal,
         bot=bot,
         roles=[role for role in Role if may_give_role(visit.caller.account, bot.account, role)],
         owners=[person for person in everybody if person.is_active and not person.is_bot],
         interfaces=list(ServiceInterface),
         back=_list_of(visit, bot),
         values=visit.form,
-        error=error,
         shown=shown,
     )
 
@@ -139,7 +136,7 @@ async def save(visit: Visit) -> Response:
     try:
         changed = await bots.change_bot(visit.context, visit.caller, bot.account.id, _change(visit, bot))
     except Refused as refusal:
-        return await show_panel(visit, bot, error=refusal_words(refusal))
+        return await show_panel(visit, bot, refusal=refusal)
     handed_over = changed.account.bot_owner_id != bot.account.bot_owner_id
     notice = Notice.BOT_HANDED_OVER if handed_over else Notice.BOT_SAVED
     return visit.redirect(_list_of(visit, bot), notice=notice)
@@ -178,5 +175,5 @@ async def reactivate(visit: Visit) -> Response:
     try:
         await accounts.reactivate(visit.context, visit.caller, bot.account.id)
     except Refused as refusal:
-        return await show_panel(visit, bot, error=refusal_words(refusal))
+        return await show_panel(visit, bot, refusal=refusal)
     return visit.redirect(_list_of(visit, bot), notice=Notice.BOT_REACTIVATED)

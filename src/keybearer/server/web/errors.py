@@ -7,7 +7,10 @@ import math
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempts
-from keybearer.server.middleware.csrf import CSRFFailed
+from keybearer.server.http.admission import BadHost
+from keybearer.server.http.body import TooLarge, TooSlow
+from keybearer.server.http.csrf import CSRFFailed
+from keybearer.server.http.routing import MethodNotAllowed, NothingHere
 from keybearer.server.web.visit import Visit
 
 _NOTHING_THERE = {
@@ -28,21 +31,41 @@ def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
     return visit.render("error.html", status=status, title=title, message=message)
 
 
+_KINDS: tuple[tuple[type[Refused], int, str], ...] = (
+    (BadHost, 400, "Invalid address"),
+    (MethodNotAllowed, 405, "This page is not used like that"),
+    (CSRFFailed, 403, "This page was open for too long"),
+    (TooManyAttempts, 429, "Too many attempts"),
+    (TooLarge, 413, "That is too large"),
+    (TooSlow, 408, "That took too long"),
+    (NotPermitted, 403, "You may not do this"),
+)
+"""The status and the title of the page for a kind of refusal."""
+
+
 def refusal_page(visit: Visit, refusal: Refused) -> Response:
     """The page for what a rule forbids where no form of the page can say it."""
-    if isinstance(refusal, CSRFFailed):
-        return error_page(
-            visit,
-            403,
-            "This page was open for too long",
-            f"Nothing was changed. Please go back, reload the page and try again. ({refusal.message})",
-        )
-    if isinstance(refusal, TooManyAttempts):
-        response = error_page(visit, 429, "Too many attempts", refusal.message)
-        response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
-        return response
-    if isinstance(refusal, NotPermitted):
-        return error_page(visit, 403, "You may not do this", f"{refusal.message.rstrip('.')}. {_ASK}")
+    if isinstance(refusal, NothingHere):
+        return not_found(visit)
     if refusal.message in _NOTHING_THERE:
         return error_page(visit, 404, "There is nothing here", _NOTHING_THERE[refusal.message])
-    return error_page(visit, 400, "That did not work", refusal.message)
+    status, title = next(
+        ((status, title) for kind, status, title in _KINDS if isinstance(refusal, kind)), (400, "That did not work")
+    )
+    page = error_page(visit.anonymous() if isinstance(refusal, BadHost) else visit, status, title, _message(refusal))
+    if isinstance(refusal, MethodNotAllowed):
+        page.headers["allow"] = ", ".join(refusal.methods)
+    if isinstance(refusal, TooManyAttempts):
+        page.headers["retry-after"] = str(math.ceil(refusal.retry_after))
+    return page
+
+
+def _message(refusal: Refused) -> str:
+    match refusal:
+        case MethodNotAllowed():
+            return "Please go back and use its buttons."
+        case CSRFFailed():
+            return f"Nothing was changed. Please go back, reload the page and try again. ({refusal.message})"
+        case NotPermitted():
+            return f"{refusal.message.rstrip('.')}. {_ASK}"
+    return refusal.message

@@ -41,7 +41,7 @@ async def show_topic(visit: Visit) -> Response:
     topic = _BY_NAME.get(visit.ids["topic"])
     if topic is None:
         return not_found(visit)
-    site = visit.realm_or_none.site if visit.realm_or_none else f"{visit.scheme}://{visit.host}"
+    site = visit.realm_or_none.site if visit.realm_or_none else f"{visit.request.scheme}://{visit.request.host}"
     return visit.render(
         f"help/{topic.name}.html",
         topic=topic,

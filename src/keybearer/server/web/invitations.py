@@ -11,7 +11,6 @@ from keybearer.server.services import accounts, invitations
 from keybearer.server.services.invitations import InvitationFailed
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 PAGE = "/organization/invitations/"
 
@@ -36,14 +35,13 @@ async def show_form(visit: Visit) -> Response:
     return _form(visit)
 
 
-def _form(visit: Visit, error: str | None = None) -> Response:
-    return visit.render(
+def _form(visit: Visit, refusal: Refused | None = None) -> Response:
+    return visit.render_form(
         "invitations/add.html",
-        status=400 if error else 200,
+        refusal,
         roles=_roles(visit),
         emails=visit.text("emails"),
         role=visit.text("role") or str(Role.MEMBER.value),
-        error=error,
     )
 
 
@@ -54,11 +52,11 @@ async def invite(visit: Visit) -> Response:
         emails = invitations.split_emails(visit.form.get("emails", ""))
         await invitations.invite(visit.context, visit.caller, emails, role=role)
     except InvitationFailed as failure:
-        return _form(visit, _why(failure))
+        return _form(visit, Refused(_why(failure)))
     except ValueError:
-        return _form(visit, "Choose a role.")
+        return _form(visit, Refused("Choose a role."))
     except Refused as refusal:
-        return _form(visit, refusal_words(refusal))
+        return _form(visit, refusal)
     return visit.redirect(PAGE, notice=Notice.INVITED)
 
 
@@ -88,7 +86,7 @@ async def show_join(visit: Visit) -> Response:
     invitation = await invitations.find(visit.context, visit.token())
     if invitation is None:
         return visit.render("invitations/over.html", status=404)
-    return visit.render("invitations/join.html", invitation=invitation, full_name="", error=None)
+    return visit.render_form("invitations/join.html", invitation=invitation, full_name="")
 
 
 async def join(visit: Visit) -> Response:
@@ -105,5 +103,7 @@ async def join(visit: Visit) -> Response:
             origin=visit.origin,
         )
     except Refused as refusal:
-        return visit.refuse("invitations/join.html", refusal, invitation=invitation, full_name=visit.text("full_name"))
+        return visit.render_form(
+            "invitations/join.html", refusal, invitation=invitation, full_name=visit.text("full_name")
+        )
     return visit.sign_in(visit.redirect("/settings/account/", notice=Notice.JOINED), signed_in.token)

@@ -10,7 +10,6 @@ from keybearer.server.services import realms
 from keybearer.server.services.realms import PolicyChange
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 GROUPS = (
     SystemGroup.MEMBERS,
@@ -27,8 +26,8 @@ async def show_policies(visit: Visit) -> Response:
     return _policies(visit)
 
 
-def _policies(visit: Visit, error: str | None = None) -> Response:
-    return visit.render("organization/policies.html", status=400 if error else 200, groups=GROUPS, error=error)
+def _policies(visit: Visit, refusal: Refused | None = None) -> Response:
+    return visit.render_form("organization/policies.html", refusal, groups=GROUPS)
 
 
 async def change_policies(visit: Visit) -> Response:
@@ -41,7 +40,7 @@ async def change_policies(visit: Visit) -> Response:
         )
         await realms.change_policies(visit.context, visit.caller, wanted)
     except Refused as refusal:
-        return _policies(visit, refusal_words(refusal))
+        return _policies(visit, refusal)
     return visit.redirect("/organization/policies/", notice=Notice.POLICIES_SAVED)
 
 

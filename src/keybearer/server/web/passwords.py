@@ -26,7 +26,7 @@ async def change(visit: Visit) -> Response:
             visit.context, visit.caller, old=visit.password("old_password"), new=visit.password("new_password1")
         )
     except Refused as refusal:
-        return visit.refuse("account/password.html", refusal, replaces_key=replaces_key)
+        return visit.render_form("account/password.html", refusal, replaces_key=replaces_key)
     if replaces_key:
         await api_keys.regenerate_own(visit.context, visit.caller)
         return visit.redirect("/settings/account/", notice=Notice.PASSWORD_AND_KEY_CHANGED)
@@ -41,7 +41,7 @@ def _check_equal(visit: Visit) -> None:
 async def show_request(visit: Visit) -> Response:
     """Ask for a link by mail."""
     email = visit.account.delivery_email if visit.account else ""
-    return visit.render("password/request.html", email=email, error=None)
+    return visit.render_form("password/request.html", email=email)
 
 
 async def request(visit: Visit) -> Response:
@@ -50,7 +50,7 @@ async def request(visit: Visit) -> Response:
     try:
         await passwords.request_reset(visit.context, email, visit.origin)
     except Refused as refusal:
-        return visit.refuse("password/request.html", refusal, email=email)
+        return visit.render_form("password/request.html", refusal, email=email)
     return visit.redirect("/accounts/password/reset/done/", status=302)
 
 
@@ -64,7 +64,7 @@ async def show_reset(visit: Visit) -> Response:
     account = await passwords.find_reset(visit.context, visit.token())
     if account is None:
         return visit.render("password/over.html", status=404)
-    return visit.render("password/reset.html", account=account, error=None)
+    return visit.render_form("password/reset.html", account=account)
 
 
 async def reset(visit: Visit) -> Response:
@@ -76,7 +76,7 @@ async def reset(visit: Visit) -> Response:
         _check_equal(visit)
         await passwords.reset(visit.context, visit.token(), visit.password("new_password1"), visit.origin)
     except Refused as refusal:
-        return visit.refuse("password/reset.html", refusal, account=account)
+        return visit.render_form("password/reset.html", refusal, account=account)
     return visit.redirect("/accounts/password/done/", status=302)
 
 

@@ -17,7 +17,7 @@ async def show_login(visit: Visit) -> Response:
     wanted = safe_path(visit.query.get("next", "/"))
     if visit.caller is not None:
         return visit.redirect(wanted, status=302)
-    return visit.render("login.html", username=visit.query.get("email", ""), next=wanted, error=None)
+    return visit.render_form("login.html", username=visit.query.get("email", ""), next=wanted)
 
 
 async def sign_in(visit: Visit) -> Response:

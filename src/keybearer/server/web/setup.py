@@ -15,7 +15,9 @@ async def show(visit: Visit) -> Response:
     """The form; or why there is none, where the link is used up."""
     if not await setup.is_setup_link(visit.context, visit.token()):
         return visit.render("setup/over.html", status=404)
-    return visit.render("setup/form.html", values={"site": f"{visit.scheme}://{visit.host}"}, error=None)
+    return visit.render(
+        "setup/form.html", values={"site": f"{visit.request.scheme}://{visit.request.host}"}, error=None
+    )
 
 
 async def create(visit: Visit) -> Response:
@@ -34,6 +36,6 @@ async def create(visit: Visit) -> Response:
             origin=visit.origin,
         )
     except (Refused, KeybearerError) as refusal:
-        return visit.refuse("setup/form.html", refusal, values=visit.form)
+        return visit.render_form("setup/form.html", refusal, values=visit.form)
     response = visit.redirect("/settings/account/", notice=Notice.WELCOME)
     return visit.sign_in(response, signed_in.token)

@@ -13,7 +13,6 @@ from keybearer.server.services import accounts
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
-from keybearer.server.web.wording import refusal_words
 
 PAGE = "/organization/users/"
 
@@ -48,15 +47,14 @@ async def manage(visit: Visit) -> Response:
     return _panel(visit, await _find(visit))
 
 
-def _panel(visit: Visit, person: Account, error: str | None = None) -> Response:
-    return visit.render(
+def _panel(visit: Visit, person: Account, refusal: Refused | None = None) -> Response:
+    return visit.render_form(
         "users/manage.html",
-        status=400 if error else 200,
+        refusal,
         person=person,
         roles=[role for role in Role if may_give_role(visit.caller.account, person, role)],
         may_deactivate=person.id != visit.caller.id and may_deactivate(visit.caller.account, person),
         values=visit.form,
-        error=error,
     )
 
 
@@ -72,7 +70,7 @@ async def save(visit: Visit) -> Response:
             role=visit.number("role"),
         )
     except Refused as refusal:
-        return _panel(visit, person, refusal_words(refusal))
+        return _panel(visit, person, refusal)
     return visit.redirect(PAGE, notice=Notice.USER_SAVED)
 
 
@@ -81,15 +79,14 @@ async def confirm_deactivation(visit: Visit) -> Response:
     return await _deactivation(visit, await _find(visit))
 
 
-async def _deactivation(visit: Visit, person: Account, error: str | None = None) -> Response:
+async def _deactivation(visit: Visit, person: Account, refusal: Refused | None = None) -> Response:
     everybody = await accounts.find_all(visit.context, visit.realm.id)
-    return visit.render(
+    return visit.render_form(
         "users/deactivate.html",
-        status=400 if error else 200,
+        refusal,
         person=person,
         bots=_active_bots(everybody, person),
         comment=visit.text("comment"),
-        error=error,
     )
 
 
@@ -103,7 +100,7 @@ async def deactivate(visit: Visit) -> Response:
     try:
         await accounts.deactivate_person(visit.context, visit.caller, person.id, comment=visit.text("comment"))
     except Refused as refusal:
-        return await _deactivation(visit, person, refusal_words(refusal))
+        return await _deactivation(visit, person, refusal)
     return visit.redirect(PAGE, notice=Notice.USER_DEACTIVATED)
 
 

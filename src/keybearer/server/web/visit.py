@@ -1,32 +1,30 @@
-"""A visit: one request for a page, as its handler sees it, and the answers it can give."""
+"""A visit: an admitted request for a page, and the answers it can give."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote
+from typing import final
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.types import Receive, Scope
 
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller, RequestOrigin
-from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME, Session
-from keybearer.server.middleware import csrf
-from keybearer.server.middleware.authentication import SESSION_COOKIE, Admitted, cookie_name, cookies
-from keybearer.server.middleware.origins import header
+from keybearer.server.http import csrf
+from keybearer.server.http.admission import Admission
+from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
+from keybearer.server.http.request import Request
 from keybearer.server.services.context import Context
 from keybearer.server.web.notices import Notice, find_notice
 from keybearer.server.web.rendering import render
 from keybearer.server.web.wording import refusal_words
 
-FORM_MAX_LENGTH = 64 * 1024
-FORM_MAX_FIELDS = 200
 NOTICE_COOKIE = "notice"
 ASKED_FOR = b"x-asked-for"
 LOCATION = "X-Location"
@@ -36,59 +34,81 @@ LOCATION = "X-Location"
 CLEAR_SITE_DATA = '"cache", "storage"'
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Visit:
-    """The request: `ids` are the numbers and tokens of the path, `query` and `form` its fields, the last one winning.
+    """An admitted request for a page, as its handler sees it, and the answers it can give.
 
-    A page's script says whether it wants a page for a dialog, that is without its frame, or whole.
+    A page's script says whether it wants a page for a dialog, without its frame, or whole.
     """
 
-    context: Context
-    scope: Scope
-    scheme: str
-    origin: RequestOrigin
-    realm_or_none: Realm | None
-    admitted: Admitted | None
-    ids: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    __slots__ = ("_admission", "_is_anonymous", "context", "request")
+
+    def __init__(self, admission: Admission, *, is_anonymous: bool = False) -> None:
+        self._admission = admission
+        self._is_anonymous = is_anonymous
+        self.context: Context = admission.context
+        self.request: Request = admission.request
+
+    def anonymous(self) -> Visit:
+        """The same visit, rendered as if nobody were signed in and nothing were set up: for pages about failures."""
+        return Visit(self._admission, is_anonymous=True)
 
     @property
-    def path(self) -> str:
-        """The path that was asked for."""
-        return str(self.scope["path"])
+    def origin(self) -> RequestOrigin:
+        """The client's address and name."""
+        return self.request.origin
 
     @property
-    def host(self) -> str:
-        """The Host header, by the client's word."""
-        return header(self.scope, b"host") or ""
+    def ids(self) -> Mapping[str, str]:
+        """The numbers and tokens out of the path."""
+        return self._admission.ids
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The fields of the query string."""
+        return self._admission.fields.query
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The fields of the form."""
+        return self._admission.fields.form
 
     @property
     def is_by_script(self) -> bool:
         """Whether a script asks, and not the browser itself."""
-        return header(self.scope, ASKED_FOR) is not None
+        return self.request.header(ASKED_FOR) is not None
+
+    @property
+    def is_dialog(self) -> bool:
+        """Whether a script asks for what it will show in a dialog."""
+        return self.request.header(ASKED_FOR) == "dialog"
 
     @property
     def caller(self) -> Caller:
-        """Who is signed in. Only pages that let nobody in unknown may ask."""
-        assert self.admitted is not None
-        return self.admitted.caller
+        """Who is signed in. Only pages that ask who it is may ask."""
+        return self._admission.caller
 
     @property
     def account(self) -> Account | None:
         """The account that is signed in, None where nobody is."""
-        return None if self.admitted is None else self.admitted.caller.account
+        found = None if self._is_anonymous else self._admission.identified
+        return None if found is None else found.caller.account
 
     @property
     def session(self) -> Session | None:
         """The session that the browser came with, None where nobody is signed in."""
-        return None if self.admitted is None else self.admitted.session
+        return self._admission.session
+
+    @property
+    def realm_or_none(self) -> Realm | None:
+        """The organization, None before set-up."""
+        return None if self._is_anonymous else self._admission.realm
 
     @property
     def realm(self) -> Realm:
         """The organization. Only pages that exist after set-up may ask."""
-        assert self.realm_or_none is not None
-        return self.realm_or_none
+        assert self._admission.realm is not None
+        return self._admission.realm
 
     @property
     def is_confirmed(self) -> bool:
@@ -122,12 +142,12 @@ class Visit:
 
     def cookie(self, name: str) -> str | None:
         """A cookie of ours by its plain name."""
-        return cookies(self.scope).get(cookie_name(name, self.scheme))
+        return self.request.cookies.get(cookie_name(name, self.request.scheme))
 
     def render(self, template: str, *, status: int = 200, **values: object) -> Response:
         """The page of a template, with what every page shows."""
         notice = find_notice(self.cookie(NOTICE_COOKIE))
-        token = csrf.token_for(self.scope, self.scheme)
+        token = csrf.token_for(self.request)
         page = render(
             template,
             {
@@ -136,7 +156,7 @@ class Visit:
                 "me": self.account,
                 "notice": notice.value if notice and not self.is_dialog else None,
                 "now": self.context.clock(),
-                "path": self.path,
+                "path": self.request.path,
                 "realm": self.realm_or_none,
                 **values,
             },
@@ -148,25 +168,24 @@ class Visit:
             self.set_cookie(response, csrf.COOKIE, token)
         return response
 
-    def refuse(self, template: str, refusal: Refused | KeybearerError, **values: object) -> Response:
-        """The page of a form again, with what its wish was refused for, and when to come back where that is known."""
-        values.setdefault("error", refusal_words(refusal))
-        if not isinstance(refusal, TooManyAttempts):
-            return self.render(template, status=400, **values)
-        response = self.render(template, status=429, **values)
-        response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
+    def render_form(self, template: str, refusal: Refused | KeybearerError | None = None, **values: object) -> Response:
+        """The page of a form: as it is at first, or again with the reason why what it asked for was refused.
+
+        The reason is `error` in the template; a value of that name replaces its words. A limit says when to try again.
+        """
+        if refusal is None:
+            return self.render(template, **{"error": None, **values})
+        status = 429 if isinstance(refusal, TooManyAttempts) else 403 if isinstance(refusal, PasswordNeeded) else 400
+        response = self.render(template, status=status, **{"error": refusal_words(refusal), **values})
+        if isinstance(refusal, TooManyAttempts):
+            response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
         return response
 
     @property
     def _layout(self) -> str:
         if self.is_dialog:
             return "layouts/dialog.html"
-        return "layouts/settings.html" if self.admitted else "layouts/card.html"
-
-    @property
-    def is_dialog(self) -> bool:
-        """Whether a script asks for what it will show in a dialog."""
-        return header(self.scope, ASKED_FOR) == "dialog"
+        return "layouts/settings.html" if self.account else "layouts/card.html"
 
     def redirect(self, path: str, *, notice: Notice | None = None, status: int = 303) -> Response:
         """Lead on to a page of ours. A script is told the path and decides what of the page to renew."""
@@ -197,11 +216,11 @@ class Visit:
     def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
         """Set a cookie that scripts cannot read and other sites' requests do not carry."""
         response.set_cookie(
-            cookie_name(name, self.scheme),
+            cookie_name(name, self.request.scheme),
             value,
             max_age=max_age,
             path="/",
-            secure=self.scheme == "https",
+            secure=self.request.scheme == "https",
             httponly=True,
             samesite="lax",
         )
@@ -209,7 +228,11 @@ class Visit:
     def delete_cookie(self, response: Response, name: str) -> None:
         """Delete a cookie of ours."""
         response.delete_cookie(
-            cookie_name(name, self.scheme), path="/", secure=self.scheme == "https", httponly=True, samesite="lax"
+            cookie_name(name, self.request.scheme),
+            path="/",
+            secure=self.request.scheme == "https",
+            httponly=True,
+            samesite="lax",
         )
 
 
@@ -226,33 +249,3 @@ def safe_path(wanted: str, default: str = "/") -> str:
 def login_path(next_path: str) -> str:
     """Where to sign in, coming back to `next_path` afterwards."""
     return "/login/" if next_path == "/" else f"/login/?next={quote(next_path, safe='/')}"
-
-
-def parse_query(scope: Scope) -> dict[str, str]:
-    """The fields of the query string."""
-    return _fields(scope["query_string"])
-
-
-async def read_form(receive: Receive) -> dict[str, str]:
-    """The fields of a urlencoded body. Raises Refused where it is too large to be a form of ours."""
-    body = b""
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > FORM_MAX_LENGTH:
-            raise Refused("This form is too large.")
-    return _fields(body)
-
-
-def _fields(encoded: bytes) -> dict[str, str]:
-    try:
-        fields = dict(parse_qsl(encoded.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_MAX_FIELDS))
-    except ValueError:
-        raise Refused("This form cannot be read.") from None
-    if any("\0" in text for text in fields.values()):  # no text of ours has it, and PostgreSQL cannot keep it
-        raise Refused("This form cannot be read.")
-    return fields

@@ -9,6 +9,8 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import STRINGS, read_strings
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services.messaging import bot_storage
 
 
@@ -39,12 +41,24 @@ async def remove(call: Call) -> Answer:
 _KEYS = encoded("keys", "The keys; all where it is not sent.", STRINGS)
 
 ENDPOINTS = (
-    Endpoint("GET bot_storage", get, "What the caller keeps.", takes=(_KEYS,), gives={"storage": {"type": "object"}}),
     Endpoint(
-        "PUT bot_storage",
+        "GET",
+        "bot_storage",
+        get,
+        EVERYBODY,
+        NO_BODY,
+        "What the caller keeps.",
+        takes=(_KEYS,),
+        gives={"storage": {"type": "object"}},
+    ),
+    Endpoint(
+        "PUT",
+        "bot_storage",
         put,
+        EVERYBODY,
+        FORM,
         "Keep texts under keys.",
         takes=(encoded("storage", "Texts by their keys.", {"type": "object"}),),
     ),
-    Endpoint("DELETE bot_storage", remove, "Forget what is under keys.", takes=(_KEYS,)),
+    Endpoint("DELETE", "bot_storage", remove, EVERYBODY, FORM, "Forget what is under keys.", takes=(_KEYS,)),
 )

@@ -10,6 +10,8 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.channels import checked_post_policy
 from keybearer.server.domain.messaging.messages import NO_TOPIC
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services.messaging import channels
 from keybearer.server.services.messaging.channels import ChannelChange
 
@@ -114,8 +116,11 @@ CHANNEL = record({"stream_id": INTEGER, "name": STRING, "description": STRING, "
 
 ENDPOINTS = (
     Endpoint(
-        "GET streams",
+        "GET",
+        "streams",
         get_all,
+        EVERYBODY,
+        NO_BODY,
         "The channels that the caller may know of.",
         takes=(
             boolean("include_public", "Whether public channels are wanted (they are by default)."),
@@ -131,16 +136,22 @@ ENDPOINTS = (
         gives={"streams": array(CHANNEL)},
     ),
     Endpoint(
-        "GET get_stream_id",
+        "GET",
+        "get_stream_id",
         get_id,
+        EVERYBODY,
+        NO_BODY,
         "A channel's id.",
         takes=(text("stream", "The channel's name.", required=True),),
         gives={"stream_id": INTEGER},
     ),
-    Endpoint("GET streams/{stream_id}", get_one, "One channel.", gives={"stream": CHANNEL}),
+    Endpoint("GET", "streams/{stream_id}", get_one, EVERYBODY, NO_BODY, "One channel.", gives={"stream": CHANNEL}),
     Endpoint(
-        "PATCH streams/{stream_id}",
+        "PATCH",
+        "streams/{stream_id}",
         change,
+        EVERYBODY,
+        FORM,
         "Rename, describe or restrict a channel.",
         takes=(
             text("new_name", "The new name."),
@@ -152,27 +163,42 @@ ENDPOINTS = (
             encoded("stream_id", "Changes nothing: the channel is named by the path.", INTEGER),
         ),
     ),
-    Endpoint("DELETE streams/{stream_id}", archive, "Archive a channel."),
+    Endpoint("DELETE", "streams/{stream_id}", archive, EVERYBODY, FORM, "Archive a channel."),
     Endpoint(
-        "GET streams/{stream_id}/members", get_members, "Who follows a channel.", gives={"subscribers": array(INTEGER)}
+        "GET",
+        "streams/{stream_id}/members",
+        get_members,
+        EVERYBODY,
+        NO_BODY,
+        "Who follows a channel.",
+        gives={"subscribers": array(INTEGER)},
     ),
     Endpoint(
-        "GET users/me/subscriptions",
+        "GET",
+        "users/me/subscriptions",
         get_followed,
+        EVERYBODY,
+        NO_BODY,
         "The channels that the caller follows.",
         takes=(encoded("include_subscribers", "Whether everybody who follows them is wanted too.", {}),),
         gives={"subscriptions": array(CHANNEL)},
     ),
     Endpoint(
-        "GET users/me/{stream_id}/topics",
+        "GET",
+        "users/me/{stream_id}/topics",
         get_topics,
+        EVERYBODY,
+        NO_BODY,
         "The topics of a channel, the newest first.",
         takes=(boolean("allow_empty_topic_name", "Whether the client knows empty topics."),),
         gives={"topics": array(record({"name": STRING, "max_id": INTEGER}))},
     ),
     Endpoint(
-        "GET users/{user_id}/subscriptions/{stream_id}",
+        "GET",
+        "users/{user_id}/subscriptions/{stream_id}",
         is_follower,
+        EVERYBODY,
+        NO_BODY,
         "Whether somebody follows a channel.",
         gives={"is_subscribed": BOOLEAN},
     ),

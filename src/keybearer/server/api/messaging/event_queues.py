@@ -15,6 +15,8 @@ from keybearer.server.api.server import FEATURE_LEVEL, VERSION
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_queues import IDLE_TIMEOUT, LONGEST_IDLE_TIMEOUT, MOBILE_IDLE_TIMEOUT, QueueOptions
 from keybearer.server.domain.messaging.narrows import check_for_queue
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services import event_queues
 from keybearer.server.services.messaging.initial_state import gather
 
@@ -103,8 +105,11 @@ async def close(call: Call) -> Answer:
 
 ENDPOINTS = (
     Endpoint(
-        "POST register",
+        "POST",
+        "register",
         register,
+        EVERYBODY,
+        FORM,
         "Open an event queue, and tell how everything is now.",
         takes=(
             encoded("event_types", "The types of events that are wanted; all where it is not sent.", STRINGS),
@@ -131,8 +136,11 @@ ENDPOINTS = (
         },
     ),
     Endpoint(
-        "GET events",
+        "GET",
+        "events",
         get,
+        EVERYBODY,
+        NO_BODY,
         "The events of a queue, as soon as there are some.",
         takes=(
             text("queue_id", "The queue."),
@@ -141,5 +149,13 @@ ENDPOINTS = (
         ),
         gives={"events": array({"type": "object"}), "queue_id": STRING},
     ),
-    Endpoint("DELETE events", close, "Close an event queue.", takes=(text("queue_id", "The queue.", required=True),)),
+    Endpoint(
+        "DELETE",
+        "events",
+        close,
+        EVERYBODY,
+        FORM,
+        "Close an event queue.",
+        takes=(text("queue_id", "The queue.", required=True),),
+    ),
 )

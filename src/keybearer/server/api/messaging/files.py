@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from typing import final
+from typing import Any, final
 from urllib.parse import quote
 
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import NotLoggedIn, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.messaging.uploads import INLINE_TYPES, Upload
-from keybearer.server.domain.permissions import PERMISSIONS
-from keybearer.server.domain.rules import check_entry
-from keybearer.server.middleware.authentication import KeyAuthentication, authenticate_session
-from keybearer.server.middleware.origins import header, origin_of, scheme_of
+from keybearer.server.domain.rules import EVERYBODY, OPEN, Way
+from keybearer.server.http.admission import Admission, Doorway
+from keybearer.server.http.body import NO_BODY
+from keybearer.server.http.front_door import RETRY_AFTER
+from keybearer.server.http.request import Request
+from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import uploads
 from keybearer.server.services.messaging.uploads import NoSuchFile
 
-PREFIX = "/user_uploads/"
-_TEMPORARY = "temporary/"
-_RULE = PERMISSIONS["GET user_uploads/{realm_id}/{directory}/{filename}"]
-"""Who may have a link to a file may have the file."""
+PREFIX = Prefix("/user_uploads/", Way.KEY | Way.SESSION | Way.NOBODY)
 
 _HEADERS = {
     # Whatever the file claims to be, a browser runs nothing in it and guesses nothing about it.
@@ -36,75 +32,70 @@ _HEADERS = {
 }
 
 
-_log = logging.getLogger(__name__)
+async def show_by_link(admission: Admission) -> Response:
+    """The file of a temporary link."""
+    return _file(admission.context, await uploads.find_by_link(admission.context, admission.ids["token"]))
+
+
+async def show(admission: Admission) -> Response:
+    """A file that the caller may see."""
+    path = "/".join(admission.ids[name] for name in ("realm_id", "directory", "filename"))
+    return _file(admission.context, await uploads.find(admission.context, admission.caller.account, path))
+
+
+ROUTES = (
+    Route("GET", "temporary/{token}/{filename}", show_by_link, OPEN, NO_BODY),
+    Route("GET", "{realm_id}/{directory}/{filename}", show, EVERYBODY, NO_BODY),
+)
+
+
+def _file(context: Context, upload: Upload) -> Response:
+    place = uploads.place_of(context, upload.path)
+    if not place.is_file():
+        raise NoSuchFile("Invalid file")
+    kind = upload.content_type
+    return FileResponse(
+        place,
+        headers=_HEADERS,
+        media_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+        filename=upload.name,
+        content_disposition_type="inline" if kind in INLINE_TYPES else "attachment",
+    )
 
 
 @final
-class Files:
-    """The ASGI application of uploaded files. A key, a session or a temporary link lets one in."""
+class FilesDoor:
+    """Uploaded files: a key, a session or a temporary link lets one in. Refusals are plain text."""
 
-    def __init__(self, context: Context, keys: KeyAuthentication) -> None:
-        self._context = context
-        self._keys = keys
+    doorway = Doorway()
+    router = Router(PREFIX, ROUTES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            response = await self._response(scope)
-        except Exception:  # noqa: BLE001  as everywhere on the wire: the log has the trace, the client a plain 500
-            _log.exception("%s of an uploaded file failed", scope["method"])
-            response = PlainTextResponse("Internal server error\n", 500, _HEADERS)
-        await response(scope, receive, send)
+    def find_file(self, request: Request) -> None:
+        return None
 
-    async def _response(self, scope: Scope) -> Response:
-        if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("Method Not Allowed\n", 405, {**_HEADERS, "allow": "GET, HEAD"})
-        path = scope["path"].removeprefix(PREFIX)
-        try:
-            if path.startswith(_TEMPORARY):
-                return self._file(await uploads.find_by_link(self._context, path.split("/")[1]))
-            return self._file(await uploads.find(self._context, await self._account(scope), path))
-        except Refused as error:
-            return _refusal(scope, error)
+    async def answer(self, admission: Admission, route: Route) -> Response:
+        response: Any = await route.handler(admission)
+        assert isinstance(response, Response)
+        return response
 
-    async def _account(self, scope: Scope) -> Account:
-        proxies = self._context.settings.trusted_proxies
-        origin = origin_of(scope, proxies)
-        authorization = header(scope, b"authorization")
-        if authorization is not None:
-            admitted = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
-            check_entry(_RULE, admitted.caller.account, by_session=False)
-            return admitted.caller.account
-        visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
-        if visitor is None:
-            raise NotLoggedIn
-        if not visitor.realm.answers_for(header(scope, b"host") or ""):
-            raise Refused("Account is not associated with this subdomain")
-        check_entry(_RULE, visitor.caller.account, by_session=True)
-        return visitor.caller.account
+    def refuse(self, admission: Admission, refusal: Refused) -> Response:
+        request, headers, status = admission.request, dict(_HEADERS), 400
+        by_key = request.header(b"authorization") is not None
+        if isinstance(refusal, NotLoggedIn) and not by_key and "text/html" in (request.header(b"accept") or ""):
+            return RedirectResponse(f"/login/?next={quote(request.path)}", 302, _HEADERS)
+        if isinstance(refusal, Unauthenticated):
+            status, headers["www-authenticate"] = 401, f'{"Basic" if by_key else "Session"} realm="zulip"'
+        elif isinstance(refusal, TooManyAttempts):
+            status, headers["retry-after"] = 429, str(refusal.retry_after)
+        elif isinstance(refusal, MethodNotAllowed):
+            status, headers["allow"] = 405, "GET, HEAD"
+        elif isinstance(refusal, NoSuchFile):
+            status = 404
+        return PlainTextResponse(f"{refusal.wire_message}\n", status, headers)
 
-    def _file(self, upload: Upload) -> Response:
-        place = uploads.place_of(self._context, upload.path)
-        if not place.is_file():
-            raise NoSuchFile("Invalid file")
-        kind = upload.content_type
-        return FileResponse(
-            place,
-            headers=_HEADERS,
-            media_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
-            filename=upload.name,
-            content_disposition_type="inline" if kind in INLINE_TYPES else "attachment",
-        )
+    def unavailable(self, admission: Admission) -> Response:
+        headers = {**_HEADERS, "retry-after": str(RETRY_AFTER)}
+        return PlainTextResponse("The server cannot use its database at the moment. Try again soon.\n", 503, headers)
 
-
-def _refusal(scope: Scope, error: Refused) -> Response:
-    headers, status = dict(_HEADERS), 400
-    if isinstance(error, Unauthenticated):
-        by_key = header(scope, b"authorization") is not None
-        if not by_key and "text/html" in (header(scope, b"accept") or ""):
-            return RedirectResponse(f"/login/?next={quote(scope['path'])}", 302, _HEADERS)
-        status, headers["www-authenticate"] = 401, f'{"Basic" if by_key else "Session"} realm="zulip"'
-    elif isinstance(error, TooManyAttempts):
-        status, headers["retry-after"] = 429, str(error.retry_after)
-    elif isinstance(error, NoSuchFile):
-        status = 404
-    return PlainTextResponse(f"{error.wire_message}\n", status, headers)
+    def fail(self, admission: Admission) -> Response:
+        return PlainTextResponse("Internal server error\n", 500, _HEADERS)

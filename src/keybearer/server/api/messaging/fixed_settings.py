@@ -12,6 +12,8 @@ from keybearer.server.domain.messaging.messages import CONTENT_MAX_LENGTH, EDITA
 from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, PING_EVERY
 from keybearer.server.domain.messaging.uploads import MAX_SIZE_MIB
 from keybearer.server.domain.realms import SystemGroup
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import NO_BODY
 
 _EDIT_SECONDS = int(EDITABLE_FOR.total_seconds())
 
@@ -205,14 +207,39 @@ async def get_alert_words(_call: Call) -> Answer:
 
 ENDPOINTS = (
     Endpoint(
-        "GET realm/linkifiers", get_linkifiers, "An organization of ours has none.", gives={"linkifiers": array({})}
+        "GET",
+        "realm/linkifiers",
+        get_linkifiers,
+        EVERYBODY,
+        NO_BODY,
+        "An organization of ours has none.",
+        gives={"linkifiers": array({})},
     ),
-    Endpoint("GET realm/filters", get_filters, "The linkifiers in their old form.", gives={"filters": array({})}),
     Endpoint(
-        "GET realm/profile_fields",
+        "GET",
+        "realm/filters",
+        get_filters,
+        EVERYBODY,
+        NO_BODY,
+        "The linkifiers in their old form.",
+        gives={"filters": array({})},
+    ),
+    Endpoint(
+        "GET",
+        "realm/profile_fields",
         get_profile_fields,
+        EVERYBODY,
+        NO_BODY,
         "An organization of ours has none of its own.",
         gives={"custom_fields": array({})},
     ),
-    Endpoint("GET users/me/alert_words", get_alert_words, "Nobody has any here.", gives={"alert_words": array({})}),
+    Endpoint(
+        "GET",
+        "users/me/alert_words",
+        get_alert_words,
+        EVERYBODY,
+        NO_BODY,
+        "Nobody has any here.",
+        gives={"alert_words": array({})},
+    ),
 )

@@ -10,6 +10,8 @@ from keybearer.server.api.messaging.messages import AROUND, read_query
 from keybearer.server.api.messaging.narrows import MESSAGE_IDS, read_message_ids
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.messaging.narrows import Term
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import flags
 
 
@@ -66,15 +68,21 @@ _IGNORED = array(INTEGER)
 
 ENDPOINTS = (
     Endpoint(
-        "POST messages/flags",
+        "POST",
+        "messages/flags",
         mark,
+        EVERYBODY,
+        FORM,
         "Add a flag to messages, or remove it.",
         takes=(encoded("messages", "The messages.", MESSAGE_IDS), _OP, _FLAG),
         gives={"messages": array(INTEGER), "ignored_because_not_subscribed_channels": _IGNORED},
     ),
     Endpoint(
-        "POST messages/flags/narrow",
+        "POST",
+        "messages/flags/narrow",
         mark_narrow,
+        EVERYBODY,
+        FORM,
         "Add a flag to the messages around an anchor, or remove it.",
         takes=(*AROUND, _OP, _FLAG),
         gives={
@@ -87,11 +95,18 @@ ENDPOINTS = (
             "ignored_because_not_subscribed_channels": _IGNORED,
         },
     ),
-    Endpoint("POST mark_all_as_read", mark_all, "Mark everything as read.", gives={"complete": BOOLEAN}),
-    Endpoint("POST mark_stream_as_read", mark_channel, "Mark a channel as read.", takes=(_CHANNEL,)),
     Endpoint(
-        "POST mark_topic_as_read",
+        "POST", "mark_all_as_read", mark_all, EVERYBODY, FORM, "Mark everything as read.", gives={"complete": BOOLEAN}
+    ),
+    Endpoint(
+        "POST", "mark_stream_as_read", mark_channel, EVERYBODY, FORM, "Mark a channel as read.", takes=(_CHANNEL,)
+    ),
+    Endpoint(
+        "POST",
+        "mark_topic_as_read",
         mark_topic,
+        EVERYBODY,
+        FORM,
         "Mark a topic as read.",
         takes=(_CHANNEL, text("topic_name", "The topic.", required=True)),
     ),

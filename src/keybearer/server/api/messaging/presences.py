@@ -10,6 +10,8 @@ from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
+from keybearer.server.domain.rules import EVERYBODY, PEOPLE
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services.messaging import presences
 
 
@@ -99,8 +101,11 @@ _BY_ACCOUNT = {"type": "object"}
 
 ENDPOINTS = (
     Endpoint(
-        "POST users/me/presence",
+        "POST",
+        "users/me/presence",
         note,
+        PEOPLE,
+        FORM,
         "Tell that the caller is there, and ask who else is.",
         takes=(
             text("status", "`active` or `idle`.", required=True),
@@ -114,12 +119,29 @@ ENDPOINTS = (
         optional=frozenset({"presences", "server_timestamp"}),
     ),
     Endpoint(
-        "GET realm/presence", get_all, "Who is there.", gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS}
+        "GET",
+        "realm/presence",
+        get_all,
+        EVERYBODY,
+        NO_BODY,
+        "Who is there.",
+        gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS},
     ),
-    Endpoint("GET users/{user}/presence", get_one, "When somebody was last there.", gives={"presence": _BY_ACCOUNT}),
     Endpoint(
-        "POST users/me/status",
+        "GET",
+        "users/{user}/presence",
+        get_one,
+        EVERYBODY,
+        NO_BODY,
+        "When somebody was last there.",
+        gives={"presence": _BY_ACCOUNT},
+    ),
+    Endpoint(
+        "POST",
+        "users/me/status",
         set_status,
+        EVERYBODY,
+        FORM,
         "Change what the caller says of itself.",
         takes=(
             text("status_text", "In words."),
@@ -130,11 +152,20 @@ ENDPOINTS = (
         ),
     ),
     Endpoint(
-        "GET users/{user_id}/status", get_status, "What somebody says of themselves.", gives={"status": _BY_ACCOUNT}
+        "GET",
+        "users/{user_id}/status",
+        get_status,
+        EVERYBODY,
+        NO_BODY,
+        "What somebody says of themselves.",
+        gives={"status": _BY_ACCOUNT},
     ),
     Endpoint(
-        "POST typing",
+        "POST",
+        "typing",
         tell_typing,
+        EVERYBODY,
+        FORM,
         "Tell that the caller is writing a message, or has stopped.",
         takes=(
             text("op", "`start` or `stop`.", required=True),

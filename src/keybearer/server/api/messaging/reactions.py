@@ -6,6 +6,8 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import text
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM, NO_BODY
 from keybearer.server.services.messaging import reactions
 
 
@@ -47,16 +49,30 @@ _KIND = text("reaction_type", "`unicode_emoji` or `zulip_extra_emoji`.")
 
 ENDPOINTS = (
     Endpoint(
-        "POST messages/{message_id}/reactions",
+        "POST",
+        "messages/{message_id}/reactions",
         add,
+        EVERYBODY,
+        FORM,
         "Put an emoji under a message.",
         takes=(text("emoji_name", "The emoji's name, as `thumbs_up`.", required=True), _CODE, _KIND),
     ),
     Endpoint(
-        "DELETE messages/{message_id}/reactions",
+        "DELETE",
+        "messages/{message_id}/reactions",
         remove,
+        EVERYBODY,
+        FORM,
         "Take an emoji away from a message.",
         takes=(text("emoji_name", "The emoji's name, as `thumbs_up`."), _CODE, _KIND),
     ),
-    Endpoint("GET realm/emoji", get_custom, "The organization's own emoji.", gives={"emoji": {"type": "object"}}),
+    Endpoint(
+        "GET",
+        "realm/emoji",
+        get_custom,
+        EVERYBODY,
+        NO_BODY,
+        "The organization's own emoji.",
+        gives={"emoji": {"type": "object"}},
+    ),
 )

@@ -12,6 +12,8 @@ from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.parameters import LARGEST, Parameters, check_no_nulls, missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.message_events import Echo
+from keybearer.server.domain.rules import WEBHOOKS_TOO
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import sending
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
 
@@ -90,8 +92,11 @@ SUBJECT = text("subject", "The same as `topic`, in its old name.")
 
 ENDPOINTS = (
     Endpoint(
-        "POST messages",
+        "POST",
+        "messages",
         send,
+        WEBHOOKS_TOO,
+        FORM,
         "Send a message to a channel or to people.",
         takes=(
             text("type", "`channel` (or `stream`), or `direct` (or `private`).", required=True),

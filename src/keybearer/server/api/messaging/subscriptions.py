@@ -13,6 +13,8 @@ from keybearer.server.api.messaging.narrows import PRINCIPALS, STRINGS, read_peo
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channels import PostPolicy, checked_post_policy
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import subscriptions
 from keybearer.server.services.messaging.subscriptions import NewChannel
 
@@ -129,16 +131,22 @@ _BY_ACCOUNT = {"type": "object"}
 
 ENDPOINTS = (
     Endpoint(
-        "POST users/me/subscriptions",
+        "POST",
+        "users/me/subscriptions",
         follow,
+        EVERYBODY,
+        FORM,
         "Follow channels; those that are not there yet are made.",
         takes=(encoded("subscriptions", 'The channels, as `[{"name": "general"}]`.', array({})), *_FOLLOWING),
         gives={"subscribed": _BY_ACCOUNT, "already_subscribed": _BY_ACCOUNT, "unauthorized": STRINGS},
         optional=frozenset({"unauthorized"}),
     ),
     Endpoint(
-        "PATCH users/me/subscriptions",
+        "PATCH",
+        "users/me/subscriptions",
         change,
+        EVERYBODY,
+        FORM,
         "Leave some channels and follow others.",
         takes=(
             encoded("add", "The channels to follow, as for POST.", array({})),
@@ -153,15 +161,21 @@ ENDPOINTS = (
         },
     ),
     Endpoint(
-        "DELETE users/me/subscriptions",
+        "DELETE",
+        "users/me/subscriptions",
         unfollow,
+        EVERYBODY,
+        FORM,
         "Follow channels no more.",
         takes=(encoded("subscriptions", "Their names.", STRINGS), PRINCIPALS),
         gives={"removed": STRINGS, "not_removed": STRINGS},
     ),
     Endpoint(
-        "POST users/me/subscriptions/properties",
+        "POST",
+        "users/me/subscriptions/properties",
         choose,
+        EVERYBODY,
+        FORM,
         "Change color, muting, pinning or notifications of channels that the caller follows.",
         takes=(encoded("subscription_data", "What to change: `stream_id`, `property`, `value`.", array({})),),
     ),

@@ -8,6 +8,8 @@ from keybearer.server.api.description import STRING
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.uploads import MAX_SIZE
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM, NO_BODY, BodyLimits
 from keybearer.server.services.messaging import uploads
 
 
@@ -35,17 +37,25 @@ async def link(call: Call) -> Answer:
     return success(url=uploads.temporary_link(call.context, found))
 
 
+UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0)
+"""Room for the largest file, the form around it, and a slow line."""
+
 ENDPOINTS = (
     Endpoint(
-        "POST user_uploads",
+        "POST",
+        "user_uploads",
         upload,
+        EVERYBODY,
+        UPLOAD,
         "Upload a file, to link to it in messages.",
         gives={"uri": STRING, "url": STRING, "filename": STRING},
-        largest_upload=MAX_SIZE + 1024 * 1024,
     ),
     Endpoint(
-        "GET user_uploads/{realm_id}/{directory}/{filename}",
+        "GET",
+        "user_uploads/{realm_id}/{directory}/{filename}",
         link,
+        EVERYBODY,
+        NO_BODY,
         "A link to a file that is good for a minute and needs no key.",
         gives={"url": STRING},
     ),

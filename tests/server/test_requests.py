@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.middleware.origins import origin_of, prefers_html, scheme_of
+from keybearer.server.http.request import Request
 
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")]
 
 
 def scope(peer: str, **headers: str) -> dict[str, Any]:
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return {"client": (peer, 1), "scheme": "http", "headers": named}
+    rest = {"method": "GET", "path": "/", "query_string": b""}
+    return {**rest, "client": (peer, 1), "scheme": "http", "headers": named}
 
 
 @pytest.mark.parametrize(
@@ -39,20 +40,20 @@ def scope(peer: str, **headers: str) -> dict[str, Any]:
     ],
 )
 def test_the_nearest_address_that_no_trusted_proxy_has_is_the_clients(peer: str, forwarded: str, address: str) -> None:
-    assert origin_of(scope(peer, x_forwarded_for=forwarded), PROXIES).address == address
+    assert Request(scope(peer, x_forwarded_for=forwarded), PROXIES).origin.address == address
 
 
 def test_a_proxy_that_adds_headers_of_its_own_is_believed_and_not_what_the_client_sent_in_them() -> None:
     asked = scope("10.0.0.1", x_forwarded_for="1.2.3.4", x_forwarded_proto="https")
     asked["headers"] += [(b"x-forwarded-for", b"198.51.100.9"), (b"x-forwarded-proto", b"http")]
-    assert origin_of(asked, PROXIES).address == "198.51.100.9"
-    assert scheme_of(asked, PROXIES) == "http"
+    assert Request(asked, PROXIES).origin.address == "198.51.100.9"
+    assert Request(asked, PROXIES).scheme == "http"
 
 
 def test_without_trusted_proxies_nothing_that_is_forwarded_counts() -> None:
     asked = scope("203.0.113.1", x_forwarded_for="198.51.100.9", x_forwarded_proto="https")
-    assert origin_of(asked, []).address == "203.0.113.1"
-    assert scheme_of(asked, []) == "http"
+    assert Request(asked, []).origin.address == "203.0.113.1"
+    assert Request(asked, []).scheme == "http"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_without_trusted_proxies_nothing_that_is_forwarded_counts() -> None:
     ],
 )
 def test_a_trusted_proxy_says_whether_https_is_spoken(peer: str, said: str, scheme: str) -> None:
-    assert scheme_of(scope(peer, x_forwarded_proto=said), PROXIES) == scheme
+    assert Request(scope(peer, x_forwarded_proto=said), PROXIES).scheme == scheme
 
 
 @pytest.mark.parametrize(
@@ -98,4 +99,4 @@ def test_what_counts_as_one_place(address: str, network: str) -> None:
     ],
 )
 def test_who_would_rather_have_a_page(accept: str, html: bool) -> None:
-    assert prefers_html(scope("203.0.113.1", accept=accept)) is html
+    assert Request(scope("203.0.113.1", accept=accept), []).prefers_html is html

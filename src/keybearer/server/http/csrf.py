@@ -7,11 +7,9 @@ import hmac
 import secrets
 from urllib.parse import urlsplit
 
-from starlette.types import Scope
-
 from keybearer.server.domain.errors import Refused
-from keybearer.server.middleware.authentication import SESSION_COOKIE, cookie_name, cookies
-from keybearer.server.middleware.origins import header
+from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
+from keybearer.server.http.request import Request
 
 COOKIE = "csrftoken"
 FIELD = "csrfmiddlewaretoken"
@@ -25,16 +23,15 @@ class CSRFFailed(Refused):
         super().__init__(f"CSRF error: {reason}", code="CSRF_FAILED", extra={"reason": reason})
 
 
-def token_for(scope: Scope, scheme: str) -> str:
+def token_for(request: Request) -> str:
     """The token that this browser's forms must carry: bound to its session, or to its cookie before sign-in.
 
     Where the browser has neither, a new token, which the answer must set as the cookie.
     """
-    sent = cookies(scope)
-    session = sent.get(cookie_name(SESSION_COOKIE, scheme))
+    session = request.cookies.get(cookie_name(SESSION_COOKIE, request.scheme))
     if session:
         return token_of_session(session)
-    return sent.get(cookie_name(COOKIE, scheme)) or secrets.token_urlsafe(32)
+    return request.cookies.get(cookie_name(COOKIE, request.scheme)) or secrets.token_urlsafe(32)
 
 
 def token_of_session(session_token: str) -> str:
@@ -42,35 +39,34 @@ def token_of_session(session_token: str) -> str:
     return hmac.new(session_token.encode(), b"keybearer csrf", hashlib.sha256).hexdigest()
 
 
-def check(scope: Scope, scheme: str, submitted: str | None) -> None:
+def check(request: Request, submitted: str | None) -> None:
     """Raise CSRFFailed unless the request comes from a page of ours. `submitted` is the form field's value."""
-    sent = cookies(scope)
+    sent, scheme = request.cookies, request.scheme
     if not (sent.get(cookie_name(SESSION_COOKIE, scheme)) or sent.get(cookie_name(COOKIE, scheme))):
         raise CSRFFailed("CSRF cookie not set.")
-    _check_site(scope, scheme)
-    given = header(scope, HEADER) or submitted
+    _check_site(request)
+    given = request.header(HEADER) or submitted
     if not given:
         raise CSRFFailed("CSRF token missing.")
-    if not hmac.compare_digest(given.encode("utf-8", "replace"), token_for(scope, scheme).encode()):
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), token_for(request).encode()):
         raise CSRFFailed("CSRF token from POST incorrect.")
 
 
-def _check_site(scope: Scope, scheme: str) -> None:
-    if header(scope, b"sec-fetch-site") in ("cross-site", "same-site"):
+def _check_site(request: Request) -> None:
+    if request.header(b"sec-fetch-site") in ("cross-site", "same-site"):
         raise CSRFFailed("Origin checking failed - the request was sent by another site.")
-    host = (header(scope, b"host") or "").lower()
     for name, failure in ((b"origin", "Origin"), (b"referer", "Referer")):
-        value = header(scope, name)
+        value = request.header(name)
         if value is not None:
-            if _site(value) != (scheme, host):
+            if _site(value) != (request.scheme, request.host.lower()):
                 raise CSRFFailed(f"{failure} checking failed - it does not match this site.")
             return
-    if scheme == "https":
+    if request.scheme == "https":
         raise CSRFFailed("Referer checking failed - no Referer.")
 
 
 def _site(url: str) -> tuple[str, str] | None:
-    """The scheme and host of an address; None where it is none, as one with a single bracket."""
+    """The scheme and host of an address; None where it is malformed."""
     try:
         parts = urlsplit(url)
     except ValueError:

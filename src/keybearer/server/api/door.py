@@ -1,0 +1,113 @@
+"""The wire's doors: `/api/v1/` for keys and `/json/` for sessions, with the same endpoints and Zulip's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import final
+from urllib.parse import quote
+
+from starlette.types import Receive, Scope, Send
+
+from keybearer.server.api import answers
+from keybearer.server.api.answers import Answer, Header
+from keybearer.server.api.call import Call
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.parameters import Parameters
+from keybearer.server.domain.errors import NotLoggedIn, Refused
+from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.rules import Way
+from keybearer.server.http.admission import Admission, BadHost, Doorway
+from keybearer.server.http.cookies import SESSION_COOKIE, cookie_header, cookie_name
+from keybearer.server.http.front_door import RETRY_AFTER
+from keybearer.server.http.request import Request
+from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
+
+BY_KEY = Prefix("/api/v1/", Way.KEY | Way.NOBODY)
+BY_SESSION = Prefix("/json/", Way.SESSION)
+
+
+class _WireDoorway(Doorway):
+    takes_method_field = True
+
+
+@final
+class WireDoor:
+    """The endpoints below one prefix."""
+
+    doorway = _WireDoorway()
+
+    def __init__(self, prefix: Prefix, endpoints: Iterable[Endpoint]) -> None:
+        self.router = Router(prefix, endpoints)
+        self._by_key = prefix is BY_KEY
+        self._challenge = b"Basic" if self._by_key else b"Session"
+
+    def find_file(self, request: Request) -> None:
+        return None
+
+    async def answer(self, admission: Admission, route: Route) -> WireResponse:
+        assert isinstance(route, Endpoint)
+        parameters = Parameters(admission.fields)
+        answer: Answer = await route.handler(Call(admission, parameters))
+        if route.names_unsupported:
+            unsupported = parameters.unsupported
+            if unsupported:
+                answer = answer.naming(unsupported)
+        return self._response(admission, answer)
+
+    def refuse(self, admission: Admission, refusal: Refused) -> WireResponse:
+        return self._response(admission, self._refusal(admission, refusal))
+
+    def unavailable(self, admission: Admission) -> WireResponse:
+        return self._response(admission, answers.unavailable(RETRY_AFTER))
+
+    def fail(self, admission: Admission) -> WireResponse:
+        return self._response(admission, answers.internal_error())
+
+    def _response(self, admission: Admission, answer: Answer) -> WireResponse:
+        headers = answers.WEB
+        if self._by_key:
+            headers = answers.API if admission.identified is None else answers.BY_KEY
+        if admission.request.scheme == "https":
+            headers = (*headers, answers.TRANSPORT_SECURITY)
+        return WireResponse(answer, headers, admission.quota, with_body=not admission.request.is_head)
+
+    def _refusal(self, admission: Admission, refusal: Refused) -> Answer:
+        request, place, route = admission.request, admission.place, admission.route
+        if isinstance(refusal, BadHost):
+            return answers.bad_host()
+        if isinstance(refusal, MethodNotAllowed):
+            if request.method == "OPTIONS" and place is not None and not place.is_open:
+                return answers.options(refusal.methods)
+            return answers.method_not_allowed(refusal.methods)
+        if isinstance(refusal, NotLoggedIn):
+            return self._not_logged_in(admission, refusal)
+        # A 401 of an open endpoint, as for a wrong password, is not about who calls.
+        challenge = None if route is not None and route.rule.is_open else self._challenge
+        return answers.refusal(refusal, challenge=challenge)
+
+    def _not_logged_in(self, admission: Admission, refusal: NotLoggedIn) -> Answer:
+        """A browser is sent to sign in. The cookie of a session that is over is deleted."""
+        request = admission.request
+        if request.prefers_html:
+            return answers.redirect(f"/login/?next={quote(request.path, safe='/')}")
+        answer = answers.refusal(refusal, challenge=self._challenge)
+        if self._by_key or cookie_name(SESSION_COOKIE, request.scheme) not in request.cookies:
+            return answer
+        gone = (b"set-cookie", cookie_header(SESSION_COOKIE, "", request.scheme, max_age=0))
+        return Answer(answer.status, answer.content, (*answer.headers, gone))
+
+
+@final
+class WireResponse:
+    """An answer on its way, with the headers that all answers of its kind have."""
+
+    __slots__ = ("_answer", "_headers", "_quota", "_with_body")
+
+    def __init__(self, answer: Answer, headers: tuple[Header, ...], quota: Quota | None, *, with_body: bool) -> None:
+        self._answer = answer
+        self._headers = headers
+        self._quota = quota
+        self._with_body = with_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await answers.send_answer(send, self._answer, self._headers, self._quota, with_body=self._with_body)

@@ -1,0 +1,201 @@
+"""Admission: the order of all checks of a request, stated once, for every door.
+
+It refuses early and cheaply, and grants nothing for good: a service asks again, of the account as it is then, in the
+transaction that acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+from starlette.types import Receive
+
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.errors import NotLoggedIn, Refused
+from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.realms import Realm, host_name
+from keybearer.server.domain.rules import Rule, Way, check, check_entry
+from keybearer.server.domain.sessions import Session
+from keybearer.server.http import csrf
+from keybearer.server.http.authentication import Identified, KeyAuthentication, authenticate_session
+from keybearer.server.http.body import NO_FIELDS, Fields, read_fields
+from keybearer.server.http.limits import Limits
+from keybearer.server.http.request import Request
+from keybearer.server.http.routing import MethodNotAllowed, NothingHere, Place, Route
+from keybearer.server.services import setup
+from keybearer.server.services.context import Context
+
+
+class BadHost(Refused):
+    """The Host header is malformed (status 400)."""
+
+    def __init__(self) -> None:
+        super().__init__("The request names no valid host.")
+
+
+class WrongHost(Refused):
+    """The organization does not live at the host that was asked for; its site is `site` (status 404)."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__("Account is not associated with this subdomain")
+        self.site = site
+
+
+class NotSetUp(Refused):
+    """There is no organization yet, and the page is not one that exists before set-up."""
+
+    def __init__(self) -> None:
+        super().__init__("This server has no organization yet.")
+
+
+@final
+class Admission:
+    """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
+
+    `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
+    """
+
+    __slots__ = ("context", "fields", "identified", "ids", "place", "quota", "realm", "request", "route")
+
+    def __init__(self, context: Context, request: Request, place: Place | None, ids: Mapping[str, str]) -> None:
+        self.context = context
+        self.request = request
+        self.place = place
+        self.ids = ids
+        self.route: Route | None = None
+        self.identified: Identified | None = None
+        self.realm: Realm | None = None
+        self.quota: Quota | None = None
+        self.fields: Fields = NO_FIELDS
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls. Only routes whose rule asks who it is may ask."""
+        assert self.identified is not None
+        return self.identified.caller
+
+    @property
+    def session(self) -> Session | None:
+        """The session that the caller came by."""
+        return None if self.identified is None else self.identified.session
+
+    @property
+    def name(self) -> str:
+        """The method and the path with names in place of numbers and tokens: fit for a log."""
+        return f"{self.request.method} {self.place.path if self.place is not None else '(no route)'}"
+
+
+class Doorway:
+    """What a door adds to the order of checks. The wire's doors add nothing."""
+
+    names_session_owner = False
+    """Whether open routes know who is signed in, and every route the organization, as pages do."""
+
+    counts_calls = True
+    """Whether the limit on an account's calls counts here. Pages do not: a script that used the allowance up must not
+    keep its owner from replacing its key."""
+
+    takes_method_field = False
+    """Whether a form that is posted with the field `method` means that method, as in Zulip."""
+
+    needs_token_when_open = False
+    """Whether changes need a form's token also where nobody is signed in, as the sign-in page does."""
+
+    exists_before_setup: tuple[str, ...] = ()
+    """The beginnings of paths that exist before there is an organization."""
+
+
+@final
+class Admitter:
+    """Admits requests."""
+
+    def __init__(self, context: Context, keys: KeyAuthentication, limits: Limits) -> None:
+        self._context = context
+        self._keys = keys
+        self._limits = limits
+
+    async def admit(self, admission: Admission, doorway: Doorway, receive: Receive) -> Route:
+        """The route that the request may have: route, host, who, rule, limits, body, CSRF, in this order.
+
+        Raises Refused; Disconnected where the client closes the connection before its request is whole.
+        """
+        request, place = admission.request, admission.place
+        if host_name(request.host) is None:
+            raise BadHost
+        if place is not None:
+            admission.route = _route(place, request, doorway)
+        await self._identify(admission, doorway)
+        if place is None:
+            raise NothingHere
+        route = admission.route
+        if route is not None:
+            _check_rule(admission, route.rule)
+        if doorway.counts_calls and admission.identified is not None:
+            admission.quota = self._limits.count_call(admission.caller.id)
+        admission.fields = await read_fields(request, receive, (route or place).body)
+        if doorway.takes_method_field and request.method == "POST" and not place.is_open:
+            route = admission.route = _meant(place, admission.fields, route)
+            _check_rule(admission, route.rule)
+        if route is None:
+            raise MethodNotAllowed(place.methods)
+        if request.changes_something and (admission.session is not None or doorway.needs_token_when_open):
+            csrf.check(request, admission.fields.form.get(csrf.FIELD))
+        return route
+
+    async def _identify(self, admission: Admission, doorway: Doorway) -> None:
+        """Find who calls, and check that they call where their organization lives."""
+        place, request = admission.place, admission.request
+        ways = place.ways if place is not None else Way.SESSION
+        if doorway.names_session_owner:
+            admission.identified = await authenticate_session(self._context, request)
+            found = admission.identified
+            admission.realm = found.realm if found is not None else await setup.find_realm(self._context)
+            if admission.realm is None:
+                if place is not None and not request.path.startswith(doorway.exists_before_setup):
+                    raise NotSetUp
+            elif not admission.realm.answers_for(request.host):
+                raise WrongHost(admission.realm.site)
+            return
+        if place is None or (admission.route.rule.is_open if admission.route is not None else place.is_open):
+            return
+        authorization = request.header(b"authorization") if ways & Way.KEY else None
+        if authorization is not None:
+            admission.identified = await self._keys.authenticate(authorization, request.host, request.origin)
+        elif ways & Way.SESSION:
+            admission.identified = await authenticate_session(self._context, request)
+        if admission.identified is None:
+            raise NotLoggedIn
+        admission.realm = admission.identified.realm
+        if admission.session is not None and not admission.realm.answers_for(request.host):
+            raise WrongHost(admission.realm.site)
+
+
+def _route(place: Place, request: Request, doorway: Doorway) -> Route | None:
+    """The route of the method; None where a form may mean another method. Raises MethodNotAllowed."""
+    route = place.routes.get(request.method)
+    if route is None and not (doorway.takes_method_field and request.method == "POST" and not place.is_open):
+        raise MethodNotAllowed(place.methods)
+    return route
+
+
+def _meant(place: Place, fields: Fields, route: Route | None) -> Route:
+    """The route of the method that a posted form means. Raises MethodNotAllowed."""
+    method = fields.form.get("method")
+    meant = route if method is None else place.routes.get(method)
+    if meant is None:
+        raise MethodNotAllowed(place.methods)
+    return meant
+
+
+def _check_rule(admission: Admission, rule: Rule) -> None:
+    """Raise Refused unless the rule lets the caller in, and have the caller carry it into the transaction."""
+    if rule.is_open:
+        return
+    found = admission.identified
+    if found is None:
+        raise NotLoggedIn
+    account = found.caller.account
+    check_entry(rule, account, by_session=found.session is not None)
+    check(rule, account)
+    admission.identified = Identified(found.caller.under(rule), found.realm, found.session, found.newest_message_id)

@@ -1,0 +1,155 @@
+"""The body of a request, bounded in size and in time, and the fields in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, NoReturn
+from urllib.parse import parse_qsl
+
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Receive
+
+from keybearer.server.domain.errors import Refused
+from keybearer.server.http.request import Request
+
+MOST_FIELDS = 1000
+"""Django's DATA_UPLOAD_MAX_NUMBER_FIELDS."""
+
+
+class BodyLimits(NamedTuple):
+    """How much of a body a route takes: bytes of a plain form, bytes of one with files, and seconds for all of it."""
+
+    form: int
+    multipart: int
+    seconds: float
+
+    @classmethod
+    def widest(cls, several: Iterable[BodyLimits]) -> BodyLimits:
+        """The limits that let in whatever any of these does."""
+        return cls(*map(max, zip(NO_BODY, *several, strict=True)))
+
+
+NO_BODY = BodyLimits(0, 0, 0.0)
+"""For what only shows: a body is not looked at."""
+
+SMALL_FORM = BodyLimits(64 * 1024, 64 * 1024, 30.0)
+"""For a page's form, and for whatever nobody has to be known for."""
+
+FORM = BodyLimits(1024 * 1024, 1024 * 1024, 30.0)
+PICTURE = BodyLimits(1024 * 1024, 8 * 1024 * 1024, 60.0)
+"""Room for the picture that a client may send with a bot, though pictures are drawn here."""
+
+
+class Disconnected(Exception):
+    """The client closed the connection before its request was whole: nothing of it is carried out."""
+
+
+class TooLarge(Refused):
+    """The request is larger than any that the route has a use for (status 413)."""
+
+    def __init__(self) -> None:
+        super().__init__("The request is too large.")
+
+
+class TooSlow(Refused):
+    """The body did not arrive in time (status 408)."""
+
+    def __init__(self) -> None:
+        super().__init__("The request took too long to arrive. Send it again.")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file of a form, with its name and type as the client states them."""
+
+    field: str
+    name: str
+    content_type: str
+    content: bytes
+
+
+class Fields(NamedTuple):
+    """The fields of a request; of one that is sent twice the last counts. A form may hold passwords: never log it."""
+
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    files: Sequence[UploadedFile] = ()
+
+
+_NONE: Mapping[str, str] = {}
+NO_FIELDS = Fields(_NONE, _NONE)
+
+
+async def read_fields(request: Request, receive: Receive, limits: BodyLimits) -> Fields:
+    """The fields of the query and of the body. A body that is not a form, such as JSON, has no field.
+
+    Raises Refused for a form that cannot be read, TooLarge or TooSlow for one beyond its limits, Disconnected where the
+    client closes the connection first.
+    """
+    query = parse_fields(request.query) if request.query else _NONE
+    if not request.changes_something:
+        return Fields(query, _NONE) if query else NO_FIELDS
+    kind = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return Fields(query, parse_fields(await _read(request, receive, limits.form, limits.seconds)))
+    if kind == "multipart/form-data":
+        return await _multipart(request, query, await _read(request, receive, limits.multipart, limits.seconds))
+    return Fields(query, _NONE)
+
+
+def parse_fields(encoded: bytes) -> dict[str, str]:
+    """The fields of a query string or a plain form. Raises Refused where there are too many."""
+    try:
+        text = encoded.decode("utf-8", "replace")
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace"))
+    except ValueError:
+        _refuse_form()
+
+
+def _refuse_form() -> NoReturn:
+    raise Refused("The form in the request's body cannot be read.") from None
+
+
+async def _read(request: Request, receive: Receive, largest: int, seconds: float) -> bytes:
+    length = request.header(b"content-length") or ""
+    if length.isascii() and length.isdigit() and int(length[:20]) > largest:
+        raise TooLarge
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Disconnected
+                body += message.get("body", b"")
+                if len(body) > largest:  # a chunked body does not say its length beforehand
+                    raise TooLarge
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise TooSlow from None
+
+
+async def _multipart(request: Request, query: Mapping[str, str], body: bytes) -> Fields:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+        yield b""
+
+    headers = Headers({"content-type": request.header(b"content-type") or ""})
+    parser = MultiPartParser(headers, stream(), max_files=MOST_FIELDS, max_fields=MOST_FIELDS, max_part_size=len(body))
+    try:
+        form = await parser.parse()
+    except (MultiPartException, FormParserError, LookupError, UnicodeError, ValueError):
+        _refuse_form()
+    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    files = [
+        UploadedFile(name, value.filename or "", value.content_type or "", await value.read())
+        for name, value in form.multi_items()
+        if isinstance(value, UploadFile)
+    ]
+    await form.close()
+    return Fields(query, texts, files)

@@ -1,0 +1,127 @@
+"""The ASGI application: one way in for every request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol, final
+
+from starlette.types import Receive, Scope, Send
+
+from keybearer.errors import StorageError
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.http.admission import Admission, Admitter, Doorway
+from keybearer.server.http.body import Disconnected
+from keybearer.server.http.request import Request
+from keybearer.server.http.routing import Route, Router
+from keybearer.server.services.context import Context
+from keybearer.server.services.refusals import RefusalRecorder
+
+RETRY_AFTER = 5
+"""Seconds after which clients may ask again while the database is away."""
+
+_log = logging.getLogger(__name__)
+
+
+class Response(Protocol):
+    """What a door answers: it sends itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        ...
+
+
+class Door(Protocol):
+    """How answers look behind one prefix of paths."""
+
+    @property
+    def router(self) -> Router:
+        """The places behind it."""
+        ...
+
+    @property
+    def doorway(self) -> Doorway:
+        """What it adds to the order of checks."""
+        ...
+
+    def find_file(self, request: Request) -> Response | None:
+        """A file at a path that no route has, for everybody; None where there is none."""
+        ...
+
+    async def answer(self, admission: Admission, route: Route) -> Response:
+        """What the route's handler answers to an admitted request. May raise Refused."""
+        ...
+
+    def refuse(self, admission: Admission, refusal: Refused) -> Response:
+        """The answer to what a rule forbids."""
+        ...
+
+    def unavailable(self, admission: Admission) -> Response:
+        """The answer while the database cannot be used (status 503). It names nothing of the server's inside."""
+        ...
+
+    def fail(self, admission: Admission) -> Response:
+        """The answer to what nobody foresaw (status 500)."""
+        ...
+
+
+@final
+class FrontDoor:
+    """Finds the place of a request, admits it, and answers by the door it came through.
+
+    `doors` are asked in their order; the last has every path that no other has.
+    """
+
+    def __init__(self, context: Context, admitter: Admitter, refusals: RefusalRecorder, doors: Sequence[Door]) -> None:
+        self._context = context
+        self._admitter = admitter
+        self._refusals = refusals
+        self._doors = doors
+        self._proxies = context.settings.trusted_proxies
+        self._is_out = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, self._proxies)
+        door, admission = self._find(request)
+        response = None if admission.place is not None else door.find_file(request)
+        if response is None:
+            response = await self._answer(door, admission, receive)
+        if response is not None:
+            await response(scope, receive, send)
+
+    def _find(self, request: Request) -> tuple[Door, Admission]:
+        door = self._doors[-1]
+        for door in self._doors:
+            found = door.router.find(request.path)
+            if found is not None:
+                return door, Admission(self._context, request, *found)
+        return door, Admission(self._context, request, None, {})
+
+    async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response | None:
+        """The answer; None where nobody is left to read it."""
+        try:
+            route = await self._admitter.admit(admission, door.doorway, receive)
+            response = await door.answer(admission, route)
+        except Refused as refusal:
+            self._note(admission, refusal)
+            return door.refuse(admission, refusal)
+        except Disconnected:
+            return None
+        except StorageError as error:
+            if not self._is_out:
+                _log.error("the database cannot be used, calls are answered with 503: %s", error)
+            self._is_out = True
+            return door.unavailable(admission)
+        except Exception:  # noqa: BLE001  whatever it is, the client gets a 500 and the log the trace
+            _log.exception("%s failed", admission.name)
+            return door.fail(admission)
+        if self._is_out and admission.identified is not None:
+            self._is_out = False
+            _log.warning("the database can be used again")
+        return response
+
+    def _note(self, admission: Admission, refusal: Refused) -> None:
+        """Record that a known account tried what it may not."""
+        if admission.identified is not None and isinstance(refusal, NotPermitted):
+            caller = admission.caller
+            self._refusals.note(caller.account, caller.origin, f"{admission.name}: {refusal.message}")

@@ -1,0 +1,77 @@
+"""A request, taken apart once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from starlette.types import Scope
+
+from keybearer.server.domain.actors import RequestOrigin
+from keybearer.server.http.proxies import Network, Peer
+
+
+@final
+class Request:
+    """What a request says before its body: everything is looked up once, here.
+
+    `method` is GET for HEAD too. `scheme` and `origin` are those of the client, also behind a trusted proxy.
+    """
+
+    __slots__ = ("_cookies", "_headers", "host", "is_head", "method", "origin", "path", "query", "scheme")
+
+    def __init__(self, scope: Scope, trusted_proxies: Sequence[Network]) -> None:
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name, value)
+        self._headers = headers
+        self._cookies: dict[str, str] | None = None
+        method = scope["method"]
+        self.is_head = method == "HEAD"
+        self.method: str = "GET" if self.is_head else method
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.host = self.header(b"host") or ""
+        client = self.header(b"user-agent") or ""
+        if trusted_proxies:
+            peer = Peer.of(scope, trusted_proxies)
+            self.scheme, self.origin = peer.scheme, RequestOrigin(peer.address, client)
+        else:
+            peer_address = scope.get("client")
+            self.scheme = str(scope["scheme"])
+            self.origin = RequestOrigin(peer_address[0] if peer_address else "", client)
+
+    def header(self, name: bytes) -> str | None:
+        """The first header of that (lower-case) name, None where there is none."""
+        value = self._headers.get(name)
+        return None if value is None else str(value, "latin-1")
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies; of two with one name the first, as browsers send the more specific one first."""
+        if self._cookies is None:
+            self._cookies = {}
+            for pair in (self.header(b"cookie") or "").split(";"):
+                name, _, value = pair.strip().partition("=")
+                self._cookies.setdefault(name, value)
+        return self._cookies
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether the method may change something."""
+        return self.method not in ("GET", "OPTIONS")
+
+    @property
+    def prefers_html(self) -> bool:
+        """Whether the client prefers a page to JSON, by its Accept header, as browsers that navigate do."""
+        accept = self.header(b"accept") or ""
+        if "text/html" not in accept:
+            return False
+        qualities: dict[str, float] = {}
+        for part in accept.split(","):
+            kind, _, parameters = part.partition(";")
+            match = re.search(r"(?:^|;)\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", parameters)
+            qualities[kind.strip().lower()] = float(match[1]) if match is not None else 1.0
+        wildcards = max(qualities.get("application/*", 0.0), qualities.get("*/*", 0.0))
+        return qualities.get("text/html", 0.0) > qualities.get("application/json", wildcards)

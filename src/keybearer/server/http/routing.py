@@ -1,0 +1,125 @@
+"""Routes, and the places that they are found at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.rules import Rule, Way
+from keybearer.server.http.body import BodyLimits
+
+METHOD_ORDER = ("GET", "PUT", "POST", "PATCH", "DELETE")
+
+Handler = Callable[[Any], Awaitable[Any]]
+"""What answers. It is given what its door makes of an admitted request."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method at one path. There is no route without a rule.
+
+    `path` stands below the prefix of its door; numbers and words in it are names in braces.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    rule: Rule
+    body: BodyLimits
+
+    @property
+    def name(self) -> str:
+        """The method and the path, as the reference and the log name the route."""
+        return f"{self.method} {self.path}"
+
+
+class NothingHere(Refused):
+    """No route has this path (status 404)."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this address.")
+
+
+class MethodNotAllowed(Refused):
+    """The path has no such method (status 405)."""
+
+    def __init__(self, methods: tuple[str, ...]) -> None:
+        super().__init__("Method Not Allowed")
+        self.methods = methods
+
+
+@dataclass(frozen=True)
+class Place:
+    """The routes that share a path behind one door.
+
+    `ways` are how callers may say who they are there. `is_open` says that nobody has to.
+    """
+
+    path: str
+    ways: Way
+    routes: Mapping[str, Route]
+    methods: tuple[str, ...] = field(init=False)
+    is_open: bool = field(init=False)
+    body: BodyLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        methods = [method for method in METHOD_ORDER if method in self.routes]
+        if "GET" in methods:
+            methods.append("HEAD")
+        object.__setattr__(self, "methods", tuple(methods))
+        object.__setattr__(self, "is_open", all(route.rule.is_open for route in self.routes.values()))
+        object.__setattr__(self, "body", BodyLimits.widest(route.body for route in self.routes.values()))
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Where a door's paths begin, how callers identify themselves there, and what fills a name in braces."""
+
+    text: str
+    ways: Way
+    number: str = "[0-9]+"
+    word: str = "[^/]+"
+
+    def compiled(self, path: str) -> re.Pattern[str]:
+        """The pattern of a whole path. A name that ends in `_id` is a number."""
+
+        def group(match: re.Match[str]) -> str:
+            return f"(?P<{match[1]}>{self.number if match[1].endswith('_id') else self.word})"
+
+        return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(self.text + path)))
+
+
+class Router:
+    """The places below one prefix: fixed paths by a look-up, the others by pattern, in the order of the routes."""
+
+    def __init__(self, prefix: Prefix, routes: Iterable[Route]) -> None:
+        self.prefix = prefix
+        self._fixed: dict[str, Place] = {}
+        self._patterns: list[tuple[re.Pattern[str], Place]] = []
+        grouped: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            if route.rule.ways & prefix.ways:
+                grouped.setdefault(route.path, {})[route.method] = route
+        for path, by_method in grouped.items():
+            place = Place(path, prefix.ways, by_method)
+            if "{" in path:
+                self._patterns.append((prefix.compiled(path), place))
+            else:
+                self._fixed[prefix.text + path] = place
+
+    def find(self, path: str) -> tuple[Place, Mapping[str, str]] | None:
+        """The place at a whole path, and the numbers and words in it; None where there is none."""
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed, _NOTHING
+        for pattern, place in self._patterns:
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return place, match.groupdict()
+        return None
+
+
+_NOTHING: Mapping[str, str] = {}

@@ -1,1 +1,0 @@
-"""Who is asking, and may they ask so often."""

@@ -1,0 +1,134 @@
+"""The pages' door: every path that is not the wire's or a file's, for browsers."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
+from keybearer.server.domain.rules import Way
+from keybearer.server.http.admission import Admission, Doorway, NotSetUp, WrongHost
+from keybearer.server.http.cookies import SESSION_COOKIE
+from keybearer.server.http.front_door import RETRY_AFTER
+from keybearer.server.http.request import Request
+from keybearer.server.http.routing import NothingHere, Prefix, Route, Router
+from keybearer.server.web.assets import load_assets
+from keybearer.server.web.errors import error_page, refusal_page
+from keybearer.server.web.headers import with_headers
+from keybearer.server.web.routes import ROUTES
+from keybearer.server.web.visit import Visit, login_path
+
+PREFIX = Prefix("", Way.SESSION | Way.NOBODY, number="[0-9]{1,9}", word="[A-Za-z0-9_-]+")
+_ROBOTS = "User-agent: *\nDisallow: /\n"
+
+
+class _PagesDoorway(Doorway):
+    names_session_owner = True
+    counts_calls = False
+    needs_token_when_open = True
+    exists_before_setup = ("/setup/", "/help/")
+
+
+@final
+class PagesDoor:
+    """The pages. A GET shows, a POST changes; nothing else exists here."""
+
+    doorway = _PagesDoorway()
+    router = Router(PREFIX, ROUTES)
+
+    def __init__(self) -> None:
+        self._assets = load_assets()
+
+    def find_file(self, request: Request) -> _Framed | None:
+        if request.method != "GET":
+            return None
+        if request.path == "/robots.txt":
+            return _Framed(PlainTextResponse(_ROBOTS, headers={"cache-control": "public, max-age=86400"}), request)
+        asset = self._assets.find(request.path)
+        return None if asset is None else _Framed(asset, request)
+
+    async def answer(self, admission: Admission, route: Route) -> _Framed:
+        response: Any = await route.handler(Visit(admission))
+        assert isinstance(response, Response)
+        return _Framed(response, admission.request)
+
+    def refuse(self, admission: Admission, refusal: Refused) -> _Framed:
+        return _Framed(self._refusal(admission, refusal), admission.request)
+
+    def unavailable(self, admission: Admission) -> _Framed:
+        page = error_page(
+            Visit(admission).anonymous(),
+            503,
+            "Please try again in a moment",
+            "The server cannot use its database at the moment. Nothing was changed.",
+        )
+        page.headers["retry-after"] = str(RETRY_AFTER)
+        return _Framed(page, admission.request)
+
+    def fail(self, admission: Admission) -> _Framed:
+        page = error_page(
+            Visit(admission).anonymous(),
+            500,
+            "Something went wrong",
+            "This is a fault of the server, not yours. Please try again; if it happens again, report it to the people "
+            "who run the server.",
+        )
+        return _Framed(page, admission.request)
+
+    def _refusal(self, admission: Admission, refusal: Refused) -> Response:
+        visit = Visit(admission)
+        match refusal:
+            case NothingHere():
+                return self._nothing_here(visit)
+            case WrongHost():
+                return visit.render("elsewhere.html", status=404, site=refusal.site)
+            case NotSetUp():
+                return visit.render("setup/pending.html")
+            case NotLoggedIn():
+                return _to_sign_in(visit)
+            case Unauthenticated():
+                return without_session(visit, error_page(visit, 401, "You cannot enter", refusal.message))
+            case _:
+                return refusal_page(visit, refusal)
+
+    def _nothing_here(self, visit: Visit) -> Response:
+        """The way to the path with a slash, where a page is; else the page that says that there is none."""
+        request = visit.request
+        if not request.path.endswith("/") and self.router.find(request.path + "/"):
+            query = request.query.decode("latin-1")
+            return RedirectResponse(f"{request.path}/{f'?{query}' if query else ''}", 307)
+        return refusal_page(visit, NothingHere())
+
+
+@final
+class _Framed:
+    """A response with the headers that every answer of the site has."""
+
+    __slots__ = ("_response", "_scheme")
+
+    def __init__(self, response: Response, request: Request) -> None:
+        self._response = response
+        self._scheme = request.scheme
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._response(scope, receive, with_headers(send, self._scheme))
+
+
+def _to_sign_in(visit: Visit) -> Response:
+    request = visit.request
+    query = request.query.decode("latin-1")
+    wanted = f"{request.path}{f'?{query}' if query else ''}" if request.method == "GET" else "/"
+    if visit.is_dialog:
+        wanted = "/"
+    response = visit.redirect(login_path(wanted), status=302)
+    if visit.is_by_script:
+        response.status_code = 401
+    return without_session(visit, response) if visit.cookie(SESSION_COOKIE) else response
+
+
+def without_session(visit: Visit, response: Response) -> Response:
+    """The answer, deleting the cookie of a session that is over."""
+    visit.delete_cookie(response, SESSION_COOKIE)
+    return response
