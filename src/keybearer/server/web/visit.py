@@ -173,10 +173,11 @@ class Visit:
 
         The reason is `error` in the template; a value of that name replaces its words. A limit says when to try again.
         """
+        values.setdefault("error", None if refusal is None else refusal_words(refusal))
         if refusal is None:
-            return self.render(template, **{"error": None, **values})
+            return self.render(template, **values)
         status = 429 if isinstance(refusal, TooManyAttempts) else 403 if isinstance(refusal, PasswordNeeded) else 400
-        response = self.render(template, status=status, **{"error": refusal_words(refusal), **values})
+        response = self.render(template, status=status, **values)
         if isinstance(refusal, TooManyAttempts):
             response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
         return response
