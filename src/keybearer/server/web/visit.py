@@ -175,7 +175,7 @@ class Visit:
         """
         values.setdefault("error", None if refusal is None else refusal_words(refusal))
         if refusal is None:
-            return self.render(template, **values)
+            return self.render(template, status=200, **values)
         status = 429 if isinstance(refusal, TooManyAttempts) else 403 if isinstance(refusal, PasswordNeeded) else 400
         response = self.render(template, status=status, **values)
         if isinstance(refusal, TooManyAttempts):
