@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
+from typing import final
 
 import msgspec
 from msgspec.structs import replace
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.limits import Quota
@@ -134,32 +135,44 @@ def _status(error: Refused) -> int:
     return 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
 
 
-async def send_answer(
-    send: Send, answer: Answer, headers: tuple[Header, ...], quota: Quota | None = None, *, with_body: bool = True
-) -> None:
-    """Send an answer with the headers that all of its kind have, and those of a quota beside its own.
+@final
+class WireResponse:
+    """An answer on its way, with the headers that all answers of its kind have, and those of a quota beside its own.
 
     To HEAD it goes without its body, but with the length.
     """
-    content = answer.content
-    body = content if isinstance(content, bytes) else _encode(content) + b"\n"
-    everything = [
-        (b"content-type", answer.content_type),
-        *headers,
-        (b"expires", _http_date(int(time.time()))),
-        *answer.headers,
-    ]
-    if answer.status != 204:
-        everything.append((b"content-length", b"%d" % len(body)))
-    left = answer.quota if quota is None else quota.merged(answer.quota)
-    if left is not None:
-        everything += (
-            (b"x-ratelimit-limit", b"%d" % left.limit),
-            (b"x-ratelimit-remaining", b"%d" % left.remaining),
-            (b"x-ratelimit-reset", b"%d" % left.reset),
-        )
-    await send({"type": "http.response.start", "status": answer.status, "headers": everything})
-    await send({"type": "http.response.body", "body": body if with_body else b""})
+
+    __slots__ = ("_answer", "_headers", "_quota", "_with_body")
+
+    def __init__(
+        self, answer: Answer, headers: tuple[Header, ...], quota: Quota | None = None, *, with_body: bool = True
+    ) -> None:
+        self._answer = answer
+        self._headers = headers
+        self._quota = quota
+        self._with_body = with_body
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        answer, quota = self._answer, self._quota
+        content = answer.content
+        body = content if isinstance(content, bytes) else _encode(content) + b"\n"
+        everything = [
+            (b"content-type", answer.content_type),
+            *self._headers,
+            (b"expires", _http_date(int(time.time()))),
+            *answer.headers,
+        ]
+        if answer.status != 204:
+            everything.append((b"content-length", b"%d" % len(body)))
+        left = answer.quota if quota is None else quota.merged(answer.quota)
+        if left is not None:
+            everything += (
+                (b"x-ratelimit-limit", b"%d" % left.limit),
+                (b"x-ratelimit-remaining", b"%d" % left.remaining),
+                (b"x-ratelimit-reset", b"%d" % left.reset),
+            )
+        await send({"type": "http.response.start", "status": answer.status, "headers": everything})
+        await send({"type": "http.response.body", "body": body if self._with_body else b""})
 
 
 class _HTTPDate:

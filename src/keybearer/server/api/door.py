@@ -6,15 +6,12 @@ from collections.abc import Iterable
 from typing import final
 from urllib.parse import quote
 
-from starlette.types import Receive, Scope, Send
-
 from keybearer.server.api import answers
-from keybearer.server.api.answers import Answer, Header
+from keybearer.server.api.answers import Answer, WireResponse
 from keybearer.server.api.call import Call
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.errors import NotLoggedIn, Refused
-from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.rules import Way
 from keybearer.server.http.admission import Admission, BadHost, Doorway
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_header, cookie_name
@@ -39,6 +36,8 @@ class WireDoor:
     def __init__(self, prefix: Prefix, endpoints: Iterable[Endpoint]) -> None:
         self.router = Router(prefix, endpoints)
         self._by_key = prefix is BY_KEY
+        self._headers = answers.BY_KEY if self._by_key else answers.WEB
+        self._headers_of_strangers = answers.API if self._by_key else answers.WEB
         self._challenge = b"Basic" if self._by_key else b"Session"
 
     def find_file(self, request: Request) -> None:
@@ -64,9 +63,7 @@ class WireDoor:
         return self._response(admission, answers.internal_error())
 
     def _response(self, admission: Admission, answer: Answer) -> WireResponse:
-        headers = answers.WEB
-        if self._by_key:
-            headers = answers.API if admission.identified is None else answers.BY_KEY
+        headers = self._headers if admission.identified is not None else self._headers_of_strangers
         if admission.request.scheme == "https":
             headers = (*headers, answers.TRANSPORT_SECURITY)
         return WireResponse(answer, headers, admission.quota, with_body=not admission.request.is_head)
@@ -95,19 +92,3 @@ class WireDoor:
             return answer
         gone = (b"set-cookie", cookie_header(SESSION_COOKIE, "", request.scheme, max_age=0))
         return Answer(answer.status, answer.content, (*answer.headers, gone))
-
-
-@final
-class WireResponse:
-    """An answer on its way, with the headers that all answers of its kind have."""
-
-    __slots__ = ("_answer", "_headers", "_quota", "_with_body")
-
-    def __init__(self, answer: Answer, headers: tuple[Header, ...], quota: Quota | None, *, with_body: bool) -> None:
-        self._answer = answer
-        self._headers = headers
-        self._quota = quota
-        self._with_body = with_body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await answers.send_answer(send, self._answer, self._headers, self._quota, with_body=self._with_body)

@@ -15,7 +15,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import NotLoggedIn, Refused
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm, host_name
-from keybearer.server.domain.rules import Rule, Way, check, check_entry
+from keybearer.server.domain.rules import EVERYBODY, Rule, check, check_entry
 from keybearer.server.domain.sessions import Session
 from keybearer.server.http import csrf
 from keybearer.server.http.authentication import Identified, KeyAuthentication, authenticate_session
@@ -125,50 +125,52 @@ class Admitter:
             raise BadHost
         if place is not None:
             admission.route = _route(place, request, doorway)
-        await self._identify(admission, doorway)
+        if doorway.names_session_owner:
+            await self._visit(admission, doorway)
         if place is None:
             raise NothingHere
         route = admission.route
-        if route is not None:
-            _check_rule(admission, route.rule)
-        if doorway.counts_calls and admission.identified is not None:
-            admission.quota = self._limits.count_call(admission.caller.id)
-        admission.fields = await read_fields(request, receive, (route or place).body)
-        if doorway.takes_method_field and request.method == "POST" and not place.is_open:
-            route = admission.route = _meant(place, admission.fields, route)
-            _check_rule(admission, route.rule)
+        rule = route.rule if route is not None else EVERYBODY
+        if not rule.is_open:
+            if admission.identified is None:
+                await self._identify(admission, place, rule)
+            _check_rule(admission, rule)
+            if doorway.counts_calls:
+                admission.quota = self._limits.count_call(admission.caller.id)
+        if request.query or request.changes_something:
+            admission.fields = await read_fields(request, receive, (route or place).body)
+            if doorway.takes_method_field and request.method == "POST" and not place.is_open:
+                route = admission.route = _meant(place, admission.fields, route)
+                _check_rule(admission, route.rule)
         if route is None:
             raise MethodNotAllowed(place.methods)
         if request.changes_something and (admission.session is not None or doorway.needs_token_when_open):
             csrf.check(request, admission.fields.form.get(csrf.FIELD))
         return route
 
-    async def _identify(self, admission: Admission, doorway: Doorway) -> None:
+    async def _visit(self, admission: Admission, doorway: Doorway) -> None:
+        """Find who is signed in, if anybody, and the organization, which must live where it was asked for."""
+        request = admission.request
+        found = admission.identified = await authenticate_session(self._context, request)
+        realm = admission.realm = found.realm if found is not None else await setup.find_realm(self._context)
+        if realm is None:
+            if admission.place is not None and not request.path.startswith(doorway.exists_before_setup):
+                raise NotSetUp
+        elif not realm.answers_for(request.host):
+            raise WrongHost(realm.site)
+
+    async def _identify(self, admission: Admission, place: Place, rule: Rule) -> None:
         """Find who calls, and check that they call where their organization lives."""
-        place, request = admission.place, admission.request
-        ways = place.ways if place is not None else Way.SESSION
-        if doorway.names_session_owner:
-            admission.identified = await authenticate_session(self._context, request)
-            found = admission.identified
-            admission.realm = found.realm if found is not None else await setup.find_realm(self._context)
-            if admission.realm is None:
-                if place is not None and not request.path.startswith(doorway.exists_before_setup):
-                    raise NotSetUp
-            elif not admission.realm.answers_for(request.host):
-                raise WrongHost(admission.realm.site)
-            return
-        if place is None or (admission.route.rule.is_open if admission.route is not None else place.is_open):
-            return
-        authorization = request.header(b"authorization") if ways & Way.KEY else None
+        request = admission.request
+        authorization = request.header(b"authorization") if place.by_key else None
         if authorization is not None:
-            admission.identified = await self._keys.authenticate(authorization, request.host, request.origin)
-        elif ways & Way.SESSION:
-            admission.identified = await authenticate_session(self._context, request)
+            admission.identified = await self._keys.authenticate(authorization, request.host, request.origin, rule)
+        elif place.by_session:
+            found = admission.identified = await authenticate_session(self._context, request)
+            if found is not None and not found.realm.answers_for(request.host):
+                raise WrongHost(found.realm.site)
         if admission.identified is None:
             raise NotLoggedIn
-        admission.realm = admission.identified.realm
-        if admission.session is not None and not admission.realm.answers_for(request.host):
-            raise WrongHost(admission.realm.site)
 
 
 def _route(place: Place, request: Request, doorway: Doorway) -> Route | None:
@@ -198,4 +200,5 @@ def _check_rule(admission: Admission, rule: Rule) -> None:
     account = found.caller.account
     check_entry(rule, account, by_session=found.session is not None)
     check(rule, account)
-    admission.identified = Identified(found.caller.under(rule), found.realm, found.session, found.newest_message_id)
+    if found.caller.rule is not rule:
+        admission.identified = Identified(found.caller.under(rule), found.realm, found.session, found.newest_message_id)

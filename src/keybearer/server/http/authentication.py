@@ -16,7 +16,7 @@ from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.errors import Refused, Unauthenticated
 from keybearer.server.domain.realms import Realm
-from keybearer.server.domain.rules import check_standing
+from keybearer.server.domain.rules import Rule, check_standing
 from keybearer.server.domain.sessions import Session
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.http.limits import Limits
@@ -74,7 +74,7 @@ class KeyAuthentication:
         self._limits = limits
         self._clock = clock
 
-    async def authenticate(self, authorization: str, host: str, origin: RequestOrigin) -> Identified:
+    async def authenticate(self, authorization: str, host: str, origin: RequestOrigin, rule: Rule) -> Identified:
         """The caller that the header and the Host header name.
 
         The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
@@ -83,13 +83,15 @@ class KeyAuthentication:
         """
         try:
             email, key = basic_credentials(authorization)
-            return self._caller(await self._verifier.verify(key), email, host, origin)
+            return self._identified(await self._verifier.verify(key), email, host, origin, rule)
         except Unauthenticated as error:
             self._limits.count_failure(origin.network)
             _log.info("a key was refused, from %s: %s", origin.address, error.message)
             raise
 
-    def _caller(self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin) -> Identified:
+    def _identified(
+        self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin, rule: Rule
+    ) -> Identified:
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm
@@ -108,7 +110,7 @@ class KeyAuthentication:
             self._refusals.note(account, origin, "its API key was sent to another host")
             raise Unauthenticated("Account is not associated with this subdomain")
         self._uses.note(found.key_id, origin)
-        return Identified(Caller(account, origin, found.key_id), realm, None, found.newest_message_id)
+        return Identified(Caller(account, origin, found.key_id, None, rule), realm, None, found.newest_message_id)
 
 
 async def authenticate_session(context: Context, request: Request) -> Identified | None:

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 class Response(Protocol):
     """What a door answers: it sends itself."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         """Send the response."""
         ...
 
@@ -85,9 +85,31 @@ class FrontDoor:
         door, admission = self._find(request)
         response = None if admission.place is not None else door.find_file(request)
         if response is None:
-            response = await self._answer(door, admission, receive)
-        if response is not None:
-            await response(scope, receive, send)
+            try:
+                route = await self._admitter.admit(admission, door.doorway, receive)
+                response = await door.answer(admission, route)
+                if self._is_out and admission.identified is not None:
+                    self._is_out = False
+                    _log.warning("the database can be used again")
+            except Disconnected:
+                return
+            except Exception as error:  # noqa: BLE001  every failure gets an answer
+                response = self._answer_error(door, admission, error)
+        await response(scope, receive, send)
+
+    def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
+        match error:
+            case Refused():
+                self._note(admission, error)
+                return door.refuse(admission, error)
+            case StorageError():
+                if not self._is_out:
+                    _log.error("the database cannot be used, calls are answered with 503: %s", error)
+                self._is_out = True
+                return door.unavailable(admission)
+            case _:
+                _log.error("%s failed", admission.name, exc_info=error)
+                return door.fail(admission)
 
     def _find(self, request: Request) -> tuple[Door, Admission]:
         door = self._doors[-1]
@@ -96,29 +118,6 @@ class FrontDoor:
             if found is not None:
                 return door, Admission(self._context, request, *found)
         return door, Admission(self._context, request, None, {})
-
-    async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response | None:
-        """The answer; None where nobody is left to read it."""
-        try:
-            route = await self._admitter.admit(admission, door.doorway, receive)
-            response = await door.answer(admission, route)
-        except Refused as refusal:
-            self._note(admission, refusal)
-            return door.refuse(admission, refusal)
-        except Disconnected:
-            return None
-        except StorageError as error:
-            if not self._is_out:
-                _log.error("the database cannot be used, calls are answered with 503: %s", error)
-            self._is_out = True
-            return door.unavailable(admission)
-        except Exception:  # noqa: BLE001  whatever it is, the client gets a 500 and the log the trace
-            _log.exception("%s failed", admission.name)
-            return door.fail(admission)
-        if self._is_out and admission.identified is not None:
-            self._is_out = False
-            _log.warning("the database can be used again")
-        return response
 
     def _note(self, admission: Admission, refusal: Refused) -> None:
         """Record that a known account tried what it may not."""

@@ -22,10 +22,7 @@ class Request:
     __slots__ = ("_cookies", "_headers", "host", "is_head", "method", "origin", "path", "query", "scheme")
 
     def __init__(self, scope: Scope, trusted_proxies: Sequence[Network]) -> None:
-        headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, value)
-        self._headers = headers
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with one name the first counts
         self._cookies: dict[str, str] | None = None
         method = scope["method"]
         self.is_head = method == "HEAD"

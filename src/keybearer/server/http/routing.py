@@ -55,7 +55,7 @@ class MethodNotAllowed(Refused):
 class Place:
     """The routes that share a path behind one door.
 
-    `ways` are how callers may say who they are there. `is_open` says that nobody has to.
+    `by_key` and `by_session` are how callers may say who they are there. `is_open` says that nobody has to.
     """
 
     path: str
@@ -63,6 +63,8 @@ class Place:
     routes: Mapping[str, Route]
     methods: tuple[str, ...] = field(init=False)
     is_open: bool = field(init=False)
+    by_key: bool = field(init=False)
+    by_session: bool = field(init=False)
     body: BodyLimits = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +72,8 @@ class Place:
         if "GET" in methods:
             methods.append("HEAD")
         object.__setattr__(self, "methods", tuple(methods))
+        object.__setattr__(self, "by_key", bool(self.ways & Way.KEY))
+        object.__setattr__(self, "by_session", bool(self.ways & Way.SESSION))
         object.__setattr__(self, "is_open", all(route.rule.is_open for route in self.routes.values()))
         object.__setattr__(self, "body", BodyLimits.widest(route.body for route in self.routes.values()))
 
