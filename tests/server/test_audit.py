@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from datetime import datetime
+
+import pytest
+
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
@@ -71,13 +77,37 @@ async def test_a_record_says_from_where_and_by_what_and_can_hold_no_line_of_its_
     assert len(record.client) <= 200
 
 
-async def test_what_is_refused_leaves_no_event_of_what_did_not_happen(server: InProcessServer) -> None:
+async def test_refused_calls_of_an_account_are_recorded_once_a_minute_and_nothing_else_is(
+    server: InProcessServer, caplog: pytest.LogCaptureFixture
+) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     bot = await server.add_bot(hamlet, "hambot")
     start = server.context.clock()
-    await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=othello.auth)
-    await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=othello.auth)
-    assert await server.events(since=start) == []
+    with caplog.at_level(logging.INFO):
+        await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=othello.auth)
+        await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=othello.auth)
+    assert await recorded(server, since=start) == [("call:refused", None, othello.id)]
+    logged = [record.getMessage() for record in caplog.records if "refused a call" in record.getMessage()]
+    reason = "POST bots/{bot_id}/api_key/regenerate: Insufficient permission"
+    assert logged == [f"refused a call of account {othello.id} from {ADDRESS}: {reason}"]
+
+
+async def test_a_live_key_under_another_address_or_at_another_host_is_recorded(server: InProcessServer) -> None:
+    hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
+    start = server.context.clock()
+    await server.client().get("/api/v1/users/me", auth=("nobody@example.com", hamlet.api_key))
+    await server.client().get("/api/v1/users/me", auth=othello.auth, headers={"Host": "other.example.com"})
+    found = await recorded(server, since=start, number=2)
+    assert sorted(found) == [("call:refused", None, hamlet.id), ("call:refused", None, othello.id)]
+
+
+async def recorded(
+    server: InProcessServer, *, since: datetime, number: int = 1
+) -> list[tuple[str, int | None, int | None]]:
+    """The audit events, once there are as many as that: refusals are written beside the answer."""
+    while len(found := await server.events(since=since)) < number:
+        await asyncio.sleep(0.01)
+    return found
 
 
 async def test_the_log_holds_no_key_and_no_password(server: InProcessServer) -> None:

@@ -19,7 +19,7 @@ from keybearer.server.domain.rules import EVERYBODY, Rule, check, check_entry
 from keybearer.server.domain.sessions import Session
 from keybearer.server.http import csrf
 from keybearer.server.http.authentication import Identified, KeyAuthentication, authenticate_session
-from keybearer.server.http.body import NO_FIELDS, Fields, read_fields
+from keybearer.server.http.body import NO_FIELDS, Fields, form_kind, read_fields
 from keybearer.server.http.limits import Limits
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere, Place, Route
@@ -176,8 +176,10 @@ class Admitter:
 def _route(place: Place, request: Request, doorway: Doorway) -> Route | None:
     """The route of the method; None where a form may mean another method. Raises MethodNotAllowed."""
     route = place.routes.get(request.method)
-    if route is None and not (doorway.takes_method_field and request.method == "POST" and not place.is_open):
-        raise MethodNotAllowed(place.methods)
+    if route is None:
+        may_mean_another = doorway.takes_method_field and request.method == "POST" and not place.is_open
+        if not (may_mean_another and form_kind(request)):
+            raise MethodNotAllowed(place.methods)
     return route
 
 

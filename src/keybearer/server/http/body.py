@@ -80,6 +80,7 @@ class Fields(NamedTuple):
     files: Sequence[UploadedFile] = ()
 
 
+_FORM_KINDS = {"application/x-www-form-urlencoded": "urlencoded", "multipart/form-data": "multipart"}
 _NONE: Mapping[str, str] = {}
 NO_FIELDS = Fields(_NONE, _NONE)
 
@@ -93,12 +94,18 @@ async def read_fields(request: Request, receive: Receive, limits: BodyLimits) ->
     query = parse_fields(request.query) if request.query else _NONE
     if not request.changes_something:
         return Fields(query, _NONE) if query else NO_FIELDS
-    kind = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        return Fields(query, parse_fields(await _read(request, receive, limits.form, limits.seconds)))
-    if kind == "multipart/form-data":
-        return await _multipart(request, query, await _read(request, receive, limits.multipart, limits.seconds))
+    match form_kind(request):
+        case "urlencoded":
+            return Fields(query, parse_fields(await _read(request, receive, limits.form, limits.seconds)))
+        case "multipart":
+            return await _multipart(request, query, await _read(request, receive, limits.multipart, limits.seconds))
     return Fields(query, _NONE)
+
+
+def form_kind(request: Request) -> str | None:
+    """How the body's form is encoded: `urlencoded` or `multipart`; None where the body is no form."""
+    content_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    return _FORM_KINDS.get(content_type)
 
 
 def parse_fields(encoded: bytes) -> dict[str, str]:

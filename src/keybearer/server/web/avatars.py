@@ -27,7 +27,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def _name(visit: Visit, account_id: int) -> str:
-    if visit.caller is None:
+    if visit.account is None:
         return _UNKNOWN
     try:
         account = await accounts.find(visit.context, visit.caller.account, account_id)
