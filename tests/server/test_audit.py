@@ -105,9 +105,13 @@ async def recorded(
     server: InProcessServer, *, since: datetime, number: int = 1
 ) -> list[tuple[str, int | None, int | None]]:
     """The audit events, once there are as many as that: refusals are written beside the answer."""
-    while len(found := await server.events(since=since)) < number:
+    found: list[tuple[str, int | None, int | None]] = []
+    for _ in range(500):
+        found = await server.events(since=since)
+        if len(found) >= number:
+            return found
         await asyncio.sleep(0.01)
-    return found
+    raise AssertionError(found)
 
 
 async def test_the_log_holds_no_key_and_no_password(server: InProcessServer) -> None:

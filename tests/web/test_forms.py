@@ -89,7 +89,7 @@ def test_a_form_says_so_when_the_server_cannot_save(owner_page: Page, server: Ru
     owner_page.goto(f"{server.site}/settings/account/")
     with failing_database(server):
         owner_page.get_by_role("button", name="Save", exact=True).click()
-        expect(owner_page.get_by_role("alert")).to_contain_text("The server cannot reach its database just now.")
+        expect(owner_page.get_by_role("alert")).to_contain_text("The server cannot use its database at the moment.")
     owner_page.get_by_role("button", name="Save", exact=True).click()
     expect(owner_page.get_by_text("Your privacy settings were saved.").first).to_be_visible()
     expect(owner_page.get_by_role("alert")).to_have_count(0)

@@ -15,7 +15,7 @@ PAGE = "/settings/sessions/"
 async def show_login(visit: Visit) -> Response:
     """The sign-in form; who is signed in already goes on."""
     wanted = safe_path(visit.query.get("next", "/"))
-    if visit.caller is not None:
+    if visit.account is not None:
         return visit.redirect(wanted, status=302)
     return visit.render_form("login.html", username=visit.query.get("email", ""), next=wanted)
 
