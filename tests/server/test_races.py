@@ -129,8 +129,8 @@ async def test_deactivating_a_person_does_not_undo_a_change_of_their_bot(server_
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
-    async with server.context.change(None) as change:
-        before = await accounts.find(change.connection, bot.id, for_change=True)
+    async with server.context.change(None, holding=[bot.id], for_change=True) as change:
+        before = await accounts.find(change.connection, bot.id)
         assert before is not None
         deactivating = asyncio.create_task(people.deactivate_person(server.context, None, hamlet.id))
         await asyncio.sleep(0.2)  # it has come as far as it can
@@ -153,8 +153,7 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
         async with server.context.change(None) as change:
             await api_keys.record_uses(change.connection, [NewUse(key_id, use) for key_id in live])
 
-    async with server.context.change(None) as change:
-        await accounts.find(change.connection, everybody[6].id, for_change=True)
+    async with server.context.change(None, holding=[everybody[6].id], for_change=True):
         replacing = asyncio.create_task(keys.regenerate_all_by_operator(server.context))
         await asyncio.sleep(0.2)  # it has come as far as that account
         writing = asyncio.create_task(write_uses())

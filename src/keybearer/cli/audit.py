@@ -13,7 +13,7 @@ import click
 from keybearer.cli.installation import on_data, run_on
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.services import accounts, realms
+from keybearer.server.services import accounts
 from keybearer.server.services import audit as log
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.services.context import Context
@@ -80,7 +80,6 @@ def audit(
     """Print what happened: who did what to whom, when and from where. The oldest stands first."""
 
     async def find(context: Context) -> Sequence[NamedRecord]:
-        realm = await realms.find(context)
         concerning = None if email is None else [(await accounts.find_for_operator(context, email)).id]
         wanted = AuditFilter(
             events=[event for each in events for event in each] or None,
@@ -88,7 +87,7 @@ def audit(
             since=since,
             limit=limit,
         )
-        return await log.find(context, realm.id, wanted)
+        return await log.find_for_operator(context, wanted)
 
     found = list(reversed(run_on(settings, find)))
     if as_json:

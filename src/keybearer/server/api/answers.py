@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Send
 
-from keybearer.server.domain.errors import Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.limits import Quota
 from keybearer.server.middleware.csrf import CSRFFailed
 
@@ -122,7 +122,7 @@ def _status(error: Refused) -> int:
         return 401
     if isinstance(error, TooManyAttempts):
         return 429
-    if isinstance(error, CSRFFailed):
+    if isinstance(error, CSRFFailed | PasswordNeeded):
         return 403
     if isinstance(error, TooLarge):
         return 413

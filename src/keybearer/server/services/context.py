@@ -144,6 +144,11 @@ class Change:
         return self.acting
 
     @property
+    def acting_account(self) -> Account | None:
+        """The acting account; None for the server itself and its operator, who may do everything."""
+        return None if self.acting is None else self.acting.account
+
+    @property
     def actor_id(self) -> int | None:
         """The id of the acting account."""
         return None if self.acting is None else self.acting.id
@@ -157,7 +162,7 @@ class Change:
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Write an audit event into this transaction."""
-        account = subject or (self.acting.account if self.acting else None)
+        account = subject or self.acting_account
         await audit.add(
             self.connection,
             event,

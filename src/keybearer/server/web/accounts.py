@@ -28,7 +28,7 @@ async def go_to_settings(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """The page."""
-    record = await api_keys.find_record(visit.context, visit.caller.id)
+    record = await api_keys.find_own_record(visit.context, visit.caller)
     return visit.render("account/show.html", key=record, visibilities=VISIBILITIES)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import PasswordNeeded, Refused
 from keybearer.server.services import api_keys, bots, devices, sessions
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web.bots import OpenKey, show_panel
@@ -13,25 +13,24 @@ from keybearer.server.web.headers import NO_STORE
 from keybearer.server.web.visit import Visit
 
 ZULIPRC_TYPE = "application/octet-stream; charset=utf-8"
-PASSWORD_IS_OLD = "Please enter your password again: it has been a while."  # noqa: S105  a sentence
 
 
-def _ask(visit: Visit, error: str | None = None, *, status: int = 200) -> Response:
-    return visit.render("account/api_key_password.html", error=error, status=status)
+def _ask_again(visit: Visit, needed: PasswordNeeded, *, status: int = 403) -> Response:
+    return visit.render("account/api_key_password.html", error=needed.message, status=status)
 
 
 async def ask_password(visit: Visit) -> Response:
     """The first step to one's own key: the password."""
-    return _ask(visit)
+    return visit.render("account/api_key_password.html", error=None)
 
 
 async def show_own(visit: Visit) -> Response:
     """One's own key, for the password."""
     try:
-        await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
+        fetched = await sessions.reveal_own_key(visit.context, visit.caller, visit.password("password"))
     except Refused as refusal:
         return visit.refuse("account/api_key_password.html", refusal, error=f"Error: {refusal.message}")
-    return _show_own(visit, await api_keys.reveal_own(visit.context, visit.caller))
+    return _show_own(visit, fetched.issued)
 
 
 def _show_own(visit: Visit, issued: IssuedKey, *, devices_removed: int | None = None) -> Response:
@@ -46,28 +45,30 @@ def _show_own(visit: Visit, issued: IssuedKey, *, devices_removed: int | None = 
 async def confirm_own(visit: Visit) -> Response:
     """What will stop working when one's own key is replaced."""
     if not visit.is_confirmed:
-        return _ask(visit, PASSWORD_IS_OLD)
+        return _ask_again(visit, PasswordNeeded(), status=200)
     return visit.render(
         "account/api_key_regenerate.html",
-        record=await api_keys.find_record(visit.context, visit.caller.id),
+        record=await api_keys.find_own_record(visit.context, visit.caller),
         devices=await devices.find_all(visit.context, visit.caller),
     )
 
 
 async def regenerate_own(visit: Visit) -> Response:
     """Replace one's own key and show the new one."""
-    if not visit.is_confirmed:
-        return _ask(visit, PASSWORD_IS_OLD, status=403)
     removed = len(await devices.find_all(visit.context, visit.caller))
-    issued = await api_keys.regenerate_own(visit.context, visit.caller)
+    try:
+        issued = await api_keys.regenerate_own(visit.context, visit.caller)
+    except PasswordNeeded as needed:
+        return _ask_again(visit, needed)
     return _show_own(visit, issued, devices_removed=removed)
 
 
 async def download_own(visit: Visit) -> Response:
     """One's own zuliprc."""
-    if not visit.is_confirmed:
-        return _ask(visit, PASSWORD_IS_OLD, status=403)
-    return _zuliprc(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
+    try:
+        return _zuliprc(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
+    except PasswordNeeded as needed:
+        return _ask_again(visit, needed)
 
 
 async def show_bot(visit: Visit) -> Response:

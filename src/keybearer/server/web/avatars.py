@@ -8,7 +8,7 @@ from html import escape
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import accounts
+from keybearer.server.services import profiles
 from keybearer.server.web.visit import Visit
 
 # Dark enough for white letters (4.5 : 1 and more), far enough from each other to tell accounts apart.
@@ -27,10 +27,10 @@ async def show(visit: Visit) -> Response:
 
 
 async def _name(visit: Visit, account_id: int) -> str:
-    if visit.caller is None:
+    if visit.admitted is None:
         return _UNKNOWN
     try:
-        account = await accounts.find(visit.context, visit.caller.account, account_id)
+        (account,) = (await profiles.find(visit.context, visit.caller, account_id)).accounts
     except Refused:
         return _UNKNOWN
     return account.full_name

@@ -15,7 +15,7 @@ PAGE = "/settings/sessions/"
 async def show_login(visit: Visit) -> Response:
     """The sign-in form; who is signed in already goes on."""
     wanted = safe_path(visit.query.get("next", "/"))
-    if visit.caller is not None:
+    if visit.admitted is not None:
         return visit.redirect(wanted, status=302)
     return visit.render("login.html", username=visit.query.get("email", ""), next=wanted, error=None)
 
@@ -58,7 +58,7 @@ async def show_all(visit: Visit) -> Response:
         sessions=await sessions.find_all(visit.context, visit.caller),
         current=session,
         devices=await devices.find_all(visit.context, visit.caller),
-        key=await api_keys.find_record(visit.context, visit.caller.id),
+        key=await api_keys.find_own_record(visit.context, visit.caller),
     )
 
 
