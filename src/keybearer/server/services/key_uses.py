@@ -81,7 +81,7 @@ class UseRecorder:
                 written = await api_keys.record_late_use(
                     change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
                 )
-                if written is not None:
+                if written:
                     await change.record(AuditEvent.API_KEY_LATE_USE, account, details={"key": key_id})
         except Exception:  # noqa: BLE001  it must not end the request it is about
             _log.exception("the use of a revoked key could not be written")
