@@ -100,6 +100,11 @@ class Account:
         """Owner of the organization (a bot's owner is its `bot_owner_id`)."""
         return self.role == Role.OWNER
 
+    @property
+    def is_active_owner(self) -> bool:
+        """Whether it is one of the people who own the organization at present. There is always one."""
+        return self.is_owner and self.is_active and not self.is_bot
+
     def owned_by(self, owner: Account) -> Account:
         """This bot with another owner."""
         return replace(self, bot_owner_id=owner.id, owner=BotOwner(owner.role, owner.is_active))

@@ -156,7 +156,7 @@ async def _renamed(change: Change, account: Account, full_name: str) -> Account:
 
 async def _with_role(change: Change, account: Account, role: Role) -> Account:
     check_may_give_role(change.actor.account, account, role)
-    if account.is_owner and not account.is_bot and await _is_last_owner(change, account):
+    if await _is_last_owner(change, account):
         raise Refused("The owner permission cannot be removed from the only organization owner.")
     changed = replace(account, granted_role=role)
     bots_before = await accounts.find_bots_of(change.connection, account.id)
@@ -170,6 +170,8 @@ async def _with_role(change: Change, account: Account, role: Role) -> Account:
 
 
 async def _is_last_owner(change: Change, account: Account) -> bool:
+    if not account.is_active_owner:
+        return False
     await take_turn(change.connection, OWNERS)
     return await accounts.count_active_people(change.connection, account.realm_id, least_role=Role.OWNER) <= 1
 
@@ -189,7 +191,7 @@ async def deactivate_person(
             raise Refused("No such user")
         if actor is not None:
             check_may_deactivate(actor, account)
-        if account.is_active and account.is_owner and await _is_last_owner(change, account):
+        if await _is_last_owner(change, account):
             raise Refused("Cannot deactivate the only organization owner")
         if account.is_active:
             await _deactivate(change, account)
@@ -205,7 +207,7 @@ async def deactivate_own(context: Context, caller: Caller) -> None:
     async with context.change(caller, for_change=True, with_bots_of=caller.id) as change:
         change.actor.check_password_is_fresh(change.now)
         account = change.actor.account
-        is_last_owner = account.is_owner and await _is_last_owner(change, account)
+        is_last_owner = await _is_last_owner(change, account)
         if is_last_owner or await accounts.count_active_people(change.connection, account.realm_id) <= 1:
             entity = "organization owner" if is_last_owner else "user"
             raise Refused(
