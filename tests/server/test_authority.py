@@ -119,7 +119,7 @@ NEEDS_AN_ACCOUNT: Mapping[str, UseCase] = {
     "see everybody": lambda c, who, on: profiles.find_all(c, who),
     "see somebody": lambda c, who, on: profiles.find(c, who, on.hamlet.id),
     "look an address up": lambda c, who, on: profiles.find_by_email(c, who, on.hamlet.email),
-    "see the newest message": lambda c, who, on: accounts.find_newest_message_id(c, who),
+    "see oneself": lambda c, who, on: accounts.find_own(c, who),
     "see one's own log": lambda c, who, on: audit.find_own(c, who),
     "see the invitations": lambda c, who, on: invitations.find_open(c, who),
     "register a device": lambda c, who, on: devices.register(c, who, DeviceKind.FCM, "token"),

@@ -16,10 +16,9 @@ COMMENT_MAX_LENGTH = 2000
 
 async def get_own(call: Call) -> Answer:
     """`GET users/me`."""
-    account = call.caller.account
-    newest = call.newest_message_id
+    account, newest = call.caller.account, call.newest_message_id
     if newest is None:
-        newest = await accounts.find_newest_message_id(call.context, call.caller)
+        account, newest = await accounts.find_own(call.context, call.caller)
     return success(profile(account, account, call.realm, with_data=True), max_message_id=newest)
 
 

@@ -125,7 +125,7 @@ class OwnChange:
 
 
 async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Account:
-    """Change the actor's own name, who sees their address, and whether they are told of sign-ins."""
+    """Change the actor's own name, who sees their address, and whether sign-ins are reported to them by mail."""
     async with context.change(caller, for_change=True) as change:
         account = change.actor.account
         if wanted.full_name is not None and wanted.full_name.strip() != account.full_name:
@@ -267,7 +267,7 @@ async def reactivate(context: Context, caller: Caller, account_id: int) -> Accou
         return reactivated
 
 
-async def find_newest_message_id(context: Context, caller: Caller) -> int:
-    """The newest message that the caller was sent; -1 where there is none."""
+async def find_own(context: Context, caller: Caller) -> tuple[Account, int]:
+    """The caller's account, and the newest message that it was sent; -1 if there is none."""
     async with context.viewing(caller) as view:
-        return await newest_messages.find(view.connection, view.actor.id)
+        return view.actor.account, await newest_messages.find(view.connection, view.actor.id)

@@ -15,7 +15,7 @@ from keybearer.server.storage import accounts, audit
 from keybearer.server.storage.audit import AuditFilter
 
 ANY = AuditFilter()
-"""The newest records, whatever they tell of."""
+"""The newest records of all kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ async def find_for_operator(context: Context, wanted: AuditFilter) -> Sequence[N
 
 
 async def find_all(context: Context, caller: Caller, wanted: AuditFilter) -> Sequence[NamedRecord]:
-    """The same for a caller whom the rule of the page lets see the whole log."""
+    """The same, for callers whose rule allows the whole log."""
     async with context.viewing(caller) as view:
         return await _find(view.connection, wanted)
 
 
 async def find_own(context: Context, caller: Caller, wanted: AuditFilter = ANY) -> Sequence[NamedRecord]:
-    """What happened to the caller's account and bots, whoever did it; `wanted.concerning` is not looked at."""
+    """What happened to the caller's account and bots; `wanted.concerning` is ignored."""
     async with context.viewing(caller) as view:
         owned = await accounts.find_bots_of(view.connection, view.actor.id)
         concerning = [view.actor.id, *(bot.id for bot in owned)]

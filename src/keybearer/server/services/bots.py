@@ -172,7 +172,7 @@ async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDeta
 
 
 async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotChange) -> BotDetails:
-    """Change a bot. A new owner gets a new key: the former owner's copy must not go on working."""
+    """Change a bot. A new owner gets a new key, so that the former owner's copy stops working."""
     holding = [bot_id] if wanted.owner_id is None else [bot_id, wanted.owner_id]
     async with context.change(caller, holding=holding, for_change=True) as change:
         actor = change.actor.account

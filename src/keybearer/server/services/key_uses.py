@@ -41,7 +41,7 @@ class UseRecorder:
         self._uses[key_id] = self._context.clock(), origin
 
     def note_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
-        """A revoked key was used, now. The writing goes on beside the request."""
+        """A revoked key was used, now. It is written while the request continues."""
         if key_id in self._late_keys:
             return
         self._late_keys.add(key_id)

@@ -151,8 +151,8 @@ async def _set(change: Change, account: Account, value: str, *, keep_session: in
 async def request_reset(context: Context, email: str, origin: RequestOrigin) -> Quota:
     """Mail a reset link to the address, or say in a mail why there is none.
 
-    Whoever asks learns nothing from it: the same is written in every case, so that it takes as long. Raises
-    TooManyAttempts, which depends on nothing but how often was asked.
+    The answer shows nothing of it: the same is written in every case, so that it takes as long. Raises
+    TooManyAttempts, which depends only on the number of requests.
     """
     found = await _find_id(context, email)
     async with context.change(None, origin=origin, holding=[found or 0]) as change:

@@ -30,7 +30,7 @@ SEEN_EVERY = timedelta(minutes=1)
 """How exactly a session's last use is known: not every request is worth a write."""
 
 TOLD_AFTER = timedelta(seconds=60)
-"""The age from which on an account is told of sign-ins, as in Zulip."""
+"""Sign-ins are reported by mail to accounts of at least this age, as in Zulip."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ async def authenticate(context: Context, email: str, password: Secret, origin: R
     """The person with this email and password.
 
     Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, a bot's or a
-    wrong password alike, `USER_DEACTIVATED` only to who knows the password; TooManyAttempts after too many failures.
+    wrong password alike, `USER_DEACTIVATED` only if the password is right; TooManyAttempts after too many failures.
     """
     async with context.reading() as connection:
         realm = await the_realm(connection)
@@ -243,7 +243,7 @@ class FetchedKey:
 
 
 async def fetch_key(context: Context, email: str, password: Secret, origin: RequestOrigin) -> FetchedKey:
-    """The key of the person with this email and password, told to them by mail; raises as `authenticate`."""
+    """The key of the person with this email and password, who gets a mail about it; raises as `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
     async with _signing_in(context, authenticated, password, origin) as change:
         account = change.actor.account
@@ -254,7 +254,7 @@ async def fetch_key(context: Context, email: str, password: Secret, origin: Requ
 
 @dataclass(frozen=True, slots=True)
 class DevelopmentSignIn:
-    """What `serve --development` gives whoever names an account: its key and a session."""
+    """What `serve --development` gives for the name of an account: its key and a session."""
 
     issued: IssuedKey
     signed_in: SignedIn

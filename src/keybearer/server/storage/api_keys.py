@@ -127,7 +127,7 @@ async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) 
 
 
 async def revoke_live(connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime) -> int | None:
-    """Revoke the live key and erase its sealed text; its digest stays, so that it goes on being recognised.
+    """Revoke the live key and erase its sealed text; its digest stays, so that it is still recognised.
 
     Returns the id of the key that was revoked, None where there was none.
     """

@@ -25,7 +25,7 @@ from keybearer.server.storage.tables import accounts, api_keys, sessions
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a caller stands at this moment. `session` is None for who came by key, and where the session is over."""
+    """A caller at this moment. `session` is None for a caller by key, and for a session that has ended."""
 
     account: Account
     key_is_live: bool

@@ -1,4 +1,4 @@
-"""Rotating the secrets: everything that is sealed is sealed anew, and no key is invalidated.
+"""Rotating the secrets: everything that is sealed is sealed again, and no key is invalidated.
 
 The new ring is saved first, then the rows are written in one transaction. A crash in between leaves rows under a
 retired secret, which opens them as before; rotating again finishes the work. Servers that run meanwhile notice the
@@ -22,7 +22,7 @@ from keybearer.server.storage.tables import mails as mails_table
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """How much was sealed anew."""
+    """How much was sealed again."""
 
     api_keys: int
     tokens: int

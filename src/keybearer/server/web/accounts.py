@@ -47,7 +47,7 @@ async def rename(visit: Visit) -> Response:
 
 
 async def save_privacy(visit: Visit) -> Response:
-    """Change who sees one's own email, and whether one is told of sign-ins."""
+    """Change who sees one's own email, and whether sign-ins are reported by mail."""
     number = visit.number("email_visibility")
     if number not in list(EmailVisibility):
         raise Refused("Choose who can see your email.")

@@ -18,7 +18,7 @@ _FONT = "Segoe UI, Roboto, Cantarell, Ubuntu, Noto Sans, Liberation Sans, system
 
 
 async def show(visit: Visit) -> Response:
-    """The picture of an account; a question mark for who may not know whose it is."""
+    """The picture of an account; a question mark for visitors who may not see the account."""
     account_id = visit.id("account_id")
     name = await _name(visit, account_id)
     return Response(
