@@ -149,7 +149,7 @@ async def test_a_bot_takes_no_other_bot_over(server_on_each: InProcessServer) ->
     assert answer.json()["msg"] == "Insufficient permission"
 
 
-ROUNDS = 6
+ROUNDS = 3
 
 
 async def test_changes_of_a_bot_and_its_owner_in_either_order_never_deadlock(server_on_each: InProcessServer) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, email_key
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
+from keybearer.server.storage.dialect import unheld
 from keybearer.server.storage.tables import links
 
 COLUMNS = [column for column in links.c if column.name != "digest"]
@@ -142,4 +143,5 @@ async def remove_all(
 
 async def remove_expired(connection: AsyncConnection, now: datetime) -> None:
     """Sweep out links that nobody used in time."""
-    await connection.execute(delete(links).where(links.c.expires_at <= now))
+    expired = select(links.c.id).where(links.c.expires_at <= now)
+    await connection.execute(delete(links).where(links.c.id.in_(unheld(expired))))
