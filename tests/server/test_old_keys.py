@@ -103,10 +103,10 @@ async def test_uses_that_cannot_be_written_now_are_written_later(server: InProce
     recorder = UseRecorder(server.context)
     recorder.note(live.id, RequestOrigin("203.0.113.1", "bot"))
     async with server.context.change(None) as change:
-        await change.connection.exec_driver_sql("ALTER TABLE api_keys RENAME COLUMN last_used_at TO hidden")
+        await change.connection.exec_driver_sql("ALTER TABLE api_key_uses RENAME COLUMN last_used_at TO hidden")
     with pytest.raises((StorageError, DBAPIError)):
         await recorder.write()
     async with server.context.change(None) as change:
-        await change.connection.exec_driver_sql("ALTER TABLE api_keys RENAME COLUMN hidden TO last_used_at")
+        await change.connection.exec_driver_sql("ALTER TABLE api_key_uses RENAME COLUMN hidden TO last_used_at")
     await recorder.write()
     assert (await history(server, hamlet.id))[0].last_use is not None

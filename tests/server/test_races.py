@@ -6,24 +6,27 @@ import asyncio
 import random
 from collections.abc import Coroutine
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.errors import Unauthenticated
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services import accounts as people
 from keybearer.server.services import api_keys as keys
-from keybearer.server.services import bots
+from keybearer.server.services import bots, housekeeping, passwords
 from keybearer.server.services import realms as organization
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.realms import PolicyChange
 from keybearer.server.storage import accounts, api_keys, realms
 from keybearer.server.storage.api_keys import NewUse
+from keybearer.server.storage.tables import links, sessions
 from tests.in_process import InProcessServer
 from tests.server.test_regeneration import live_keys
 
@@ -129,8 +132,8 @@ async def test_deactivating_a_person_does_not_undo_a_change_of_their_bot(server_
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
-    async with server.context.change(None) as change:
-        before = await accounts.find(change.connection, bot.id, for_change=True)
+    async with server.context.change(None, holding=[bot.id], for_change=True) as change:
+        before = await accounts.find(change.connection, bot.id)
         assert before is not None
         deactivating = asyncio.create_task(people.deactivate_person(server.context, None, hamlet.id))
         await asyncio.sleep(0.2)  # it has come as far as it can
@@ -153,14 +156,35 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
         async with server.context.change(None) as change:
             await api_keys.record_uses(change.connection, [NewUse(key_id, use) for key_id in live])
 
-    async with server.context.change(None) as change:
-        await accounts.find(change.connection, everybody[6].id, for_change=True)
+    async with server.context.change(None, holding=[everybody[6].id], for_change=True):
         replacing = asyncio.create_task(keys.regenerate_all_by_operator(server.context))
         await asyncio.sleep(0.2)  # it has come as far as that account
         writing = asyncio.create_task(write_uses())
         await asyncio.sleep(0.2)
     await asyncio.gather(replacing, writing)
     assert [await live_keys(server, known.id) for known in everybody] == [1] * len(everybody)
+
+
+async def test_the_sweep_waits_for_no_change_and_no_change_for_the_sweep(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    for _ in range(2):
+        await server.signed_in(hamlet)
+    await passwords.request_reset(server.context, hamlet.email, RequestOrigin())
+    later = replace(server.context, clock=lambda: server.context.clock() + timedelta(days=30))
+
+    async def count() -> list[int]:
+        async with server.context.reading() as connection:
+            return [len((await connection.execute(select(table.c.id))).all()) for table in (sessions, links)]
+
+    if server.context.database.dialect_name == "postgresql":  # on SQLite there is one writer at a time
+        async with server.context.change(None, holding=[hamlet.id], for_change=True) as change:
+            for table in (sessions, links):
+                await change.connection.execute(select(table.c.id).with_for_update())
+            await asyncio.wait_for(asyncio.create_task(housekeeping.sweep(later)), 10)
+        assert await count() == [2, 1]
+    await housekeeping.sweep(later)
+    assert await count() == [0, 0]
 
 
 async def test_changes_of_the_organization_at_once_all_last(server_on_each: InProcessServer) -> None:

@@ -10,7 +10,7 @@ from keybearer.server.storage import api_keys
 from keybearer.server.storage.api_keys import NewUse
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
-from tests.storage.rows import NOON, Holder, add_holders
+from tests.storage.rows import NOON, Holder, add_holders, regenerate
 
 LATER = NOON + timedelta(minutes=1)
 
@@ -57,3 +57,36 @@ async def test_workers_that_write_the_same_keys_at_once_do_not_wait_in_a_circle(
     for _ in range(5):
         await asyncio.gather(write(holders, NOON), write(holders[::-1], LATER))
     assert {found.at for found in await last_uses(database, holders) if found} == {LATER}
+
+
+async def test_the_use_of_a_key_is_written_while_the_key_is_being_revoked(
+    postgresql_url: str, ring: SecretRing
+) -> None:
+    database = await Database.open(postgresql_url)
+    (holder,) = await add_holders(database, ring)
+    async with database.write() as revoking:
+        await api_keys.revoke_live(revoking, holder.account.id, by=None, at=NOON)
+
+        async def write() -> None:
+            async with database.write() as connection:
+                await api_keys.record_uses(connection, [use(holder, LATER)])
+                assert await api_keys.record_late_use(connection, use(holder, LATER), at_most_every=timedelta())
+
+        await asyncio.wait_for(asyncio.create_task(write()), 5)
+    async with database.read() as connection:
+        (record,) = await api_keys.find_history(connection, [holder.account.id])
+    assert record.revoked_at == NOON
+    assert record.last_use == record.late_use == KeyUse(LATER, "192.0.2.1", "curl")
+    await database.close()
+
+
+async def test_a_late_use_is_written_once_in_a_while(database: Database, ring: SecretRing) -> None:
+    (holder,) = await add_holders(database, ring)
+    await regenerate(database, ring, holder)
+    hour = timedelta(hours=1)
+    async with database.write() as connection:
+        written = [
+            await api_keys.record_late_use(connection, use(holder, at), at_most_every=hour)
+            for at in (NOON, LATER, NOON + hour)
+        ]
+    assert written == [True, False, True]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command, config
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -124,6 +125,46 @@ async def test_a_copy_of_a_file_in_use_is_whole_and_for_its_owner_alone(sqlite_u
         assert connection.execute("SELECT name FROM realms").fetchall() == [("Example",)]
     connection.close()
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def upgrade_to(connection: Connection, revision: str) -> None:
+    settings = config.Config()
+    settings.set_main_option("script_location", str(schema._MIGRATIONS))
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, revision)
+
+
+async def test_the_uses_of_keys_are_kept_when_they_move_into_a_table_of_their_own(empty_database_url: str) -> None:
+    engine = driver_for(empty_database_url).migrator()
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade_to, "0003")
+        for statement in (
+            (
+                "INSERT INTO realms (id, name, site, can_create_bots, can_create_write_only_bots, can_invite,"
+                " created_at) VALUES (1, 'A', 'https://a.example.com', 3, 3, 3, 0)"
+            ),
+            (
+                "INSERT INTO accounts (id, realm_id, delivery_email, email_key, full_name, role, date_joined)"
+                " VALUES (1, 1, 'a@example.com', 'a@example.com', 'A', 400, 0)"
+            ),
+            (
+                "INSERT INTO api_keys (id, account_id, created_at, revoked_at, last_used_at, last_used_address,"
+                " last_used_client, late_used_at, late_used_address, late_used_client, secret_id, digest)"
+                " VALUES (5, 1, 1, 2, 3, '192.0.2.3', 'curl', 4, '192.0.2.4', 'wget', 's', 'one'),"
+                " (7, 1, 2, NULL, NULL, '', '', NULL, '', '', 's', 'two')"
+            ),
+        ):
+            await connection.execute(text(statement))
+    await engine.dispose()
+    assert (await migrate(empty_database_url)).before == "0003"
+    database = await Database.open(empty_database_url)
+    async with database.read() as connection:
+        rows = (await connection.execute(text("SELECT * FROM api_key_uses ORDER BY key_id"))).all()
+    await database.close()
+    assert [tuple(row) for row in rows] == [
+        (5, 3, "192.0.2.3", "curl", 4, "192.0.2.4", "wget"),
+        (7, None, "", "", None, "", ""),
+    ]
 
 
 async def test_a_migration_that_would_break_a_reference_is_undone(sqlite_url: str) -> None:

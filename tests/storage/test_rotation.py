@@ -129,3 +129,35 @@ async def test_a_ring_that_lacks_a_secret_in_use_is_told_by_its_id(database: Dat
         )
         with pytest.raises(SecretRingError, match="it lacks gone"):
             await rotation.check(connection, ring)
+
+
+async def with_another_secret_under_the_same_id(ring: SecretRing) -> SecretRing:
+    other = SecretRing.create(ring.path.with_name("other.json"))
+    text = other.path.read_text().replace(other.current_id, ring.current_id)
+    other.path.write_text(text)
+    return SecretRing.load(other.path)
+
+
+@pytest.mark.parametrize("what", ["key", "token", "mail"])
+async def test_a_ring_with_another_secret_under_the_same_id_is_refused(
+    database: Database, ring: SecretRing, what: str
+) -> None:
+    wrong = await with_another_secret_under_the_same_id(ring)
+    elsewhere = SecretRing.create(ring.path.with_name("elsewhere.json"))  # seals whatever is not looked at
+    (holder,) = await add_holders(database, ring if what == "key" else elsewhere)
+    if what == "token":
+        await add_token(database, ring, holder.account.id)
+    async with database.write() as connection:
+        if what == "mail":
+            await mails.add(connection, ring, Mail("hamlet@example.com", "Join", "text"), at=NOON)
+        if what != "key":
+            await connection.execute(update(api_keys_table).values(sealed=None, revoked_at=NOON))
+        await rotation.check(connection, ring)
+        with pytest.raises(SecretRingError, match=f"its secret {ring.current_id} does not open") as refused:
+            await rotation.check(connection, wrong)
+        assert refused.value.hint == "Put the right secrets file back in its place."
+
+
+async def test_a_database_with_nothing_sealed_opens_with_any_ring(database: Database, ring: SecretRing) -> None:
+    async with database.read() as connection:
+        await rotation.check(connection, await with_another_secret_under_the_same_id(ring))

@@ -12,7 +12,7 @@ from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.devices import DeviceKind
-from keybearer.server.services import accounts, bots, devices, invitations, realms, sessions
+from keybearer.server.services import accounts, bots, devices, invitations, sessions
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts as account_rows
@@ -45,8 +45,7 @@ def populate(server: RunningServer) -> Organization:
 
 
 async def _populate(context: Context) -> Organization:
-    realm = await realms.find(context)
-    everybody = await accounts.find_all(context, realm.id)
+    everybody = await accounts.find_all_for_operator(context)
     owner = next(account for account in everybody if account.delivery_email == OWNER_EMAIL)
     browser = RequestOrigin("192.0.2.17", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
     acting = Caller(owner, browser)

@@ -102,6 +102,16 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         "administrators manage every bot",
         ("only accounts of at least the bot's role, and its owner, manage it", "0047"),
     ),
+    (
+        "a bot of a demoted owner",
+        "the bot keeps its role",
+        ("its role in effect is never above its owner's, and it can do nothing without an active owner", "0008"),
+    ),
+    (
+        "`DELETE /json/users/me`",
+        "a session is enough",
+        ("a session needs a password that was given in the last ten minutes", "0008"),
+    ),
     ("use of a replaced key", "forgotten", ("recorded, and shown to the owner", "")),
     (
         "caching",

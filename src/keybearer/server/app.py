@@ -21,16 +21,14 @@ from keybearer.server.http.admission import Admitter
 from keybearer.server.http.authentication import KeyAuthentication
 from keybearer.server.http.front_door import Door, FrontDoor
 from keybearer.server.http.limits import Limits
-from keybearer.server.services.context import Context
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.services.mail_delivery import MailDelivery
 from keybearer.server.services.messaging.outgoing_webhooks import OutgoingWebhooks
 from keybearer.server.services.refusals import RefusalRecorder
+from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
-from keybearer.server.storage.engine import Database
-from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.verification import KeyVerifier
 from keybearer.server.web.door import PagesDoor
 
@@ -54,14 +52,11 @@ class Application:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The parts, opened and in the end closed; background work runs in between."""
-        database = await Database.open(self._settings.database_url)
-        try:
-            ring = SecretRing.load(self._settings.secrets_file)
-            context = Context(self._settings, database, ring)
+        async with opened(self._settings) as context:
             uses = UseRecorder(context)
             refusals = RefusalRecorder(context)
             limits = Limits(self._settings.calls_of_account, self._settings.failures_of_address)
-            keys = KeyAuthentication(KeyVerifier(database, ring), uses, refusals, limits, context.clock)
+            keys = KeyAuthentication(KeyVerifier(context.database, context.ring), uses, refusals, limits, context.clock)
             endpoints = routes.endpoints(for_development=self._settings.development)
             doors: Sequence[Door] = (
                 WireDoor(BY_KEY, endpoints),
@@ -83,8 +78,6 @@ class Application:
                 yield
                 self.end_polls()
             await refusals.finish()
-        finally:
-            await database.close()
 
     def end_polls(self) -> None:
         """Answer every poll that waits for events: the server is about to stop."""

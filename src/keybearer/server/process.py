@@ -28,7 +28,7 @@ from keybearer.errors import FileError, KeybearerError, SettingError
 from keybearer.server.app import Application, create_app_from_environ
 from keybearer.server.services import server_data, setup
 from keybearer.server.settings import VARIABLES, Settings
-from keybearer.server.storage import data_dir, rotation
+from keybearer.server.storage import data_dir
 
 STOP_WITHIN = 10
 """Seconds that a worker may take to finish what it is doing when the server stops."""
@@ -65,8 +65,6 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
 async def _prepare(settings: Settings) -> list[str]:
     await server_data.prepare(settings)
     async with server_data.opened(settings) as context:
-        async with context.reading() as connection:
-            await rotation.check(connection, context.ring)
         token = await setup.create_setup_link(context)
         site = site_of(settings)
         if token is not None:

@@ -56,7 +56,6 @@ class Server:
     directory: Path
     _context: Context = field(repr=False)
     _loop: asyncio.AbstractEventLoop = field(repr=False)
-    _realm_id: int = field(repr=False)
     _password_hash: str = field(repr=False)
     _count_polls: Callable[[int], int] = field(repr=False)
     owner: Participant = field(init=False)
@@ -143,7 +142,7 @@ class Server:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _account(self, participant: Participant) -> Account:
-        everybody = await accounts.find_all(self._context, self._realm_id)
+        everybody = await accounts.find_all_for_operator(self._context)
         return next(account for account in everybody if account.id == participant.id)
 
     def joined(self, account: Account) -> Participant:
@@ -242,9 +241,7 @@ class _Thread:
                 listener = Listener(application, HOST, port, interface=Interfaces.ASGINL, log_enabled=False)
                 listening = asyncio.create_task(listener.serve())
                 await _until_listening(port)
-                server = Server(
-                    site, self._directory, context, loop, owner.realm_id, password_hash, application.count_polls
-                )
+                server = Server(site, self._directory, context, loop, password_hash, application.count_polls)
                 self._started.set_result((server, owner))
                 await stopping.wait()
                 application.end_polls()

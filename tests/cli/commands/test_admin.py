@@ -14,13 +14,14 @@ from click.testing import CliRunner, Result
 
 from keybearer.cli.commands.admin.command import admin
 from keybearer.cli.commands.init import init
-from keybearer.errors import KeybearerError
+from keybearer.errors import KeybearerError, SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.services import passwords, sessions, setup
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
+from keybearer.server.storage.secret_ring import SecretRing
 from tests.in_process import SITE
 from tests.server_process import run_keybearer
 
@@ -232,3 +233,16 @@ def test_rotated_secrets_change_no_key(data_dir: Path) -> None:
     assert (data_dir / "secrets.json").read_text() != before
     assert json.loads(run_admin(data_dir, "list-users", "--json").stdout) == [row]
     assert "secrets:rotated" in run_admin(data_dir, "audit").stdout
+
+
+def test_commands_refuse_a_secrets_file_that_the_database_was_not_written_with(data_dir: Path, tmp_path: Path) -> None:
+    path = data_dir / "secrets.json"
+    right = SecretRing.load(path)
+    other = SecretRing.create(tmp_path / "other.json")
+    wrong = other.path.read_text().replace(other.current_id, right.current_id)
+    path.write_text(wrong)
+    for command in (["list-users"], ["rotate-secrets"], ["regenerate", "--email", OWNER]):
+        told = run_admin(data_dir, *command)
+        assert isinstance(told.exception, SecretRingError), command
+        assert "not the one that this database was written with" in str(told.exception)
+    assert path.read_text() == wrong

@@ -7,49 +7,48 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, array, boolean, choice, encoded, record, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
-from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.rules import EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM, NO_BODY
-from keybearer.server.services import accounts
+from keybearer.server.services import accounts, profiles
+from keybearer.server.services.profiles import Viewed
 
 COMMENT_MAX_LENGTH = 2000
 
 
 async def get_own(call: Call) -> Answer:
     """`GET users/me`."""
-    account = call.caller.account
-    newest = call.newest_message_id
+    account, newest = call.caller.account, call.newest_message_id
     if newest is None:
-        newest = await accounts.find_newest_message_id(call.context, account.id)
+        account, newest = await accounts.find_own(call.context, call.caller)
     return success(profile(account, account, call.realm, with_data=True), max_message_id=newest)
 
 
 async def get_all(call: Call) -> Answer:
     """`GET users`: everybody, the deactivated too."""
-    viewer = call.caller.account
     _read_gravatar(call)
     with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
     wanted = call.parameters.optional_integers("user_ids")
-    members = await accounts.find_all(call.context, viewer.realm_id)
-    if wanted is not None:
-        members = [account for account in members if account.id in set(wanted)]
-    return success(members=[profile(account, viewer, call.realm, with_data=with_data) for account in members])
+    viewed = await profiles.find_all(call.context, call.caller)
+    members = [account for account in viewed.accounts if wanted is None or account.id in set(wanted)]
+    return success(members=[profile(account, viewed.viewer, call.realm, with_data=with_data) for account in members])
 
 
 async def get_one(call: Call) -> Answer:
     """`GET users/{user_id}`."""
-    return _user(call, await accounts.find(call.context, call.caller.account, call.id("user_id")))
+    return _user(call, await profiles.find(call.context, call.caller, call.id("user_id")))
 
 
 async def get_by_email(call: Call) -> Answer:
     """`GET users/{email}`."""
-    return _user(call, await accounts.find_by_email(call.context, call.caller.account, call.ids["email"]))
+    return _user(call, await profiles.find_by_email(call.context, call.caller, call.ids["email"]))
 
 
-def _user(call: Call, account: Account) -> Answer:
+def _user(call: Call, viewed: Viewed) -> Answer:
     _read_gravatar(call)
     with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
-    return success(user=profile(account, call.caller.account, call.realm, with_data=with_data))
+    (account,) = viewed.accounts
+    return success(user=profile(account, viewed.viewer, call.realm, with_data=with_data))
 
 
 def _read_gravatar(call: Call) -> None:

@@ -51,9 +51,9 @@ async def fetch_by_token(call: Call) -> Answer:
 async def fetch_own(call: Call) -> Answer:
     """`POST /json/fetch_api_key`: a signed-in person gives the password again."""
     password = Secret(call.parameters.optional_text("password") or "")
-    quota = await sessions.confirm_password(call.context, call.caller, password)
-    issued = await api_keys.reveal_own(call.context, call.caller)
-    return success(api_key=issued.api_key.reveal(), email=issued.account.delivery_email).with_quota(quota)
+    fetched = await sessions.reveal_own_key(call.context, call.caller, password)
+    issued = fetched.issued
+    return success(api_key=issued.api_key.reveal(), email=issued.account.delivery_email).with_quota(fetched.quota)
 
 
 async def regenerate_own(call: Call) -> Answer:

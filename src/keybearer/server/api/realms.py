@@ -14,7 +14,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY
 from keybearer.server.http.body import FORM, NO_BODY
-from keybearer.server.services import accounts, realms
+from keybearer.server.services import profiles, realms
 from keybearer.server.services.realms import PolicyChange
 
 POLICIES = {
@@ -86,8 +86,8 @@ def _group(setting: str, value: Any) -> SystemGroup:  # noqa: ANN401  a piece of
 async def list_groups(call: Call) -> Answer:
     """`GET user_groups`: the system groups. Ours has no others."""
     call.parameters.optional_boolean("include_deactivated_groups")
-    everybody = await accounts.find_all(call.context, call.realm.id)
-    return success(user_groups=[_group_row(group, everybody, call.realm) for group in SystemGroup])
+    viewed = await profiles.find_all(call.context, call.caller)
+    return success(user_groups=[_group_row(group, viewed.accounts, call.realm) for group in SystemGroup])
 
 
 def _group_row(group: SystemGroup, everybody: Any, realm: Realm) -> dict[str, object]:  # noqa: ANN401

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
@@ -99,6 +99,23 @@ class Account:
     def is_owner(self) -> bool:
         """Owner of the organization (a bot's owner is its `bot_owner_id`)."""
         return self.role == Role.OWNER
+
+    @property
+    def is_active_owner(self) -> bool:
+        """Whether it is one of the people who own the organization at present. There is always one."""
+        return self.is_owner and self.is_active and not self.is_bot
+
+    def owned_by(self, owner: Account) -> Account:
+        """This bot with another owner."""
+        return replace(self, bot_owner_id=owner.id, owner=BotOwner(owner.role, owner.is_active))
+
+
+def checked_role(number: int) -> Role:
+    """The role of that number. Raises Refused in Zulip's words."""
+    try:
+        return Role(number)
+    except ValueError:
+        raise Refused("Invalid role") from None
 
 
 def display_email(account: Account, domain: str) -> str:

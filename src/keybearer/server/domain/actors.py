@@ -71,7 +71,7 @@ class Actor(NamedTuple):
 
     @property
     def session_id(self) -> int | None:
-        """The id of the session, None for who came by key."""
+        """The id of the session, None for an actor by key."""
         return None if self.session is None else self.session.id
 
     def check_password_is_fresh(self, now: datetime) -> None:

@@ -62,6 +62,13 @@ class PasswordNeeded(NotPermitted):
     def __init__(self) -> None:
         super().__init__("Please enter your password again: it has been a while.", code="PASSWORD_NEEDED")
 
+    @property
+    def wire_message(self) -> str:
+        """What a program does next."""
+        return (
+            "Your password is needed again: send it to POST /json/fetch_api_key first, or call this with your API key."
+        )
+
 
 class Unauthenticated(Refused):
     """The credentials are missing, wrong, or of an account that may not enter."""

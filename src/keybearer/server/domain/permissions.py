@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.errors import NotPermitted, must_be
+from keybearer.server.domain.links import Link
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.rules import MEMBERS
 
@@ -28,11 +30,36 @@ def may_create_bot(actor: Account, bot_type: int, realm: Realm) -> bool:
     return bot_type == BotType.INCOMING_WEBHOOK and realm.can_create_write_only_bots.includes(actor.role)
 
 
+def may_change_people(actor: Account) -> bool:
+    """Administrators change the names and roles of others, of bots too."""
+    return actor.is_administrator
+
+
 def may_give_role(actor: Account, subject: Account, role: Role) -> bool:
     """Administrators give roles; making or unmaking an owner takes an owner."""
     if not actor.is_administrator:
         return False
     return actor.is_owner or Role.OWNER not in (subject.role, role)
+
+
+def check_may_give_role(actor: Account, subject: Account, role: Role) -> None:
+    """Raise NotPermitted, with Zulip's words, unless `may_give_role`."""
+    if not may_give_role(actor, subject, role):
+        raise must_be("owner" if actor.is_administrator else "administrator")
+
+
+def check_may_hand_over(actor: Account, before: Account, after: Account) -> None:
+    """Raise NotPermitted where a bot's role in effect would rise, by its new owner, above the actor's own role."""
+    if after.role < min(before.role, actor.role):
+        raise must_be(after.role.label)
+
+
+def check_may_invite_as(actor: Account, role: Role, realm: Realm) -> None:
+    """Raise NotPermitted, with Zulip's words, unless `may_invite_as`."""
+    if not realm.can_invite.includes(actor.role):
+        raise NotPermitted
+    if not may_invite_as(actor, role, realm):
+        raise must_be("owner" if role is Role.OWNER else "administrator")
 
 
 def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
@@ -43,9 +70,44 @@ def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
     return actor.role <= least.get(role, Role.GUEST)
 
 
+def may_manage_invitation(actor: Account, invitation: Link) -> bool:
+    """An invitation is managed by the person who sent it and by administrators, one for an owner only by owners."""
+    if invitation.realm_id != actor.realm_id:
+        return False
+    if invitation.created_by == actor.id:
+        return True
+    return actor.is_administrator and (actor.is_owner or invitation.role is not Role.OWNER)
+
+
 def may_deactivate(actor: Account, subject: Account) -> bool:
     """People are deactivated by administrators, owners only by owners."""
     return actor.is_administrator and (actor.is_owner or not subject.is_owner)
+
+
+def check_may_deactivate(actor: Account, subject: Account) -> None:
+    """Raise NotPermitted, with Zulip's words, unless `may_deactivate`."""
+    if not actor.is_administrator:
+        raise NotPermitted
+    if not may_deactivate(actor, subject):
+        raise must_be("owner")
+
+
+def may_reactivate(actor: Account, subject: Account, realm: Realm) -> bool:
+    """Bots are reactivated by their owner, if the owner may create such a bot; all accounts as they are deactivated.
+
+    A bot without an active owner becomes the actor's, and bots own none.
+    """
+    if subject.lacks_active_owner and actor.is_bot:
+        return False
+    if subject.bot_type is not None and subject.bot_owner_id == actor.id:
+        return may_create_bot(actor, subject.bot_type, realm)
+    return may_deactivate(actor, subject)
+
+
+def check_may_change_policies(actor: Account) -> None:
+    """Raise NotPermitted, with Zulip's words, unless the account is an administrator."""
+    if not actor.is_administrator:
+        raise must_be("administrator")
 
 
 def may_see_email(viewer: Account, subject: Account) -> bool:

@@ -12,21 +12,25 @@ from keybearer.server.domain.accounts import (
     Role,
     checked_email,
     checked_full_name,
-    id_of_display_email,
+    checked_role,
 )
-from keybearer.server.domain.actors import Actor, Caller
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import NotPermitted, Refused, must_be
+from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
+from keybearer.server.domain.permissions import (
+    check_may_deactivate,
+    check_may_give_role,
+    may_change_people,
+    may_reactivate,
+)
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import (
     NAMES_AND_ADDRESSES,
     OWNERS,
-    account_for_change,
     check_name_free,
-    hold_ownership,
+    the_account,
     the_realm,
 )
 from keybearer.server.services.messaging import channels
@@ -34,46 +38,22 @@ from keybearer.server.storage import accounts, links, sessions
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import newest_messages
 
+_NAME_TAKEN = (
+    'There is already an active bot named "%s" in this organization. To reactivate this bot, you must rename or '
+    "deactivate the other one first."
+)
 
-async def find_all(context: Context, realm_id: int) -> Sequence[Account]:
-    """Everybody of the realm, bots and the deactivated too."""
+
+async def find_all_for_operator(context: Context) -> Sequence[Account]:
+    """Everybody, bots and the deactivated too, for the server itself. Raises Refused before set-up."""
     async with context.reading() as connection:
-        return await accounts.find_all(connection, realm_id)
-
-
-async def find(context: Context, viewer: Account, account_id: int) -> Account:
-    """An account of the viewer's realm. Raises Refused with `No such user`."""
-    async with context.reading() as connection:
-        account = await accounts.find(connection, account_id)
-    if account is None or account.realm_id != viewer.realm_id:
-        raise Refused("No such user")
-    return account
-
-
-async def find_by_email(context: Context, viewer: Account, email: str) -> Account:
-    """An account of the viewer's realm by its delivery email, where the viewer may see that, or its display email.
-
-    Raises Refused with `No such user`.
-    """
-    async with context.reading() as connection:
-        realm = await the_realm(connection)
-        hidden = id_of_display_email(email, realm.bot_domain)
-        if hidden is not None:
-            account = await accounts.find(connection, hidden)
-        else:
-            account = await accounts.find_by_email(connection, viewer.realm_id, email)
-    if account is None or account.realm_id != viewer.realm_id:
-        raise Refused("No such user")
-    if hidden is None and not may_see_email(viewer, account):
-        raise Refused("No such user")
-    return account
+        return await accounts.find_all(connection, (await the_realm(connection)).id)
 
 
 async def find_for_operator(context: Context, email: str) -> Account:
     """The account with this delivery email, for the server's own command line. Raises Refused where there is none."""
     async with context.reading() as connection:
-        realm = await the_realm(connection)
-        account = await accounts.find_by_email(connection, realm.id, email)
+        account = await accounts.find_by_email(connection, (await the_realm(connection)).id, email)
     if account is None:
         raise Refused(f"No account has the email address {email.strip()!r}")
     return account
@@ -123,13 +103,13 @@ async def change_person(
     context: Context, caller: Caller, account_id: int, *, full_name: str | None = None, role: int | None = None
 ) -> Account:
     """Rename a person or change their role, for administrators; bots too, as Zulip's endpoint does."""
-    async with context.change(caller) as change:
-        actor = change.actor
-        account = await account_for_change(change, account_id)
-        if not actor.account.is_administrator:
+    async with context.change(caller, holding=[account_id], for_change=True) as change:
+        actor = change.actor.account
+        account = await the_account(change.connection, actor, account_id)
+        if not may_change_people(actor):
             raise NotPermitted
-        if role is not None and role != account.role:
-            account = await _with_role(change, account, role)
+        if role is not None and role != account.granted_role:
+            account = await _with_role(change, account, checked_role(role))
         if full_name is not None and full_name.strip() != account.full_name:
             account = await _renamed(change, account, full_name)
         return account
@@ -145,10 +125,9 @@ class OwnChange:
 
 
 async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Account:
-    """Change the actor's own name, who sees their address, and whether they are told of sign-ins."""
-    async with context.change(caller) as change:
-        actor = change.actor
-        account = await account_for_change(change, actor.id)
+    """Change the actor's own name, who sees their address, and whether sign-ins are reported to them by mail."""
+    async with context.change(caller, for_change=True) as change:
+        account = change.actor.account
         if wanted.full_name is not None and wanted.full_name.strip() != account.full_name:
             account = await _renamed(change, account, wanted.full_name)
         changed = replace(
@@ -175,25 +154,24 @@ async def _renamed(change: Change, account: Account, full_name: str) -> Account:
     return renamed
 
 
-async def _with_role(change: Change, account: Account, number: int) -> Account:
-    try:
-        role = Role(number)
-    except ValueError:
-        raise Refused("Invalid role") from None
-    if change.acting is not None and not may_give_role(change.actor.account, account, role):
-        raise must_be("owner")
-    if account.is_owner and not account.is_bot and await _is_last_owner(change, account):
+async def _with_role(change: Change, account: Account, role: Role) -> Account:
+    check_may_give_role(change.actor.account, account, role)
+    if await _is_last_owner(change, account):
         raise Refused("The owner permission cannot be removed from the only organization owner.")
     changed = replace(account, granted_role=role)
+    bots_before = await accounts.find_bots_of(change.connection, account.id)
     await accounts.save(change.connection, changed)
-    await change.record(
-        AuditEvent.ACCOUNT_ROLE_CHANGED, changed, details={"from": account.role.label, "to": role.label}
-    )
-    change.tell_changed(changed, "role")
+    details = {"from": account.granted_role.label, "to": role.label}
+    await change.record(AuditEvent.ACCOUNT_ROLE_CHANGED, changed, details=details)
+    for before, after in [(account, changed), *((bot, bot.owned_by(changed)) for bot in bots_before)]:
+        if before.role is not after.role:
+            change.tell_changed(after, "role")
     return changed
 
 
 async def _is_last_owner(change: Change, account: Account) -> bool:
+    if not account.is_active_owner:
+        return False
     await take_turn(change.connection, OWNERS)
     return await accounts.count_active_people(change.connection, account.realm_id, least_role=Role.OWNER) <= 1
 
@@ -206,17 +184,14 @@ async def deactivate_person(
     The key is not revoked, so that the answer to it is `Account is deactivated`. Bots are no people here (`No such
     user`). Doing it twice is no error.
     """
-    async with context.change(caller) as change:
-        actor = change.acting
-        await hold_ownership(change)
-        account = await account_for_change(change, account_id)
+    async with context.change(caller, holding=[account_id], for_change=True, with_bots_of=account_id) as change:
+        actor = change.acting_account
+        account = await the_account(change.connection, actor, account_id)
         if account.is_bot:
             raise Refused("No such user")
-        if actor is not None and not actor.account.is_administrator:
-            raise NotPermitted
-        if actor is not None and not may_deactivate(actor.account, account):
-            raise must_be("owner")
-        if account.is_active and account.is_owner and await _is_last_owner(change, account):
+        if actor is not None:
+            check_may_deactivate(actor, account)
+        if await _is_last_owner(change, account):
             raise Refused("Cannot deactivate the only organization owner")
         if account.is_active:
             await _deactivate(change, account)
@@ -225,12 +200,14 @@ async def deactivate_person(
 
 
 async def deactivate_own(context: Context, caller: Caller) -> None:
-    """Deactivate the actor. The last owner, or the last person, is refused."""
-    async with context.change(caller) as change:
-        actor = change.actor
-        await hold_ownership(change)
-        account = await account_for_change(change, actor.id)
-        is_last_owner = account.is_owner and await _is_last_owner(change, account)
+    """Deactivate the actor. The last owner, or the last person, is refused.
+
+    Raises PasswordNeeded for a session whose password was given too long ago.
+    """
+    async with context.change(caller, for_change=True, with_bots_of=caller.id) as change:
+        change.actor.check_password_is_fresh(change.now)
+        account = change.actor.account
+        is_last_owner = await _is_last_owner(change, account)
         if is_last_owner or await accounts.count_active_people(change.connection, account.realm_id) <= 1:
             entity = "organization owner" if is_last_owner else "user"
             raise Refused(
@@ -242,7 +219,7 @@ async def deactivate_own(context: Context, caller: Caller) -> None:
 
 
 async def _deactivate(change: Change, account: Account) -> None:
-    for bot in await accounts.find_bots_of(change.connection, account.id, for_change=True):
+    for bot in await accounts.find_bots_of(change.connection, account.id):
         if bot.is_active:
             await deactivate_account(change, bot)
     await sessions.remove_all(change.connection, account.id)
@@ -261,48 +238,36 @@ async def deactivate_account(change: Change, account: Account) -> None:
 
 
 async def reactivate(context: Context, caller: Caller, account_id: int) -> Account:
-    """Reactivate a person (administrators) or a bot (its owner too), with a new key: the old one stays dead."""
-    async with context.change(caller) as change:
-        actor = change.actor
-        await hold_ownership(change)
-        account = await accounts.find(change.connection, account_id, for_change=True)
-        if account is None or account.realm_id != actor.account.realm_id:
-            raise Refused("No such user")
-        realm = await the_realm(change.connection)
-        if account.bot_type is not None and account.bot_owner_id == actor.id:
-            if not may_create_bot(actor.account, account.bot_type, realm):
-                raise NotPermitted
-        elif not actor.account.is_administrator or (account.is_owner and not actor.account.is_owner):
+    """Reactivate a person (administrators) or a bot (its owner too), with a new key: the old one stays dead.
+
+    A bot without an active owner becomes the actor's, even if it is active.
+    """
+    async with context.change(caller, holding=[account_id], for_change=True) as change:
+        actor = change.actor.account
+        account = await the_account(change.connection, actor, account_id)
+        if not may_reactivate(actor, account, await the_realm(change.connection)):
             raise NotPermitted
-        if account.is_active:
+        if account.is_active and not account.lacks_active_owner:
             return account
-        account = await _reactivated(change, account, actor)
-        await accounts.save(change.connection, account)
-        await change.record(AuditEvent.ACCOUNT_REACTIVATED, account)
-        change.tell_changed(account, "is_active")
-        await api_keys.replace(change, account, because="reactivated")
-        return account
+        reactivated = replace(account, is_active=True)
+        if account.is_bot:
+            await check_name_free(
+                change, account.realm_id, account.full_name, besides=account.id, message=_NAME_TAKEN % account.full_name
+            )
+        if account.lacks_active_owner:
+            reactivated = reactivated.owned_by(actor)
+            await change.record(AuditEvent.BOT_OWNER_CHANGED, reactivated, details={"owner": actor.id})
+            change.tell_changed(reactivated, "bot_owner_id")
+        await accounts.save(change.connection, reactivated)
+        await change.record(AuditEvent.ACCOUNT_REACTIVATED, reactivated)
+        change.tell_changed(reactivated, "is_active")
+        if reactivated.role is not account.role:
+            change.tell_changed(reactivated, "role")
+        await api_keys.replace(change, reactivated, because="reactivated")
+        return reactivated
 
 
-async def _reactivated(change: Change, account: Account, actor: Actor) -> Account:
-    account = replace(account, is_active=True)
-    if not account.is_bot:
-        return account
-    await take_turn(change.connection, NAMES_AND_ADDRESSES)
-    if await accounts.is_name_taken(change.connection, account.realm_id, account.full_name, besides=account.id):
-        raise Refused(
-            f'There is already an active bot named "{account.full_name}" in this organization. To reactivate this bot, '
-            "you must rename or deactivate the other one first."
-        )
-    owner = await accounts.find(change.connection, account.bot_owner_id) if account.bot_owner_id else None
-    if owner is None or not owner.is_active:
-        account = replace(account, bot_owner_id=actor.id)
-        await change.record(AuditEvent.BOT_OWNER_CHANGED, account, details={"owner": actor.id})
-        change.tell_changed(account, "bot_owner_id")
-    return account
-
-
-async def find_newest_message_id(context: Context, account_id: int) -> int:
-    """The newest message that an account was sent; -1 where there is none."""
-    async with context.reading() as connection:
-        return await newest_messages.find(connection, account_id)
+async def find_own(context: Context, caller: Caller) -> tuple[Account, int]:
+    """The caller's account, and the newest message that it was sent; -1 if there is none."""
+    async with context.viewing(caller) as view:
+        return view.actor.account, await newest_messages.find(view.connection, view.actor.id)

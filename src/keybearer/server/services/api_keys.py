@@ -10,11 +10,11 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import account_for_change, hold_ownership, managed_bot, the_realm
+from keybearer.server.services.lookups import find_everybody, the_account, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots, devices
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
@@ -62,71 +62,62 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
     realm = await the_realm(change.connection)
     owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
     if owner is not None and not owner.is_bot:
-        actor = change.acting.account if change.acting else None
+        actor = change.acting_account
         await change.send(mail_texts.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
     token = await bots.reveal_token(change.connection, change.ring, account.id)
     return IssuedKey(account, realm, issued.record, issued.api_key, token)
 
 
 async def regenerate_own(context: Context, caller: Caller) -> IssuedKey:
-    """Replace the actor's own key. By key, the key that authenticated the call must still be the live one.
+    """Replace the actor's own key. Raises PasswordNeeded for a session whose password was given too long ago.
 
-    Of two calls with the same old key at once, one succeeds and the other is told that its key is dead; so exactly
-    one key lives and nobody holds a dead one for a live one.
+    Of two calls with the same old key at once, one succeeds and the other is refused, because its key is revoked; so
+    exactly one key is live, and nobody takes a revoked key for it.
     """
-    async with context.change(caller) as change:
-        actor = change.actor
-        account = await account_for_change(change, actor.id)
-        live = await api_keys.find_live(change.connection, account.id)
-        if actor.key_id is not None and (live is None or live.id != actor.key_id):
-            raise Unauthenticated("Invalid API key")
-        return await replace(change, account)
+    async with context.change(caller, for_change=True) as change:
+        change.actor.check_password_is_fresh(change.now)
+        return await replace(change, change.actor.account)
 
 
 async def regenerate_bot(context: Context, caller: Caller, bot_id: int) -> IssuedKey:
     """Replace a bot's key, for its owner or an administrator. A deactivated bot's too, as in Zulip."""
-    async with context.change(caller) as change:
-        bot = await managed_bot(change, bot_id)
-        return await replace(change, bot)
+    async with context.change(caller, holding=[bot_id], for_change=True) as change:
+        return await replace(change, await the_bot(change.connection, change.actor.account, bot_id))
 
 
 async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey:
     """Replace a key from the server's own command line."""
-    async with context.change(None) as change:
-        return await replace(change, await account_for_change(change, account_id))
+    async with context.change(None, holding=[account_id], for_change=True) as change:
+        return await replace(change, await the_account(change.connection, None, account_id))
 
 
 async def regenerate_all_by_operator(context: Context) -> int:
     """Replace the key of every account, the deactivated too, in one transaction; returns how many."""
-    async with context.change(None) as change:
-        await hold_ownership(change)  # as every account's row is held in the end
-        realm = await the_realm(change.connection)
-        everybody = await accounts.find_all(change.connection, realm.id)
-        await api_keys.hold_live(change.connection)
-        for account in everybody:
-            await replace(change, await account_for_change(change, account.id))
+    everybody = await find_everybody(context)
+    async with context.change(None, holding=everybody, for_change=True) as change:
+        for account_id in everybody:
+            await replace(change, await the_account(change.connection, None, account_id))
         return len(everybody)
 
 
 async def reveal_own(context: Context, caller: Caller, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED) -> IssuedKey:
-    """The actor's own key. Whether the password was given recently enough is the caller's to have checked."""
+    """The actor's own key. Raises PasswordNeeded for a session whose password was given too long ago."""
     async with context.change(caller) as change:
-        actor = change.actor
-        return await reveal(change, actor.id, event)
+        change.actor.check_password_is_fresh(change.now)
+        return await reveal(change, change.actor.account, event)
 
 
 async def reveal_bot(
     context: Context, caller: Caller, bot_id: int, *, event: AuditEvent = AuditEvent.API_KEY_VIEWED
 ) -> IssuedKey:
     """A bot's key, for its owner or an administrator."""
-    async with context.change(caller) as change:
-        bot = await managed_bot(change, bot_id)
-        return await reveal(change, bot.id, event)
+    async with context.change(caller, holding=[bot_id]) as change:
+        return await reveal(change, await the_bot(change.connection, change.actor.account, bot_id), event)
 
 
 async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
     """The keys of the actor's active bots, in the order in which the bots were made (`GET /bots`)."""
-    async with context.change(caller) as change:
+    async with context.change(caller, with_bots_of=caller.id) as change:
         actor = change.actor
         realm = await the_realm(change.connection)
         owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
@@ -141,9 +132,8 @@ async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
         ]
 
 
-async def reveal(change: Change, account_id: int, event: AuditEvent) -> IssuedKey:
-    """An account's live key, opened in a transaction under way, and that it was."""
-    account = await account_for_change(change, account_id)
+async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedKey:
+    """The live key of an account that the transaction under way holds, opened; that it was is recorded."""
     revealed = await api_keys.reveal_live(change.connection, change.ring, [account.id])
     if not revealed:
         raise Refused("This account has no API key: generate a new one.")
@@ -152,7 +142,13 @@ async def reveal(change: Change, account_id: int, event: AuditEvent) -> IssuedKe
     return IssuedKey(account, await the_realm(change.connection), revealed[0].record, revealed[0].api_key, token)
 
 
+async def find_own_record(context: Context, caller: Caller) -> APIKeyRecord | None:
+    """When the caller's live key was made and last used; the key itself stays closed."""
+    async with context.viewing(caller) as view:
+        return await api_keys.find_live(view.connection, view.actor.id)
+
+
 async def find_record(context: Context, account_id: int) -> APIKeyRecord | None:
-    """When an account's live key was made and last used; the key itself stays closed."""
+    """The same of any account, for the server's own command line."""
     async with context.reading() as connection:
         return await api_keys.find_live(connection, account_id)

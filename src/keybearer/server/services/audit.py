@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditRecord
@@ -13,7 +15,7 @@ from keybearer.server.storage import accounts, audit
 from keybearer.server.storage.audit import AuditFilter
 
 ANY = AuditFilter()
-"""The newest records, whatever they tell of."""
+"""The newest records of all kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +27,27 @@ class NamedRecord:
     subject: Account | None
 
 
-async def find(context: Context, realm_id: int, wanted: AuditFilter) -> Sequence[NamedRecord]:
+async def find_for_operator(context: Context, wanted: AuditFilter) -> Sequence[NamedRecord]:
     """The records that fit, the newest first, with their accounts."""
     async with context.reading() as connection:
-        records = await audit.find(connection, wanted)
-        everybody = {account.id: account for account in await accounts.find_all(connection, realm_id)}
-    return [NamedRecord(r, everybody.get(r.actor_id or 0), everybody.get(r.subject_id or 0)) for r in records]
+        return await _find(connection, wanted)
+
+
+async def find_all(context: Context, caller: Caller, wanted: AuditFilter) -> Sequence[NamedRecord]:
+    """The same, for callers whose rule allows the whole log."""
+    async with context.viewing(caller) as view:
+        return await _find(view.connection, wanted)
 
 
 async def find_own(context: Context, caller: Caller, wanted: AuditFilter = ANY) -> Sequence[NamedRecord]:
-    """What happened to the actor's account and bots, whoever did it; `wanted.concerning` is not looked at."""
+    """What happened to the caller's account and bots; `wanted.concerning` is ignored."""
     async with context.viewing(caller) as view:
-        connection, actor = view.connection, view.actor
-        owned = await accounts.find_bots_of(connection, actor.id)
-    concerning = [caller.id, *(bot.id for bot in owned)]
-    return await find(context, caller.account.realm_id, replace(wanted, concerning=concerning))
+        owned = await accounts.find_bots_of(view.connection, view.actor.id)
+        concerning = [view.actor.id, *(bot.id for bot in owned)]
+        return await _find(view.connection, replace(wanted, concerning=concerning))
+
+
+async def _find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[NamedRecord]:
+    records = await audit.find(connection, wanted)
+    named = await accounts.find_by_ids(connection, {id_ for r in records for id_ in (r.actor_id, r.subject_id) if id_})
+    return [NamedRecord(r, named.get(r.actor_id or 0), named.get(r.subject_id or 0)) for r in records]

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keybearer import api_key as api_key_format
-from keybearer.secret import Secret
-from keybearer.server.domain.accounts import EMAIL_MAX_LENGTH, Account, Role, checked_full_name, is_email
-from keybearer.server.domain.actors import Actor, Caller
+from keybearer.server.domain.accounts import EMAIL_MAX_LENGTH, Account, Role, checked_full_name, checked_role, is_email
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import (
@@ -19,14 +18,14 @@ from keybearer.server.domain.bots import (
     checked_payload_url,
     checked_short_name,
 )
-from keybearer.server.domain.errors import NotPermitted, Refused, must_be
-from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
+from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services.accounts import deactivate_account
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import check_email_free, check_name_free, hold_ownership, managed_bot, the_realm
+from keybearer.server.services.lookups import check_email_free, check_name_free, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots
 
 
@@ -74,9 +73,8 @@ class BotDetails:
 
 async def create(context: Context, caller: Caller, new: NewBot) -> IssuedKey:
     """Make a bot that the actor owns, with its first key. Refusals come in Zulip's order and words."""
-    owner = caller.account
     async with context.change(caller) as change:
-        await hold_ownership(change)
+        owner = change.actor.account
         realm = await the_realm(change.connection)
         short_name = checked_short_name(new.short_name)
         full_name = checked_full_name(new.full_name)
@@ -165,12 +163,8 @@ async def find_managed(context: Context, caller: Caller, *, of_everybody: bool =
 async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDetails:
     """One bot that the actor may manage. Raises Refused or NotPermitted as in Zulip."""
     async with context.viewing(caller) as view:
-        connection, actor = view.connection, view.actor
-        bot = await accounts.find(connection, bot_id)
-        if bot is None or not bot.is_bot or bot.realm_id != actor.account.realm_id:
-            raise Refused("No such bot")
-        if not may_manage_bot(actor.account, bot):
-            raise NotPermitted
+        connection = view.connection
+        bot = await the_bot(connection, view.actor.account, bot_id)
         owner = await accounts.find(connection, bot.bot_owner_id) if bot.bot_owner_id else None
         services = await bots.find_services(connection, [bot.id])
         live = await api_keys.find_live(connection, bot.id)
@@ -178,19 +172,22 @@ async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDeta
 
 
 async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotChange) -> BotDetails:
-    """Change a bot. A new owner gets a new key: the former owner's copy must not go on working."""
-    async with context.change(caller) as change:
-        actor = change.actor
-        if wanted.owner_id is not None:
-            await hold_ownership(change)
+    """Change a bot. A new owner gets a new key, so that the former owner's copy stops working."""
+    holding = [bot_id] if wanted.owner_id is None else [bot_id, wanted.owner_id]
+    async with context.change(caller, holding=holding, for_change=True) as change:
+        actor = change.actor.account
         realm = await the_realm(change.connection)
-        before = await managed_bot(change, bot_id)
+        before = await the_bot(change.connection, actor, bot_id)
         bot = await _renamed(change, realm, before, wanted)
-        bot = _with_role(actor, bot, wanted)
+        if wanted.role is not None:
+            role = checked_role(wanted.role)
+            check_may_give_role(actor, bot, role)
+            bot = replace(bot, granted_role=role)
         owner = await accounts.find(change.connection, bot.bot_owner_id) if bot.bot_owner_id else None
         if wanted.owner_id is not None and wanted.owner_id != bot.bot_owner_id:
             owner = await _new_owner(change, bot, wanted.owner_id)
-            bot = replace(bot, bot_owner_id=owner.id)
+            bot = bot.owned_by(owner)
+            check_may_hand_over(actor, before, bot)
         _check_channels(wanted.default_channels)
         await accounts.save(change.connection, bot)
         service = await _changed_service(change, bot, wanted)
@@ -203,7 +200,8 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
 
 
 async def _record_change(change: Change, before: Account, bot: Account, wanted: BotChange) -> None:
-    changed = [name for name in ("full_name", "role") if getattr(before, name) != getattr(bot, name)]
+    changed = ["full_name"] if bot.full_name != before.full_name else []
+    changed += ["role"] if bot.granted_role is not before.granted_role else []
     changed += [name for name in ("payload_url", "interface") if getattr(wanted, name) is not None]
     if changed:
         await change.record(AuditEvent.BOT_CHANGED, bot, details={"changed": changed})
@@ -216,6 +214,8 @@ async def _record_change(change: Change, before: Account, bot: Account, wanted: 
         details = {"from": before.bot_owner_id, "to": bot.bot_owner_id}
         await change.record(AuditEvent.BOT_OWNER_CHANGED, bot, details=details)
         change.tell_changed(bot, "bot_owner_id")
+    if bot.role is not before.role:
+        change.tell_changed(bot, "role")
 
 
 async def _renamed(change: Change, realm: Realm, bot: Account, wanted: BotChange) -> Account:
@@ -232,21 +232,8 @@ async def _renamed(change: Change, realm: Realm, bot: Account, wanted: BotChange
     return bot
 
 
-def _with_role(actor: Actor, bot: Account, wanted: BotChange) -> Account:
-    if wanted.role is None:
-        return bot
-    try:
-        role = Role(wanted.role)
-    except ValueError:
-        raise Refused("Invalid role") from None
-    if not may_give_role(actor.account, bot, role):
-        title = "owner" if actor.account.is_administrator else "administrator"
-        raise must_be(title)
-    return replace(bot, granted_role=role)
-
-
 async def _new_owner(change: Change, bot: Account, owner_id: int) -> Account:
-    owner = await accounts.find(change.connection, owner_id, for_change=True)
+    owner = await accounts.find(change.connection, owner_id)
     if owner is None or owner.realm_id != bot.realm_id:
         raise Refused("Failed to change owner, no such user")
     if not owner.is_active:
@@ -273,14 +260,7 @@ async def deactivate(context: Context, caller: Caller | None, bot_id: int) -> No
 
     The server's operator, who has no actor, may deactivate all.
     """
-    async with context.change(caller) as change:
-        bot = await managed_bot(change, bot_id)
+    async with context.change(caller, holding=[bot_id], for_change=True) as change:
+        bot = await the_bot(change.connection, change.acting_account, bot_id)
         if bot.is_active:
             await deactivate_account(change, bot)
-
-
-async def reveal_token(context: Context, caller: Caller, bot_id: int) -> Secret | None:
-    """The token of an outgoing webhook bot, for who may manage it; None for bots of other types."""
-    async with context.change(caller) as change:
-        bot = await managed_bot(change, bot_id)
-        return await bots.reveal_token(change.connection, change.ring, bot.id)

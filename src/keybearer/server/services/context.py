@@ -28,7 +28,7 @@ from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
 MOST_TRIES = 8
-"""How often a transaction begins anew because bots changed owners while their rows were being locked."""
+"""How often a transaction starts again because bots changed owners while their rows were being locked."""
 
 
 def utc_now() -> datetime:
@@ -89,8 +89,8 @@ class Context:
                 actor = None if caller is None else await read_actor(connection, caller, now)
                 change = Change(connection, now, actor, origin, ring=self.ring)
                 yield change
-                told = await change.write_events()
-            if told:
+                has_events = await change.write_events()
+            if has_events:
                 self.hub.look()
             return
         raise StorageError("Bots changed hands faster than they could be held", hint="Try again in a moment.")
@@ -144,6 +144,11 @@ class Change:
         return self.acting
 
     @property
+    def acting_account(self) -> Account | None:
+        """The acting account; None for the server itself and its operator, who may do everything."""
+        return None if self.acting is None else self.acting.account
+
+    @property
     def actor_id(self) -> int | None:
         """The id of the acting account."""
         return None if self.acting is None else self.acting.id
@@ -157,7 +162,7 @@ class Change:
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Write an audit event into this transaction."""
-        account = subject or (self.acting.account if self.acting else None)
+        account = subject or self.acting_account
         await audit.add(
             self.connection,
             event,
@@ -182,14 +187,14 @@ class Change:
         self.account_news.append(AccountNews(account, fields))
 
     def end_polls_of(self, account_id: int) -> None:
-        """Once this transaction is written, every open poll of the account checks again whether it may go on.
+        """Once this transaction is written, every open poll of the account checks again whether it may continue.
 
         To be called by whatever ends a key, a session or the account itself.
         """
         self.events.append(access_changed(account_id))
 
     async def write_events(self) -> bool:
-        """Write what clients are to be told; whether there was anything. The last step: it holds up other writers."""
+        """Write the events for clients; returns whether there were any. The last step: it makes other writers wait."""
         if self.account_news:
             realm = await realms.find(self.connection)
             administrators = await accounts.find_administrator_ids(self.connection)

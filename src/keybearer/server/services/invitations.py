@@ -13,7 +13,7 @@ from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
-from keybearer.server.domain.permissions import may_invite_as
+from keybearer.server.domain.permissions import check_may_invite_as, may_invite_as, may_manage_invitation
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import accounts as people
 from keybearer.server.services import mail_texts, passwords
@@ -25,6 +25,7 @@ from keybearer.server.storage.dialect import take_turn
 
 MOST_AT_ONCE = 100
 LONGEST_LIFETIME = timedelta(days=365)
+NO_INVITATION = "No such invitation"
 INVALID_LINK = "This invitation has been used, withdrawn or has expired: ask for a new one."
 
 
@@ -73,7 +74,7 @@ async def invite(
     async with context.change(caller) as change:
         actor = change.actor
         realm = await the_realm(change.connection)
-        _check_permission(actor.account, role, realm)
+        check_may_invite_as(actor.account, role, realm)
         taken = [email for email in emails if await accounts.find_by_email(change.connection, realm.id, email)]
         sent = [
             await _send(change, realm, actor.account, email, role=role, lifetime=lifetime)
@@ -107,14 +108,6 @@ def _check_addresses(emails: Sequence[str]) -> None:
         raise InvitationFailed(message, invalid, sent=False)
 
 
-def _check_permission(actor: Account, role: Role, realm: Realm) -> None:
-    if not realm.can_invite.includes(actor.role):
-        raise NotPermitted
-    if not may_invite_as(actor, role, realm):
-        title = "owner" if role is Role.OWNER else "administrator"
-        raise NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
-
-
 async def _send(change: Change, realm: Realm, inviter: Account, email: str, *, role: Role, lifetime: timedelta) -> Link:
     token = Secret(secrets.token_urlsafe(32))
     link = await links.add(
@@ -144,45 +137,42 @@ async def _reasons(change: Change, realm: Realm, taken: Sequence[str]) -> list[t
 
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
     """The invitations that are not used up: everybody's for administrators, for others their own."""
-    async with context.reading() as connection:
-        found = await links.find_all(connection, LinkPurpose.INVITATION, context.clock())
-    return [link for link in found if _may_manage(caller.account, link)]
+    async with context.viewing(caller) as view:
+        found = await links.find_all(view.connection, LinkPurpose.INVITATION, view.now)
+    return [link for link in found if may_manage_invitation(view.actor.account, link)]
 
 
 async def revoke(context: Context, caller: Caller, invitation_id: int) -> None:
     """Withdraw an invitation. Raises Refused with `No such invitation`, NotPermitted where it is not theirs."""
     async with context.change(caller) as change:
-        actor = change.actor
-        link = await _managed(change, actor.account, invitation_id)
-        await links.remove(change.connection, link.id)
+        link = await _managed(change, invitation_id)
+        if not await links.remove(change.connection, link.id):
+            raise Refused(NO_INVITATION)
         await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email})
 
 
 async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
     """Mail a new link in place of the earlier one, which ends. Raises as `revoke`."""
     async with context.change(caller) as change:
-        actor = change.actor
+        actor = change.actor.account
         realm = await the_realm(change.connection)
-        link = await _managed(change, actor.account, invitation_id)
-        _check_permission(actor.account, link.role or Role.MEMBER, realm)
+        link = await _managed(change, invitation_id)
+        check_may_invite_as(actor, link.role or Role.MEMBER, realm)
         token = Secret(secrets.token_urlsafe(32))
-        link = await links.renew(change.connection, link, token, at=change.now)
-        await change.send(mail_texts.invitation(realm, link.email, actor.account, token, until=link.expires_at))
-        await change.record(AuditEvent.INVITATION_CREATED, details={"email": link.email, "again": True})
-        return link
+        renewed = await links.renew(change.connection, link, token, at=change.now)
+        if renewed is None:
+            raise Refused(NO_INVITATION)
+        await change.send(mail_texts.invitation(realm, renewed.email, actor, token, until=renewed.expires_at))
+        await change.record(AuditEvent.INVITATION_CREATED, details={"email": renewed.email, "again": True})
+        return renewed
 
 
-def _may_manage(actor: Account, link: Link) -> bool:
-    if link.realm_id != actor.realm_id:
-        return False
-    return link.created_by == actor.id or (actor.is_administrator and (actor.is_owner or link.role is not Role.OWNER))
-
-
-async def _managed(change: Change, actor: Account, invitation_id: int) -> Link:
-    link = await links.find_by_id(change.connection, invitation_id, LinkPurpose.INVITATION, change.now, for_change=True)
+async def _managed(change: Change, invitation_id: int) -> Link:
+    actor = change.actor.account
+    link = await links.find_by_id(change.connection, invitation_id, LinkPurpose.INVITATION, change.now)
     if link is None or link.realm_id != actor.realm_id:
-        raise Refused("No such invitation")
-    if not _may_manage(actor, link):
+        raise Refused(NO_INVITATION)
+    if not may_manage_invitation(actor, link):
         raise NotPermitted
     return link
 
@@ -206,11 +196,11 @@ async def accept(
     full_name = checked_full_name(full_name)
     passwords.check_strength(password, known=(known.email, full_name))
     hashed = await passwords.hashed(password)
-    async with context.change(None, origin=origin) as change:
+    async with context.change(None, origin=origin, holding=[known.created_by or 0]) as change:
         realm = await the_realm(change.connection)
         # Before the link: two who join at one address by two links would wait for each other's.
         await take_turn(change.connection, NAMES_AND_ADDRESSES)
-        link = await links.find(change.connection, token, LinkPurpose.INVITATION, change.now, for_change=True)
+        link = await links.use(change.connection, token, LinkPurpose.INVITATION, change.now)
         if link is None or not await _still_stands(change, link, realm):
             raise Refused(INVALID_LINK)
         account = await people.add(

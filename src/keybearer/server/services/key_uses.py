@@ -41,7 +41,7 @@ class UseRecorder:
         self._uses[key_id] = self._context.clock(), origin
 
     def note_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
-        """A revoked key was used, now. The writing goes on beside the request."""
+        """A revoked key was used, now. It is written while the request continues."""
         if key_id in self._late_keys:
             return
         self._late_keys.add(key_id)
@@ -81,7 +81,7 @@ class UseRecorder:
                 written = await api_keys.record_late_use(
                     change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
                 )
-                if written is not None:
+                if written:
                     await change.record(AuditEvent.API_KEY_LATE_USE, account, details={"key": key_id})
         except Exception:  # noqa: BLE001  it must not end the request it is about
             _log.exception("the use of a revoked key could not be written")

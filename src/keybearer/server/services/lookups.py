@@ -1,14 +1,16 @@
-"""Finding what a use case is about, or refusing in Zulip's words."""
+"""Finding what a use case is about, and whether a name or an address is free for it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import NotPermitted, Refused, Unauthenticated
+from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services.context import Change
+from keybearer.server.services.context import Change, Context
 from keybearer.server.storage import accounts, realms
 from keybearer.server.storage.dialect import take_turn
 
@@ -22,22 +24,6 @@ CHANNELS = "channels"
 """The turn to take before asking how a channel is or which names are free, in a transaction that then changes one or
 makes one."""
 
-OWNERSHIP = "bots and their owners"
-"""The turn of `hold_ownership`."""
-
-
-async def hold_ownership(change: Change) -> None:
-    """Let no person be deactivated, and no bot come to life or change hands, until the transaction ends.
-
-    For rules about a bot and its owner together; to be called before any row is held. Raises Unauthenticated where the
-    actor has been deactivated since the request was let in: what it made then would be left out of the deactivation.
-    """
-    await take_turn(change.connection, OWNERSHIP)
-    if change.acting is not None:
-        actor = await accounts.find(change.connection, change.actor.id)
-        if actor is None or not actor.is_active:
-            raise Unauthenticated("Account is deactivated")
-
 
 async def the_realm(connection: AsyncConnection, *, for_change: bool = False) -> Realm:
     """The organization of this server; `for_change` holds its row until the transaction ends. Raises Refused before
@@ -48,22 +34,20 @@ async def the_realm(connection: AsyncConnection, *, for_change: bool = False) ->
     return realm
 
 
-async def account_for_change(change: Change, account_id: int) -> Account:
-    """The account, its row held until the transaction ends. Raises Refused where the actor's realm has no such."""
-    account = await accounts.find(change.connection, account_id, for_change=True)
-    if account is None or (change.acting is not None and change.actor.account.realm_id != account.realm_id):
+async def the_account(connection: AsyncConnection, actor: Account | None, account_id: int) -> Account:
+    """The account. Raises Refused where the actor's realm has no such account; the operator (None) has every realm."""
+    account = await accounts.find(connection, account_id)
+    if account is None or (actor is not None and actor.realm_id != account.realm_id):
         raise Refused("No such user")
     return account
 
 
-async def managed_bot(change: Change, bot_id: int) -> Account:
-    """A bot that the actor may manage, its row held until the transaction ends.
+async def the_bot(connection: AsyncConnection, actor: Account | None, bot_id: int) -> Account:
+    """A bot that the actor may manage; the operator (None) may manage all.
 
-    Raises Refused where there is no such bot (an id of a person counts as none), NotPermitted where it is not theirs.
-    The server's operator, who has no actor, may manage all.
+    Raises Refused where there is no such bot (the id of a person counts as none), NotPermitted where it is not theirs.
     """
-    bot = await accounts.find(change.connection, bot_id, for_change=True)
-    actor = change.acting.account if change.acting else None
+    bot = await accounts.find(connection, bot_id)
     if bot is None or not bot.is_bot or (actor is not None and bot.realm_id != actor.realm_id):
         raise Refused("No such bot")
     if actor is not None and not may_manage_bot(actor, bot):
@@ -71,11 +55,19 @@ async def managed_bot(change: Change, bot_id: int) -> Account:
     return bot
 
 
-async def check_name_free(change: Change, realm_id: int, full_name: str, *, besides: int = 0) -> None:
+async def find_everybody(context: Context) -> Sequence[int]:
+    """The ids of all accounts, for a transaction that holds them all."""
+    async with context.reading() as connection:
+        return await accounts.find_ids(connection)
+
+
+async def check_name_free(
+    change: Change, realm_id: int, full_name: str, *, besides: int = 0, message: str = "Name is already in use."
+) -> None:
     """Raise Refused where another active account has this name. Until the transaction ends, none can take it."""
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     if await accounts.is_name_taken(change.connection, realm_id, full_name, besides=besides):
-        raise Refused("Name is already in use.")
+        raise Refused(message)
 
 
 async def check_email_free(change: Change, realm_id: int, email: str, *, besides: int = 0) -> None:

@@ -18,9 +18,9 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, WeakPassword
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services import attempts, mail_texts
+from keybearer.server.services import api_keys, attempts, mail_texts
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import account_for_change, the_realm
+from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.storage import accounts, audit, links, sessions
 
 LENGTH = range(8, 129)
@@ -90,7 +90,7 @@ async def check(
     right = await matches(password, stored) and bool(password)
     if right and stored is not None and account is not None:
         renewed = await hashed(password) if _hasher.check_needs_rehash(stored) else None
-        async with context.change(None, origin=origin) as change:
+        async with context.change(None, origin=origin, holding=[account.id], for_change=True) as change:
             await attempts.forget(change, AttemptKind.PASSWORD, subject)
             if renewed is not None:
                 await accounts.renew_password_hash(change.connection, account.id, before=stored, after=renewed)
@@ -107,10 +107,13 @@ async def is_right_still(change: Change, account: Account, password: Secret, che
     return stored == checked.stored or await matches(password, stored)
 
 
-async def change_own(context: Context, caller: Caller, *, old: Secret, new: Secret) -> Quota:
-    """Change the actor's password: every other session ends, the API key stays (as in Zulip), a mail tells.
+async def change_own(
+    context: Context, caller: Caller, *, old: Secret, new: Secret, replaces_key: bool = False
+) -> Quota:
+    """Change the actor's password: every other session ends, a mail is sent.
 
-    Raises Refused with `Wrong password!`, WeakPassword, or TooManyAttempts after too many wrong ones.
+    The API key stays, as in Zulip, unless `replaces_key`. Raises Refused with `Wrong password!`, WeakPassword, or
+    TooManyAttempts after too many wrong ones.
     """
     account = caller.account
     checked = await check(context, account, old, email=account.delivery_email, origin=caller.origin)
@@ -124,12 +127,13 @@ async def change_own(context: Context, caller: Caller, *, old: Secret, new: Secr
         error.quota = checked.quota
         raise
     value = await hashed(new)
-    async with context.change(caller) as change:
+    async with context.change(caller, for_change=True) as change:
         actor = change.actor
-        subject = await account_for_change(change, actor.id)
-        if not await is_right_still(change, subject, old, checked):
+        if not await is_right_still(change, actor.account, old, checked):
             raise Refused("Wrong password!", quota=checked.quota)
-        await _set(change, subject, value, keep_session=actor.session_id)
+        await _set(change, actor.account, value, keep_session=actor.session_id)
+        if replaces_key:
+            await api_keys.replace(change, actor.account)
     return checked.quota
 
 
@@ -147,15 +151,16 @@ async def _set(change: Change, account: Account, value: str, *, keep_session: in
 async def request_reset(context: Context, email: str, origin: RequestOrigin) -> Quota:
     """Mail a reset link to the address, or say in a mail why there is none.
 
-    Whoever asks learns nothing from it: the same is written in every case, so that it takes as long. Raises
-    TooManyAttempts, which depends on nothing but how often was asked.
+    The answer shows nothing of it: the same is written in every case, so that it takes as long. Raises
+    TooManyAttempts, which depends only on the number of requests.
     """
-    async with context.change(None, origin=origin) as change:
+    found = await _find_id(context, email)
+    async with context.change(None, origin=origin, holding=[found or 0]) as change:
         quota = (await attempts.count(change, AttemptKind.PASSWORD_RESETS_OF_ADDRESS, "")).merged(
             await attempts.count(change, AttemptKind.PASSWORD_RESET, email_key(email))
         )
         realm = await the_realm(change.connection)
-        account = await accounts.find_by_email(change.connection, realm.id, email)
+        account = None if found is None else await accounts.find(change.connection, found)
         person = account if account is not None and not account.is_bot and account.is_active else None
         token = await _reset_link(change, person)
         if person is not None:
@@ -171,13 +176,20 @@ async def request_reset(context: Context, email: str, origin: RequestOrigin) -> 
 
 async def reset_link_by_operator(context: Context, email: str) -> Secret:
     """The token of a reset link, made on the server's own command line. Raises Refused for bots and strangers."""
-    async with context.change(None) as change:
-        realm = await the_realm(change.connection)
-        account = await accounts.find_by_email(change.connection, realm.id, email)
+    found = await _find_id(context, email)
+    async with context.change(None, holding=[found or 0]) as change:
+        account = None if found is None else await accounts.find(change.connection, found)
         if account is None or account.is_bot or not account.is_active:
             raise Refused(f"No active person has the email address {email}")
         await change.record(AuditEvent.PASSWORD_RESET_REQUESTED, account)
         return await _reset_link(change, account)
+
+
+async def _find_id(context: Context, email: str) -> int | None:
+    """The id of the account with this address, to be held by the transaction that reads it again."""
+    async with context.reading() as connection:
+        account = await accounts.find_by_email(connection, (await the_realm(connection)).id, email)
+    return None if account is None else account.id
 
 
 async def _reset_link(change: Change, account: Account | None) -> Secret:
@@ -211,13 +223,10 @@ async def reset(context: Context, token: Secret, new: Secret, origin: RequestOri
         raise Refused("This link has been used or has expired: ask for a new one.")
     check_strength(new, known=(known.delivery_email, known.full_name))
     value = await hashed(new)
-    async with context.change(None, origin=origin) as change:
-        # The account before its link, as whoever ends all links of an account: else two would wait for each other.
-        account = await account_for_change(change, known.id)
-        link = await links.find(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now, for_change=True)
-        if link is None or not await links.remove(change.connection, link.id):
-            raise Refused("This link has been used or has expired: ask for a new one.")
-        if not account.is_active:
+    async with context.change(None, origin=origin, holding=[known.id], for_change=True) as change:
+        account = await the_account(change.connection, None, known.id)
+        link = await links.use(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now)
+        if link is None or not account.is_active:
             raise Refused("This link has been used or has expired: ask for a new one.")
         await _set(change, account, value, keep_session=None)
         return account

@@ -7,7 +7,8 @@ from typing import Any
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.permissions import check_may_change_policies
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
@@ -34,15 +35,14 @@ async def find(context: Context) -> Realm:
 
 async def change_policies(context: Context, caller: Caller, wanted: PolicyChange) -> Realm:
     """Change who may create bots and invite people, for administrators. Guests are never among them, as in Zulip."""
-    if not caller.account.is_administrator:
-        raise NotPermitted("Must be an organization administrator", code="UNAUTHORIZED_PRINCIPAL")
     given: dict[str, Any] = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
     policies = {name: group for name, group in given.items() if group is not None}
-    for name, group in policies.items():
-        if group in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
-            setting = "can_invite_users_group" if name == "can_invite" else f"{name}_group"
-            raise Refused(f"'{setting}' setting cannot be set to '{group.wire_name}' group.")
     async with context.change(caller) as change:
+        check_may_change_policies(change.actor.account)
+        for name, group in policies.items():
+            if group in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
+                setting = "can_invite_users_group" if name == "can_invite" else f"{name}_group"
+                raise Refused(f"'{setting}' setting cannot be set to '{group.wire_name}' group.")
         before = await the_realm(change.connection, for_change=True)
         changed = {name: group for name, group in policies.items() if getattr(before, name) is not group}
         after = replace(before, **changed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from keybearer.errors import FileError, SecretRingError
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services.context import Context, utc_now
+from keybearer.server.services.lookups import find_everybody
 from keybearer.server.settings import Settings
 from keybearer.server.storage import backup, data_dir, realms, restoration, rotation, schema
 from keybearer.server.storage.engine import Database
@@ -33,10 +34,15 @@ async def prepare(settings: Settings) -> None:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Context]:
-    """The parts that use cases work with, opened and in the end closed. Raises StorageError."""
+    """The parts that use cases work with, opened and in the end closed.
+
+    Raises SecretRingError where the secrets are not those that the database was written with, else StorageError.
+    """
     ring = SecretRing.load(settings.secrets_file)
     database = await Database.open(settings.database_url)
     try:
+        async with database.read() as connection:
+            await rotation.check(connection, ring)
         yield Context(settings, database, ring)
     finally:
         await database.close()
@@ -78,7 +84,8 @@ async def rotate_secrets(context: Context) -> Resealed:
     """Seal everything under a new secret: no key changes, and the retired secrets stay for look-up."""
     rotated = context.ring.rotated()
     rotated.save()  # first: a row must never name a secret that is in no file
-    async with context.change(None) as change:
+    everybody = await find_everybody(context)
+    async with context.change(None, holding=everybody, for_change=True) as change:
         resealed = await rotation.reseal(change.connection, rotated)
         realm = await realms.find(change.connection)
         await change.record(AuditEvent.SECRETS_ROTATED, realm=realm, details={"secret": rotated.current_id})

@@ -22,7 +22,7 @@ from keybearer.server.domain.sessions import Session
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import account_for_change, the_realm
+from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.services.passwords import Checked
 from keybearer.server.storage import accounts, audit, realms, sessions
 
@@ -30,7 +30,7 @@ SEEN_EVERY = timedelta(minutes=1)
 """How exactly a session's last use is known: not every request is worth a write."""
 
 TOLD_AFTER = timedelta(seconds=60)
-"""The age from which on an account is told of sign-ins, as in Zulip."""
+"""Sign-ins are reported by mail to accounts of at least this age, as in Zulip."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ async def authenticate(context: Context, email: str, password: Secret, origin: R
     """The person with this email and password.
 
     Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, a bot's or a
-    wrong password alike, `USER_DEACTIVATED` only to who knows the password; TooManyAttempts after too many failures.
+    wrong password alike, `USER_DEACTIVATED` only if the password is right; TooManyAttempts after too many failures.
     """
     async with context.reading() as connection:
         realm = await the_realm(connection)
@@ -114,7 +114,7 @@ async def _signing_in(
     """
     account_id = authenticated.account.id
     async with context.change(None, origin=origin, holding=[account_id], for_change=True) as change:
-        account = await account_for_change(change, account_id)
+        account = await the_account(change.connection, None, account_id)
         if not await passwords.is_right_still(change, account, password, authenticated.checked):
             raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
         check_standing(account, by_session=True)
@@ -175,28 +175,46 @@ async def confirm_password(context: Context, caller: Caller, password: Secret) -
 
     Raises Refused with `Password is incorrect.`, TooManyAttempts after too many wrong ones.
     """
+    async with _confirming(context, caller, password) as (_, quota):
+        return quota
+
+
+async def reveal_own_key(context: Context, caller: Caller, password: Secret) -> FetchedKey:
+    """Confirm the password and show the actor's own key, in one transaction; raises as `confirm_password`."""
+    async with _confirming(context, caller, password) as (change, quota):
+        issued = await api_keys.reveal(change, change.actor.account, AuditEvent.API_KEY_VIEWED)
+        return FetchedKey(issued, quota)
+
+
+@asynccontextmanager
+async def _confirming(context: Context, caller: Caller, password: Secret) -> AsyncIterator[tuple[Change, Quota]]:
+    """A transaction in which the actor's password is confirmed, and how many more attempts there were."""
     account = caller.account
     checked = await passwords.check(context, account, password, email=account.delivery_email, origin=caller.origin)
-    async with context.change(caller) as change:
+    refusal = Refused("Password is incorrect.", quota=checked.quota)
+    async with context.change(caller, for_change=True) as change:
         actor = change.actor
-        await change.record(AuditEvent.PASSWORD_CONFIRMED if checked.right else AuditEvent.PASSWORD_REFUSED, account)
-        if checked.right and actor.session_id is not None:
-            await sessions.confirm(change.connection, actor.session_id, change.now)
-    if not checked.right:
-        raise Refused("Password is incorrect.", quota=checked.quota)
-    return checked.quota
+        if checked.right:
+            if not await passwords.is_right_still(change, actor.account, password, checked):
+                raise refusal
+            await change.record(AuditEvent.PASSWORD_CONFIRMED, actor.account)
+            if actor.session_id is not None:
+                await sessions.confirm(change.connection, actor.session_id, change.now)
+            yield change, checked.quota
+            return
+        await change.record(AuditEvent.PASSWORD_REFUSED, actor.account)
+    raise refusal
 
 
 async def find_all(context: Context, caller: Caller) -> Sequence[Session]:
     """Where the actor is signed in, the last seen first."""
     async with context.viewing(caller) as view:
-        connection, actor = view.connection, view.actor
-        return await sessions.find_all(connection, actor.id, context.clock())
+        return await sessions.find_all(view.connection, view.actor.id, view.now)
 
 
 async def sign_out(context: Context, caller: Caller, session_id: int) -> None:
     """End one session of the actor's. Raises Refused where it is not theirs or gone."""
-    async with context.change(caller) as change:
+    async with context.change(caller, for_change=True) as change:
         actor = change.actor
         if not await sessions.remove(change.connection, actor.id, session_id):
             raise Refused("This session is over already.")
@@ -206,7 +224,7 @@ async def sign_out(context: Context, caller: Caller, session_id: int) -> None:
 
 async def sign_out_everywhere(context: Context, caller: Caller, *, besides_this: bool = True) -> int:
     """End the actor's sessions, all but the asking one by default; returns how many."""
-    async with context.change(caller) as change:
+    async with context.change(caller, for_change=True) as change:
         actor = change.actor
         kept = actor.session_id if besides_this else None
         ended = await sessions.remove_all(change.connection, actor.id, besides=kept)
@@ -225,18 +243,18 @@ class FetchedKey:
 
 
 async def fetch_key(context: Context, email: str, password: Secret, origin: RequestOrigin) -> FetchedKey:
-    """The key of the person with this email and password, told to them by mail; raises as `authenticate`."""
+    """The key of the person with this email and password, who gets a mail about it; raises as `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
     async with _signing_in(context, authenticated, password, origin) as change:
         account = change.actor.account
-        issued = await api_keys.reveal(change, account.id, AuditEvent.API_KEY_FETCHED)
+        issued = await api_keys.reveal(change, account, AuditEvent.API_KEY_FETCHED)
         await _tell_of_sign_in(change, account, got_key=True)
     return FetchedKey(issued, authenticated.quota)
 
 
 @dataclass(frozen=True, slots=True)
 class DevelopmentSignIn:
-    """What `serve --development` gives whoever names an account: its key and a session."""
+    """What `serve --development` gives for the name of an account: its key and a session."""
 
     issued: IssuedKey
     signed_in: SignedIn
@@ -247,16 +265,18 @@ async def sign_in_for_development(context: Context, email: str, origin: RequestO
 
     The account may be a bot. Only a server that runs for development may offer this.
     """
-    async with context.change(None, origin=origin) as change:
+    async with context.reading() as connection:
+        found = await accounts.find_by_email(connection, (await the_realm(connection)).id, email)
+    if found is None:
+        raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+    async with context.change(None, origin=origin, holding=[found.id], for_change=True) as change:
         realm = await the_realm(change.connection)
-        account = await accounts.find_by_email(change.connection, realm.id, email)
-        if account is None:
-            raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+        account = await the_account(change.connection, None, found.id)
         if not realm.is_active:
             raise Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
         check_standing(account, by_session=True)
         acting = change.by(account)
-        issued = await api_keys.reveal(acting, account.id, AuditEvent.API_KEY_FETCHED)
+        issued = await api_keys.reveal(acting, account, AuditEvent.API_KEY_FETCHED)
         signed_in = await open_session(acting, account)
         await _tell_of_sign_in(acting, account, got_key=True)
     return DevelopmentSignIn(issued, signed_in)

@@ -130,7 +130,6 @@ async def _check_not_done(change: Change) -> None:
 
 
 async def _use_link(change: Change, token: Secret) -> None:
-    link = await links.find(change.connection, token, LinkPurpose.SETUP, change.now, for_change=True)
-    if link is None:
+    if await links.use(change.connection, token, LinkPurpose.SETUP, change.now) is None:
         raise Refused("This set-up link is not valid any more: start the server again and use the link it prints.")
     await links.remove_all(change.connection, LinkPurpose.SETUP)

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
 from keybearer.server.domain.bots import BotType
-from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.tables import accounts
 
 _OWNERS = accounts.alias("owners")
@@ -88,10 +87,9 @@ async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]
     return None if row is None else from_row(row)
 
 
-async def find(connection: AsyncConnection, account_id: int, *, for_change: bool = False) -> Account | None:
-    """The account of that id. `for_change` holds its row until the transaction ends."""
-    statement = select(*COLUMNS).where(accounts.c.id == account_id)
-    return await _one(connection, locked(statement) if for_change else statement)
+async def find(connection: AsyncConnection, account_id: int) -> Account | None:
+    """The account of that id."""
+    return await _one(connection, select(*COLUMNS).where(accounts.c.id == account_id))
 
 
 async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) -> Account | None:
@@ -108,17 +106,18 @@ async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Accou
     return [from_row(row) for row in rows]
 
 
-async def find_bots_of(connection: AsyncConnection, owner_id: int, *, for_change: bool = False) -> Sequence[Account]:
-    """The bots that an account owns, the deactivated too, in the order in which they were made.
+async def find_ids(connection: AsyncConnection) -> Sequence[int]:
+    """The id of every account, the deactivated too."""
+    return (await connection.execute(select(accounts.c.id).order_by(accounts.c.id))).scalars().all()
 
-    `for_change` holds their rows until the transaction ends.
-    """
-    statement = (
+
+async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[Account]:
+    """The bots that an account owns, the deactivated too, in the order in which they were made."""
+    rows = await connection.execute(
         select(*COLUMNS)
         .where(accounts.c.bot_owner_id == owner_id, accounts.c.bot_type.is_not(None))
         .order_by(accounts.c.date_joined, accounts.c.id)
     )
-    rows = await connection.execute(locked(statement) if for_change else statement)
     return [from_row(row) for row in rows]
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey
-from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
-from keybearer.server.storage.tables import api_keys
+from keybearer.server.storage.tables import api_key_uses, api_keys
 
-COLUMNS = [column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id")]
+_KEYS = api_keys.join(api_key_uses, api_key_uses.c.key_id == api_keys.c.id)
+_COLUMNS = [
+    *(column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id")),
+    *(column for column in api_key_uses.c if column.name != "key_id"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ def bound_to(account_id: int, digest: bytes) -> bytes:
 
 
 def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
-    """The value of a row that has `COLUMNS`."""
+    """The value of a row that has `_COLUMNS`."""
     columns = row._mapping
 
     def use(prefix: str) -> KeyUse | None:
@@ -53,6 +57,10 @@ def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
     )
 
 
+def _records(*besides: ColumnElement[Any]) -> Select[Any]:
+    return select(*_COLUMNS, *besides).select_from(_KEYS)
+
+
 async def add(
     connection: AsyncConnection, ring: SecretRing, key: Secret, *, account_id: int, created_by: int | None, at: datetime
 ) -> APIKeyRecord:
@@ -69,17 +77,17 @@ async def add(
             digest=digest.value,
             sealed=sealed.box,
         )
-        .returning(*COLUMNS)
+        .returning(api_keys.c.id)
     )
-    return from_row(row.one())
+    key_id: int = row.scalar_one()
+    await connection.execute(insert(api_key_uses).values(key_id=key_id))
+    return APIKeyRecord(key_id, account_id, "", at, created_by)
 
 
 async def find_live(connection: AsyncConnection, account_id: int) -> APIKeyRecord | None:
     """The live key of an account, unopened."""
     row = (
-        await connection.execute(
-            select(*COLUMNS).where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None))
-        )
+        await connection.execute(_records().where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None)))
     ).first()
     return None if row is None else from_row(row)
 
@@ -87,26 +95,17 @@ async def find_live(connection: AsyncConnection, account_id: int) -> APIKeyRecor
 async def find_live_of(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
     """The live keys of several accounts, unopened, by account."""
     rows = await connection.execute(
-        select(*COLUMNS).where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
+        _records().where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
     )
     return {record.account_id: record for record in map(from_row, rows)}
-
-
-async def hold_live(connection: AsyncConnection) -> None:
-    """Hold the row of every live key until the transaction ends.
-
-    Whoever changes many of them calls it first. The rows are taken in the order of their ids, as by `record_uses`: of
-    two that take them in different orders, each would wait for the other.
-    """
-    await connection.execute(
-        locked(select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).order_by(api_keys.c.id))
-    )
 
 
 async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]) -> list[RevealedKey]:
     """The live keys of several accounts, opened."""
     rows = await connection.execute(
-        select(api_keys).where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
+        _records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
+            api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None)
+        )
     )
     return [
         RevealedKey(
@@ -120,7 +119,7 @@ async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids
 async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[APIKeyRecord]:
     """Every key ever issued to these accounts, the newest first."""
     rows = await connection.execute(
-        select(*COLUMNS)
+        _records()
         .where(api_keys.c.account_id.in_(list(account_ids)))
         .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
     )
@@ -128,7 +127,7 @@ async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) 
 
 
 async def revoke_live(connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime) -> int | None:
-    """Revoke the live key and erase its sealed text; its digest stays, so that it goes on being recognised.
+    """Revoke the live key and erase its sealed text; its digest stays, so that it is still recognised.
 
     Returns the id of the key that was revoked, None where there was none.
     """
@@ -151,31 +150,31 @@ async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> No
     ]
     if not rows:
         return
-    used_at = bindparam("used_at", type_=api_keys.c.last_used_at.type)
+    used_at = bindparam("used_at", type_=api_key_uses.c.last_used_at.type)
     await connection.execute(
-        update(api_keys)
+        update(api_key_uses)
         .where(
-            api_keys.c.id == bindparam("of_id"),
-            or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < used_at),
+            api_key_uses.c.key_id == bindparam("of_id"),
+            or_(api_key_uses.c.last_used_at.is_(None), api_key_uses.c.last_used_at < used_at),
         )
         .values(last_used_at=used_at, last_used_address=bindparam("address"), last_used_client=bindparam("client")),
         rows,
     )
 
 
-async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_every: timedelta) -> int | None:
+async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_every: timedelta) -> bool:
     """Write down a use of a revoked key, unless one was written less than `at_most_every` before it.
 
-    Returns the account's id where it was written, None where it was not.
+    Returns whether it was written.
     """
+    late_used_at = api_key_uses.c.late_used_at
     result = await connection.execute(
-        update(api_keys)
+        update(api_key_uses)
         .where(
-            api_keys.c.id == new.key_id,
-            or_(api_keys.c.late_used_at.is_(None), api_keys.c.late_used_at <= new.use.at - at_most_every),
+            api_key_uses.c.key_id == new.key_id,
+            or_(late_used_at.is_(None), late_used_at <= new.use.at - at_most_every),
         )
         .values(late_used_at=new.use.at, late_used_address=new.use.address, late_used_client=new.use.client)
-        .returning(api_keys.c.account_id)
+        .returning(api_key_uses.c.key_id)
     )
-    account_id: int | None = result.scalar_one_or_none()
-    return account_id
+    return result.first() is not None

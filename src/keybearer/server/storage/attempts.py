@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.limits import AttemptKind
-from keybearer.server.storage.dialect import take_turn
+from keybearer.server.storage.dialect import take_turn, unheld
 from keybearer.server.storage.tables import attempts
 
 
@@ -48,4 +48,5 @@ async def forget(connection: AsyncConnection, kind: AttemptKind, *, subject: str
 
 async def remove_old(connection: AsyncConnection, before: datetime) -> None:
     """Sweep out attempts that no longer count."""
-    await connection.execute(delete(attempts).where(attempts.c.at < before))
+    old = select(attempts.c.id).where(attempts.c.at < before)
+    await connection.execute(delete(attempts).where(attempts.c.id.in_(unheld(old))))

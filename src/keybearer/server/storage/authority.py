@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Integer, any_, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -25,7 +25,7 @@ from keybearer.server.storage.tables import accounts, api_keys, sessions
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a caller stands at this moment. `session` is None for who came by key, and where the session is over."""
+    """A caller at this moment. `session` is None for a caller by key, and for a session that has ended."""
 
     account: Account
     key_is_live: bool
@@ -77,7 +77,9 @@ async def hold(
     needed = set(account_ids)
     if connection.dialect.name != "postgresql":
         return needed
-    statement = select(accounts.c.bot_owner_id).where(accounts.c.id.in_(needed)).order_by(accounts.c.id)
+    # One array and not a value for each: there may be more of them than a statement can have parameters.
+    wanted = literal(sorted(needed), ARRAY(Integer))
+    statement = select(accounts.c.bot_owner_id).where(accounts.c.id == any_(wanted)).order_by(accounts.c.id)
     rows = await connection.execute(locked(statement, shared=not for_change))
     needed.update(row.bot_owner_id for row in rows if row.bot_owner_id is not None)
     if with_bots_of is not None:

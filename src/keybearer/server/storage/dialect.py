@@ -23,6 +23,11 @@ def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
     return statement.with_for_update(read=True) if shared else statement.with_for_update(key_share=True)
 
 
+def unheld(statement: SelectT) -> SelectT:
+    """The statement, without the rows that another transaction holds. For sweeping: what is held is swept next time."""
+    return statement.with_for_update(skip_locked=True)
+
+
 async def take_turn(connection: AsyncConnection, name: str) -> None:
     """Wait until no other transaction holds this name; held until the transaction ends.
 

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, email_key
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
-from keybearer.server.storage.dialect import locked
+from keybearer.server.storage.dialect import unheld
 from keybearer.server.storage.tables import links
 
 COLUMNS = [column for column in links.c if column.name != "digest"]
@@ -61,14 +61,19 @@ async def add(
     return from_row(row.one())
 
 
-async def find(
-    connection: AsyncConnection, token: Secret, purpose: LinkPurpose, now: datetime, *, for_change: bool = False
-) -> Link | None:
+def _is_good(token: Secret, purpose: LinkPurpose, now: datetime) -> ColumnElement[bool]:
+    return and_(links.c.digest == _digest(token), links.c.purpose == purpose.value, links.c.expires_at > now)
+
+
+async def find(connection: AsyncConnection, token: Secret, purpose: LinkPurpose, now: datetime) -> Link | None:
     """The link of a token, if it is for that purpose, unused and not expired."""
-    statement = select(*COLUMNS).where(
-        links.c.digest == _digest(token), links.c.purpose == purpose.value, links.c.expires_at > now
-    )
-    row = (await connection.execute(locked(statement) if for_change else statement)).first()
+    row = (await connection.execute(select(*COLUMNS).where(_is_good(token, purpose, now)))).first()
+    return None if row is None else from_row(row)
+
+
+async def use(connection: AsyncConnection, token: Secret, purpose: LinkPurpose, now: datetime) -> Link | None:
+    """The same, used up: of several transactions that use one link, one gets it."""
+    row = (await connection.execute(delete(links).where(_is_good(token, purpose, now)).returning(*COLUMNS))).first()
     return None if row is None else from_row(row)
 
 
@@ -82,26 +87,30 @@ async def find_all(connection: AsyncConnection, purpose: LinkPurpose, now: datet
     return [from_row(row) for row in rows]
 
 
-async def find_by_id(
-    connection: AsyncConnection, link_id: int, purpose: LinkPurpose, now: datetime, *, for_change: bool = False
-) -> Link | None:
+async def find_by_id(connection: AsyncConnection, link_id: int, purpose: LinkPurpose, now: datetime) -> Link | None:
     """The open link of that id and purpose."""
-    statement = select(*COLUMNS).where(
-        links.c.id == link_id, links.c.purpose == purpose.value, links.c.expires_at > now
-    )
-    row = (await connection.execute(locked(statement) if for_change else statement)).first()
+    row = (
+        await connection.execute(
+            select(*COLUMNS).where(links.c.id == link_id, links.c.purpose == purpose.value, links.c.expires_at > now)
+        )
+    ).first()
     return None if row is None else from_row(row)
 
 
-async def renew(connection: AsyncConnection, link: Link, token: Secret, *, at: datetime) -> Link:
-    """Give a link another token, and from `at` on the time it had at first; the earlier token ends."""
-    row = await connection.execute(
-        update(links)
-        .where(links.c.id == link.id)
-        .values(digest=_digest(token), created_at=at, expires_at=at + (link.expires_at - link.created_at))
-        .returning(*COLUMNS)
-    )
-    return from_row(row.one())
+async def renew(connection: AsyncConnection, link: Link, token: Secret, *, at: datetime) -> Link | None:
+    """Give a link another token, and from `at` on the time it had at first; the earlier token ends.
+
+    None where the link has been used or withdrawn meanwhile.
+    """
+    row = (
+        await connection.execute(
+            update(links)
+            .where(links.c.id == link.id)
+            .values(digest=_digest(token), created_at=at, expires_at=at + (link.expires_at - link.created_at))
+            .returning(*COLUMNS)
+        )
+    ).first()
+    return None if row is None else from_row(row)
 
 
 async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, realm_id: int, email: str) -> None:
@@ -114,7 +123,7 @@ async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, r
 
 
 async def remove(connection: AsyncConnection, link_id: int) -> bool:
-    """Use a link up, or withdraw it; False where it is gone already."""
+    """Withdraw a link; False where it has been used or withdrawn meanwhile."""
     return (
         await connection.execute(delete(links).where(links.c.id == link_id).returning(links.c.id))
     ).first() is not None
@@ -134,4 +143,5 @@ async def remove_all(
 
 async def remove_expired(connection: AsyncConnection, now: datetime) -> None:
     """Sweep out links that nobody used in time."""
-    await connection.execute(delete(links).where(links.c.expires_at <= now))
+    expired = select(links.c.id).where(links.c.expires_at <= now)
+    await connection.execute(delete(links).where(links.c.id.in_(unheld(expired))))

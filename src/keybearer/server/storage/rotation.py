@@ -1,4 +1,4 @@
-"""Rotating the secrets: everything that is sealed is sealed anew, and no key is invalidated.
+"""Rotating the secrets: everything that is sealed is sealed again, and no key is invalidated.
 
 The new ring is saved first, then the rows are written in one transaction. A crash in between leaves rows under a
 retired secret, which opens them as before; rotating again finishes the work. Servers that run meanwhile notice the
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, union, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import SecretRingError
 from keybearer.server.storage import api_keys, bots, mails
-from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_keys as api_keys_table
 from keybearer.server.storage.tables import bot_services
@@ -23,7 +22,7 @@ from keybearer.server.storage.tables import mails as mails_table
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """How much was sealed anew."""
+    """How much was sealed again."""
 
     api_keys: int
     tokens: int
@@ -32,6 +31,7 @@ class Resealed:
 async def reseal(connection: AsyncConnection, ring: SecretRing) -> Resealed:
     """Seal and digest every live key, and seal every token and waiting mail, under the ring's current secret.
 
+    The transaction holds every account, so that no key is revoked and no token is changed meanwhile.
     The ring must be saved before: a row that names a secret which is in no file cannot be opened. Revoked keys keep
     their old digest, for nobody has their text any more. Raises SecretRingError where a row does not open.
     """
@@ -42,8 +42,8 @@ async def reseal(connection: AsyncConnection, ring: SecretRing) -> Resealed:
 
 async def _reseal_keys(connection: AsyncConnection, ring: SecretRing) -> int:
     table = api_keys_table
-    await api_keys.hold_live(connection)
-    rows = (await connection.execute(select(table).where(table.c.revoked_at.is_(None)))).all()
+    is_live = table.c.revoked_at.is_(None)
+    rows = (await connection.execute(select(table).where(is_live).order_by(table.c.id))).all()
     changes = []
     for row in rows:
         key = ring.unseal(Sealed(row.secret_id, row.sealed), api_keys.bound_to(row.account_id, row.digest))
@@ -51,12 +51,13 @@ async def _reseal_keys(connection: AsyncConnection, ring: SecretRing) -> int:
         sealed = ring.seal(key, api_keys.bound_to(row.account_id, digest.value))
         changes.append({"of_id": row.id, "secret_id": sealed.secret_id, "digest": digest.value, "sealed": sealed.box})
     if changes:
-        await connection.execute(update(table).where(table.c.id == bindparam("of_id")), changes)
+        # A key that was revoked meanwhile stays erased.
+        await connection.execute(update(table).where(table.c.id == bindparam("of_id"), is_live), changes)
     return len(changes)
 
 
 async def _reseal_tokens(connection: AsyncConnection, ring: SecretRing) -> int:
-    rows = (await connection.execute(locked(select(bot_services)))).all()
+    rows = (await connection.execute(select(bot_services))).all()
     changes = []
     for row in rows:
         place = bots.bound_to(row.account_id)
@@ -71,7 +72,7 @@ async def _reseal_mails(connection: AsyncConnection, ring: SecretRing) -> None:
     table = mails_table
     changes = []
     waiting = select(table).where(table.c.secret_id.is_not(None), table.c.is_given_up.is_(False)).order_by(table.c.id)
-    for row in await connection.execute(locked(waiting)):
+    for row in await connection.execute(waiting):
         place = mails.bound_to(row.recipient)
         sealed = ring.seal(ring.unseal(Sealed(row.secret_id, row.sealed_body), place), place)
         changes.append({"of_id": row.id, "secret_id": sealed.secret_id, "sealed_body": sealed.box})
@@ -80,13 +81,48 @@ async def _reseal_mails(connection: AsyncConnection, ring: SecretRing) -> None:
 
 
 async def check(connection: AsyncConnection, ring: SecretRing) -> None:
-    """Raise SecretRingError unless the ring has every secret that a live key or a token is sealed under."""
-    live = select(api_keys_table.c.secret_id).where(api_keys_table.c.revoked_at.is_(None))
-    rows = await connection.execute(union(live, select(bot_services.c.secret_id)))
-    missing = set(rows.scalars()) - set(ring.ids)
+    """Raise SecretRingError unless the ring has every secret that the database was written with.
+
+    For each secret that a live key, a token or a waiting mail is sealed under, one of them is opened.
+    """
+    samples = [sample for find in (_sample_mails, _sample_tokens, _sample_keys) for sample in await find(connection)]
+    missing = {sealed.secret_id for sealed, _ in samples} - set(ring.ids)
     if missing:
-        raise SecretRingError(
-            f"The secrets file {ring.path} is not the one that this database was written with: it lacks "
-            + ", ".join(sorted(missing)),
-            hint="Put the right secrets file back in its place.",
-        )
+        raise _wrong_ring(ring, f"it lacks {', '.join(sorted(missing))}")
+    for sealed, bound_to in {sealed.secret_id: (sealed, bound_to) for sealed, bound_to in samples}.values():
+        try:
+            ring.unseal(sealed, bound_to)
+        except SecretRingError:
+            raise _wrong_ring(ring, f"its secret {sealed.secret_id} does not open what is sealed under it") from None
+
+
+def _wrong_ring(ring: SecretRing, why: str) -> SecretRingError:
+    return SecretRingError(
+        f"The secrets file {ring.path} is not the one that this database was written with: {why}",
+        hint="Put the right secrets file back in its place.",
+    )
+
+
+Sample = tuple[Sealed, bytes]
+"""A sealed value, and what it is bound to."""
+
+
+async def _sample_keys(connection: AsyncConnection) -> list[Sample]:
+    table = api_keys_table
+    first = select(func.min(table.c.id)).where(table.c.sealed.is_not(None)).group_by(table.c.secret_id)
+    rows = await connection.execute(select(table).where(table.c.id.in_(first)))
+    return [(Sealed(row.secret_id, row.sealed), api_keys.bound_to(row.account_id, row.digest)) for row in rows]
+
+
+async def _sample_tokens(connection: AsyncConnection) -> list[Sample]:
+    table = bot_services
+    first = select(func.min(table.c.account_id)).group_by(table.c.secret_id)
+    rows = await connection.execute(select(table).where(table.c.account_id.in_(first)))
+    return [(Sealed(row.secret_id, row.sealed_token), bots.bound_to(row.account_id)) for row in rows]
+
+
+async def _sample_mails(connection: AsyncConnection) -> list[Sample]:
+    table = mails_table
+    first = select(func.min(table.c.id)).where(table.c.secret_id.is_not(None), table.c.is_given_up.is_(False))
+    rows = await connection.execute(select(table).where(table.c.id.in_(first.group_by(table.c.secret_id))))
+    return [(Sealed(row.secret_id, row.sealed_body), mails.bound_to(row.recipient)) for row in rows]

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.sessions import IDLE_LIFETIME, LIFETIME, Session
+from keybearer.server.storage.dialect import unheld
 from keybearer.server.storage.tables import sessions
 
 COLUMNS = [column for column in sessions.c if column.name != "digest"]
@@ -109,6 +110,7 @@ async def remove_all(connection: AsyncConnection, account_id: int, *, besides: i
 
 async def remove_ended(connection: AsyncConnection, now: datetime) -> None:
     """Sweep out the rows of sessions that are over."""
-    await connection.execute(
-        delete(sessions).where((sessions.c.expires_at <= now) | (sessions.c.last_seen_at <= now - IDLE_LIFETIME))
+    ended = select(sessions.c.id).where(
+        (sessions.c.expires_at <= now) | (sessions.c.last_seen_at <= now - IDLE_LIFETIME)
     )
+    await connection.execute(delete(sessions).where(sessions.c.id.in_(unheld(ended))))

@@ -131,12 +131,6 @@ api_keys = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     _account("revoked_by", nullable=True, on_delete="SET NULL"),
-    Column("last_used_at", Instant),
-    Column("last_used_address", Text, nullable=False, server_default=""),
-    Column("last_used_client", Text, nullable=False, server_default=""),
-    Column("late_used_at", Instant),
-    Column("late_used_address", Text, nullable=False, server_default=""),
-    Column("late_used_client", Text, nullable=False, server_default=""),
     Column("secret_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("sealed", LargeBinary),
@@ -150,6 +144,19 @@ api_keys = Table(
     ),
     Index(None, "account_id", "created_at"),
     **_NO_REUSE,
+)
+
+# A row for each key, made with it. It stands apart so that noting a use never waits for a change of the key.
+api_key_uses = Table(
+    "api_key_uses",
+    metadata,
+    Column("key_id", ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True),
+    Column("last_used_at", Instant),
+    Column("last_used_address", Text, nullable=False, server_default=""),
+    Column("last_used_client", Text, nullable=False, server_default=""),
+    Column("late_used_at", Instant),
+    Column("late_used_address", Text, nullable=False, server_default=""),
+    Column("late_used_client", Text, nullable=False, server_default=""),
 )
 
 sessions = Table(

@@ -65,7 +65,7 @@ _SOURCE = (
 
 @final
 class KeyVerifier:
-    """Finds whose key it is, in the database, at every request anew; requests that come together share a query."""
+    """Looks up the account of a key in the database for every request; requests that come together share a query."""
 
     def __init__(self, database: Database, ring: SecretRing) -> None:
         self._ring = ring

@@ -27,7 +27,7 @@ async def go_to_settings(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """The page."""
-    record = await api_keys.find_record(visit.context, visit.caller.id)
+    record = await api_keys.find_own_record(visit.context, visit.caller)
     return visit.render("account/show.html", key=record, visibilities=VISIBILITIES)
 
 
@@ -46,7 +46,7 @@ async def rename(visit: Visit) -> Response:
 
 
 async def save_privacy(visit: Visit) -> Response:
-    """Change who sees one's own email, and whether one is told of sign-ins."""
+    """Change who sees one's own email, and whether sign-ins are reported by mail."""
     number = visit.number("email_visibility")
     if number not in list(EmailVisibility):
         raise Refused("Choose who can see your email.")

@@ -21,16 +21,16 @@ def _ask(visit: Visit, refusal: Refused | None = None) -> Response:
 
 async def ask_password(visit: Visit) -> Response:
     """The first step to one's own key: the password."""
-    return _ask(visit)
+    return visit.render("account/api_key_password.html", error=None)
 
 
 async def show_own(visit: Visit) -> Response:
     """One's own key, for the password."""
     try:
-        await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
+        fetched = await sessions.reveal_own_key(visit.context, visit.caller, visit.password("password"))
     except Refused as refusal:
         return visit.render_form("account/api_key_password.html", refusal, error=f"Error: {refusal.message}")
-    return _show_own(visit, await api_keys.reveal_own(visit.context, visit.caller))
+    return _show_own(visit, fetched.issued)
 
 
 def _show_own(visit: Visit, issued: IssuedKey, *, devices_removed: int | None = None) -> Response:
@@ -48,25 +48,27 @@ async def confirm_own(visit: Visit) -> Response:
         return _ask(visit, PasswordNeeded())
     return visit.render(
         "account/api_key_regenerate.html",
-        record=await api_keys.find_record(visit.context, visit.caller.id),
+        record=await api_keys.find_own_record(visit.context, visit.caller),
         devices=await devices.find_all(visit.context, visit.caller),
     )
 
 
 async def regenerate_own(visit: Visit) -> Response:
     """Replace one's own key and show the new one."""
-    if not visit.is_confirmed:
-        return _ask(visit, PasswordNeeded())
     removed = len(await devices.find_all(visit.context, visit.caller))
-    issued = await api_keys.regenerate_own(visit.context, visit.caller)
+    try:
+        issued = await api_keys.regenerate_own(visit.context, visit.caller)
+    except PasswordNeeded as needed:
+        return _ask(visit, needed)
     return _show_own(visit, issued, devices_removed=removed)
 
 
 async def download_own(visit: Visit) -> Response:
     """One's own zuliprc."""
-    if not visit.is_confirmed:
-        return _ask(visit, PasswordNeeded())
-    return _zuliprc(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
+    try:
+        return _zuliprc(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
+    except PasswordNeeded as needed:
+        return _ask(visit, needed)
 
 
 async def show_bot(visit: Visit) -> Response:

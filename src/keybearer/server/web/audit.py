@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.services import accounts, audit
+from keybearer.server.services import audit, profiles
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.storage.audit import AuditFilter
 from keybearer.server.web.audit_sentences import ALARMING, KINDS, events_of, sentence
@@ -77,13 +77,13 @@ async def show_all(visit: Visit) -> Response:
     who = visit.query.get("who", "").strip()
     concerning = None
     if who:
-        everybody = await accounts.find_all(visit.context, visit.realm.id)
+        viewed = await profiles.find_all(visit.context, visit.caller)
         concerning = [
             account.id
-            for account in everybody
+            for account in viewed.accounts
             if who.casefold() in account.full_name.casefold() or who.casefold() in account.delivery_email.casefold()
         ]
-    found = await audit.find(visit.context, visit.realm.id, _filter(visit, concerning))
+    found = await audit.find_all(visit.context, visit.caller, _filter(visit, concerning))
     return _log(visit, found, is_own=False)
 
 

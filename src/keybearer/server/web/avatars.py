@@ -8,7 +8,7 @@ from html import escape
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import accounts
+from keybearer.server.services import profiles
 from keybearer.server.web.visit import Visit
 
 # Dark enough for white letters (4.5 : 1 and more), far enough from each other to tell accounts apart.
@@ -18,7 +18,7 @@ _FONT = "Segoe UI, Roboto, Cantarell, Ubuntu, Noto Sans, Liberation Sans, system
 
 
 async def show(visit: Visit) -> Response:
-    """The picture of an account; a question mark for who may not know whose it is."""
+    """The picture of an account; a question mark for visitors who may not see the account."""
     account_id = visit.id("account_id")
     name = await _name(visit, account_id)
     return Response(
@@ -30,7 +30,7 @@ async def _name(visit: Visit, account_id: int) -> str:
     if visit.account is None:
         return _UNKNOWN
     try:
-        account = await accounts.find(visit.context, visit.caller.account, account_id)
+        (account,) = (await profiles.find(visit.context, visit.caller, account_id)).accounts
     except Refused:
         return _UNKNOWN
     return account.full_name

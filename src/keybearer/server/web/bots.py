@@ -10,7 +10,7 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
-from keybearer.server.services import accounts, bots
+from keybearer.server.services import accounts, bots, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
@@ -106,13 +106,13 @@ async def show_panel(
     visit: Visit, bot: BotDetails, *, shown: OpenKey | None = None, refusal: Refused | None = None
 ) -> Response:
     """The panel of a bot: what it is, and what the visitor may make of it."""
-    everybody = await accounts.find_all(visit.context, visit.realm.id)
+    viewed = await profiles.find_all(visit.context, visit.caller)
     return visit.render_form(
         "bots/manage.html",
         refusal,
         bot=bot,
         roles=[role for role in Role if may_give_role(visit.caller.account, bot.account, role)],
-        owners=[person for person in everybody if person.is_active and not person.is_bot],
+        owners=[person for person in viewed.accounts if person.is_active and not person.is_bot],
         interfaces=list(ServiceInterface),
         back=_list_of(visit, bot),
         values=visit.form,

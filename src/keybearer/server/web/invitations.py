@@ -7,7 +7,7 @@ from starlette.responses import Response
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_invite_as
-from keybearer.server.services import accounts, invitations
+from keybearer.server.services import invitations, profiles
 from keybearer.server.services.invitations import InvitationFailed
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
@@ -17,11 +17,11 @@ PAGE = "/organization/invitations/"
 
 async def show_open(visit: Visit) -> Response:
     """The invitations that nobody has used yet."""
-    everybody = {account.id: account for account in await accounts.find_all(visit.context, visit.realm.id)}
+    viewed = await profiles.find_all(visit.context, visit.caller)
     return visit.render(
         "invitations/table.html",
         invitations=await invitations.find_open(visit.context, visit.caller),
-        people=everybody,
+        people={account.id: account for account in viewed.accounts},
         roles=_roles(visit),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.services import api_keys, passwords
+from keybearer.server.services import passwords
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
 
@@ -23,14 +23,16 @@ async def change(visit: Visit) -> Response:
     try:
         _check_equal(visit)
         await passwords.change_own(
-            visit.context, visit.caller, old=visit.password("old_password"), new=visit.password("new_password1")
+            visit.context,
+            visit.caller,
+            old=visit.password("old_password"),
+            new=visit.password("new_password1"),
+            replaces_key=replaces_key,
         )
     except Refused as refusal:
         return visit.render_form("account/password.html", refusal, replaces_key=replaces_key)
-    if replaces_key:
-        await api_keys.regenerate_own(visit.context, visit.caller)
-        return visit.redirect("/settings/account/", notice=Notice.PASSWORD_AND_KEY_CHANGED)
-    return visit.redirect("/settings/account/", notice=Notice.PASSWORD_CHANGED)
+    notice = Notice.PASSWORD_AND_KEY_CHANGED if replaces_key else Notice.PASSWORD_CHANGED
+    return visit.redirect("/settings/account/", notice=notice)
 
 
 def _check_equal(visit: Visit) -> None:

@@ -13,7 +13,7 @@ PAGE = "/settings/sessions/"
 
 
 async def show_login(visit: Visit) -> Response:
-    """The sign-in form; who is signed in already goes on."""
+    """The sign-in form; a visitor who is signed in already is redirected."""
     wanted = safe_path(visit.query.get("next", "/"))
     if visit.account is not None:
         return visit.redirect(wanted, status=302)
@@ -21,7 +21,7 @@ async def show_login(visit: Visit) -> Response:
 
 
 async def sign_in(visit: Visit) -> Response:
-    """Open a session and go on to `next`; a session that the browser had before ends."""
+    """Open a session and redirect to `next`; a session that the browser had before ends."""
     username, wanted = visit.text("username"), safe_path(visit.form.get("next", "/") or "/")
     try:
         signed_in = await sessions.sign_in(visit.context, username, visit.password("password"), visit.origin)
@@ -58,7 +58,7 @@ async def show_all(visit: Visit) -> Response:
         sessions=await sessions.find_all(visit.context, visit.caller),
         current=session,
         devices=await devices.find_all(visit.context, visit.caller),
-        key=await api_keys.find_record(visit.context, visit.caller.id),
+        key=await api_keys.find_own_record(visit.context, visit.caller),
     )
 
 

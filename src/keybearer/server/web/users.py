@@ -9,7 +9,7 @@ from starlette.responses import Response
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_deactivate, may_give_role
-from keybearer.server.services import accounts
+from keybearer.server.services import accounts, profiles
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
@@ -26,8 +26,8 @@ _SORT_KEYS: SortKeys[Account] = {
 
 async def show_all(visit: Visit) -> Response:
     """Everybody, filtered and sorted."""
-    everybody = await accounts.find_all(visit.context, visit.realm.id)
-    people = [account for account in everybody if not account.is_bot]
+    viewed = await profiles.find_all(visit.context, visit.caller)
+    people = [account for account in viewed.accounts if not account.is_bot]
     return visit.render(
         "users/table.html",
         table=choose(visit, people, lambda person: person, _SORT_KEYS),
@@ -36,7 +36,7 @@ async def show_all(visit: Visit) -> Response:
 
 
 async def _find(visit: Visit) -> Account:
-    person = await accounts.find(visit.context, visit.caller.account, visit.id("account_id"))
+    (person,) = (await profiles.find(visit.context, visit.caller, visit.id("account_id"))).accounts
     if person.is_bot:
         raise Refused("No such user")
     return person
@@ -80,12 +80,12 @@ async def confirm_deactivation(visit: Visit) -> Response:
 
 
 async def _deactivation(visit: Visit, person: Account, refusal: Refused | None = None) -> Response:
-    everybody = await accounts.find_all(visit.context, visit.realm.id)
+    viewed = await profiles.find_all(visit.context, visit.caller)
     return visit.render_form(
         "users/deactivate.html",
         refusal,
         person=person,
-        bots=_active_bots(everybody, person),
+        bots=_active_bots(viewed.accounts, person),
         comment=visit.text("comment"),
     )
 

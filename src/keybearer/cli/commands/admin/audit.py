@@ -14,7 +14,7 @@ from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import print_json
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.services import accounts, realms
+from keybearer.server.services import accounts
 from keybearer.server.services import audit as log
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.services.context import Context
@@ -81,7 +81,6 @@ def audit(
     """Print what happened: who did what to whom, when and from where. The oldest stands first."""
 
     async def find(context: Context) -> Sequence[NamedRecord]:
-        realm = await realms.find(context)
         concerning = None if email is None else [(await accounts.find_for_operator(context, email)).id]
         wanted = AuditFilter(
             events=[event for each in events for event in each] or None,
@@ -89,7 +88,7 @@ def audit(
             since=since,
             limit=limit,
         )
-        return await log.find(context, realm.id, wanted)
+        return await log.find_for_operator(context, wanted)
 
     entries = list(reversed(run_on(settings, find)))
     if as_json:

@@ -26,8 +26,7 @@ def list_users(settings: Settings, *, as_json: bool) -> None:
     """List every account, bots and the deactivated too."""
 
     async def find(context: Context) -> list[tuple[Account, APIKeyRecord | None]]:
-        realm = await realms.find(context)
-        found = await accounts.find_all(context, realm.id)
+        found = await accounts.find_all_for_operator(context)
         return [(account, await api_keys.find_record(context, account.id)) for account in found]
 
     rows = [_row(account, key) for account, key in run_on(settings, find)]

@@ -1,0 +1,53 @@
+"""Accounts as another account sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keybearer.server.domain.accounts import Account, id_of_display_email
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.permissions import may_see_email
+from keybearer.server.services.context import Context
+from keybearer.server.services.lookups import the_account, the_realm
+from keybearer.server.storage import accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """Accounts, and the account that looks at them, as they are at one moment."""
+
+    viewer: Account
+    accounts: Sequence[Account]
+
+
+async def find_all(context: Context, caller: Caller) -> Viewed:
+    """Everybody of the caller's realm, bots and the deactivated too."""
+    async with context.viewing(caller) as view:
+        viewer = view.actor.account
+        return Viewed(viewer, await accounts.find_all(view.connection, viewer.realm_id))
+
+
+async def find(context: Context, caller: Caller, account_id: int) -> Viewed:
+    """One account of the caller's realm. Raises Refused with `No such user`."""
+    async with context.viewing(caller) as view:
+        viewer = view.actor.account
+        return Viewed(viewer, [await the_account(view.connection, viewer, account_id)])
+
+
+async def find_by_email(context: Context, caller: Caller, email: str) -> Viewed:
+    """One account of the caller's realm by its delivery email, if the caller may see that, or its display email.
+
+    Raises Refused with `No such user`.
+    """
+    async with context.viewing(caller) as view:
+        viewer = view.actor.account
+        realm = await the_realm(view.connection)
+        hidden = id_of_display_email(email, realm.bot_domain)
+        if hidden is not None:
+            return Viewed(viewer, [await the_account(view.connection, viewer, hidden)])
+        account = await accounts.find_by_email(view.connection, viewer.realm_id, email)
+    if account is None or not may_see_email(viewer, account):
+        raise Refused("No such user")
+    return Viewed(viewer, [account])
