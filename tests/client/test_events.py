@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from keybearer import AsyncClient, Client, Credentials
-from keybearer.client.conversation import Event, Message
+from keybearer.client.models.messages import Event, Message
 from keybearer.client.retry import RetryPolicy
 from keybearer.errors import APIError, InvalidAPIKey, Unreachable
 from tests.client.callers import Opener

@@ -9,7 +9,7 @@ import pytest
 
 from keybearer import Credentials, Secret
 from keybearer.client.exchange import Call, Failure, Pause, Response, Send
-from keybearer.client.models import Profile
+from keybearer.client.models.accounts import Profile
 from keybearer.client.operations import accounts, messages
 from keybearer.client.protocol import perform
 from keybearer.client.retry import Patience, RetryPolicy, backoff

@@ -10,7 +10,7 @@ from keybearer.cli.accounts import email_of
 from keybearer.cli.connection import waiting_for
 from keybearer.cli.output import note, print_file
 from keybearer.cli.replacing import require_replaceable
-from keybearer.client.models import User
+from keybearer.client.models.accounts import User
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError
 from keybearer.secret import Secret

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keybearer.client.exchange import Flow
-from keybearer.client.models import User
+from keybearer.client.models.accounts import User
 from keybearer.client.operations import accounts, bots, event_queues
 from keybearer.client.protocol import Composite, perform
 from keybearer.client.session import Session

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from keybearer.client.conversation import Event, Events, Message, Queue
 from keybearer.client.exchange import Deliver, Flow, Operation, pause
+from keybearer.client.models.base import Answer
+from keybearer.client.models.messages import Event, Events, Message, Queue
 from keybearer.client.operations import event_queues
 from keybearer.client.protocol import perform
 from keybearer.client.retry import backoff
 from keybearer.client.session import Session
-from keybearer.client.wire import Answer
 from keybearer.errors import AuthenticationRefused, EventQueueLost, RateLimited, ServerFailed, TimedOut, Unreachable
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from keybearer.client.conversation import Event
+from keybearer.client.models.messages import Event
 from keybearer.errors import ConnectionFailed
 from keybearer.secret import Secret
 

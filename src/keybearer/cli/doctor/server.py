@@ -14,7 +14,7 @@ from keybearer.cli.doctor.environment import Proxy
 from keybearer.cli.doctor.findings import Finding, of_error
 from keybearer.client.driver import Driver
 from keybearer.client.exchange import Operation, Response, Step
-from keybearer.client.models import Profile, ServerSettings
+from keybearer.client.models.accounts import Profile, ServerSettings
 from keybearer.client.operations.accounts import get_profile
 from keybearer.client.operations.server import get_server_settings
 from keybearer.client.protocol import flow_of

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from keybearer.client.exchange import Operation
-from keybearer.client.models import Bots, IssuedKey, NewBot
+from keybearer.client.models.accounts import Bots, IssuedKey, NewBot
+from keybearer.client.models.base import Answer
 from keybearer.client.uploads import file_part
-from keybearer.client.wire import Answer
 from keybearer.secret import Secret
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from keybearer.client.conversation import (
+from keybearer.client.exchange import Operation
+from keybearer.client.models.base import Answer
+from keybearer.client.models.messages import (
     FoundMessage,
     Messages,
     RenderedMessage,
     SentMessage,
     UploadedFile,
 )
-from keybearer.client.exchange import Operation
 from keybearer.client.parameters import merged
 from keybearer.client.uploads import file_part
-from keybearer.client.wire import Answer
 from keybearer.errors import UnusableRequest
 
 Request = Mapping[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from keybearer.client.exchange import Operation
-from keybearer.client.models import FetchedKey, ServerSettings
+from keybearer.client.models.accounts import FetchedKey, ServerSettings
 from keybearer.client.parameters import METHODS, api_path
 from keybearer.client.uploads import file_part
 from keybearer.errors import UnusableRequest

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from keybearer.client.wire import Answer, Listing
+from keybearer.client.models.base import Answer, Listing
 from keybearer.secret import Secret
 
 
