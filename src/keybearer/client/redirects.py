@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit
 
 from keybearer.client.exchange import Request, Response
-from keybearer.client.parameters import PREFIX
+from keybearer.client.operations.parameters import PREFIX
 from keybearer.errors import Redirected
 
 STATUSES = frozenset({301, 302, 303, 307, 308})

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from keybearer._version import __version__
 from keybearer.client.answers import Asked
 from keybearer.client.exchange import Operation, Request
-from keybearer.client.parameters import PREFIX, encode_parameters
+from keybearer.client.operations.parameters import PREFIX, encode_parameters
 from keybearer.client.retry import RetryPolicy
 from keybearer.errors import ResolutionError, UnusableRequest
 from keybearer.secret import Secret

@@ -8,7 +8,7 @@ from typing import Any
 from keybearer.client.exchange import Operation
 from keybearer.client.models.accounts import FoundUser, Members, NewUser, Profile, User
 from keybearer.client.models.base import Answer
-from keybearer.client.parameters import merged, segment
+from keybearer.client.operations.parameters import merged, segment
 from keybearer.secret import Secret
 
 

@@ -9,7 +9,7 @@ from typing import IO, Any
 from keybearer.client.exchange import Operation
 from keybearer.client.models.accounts import Bots, IssuedKey, NewBot
 from keybearer.client.models.base import Answer
-from keybearer.client.uploads import file_part
+from keybearer.client.operations.uploads import file_part
 from keybearer.secret import Secret
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from keybearer.client.exchange import Operation
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
-from keybearer.client.parameters import merged
+from keybearer.client.operations.parameters import merged
 
 Principals = Sequence[str] | Sequence[int]
 """People, by their emails or their numbers."""

@@ -14,8 +14,8 @@ from keybearer.client.models.messages import (
     SentMessage,
     UploadedFile,
 )
-from keybearer.client.parameters import merged
-from keybearer.client.uploads import file_part
+from keybearer.client.operations.parameters import merged
+from keybearer.client.operations.uploads import file_part
 from keybearer.errors import UnusableRequest
 
 Request = Mapping[str, Any]

@@ -7,8 +7,8 @@ from typing import IO, Any
 
 from keybearer.client.exchange import Operation
 from keybearer.client.models.accounts import FetchedKey, ServerSettings
-from keybearer.client.parameters import METHODS, api_path
-from keybearer.client.uploads import file_part
+from keybearer.client.operations.parameters import METHODS, api_path
+from keybearer.client.operations.uploads import file_part
 from keybearer.errors import UnusableRequest
 from keybearer.secret import Secret
 
