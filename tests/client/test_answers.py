@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer import Secret
-from keybearer.client.answers import UNTOLD_WAIT, Asked, judge, retry_after
-from keybearer.client.exchange import Response
+from keybearer.client.flow.responses import UNTOLD_WAIT, Asked, judge, retry_after
+from keybearer.client.flow.steps import Response
 from keybearer.errors import ClientError
 
 KEY = "kbAAAAAAAAAAAAAAAAAAAAAAAA3zSVTW"

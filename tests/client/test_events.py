@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from keybearer import AsyncClient, Client, Credentials
+from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.models.messages import Event, Message
-from keybearer.client.retry import RetryPolicy
 from keybearer.errors import APIError, InvalidAPIKey, Unreachable
 from tests.client.callers import Opener
 from tests.client.scripted_server import Reply, ScriptedServer, Seen, error, html, success

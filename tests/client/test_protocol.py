@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from keybearer import Credentials, Secret
-from keybearer.client.exchange import Call, Failure, Pause, Response, Send
+from keybearer.client.flow.protocol import perform
+from keybearer.client.flow.retry import Patience, RetryPolicy, backoff
+from keybearer.client.flow.state import Session
+from keybearer.client.flow.steps import Call, Failure, Pause, Response, Send
 from keybearer.client.models.accounts import Profile
 from keybearer.client.operations import accounts, messages
-from keybearer.client.protocol import perform
-from keybearer.client.retry import Patience, RetryPolicy, backoff
-from keybearer.client.session import Session
 from keybearer.errors import InvalidAPIKey, RateLimited, ServerFailed, Unreachable
 from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY, PROFILE
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from keybearer.client.exchange import Call, Flow, Pause, Send, Step
-from keybearer.client.session import Session
+from keybearer.client.flow.state import Session
+from keybearer.client.flow.steps import Call, Flow, Pause, Send, Step
 
 if TYPE_CHECKING:
     from keybearer.client.async_transport import AsyncTransport
-    from keybearer.client.event_loop import Subscription
+    from keybearer.client.flow.listening import Subscription
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import ssl
 
 import httpx2
 
-from keybearer.client.exchange import Failure, Request, Response
-from keybearer.client.session import Session
+from keybearer.client.flow.state import Session
+from keybearer.client.flow.steps import Failure, Request, Response
 from keybearer.client.transport import (
     ERRORS,
     UNUSABLE_PROXY,

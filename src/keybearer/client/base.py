@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from keybearer.client.protocol import Composite
-from keybearer.client.regeneration import regenerate
-from keybearer.client.retry import RetryPolicy
-from keybearer.client.session import TIMEOUT, Session, user_agent
+from keybearer.client.flow.protocol import Composite
+from keybearer.client.flow.regeneration import regenerate
+from keybearer.client.flow.retry import RetryPolicy
+from keybearer.client.flow.state import TIMEOUT, Session, user_agent
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from keybearer.client.event_loop import Subscription, listen
-from keybearer.client.exchange import Deliver
+from keybearer.client.flow.listening import Subscription, listen
+from keybearer.client.flow.protocol import perform
+from keybearer.client.flow.steps import Deliver
 from keybearer.client.models.messages import Event
-from keybearer.client.protocol import perform
 from keybearer.errors import ClientError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from keybearer.client.exchange import Operation
-from keybearer.client.protocol import Composite
+from keybearer.client.flow.protocol import Composite
+from keybearer.client.flow.steps import Operation
 
 P = ParamSpec("P")
 T = TypeVar("T")

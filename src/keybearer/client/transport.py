@@ -13,9 +13,9 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx2
 
-from keybearer.client.exchange import Failure, Request, Response
+from keybearer.client.flow.state import Session
+from keybearer.client.flow.steps import Failure, Request, Response
 from keybearer.client.handshake import explain, probe
-from keybearer.client.session import Session
 from keybearer.client.tls import build_context
 from keybearer.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
 from keybearer.secret import Secret

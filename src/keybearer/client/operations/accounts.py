@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keybearer.client.exchange import Operation
+from keybearer.client.flow.steps import Operation
 from keybearer.client.models.accounts import FoundUser, Members, NewUser, Profile, User
 from keybearer.client.models.base import Answer
 from keybearer.client.operations.parameters import merged, segment

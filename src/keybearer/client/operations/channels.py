@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from keybearer.client.exchange import Operation
+from keybearer.client.flow.steps import Operation
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
 from keybearer.client.operations.parameters import merged

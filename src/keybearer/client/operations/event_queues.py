@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keybearer.client.exchange import Operation
+from keybearer.client.flow.steps import Operation
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import Events, Queue
 from keybearer.client.operations.messages import Narrow

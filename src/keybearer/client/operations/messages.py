@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from keybearer.client.exchange import Operation
+from keybearer.client.flow.steps import Operation
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import (
     FoundMessage,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit
 
-from keybearer.client.exchange import Request, Response
+from keybearer.client.flow.steps import Request, Response
 from keybearer.client.operations.parameters import PREFIX
 from keybearer.errors import Redirected
 

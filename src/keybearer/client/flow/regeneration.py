@@ -8,11 +8,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-from keybearer.client.exchange import Flow, call
+from keybearer.client.flow.newer_key import quietly
+from keybearer.client.flow.protocol import perform
+from keybearer.client.flow.state import Session, same_account
+from keybearer.client.flow.steps import Flow, call
 from keybearer.client.operations import accounts, bots
-from keybearer.client.protocol import perform
-from keybearer.client.rotation import quietly
-from keybearer.client.session import Session, same_account
 from keybearer.errors import (
     ClientError,
     ConnectionFailed,

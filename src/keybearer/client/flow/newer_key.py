@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from keybearer.client.exchange import Flow, call
-from keybearer.client.session import Session, same_account
+from keybearer.client.flow.state import Session, same_account
+from keybearer.client.flow.steps import Flow, call
 from keybearer.errors import ClientError, KeybearerError
 from keybearer.zuliprc.credentials import Credentials
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from keybearer.client.exchange import Response
+from keybearer.client.flow.steps import Response
 from keybearer.errors import (
     AccountDeactivated,
     APIError,

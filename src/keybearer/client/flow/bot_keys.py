@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from keybearer.client.exchange import Flow
+from keybearer.client.flow.protocol import Composite, perform
+from keybearer.client.flow.state import Session
+from keybearer.client.flow.steps import Flow
 from keybearer.client.models.accounts import User
 from keybearer.client.operations import accounts, bots, event_queues
-from keybearer.client.protocol import Composite, perform
-from keybearer.client.session import Session
 from keybearer.errors import APIError
 from keybearer.secret import Secret
 

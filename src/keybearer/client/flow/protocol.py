@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from keybearer.client import redirects
-from keybearer.client.answers import judge
-from keybearer.client.exchange import Failure, Flow, Operation, Request, Response, pause, send
-from keybearer.client.retry import Patience
-from keybearer.client.rotation import renew
-from keybearer.client.session import Session
+from keybearer.client.flow import redirects
+from keybearer.client.flow.newer_key import renew
+from keybearer.client.flow.responses import judge
+from keybearer.client.flow.retry import Patience
+from keybearer.client.flow.state import Session
+from keybearer.client.flow.steps import Failure, Flow, Operation, Request, Response, pause, send
 from keybearer.errors import APIError, ClientError, InvalidAPIKey, MalformedAPIKey, NotAZulipServer
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from keybearer._version import __version__
-from keybearer.client.answers import Asked
-from keybearer.client.exchange import Operation, Request
+from keybearer.client.flow.responses import Asked
+from keybearer.client.flow.retry import RetryPolicy
+from keybearer.client.flow.steps import Operation, Request
 from keybearer.client.operations.parameters import PREFIX, encode_parameters
-from keybearer.client.retry import RetryPolicy
 from keybearer.errors import ResolutionError, UnusableRequest
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
