@@ -73,4 +73,4 @@ def test_constructing_a_client_from_credentials_loads_no_http_library() -> None:
 
 
 def test_the_first_call_of_the_synchronous_client_loads_no_event_loop_of_its_own() -> None:
-    assert "asyncio" not in loaded_by("import keybearer.client.sync, keybearer.client.transport")
+    assert "asyncio" not in loaded_by("import keybearer.client.sync, keybearer.client.http.transport")

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from keybearer import Credentials, Secret, TLSOptions
-from keybearer.client.tls import build_context
+from keybearer.client.http.tls import build_context
 from keybearer.errors import TLSFailed, Unreachable
 from tests.client.callers import Opener
 from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, serving
@@ -375,7 +375,7 @@ def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
     client_files: dict[str, str], typed: str, said: str
 ) -> None:
     script = (
-        "import sys; from keybearer import TLSOptions; from keybearer.client.tls import build_context\n"
+        "import sys; from keybearer import TLSOptions; from keybearer.client.http.tls import build_context\n"
         "try: build_context(TLSOptions(client_cert=sys.argv[1], client_cert_key=sys.argv[2])); print('usable')\n"
         "except Exception as error: print(error)"
     )
@@ -410,7 +410,7 @@ def test_http_on_a_port_of_https_is_suspected(open_client: Opener, authority: Au
 def test_where_pythons_trust_is_empty_certifis_bundle_is_used(tmp_path: Path) -> None:
     """As in a slim container, which has no certificates of its own."""
     script = (
-        "from keybearer.client.tls import build_context; from keybearer import TLSOptions;"
+        "from keybearer.client.http.tls import build_context; from keybearer import TLSOptions;"
         "print(build_context(TLSOptions()).cert_store_stats()['x509_ca'])"
     )
     environ = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "none.pem"), "SSL_CERT_DIR": str(tmp_path / "none")}

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from keybearer.client.async_driver import AsyncDriver
 from keybearer.client.base import BaseClient
 from keybearer.client.event_iterators import AsyncEventIterator, leave_async
 from keybearer.client.flow import bot_keys
@@ -16,6 +15,7 @@ from keybearer.client.flow.listening import Subscription, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
 from keybearer.client.flow.state import Session
 from keybearer.client.flow.steps import Operation
+from keybearer.client.http.async_runner import AsyncDriver
 from keybearer.client.methods import awaiting
 from keybearer.client.models.messages import Event, Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server

@@ -16,8 +16,8 @@ from keybearer.client.models.messages import Event
 from keybearer.errors import ClientError
 
 if TYPE_CHECKING:
-    from keybearer.client.async_driver import AsyncDriver
-    from keybearer.client.driver import Driver
+    from keybearer.client.http.async_runner import AsyncDriver
+    from keybearer.client.http.runner import Driver
 
 
 class EventIterator(Iterator[Event]):

@@ -12,15 +12,15 @@ from keybearer.cli.accounts import email_of, kind_of
 from keybearer.cli.doctor.certificates import of_reason
 from keybearer.cli.doctor.environment import Proxy
 from keybearer.cli.doctor.findings import Finding, of_error
-from keybearer.client.driver import Driver
 from keybearer.client.flow.protocol import flow_of
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import Session, user_agent
 from keybearer.client.flow.steps import Operation, Response, Step
+from keybearer.client.http.runner import Driver
+from keybearer.client.http.transport import Transport
 from keybearer.client.models.accounts import Profile, ServerSettings
 from keybearer.client.operations.accounts import get_profile
 from keybearer.client.operations.server import get_server_settings
-from keybearer.client.transport import Transport
 from keybearer.errors import (
     AccountDeactivated,
     AuthenticationRefused,

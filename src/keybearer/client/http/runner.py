@@ -1,63 +1,67 @@
-"""What takes the steps of a flow as the event loop lets it. The other driver does the same, and blocks."""
+"""What takes the steps of a flow, one after the other. The other driver does the same, and awaits."""
 
 from __future__ import annotations
 
-import asyncio
+import threading
+import time
+import weakref
 from typing import TYPE_CHECKING, TypeVar
 
 from keybearer.client.flow.state import Session
 from keybearer.client.flow.steps import Call, Flow, Pause, Send, Step
 
 if TYPE_CHECKING:
-    from keybearer.client.async_transport import AsyncTransport
     from keybearer.client.flow.listening import Subscription
+    from keybearer.client.http.transport import Transport
 
 T = TypeVar("T")
 
 
-class AsyncDriver:
-    """Takes steps as the event loop lets it. Tasks of one event loop may share it."""
+class Driver:
+    """Takes steps one after the other. Connects when the first request is to be sent; threads may share it."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.listening: set[Subscription] = set()
-        self._transport: AsyncTransport | None = None
-        self._opening = asyncio.Lock()
+        self._transport: Transport | None = None
+        self._opening = threading.Lock()
 
-    async def run(self, flow: Flow[T]) -> T:
+    def run(self, flow: Flow[T]) -> T:
         """Take all steps of a flow and return its value, or raise what it raises."""
         try:
             step = next(flow)
             while True:
-                step = flow.send(await self.take(step))
+                step = flow.send(self.take(step))
         except StopIteration as end:
             value: T = end.value
             return value
         finally:
             flow.close()
 
-    async def take(self, step: Step) -> object:
+    def take(self, step: Step) -> object:
         """Take a step and return its outcome. Events to deliver are not for a driver."""
         match step:
             case Send(request):
-                return await (self._transport or await self._open()).send(request)
+                return (self._transport or self._open()).send(request)
             case Pause(seconds):
-                await asyncio.sleep(seconds)
+                time.sleep(seconds)
                 return None
             case Call(function):
-                return await asyncio.to_thread(function)
+                return function()
         raise TypeError(f"no step for a driver: {type(step).__name__}")
 
-    async def _open(self) -> AsyncTransport:
-        from keybearer.client.async_transport import AsyncTransport  # noqa: PLC0415 - the first call loads httpx2
+    def _open(self) -> Transport:
+        from keybearer.client.http.transport import Transport  # noqa: PLC0415 - the first call loads httpx2, not every start
 
-        async with self._opening:
+        with self._opening:
             if self._transport is None:
-                self._transport = await AsyncTransport.open(self.session)
+                self._transport = Transport(self.session)
+                # Programs that never close their client leave no open socket to be complained about.
+                weakref.finalize(self, self._transport.close)
             return self._transport
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connections. A later request opens new ones."""
         transport, self._transport = self._transport, None
         if transport is not None:
-            await transport.aclose()
+            transport.close()

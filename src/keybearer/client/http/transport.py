@@ -15,8 +15,8 @@ import httpx2
 
 from keybearer.client.flow.state import Session
 from keybearer.client.flow.steps import Failure, Request, Response
-from keybearer.client.handshake import explain, probe
-from keybearer.client.tls import build_context
+from keybearer.client.http.handshake import explain, probe
+from keybearer.client.http.tls import build_context
 from keybearer.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
 from keybearer.secret import Secret
 

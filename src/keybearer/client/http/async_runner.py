@@ -1,10 +1,8 @@
-"""What takes the steps of a flow, one after the other. The other driver does the same, and awaits."""
+"""What takes the steps of a flow as the event loop lets it. The other driver does the same, and blocks."""
 
 from __future__ import annotations
 
-import threading
-import time
-import weakref
+import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from keybearer.client.flow.state import Session
@@ -12,56 +10,54 @@ from keybearer.client.flow.steps import Call, Flow, Pause, Send, Step
 
 if TYPE_CHECKING:
     from keybearer.client.flow.listening import Subscription
-    from keybearer.client.transport import Transport
+    from keybearer.client.http.async_transport import AsyncTransport
 
 T = TypeVar("T")
 
 
-class Driver:
-    """Takes steps one after the other. Connects when the first request is to be sent; threads may share it."""
+class AsyncDriver:
+    """Takes steps as the event loop lets it. Tasks of one event loop may share it."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.listening: set[Subscription] = set()
-        self._transport: Transport | None = None
-        self._opening = threading.Lock()
+        self._transport: AsyncTransport | None = None
+        self._opening = asyncio.Lock()
 
-    def run(self, flow: Flow[T]) -> T:
+    async def run(self, flow: Flow[T]) -> T:
         """Take all steps of a flow and return its value, or raise what it raises."""
         try:
             step = next(flow)
             while True:
-                step = flow.send(self.take(step))
+                step = flow.send(await self.take(step))
         except StopIteration as end:
             value: T = end.value
             return value
         finally:
             flow.close()
 
-    def take(self, step: Step) -> object:
+    async def take(self, step: Step) -> object:
         """Take a step and return its outcome. Events to deliver are not for a driver."""
         match step:
             case Send(request):
-                return (self._transport or self._open()).send(request)
+                return await (self._transport or await self._open()).send(request)
             case Pause(seconds):
-                time.sleep(seconds)
+                await asyncio.sleep(seconds)
                 return None
             case Call(function):
-                return function()
+                return await asyncio.to_thread(function)
         raise TypeError(f"no step for a driver: {type(step).__name__}")
 
-    def _open(self) -> Transport:
-        from keybearer.client.transport import Transport  # noqa: PLC0415 - the first call loads httpx2, not every start
+    async def _open(self) -> AsyncTransport:
+        from keybearer.client.http.async_transport import AsyncTransport  # noqa: PLC0415 - the first call loads httpx2
 
-        with self._opening:
+        async with self._opening:
             if self._transport is None:
-                self._transport = Transport(self.session)
-                # Programs that never close their client leave no open socket to be complained about.
-                weakref.finalize(self, self._transport.close)
+                self._transport = await AsyncTransport.open(self.session)
             return self._transport
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections. A later request opens new ones."""
         transport, self._transport = self._transport, None
         if transport is not None:
-            transport.close()
+            await transport.aclose()

@@ -9,7 +9,7 @@ import httpx2
 
 from keybearer.client.flow.state import Session
 from keybearer.client.flow.steps import Failure, Request, Response
-from keybearer.client.transport import (
+from keybearer.client.http.transport import (
     ERRORS,
     UNUSABLE_PROXY,
     build,

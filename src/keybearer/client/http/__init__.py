@@ -1,0 +1,1 @@
+"""Connections: what sends the requests of a flow over httpx2, and TLS."""
