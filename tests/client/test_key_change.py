@@ -11,7 +11,7 @@ import pytest
 
 from keybearer import Credentials, Secret, read_zuliprc
 from keybearer.errors import KeyNotStored, RegenerationRefused
-from keybearer.store.rotation import KeyChange, interrupted, settle
+from keybearer.store.key_replacement import KeyChange, interrupted, settle
 from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY
 
 SITE = "https://chat.example.com"

@@ -8,8 +8,8 @@ import pytest
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
+from keybearer.zuliprc.checking import Examined, examine_sources
 from keybearer.zuliprc.document import Document
-from keybearer.zuliprc.examination import Examined, examine_sources
 from keybearer.zuliprc.resolver import resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFile
 from keybearer.zuliprc.values import Surroundings

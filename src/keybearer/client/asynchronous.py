@@ -22,7 +22,7 @@ from keybearer.client.operations import accounts, bots, channels, event_queues, 
 from keybearer.secret import Secret
 
 if TYPE_CHECKING:
-    from keybearer.store.rotation import KeyChange
+    from keybearer.store.key_replacement import KeyChange
     from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 
 if TYPE_CHECKING:
-    from keybearer.store.rotation import KeyChange
+    from keybearer.store.key_replacement import KeyChange
     from keybearer.zuliprc.resolver import Resolution
 
 
@@ -70,7 +70,7 @@ class BaseClient:
         if isinstance(credentials, Credentials):
             found = credentials
         else:
-            from keybearer.client.source import (  # noqa: PLC0415 - only who searches loads the store
+            from keybearer.client.stored_credentials import (  # noqa: PLC0415 - only who searches loads the store
                 find,
                 key_change_of,
                 reader_of,

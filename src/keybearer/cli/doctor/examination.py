@@ -24,8 +24,8 @@ from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.store import passcmd
 from keybearer.store.home import surroundings
+from keybearer.zuliprc.checking import Examined, examine_sources
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
-from keybearer.zuliprc.examination import Examined, examine_sources
 from keybearer.zuliprc.fields import (
     CLIENT_BUNDLE,
     CLIENT_CERT,

@@ -7,8 +7,8 @@ from typing import Any
 
 from keybearer.errors import RegenerationRefused
 from keybearer.store.files import read_zuliprc
+from keybearer.store.key_replacement import KeyChange, settle
 from keybearer.store.resolution import resolve
-from keybearer.store.rotation import KeyChange, settle
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.resolver import Resolution
 
