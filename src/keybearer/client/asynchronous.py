@@ -14,11 +14,11 @@ from keybearer.client.flow import bot_keys
 from keybearer.client.flow.listening import Subscription, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
 from keybearer.client.flow.state import Session
-from keybearer.client.flow.steps import Operation
 from keybearer.client.http.async_runner import AsyncDriver
 from keybearer.client.methods import awaiting
 from keybearer.client.models.messages import Event, Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
+from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 
 if TYPE_CHECKING:

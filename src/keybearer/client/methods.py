@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from keybearer.client.flow.protocol import Composite
-from keybearer.client.flow.steps import Operation
+from keybearer.client.operations.operation import Operation
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -15,11 +15,12 @@ from keybearer.cli.doctor.findings import Finding, of_error
 from keybearer.client.flow.protocol import flow_of
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import Session, user_agent
-from keybearer.client.flow.steps import Operation, Response, Step
+from keybearer.client.flow.steps import Response, Step
 from keybearer.client.http.runner import Driver
 from keybearer.client.http.transport import Transport
 from keybearer.client.models.accounts import Profile, ServerSettings
 from keybearer.client.operations.accounts import get_profile
+from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.server import get_server_settings
 from keybearer.errors import (
     AccountDeactivated,

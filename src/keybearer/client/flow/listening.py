@@ -12,10 +12,11 @@ from typing import TypeVar
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.retry import backoff
 from keybearer.client.flow.state import Session
-from keybearer.client.flow.steps import Deliver, Flow, Operation, pause
+from keybearer.client.flow.steps import Deliver, Flow, pause
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import Event, Events, Message, Queue
 from keybearer.client.operations import event_queues
+from keybearer.client.operations.operation import Operation
 from keybearer.errors import AuthenticationRefused, EventQueueLost, RateLimited, ServerFailed, TimedOut, Unreachable
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from keybearer.client.flow.newer_key import renew
 from keybearer.client.flow.responses import judge
 from keybearer.client.flow.retry import Patience
 from keybearer.client.flow.state import Session
-from keybearer.client.flow.steps import Failure, Flow, Operation, Request, Response, pause, send
+from keybearer.client.flow.steps import Failure, Flow, Request, Response, pause, send
+from keybearer.client.operations.operation import Operation
 from keybearer.errors import APIError, ClientError, InvalidAPIKey, MalformedAPIKey, NotAZulipServer
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 from keybearer._version import __version__
 from keybearer.client.flow.responses import Asked
 from keybearer.client.flow.retry import RetryPolicy
-from keybearer.client.flow.steps import Operation, Request
+from keybearer.client.flow.steps import Request
+from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import PREFIX, encode_parameters
 from keybearer.errors import ResolutionError, UnusableRequest
 from keybearer.secret import Secret

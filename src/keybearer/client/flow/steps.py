@@ -1,48 +1,17 @@
-"""The values of an exchange over HTTP, without an HTTP library: a request, and what came of it."""
+"""The steps of a call, and what they carry: a request, its response or failure. Pure: no HTTP library takes part."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from keybearer.client.models.messages import Event
+from keybearer.client.operations.operation import FilePart
 from keybearer.errors import ConnectionFailed
 from keybearer.secret import Secret
 
 T = TypeVar("T")
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing, so a call may be made again when nobody knows what became of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilePart:
-    """A file to upload."""
-
-    name: str
-    content: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[T]):
-    """A call of the API, not yet made: `path` is quoted and below `/api/v1/`; `read` makes the typed result.
-
-    `timeout` is in seconds; None means the client's own. What is not `authenticated` is sent without the key.
-    """
-
-    method: str
-    path: str
-    read: Callable[[Mapping[str, Any]], T]
-    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
-    files: tuple[FilePart, ...] = ()
-    authenticated: bool = True
-    timeout: float | None = None
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether the call changes nothing on the server."""
-        return self.method in SAFE_METHODS
 
 
 @dataclass(frozen=True, slots=True)

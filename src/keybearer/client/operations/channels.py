@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from keybearer.client.flow.steps import Operation
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
+from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import merged
 
 Principals = Sequence[str] | Sequence[int]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from keybearer.client.flow.steps import Operation
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import (
     FoundMessage,
@@ -14,6 +13,7 @@ from keybearer.client.models.messages import (
     SentMessage,
     UploadedFile,
 )
+from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import merged
 from keybearer.client.operations.uploads import file_part
 from keybearer.errors import UnusableRequest

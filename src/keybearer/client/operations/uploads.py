@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import IO
 
-from keybearer.client.flow.steps import FilePart
+from keybearer.client.operations.operation import FilePart
 from keybearer.errors import UnusableRequest
 
 
