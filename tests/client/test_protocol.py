@@ -10,8 +10,8 @@ import pytest
 from keybearer import Credentials, Secret
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.retry import Patience, RetryPolicy, backoff
-from keybearer.client.flow.state import Session
-from keybearer.client.flow.steps import Call, Failure, Pause, Response, Send
+from keybearer.client.flow.state import ClientState
+from keybearer.client.flow.steps import CallFunction, Failure, Pause, Response, Send
 from keybearer.client.models.accounts import Profile
 from keybearer.client.operations import accounts, messages
 from keybearer.errors import InvalidAPIKey, RateLimited, ServerFailed, Unreachable
@@ -20,8 +20,8 @@ from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY, PROFILE
 SITE = "https://chat.example.com"
 
 
-def session(**options: Any) -> Session:
-    return Session(SITE, Credentials(EMAIL, Secret(KEY), SITE), **options)
+def state(**options: Any) -> ClientState:
+    return ClientState(SITE, Credentials(EMAIL, Secret(KEY), SITE), **options)
 
 
 def answer(status: int = 200, **fields: Any) -> Response:
@@ -31,7 +31,7 @@ def answer(status: int = 200, **fields: Any) -> Response:
 
 
 def test_a_call_is_one_request_and_its_value() -> None:
-    flow = perform(session(), accounts.get_profile())
+    flow = perform(state(), accounts.get_profile())
     step = next(flow)
     assert isinstance(step, Send)
     assert (step.request.method, step.request.url) == ("GET", f"{SITE}/api/v1/users/me")
@@ -42,7 +42,7 @@ def test_a_call_is_one_request_and_its_value() -> None:
 
 
 def test_a_limit_is_a_pause_and_the_same_request_again() -> None:
-    flow = perform(session(), messages.send_message(to="general", topic="lunch", content="soup"))
+    flow = perform(state(), messages.send_message(to="general", topic="lunch", content="soup"))
     first = next(flow)
     step = flow.send(answer(429, code="RATE_LIMIT_HIT", **{"retry-after": 30}))
     assert isinstance(step, Pause)
@@ -51,7 +51,7 @@ def test_a_limit_is_a_pause_and_the_same_request_again() -> None:
 
 
 def test_a_failure_of_unknown_outcome_is_no_reason_to_change_something_twice() -> None:
-    here = session(reached=True)
+    here = state(reached=True)
     flow = perform(here, messages.delete_message(5))
     next(flow)
     with pytest.raises(Unreachable):
@@ -63,11 +63,11 @@ def test_a_failure_of_unknown_outcome_is_no_reason_to_change_something_twice() -
 
 def test_a_refused_key_is_asked_for_anew_and_the_call_made_with_it() -> None:
     newer = Credentials(EMAIL, Secret(NEWER_KEY), SITE)
-    here = session(read_anew=lambda: newer)
+    here = state(read_anew=lambda: newer)
     flow = perform(here, accounts.get_profile())
     next(flow)
     step = flow.send(answer(401, msg="Invalid API key"))
-    assert isinstance(step, Call)
+    assert isinstance(step, CallFunction)
     again = flow.send(step.function())
     assert isinstance(again, Send)
     assert here.credentials == newer
@@ -76,7 +76,7 @@ def test_a_refused_key_is_asked_for_anew_and_the_call_made_with_it() -> None:
 
 
 def test_a_call_that_meets_a_key_renewed_by_another_call_uses_it_without_reading_anew() -> None:
-    here = session()
+    here = state()
     flow = perform(here, accounts.get_profile())
     first = next(flow)
     here.credentials = Credentials(EMAIL, Secret(NEWER_KEY), SITE)

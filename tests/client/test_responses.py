@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer import Secret
-from keybearer.client.flow.responses import UNTOLD_WAIT, Asked, judge, retry_after
+from keybearer.client.flow.responses import DEFAULT_WAIT, CallContext, judge, retry_after
 from keybearer.client.flow.steps import Response
 from keybearer.errors import ClientError
 
 KEY = "kbAAAAAAAAAAAAAAAAAAAAAAAA3zSVTW"
-ASKED = Asked("POST", "messages", "https://chat.example.com", "hamlet@example.com", (Secret(KEY),))
+ASKED = CallContext("POST", "messages", "https://chat.example.com", "hamlet@example.com", (Secret(KEY),))
 
 STATUSES = st.sampled_from([200, 201, 204, 304, 400, 401, 403, 404, 405, 407, 418, 429, 500, 502, 503, 599])
 VALUES = st.recursive(
@@ -64,11 +64,11 @@ def test_any_envelope_is_an_answer_or_a_typed_error_without_the_secret(
             {"retry-after": "Mon, 23 Nov 2026 10:01:00 GMT", "date": "Mon, 23 Nov 2026 10:00:00 GMT"},
             60.0,
         ),
-        (None, {"retry-after": "Mon, 23 Nov 2026 10:01:00 GMT"}, UNTOLD_WAIT),
-        (None, {"retry-after": "soon"}, UNTOLD_WAIT),
-        (float("inf"), {}, UNTOLD_WAIT),
-        ("nan", {}, UNTOLD_WAIT),
-        (None, {}, UNTOLD_WAIT),
+        (None, {"retry-after": "Mon, 23 Nov 2026 10:01:00 GMT"}, DEFAULT_WAIT),
+        (None, {"retry-after": "soon"}, DEFAULT_WAIT),
+        (float("inf"), {}, DEFAULT_WAIT),
+        ("nan", {}, DEFAULT_WAIT),
+        (None, {}, DEFAULT_WAIT),
     ],
 )
 def test_the_wait_is_what_the_server_told(told: object, headers: dict[str, str], seconds: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from keybearer import Credentials, Secret, read_zuliprc
 from keybearer.errors import KeyNotStored, RegenerationRefused
-from keybearer.store.key_replacement import KeyChange, interrupted, settle
+from keybearer.store.key_replacement import KeyReplacement, interrupted, settle
 from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY
 
 SITE = "https://chat.example.com"
@@ -32,33 +32,33 @@ def beside(zuliprc: Path) -> Path:
 
 
 def test_a_change_that_is_kept_leaves_the_new_key_and_nothing_beside_it(zuliprc: Path) -> None:
-    KeyChange(zuliprc, CREDENTIALS).keep(NEW)
+    KeyReplacement(zuliprc, CREDENTIALS).keep(NEW)
     assert zuliprc.read_text() == f"[api]\nemail={EMAIL}\nkey={NEWER_KEY}\nsite={SITE}\n"
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
 def test_a_change_that_is_abandoned_leaves_everything_as_it_was(zuliprc: Path) -> None:
-    KeyChange(zuliprc, CREDENTIALS).abandon()
+    KeyReplacement(zuliprc, CREDENTIALS).abandon()
     assert read_zuliprc(zuliprc) == CREDENTIALS
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
 def test_while_a_change_goes_on_no_other_begins(zuliprc: Path) -> None:
-    change = KeyChange(zuliprc, CREDENTIALS)
+    change = KeyReplacement(zuliprc, CREDENTIALS)
     with pytest.raises(RegenerationRefused, match="Another program"):
-        KeyChange(zuliprc, CREDENTIALS)
+        KeyReplacement(zuliprc, CREDENTIALS)
     change.keep(NEW)
-    KeyChange(zuliprc, Credentials(EMAIL, NEW, SITE)).abandon()
+    KeyReplacement(zuliprc, Credentials(EMAIL, NEW, SITE)).abandon()
 
 
 def test_of_many_at_once_one_begins(zuliprc: Path) -> None:
-    begun: list[KeyChange] = []
+    begun: list[KeyReplacement] = []
     barrier = threading.Barrier(8)
 
     def begin() -> None:
         barrier.wait()
         with contextlib.suppress(RegenerationRefused):
-            begun.append(KeyChange(zuliprc, CREDENTIALS))
+            begun.append(KeyReplacement(zuliprc, CREDENTIALS))
 
     threads = [threading.Thread(target=begin) for _ in range(8)]
     for thread in threads:
@@ -70,33 +70,33 @@ def test_of_many_at_once_one_begins(zuliprc: Path) -> None:
 
 
 def test_who_only_reads_waits_until_the_change_is_made(zuliprc: Path) -> None:
-    change = KeyChange(zuliprc, CREDENTIALS)
+    change = KeyReplacement(zuliprc, CREDENTIALS)
     threading.Timer(0.2, change.keep, (NEW,)).start()
     settle(zuliprc)
     assert read_zuliprc(zuliprc).api_key == NEW
 
 
 def test_a_change_that_is_going_on_is_not_taken_for_an_interrupted_one(zuliprc: Path) -> None:
-    change = KeyChange(zuliprc, CREDENTIALS)
+    change = KeyReplacement(zuliprc, CREDENTIALS)
     assert interrupted(zuliprc) is None
     change.abandon()
 
 
 def test_a_change_left_in_doubt_is_told_and_gives_way_to_the_next(zuliprc: Path) -> None:
-    KeyChange(zuliprc, CREDENTIALS).leave()
+    KeyReplacement(zuliprc, CREDENTIALS).leave()
     found = interrupted(zuliprc)
     assert found is not None
     assert not found.has_key
     with pytest.raises(KeyNotStored, match="keybearer login"):
         settle(zuliprc)
-    KeyChange(zuliprc, CREDENTIALS).keep(NEW)
+    KeyReplacement(zuliprc, CREDENTIALS).keep(NEW)
     assert read_zuliprc(zuliprc).api_key == NEW
 
 
 def test_a_leftover_with_a_newer_key_is_not_overwritten(zuliprc: Path) -> None:
     beside(zuliprc).write_text(zuliprc.read_text().replace(KEY, NEWER_KEY))
     with pytest.raises(RegenerationRefused, match=f"mv {beside(zuliprc)} {zuliprc}"):
-        KeyChange(zuliprc, CREDENTIALS)
+        KeyReplacement(zuliprc, CREDENTIALS)
     assert read_zuliprc(beside(zuliprc)).api_key == NEW
 
 
@@ -112,7 +112,7 @@ def test_a_link_that_somebody_put_beside_the_file_is_not_followed(zuliprc: Path,
     target.write_text("precious")
     beside(zuliprc).symlink_to(target)
     with pytest.raises(RegenerationRefused):
-        KeyChange(zuliprc, CREDENTIALS)
+        KeyReplacement(zuliprc, CREDENTIALS)
     settle(zuliprc)
     assert target.read_text() == "precious"
     assert read_zuliprc(zuliprc) == CREDENTIALS
@@ -123,14 +123,14 @@ def test_a_full_disk_is_found_out_before_the_old_key_is_given_up(zuliprc: Path) 
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:
         with pytest.raises(RegenerationRefused, match="cannot be written"):
-            KeyChange(zuliprc, CREDENTIALS)
+            KeyReplacement(zuliprc, CREDENTIALS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
 def test_a_key_that_the_file_does_not_take_is_kept_beside_it(zuliprc: Path) -> None:
-    change = KeyChange(zuliprc, CREDENTIALS)
+    change = KeyReplacement(zuliprc, CREDENTIALS)
     zuliprc.unlink()
     with pytest.raises(KeyNotStored) as caught:
         change.keep(NEW)
@@ -152,9 +152,9 @@ def test_who_looks_on_never_takes_a_change_that_goes_on_for_one_that_was_interru
         onlooker.start()
     try:
         for _ in range(100):
-            change = KeyChange(zuliprc, CREDENTIALS)
+            change = KeyReplacement(zuliprc, CREDENTIALS)
             with pytest.raises(RegenerationRefused, match="Another program"):
-                KeyChange(zuliprc, CREDENTIALS)
+                KeyReplacement(zuliprc, CREDENTIALS)
             change.abandon()
     finally:
         over.set()

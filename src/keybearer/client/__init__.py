@@ -12,7 +12,7 @@ Pure, shared by both:
 
 With input and output:
 
-    sync.py           Client, on driver.py and transport.py
+    sync.py           Client, on runner.py and transport.py
     asynchronous.py   AsyncClient, on async_driver.py and async_transport.py
     tls.py            what is trusted and shown; handshake.py says why a handshake failed
     source.py         where credentials come from: the only dealings with the store

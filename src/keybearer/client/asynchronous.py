@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from keybearer.client.base import BaseClient
 from keybearer.client.event_iterators import AsyncEventIterator, leave_async
 from keybearer.client.flow import bot_keys
-from keybearer.client.flow.listening import Subscription, of_messages
+from keybearer.client.flow.listening import Listener, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
-from keybearer.client.flow.state import Session
-from keybearer.client.http.async_runner import AsyncDriver
+from keybearer.client.flow.state import ClientState
+from keybearer.client.http.async_runner import AsyncRunner
 from keybearer.client.methods import awaiting
 from keybearer.client.models.messages import Event, Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
@@ -22,7 +22,7 @@ from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 
 if TYPE_CHECKING:
-    from keybearer.store.key_replacement import KeyChange
+    from keybearer.client.flow.regeneration import KeyDestination
     from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")
@@ -35,19 +35,19 @@ class AsyncClient(BaseClient):
     succeed, and ResolutionError where no site is set.
     """
 
-    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
-        super()._start(session, change_key)
-        self._driver = AsyncDriver(session)
+    def _start(self, state: ClientState, replace_key: Callable[[Credentials], KeyDestination] | None) -> None:
+        super()._start(state, replace_key)
+        self._runner = AsyncRunner(state)
 
     async def perform(self, call: Operation[T] | Composite[T]) -> T:
         """Make a call that was built by a function of `keybearer.client.operations`."""
-        return await self._driver.run(flow_of(self._session, call))
+        return await self._runner.run(flow_of(self._state, call))
 
     async def aclose(self) -> None:
         """Close the event queues and the connections. A later call opens new ones."""
-        for subscription in tuple(self._driver.listening):
-            await leave_async(self._driver, subscription)
-        await self._driver.aclose()
+        for listener in tuple(self._runner.listeners):
+            await leave_async(self._runner, listener)
+        await self._runner.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,7 +69,7 @@ class AsyncClient(BaseClient):
         of the server and bad networks; a lost queue is replaced, with a warning in the log. Raises
         AuthenticationRefused when the key is refused and there is no newer one.
         """
-        return AsyncEventIterator(self._driver, Subscription(event_queues.register(event_types, narrow, **options)))
+        return AsyncEventIterator(self._runner, Listener(event_queues.register(event_types, narrow, **options)))
 
     async def call_on_each_event(
         self,

@@ -1,4 +1,4 @@
-"""What both clients are built from: the arguments, and the session made of them."""
+"""What both clients are built from: the arguments, and the state made of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self
 from keybearer.client.flow.protocol import Composite
 from keybearer.client.flow.regeneration import regenerate
 from keybearer.client.flow.retry import RetryPolicy
-from keybearer.client.flow.state import TIMEOUT, Session, user_agent
+from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 
 if TYPE_CHECKING:
-    from keybearer.store.key_replacement import KeyChange
+    from keybearer.client.flow.regeneration import KeyDestination
     from keybearer.zuliprc.resolver import Resolution
 
 
@@ -63,7 +63,7 @@ class BaseClient:
             "environ": environ,
             "strict": strict or None,
         }
-        change_key: Callable[[Credentials], KeyChange] | None = None
+        replace_key: Callable[[Credentials], KeyDestination] | None = None
         beside = [name for name, value in settings.items() if value is not None]
         if credentials is not None and beside:
             raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")
@@ -72,17 +72,17 @@ class BaseClient:
         else:
             from keybearer.client.stored_credentials import (  # noqa: PLC0415 - only who searches loads the store
                 find,
-                key_change_of,
+                key_replacement_of,
                 reader_of,
             )
 
             resolution = find(settings) if credentials is None else credentials
             found = resolution.credentials
-            change_key = key_change_of(resolution)
+            replace_key = key_replacement_of(resolution)
             read_anew = read_anew or reader_of(resolution, settings if credentials is None else None)
         if found.site is not None:
             found = dataclasses.replace(found, site=normalise_site(found.site))
-        session = Session(
+        state = ClientState(
             site=found.site,
             credentials=found,
             tls=found.tls,
@@ -91,14 +91,14 @@ class BaseClient:
             timeout=timeout,
             retry=retry or RetryPolicy(),
         )
-        self._start(session, change_key)
+        self._start(state, replace_key)
 
-    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
-        self._session = session
-        self._change_key = change_key
+    def _start(self, state: ClientState, replace_key: Callable[[Credentials], KeyDestination] | None) -> None:
+        self._state = state
+        self._replace_key = replace_key
 
     def _regeneration(self) -> Composite[Secret]:
-        return Composite(lambda session: regenerate(session, self._change_key))
+        return Composite(lambda state: regenerate(state, self._replace_key))
 
     @classmethod
     def unauthenticated(
@@ -115,7 +115,7 @@ class BaseClient:
         Raises ResolutionError for a site that is no address.
         """
         client = cls.__new__(cls)
-        session = Session(
+        state = ClientState(
             site=normalise_site(site),
             credentials=None,
             tls=tls or TLSOptions(),
@@ -123,25 +123,25 @@ class BaseClient:
             timeout=timeout,
             retry=retry or RetryPolicy(),
         )
-        client._start(session, None)  # noqa: SLF001 - a constructor of the same class
+        client._start(state, None)  # noqa: SLF001 - a constructor of the same class
         return client
 
     @property
     def email(self) -> str:
         """The account's email."""
-        return self._session.credentials.email if self._session.credentials is not None else ""
+        return self._state.credentials.email if self._state.credentials is not None else ""
 
     @property
     def site(self) -> str | None:
         """The site that calls go to; None where none is set, and then every call says so."""
-        return self._session.site
+        return self._state.site
 
     @property
     def credentials(self) -> Credentials | None:
         """The credentials in force; others than at the start where the key was replaced meanwhile."""
-        return self._session.credentials
+        return self._state.credentials
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_session"):  # its constructor failed, and a report shows the variables of each frame
+        if not hasattr(self, "_state"):  # its constructor failed, and a report shows the variables of each frame
             return f"{type(self).__name__}(not made)"
         return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"

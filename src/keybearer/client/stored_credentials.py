@@ -7,7 +7,7 @@ from typing import Any
 
 from keybearer.errors import RegenerationRefused
 from keybearer.store.files import read_zuliprc
-from keybearer.store.key_replacement import KeyChange, settle
+from keybearer.store.key_replacement import KeyReplacement, settle
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.resolver import Resolution
@@ -39,13 +39,13 @@ def reader_of(resolution: Resolution, settings: Mapping[str, Any] | None) -> Cal
     return read if settings is not None or path is not None else None
 
 
-def key_change_of(resolution: Resolution) -> Callable[[Credentials], KeyChange]:
+def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyReplacement]:
     """What prepares to put another key where these credentials are from.
 
     It raises RegenerationRefused where they are not all from one file's own lines: then there is no place for it.
     """
 
-    def prepare(credentials: Credentials) -> KeyChange:
+    def prepare(credentials: Credentials) -> KeyReplacement:
         path = own_file(resolution)
         if path is None:
             places = ", ".join(f"{name} from {resolution.origins[name]}" for name in OWN)
@@ -53,7 +53,7 @@ def key_change_of(resolution: Resolution) -> Callable[[Credentials], KeyChange]:
                 f"No new API key was asked for: there is no one file to put it into ({places})",
                 hint="Use a zuliprc with email, key and site in it, and no variables or arguments in their place",
             )
-        return KeyChange(path, credentials)
+        return KeyReplacement(path, credentials)
 
     return prepare
 

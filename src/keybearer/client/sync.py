@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from keybearer.client.base import BaseClient
 from keybearer.client.event_iterators import EventIterator, leave
 from keybearer.client.flow import bot_keys
-from keybearer.client.flow.listening import Subscription, of_messages
+from keybearer.client.flow.listening import Listener, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
-from keybearer.client.flow.state import Session
-from keybearer.client.http.runner import Driver
+from keybearer.client.flow.state import ClientState
+from keybearer.client.http.runner import Runner
 from keybearer.client.methods import blocking
 from keybearer.client.models.messages import Event, Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
@@ -20,7 +20,7 @@ from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 
 if TYPE_CHECKING:
-    from keybearer.store.key_replacement import KeyChange
+    from keybearer.client.flow.regeneration import KeyDestination
     from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")
@@ -33,19 +33,19 @@ class Client(BaseClient):
     ResolutionError where no site is set.
     """
 
-    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
-        super()._start(session, change_key)
-        self._driver = Driver(session)
+    def _start(self, state: ClientState, replace_key: Callable[[Credentials], KeyDestination] | None) -> None:
+        super()._start(state, replace_key)
+        self._runner = Runner(state)
 
     def perform(self, call: Operation[T] | Composite[T]) -> T:
         """Make a call that was built by a function of `keybearer.client.operations`."""
-        return self._driver.run(flow_of(self._session, call))
+        return self._runner.run(flow_of(self._state, call))
 
     def close(self) -> None:
         """Close the event queues and the connections. A later call opens new ones."""
-        for subscription in tuple(self._driver.listening):
-            leave(self._driver, subscription)
-        self._driver.close()
+        for listener in tuple(self._runner.listeners):
+            leave(self._runner, listener)
+        self._runner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +67,7 @@ class Client(BaseClient):
         server and bad networks; a lost queue is replaced, with a warning in the log. Raises AuthenticationRefused when
         the key is refused and there is no newer one.
         """
-        return EventIterator(self._driver, Subscription(event_queues.register(event_types, narrow, **options)))
+        return EventIterator(self._runner, Listener(event_queues.register(event_types, narrow, **options)))
 
     def call_on_each_event(
         self,

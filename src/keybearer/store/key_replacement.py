@@ -49,7 +49,7 @@ class Interrupted:
     has_key: bool
 
 
-class KeyChange:
+class KeyReplacement:
     """A change of the key in a file, prepared. It ends with `keep()`, `abandon()` or `leave()`."""
 
     def __init__(self, path: str | os.PathLike[str], credentials: Credentials) -> None:

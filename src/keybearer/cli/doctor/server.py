@@ -14,9 +14,9 @@ from keybearer.cli.doctor.environment import Proxy
 from keybearer.cli.doctor.findings import Finding, of_error
 from keybearer.client.flow.protocol import flow_of
 from keybearer.client.flow.retry import RetryPolicy
-from keybearer.client.flow.state import Session, user_agent
+from keybearer.client.flow.state import ClientState, user_agent
 from keybearer.client.flow.steps import Response, Step
-from keybearer.client.http.runner import Driver
+from keybearer.client.http.runner import Runner
 from keybearer.client.http.transport import Transport
 from keybearer.client.models.accounts import Profile, ServerSettings
 from keybearer.client.operations.accounts import get_profile
@@ -58,12 +58,12 @@ _KIND_OF: dict[type[ClientError], str] = {
 }
 
 
-class _Listener(Driver):
-    """A driver that remembers when the server says that it has answered."""
+class _Listener(Runner):
+    """A runner that remembers when the server says that it has answered."""
 
-    def __init__(self, session: Session, context: ssl.SSLContext | None) -> None:
-        super().__init__(session)
-        self._transport = Transport(session, context)
+    def __init__(self, state: ClientState, context: ssl.SSLContext | None) -> None:
+        super().__init__(state)
+        self._transport = Transport(state, context)
         self.skew: float | None = None
         """Seconds by which this machine's clock is ahead of the server's; None while that is not known."""
 
@@ -88,7 +88,7 @@ def examine_server(
     proxy: Proxy | None,
 ) -> Iterator[Finding]:
     """Ask the server what it is, and with credentials, whether it accepts them: one request each, none repeated."""
-    session = Session(
+    state = ClientState(
         site=site,
         credentials=credentials,
         tls=tls,
@@ -97,7 +97,7 @@ def examine_server(
         retry=RetryPolicy(attempts=1),
     )
     try:
-        listener = _Listener(session, context)
+        listener = _Listener(state, context)
     except Unreachable as error:
         yield of_error(error, "proxy_unusable", proxy.variable if proxy else "")
         return
@@ -113,8 +113,8 @@ def examine_server(
         listener.close()
 
 
-def _ask(listener: Driver, call: Operation[T]) -> T:
-    return listener.run(flow_of(listener.session, call))
+def _ask(listener: Runner, call: Operation[T]) -> T:
+    return listener.run(flow_of(listener.state, call))
 
 
 def _about_server(settings: ServerSettings, site: str) -> Iterator[Finding]:

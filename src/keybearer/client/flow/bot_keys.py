@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keybearer.client.flow.protocol import Composite, perform
-from keybearer.client.flow.state import Session
+from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Flow
 from keybearer.client.models.accounts import User
 from keybearer.client.operations import accounts, bots, event_queues
@@ -16,7 +16,7 @@ def get_bot_api_key(bot_id: int) -> Composite[Secret]:
 
     Servers before feature level 463 have no endpoint for it; there it stands in the list of the caller's bots.
     """
-    return Composite(lambda session: _bot_api_key(session, bot_id))
+    return Composite(lambda state: _bot_api_key(state, bot_id))
 
 
 def get_own_bots() -> Composite[tuple[User, ...]]:
@@ -24,13 +24,13 @@ def get_own_bots() -> Composite[tuple[User, ...]]:
     return Composite(_own_bots)
 
 
-def _bot_api_key(session: Session, bot_id: int) -> Flow[Secret]:
+def _bot_api_key(state: ClientState, bot_id: int) -> Flow[Secret]:
     try:
-        return (yield from perform(session, bots.fetch_bot_api_key(bot_id)))
+        return (yield from perform(state, bots.fetch_bot_api_key(bot_id)))
     except APIError as error:
         if error.status != 404:
             raise
-    key = yield from _key_in_state(session, bot_id)
+    key = yield from _key_in_state(state, bot_id)
     if key is None:
         raise APIError(
             f"The server shows no key of a bot {bot_id}",
@@ -41,10 +41,10 @@ def _bot_api_key(session: Session, bot_id: int) -> Flow[Secret]:
     return key
 
 
-def _key_in_state(session: Session, bot_id: int) -> Flow[Secret | None]:
+def _key_in_state(state: ClientState, bot_id: int) -> Flow[Secret | None]:
     """The key out of the state that a new event queue starts with: there are all bots whose keys the caller may see."""
-    queue = yield from perform(session, event_queues.register(["realm_bot"], fetch_event_types=["realm_bot"]))
-    yield from perform(session, event_queues.deregister(queue.queue_id))
+    queue = yield from perform(state, event_queues.register(["realm_bot"], fetch_event_types=["realm_bot"]))
+    yield from perform(state, event_queues.deregister(queue.queue_id))
     for bot in queue.get("realm_bots") or ():
         if bot.get("user_id") == bot_id and isinstance(bot.get("api_key"), Secret):
             key: Secret = bot["api_key"]
@@ -52,7 +52,7 @@ def _key_in_state(session: Session, bot_id: int) -> Flow[Secret | None]:
     return None
 
 
-def _own_bots(session: Session) -> Flow[tuple[User, ...]]:
-    caller = yield from perform(session, accounts.get_profile())
-    members = yield from perform(session, accounts.get_users())
+def _own_bots(state: ClientState) -> Flow[tuple[User, ...]]:
+    caller = yield from perform(state, accounts.get_profile())
+    members = yield from perform(state, accounts.get_users())
     return tuple(one for one in members if one.is_bot and one.bot_owner_id == caller.user_id)

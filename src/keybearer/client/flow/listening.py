@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.retry import backoff
-from keybearer.client.flow.state import Session
+from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Deliver, Flow, pause
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import Event, Events, Message, Queue
@@ -28,16 +28,16 @@ logger = logging.getLogger("keybearer.client")
 
 
 @dataclass(slots=True, eq=False)
-class Subscription:
+class Listener:
     """What to listen to, and the queue that is open for it, if one is."""
 
     registration: Operation[Queue]
     queue: Queue | None = None
     last_event_id: int = -1
 
-    def open(self, session: Session) -> Flow[None]:
+    def open(self, state: ClientState) -> Flow[None]:
         """Register a queue. Raises what any call does."""
-        self.queue = yield from perform(session, self.registration)
+        self.queue = yield from perform(state, self.registration)
         self.last_event_id = self.queue.last_event_id
 
     def leave(self) -> Operation[Answer] | None:
@@ -46,27 +46,27 @@ class Subscription:
         return None if queue is None else event_queues.deregister(queue.queue_id, timeout=5.0)
 
 
-def listen(session: Session, subscription: Subscription) -> Flow[None]:
+def listen(state: ClientState, listener: Listener) -> Flow[None]:
     """Yield Deliver for each event but heartbeats, for ever.
 
     The first registration must succeed. After that, what passes by itself is waited for, longer each time up to a
     minute. A lost queue is replaced by a new one, with a warning in the log, since events may be missing between
     the two. Raises AuthenticationRefused when the key is refused, and whatever else waiting cannot mend.
     """
-    if subscription.queue is None:
-        yield from subscription.open(session)
+    if listener.queue is None:
+        yield from listener.open(state)
     failures = 0
     while True:
         try:
-            if subscription.queue is None:
-                yield from subscription.open(session)
-            found = yield from _poll(session, subscription)
+            if listener.queue is None:
+                yield from listener.open(state)
+            found = yield from _poll(state, listener)
             failures = 0
         except AuthenticationRefused:
-            subscription.queue = None
+            listener.queue = None
             raise
         except EventQueueLost:
-            subscription.queue = None
+            listener.queue = None
             failures += 1
             logger.warning("The event queue is gone; opening a new one. Events may be missing in between")
             if failures > 1:
@@ -79,22 +79,20 @@ def listen(session: Session, subscription: Subscription) -> Flow[None]:
             yield from pause(wait)
             continue
         for event in found:
-            if event.id <= subscription.last_event_id:
+            if event.id <= listener.last_event_id:
                 continue
-            subscription.last_event_id = event.id
+            listener.last_event_id = event.id
             if event.type != "heartbeat":
                 yield Deliver(event)
 
 
-def _poll(session: Session, subscription: Subscription) -> Flow[Events]:
-    queue = subscription.queue
+def _poll(state: ClientState, listener: Listener) -> Flow[Events]:
+    queue = listener.queue
     assert queue is not None
     told = queue.event_queue_longpoll_timeout_seconds
     timeout = max(event_queues.LONG_POLL, told + 10.0) if told else None
-    operation = event_queues.get_events(
-        queue_id=queue.queue_id, last_event_id=subscription.last_event_id, timeout=timeout
-    )
-    return (yield from perform(session, operation))
+    operation = event_queues.get_events(queue_id=queue.queue_id, last_event_id=listener.last_event_id, timeout=timeout)
+    return (yield from perform(state, operation))
 
 
 def of_messages(callback: Callable[[Message], T]) -> Callable[[Event], T]:

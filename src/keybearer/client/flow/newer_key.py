@@ -5,32 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from keybearer.client.flow.state import Session, same_account
-from keybearer.client.flow.steps import Flow, call
+from keybearer.client.flow.state import ClientState, same_account
+from keybearer.client.flow.steps import Flow, call_function
 from keybearer.errors import ClientError, KeybearerError
 from keybearer.zuliprc.credentials import Credentials
 
 logger = logging.getLogger("keybearer.client")
 
 
-def renew(session: Session, used: Credentials | None, refusal: ClientError) -> Flow[bool]:
-    """After the key of `used` was refused: whether the session now has another one to try.
+def take_newer_key(state: ClientState, used: Credentials | None, refusal: ClientError) -> Flow[bool]:
+    """After the key of `used` was refused: whether the state now has another one to try.
 
     Only a key for the same email and site is taken. Where there is none, the refusal's hint says why.
     """
-    if used is None or session.credentials is None:
+    if used is None or state.credentials is None:
         return False
-    if session.credentials.api_key != used.api_key:
+    if state.credentials.api_key != used.api_key:
         return True  # another call of this client has been through this in the meantime
-    if session.read_anew is None:
+    if state.read_anew is None:
         return False
-    found = yield from call(quietly(session.read_anew))
+    found = yield from call_function(quietly(state.read_anew))
     if isinstance(found, KeybearerError):
         refusal.hint = f"{refusal.hint}. {found}"
     elif not same_account(used, found):
         refusal.hint = f"{refusal.hint}. The credentials are now those of another account, so they are not used"
     elif found.api_key != used.api_key:
-        session.credentials = found
+        state.credentials = found
         logger.info("The key of %s was replaced; going on with the new one", found.email)
         return True
     return False

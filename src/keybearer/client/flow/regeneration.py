@@ -10,8 +10,8 @@ from typing import Protocol
 
 from keybearer.client.flow.newer_key import quietly
 from keybearer.client.flow.protocol import perform
-from keybearer.client.flow.state import Session, same_account
-from keybearer.client.flow.steps import Flow, call
+from keybearer.client.flow.state import ClientState, same_account
+from keybearer.client.flow.steps import Flow, call_function
 from keybearer.client.operations import accounts, bots
 from keybearer.errors import (
     ClientError,
@@ -30,7 +30,7 @@ IN_DOUBT = (ConnectionFailed, ServerFailed, NotAZulipServer)
 """After these nobody knows whether the server has made a new key."""
 
 
-class KeyChange(Protocol):
+class KeyDestination(Protocol):
     """A change of the key where it is kept, prepared."""
 
     def keep(self, new: Secret) -> None:
@@ -43,57 +43,59 @@ class KeyChange(Protocol):
         """Nobody knows whether there is one: leave what tells so."""
 
 
-def regenerate(session: Session, prepare: Callable[[Credentials], KeyChange] | None) -> Flow[Secret]:
+def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestination] | None) -> Flow[Secret]:
     """Ask for a new key, and put it where `prepare` has made room for it. None: the key is kept nowhere."""
-    yield from _take_newer(session)
-    credentials = session.credentials
+    yield from _take_newer(state)
+    credentials = state.credentials
     if credentials is None:
         raise RegenerationRefused("There is no API key to be replaced", hint="Use a client with credentials")
-    session.required_site()
-    change: KeyChange = _Nowhere() if prepare is None else (yield from call(lambda: prepare(credentials)))
+    state.required_site()
+    destination: KeyDestination = (
+        _Nowhere() if prepare is None else (yield from call_function(lambda: prepare(credentials)))
+    )
     try:
-        new = yield from perform(session, bots.regenerate_own_api_key(), may_renew=False)
+        new = yield from perform(state, bots.regenerate_own_api_key(), may_take_newer_key=False)
     except IN_DOUBT as error:
-        raise (yield from _clear_up(session, change, error)) from None
+        raise (yield from _clear_up(state, destination, error)) from None
     except ClientError:
-        change.abandon()
+        destination.abandon()
         raise
     except BaseException:
-        change.leave()
+        destination.leave()
         raise
-    session.credentials = dataclasses.replace(credentials, api_key=new)
-    yield from call(lambda: change.keep(new))
+    state.credentials = dataclasses.replace(credentials, api_key=new)
+    yield from call_function(lambda: destination.keep(new))
     return new
 
 
-def _take_newer(session: Session) -> Flow[None]:
+def _take_newer(state: ClientState) -> Flow[None]:
     """Begin with the key that is in the file now, if it is the same account's."""
-    if session.read_anew is not None and session.credentials is not None:
-        found = yield from call(quietly(session.read_anew))
+    if state.read_anew is not None and state.credentials is not None:
+        found = yield from call_function(quietly(state.read_anew))
         if isinstance(found, KeyNotStored):
             return  # the answer of an earlier call was lost; whether the key still works is about to be seen
         if isinstance(found, KeybearerError):
             raise found
-        if same_account(session.credentials, found):
-            session.credentials = found
+        if same_account(state.credentials, found):
+            state.credentials = found
 
 
-def _clear_up(session: Session, change: KeyChange, error: ClientError) -> Flow[ClientError | KeyNotStored]:
+def _clear_up(state: ClientState, destination: KeyDestination, error: ClientError) -> Flow[ClientError | KeyNotStored]:
     """The answer was lost. Whether there is a new key shows in whether the old one still works."""
     try:
-        yield from perform(session, accounts.get_profile(), may_renew=False)
+        yield from perform(state, accounts.get_profile(), may_take_newer_key=False)
     except InvalidAPIKey:
-        change.leave()
+        destination.leave()
         return KeyNotStored(
             f"The server has made a new API key, and its answer was lost: {error.message}",
             kept=None,
             hint="Download a new zuliprc from the settings, or run keybearer login",
         )
     except ClientError:
-        change.leave()
+        destination.leave()
         error.hint = "Whether the server has made a new key is not known: try the old one when the server is back"
         return error
-    change.abandon()
+    destination.abandon()
     error.hint = "The old key still works: try again"
     return error
 

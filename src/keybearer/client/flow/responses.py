@@ -29,12 +29,12 @@ from keybearer.errors import (
 )
 from keybearer.secret import MASK, Secret
 
-UNTOLD_WAIT = 5.0
+DEFAULT_WAIT = 5.0
 """Seconds to wait where a server says that it has had too many calls, and not until when."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallContext:
     """Who asked what of whom: for the text of errors. `secrets` are kept out of it even if the server repeats them."""
 
     method: str
@@ -44,16 +44,16 @@ class Asked:
     secrets: tuple[Secret, ...] = ()
 
 
-def judge(response: Response, asked: Asked) -> Mapping[str, Any] | ClientError:
+def judge(response: Response, context: CallContext) -> Mapping[str, Any] | ClientError:
     """The answer's JSON, or the error that it amounts to (for the caller to raise)."""
-    if asked.method in {"HEAD", "OPTIONS"} and response.status < 400:
+    if context.method in {"HEAD", "OPTIONS"} and response.status < 400:
         return {}
     answer = _json_object(response.body)
     if answer is None or "result" not in answer:
-        return _not_from_zulip(response, asked)
+        return _not_from_zulip(response, context)
     if response.status < 400 and answer["result"] != "error":
         return answer
-    return _error_of(response, scrubbed(answer, asked.secrets), asked)
+    return _error_of(response, scrubbed(answer, context.secrets), context)
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
@@ -115,29 +115,29 @@ _HINT_OF: dict[AuthenticationError, str] = {
 }
 
 
-def _error_of(response: Response, answer: Mapping[str, Any], asked: Asked) -> ClientError:
+def _error_of(response: Response, answer: Mapping[str, Any], context: CallContext) -> ClientError:
     text = str(answer.get("msg", "")).strip().rstrip(".") or f"The server answered with status {response.status}"
     code = str(answer.get("code", ""))
     status = response.status
     if status == 429 or code == "RATE_LIMIT_HIT":
         wait = retry_after(response, answer)
         return RateLimited(
-            f"{text} ({asked.site})", retry_after=wait, answer=answer, hint=f"Try again in {math.ceil(wait)} seconds"
+            f"{text} ({context.site})", retry_after=wait, answer=answer, hint=f"Try again in {math.ceil(wait)} seconds"
         )
     refusal = _BY_MESSAGE.get(text) or _BY_CODE.get(code)
     if refusal is not None or status == 401:
         kind = refusal or AuthenticationRefused
-        who = f" for {asked.email}" if asked.email else ""
+        who = f" for {context.email}" if context.email else ""
         hint = _HINTS.get(code) or _HINT_OF.get(kind) or _hint_for_other_refusals(text)
-        return kind(f"{text} ({asked.site}{who})", code=code, status=status, answer=answer, hint=hint)
+        return kind(f"{text} ({context.site}{who})", code=code, status=status, answer=answer, hint=hint)
     if code == "BAD_EVENT_QUEUE_ID" or text.startswith("Bad event queue id"):
         return EventQueueLost(text, code=code, status=status, answer=answer, hint=_HINTS["BAD_EVENT_QUEUE_ID"])
     if status >= 500:
         return ServerFailed(
-            f"The server failed: {text} (status {status}, {asked.site})", code=code, status=status, answer=answer
+            f"The server failed: {text} (status {status}, {context.site})", code=code, status=status, answer=answer
         )
     return APIError(
-        f"{text} ({asked.method} {asked.path})", code=code, status=status, answer=answer, hint=_HINTS.get(code, "")
+        f"{text} ({context.method} {context.path})", code=code, status=status, answer=answer, hint=_HINTS.get(code, "")
     )
 
 
@@ -161,12 +161,12 @@ def retry_after(response: Response, answer: Mapping[str, Any]) -> float:
         until = parsedate_to_datetime(header)
         return max(0.0, (until - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds())
     except (TypeError, ValueError):
-        return UNTOLD_WAIT
+        return DEFAULT_WAIT
 
 
-def _not_from_zulip(response: Response, asked: Asked) -> ClientError:
+def _not_from_zulip(response: Response, context: CallContext) -> ClientError:
     """An answer that is no JSON of Zulip's: of a server in front, of another program, or Zulip's page for 404."""
-    site, status = asked.site, response.status
+    site, status = context.site, response.status
     for words, error in _of_nginx(site):
         if words in response.body[:4096]:
             return error
@@ -179,7 +179,7 @@ def _not_from_zulip(response: Response, asked: Asked) -> ClientError:
         return ServerFailed(f"The server failed (status {status}, {site})", status=status, hint="Try again later")
     what = "a page" if b"<html" in response.body[:4096].lower() else "something else"
     return NotAZulipServer(
-        f"{site} answered {asked.method} {asked.path} with status {status} and {what} instead of Zulip's JSON",
+        f"{site} answered {context.method} {context.path} with status {status} and {what} instead of Zulip's JSON",
         hint="Check the site: the address of the organization, as in the browser, without the path of a page",
     )
 

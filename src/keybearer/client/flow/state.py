@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from keybearer._version import __version__
-from keybearer.client.flow.responses import Asked
+from keybearer.client.flow.responses import CallContext
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.steps import Request
 from keybearer.client.operations.operation import Operation
@@ -24,7 +24,7 @@ TIMEOUT = 15.0
 
 
 @dataclass(slots=True)
-class Session:
+class ClientState:
     """The state of a client. `credentials` is None for calls before there is a key.
 
     `read_anew` reads the credentials again from where they came, for a client whose key was replaced while it ran;
@@ -80,13 +80,13 @@ class Session:
         pair = f"{self.credentials.email}:{self.credentials.api_key.reveal()}"
         return Secret("Basic " + base64.b64encode(pair.encode("utf-8", "surrogatepass")).decode("ascii"))
 
-    def asked(self, operation: Operation[Any]) -> Asked:
+    def context_of(self, operation: Operation[Any]) -> CallContext:
         """What the text of an error may say about the call, and what it must not."""
         secrets = [value for value in operation.parameters.values() if isinstance(value, Secret)]
         if self.credentials is not None:
             secrets.append(self.credentials.api_key)
         email = self.credentials.email if self.credentials is not None and operation.authenticated else ""
-        return Asked(operation.method, operation.path, self.required_site(), email, tuple(secrets))
+        return CallContext(operation.method, operation.path, self.required_site(), email, tuple(secrets))
 
 
 def user_agent(client_name: str | None = None) -> str:

@@ -59,7 +59,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallFunction:
     """Step: call the function, which may take its time over files; its outcome is what it returns."""
 
     function: Callable[[], object]
@@ -72,7 +72,7 @@ class Deliver:
     event: Event
 
 
-Step: TypeAlias = Send | Pause | Call | Deliver
+Step: TypeAlias = Send | Pause | CallFunction | Deliver
 Flow: TypeAlias = Generator[Step, Any, T]
 """A call as steps. It yields a step, is sent the outcome, and returns the value of the call, or raises."""
 
@@ -88,7 +88,7 @@ def pause(seconds: float) -> Flow[None]:
     yield Pause(seconds)
 
 
-def call(function: Callable[[], T]) -> Flow[T]:
+def call_function(function: Callable[[], T]) -> Flow[T]:
     """The step of calling, typed."""
-    outcome: T = yield Call(function)
+    outcome: T = yield CallFunction(function)
     return outcome

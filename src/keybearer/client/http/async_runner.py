@@ -1,26 +1,26 @@
-"""What takes the steps of a flow as the event loop lets it. The other driver does the same, and blocks."""
+"""What takes the steps of a flow as the event loop lets it. The other runner does the same, and blocks."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from keybearer.client.flow.state import Session
-from keybearer.client.flow.steps import Call, Flow, Pause, Send, Step
+from keybearer.client.flow.state import ClientState
+from keybearer.client.flow.steps import CallFunction, Flow, Pause, Send, Step
 
 if TYPE_CHECKING:
-    from keybearer.client.flow.listening import Subscription
+    from keybearer.client.flow.listening import Listener
     from keybearer.client.http.async_transport import AsyncTransport
 
 T = TypeVar("T")
 
 
-class AsyncDriver:
+class AsyncRunner:
     """Takes steps as the event loop lets it. Tasks of one event loop may share it."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.listening: set[Subscription] = set()
+    def __init__(self, state: ClientState) -> None:
+        self.state = state
+        self.listeners: set[Listener] = set()
         self._transport: AsyncTransport | None = None
         self._opening = asyncio.Lock()
 
@@ -37,23 +37,23 @@ class AsyncDriver:
             flow.close()
 
     async def take(self, step: Step) -> object:
-        """Take a step and return its outcome. Events to deliver are not for a driver."""
+        """Take a step and return its outcome. Events to deliver are not for a runner."""
         match step:
             case Send(request):
                 return await (self._transport or await self._open()).send(request)
             case Pause(seconds):
                 await asyncio.sleep(seconds)
                 return None
-            case Call(function):
+            case CallFunction(function):
                 return await asyncio.to_thread(function)
-        raise TypeError(f"no step for a driver: {type(step).__name__}")
+        raise TypeError(f"no step for a runner: {type(step).__name__}")
 
     async def _open(self) -> AsyncTransport:
         from keybearer.client.http.async_transport import AsyncTransport  # noqa: PLC0415 - the first call loads httpx2
 
         async with self._opening:
             if self._transport is None:
-                self._transport = await AsyncTransport.open(self.session)
+                self._transport = await AsyncTransport.open(self.state)
             return self._transport
 
     async def aclose(self) -> None:

@@ -7,7 +7,7 @@ import ssl
 
 import httpx2
 
-from keybearer.client.flow.state import Session
+from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Request, Response
 from keybearer.client.http.transport import (
     ERRORS,
@@ -25,8 +25,8 @@ from keybearer.client.http.transport import (
 class AsyncTransport:
     """Sends requests for the asynchronous client."""
 
-    def __init__(self, session: Session, context: ssl.SSLContext) -> None:
-        self._session = session
+    def __init__(self, state: ClientState, context: ssl.SSLContext) -> None:
+        self._state = state
         self._context = context
         try:
             self._http = httpx2.AsyncClient(**settings(context))
@@ -37,17 +37,17 @@ class AsyncTransport:
         raise unusable
 
     @classmethod
-    async def open(cls, session: Session) -> AsyncTransport:
+    async def open(cls, state: ClientState) -> AsyncTransport:
         """Prepare to connect, off the event loop since files are read. Raises what Transport raises."""
-        return cls(session, await asyncio.to_thread(context_for, session))
+        return cls(state, await asyncio.to_thread(context_for, state))
 
     async def send(self, request: Request) -> Response | Failure:
         """The answer, or why there is none."""
         try:
             return read(await self._http.send(build(self._http, request)))
         except ERRORS as error:
-            failed = failure(error, self._session)
-        look = look_closer(failed, self._session, self._context)
+            failed = failure(error, self._state)
+        look = look_closer(failed, self._state, self._context)
         return await asyncio.to_thread(look) if look else failed
 
     async def aclose(self) -> None:

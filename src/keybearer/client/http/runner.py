@@ -1,4 +1,4 @@
-"""What takes the steps of a flow, one after the other. The other driver does the same, and awaits."""
+"""What takes the steps of a flow, one after the other. The other runner does the same, and awaits."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import time
 import weakref
 from typing import TYPE_CHECKING, TypeVar
 
-from keybearer.client.flow.state import Session
-from keybearer.client.flow.steps import Call, Flow, Pause, Send, Step
+from keybearer.client.flow.state import ClientState
+from keybearer.client.flow.steps import CallFunction, Flow, Pause, Send, Step
 
 if TYPE_CHECKING:
-    from keybearer.client.flow.listening import Subscription
+    from keybearer.client.flow.listening import Listener
     from keybearer.client.http.transport import Transport
 
 T = TypeVar("T")
 
 
-class Driver:
+class Runner:
     """Takes steps one after the other. Connects when the first request is to be sent; threads may share it."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.listening: set[Subscription] = set()
+    def __init__(self, state: ClientState) -> None:
+        self.state = state
+        self.listeners: set[Listener] = set()
         self._transport: Transport | None = None
         self._opening = threading.Lock()
 
@@ -39,23 +39,23 @@ class Driver:
             flow.close()
 
     def take(self, step: Step) -> object:
-        """Take a step and return its outcome. Events to deliver are not for a driver."""
+        """Take a step and return its outcome. Events to deliver are not for a runner."""
         match step:
             case Send(request):
                 return (self._transport or self._open()).send(request)
             case Pause(seconds):
                 time.sleep(seconds)
                 return None
-            case Call(function):
+            case CallFunction(function):
                 return function()
-        raise TypeError(f"no step for a driver: {type(step).__name__}")
+        raise TypeError(f"no step for a runner: {type(step).__name__}")
 
     def _open(self) -> Transport:
         from keybearer.client.http.transport import Transport  # noqa: PLC0415 - the first call loads httpx2, not every start
 
         with self._opening:
             if self._transport is None:
-                self._transport = Transport(self.session)
+                self._transport = Transport(self.state)
                 # Programs that never close their client leave no open socket to be complained about.
                 weakref.finalize(self, self._transport.close)
             return self._transport

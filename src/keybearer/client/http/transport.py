@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx2
 
-from keybearer.client.flow.state import Session
+from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Request, Response
 from keybearer.client.http.handshake import explain, probe
 from keybearer.client.http.tls import build_context
@@ -33,13 +33,13 @@ UNUSABLE_PROXY = (ValueError, ImportError, httpx2.InvalidURL)
 class Transport:
     """Sends requests for the synchronous client."""
 
-    def __init__(self, session: Session, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, state: ClientState, context: ssl.SSLContext | None = None) -> None:
         """Prepare to connect. Raises TLSFailed for certificate files that cannot be used, Unreachable for proxies.
 
         With a `context` that is there already, nobody is asked twice for the passphrase of a client certificate.
         """
-        self._session = session
-        self._context = context or context_for(session)
+        self._state = state
+        self._context = context or context_for(state)
         try:
             self._http = httpx2.Client(**settings(self._context))
         except UNUSABLE_PROXY as error:
@@ -53,8 +53,8 @@ class Transport:
         try:
             return read(self._http.send(build(self._http, request)))
         except ERRORS as error:
-            failed = failure(error, self._session)
-        look = look_closer(failed, self._session, self._context)
+            failed = failure(error, self._state)
+        look = look_closer(failed, self._state, self._context)
         return look() if look else failed
 
     def close(self) -> None:
@@ -62,12 +62,12 @@ class Transport:
         self._http.close()
 
 
-def context_for(session: Session) -> ssl.SSLContext:
+def context_for(state: ClientState) -> ssl.SSLContext:
     """The TLS context; a bare one where the site is plain http, so that no certificate is read for nothing."""
-    site = session.required_site()
+    site = state.required_site()
     if urlsplit(site).scheme == "http":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return build_context(session.tls, site=site)
+    return build_context(state.tls, site=site)
 
 
 def settings(context: ssl.SSLContext) -> dict[str, Any]:
@@ -90,19 +90,19 @@ def unusable_proxy(error: Exception) -> Unreachable:
     )
 
 
-def look_closer(failed: Failure, session: Session, context: ssl.SSLContext) -> Callable[[], Failure] | None:
+def look_closer(failed: Failure, state: ClientState, context: ssl.SSLContext) -> Callable[[], Failure] | None:
     """What finds out whether a connection that broke off at once did so over TLS; None where that is out of question.
 
     Behind a proxy the server cannot be asked directly.
     """
-    site = session.site or ""
-    if session.reached or not site.startswith("https:") or not failed.sent or not isinstance(failed.error, Unreachable):
+    site = state.site or ""
+    if state.reached or not site.startswith("https:") or not failed.sent or not isinstance(failed.error, Unreachable):
         return None
     if urllib.request.getproxies():
         return None
 
     def look() -> Failure:
-        found = probe(site, context, has_client_certificate=bool(session.tls.client_cert))
+        found = probe(site, context, has_client_certificate=bool(state.tls.client_cert))
         return Failure(found, failed.sent) if found else failed
 
     return look
@@ -134,12 +134,12 @@ def read(response: httpx2.Response) -> Response:
     return Response(response.status_code, headers, response.content)
 
 
-def failure(error: Exception, session: Session) -> Failure:
+def failure(error: Exception, state: ClientState) -> Failure:
     """What became of a request that had no answer.
 
     The error is a new one with no link to httpx2's, which holds the request and so the key.
     """
-    site = session.site or ""
+    site = state.site or ""
     sent = not isinstance(
         error,
         httpx2.ConnectError
@@ -150,7 +150,7 @@ def failure(error: Exception, session: Session) -> Failure:
     )
     root = _root(error)
     if isinstance(root, ssl.SSLError) and not isinstance(root, ssl.SSLEOFError):
-        return Failure(explain(root, site=site, has_client_certificate=bool(session.tls.client_cert)), sent)
+        return Failure(explain(root, site=site, has_client_certificate=bool(state.tls.client_cert)), sent)
     return Failure(_plain(error, root, site), sent)
 
 
