@@ -8,7 +8,7 @@ import pytest
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
-from keybearer.zuliprc.checking import Examined, examine_sources
+from keybearer.zuliprc.checking import CheckedSettings, check_sources
 from keybearer.zuliprc.document import Document
 from keybearer.zuliprc.resolver import resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFile
@@ -22,16 +22,16 @@ def sources(text: str, environ: Mapping[str, str] | None = None) -> Sources:
     return Sources(Arguments({}), Environment(environ or {}), ZuliprcFile(PATH, Document.parse(text, PATH)))
 
 
-def faults(examined: Examined) -> dict[str, str]:
-    return {error.place: error.kind for error in examined.faults}
+def faults(checked: CheckedSettings) -> dict[str, str]:
+    return {error.place: error.kind for error in checked.faults}
 
 
 def test_every_fault_is_told_and_not_the_first_alone() -> None:
-    examined = examine_sources(
+    checked = check_sources(
         sources('[api]\nemail="ann@x.org"\nkey=k # mine\nsite=ftp://z.x\ninsecure=yes\nclient_cert_key=c.key\n'), HERE
     )
 
-    assert faults(examined) == {
+    assert faults(checked) == {
         f"{PATH}:2": "suspicious_value",
         f"{PATH}:3": "suspicious_value",
         f"{PATH}:4": "bad_url",
@@ -41,11 +41,11 @@ def test_every_fault_is_told_and_not_the_first_alone() -> None:
 
 
 def test_what_is_good_has_its_value_beside_the_faults() -> None:
-    examined = examine_sources(sources("[api]\nkey=abc\nsite=z.x\ninsecure=maybe\n"), HERE)
+    checked = check_sources(sources("[api]\nkey=abc\nsite=z.x\ninsecure=maybe\n"), HERE)
 
-    assert examined.values == {"key": Secret("abc"), "site": "https://z.x"}
-    assert str(examined.origins["site"]) == f"{PATH}:3"
-    assert faults(examined) == {f"{PATH}:4": "bad_boolean", PATH: "missing_email"}
+    assert checked.values == {"key": Secret("abc"), "site": "https://z.x"}
+    assert str(checked.origins["site"]) == f"{PATH}:3"
+    assert faults(checked) == {f"{PATH}:4": "bad_boolean", PATH: "missing_email"}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_is_good_has_its_value_beside_the_faults() -> None:
     ],
 )
 def test_there_is_a_fault_where_resolving_raises_and_it_is_among_them(text: str) -> None:
-    told = [(error.kind, error.place) for error in examine_sources(sources(text), HERE).faults]
+    told = [(error.kind, error.place) for error in check_sources(sources(text), HERE).faults]
     raised: list[tuple[str, str]] = []
     try:
         resolve_sources(sources(text), HERE, fetch_key=lambda command: Secret("fetched"))
@@ -78,5 +78,5 @@ def test_what_another_program_s_variable_says_of_trust_counts_here_too() -> None
     text = "[api]\nemail=ann@x.org\n"
     variables = {"REQUESTS_CA_BUNDLE": "/etc/ca.pem"}
 
-    assert examine_sources(sources(text, variables), HERE).values["client_bundle"] == "/etc/ca.pem"
-    assert "client_bundle" not in examine_sources(sources(f"{text}insecure=true\n", variables), HERE).values
+    assert check_sources(sources(text, variables), HERE).values["client_bundle"] == "/etc/ca.pem"
+    assert "client_bundle" not in check_sources(sources(f"{text}insecure=true\n", variables), HERE).values

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ProfileFile:
     """A profile that is there. Its file may still be broken."""
 
     name: str
@@ -38,10 +38,10 @@ def path_of(name: str, environ: Mapping[str, str], *, place: str = "argument pro
     return configuration_directory(environ) / f"{name}{SUFFIX}"
 
 
-def list_profiles(environ: Mapping[str, str]) -> list[Profile]:
+def list_profiles(environ: Mapping[str, str]) -> list[ProfileFile]:
     """Every profile that is there, by name. A directory that is absent or closed to us has none."""
     try:
         paths = sorted(configuration_directory(environ).glob(f"*{SUFFIX}"))
     except OSError:
         return []
-    return [Profile(name, path) for path in paths if _NAME.match(name := path.name.removesuffix(SUFFIX))]
+    return [ProfileFile(name, path) for path in paths if _NAME.match(name := path.name.removesuffix(SUFFIX))]

@@ -10,12 +10,12 @@ from keybearer.errors import ResolutionError
 from keybearer.zuliprc import values
 from keybearer.zuliprc.document import key_without_cert
 from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, FIELDS, KEY, PASSCMD
-from keybearer.zuliprc.resolver import Settings, incomplete
+from keybearer.zuliprc.resolver import SettingsReader, incomplete
 from keybearer.zuliprc.sources import Origin, Sources
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class CheckedSettings:
     """The values of the settings that are good and the origins of all, as in Resolution, and the faults of the rest."""
 
     values: Mapping[str, object] = field(repr=False)
@@ -23,9 +23,9 @@ class Examined:
     faults: tuple[ResolutionError, ...]
 
 
-def examine_sources(sources: Sources, here: values.Surroundings) -> Examined:
+def check_sources(sources: Sources, here: values.Surroundings) -> CheckedSettings:
     """As `resolve_sources`, which raises the first fault; this one raises nothing and tells of all."""
-    settings = Settings(sources, here)
+    settings = SettingsReader(sources, here)
     faults: list[ResolutionError] = []
     absent: set[str] = set()
 
@@ -46,4 +46,4 @@ def examine_sources(sources: Sources, here: values.Surroundings) -> Examined:
         faults.append(incomplete(sources, needed[0], found_other=len(needed) == 1))
     if CLIENT_CERT_KEY.name in settings.values and CLIENT_CERT.name in absent:
         faults.append(key_without_cert(str(settings.origins[CLIENT_CERT_KEY.name])))
-    return Examined(settings.values, settings.origins, tuple(faults))
+    return CheckedSettings(settings.values, settings.origins, tuple(faults))

@@ -26,7 +26,7 @@ _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DocumentEntry:
     """A setting of `[api]` as it stands there: its key in lower case, its stripped text, its line (from 1).
 
     `start` and `end` are where the text is in the line. Whatever the setting, its text is kept secret here, and the
@@ -45,7 +45,7 @@ class Document:
     """The text of one zuliprc. It never changes; the edits give a new one.
 
     `faults` are the errors of the text as a whole, in the order of its lines; `parse` raises the first of them, and
-    `examine` is for who wants to see them all. Neither repr nor pickle gives the text away.
+    `read` is for who wants to see them all. Neither repr nor pickle gives the text away.
     """
 
     __slots__ = ("_bom", "_lines", "entries", "faults", "path", "sections")
@@ -54,7 +54,7 @@ class Document:
         self.path = path
         self._bom = _BOM if text.startswith(_BOM) else ""
         self._lines: tuple[str, ...] = tuple(_LINES.findall(text[len(self._bom) :]))
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, DocumentEntry] = {}
         """The settings of `[api]`, known and unknown, by their key in lower case."""
         self.sections: dict[str, int] = {}
         """The line of each section's first header."""
@@ -62,7 +62,7 @@ class Document:
         self._read()
 
     @classmethod
-    def examine(cls, data: bytes | str, path: str = "") -> Document:
+    def read(cls, data: bytes | str, path: str = "") -> Document:
         """Read text, or bytes in UTF-8 with or without a byte order mark; `path` is for errors and origins.
 
         Raises ResolutionError of kind `encoding`; all other faults are told in `faults`.
@@ -74,13 +74,13 @@ class Document:
 
     @classmethod
     def parse(cls, data: bytes | str, path: str = "") -> Document:
-        """As `examine`, and raises the first fault."""
-        document = cls.examine(data, path)
+        """As `read`, and raises the first fault."""
+        document = cls.read(data, path)
         if document.faults:
             raise document.faults[0]
         return document
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> DocumentEntry | None:
         """The entry of this key in `[api]`, unless it is absent or empty: an empty setting is not set."""
         entry = self.entries.get(key)
         return entry if entry and entry.text else None
@@ -229,7 +229,7 @@ class Document:
             raw = line[delimiter + 1 :].rstrip(_ENDS)
             text = strip_blanks(raw)
             start = delimiter + 1 + (raw.index(text) if text else len(raw))
-            self.entries[key] = Entry(key, Secret(text), number, start, start + len(text))
+            self.entries[key] = DocumentEntry(key, Secret(text), number, start, start + len(text))
 
     def _fault(self, number: int, kind: str, message: str) -> None:
         self.faults.append(ResolutionError(kind, message, place=self.place(number), hint=_HINTS[kind]))
@@ -279,7 +279,7 @@ def key_without_cert(place: str = "") -> ResolutionError:
     )
 
 
-def _says(entry: Entry, value: str) -> bool:
+def _says(entry: DocumentEntry, value: str) -> bool:
     try:
         return unescape(entry.text.reveal()) == value
     except ResolutionError:

@@ -29,7 +29,7 @@ from keybearer.zuliprc.fields import (
 from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.literal import refuse_control_characters, refuse_suspicious, unescape
-from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Source, Sources
+from keybearer.zuliprc.sources import DEFAULT, Origin, RawSetting, Source, Sources
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ def resolve_sources(
 
     Raises ResolutionError. What a higher source sets is not looked at in a lower one.
     """
-    settings = Settings(sources, here)
+    settings = SettingsReader(sources, here)
     key = settings.take_key(fetch_key)
     email = settings.take(EMAIL)
     if key is None or email is None:
@@ -154,7 +154,7 @@ def resolve_sources(
     )
 
 
-class Settings:
+class SettingsReader:
     """Takes one setting after another out of the sources, and remembers where each came from."""
 
     def __init__(self, sources: Sources, here: values.Surroundings) -> None:
@@ -199,7 +199,7 @@ class Settings:
             bundle = self._parse(CLIENT_BUNDLE, fallback)
         return bundle
 
-    def _first(self, wanted: Field[Any]) -> Found | None:
+    def _first(self, wanted: Field[Any]) -> RawSetting | None:
         founds = [found for source in in_order_of_precedence(self._sources) if (found := source.find(wanted))]
         if not founds:
             return None
@@ -208,7 +208,7 @@ class Settings:
             self.shadowed[wanted.name] = tuple(found.origin for found in founds[1:])
         return founds[0]
 
-    def _parse(self, wanted: Field[T], found: Found) -> T:
+    def _parse(self, wanted: Field[T], found: RawSetting) -> T:
         if found.rival is not None:
             raise _contradiction(found.origin, found.rival)
         try:
@@ -221,7 +221,7 @@ class Settings:
         return value
 
 
-def _literal(found: Found, *, is_command: bool) -> str:
+def _literal(found: RawSetting, *, is_command: bool) -> str:
     """The text as the source means it. An argument means just what it says; a command has quotes of its own."""
     text, of_file = found.text.reveal(), found.origin.kind == "file"
     if found.origin.kind == "argument" or is_command:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
-from keybearer.zuliprc.document import Document, Entry
+from keybearer.zuliprc.document import Document, DocumentEntry
 from keybearer.zuliprc.fields import INSECURE, Field
 
 Kind = Literal["argument", "environment", "file", "default"]
@@ -42,7 +42,7 @@ DEFAULT = Origin("default")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RawSetting:
     """The text that a source has for a setting, not yet looked at. `rival` is where the source contradicts itself."""
 
     origin: Origin
@@ -53,7 +53,7 @@ class Found:
 class Source(Protocol):
     """A place where settings are looked for. To look raises nothing about a setting that is not asked for."""
 
-    def find(self, field: Field[Any]) -> Found | None:
+    def find(self, field: Field[Any]) -> RawSetting | None:
         """What this source has for the setting, None where it does not set it."""
 
 
@@ -64,9 +64,9 @@ class Arguments:
         """`values` by argument name. Raises ResolutionError of kind `usage` for one of a type that cannot be used."""
         self._texts = {name: _argument_text(name, value) for name, value in values.items() if value is not None}
 
-    def find(self, field: Field[Any]) -> Found | None:
+    def find(self, field: Field[Any]) -> RawSetting | None:
         text = self._texts.get(field.argument)
-        return None if text is None else Found(Origin("argument", field.argument, field.argument), text)
+        return None if text is None else RawSetting(Origin("argument", field.argument, field.argument), text)
 
     def get(self, name: str) -> str | None:
         """The text of an argument that is no setting."""
@@ -80,16 +80,16 @@ class Environment:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
 
-    def find(self, field: Field[Any]) -> Found | None:
+    def find(self, field: Field[Any]) -> RawSetting | None:
         return self._get(field.variable)
 
-    def find_fallback(self, field: Field[Any]) -> Found | None:
+    def find_fallback(self, field: Field[Any]) -> RawSetting | None:
         """What a variable of another program says of the setting, for when no source of ours sets it."""
         return next((found for name in field.fallbacks if (found := self._get(name))), None)
 
-    def _get(self, name: str) -> Found | None:
+    def _get(self, name: str) -> RawSetting | None:
         text = self._variables.get(name, "")
-        return Found(Origin("environment", name, name), Secret(text)) if text.strip() else None
+        return RawSetting(Origin("environment", name, name), Secret(text)) if text.strip() else None
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names of all variables that are set and begin so."""
@@ -113,16 +113,16 @@ class ZuliprcFile:
     owner: int | None = None
     legacy: str = ""
 
-    def find(self, field: Field[Any]) -> Found | None:
+    def find(self, field: Field[Any]) -> RawSetting | None:
         if self.document is None:
             return None
         entries = [entry for key in field.file_keys if (entry := self.document.get(key))]
         if not entries:
             return None
         rivals = [entry for entry in entries[1:] if entry.text != entries[0].text]
-        return Found(self._origin(entries[0]), entries[0].text, self._origin(rivals[0]) if rivals else None)
+        return RawSetting(self._origin(entries[0]), entries[0].text, self._origin(rivals[0]) if rivals else None)
 
-    def _origin(self, entry: Entry) -> Origin:
+    def _origin(self, entry: DocumentEntry) -> Origin:
         return Origin("file", f"{self.path}:{entry.line}", entry.key, self.path, entry.line)
 
 
