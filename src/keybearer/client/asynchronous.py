@@ -6,13 +6,14 @@ import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from keybearer.client.base import BaseClient
 from keybearer.client.event_iterators import AsyncEventIterator, leave_async
 from keybearer.client.flow import bot_keys
 from keybearer.client.flow.listening import Listener, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
+from keybearer.client.flow.regeneration import KeyDestination
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.async_runner import AsyncRunner
 from keybearer.client.methods import awaiting
@@ -20,10 +21,7 @@ from keybearer.client.models.messages import Event, Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
-
-if TYPE_CHECKING:
-    from keybearer.client.flow.regeneration import KeyDestination
-    from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from keybearer.client.flow.protocol import Composite
-from keybearer.client.flow.regeneration import regenerate
+from keybearer.client.flow.regeneration import KeyDestination, regenerate
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 
 if TYPE_CHECKING:
-    from keybearer.client.flow.regeneration import KeyDestination
     from keybearer.zuliprc.resolver import Resolution
 
 
@@ -80,17 +79,8 @@ class BaseClient:
             found = resolution.credentials
             replace_key = key_replacement_of(resolution)
             read_anew = read_anew or reader_of(resolution, settings if credentials is None else None)
-        if found.site is not None:
-            found = dataclasses.replace(found, site=normalise_site(found.site))
-        state = ClientState(
-            site=found.site,
-            credentials=found,
-            tls=found.tls,
-            read_anew=read_anew,
-            user_agent=user_agent(client_name),
-            timeout=timeout,
-            retry=retry or RetryPolicy(),
-        )
+        state = _new_state(found.site, found, found.tls, client_name=client_name, timeout=timeout, retry=retry)
+        state.read_anew = read_anew
         self._start(state, replace_key)
 
     def _start(self, state: ClientState, replace_key: Callable[[Credentials], KeyDestination] | None) -> None:
@@ -115,14 +105,7 @@ class BaseClient:
         Raises ResolutionError for a site that is no address.
         """
         client = cls.__new__(cls)
-        state = ClientState(
-            site=normalise_site(site),
-            credentials=None,
-            tls=tls or TLSOptions(),
-            user_agent=user_agent(client_name),
-            timeout=timeout,
-            retry=retry or RetryPolicy(),
-        )
+        state = _new_state(site, None, tls or TLSOptions(), client_name=client_name, timeout=timeout, retry=retry)
         client._start(state, None)  # noqa: SLF001 - a constructor of the same class
         return client
 
@@ -145,3 +128,25 @@ class BaseClient:
         if not hasattr(self, "_state"):  # its constructor failed, and a report shows the variables of each frame
             return f"{type(self).__name__}(not made)"
         return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"
+
+
+def _new_state(
+    site: str | None,
+    credentials: Credentials | None,
+    tls: TLSOptions,
+    *,
+    client_name: str | None,
+    timeout: float,
+    retry: RetryPolicy | None,
+) -> ClientState:
+    """The state of a new client. Only here does the client normalise a site that a program has passed."""
+    if site is not None:
+        site = normalise_site(site)
+    return ClientState(
+        site=site,
+        credentials=None if credentials is None else dataclasses.replace(credentials, site=site),
+        tls=tls,
+        user_agent=user_agent(client_name),
+        timeout=timeout,
+        retry=retry or RetryPolicy(),
+    )

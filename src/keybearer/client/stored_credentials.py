@@ -10,10 +10,7 @@ from keybearer.store.files import read_zuliprc
 from keybearer.store.key_replacement import KeyReplacement, settle
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
-from keybearer.zuliprc.resolver import Resolution
-
-OWN = ("email", "key", "site")
-"""What makes a file the whole of an account's credentials."""
+from keybearer.zuliprc.resolver import IDENTITY, Resolution
 
 
 def find(settings: Mapping[str, Any]) -> Resolution:
@@ -26,7 +23,7 @@ def reader_of(resolution: Resolution, settings: Mapping[str, Any] | None) -> Cal
 
     A change of the file's key that is going on, or was interrupted, comes to its end first.
     """
-    path = own_file(resolution)
+    path = resolution.own_file
     if settings is not None and resolution.config_file is not None:
         # The file is the one that was found: neither the working directory nor a variable leads to another one later.
         settings = {**settings, "config_file": resolution.config_file, "profile": None}
@@ -46,9 +43,9 @@ def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyRep
     """
 
     def prepare(credentials: Credentials) -> KeyReplacement:
-        path = own_file(resolution)
+        path = resolution.own_file
         if path is None:
-            places = ", ".join(f"{name} from {resolution.origins[name]}" for name in OWN)
+            places = ", ".join(f"{name} from {resolution.origins[name]}" for name in IDENTITY)
             raise RegenerationRefused(
                 f"No new API key was asked for: there is no one file to put it into ({places})",
                 hint="Use a zuliprc with email, key and site in it, and no variables or arguments in their place",
@@ -56,10 +53,3 @@ def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyRep
         return KeyReplacement(path, credentials)
 
     return prepare
-
-
-def own_file(resolution: Resolution) -> str | None:
-    """The file whose own lines have email, key and site, all three; None where one came from elsewhere."""
-    if all(resolution.origins[name].kind == "file" and resolution.origins[name].name == name for name in OWN):
-        return resolution.config_file
-    return None

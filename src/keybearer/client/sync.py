@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from keybearer.client.base import BaseClient
 from keybearer.client.event_iterators import EventIterator, leave
 from keybearer.client.flow import bot_keys
 from keybearer.client.flow.listening import Listener, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
+from keybearer.client.flow.regeneration import KeyDestination
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.runner import Runner
 from keybearer.client.methods import blocking
@@ -18,10 +19,7 @@ from keybearer.client.models.messages import Event, Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
-
-if TYPE_CHECKING:
-    from keybearer.client.flow.regeneration import KeyDestination
-    from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")
 

@@ -33,7 +33,8 @@ from keybearer.zuliprc.sources import DEFAULT, Origin, RawSetting, Source, Sourc
 
 T = TypeVar("T")
 
-_IDENTITY = (EMAIL.name, KEY.name, SITE.name)
+IDENTITY = (EMAIL.name, KEY.name, SITE.name)
+"""The settings that make up an account's credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Resolution:
 
         A key that a `passcmd` gives does not stand in the file.
         """
-        own = all(self.origins[name].name == name and self.origins[name].kind == "file" for name in _IDENTITY)
+        own = all(self.origins[name].name == name and self.origins[name].kind == "file" for name in IDENTITY)
         return self.config_file if own else None
 
 
