@@ -10,7 +10,8 @@ import pytest
 
 from keybearer import AsyncClient, Client, Credentials
 from keybearer.client.flow.retry import RetryPolicy
-from keybearer.client.models.messages import Event, Message
+from keybearer.client.models.event_queues import Event
+from keybearer.client.models.messages import Message
 from keybearer.errors import APIError, InvalidAPIKey, Unreachable
 from tests.client.callers import Opener
 from tests.client.scripted_server import Reply, ScriptedServer, Seen, error, html, success

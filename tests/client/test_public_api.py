@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from typing import Any, assert_type
 
     from keybearer import AsyncClient, Secret
-    from keybearer.client.models.accounts import Members, Profile, ServerSettings, User
-    from keybearer.client.models.messages import Event, Messages, SentMessage
+    from keybearer.client.models.accounts import Members, Profile, User
+    from keybearer.client.models.event_queues import Event
+    from keybearer.client.models.messages import Messages, SentMessage
+    from keybearer.client.models.server import ServerSettings
 
     def the_synchronous_client_is_typed(client: Client) -> None:
         """mypy holds these, which never run."""

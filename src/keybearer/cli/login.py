@@ -16,7 +16,7 @@ from keybearer.cli.options import locator_option, setting_option
 from keybearer.cli.output import note, print_json, warn
 from keybearer.cli.replacing import require_replaceable
 from keybearer.cli.spinner import spinner
-from keybearer.client.models.accounts import ServerSettings
+from keybearer.client.models.server import ServerSettings
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError, ResolutionError
 from keybearer.store.files import write_zuliprc

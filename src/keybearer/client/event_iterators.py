@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from keybearer.client.flow.listening import Listener, listen
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.steps import Deliver
-from keybearer.client.models.messages import Event
+from keybearer.client.models.event_queues import Event
 from keybearer.errors import ClientError
 
 if TYPE_CHECKING:

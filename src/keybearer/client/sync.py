@@ -15,7 +15,8 @@ from keybearer.client.flow.regeneration import KeyDestination
 from keybearer.client.flow.state import ClientState
 from keybearer.client.http.runner import Runner
 from keybearer.client.methods import blocking
-from keybearer.client.models.messages import Event, Message
+from keybearer.client.models.event_queues import Event
+from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret

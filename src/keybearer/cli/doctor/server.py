@@ -18,7 +18,8 @@ from keybearer.client.flow.state import ClientState, user_agent
 from keybearer.client.flow.steps import Response, Step
 from keybearer.client.http.runner import Runner
 from keybearer.client.http.transport import Transport
-from keybearer.client.models.accounts import Profile, ServerSettings
+from keybearer.client.models.accounts import Profile
+from keybearer.client.models.server import ServerSettings
 from keybearer.client.operations.accounts import get_profile
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.server import get_server_settings

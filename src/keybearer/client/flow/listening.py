@@ -14,7 +14,8 @@ from keybearer.client.flow.retry import backoff
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Deliver, Flow, pause
 from keybearer.client.models.base import Answer
-from keybearer.client.models.messages import Event, Events, Message, Queue
+from keybearer.client.models.event_queues import Event, Events, Queue
+from keybearer.client.models.messages import Message
 from keybearer.client.operations import event_queues
 from keybearer.client.operations.operation import Operation
 from keybearer.errors import AuthenticationRefused, EventQueueLost, RateLimited, ServerFailed, TimedOut, Unreachable

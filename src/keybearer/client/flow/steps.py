@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from keybearer.client.models.messages import Event
+from keybearer.client.models.event_queues import Event
 from keybearer.client.operations.operation import FilePart
 from keybearer.errors import ConnectionFailed
 from keybearer.secret import Secret

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-from keybearer.client.models.accounts import Bots, IssuedKey, NewBot
 from keybearer.client.models.base import Answer
+from keybearer.client.models.bots import Bots, IssuedKey, NewBot
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.uploads import file_part
 from keybearer.secret import Secret

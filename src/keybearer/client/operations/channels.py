@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keybearer.client.models.base import Answer
-from keybearer.client.models.messages import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
+from keybearer.client.models.channels import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import merged
 

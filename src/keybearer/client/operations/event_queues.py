@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keybearer.client.models.base import Answer
-from keybearer.client.models.messages import Events, Queue
+from keybearer.client.models.event_queues import Events, Queue
 from keybearer.client.operations.messages import Narrow
 from keybearer.client.operations.operation import Operation
 

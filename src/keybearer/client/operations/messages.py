@@ -6,13 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from keybearer.client.models.base import Answer
-from keybearer.client.models.messages import (
-    FoundMessage,
-    Messages,
-    RenderedMessage,
-    SentMessage,
-    UploadedFile,
-)
+from keybearer.client.models.messages import FoundMessage, Messages, RenderedMessage, SentMessage, UploadedFile
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import merged
 from keybearer.client.operations.uploads import file_part

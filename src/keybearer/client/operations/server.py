@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
-from keybearer.client.models.accounts import FetchedKey, ServerSettings
+from keybearer.client.models.server import FetchedKey, ServerSettings
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import METHODS, api_path
 from keybearer.client.operations.uploads import file_part
