@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self, Unpack
 
 from keybearer.client.flow.protocol import Composite
 from keybearer.client.flow.regeneration import KeyDestination, regenerate
@@ -13,6 +12,7 @@ from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
+from keybearer.zuliprc.fields import ResolveArguments
 
 if TYPE_CHECKING:
     from keybearer.zuliprc.resolver import Resolution
@@ -25,23 +25,16 @@ class BaseClient:
         self,
         credentials: Credentials | Resolution | None = None,
         *,
-        config_file: str | os.PathLike[str] | None = None,
-        email: str | None = None,
-        api_key: str | Secret | None = None,
-        site: str | None = None,
-        client_cert: str | os.PathLike[str] | None = None,
-        client_cert_key: str | os.PathLike[str] | None = None,
-        cert_bundle: str | os.PathLike[str] | None = None,
-        insecure: bool | str | None = None,
-        profile: str | None = None,
-        environ: Mapping[str, str] | None = None,
-        strict: bool = False,
         client_name: str | None = None,
         timeout: float = TIMEOUT,
         retry: RetryPolicy | None = None,
         read_anew: Callable[[], Credentials] | None = None,
+        **settings: Unpack[ResolveArguments],
     ) -> None:
-        """Take credentials as they are, or find them as `resolve()` does, with the same arguments.
+        """Take credentials as they are, or find them as `resolve()` does.
+
+        `settings` are the arguments of `resolve()`: `config_file`, `email`, `api_key`, `site`, `client_cert`,
+        `client_cert_key`, `cert_bundle`, `insecure`, `profile`, `environ` and `strict`.
 
         Nothing is connected to before the first call. `client_name` is the program's `name/version`, for the
         User-Agent. `timeout` is how many seconds may pass without a byte from the server. `read_anew` gives the
@@ -49,20 +42,9 @@ class BaseClient:
 
         Raises ResolutionError where credentials are absent or broken; TypeError for credentials with settings beside.
         """
-        settings: dict[str, object] = {
-            "config_file": config_file,
-            "email": email,
-            "api_key": api_key,
-            "site": site,
-            "client_cert": client_cert,
-            "client_cert_key": client_cert_key,
-            "cert_bundle": cert_bundle,
-            "insecure": insecure,
-            "profile": profile,
-            "environ": environ,
-            "strict": strict or None,
-        }
         replace_key: Callable[[Credentials], KeyDestination] | None = None
+        if not settings.get("strict"):
+            settings.pop("strict", None)  # the default is not a setting beside credentials
         beside = [name for name, value in settings.items() if value is not None]
         if credentials is not None and beside:
             raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from keybearer.errors import RegenerationRefused
 from keybearer.store.files import read_zuliprc
 from keybearer.store.key_replacement import KeyReplacement, settle
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.fields import ResolveArguments
 from keybearer.zuliprc.resolver import IDENTITY, Resolution
 
 
-def find(settings: Mapping[str, Any]) -> Resolution:
+def find(settings: ResolveArguments) -> Resolution:
     """What `resolve()` finds for the arguments of a client."""
     return resolve(**settings)
 
 
-def reader_of(resolution: Resolution, settings: Mapping[str, Any] | None) -> Callable[[], Credentials] | None:
+def reader_of(resolution: Resolution, settings: ResolveArguments | None) -> Callable[[], Credentials] | None:
     """What reads the credentials anew: the same search again, or the file that has them all; None without both.
 
     A change of the file's key that is going on, or was interrupted, comes to its end first.

@@ -6,11 +6,13 @@ settings. Its order is the order in which people are told of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
+from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.values import Surroundings, parse_boolean, parse_path, parse_secret, parse_site, parse_text
 
@@ -196,3 +198,19 @@ PROFILE = Locator(
     meaning="The profile to use: the file NAME.zuliprc in the directory `zulip` of the user's configuration.",
 )
 LOCATORS = (CONFIG_FILE, PROFILE)
+
+
+class ResolveArguments(TypedDict, total=False):
+    """The arguments of `resolve()`, which the clients take too. What is None is not given."""
+
+    config_file: str | os.PathLike[str] | None
+    email: str | None
+    api_key: str | Secret | None
+    site: str | None
+    client_cert: str | os.PathLike[str] | None
+    client_cert_key: str | os.PathLike[str] | None
+    cert_bundle: str | os.PathLike[str] | None
+    insecure: bool | str | None
+    profile: str | None
+    environ: Mapping[str, str] | None
+    strict: bool
