@@ -11,7 +11,7 @@ import pytest
 
 from keybearer import Credentials, Secret, read_zuliprc
 from keybearer.errors import KeyNotStored, RegenerationRefused
-from keybearer.store.key_replacement import KeyReplacement, interrupted, settle
+from keybearer.store.key_replacement import KeyReplacement, finish_replacement, interrupted
 from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY
 
 SITE = "https://chat.example.com"
@@ -72,7 +72,7 @@ def test_of_many_at_once_one_begins(zuliprc: Path) -> None:
 def test_who_only_reads_waits_until_the_change_is_made(zuliprc: Path) -> None:
     change = KeyReplacement(zuliprc, CREDENTIALS)
     threading.Timer(0.2, change.keep, (NEW,)).start()
-    settle(zuliprc)
+    finish_replacement(zuliprc)
     assert read_zuliprc(zuliprc).api_key == NEW
 
 
@@ -88,7 +88,7 @@ def test_a_change_left_in_doubt_is_told_and_gives_way_to_the_next(zuliprc: Path)
     assert found is not None
     assert not found.has_key
     with pytest.raises(KeyNotStored, match="keybearer login"):
-        settle(zuliprc)
+        finish_replacement(zuliprc)
     KeyReplacement(zuliprc, CREDENTIALS).keep(NEW)
     assert read_zuliprc(zuliprc).api_key == NEW
 
@@ -102,7 +102,7 @@ def test_a_leftover_with_a_newer_key_is_not_overwritten(zuliprc: Path) -> None:
 
 def test_a_leftover_of_another_account_is_not_put_in_place(zuliprc: Path) -> None:
     beside(zuliprc).write_text(zuliprc.read_text().replace(KEY, NEWER_KEY).replace("hamlet", "iago"))
-    settle(zuliprc)
+    finish_replacement(zuliprc)
     assert read_zuliprc(zuliprc) == CREDENTIALS
     assert read_zuliprc(beside(zuliprc)).api_key == NEW
 
@@ -113,7 +113,7 @@ def test_a_link_that_somebody_put_beside_the_file_is_not_followed(zuliprc: Path,
     beside(zuliprc).symlink_to(target)
     with pytest.raises(RegenerationRefused):
         KeyReplacement(zuliprc, CREDENTIALS)
-    settle(zuliprc)
+    finish_replacement(zuliprc)
     assert target.read_text() == "precious"
     assert read_zuliprc(zuliprc) == CREDENTIALS
 

@@ -1,4 +1,4 @@
-"""What both clients are built from: the arguments, and the state made of them."""
+"""What both clients share: the arguments of their constructors, and the state made from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BaseClient:
-    """What the clients share; not for use by itself."""
+    """The base of both clients. Use one of those."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class BaseClient:
 
         Nothing is connected to before the first call. `client_name` is the program's `name/version`, for the
         User-Agent. `timeout` is how many seconds may pass without a byte from the server. `read_anew` gives the
-        credentials again when the key is refused; credentials that were found are read again by themselves.
+        credentials again when the key is refused; credentials that the client found itself are read again without it.
 
-        Raises ResolutionError where credentials are absent or broken; TypeError for credentials with settings beside.
+        Raises ResolutionError where credentials are absent or broken; TypeError for credentials together with settings.
         """
         replace_key: Callable[[Credentials], KeyDestination] | None = None
         if not settings.get("strict"):
@@ -51,7 +51,7 @@ class BaseClient:
         if isinstance(credentials, Credentials):
             found = credentials
         else:
-            from keybearer.client.stored_credentials import (  # noqa: PLC0415 - only who searches loads the store
+            from keybearer.client.stored_credentials import (  # noqa: PLC0415 - loads the store only when it is needed
                 find,
                 key_replacement_of,
                 reader_of,
@@ -103,11 +103,11 @@ class BaseClient:
 
     @property
     def credentials(self) -> Credentials | None:
-        """The credentials in force; others than at the start where the key was replaced meanwhile."""
+        """The active credentials. Their key is a newer one if it was replaced while the client ran."""
         return self._state.credentials
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_state"):  # its constructor failed, and a report shows the variables of each frame
+        if not hasattr(self, "_state"):  # the constructor failed, and an error report shows this object
             return f"{type(self).__name__}(not made)"
         return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"
 

@@ -1,5 +1,6 @@
-"""Events to iterate over, synchronously and asynchronously. Both open the queue by the first step, or by `with`, and
-close it at the end.
+"""Iterators over events, synchronous and asynchronous.
+
+The first iteration opens the queue, or `with` does. The end of the iteration closes it.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class EventIterator(Iterator[Event]):
         self.close()
 
     def close(self) -> None:
-        """End the iteration and close the queue on the server, if that can be reached."""
+        """End the iteration, and close the queue if the server can be reached."""
         self._events.close()
-        leave(self._runner, self._listener)
+        close_queue(self._runner, self._listener)
 
 
 class AsyncEventIterator(AsyncIterator[Event]):
@@ -71,13 +72,13 @@ class AsyncEventIterator(AsyncIterator[Event]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the iteration and close the queue on the server, if that can be reached."""
+        """End the iteration, and close the queue if the server can be reached."""
         await self._events.aclose()
-        await leave_async(self._runner, self._listener)
+        await close_queue_async(self._runner, self._listener)
 
 
 def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None]:
-    """Knows nothing of the iterator, so that it ends at once with an iterator that nobody holds any more."""
+    """Holds no reference to the iterator, so that it ends as soon as the iterator is garbage."""
     flow = listen(runner.state, listener)
     try:
         step = next(flow)
@@ -89,7 +90,7 @@ def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None
                 step = flow.send(runner.take(step))
     finally:
         flow.close()
-        leave(runner, listener)
+        close_queue(runner, listener)
 
 
 async def _generate_async(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[Event, None]:
@@ -104,22 +105,22 @@ async def _generate_async(runner: AsyncRunner, listener: Listener) -> AsyncGener
                 step = flow.send(await runner.take(step))
     finally:
         flow.close()
-        await leave_async(runner, listener)
+        await close_queue_async(runner, listener)
 
 
-def leave(runner: Runner, listener: Listener) -> None:
+def close_queue(runner: Runner, listener: Listener) -> None:
     """Close the queue of a listener, if it has one and the server can be reached."""
     runner.listeners.discard(listener)
-    closing = listener.leave()
+    closing = listener.closing_call()
     if closing is not None:
         with contextlib.suppress(ClientError):
             runner.run(perform(runner.state, closing))
 
 
-async def leave_async(runner: AsyncRunner, listener: Listener) -> None:
+async def close_queue_async(runner: AsyncRunner, listener: Listener) -> None:
     """Close the queue of a listener, if it has one and the server can be reached."""
     runner.listeners.discard(listener)
-    closing = listener.leave()
+    closing = listener.closing_call()
     if closing is not None:
         with contextlib.suppress(ClientError):
             await runner.run(perform(runner.state, closing))

@@ -1,4 +1,4 @@
-"""Where a client's credentials come from, and how they are read again: the client's only dealings with the store."""
+"""Finds a client's credentials, reads them again, and replaces their key: the only part that uses the store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from keybearer.errors import RegenerationRefused
 from keybearer.store.files import read_zuliprc
-from keybearer.store.key_replacement import KeyReplacement, settle
+from keybearer.store.key_replacement import KeyReplacement, finish_replacement
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.fields import ResolveArguments
@@ -19,27 +19,28 @@ def find(settings: ResolveArguments) -> Resolution:
 
 
 def reader_of(resolution: Resolution, settings: ResolveArguments | None) -> Callable[[], Credentials] | None:
-    """What reads the credentials anew: the same search again, or the file that has them all; None without both.
+    """A function that reads the credentials again: by the same search, or from the file that has all of them.
 
-    A change of the file's key that is going on, or was interrupted, comes to its end first.
+    It first waits for another program that is replacing the key in that file, and finishes an interrupted replacement.
+    Returns None when there is neither a search nor such a file.
     """
     path = resolution.own_file
     if settings is not None and resolution.config_file is not None:
-        # The file is the one that was found: neither the working directory nor a variable leads to another one later.
+        # Read the file that was found, even if the working directory or a variable names another one later.
         settings = {**settings, "config_file": resolution.config_file, "profile": None}
 
     def read() -> Credentials:
         if path is not None:
-            settle(path)
+            finish_replacement(path)
         return read_zuliprc(path or "") if settings is None else resolve(**settings).credentials
 
     return read if settings is not None or path is not None else None
 
 
 def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyReplacement]:
-    """What prepares to put another key where these credentials are from.
+    """A function that prepares to replace the key in the file that these credentials are from.
 
-    It raises RegenerationRefused where they are not all from one file's own lines: then there is no place for it.
+    It raises RegenerationRefused unless email, key and site are all lines of one file.
     """
 
     def prepare(credentials: Credentials) -> KeyReplacement:

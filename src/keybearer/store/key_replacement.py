@@ -124,7 +124,7 @@ def interrupted(path: str | os.PathLike[str]) -> Interrupted | None:
     return Interrupted(_beside(real), found.has_key)
 
 
-def settle(path: str | os.PathLike[str]) -> None:
+def finish_replacement(path: str | os.PathLike[str]) -> None:
     """Let a change of the key in this file come to its end: wait for one that is going on, finish an interrupted one.
 
     Raises KeyNotStored where an interrupted one has left nothing but a note; FileError where the file cannot be

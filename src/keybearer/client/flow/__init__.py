@@ -1,1 +1,1 @@
-"""Calls as steps, without input or output: what to send, how to judge the response, when to wait and try again."""
+"""Calls as generators of steps, without input or output: what to send, what a response means, when to try again."""

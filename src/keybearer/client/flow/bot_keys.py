@@ -14,7 +14,7 @@ from keybearer.secret import Secret
 def get_bot_api_key(bot_id: int) -> Composite[Secret]:
     """A bot's API key. For its owner and for administrators.
 
-    Servers before feature level 463 have no endpoint for it; there it stands in the list of the caller's bots.
+    Servers before feature level 463 have no endpoint for it; there it is in the state of an event queue.
     """
     return Composite(lambda state: _bot_api_key(state, bot_id))
 
@@ -42,7 +42,7 @@ def _bot_api_key(state: ClientState, bot_id: int) -> Flow[Secret]:
 
 
 def _key_in_state(state: ClientState, bot_id: int) -> Flow[Secret | None]:
-    """The key out of the state that a new event queue starts with: there are all bots whose keys the caller may see."""
+    """The key from the initial state of a new event queue, which lists all bots whose keys the caller may see."""
     queue = yield from perform(state, event_queues.register(["realm_bot"], fetch_event_types=["realm_bot"]))
     yield from perform(state, event_queues.deregister(queue.queue_id))
     for bot in queue.get("realm_bots") or ():

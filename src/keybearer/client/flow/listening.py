@@ -1,6 +1,4 @@
-"""The life of an event queue as a flow: open it, ask for events, hand them out, outlive lost queues and bad networks;
-and end, with the reason, when the key is refused. Pure.
-"""
+"""Listening for events as a flow: open a queue, ask for events, deliver them, and replace a lost queue. Pure."""
 
 from __future__ import annotations
 
@@ -23,26 +21,26 @@ from keybearer.errors import AuthenticationRefused, EventQueueLost, RateLimited,
 T = TypeVar("T")
 
 TRANSIENT = (Unreachable, TimedOut, ServerFailed, RateLimited)
-"""What a bot that listens outlives. Everything else ends the loop: waiting would not make it better."""
+"""Errors that listening waits for. Any other error ends it, since waiting would not help."""
 
 logger = logging.getLogger("keybearer.client")
 
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """What to listen to, and the queue that is open for it, if one is."""
+    """What to listen to, and the queue that is open for it, if any."""
 
     registration: Operation[Queue]
     queue: Queue | None = None
     last_event_id: int = -1
 
     def open(self, state: ClientState) -> Flow[None]:
-        """Register a queue. Raises what any call does."""
+        """Register a queue. Raises as any call does."""
         self.queue = yield from perform(state, self.registration)
         self.last_event_id = self.queue.last_event_id
 
-    def leave(self) -> Operation[Answer] | None:
-        """The call that closes the queue, once; None where there is none to close."""
+    def closing_call(self) -> Operation[Answer] | None:
+        """The call that closes the queue, the first time; None when no queue is open."""
         queue, self.queue = self.queue, None
         return None if queue is None else event_queues.deregister(queue.queue_id, timeout=5.0)
 
@@ -50,9 +48,9 @@ class Listener:
 def listen(state: ClientState, listener: Listener) -> Flow[None]:
     """Yield Deliver for each event but heartbeats, for ever.
 
-    The first registration must succeed. After that, what passes by itself is waited for, longer each time up to a
-    minute. A lost queue is replaced by a new one, with a warning in the log, since events may be missing between
-    the two. Raises AuthenticationRefused when the key is refused, and whatever else waiting cannot mend.
+    The first registration must succeed. After that, temporary errors are waited for, longer each time up to a minute.
+    A lost queue is replaced by a new one, with a warning in the log, since events may be missing between the two.
+    Raises AuthenticationRefused when the key is refused, and every other error that waiting does not fix.
     """
     if listener.queue is None:
         yield from listener.open(state)
@@ -90,12 +88,12 @@ def listen(state: ClientState, listener: Listener) -> Flow[None]:
 def _poll(state: ClientState, listener: Listener) -> Flow[Events]:
     queue = listener.queue
     assert queue is not None
-    told = queue.event_queue_longpoll_timeout_seconds
-    timeout = max(event_queues.LONG_POLL, told + 10.0) if told else None
+    longest = queue.event_queue_longpoll_timeout_seconds
+    timeout = max(event_queues.LONG_POLL, longest + 10.0) if longest else None
     operation = event_queues.get_events(queue_id=queue.queue_id, last_event_id=listener.last_event_id, timeout=timeout)
     return (yield from perform(state, operation))
 
 
 def of_messages(callback: Callable[[Message], T]) -> Callable[[Event], T]:
-    """A callback for events that hands the message of each to a callback for messages."""
+    """A callback for events that passes the message of each to a callback for messages."""
     return lambda event: callback(event.message or Message.parse(event["message"]))

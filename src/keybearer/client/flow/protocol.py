@@ -1,5 +1,6 @@
-"""One call of the API as a flow of steps: build the request, judge the answer, wait and try again, or raise. Pure:
-each client takes the steps in its own way and sends back what came of them.
+"""One call of the API as a flow of steps: build the request, judge the response, wait and try again, or raise.
+
+Pure: the runners in `client/http` carry out the steps and send the outcome of each back into the flow.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ class Composite(Generic[T]):
 
 
 def flow_of(state: ClientState, call: Operation[T] | Composite[T]) -> Flow[T]:
-    """The steps of a call, be it of one request or of several."""
+    """The steps of a call, whether it takes one request or several."""
     return call.steps(state) if isinstance(call, Composite) else perform(state, call)
 
 
 def perform(state: ClientState, operation: Operation[T], *, may_take_newer_key: bool = True) -> Flow[T]:
-    """Make the call. Returns its typed result; raises ClientError, or ResolutionError where no site is set.
+    """Make the call and return its typed result. Raises ClientError, or ResolutionError if no site is set.
 
-    With `may_take_newer_key`, a refused key is replaced by a newer one where there is one, and the call made once more.
+    With `may_take_newer_key`, the call is made once more with a newer key if the key is refused and there is one.
     """
     patience = Patience(state.retry)
     taken = not may_take_newer_key
@@ -48,7 +49,7 @@ def perform(state: ClientState, operation: Operation[T], *, may_take_newer_key: 
         outcome = yield from _follow(state, state.request_for(operation))
         if isinstance(outcome, Failure):
             error: ClientError = outcome.error
-            # Until the first answer, a server that takes no connection is likelier a wrong address than a bad moment.
+            # Before the first response, a refused connection is more likely a wrong address than a restart.
             repeatable = operation.is_safe if outcome.sent else state.reached
         else:
             state.reached = True
@@ -72,7 +73,7 @@ def perform(state: ClientState, operation: Operation[T], *, may_take_newer_key: 
 
 
 def _follow(state: ClientState, request: Request) -> Flow[Response | Failure]:
-    """Send, and follow redirects as far as that is allowed. Raises Redirected where it is not."""
+    """Send the request and follow redirects. Raises Redirected for one that must not be followed."""
     followed = 0
     while True:
         outcome = yield from send(request)
@@ -84,7 +85,7 @@ def _follow(state: ClientState, request: Request) -> Flow[Response | Failure]:
 
 
 def _explain_404(state: ClientState, operation: Operation[T], error: NotAZulipServer) -> Flow[ClientError]:
-    """Zulip answers an unknown path with a page, as any other server does. Its settings tell the two apart."""
+    """Zulip answers an unknown path with an HTML page, as other servers do. So ask whether this is a Zulip server."""
     if operation.path == "server_settings":
         return error
     if not state.is_zulip:

@@ -1,7 +1,7 @@
-"""Where a redirect leads, and whether it may be followed. Pure.
+"""Where a redirect leads, and whether to follow it. Pure.
 
-Following one for a call that changes something would lose it (clients turn POST into GET), and following one to
-another site would hand the key to whoever is there. So only GET and HEAD are followed, and only within the site.
+A redirected POST would become a GET and lose the change. A redirect to another site would send the key there.
+So only GET and HEAD are followed, and only within the site.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from keybearer.errors import Redirected
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 MOST = 5
-"""How many redirects in a row are followed."""
+"""The number of redirects in a row that are followed."""
 
 _PORTS = {"http": 80, "https": 443}
 
 
 def target(request: Request, response: Response, site: str, followed: int) -> str:
-    """The URL to ask next. Raises Redirected where the answer is not to be followed."""
+    """The URL to request next. Raises Redirected if the redirect must not be followed."""
     location = response.headers.get("location", "")
     try:
         there = urlsplit(urljoin(request.url, location))
@@ -43,22 +43,22 @@ def target(request: Request, response: Response, site: str, followed: int) -> st
             f"if that is the right address, change site to {_site_of(there, request.url)}",
         )
     if followed >= MOST:
-        raise Redirected(f"{site} redirects in circles", location=shown, hint="Its operator has to mend that")
+        raise Redirected(f"{site} redirects in circles", location=shown, hint="Its operator has to fix that")
     return urldefrag(there.geturl()).url
 
 
 def origin(url: SplitResult) -> tuple[str, str, int | None]:
-    """Scheme, host and port, the port also where it is the scheme's own."""
+    """Scheme, host and port, with the default port filled in."""
     return (url.scheme, (url.hostname or "").lower(), url.port or _PORTS.get(url.scheme))
 
 
 def _host(url: SplitResult) -> str:
-    """The host and port, without a user name that somebody put before them."""
+    """The host and port, without a user name before them."""
     return url.netloc.rpartition("@")[2]
 
 
 def _site_of(there: SplitResult, asked: str) -> str:
-    """The site that would have led straight to the redirect's target."""
+    """The site that leads directly to the target of the redirect."""
     endpoint = PREFIX + urlsplit(asked).path.partition(PREFIX)[2]
     path = there.path.rstrip("/")
     prefix = path.removesuffix(endpoint.rstrip("/")) if path.endswith(endpoint.rstrip("/")) else ""

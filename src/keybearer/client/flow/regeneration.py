@@ -1,5 +1,6 @@
-"""A new API key for the caller, so that neither a crash nor a lost answer leaves nobody knowing. Pure: the file is the
-store's.
+"""Regenerates the caller's API key, so that neither a crash nor a lost response loses the new one.
+
+Pure: the store changes the file, through a KeyDestination.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-from keybearer.client.flow.newer_key import quietly
+from keybearer.client.flow.newer_key import returning_error
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.state import ClientState, same_account
 from keybearer.client.flow.steps import Flow, call_function
@@ -27,25 +28,25 @@ from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 
 IN_DOUBT = (ConnectionFailed, ServerFailed, NotAZulipServer)
-"""After these nobody knows whether the server has made a new key."""
+"""After these errors it is not known whether the server has issued a new key."""
 
 
 class KeyDestination(Protocol):
-    """A change of the key where it is kept, prepared."""
+    """The place that a new key goes to, prepared before the server is asked for one."""
 
     def keep(self, new: Secret) -> None:
-        """Put the new key there."""
+        """Store the new key."""
 
     def abandon(self) -> None:
-        """There is no new key."""
+        """No new key was issued: leave everything as it was."""
 
     def leave(self) -> None:
-        """Nobody knows whether there is one: leave what tells so."""
+        """It is not known whether a new key was issued: leave a note that says so."""
 
 
 def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestination] | None) -> Flow[Secret]:
-    """Ask for a new key, and put it where `prepare` has made room for it. None: the key is kept nowhere."""
-    yield from _take_newer(state)
+    """Ask for a new key, and store it where `prepare` has made room for it. With None it is only returned."""
+    yield from _read_current(state)
     credentials = state.credentials
     if credentials is None:
         raise RegenerationRefused("There is no API key to be replaced", hint="Use a client with credentials")
@@ -56,7 +57,7 @@ def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestinati
     try:
         new = yield from perform(state, bots.regenerate_own_api_key(), may_take_newer_key=False)
     except IN_DOUBT as error:
-        raise (yield from _clear_up(state, destination, error)) from None
+        raise (yield from _after_lost_response(state, destination, error)) from None
     except ClientError:
         destination.abandon()
         raise
@@ -68,20 +69,22 @@ def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestinati
     return new
 
 
-def _take_newer(state: ClientState) -> Flow[None]:
-    """Begin with the key that is in the file now, if it is the same account's."""
+def _read_current(state: ClientState) -> Flow[None]:
+    """Start with the key that is in the file now, if it is for the same account."""
     if state.read_anew is not None and state.credentials is not None:
-        found = yield from call_function(quietly(state.read_anew))
+        found = yield from call_function(returning_error(state.read_anew))
         if isinstance(found, KeyNotStored):
-            return  # the answer of an earlier call was lost; whether the key still works is about to be seen
+            return  # an earlier response was lost; the call shows whether the key still works
         if isinstance(found, KeybearerError):
             raise found
         if same_account(state.credentials, found):
             state.credentials = found
 
 
-def _clear_up(state: ClientState, destination: KeyDestination, error: ClientError) -> Flow[ClientError | KeyNotStored]:
-    """The answer was lost. Whether there is a new key shows in whether the old one still works."""
+def _after_lost_response(
+    state: ClientState, destination: KeyDestination, error: ClientError
+) -> Flow[ClientError | KeyNotStored]:
+    """The response was lost. If the old key still works, no new one was issued."""
     try:
         yield from perform(state, accounts.get_profile(), may_take_newer_key=False)
     except InvalidAPIKey:
@@ -101,7 +104,7 @@ def _clear_up(state: ClientState, destination: KeyDestination, error: ClientErro
 
 
 class _Nowhere:
-    """The key is the caller's to keep."""
+    """Stores nothing: the caller keeps the returned key."""
 
     def keep(self, new: Secret) -> None:
         pass

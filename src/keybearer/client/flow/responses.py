@@ -1,4 +1,4 @@
-"""What a response means: an answer, or the typed error with what to do next. Pure."""
+"""What a response means: the answer, or a typed error that says what to do next. Pure."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from keybearer.errors import (
 from keybearer.secret import MASK, Secret
 
 DEFAULT_WAIT = 5.0
-"""Seconds to wait where a server says that it has had too many calls, and not until when."""
+"""Seconds to wait when a server limits calls and does not say for how long."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Who asked what of whom: for the text of errors. `secrets` are kept out of it even if the server repeats them."""
+    """What the text of an error may say about a call. `secrets` never appear in it, even if the server repeats them."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class CallContext:
 
 
 def judge(response: Response, context: CallContext) -> Mapping[str, Any] | ClientError:
-    """The answer's JSON, or the error that it amounts to (for the caller to raise)."""
+    """The JSON of the response, or the error that it means, for the caller to raise."""
     if context.method in {"HEAD", "OPTIONS"} and response.status < 400:
         return {}
     answer = _json_object(response.body)
@@ -65,7 +65,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def scrubbed(value: Any, secrets: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON
-    """The same JSON without the secrets, wherever a server has repeated them."""
+    """The same JSON with the secrets masked, wherever the server has repeated them."""
     if isinstance(value, str):
         for secret in secrets:
             if len(secret.reveal()) >= 4:
@@ -95,7 +95,7 @@ _BY_MESSAGE: dict[str, AuthenticationError] = {
     "Account is not associated with this subdomain": WrongSite,
     "Invalid subdomain": WrongSite,
 }
-"""With HTTP Basic, Zulip gives the one code UNAUTHORIZED to all of these: only the text tells them apart."""
+"""With HTTP Basic, Zulip sends the code UNAUTHORIZED for all of these: only the text distinguishes them."""
 
 _HINTS: dict[str, str] = {
     "AUTHENTICATION_FAILED": "Check the email and the password; who has no password signs in another way and gets the "
@@ -148,11 +148,11 @@ def _hint_for_other_refusals(text: str) -> str:
 
 
 def retry_after(response: Response, answer: Mapping[str, Any]) -> float:
-    """The seconds to wait, out of the body, else out of the header (seconds, or a date compared to the server's)."""
+    """The seconds to wait: from the body, else from the header (seconds, or a date relative to the server's)."""
     header = response.headers.get("retry-after", "")
-    for told in (answer.get("retry-after"), header):
+    for text in (answer.get("retry-after"), header):
         try:
-            seconds = float(str(told))
+            seconds = float(str(text))
         except ValueError:
             continue
         if math.isfinite(seconds):
@@ -165,9 +165,9 @@ def retry_after(response: Response, answer: Mapping[str, Any]) -> float:
 
 
 def _not_from_zulip(response: Response, context: CallContext) -> ClientError:
-    """An answer that is no JSON of Zulip's: of a server in front, of another program, or Zulip's page for 404."""
+    """The error for a response that is not Zulip's JSON: from a proxy, another program, or Zulip's page for 404."""
     site, status = context.site, response.status
-    for words, error in _of_nginx(site):
+    for words, error in _nginx_errors(site):
         if words in response.body[:4096]:
             return error
     if status == 429:
@@ -184,8 +184,8 @@ def _not_from_zulip(response: Response, context: CallContext) -> ClientError:
     )
 
 
-def _of_nginx(site: str) -> tuple[tuple[bytes, ClientError], ...]:
-    """What nginx, which stands before most Zulip servers, says of TLS in a page of its own."""
+def _nginx_errors(site: str) -> tuple[tuple[bytes, ClientError], ...]:
+    """The pages about TLS of nginx, which is in front of most Zulip servers, and the error for each."""
     return (
         (
             b"No required SSL certificate was sent",

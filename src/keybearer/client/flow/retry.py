@@ -1,5 +1,6 @@
-"""When a call is made again, and after how long. Never where the server may have carried out a call that changes
-something: only what surely was not processed, or changes nothing, goes twice.
+"""When a call is tried again, and after how long.
+
+A call is sent twice only if it changes nothing or the server has certainly not processed it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ _random = secrets.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How patient a client is.
+    """How often and how long a call is tried.
 
-    `attempts`: how often a call is tried at most. `patience`: seconds that one call may spend waiting, in all, when
-    the server says that it has had too many calls (Zulip's window is a minute). `RetryPolicy(attempts=1)` never
-    tries again.
+    `attempts` is the highest number of tries. `patience` is how many seconds in all one call may wait when the server
+    limits calls (Zulip's window is a minute). `RetryPolicy(attempts=1)` never tries again.
     """
 
     attempts: int = 4
@@ -38,28 +38,29 @@ class Patience:
         self._waited = 0.0
 
     def wait_after(self, error: ClientError, *, repeatable: bool) -> float | None:
-        """The seconds to wait before the call is tried again; None where it is not to be tried again.
+        """The seconds to wait before the next try; None to give up.
 
-        `repeatable`: the call changes nothing, or the server has surely not seen it.
+        `repeatable` means that the call changes nothing, or that the server has certainly not processed it.
         """
         self._tried += 1
         if self._tried >= self._policy.attempts:
             return None
         if isinstance(error, RateLimited):
-            return self._wait_as_told(error.retry_after)
+            return self._wait_as_asked(error.retry_after)
         if repeatable and isinstance(error, ServerFailed | Unreachable):
             return backoff(self._tried)
         return None
 
-    def _wait_as_told(self, told: float) -> float | None:
-        if self._waited + told > self._policy.patience:
+    def _wait_as_asked(self, seconds: float) -> float | None:
+        if self._waited + seconds > self._policy.patience:
             return None
-        self._waited += told
-        return told + _random.uniform(0.0, min(1.0, 0.1 * told + 0.05))
+        self._waited += seconds
+        return seconds + _random.uniform(0.0, min(1.0, 0.1 * seconds + 0.05))
 
 
 def backoff(failures: int, longest: float = 60.0) -> float:
-    """The seconds to wait after so many failures in a row: half a second, doubled each time, a random half of it off
-    so that many clients do not come back at one instant.
+    """The seconds to wait after so many failures in a row: half a second, doubled each time, less a random part.
+
+    The random part, up to half, keeps many clients from coming back at the same moment.
     """
     return min(longest, 0.25 * 2.0 ** min(failures, 16)) * _random.uniform(0.5, 1.0)

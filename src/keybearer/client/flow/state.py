@@ -1,4 +1,4 @@
-"""What a client knows and remembers between calls. Pure, shared by both clients."""
+"""The state of a client between calls, and the requests made from it. Pure, shared by both clients."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ TIMEOUT = 15.0
 
 @dataclass(slots=True)
 class ClientState:
-    """The state of a client. `credentials` is None for calls before there is a key.
+    """The state of a client. `credentials` is None for a client without a key.
 
-    `read_anew` reads the credentials again from where they came, for a client whose key was replaced while it ran;
-    None where there is no such place. `reached` and `is_zulip` remember that a call has had an answer, and one of
-    Zulip's.
+    `read_anew` reads the credentials again from their source, for a client whose key was replaced while it ran; None if
+    there is no source. `reached` is set after the first response, `is_zulip` after the first one from a Zulip server.
     """
 
     site: str | None
@@ -43,7 +42,7 @@ class ClientState:
     is_zulip: bool = False
 
     def required_site(self) -> str:
-        """The site. Raises ResolutionError (`missing_site`) where none is set: there is nowhere to connect to."""
+        """The site. Raises ResolutionError (`missing_site`) if none is set."""
         if not self.site:
             raise ResolutionError(
                 "missing_site",
@@ -53,7 +52,7 @@ class ClientState:
         return self.site
 
     def request_for(self, operation: Operation[Any]) -> Request:
-        """The request that makes the call, with the key in force."""
+        """The request for the call, with the current key."""
         pairs = encode_parameters(operation.parameters)
         url = self.required_site() + PREFIX + operation.path
         in_query = operation.method in {"GET", "HEAD", "OPTIONS"}
@@ -81,7 +80,7 @@ class ClientState:
         return Secret("Basic " + base64.b64encode(pair.encode("utf-8", "surrogatepass")).decode("ascii"))
 
     def context_of(self, operation: Operation[Any]) -> CallContext:
-        """What the text of an error may say about the call, and what it must not."""
+        """What the text of an error may say about the call, and the secrets that it must not contain."""
         secrets = [value for value in operation.parameters.values() if isinstance(value, Secret)]
         if self.credentials is not None:
             secrets.append(self.credentials.api_key)
@@ -90,7 +89,7 @@ class ClientState:
 
 
 def user_agent(client_name: str | None = None) -> str:
-    """The User-Agent header: the program's own `name/version` first, since Zulip shows that one to people."""
+    """The User-Agent header. The program's own `name/version` comes first, since Zulip shows that to people."""
     ours = f"Keybearer/{__version__} (Python {platform.python_version()}; {platform.system()})"
     if client_name is None:
         return ours
@@ -102,5 +101,5 @@ def user_agent(client_name: str | None = None) -> str:
 
 
 def same_account(one: Credentials, other: Credentials) -> bool:
-    """Whether both are about one account of one site, so that one's key may stand in for the other's."""
+    """Whether both are for the same account of the same site, so that one's key may replace the other's."""
     return one.email.casefold() == other.email.casefold() and one.site == other.site

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, ready to be sent. `form` is None where there is no body; secrets are revealed by what sends it."""
+    """A request that is ready to be sent. `form` is None if there is no body. The transport reveals the secrets."""
 
     method: str
     url: str
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. The names of `headers` are in lower case."""
+    """A response. The names of `headers` are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -38,7 +38,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer. `sent` is False where the server has surely not got the request."""
+    """No response. `sent` is False if the server has certainly not received the request."""
 
     error: ConnectionFailed
     sent: bool
@@ -53,42 +53,42 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Step: let so many seconds pass."""
+    """Step: wait for so many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class CallFunction:
-    """Step: call the function, which may take its time over files; its outcome is what it returns."""
+    """Step: call the function, which may read or write files. Its outcome is what the function returns."""
 
     function: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Step of an event loop: hand an event to the bot."""
+    """Step of listening: give an event to the program that iterates."""
 
     event: Event
 
 
 Step: TypeAlias = Send | Pause | CallFunction | Deliver
 Flow: TypeAlias = Generator[Step, Any, T]
-"""A call as steps. It yields a step, is sent the outcome, and returns the value of the call, or raises."""
+"""A call as steps. It yields each step, receives its outcome, and returns the value of the call or raises."""
 
 
 def send(request: Request) -> Flow[Response | Failure]:
-    """The step of sending, typed."""
+    """Yield the step Send, with a typed outcome."""
     outcome: Response | Failure = yield Send(request)
     return outcome
 
 
 def pause(seconds: float) -> Flow[None]:
-    """The step of waiting, typed."""
+    """Yield the step Pause."""
     yield Pause(seconds)
 
 
 def call_function(function: Callable[[], T]) -> Flow[T]:
-    """The step of calling, typed."""
+    """Yield the step CallFunction, with a typed outcome."""
     outcome: T = yield CallFunction(function)
     return outcome

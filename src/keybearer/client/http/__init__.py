@@ -1,1 +1,1 @@
-"""Connections: what sends the requests of a flow over httpx2, and TLS."""
+"""Input and output: runners carry out the steps of a flow, transports send its requests over httpx2, and TLS."""

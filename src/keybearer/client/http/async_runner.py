@@ -1,4 +1,4 @@
-"""What takes the steps of a flow as the event loop lets it. The other runner does the same, and blocks."""
+"""Carries out the steps of a flow in an event loop. Runner does the same and blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class AsyncRunner:
-    """Takes steps as the event loop lets it. Tasks of one event loop may share it."""
+    """Carries out the steps of flows in an event loop. Tasks of one event loop may share it."""
 
     def __init__(self, state: ClientState) -> None:
         self.state = state
@@ -25,7 +25,7 @@ class AsyncRunner:
         self._opening = asyncio.Lock()
 
     async def run(self, flow: Flow[T]) -> T:
-        """Take all steps of a flow and return its value, or raise what it raises."""
+        """Carry out all steps of a flow and return its value, or raise what it raises."""
         try:
             step = next(flow)
             while True:
@@ -37,7 +37,7 @@ class AsyncRunner:
             flow.close()
 
     async def take(self, step: Step) -> object:
-        """Take a step and return its outcome. Events to deliver are not for a runner."""
+        """Carry out a step and return its outcome. The event iterators handle Deliver themselves."""
         match step:
             case Send(request):
                 return await (self._transport or await self._open()).send(request)
@@ -46,7 +46,7 @@ class AsyncRunner:
                 return None
             case CallFunction(function):
                 return await asyncio.to_thread(function)
-        raise TypeError(f"no step for a runner: {type(step).__name__}")
+        raise TypeError(f"a runner cannot carry out a step of type {type(step).__name__}")
 
     async def _open(self) -> AsyncTransport:
         from keybearer.client.http.async_transport import AsyncTransport  # noqa: PLC0415 - the first call loads httpx2

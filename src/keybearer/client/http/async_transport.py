@@ -15,9 +15,9 @@ from keybearer.client.http.transport import (
     build,
     context_for,
     failure,
+    http_options,
     look_closer,
     read,
-    settings,
     unusable_proxy,
 )
 
@@ -29,7 +29,7 @@ class AsyncTransport:
         self._state = state
         self._context = context
         try:
-            self._http = httpx2.AsyncClient(**settings(context))
+            self._http = httpx2.AsyncClient(**http_options(context))
         except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
@@ -42,7 +42,7 @@ class AsyncTransport:
         return cls(state, await asyncio.to_thread(context_for, state))
 
     async def send(self, request: Request) -> Response | Failure:
-        """The answer, or why there is none."""
+        """The response, or why there is none."""
         try:
             return read(await self._http.send(build(self._http, request)))
         except ERRORS as error:

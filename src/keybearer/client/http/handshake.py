@@ -1,4 +1,4 @@
-"""Why a TLS handshake failed, in words and as one of TLSFailed's reasons; and a look for it by a handshake alone."""
+"""Why a TLS handshake failed, as a TLSFailed error; and a handshake without a request, to find that out."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _CERTIFICATE_ALERTS = frozenset(
         "TLSV1_ALERT_UNKNOWN_CA",
     }
 )
-"""What a server says of a client certificate. Before TLS 1.3, HANDSHAKE_FAILURE is also how it demands one."""
+"""Alerts about a client certificate. Before TLS 1.3, HANDSHAKE_FAILURE also means that one is required."""
 
 
 def explain(error: ssl.SSLError, *, site: str, has_client_certificate: bool) -> TLSFailed:
-    """The typed error for one of OpenSSL's."""
+    """The typed error for an error of OpenSSL."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _about_the_server(error, site)
     reason = error.reason or ""
@@ -84,17 +84,17 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
     return TLSFailed(
         f"The certificate of {site} is not acceptable: {said}",
         reason="other",
-        hint="Its operator has to mend that; if you trust it all the same, set cert_bundle to it or to its issuer's",
+        hint="Its operator has to fix that; if you trust it all the same, set cert_bundle to it or to its issuer's",
     )
 
 
 def probe(
     site: str, context: ssl.SSLContext, *, has_client_certificate: bool, timeout: float = 3.0
 ) -> TLSFailed | None:
-    """Shake hands with the site and listen: the TLS reason why it breaks connections off, or None.
+    """Make a TLS handshake and wait: the TLS reason why the site closes connections, or None.
 
-    In TLS 1.3 a server refuses a client certificate after the handshake, and what it says of that is lost when it
-    closes on a request that it has not read. With no request under way, nothing is lost.
+    In TLS 1.3 a server rejects a client certificate after the handshake. If a request is under way, the alert that
+    says so is lost. Without a request, it arrives.
     """
     parts = urlsplit(site)
     address = (parts.hostname or "", parts.port or 443)

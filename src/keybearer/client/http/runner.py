@@ -1,4 +1,4 @@
-"""What takes the steps of a flow, one after the other. The other runner does the same, and awaits."""
+"""Carries out the steps of a flow, one after the other. AsyncRunner does the same without blocking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Runner:
-    """Takes steps one after the other. Connects when the first request is to be sent; threads may share it."""
+    """Carries out the steps of flows. Connects when the first request is sent. Threads may share it."""
 
     def __init__(self, state: ClientState) -> None:
         self.state = state
@@ -27,7 +27,7 @@ class Runner:
         self._opening = threading.Lock()
 
     def run(self, flow: Flow[T]) -> T:
-        """Take all steps of a flow and return its value, or raise what it raises."""
+        """Carry out all steps of a flow and return its value, or raise what it raises."""
         try:
             step = next(flow)
             while True:
@@ -39,7 +39,7 @@ class Runner:
             flow.close()
 
     def take(self, step: Step) -> object:
-        """Take a step and return its outcome. Events to deliver are not for a runner."""
+        """Carry out a step and return its outcome. The event iterators handle Deliver themselves."""
         match step:
             case Send(request):
                 return (self._transport or self._open()).send(request)
@@ -48,7 +48,7 @@ class Runner:
                 return None
             case CallFunction(function):
                 return function()
-        raise TypeError(f"no step for a runner: {type(step).__name__}")
+        raise TypeError(f"a runner cannot carry out a step of type {type(step).__name__}")
 
     def _open(self) -> Transport:
         from keybearer.client.http.transport import Transport  # noqa: PLC0415 - the first call loads httpx2, not every start
@@ -56,7 +56,7 @@ class Runner:
         with self._opening:
             if self._transport is None:
                 self._transport = Transport(self.state)
-                # Programs that never close their client leave no open socket to be complained about.
+                # A program that never closes its client gets no ResourceWarning about an open socket.
                 weakref.finalize(self, self._transport.close)
             return self._transport
 

@@ -1,7 +1,7 @@
-"""The TLS context that the credentials ask for. Every fault of a certificate file is told by its path and reason.
+"""The TLS context for the TLS options of credentials. Errors name the certificate file and the reason.
 
-What the options say is all that counts: no variable outranks a bundle or `insecure`. Where they say nothing, it is
-Python's own trust, which OpenSSL lets SSL_CERT_FILE and SSL_CERT_DIR move, and certifi's where that is empty.
+A bundle or `insecure` in the options takes precedence over every variable. Without them, the context trusts what Python
+trusts (SSL_CERT_FILE and SSL_CERT_DIR can change that), or certifi's bundle if that is empty.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CERTIFICATE_SUFFIXES = frozenset({".pem", ".crt", ".cer", ".cert", ".der"})
 def build_context(options: TLSOptions, *, site: str = "") -> ssl.SSLContext:
     """The context for connections to `site` (named in the warning about `insecure` only).
 
-    May ask on the terminal for the passphrase of an encrypted key. Raises TLSFailed for whatever cannot be used.
+    May ask on the terminal for the passphrase of an encrypted key. Raises TLSFailed for a file that cannot be used.
     """
     if options.insecure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -38,21 +38,21 @@ def build_context(options: TLSOptions, *, site: str = "") -> ssl.SSLContext:
         )
     elif options.cert_bundle:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # A bundle may hold the server's own certificate rather than its issuer's. VERIFY_X509_STRICT stays off: many
-        # private authorities make certificates without the key identifiers that it demands.
+        # A bundle may contain the server's own certificate instead of its issuer's. VERIFY_X509_STRICT stays off: many
+        # private authorities issue certificates without the key identifiers that it requires.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         _trust_bundle(context, Path(options.cert_bundle))
     else:
         context = ssl.create_default_context()
-        if _trusts_nobody(context):
+        if _trusts_nothing(context):
             context.load_verify_locations(certifi.where())
     if options.client_cert:
         _load_client_certificate(context, options.client_cert, options.client_cert_key)
     return context
 
 
-def _trusts_nobody(context: ssl.SSLContext) -> bool:
-    """Whether the default trust is empty. A directory of hashed files does not show in the context until it is used."""
+def _trusts_nothing(context: ssl.SSLContext) -> bool:
+    """Whether the default trust is empty. The context does not count a directory of hashed files until it is used."""
     if context.cert_store_stats()["x509_ca"]:
         return False
     directory: str | None = ssl.get_default_verify_paths().capath  # None where there is no such directory
@@ -78,7 +78,7 @@ def _trust_bundle(context: ssl.SSLContext, bundle: Path) -> None:
 
 
 def _is_hashed(file: Path) -> bool:
-    """Whether the name is one that OpenSSL's `rehash` gives: eight hexadecimal digits, a dot, a number."""
+    """Whether the name is one of OpenSSL's `rehash`: eight hexadecimal digits, a dot, a number."""
     return len(file.stem) == 8 and file.suffix[1:].isdigit()
 
 
@@ -109,13 +109,13 @@ def _unreadable_bundle(path: Path, error: OSError) -> TLSFailed:
 
 
 def _on_a_terminal() -> bool:
-    """Whether there is somebody to ask. Daemons may have no standard streams at all."""
+    """Whether a passphrase can be asked for. Daemons may have no standard streams at all."""
     streams: tuple[TextIO | None, ...] = (sys.stdin, sys.stderr)
     return all(one is not None and one.isatty() for one in streams)
 
 
 class _PassphraseNeeded(Exception):
-    """The key is encrypted, and there is nobody to ask."""
+    """The key is encrypted, and there is no terminal to ask on."""
 
 
 def _load_client_certificate(context: ssl.SSLContext, cert: str, key: str | None) -> None:

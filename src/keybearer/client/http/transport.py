@@ -1,4 +1,4 @@
-"""Between our values and httpx2's: requests out, responses in, and its errors as ours. Both clients use it."""
+"""Sends requests over httpx2, and turns its responses and errors into ours. The asynchronous transport uses it too."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from keybearer.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
 from keybearer.secret import Secret
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds for a connection to come about, however long its answer may then take."""
+"""Seconds to wait for a connection, whatever the timeout of the response."""
 
 ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
-"""What sending may raise. Asynchronously, a TLS alert after the handshake arrives as a bare ssl.SSLError."""
+"""The errors of sending. In an event loop, a TLS alert after the handshake arrives as a plain ssl.SSLError."""
 
 UNUSABLE_PROXY = (ValueError, ImportError, httpx2.InvalidURL)
-"""What httpx2 raises for the address of a proxy that it can make nothing of."""
+"""What httpx2 raises for the address of a proxy that it cannot use."""
 
 
 class Transport:
@@ -36,12 +36,12 @@ class Transport:
     def __init__(self, state: ClientState, context: ssl.SSLContext | None = None) -> None:
         """Prepare to connect. Raises TLSFailed for certificate files that cannot be used, Unreachable for proxies.
 
-        With a `context` that is there already, nobody is asked twice for the passphrase of a client certificate.
+        Pass an existing `context` to avoid a second prompt for the passphrase of a client certificate.
         """
         self._state = state
         self._context = context or context_for(state)
         try:
-            self._http = httpx2.Client(**settings(self._context))
+            self._http = httpx2.Client(**http_options(self._context))
         except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
@@ -49,7 +49,7 @@ class Transport:
         raise unusable
 
     def send(self, request: Request) -> Response | Failure:
-        """The answer, or why there is none."""
+        """The response, or why there is none."""
         try:
             return read(self._http.send(build(self._http, request)))
         except ERRORS as error:
@@ -63,15 +63,15 @@ class Transport:
 
 
 def context_for(state: ClientState) -> ssl.SSLContext:
-    """The TLS context; a bare one where the site is plain http, so that no certificate is read for nothing."""
+    """The TLS context. For a plain http site it is an empty one, so that no certificate is read."""
     site = state.required_site()
     if urlsplit(site).scheme == "http":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return build_context(state.tls, site=site)
 
 
-def settings(context: ssl.SSLContext) -> dict[str, Any]:
-    """The arguments for httpx2's clients. The environment's proxies count; netrc and cookies never do."""
+def http_options(context: ssl.SSLContext) -> dict[str, Any]:
+    """The arguments for httpx2's clients. Proxies of the environment are used; netrc and cookies never are."""
     return {
         "verify": context,
         "trust_env": True,
@@ -82,7 +82,7 @@ def settings(context: ssl.SSLContext) -> dict[str, Any]:
 
 
 def unusable_proxy(error: Exception) -> Unreachable:
-    """The error for a proxy variable that httpx2 can make nothing of. The value is not shown: it may hold a login."""
+    """The error for a proxy variable that httpx2 cannot use. Its value is not shown, since it may contain a login."""
     kind = "of a kind that needs the package socksio" if isinstance(error, ImportError) else "no proxy's address"
     return Unreachable(
         f"A proxy variable (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is {kind}",
@@ -91,7 +91,7 @@ def unusable_proxy(error: Exception) -> Unreachable:
 
 
 def look_closer(failed: Failure, state: ClientState, context: ssl.SSLContext) -> Callable[[], Failure] | None:
-    """What finds out whether a connection that broke off at once did so over TLS; None where that is out of question.
+    """A function that finds out whether TLS is why a connection broke off at once; None if that cannot be the reason.
 
     Behind a proxy the server cannot be asked directly.
     """
@@ -109,7 +109,7 @@ def look_closer(failed: Failure, state: ClientState, context: ssl.SSLContext) ->
 
 
 def build(client: httpx2.Client | httpx2.AsyncClient, request: Request) -> httpx2.Request:
-    """The request as httpx2 has it."""
+    """The request as an object of httpx2."""
     headers = {"User-Agent": request.user_agent}
     if request.authorization is not None:
         headers["Authorization"] = request.authorization.reveal()
@@ -129,15 +129,15 @@ def build(client: httpx2.Client | httpx2.AsyncClient, request: Request) -> httpx
 
 
 def read(response: httpx2.Response) -> Response:
-    """The response as we have it."""
+    """The response as one of ours."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Response(response.status_code, headers, response.content)
 
 
 def failure(error: Exception, state: ClientState) -> Failure:
-    """What became of a request that had no answer.
+    """The failure that an error of httpx2 means.
 
-    The error is a new one with no link to httpx2's, which holds the request and so the key.
+    Our error does not refer to the one of httpx2, which holds the request and so the key.
     """
     site = state.site or ""
     sent = not isinstance(
@@ -189,7 +189,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], .
         "Try again; if it stays so, check the site{doubt}",
     ),
 )
-"""What to say of each of httpx2's errors; the first that fits counts."""
+"""The error for each of httpx2's errors. The first match counts."""
 
 
 def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed:
@@ -213,7 +213,7 @@ def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed
 
 
 def _goes_through_proxy(site: str) -> bool:
-    """Whether it is a proxy that is connected to, which is then the one to connect to the site."""
+    """Whether the connection goes through a proxy."""
     proxies = urllib.request.getproxies()
     return bool(proxies.get(urlsplit(site).scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(
         _host(site)
@@ -221,7 +221,7 @@ def _goes_through_proxy(site: str) -> bool:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The system's or OpenSSL's own error at the end of the chain."""
+    """The last error of the system or of OpenSSL in the chain."""
     found = error
     seen = 0
     following: BaseException | None = error

@@ -9,7 +9,7 @@ from keybearer.client.models.base import Answer, Listing
 
 @dataclass(frozen=True, kw_only=True)
 class User(Answer):
-    """A person or a bot. `email` may be one for show; `delivery_email` is the real one, where the caller may see it.
+    """A person or a bot. `email` may be a placeholder; `delivery_email` is the real one, if the caller may see it.
 
     `role`: 100 owner, 200 administrator, 300 moderator, 400 member, 600 guest. `bot_type`: 1 generic, 2 incoming
     webhook, 3 outgoing webhook, 4 embedded; None for people.
@@ -48,7 +48,7 @@ class FoundUser(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Members(Listing[User]):
-    """The accounts of the organization, the deactivated ones and the bots too."""
+    """The accounts of the organization, including bots and deactivated accounts."""
 
     members: tuple[User, ...]
 
@@ -60,6 +60,6 @@ class Members(Listing[User]):
 
 @dataclass(frozen=True, kw_only=True)
 class NewUser(Answer):
-    """An account that was just made."""
+    """An account that was just created."""
 
     user_id: int

@@ -1,4 +1,4 @@
-"""From the JSON of an answer to frozen dataclasses: strict about what must be there, tolerant of all else."""
+"""Reads the JSON of an answer into frozen dataclasses: strict about required fields, tolerant of everything else."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ T = TypeVar("T")
 A = TypeVar("A", bound="Answer")
 
 SECRET_NAMES = frozenset({"api_key", "token"})
-"""Names whose text is a secret wherever it stands in an answer."""
+"""Names whose value is a secret, anywhere in an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the server answered, as attributes; and by the names of the wire, `answer["msg"]`, as Zulip's bindings
-    give it. The latter also has what this version of Keybearer has no attribute for.
+    """What the server answered, as attributes, and under the names of Zulip's API: `answer["msg"]`.
+
+    The latter also has fields that this version of Keybearer does not know.
     """
 
     wire: Mapping[str, Any] = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, wire: Mapping[str, Any]) -> Self:
-        """Read an answer. Raises NotAZulipServer where a field that every Zulip server sends is absent or odd."""
+        """Read an answer. Raises NotAZulipServer if a field that every Zulip server sends is absent or wrong."""
         try:
             return _read(cls, wire)
         except _Odd as odd:
@@ -48,13 +49,13 @@ class Answer:
         return self.wire.get(name, default)
 
     def keys(self) -> KeysView[str]:
-        """The names that the server sent; with them `dict(answer)` works."""
+        """The names that the server sent. With this, `dict(answer)` works."""
         return self.wire.keys()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing(Answer, Generic[T]):
-    """An answer that is a list above all: iterate over it, ask for its length, index it."""
+    """An answer that is mostly a list. It can be iterated, counted and indexed."""
 
     @property
     def rows(self) -> tuple[T, ...]:
@@ -79,7 +80,7 @@ class Listing(Answer, Generic[T]):
 
 
 def _sealed(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The same JSON with its secrets as Secrets, so that no print of it shows them."""
+    """The same JSON with its secrets as Secrets, so that printing it does not show them."""
     if isinstance(value, Mapping):
         return {
             name: Secret(inner) if name in SECRET_NAMES and isinstance(inner, str) else _sealed(inner)
@@ -89,7 +90,7 @@ def _sealed(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 class _Odd(TypeError):
-    """A value that is not of its kind; the argument is its name."""
+    """A value of the wrong type. The argument is its name."""
 
 
 def _read(cls: type[A], wire: Mapping[str, Any]) -> A:
@@ -114,7 +115,7 @@ _PLANS: dict[type[Answer], Plan] = {}
 
 
 def _plan(cls: type[Answer]) -> Plan:
-    """Each field of the class with what reads it and whether it must be there."""
+    """Each field of the class, with the function that reads it and whether it is required."""
     if cls not in _PLANS:
         hints = typing.get_type_hints(cls)
         _PLANS[cls] = tuple(

@@ -10,7 +10,7 @@ from keybearer.secret import Secret
 
 @dataclass(frozen=True, kw_only=True)
 class Bot(Answer):
-    """One of the caller's own active bots. Servers since feature level 474 send no key here: `get_bot_api_key()`."""
+    """One of the caller's own active bots. Servers since feature level 474 send no key: use `get_bot_api_key()`."""
 
     username: str
     full_name: str
@@ -21,7 +21,7 @@ class Bot(Answer):
 
     @property
     def email(self) -> str:
-        """The bot's address, which the wire calls its user name."""
+        """The bot's email, which Zulip's API calls `username`."""
         return self.username
 
 
@@ -39,7 +39,7 @@ class Bots(Listing[Bot]):
 
 @dataclass(frozen=True, kw_only=True)
 class NewBot(Answer):
-    """A bot that was just made."""
+    """A bot that was just created."""
 
     user_id: int
     api_key: Secret | None = None
@@ -47,6 +47,6 @@ class NewBot(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class IssuedKey(Answer):
-    """An API key that the server has shown or has just made."""
+    """An API key that the server has shown or has just issued."""
 
     api_key: Secret

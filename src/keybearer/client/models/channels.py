@@ -55,7 +55,7 @@ class Subscriptions(Listing[Subscription]):
 
 @dataclass(frozen=True, kw_only=True)
 class SubscriptionChange(Answer):
-    """Who was subscribed or unsubscribed, by account; the names of channels are the lists."""
+    """Who was subscribed or unsubscribed: the names of the channels, by account."""
 
     subscribed: Any = None
     already_subscribed: Any = None
@@ -66,7 +66,7 @@ class SubscriptionChange(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamID(Answer):
-    """The number of a channel."""
+    """The ID of a channel."""
 
     stream_id: int
 

@@ -10,7 +10,7 @@ from keybearer.client.models.messages import Message
 
 @dataclass(frozen=True, kw_only=True)
 class Queue(Answer):
-    """An event queue, and the state that was asked for with it (by the wire's names)."""
+    """An event queue, and the initial state that was requested with it."""
 
     queue_id: str
     last_event_id: int = -1
@@ -31,7 +31,7 @@ class Event(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Events(Listing[Event]):
-    """What one look into an event queue brought."""
+    """The events that one request to an event queue returned."""
 
     events: tuple[Event, ...]
 

@@ -27,7 +27,7 @@ class Reaction(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Message(Answer):
-    """A message. `type` is `stream` or `private` on the wire; `display_recipient` a channel's name, or the people."""
+    """A message. `type` is `stream` or `private`; `display_recipient` is the channel's name, or the people."""
 
     id: int
     type: str
@@ -47,7 +47,7 @@ class Message(Answer):
 
     @property
     def topic(self) -> str:
-        """The topic, which the wire calls the subject."""
+        """The topic, which Zulip's API calls `subject`."""
         return self.subject
 
 
@@ -78,14 +78,14 @@ class Messages(Listing[Message]):
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedMessage(Answer):
-    """Markdown made into HTML by the server."""
+    """Markdown that the server has rendered as HTML."""
 
     rendered: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadedFile(Answer):
-    """A file on the server. Link to it in a message as `[name](url)`; the address is one of the server's paths."""
+    """A file on the server. Link to it in a message as `[name](url)`; the URL is a path on the server."""
 
     url: str | None = None
     uri: str | None = None

@@ -1,4 +1,4 @@
-"""What calls about the server return, and the key that it gives for a password."""
+"""What calls about the server return, and the key that it issues for a password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keybearer.secret import Secret
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(Answer):
-    """What a server says of itself to everybody."""
+    """The public settings of a server."""
 
     zulip_version: str
     zulip_feature_level: int = 0
@@ -26,7 +26,7 @@ class ServerSettings(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedKey(Answer):
-    """An account's API key, got for its password. `email` is what goes into a zuliprc, whatever was typed."""
+    """An account's API key, fetched with its password. `email` is the one to write into a zuliprc."""
 
     api_key: Secret
     email: str

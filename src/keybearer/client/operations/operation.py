@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing, so a call may be made again when nobody knows what became of it."""
+"""Methods that change nothing, so a call may be repeated when its outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
-    """A call of the API, not yet made: `path` is quoted and below `/api/v1/`; `read` makes the typed result.
+    """A call of the API that is not made yet. `path` is quoted and below `/api/v1/`; `read` makes the typed result.
 
-    `timeout` is in seconds; None means the client's own. What is not `authenticated` is sent without the key.
+    `timeout` is in seconds; None means the client's own. Without `authenticated`, the key is not sent.
     """
 
     method: str

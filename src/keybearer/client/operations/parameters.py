@@ -1,4 +1,4 @@
-"""How a call's path and values are written into a request: pure, and the same for both clients."""
+"""How the path and the values of a call are written into a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH_CHARACTERS = "/@:!$&'()*+,;=~"
 
 
 def encode_value(name: str, value: object) -> str | Secret:
-    """A value as Zulip's wire has it: text as it is, everything else as JSON. A Secret stays one until it is sent."""
+    """A value as Zulip's API expects it: text as it is, everything else as JSON. A Secret stays a Secret."""
     if isinstance(value, str | Secret):
         _require_text(name, value if isinstance(value, str) else value.reveal())
         return value
@@ -33,7 +33,7 @@ def encode_value(name: str, value: object) -> str | Secret:
 
 
 def _require_text(what: str, text: str) -> None:
-    """Refuse lone surrogates, which stand for bytes that were not UTF-8."""
+    """Raise UnusableRequest for lone surrogates, which stand for bytes that were not UTF-8."""
     if not is_encodable(text):
         raise UnusableRequest(f"{what!a} is not text that can be written as UTF-8", hint="Decode it as what it is")
 
@@ -47,14 +47,14 @@ def _as_json(value: object) -> object:
 
 
 def encode_parameters(parameters: Mapping[str, object]) -> tuple[tuple[str, str | Secret], ...]:
-    """Names with their encoded values; what is None is left out, as in Zulip's bindings."""
+    """Names with their encoded values. None is left out, as in Zulip's bindings."""
     for name in parameters:
         _require_text(name, name)
     return tuple((name, encode_value(name, value)) for name, value in parameters.items() if value is not None)
 
 
 def merged(request: Mapping[str, Any] | None, /, **named: object) -> dict[str, object]:
-    """The parameters of a call that takes them as a dict, as Zulip's bindings do, and by name. Names win."""
+    """The parameters of a call that takes them as a dict, as in Zulip's bindings, and by name. Names win."""
     return {**(request or {}), **{name: value for name, value in named.items() if value is not None}}
 
 
@@ -62,7 +62,7 @@ def api_path(path: str) -> str:
     """The quoted path of an endpoint below `/api/v1/`, however it was written: `users/me`, `/users/me`,
     `/api/v1/users/me`.
 
-    Raises UnusableRequest for what would lead elsewhere: a whole URL, `..`, a query or a fragment.
+    Raises UnusableRequest for anything else: a whole URL, `..`, a query or a fragment.
     """
     plain = path.removeprefix(PREFIX).strip("/") if path.startswith(PREFIX) else path.lstrip("/")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
@@ -81,7 +81,7 @@ def api_path(path: str) -> str:
 
 
 def segment(value: object) -> str:
-    """One part of a path made from a value, such as an email: what it holds cannot lead to another endpoint."""
+    """A value, such as an email, as one part of a path. It is quoted, so it cannot name another endpoint."""
     _require_text(str(value), str(value))
     text = quote(str(value), safe="@+")
     if text in {"", ".", ".."}:

@@ -1,4 +1,4 @@
-"""Files to upload, read into memory: a call that the server has not taken is sent again, whole."""
+"""Files to upload, read into memory, so that a call can be sent again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keybearer.errors import UnusableRequest
 
 
 def file_part(file: IO[bytes]) -> FilePart:
-    """What is left to read of a file that was opened in binary mode, under its own name without its directory."""
+    """The rest of a file that was opened in binary mode, with its name but without its directory."""
     content = file.read()
     if not isinstance(content, bytes):
         raise UnusableRequest("A file to upload is open as text", hint='Open it with open(path, "rb")')
