@@ -1,10 +1,10 @@
-"""A new API key for the one in a file, so that no crash loses both.
+"""Replaces the API key in a file with a new one, so that no crash loses both.
 
-The server shows a new key once, and the old one is dead when it does. So before the server is asked, a file beside
-the zuliprc, `zuliprc.new`, is made and gets its room on the disk. When the answer is there, the whole new text goes
-into that first, and then the key into the zuliprc. Whatever stops the program in between, one of the two files has
-the key, or `zuliprc.new` says that a new key was being made. It is locked while that lasts, so that two programs do
-not change one file's key at once, and who only reads can wait.
+The server shows a new key once, and by then the old one no longer works. So before the server is asked, a file beside
+the zuliprc, `zuliprc.new`, is created and its space on the disk is reserved. After the response, the new text is
+written to that file first, and then the key to the zuliprc. If the program is stopped in between, one of the two files
+has the key, or `zuliprc.new` says that a new key was being issued. `zuliprc.new` is locked meanwhile, so that two
+programs do not replace the key of one file at once, and readers can wait.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if sys.platform != "win32":
 
 SUFFIX = ".new"
 LONGEST_CHANGE = 20.0
-"""Seconds to wait for a change that is going on: a call and its timeout."""
+"""Seconds to wait for a replacement by another program: a call and its timeout."""
 
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _MARK = b"# keybearer: a new API key"
@@ -43,26 +43,26 @@ _NOTE = """\
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """What an interrupted change of a key has left: a file with the new key, or with a note only."""
+    """What an interrupted replacement has left: a file with the new key, or with only a note."""
 
     path: Path
     has_key: bool
 
 
 class KeyReplacement:
-    """A change of the key in a file, prepared. It ends with `keep()`, `abandon()` or `leave()`."""
+    """A prepared replacement of the key in a file. End it with `keep()`, `abandon()` or `leave()`."""
 
     def __init__(self, path: str | os.PathLike[str], credentials: Credentials) -> None:
-        """Make sure that another key can be put in place of the one of `credentials`.
+        """Make sure that the key of `credentials` can be replaced.
 
-        Raises RegenerationRefused where it cannot, or where the file has other credentials; nothing has changed then.
+        Raises RegenerationRefused if it cannot, or if the file has other credentials. Nothing has changed then.
         """
         self._path = Path(os.path.realpath(path))
         self._beside = _beside(self._path)
         self._credentials = credentials
         self._text = _text_with(self._path, credentials)
         with _alone(self._path):
-            _make_way(self._path)
+            _remove_leftover(self._path)
             self._descriptor = _create_locked(self._beside)
         try:
             note = _NOTE.format(
@@ -78,13 +78,13 @@ class KeyReplacement:
             raise _refused(f"{self._beside} cannot be written ({error.strerror})", "Make room on the disk") from None
 
     def keep(self, new: Secret) -> None:
-        """Put the new key into the file. Raises KeyNotStored, which says where the key is instead."""
+        """Write the new key into the file. Raises KeyNotStored, which says where the key is instead."""
         old = self._credentials.api_key
         kept: Path | None = self._beside
         try:
             _write(self._descriptor, self._text.replace(old.reveal().encode(), new.reveal().encode()))
         except OSError:
-            kept = None  # the room for it was on the disk already: the disk itself fails, and the zuliprc may still do
+            kept = None  # its space was reserved, so the disk has failed; writing the zuliprc may still work
         try:
             replace_api_key(self._path, email=self._credentials.email, old=old, new=new)
         except KeybearerError as error:
@@ -93,11 +93,11 @@ class KeyReplacement:
         self._end()
 
     def abandon(self) -> None:
-        """The server has made no new key: leave everything as it was."""
+        """The server has issued no new key: leave everything as it was."""
         self._end()
 
     def leave(self) -> None:
-        """Nobody knows whether the server has made a new key: leave the note that says so."""
+        """It is not known whether the server has issued a new key: leave the note that says so."""
         self._end(remove=False)
 
     def _end(self, *, remove: bool = True) -> None:
@@ -105,14 +105,14 @@ class KeyReplacement:
             with contextlib.suppress(OSError):
                 self._beside.unlink()
         os.close(self._descriptor)
-        if remove:  # what is open can be removed everywhere but on Windows
+        if remove:  # Windows cannot remove a file that is open
             self._beside.unlink(missing_ok=True)
 
 
 def interrupted(path: str | os.PathLike[str]) -> Interrupted | None:
-    """What an interrupted change of the key in this file has left. None where there was none, or it is going on.
+    """What an interrupted replacement of the key in this file has left; None if there was none, or it is still running.
 
-    What lies there from before the file was last written is of no interest any more.
+    A leftover that is older than the file is ignored.
     """
     real = Path(os.path.realpath(path))
     found = _look(_beside(real))
@@ -125,10 +125,9 @@ def interrupted(path: str | os.PathLike[str]) -> Interrupted | None:
 
 
 def finish_replacement(path: str | os.PathLike[str]) -> None:
-    """Let a change of the key in this file come to its end: wait for one that is going on, finish an interrupted one.
+    """Wait for a running replacement of the key in this file, and finish an interrupted one.
 
-    Raises KeyNotStored where an interrupted one has left nothing but a note; FileError where the file cannot be
-    written.
+    Raises KeyNotStored if an interrupted one has left only a note; FileError if the file cannot be written.
     """
     real = Path(os.path.realpath(path))
     until = time.monotonic() + LONGEST_CHANGE
@@ -153,7 +152,7 @@ def finish_replacement(path: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Keep other writers out while it is decided who makes the change."""
+    """Lock out other writers while a replacement is started."""
     try:
         with exclusive(path):
             yield
@@ -166,13 +165,13 @@ def _beside(real: Path) -> Path:
 
 
 def _text_with(path: Path, credentials: Credentials) -> bytes:
-    """The text of the file, if it has these credentials."""
+    """The text of the file. Raises RegenerationRefused if it has other credentials."""
     try:
         found = read_zuliprc(path)
         text = path.read_bytes()
     except (KeybearerError, OSError) as error:
         raise _refused(
-            f"{path} cannot be read: {error}", "Mend it first: keybearer doctor shows what is wrong"
+            f"{path} cannot be read: {error}", "Fix it first: keybearer doctor shows what is wrong"
         ) from None
     if (found.email, found.site, found.api_key) != (credentials.email, credentials.site, credentials.api_key):
         raise _refused(f"{path} has other credentials by now", "Start again, with those that are in it now")
@@ -181,8 +180,8 @@ def _text_with(path: Path, credentials: Credentials) -> bytes:
     return text
 
 
-def _make_way(path: Path) -> None:
-    """Whatever an earlier change has left must not be lost, and must not stand in the way."""
+def _remove_leftover(path: Path) -> None:
+    """Remove what an earlier replacement has left, unless it has a newer key."""
     if not os.access(path, os.W_OK):
         raise _refused(f"{path} cannot be written", "Change its permissions, or use a file of your own")
     earlier = interrupted(path)
@@ -197,9 +196,9 @@ def _make_way(path: Path) -> None:
 
 
 def _create_locked(path: Path) -> int:
-    """Make the file, locked before it has its name: who looks at it must not take it for one that was left behind."""
+    """Create the file, and lock it before it gets its name, so that no reader takes it for a leftover."""
     own_name = path if sys.platform == "win32" else temporary_beside(path)
-    if os.path.lexists(path):  # nobody else makes one meanwhile: see `_alone`
+    if os.path.lexists(path):  # no other program creates one meanwhile: see `_alone`
         raise _refused("Another program is making a new key for this file", "Wait until it has ended")
     try:
         descriptor = os.open(own_name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
@@ -215,16 +214,16 @@ def _create_locked(path: Path) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A file beside a zuliprc: whether a change is going on, when it was written, and whether it has a key."""
+class _Leftover:
+    """A file beside a zuliprc: whether it is locked, when it was written, and whether it has a key."""
 
     locked: bool
     written: int
     has_key: bool
 
 
-def _look(path: Path) -> _Found | None:
-    """What there is beside a zuliprc; None where there is nothing of our own."""
+def _look(path: Path) -> _Leftover | None:
+    """The file beside a zuliprc; None if there is none of ours."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     except OSError:
@@ -234,18 +233,18 @@ def _look(path: Path) -> _Found | None:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode) or (sys.platform != "win32" and about.st_uid != os.getuid()):
             return None
-        if not about.st_nlink:  # the change has ended since the file was opened
+        if not about.st_nlink:  # the replacement has ended since the file was opened
             return None
         start = os.read(descriptor, len(_MARK))
-        return _Found(locked, about.st_mtime_ns, bool(start) and start != _MARK)
+        return _Leftover(locked, about.st_mtime_ns, bool(start) and start != _MARK)
     finally:
         os.close(descriptor)
 
 
 def _lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock the open file, unless another program has. The lock ends with the program, however that ends.
+    """Lock the open file, unless another program has. The lock ends with the program.
 
-    Who only looks takes a `shared` one, so that two who look do not take each other for a change that is going on.
+    Readers take a `shared` lock, so that two readers do not take each other for a running replacement.
     """
     if sys.platform != "win32":
         try:
@@ -256,7 +255,7 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Make the data all that is in the open file, on the disk."""
+    """Replace the content of the open file, and force it to the disk."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     view = memoryview(data)
     while view:

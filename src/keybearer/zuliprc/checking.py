@@ -1,4 +1,4 @@
-"""Settings that may be broken, looked at one by one: what is good in them, and every fault."""
+"""Checks settings one by one: collects the valid values and every fault, where resolving stops at the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keybearer.zuliprc.sources import Origin, Sources
 
 @dataclass(frozen=True, slots=True)
 class CheckedSettings:
-    """The values of the settings that are good and the origins of all, as in Resolution, and the faults of the rest."""
+    """The values of the valid settings, the origins of all (as in Resolution), and the faults of the others."""
 
     values: Mapping[str, object] = field(repr=False)
     origins: Mapping[str, Origin]
@@ -24,7 +24,7 @@ class CheckedSettings:
 
 
 def check_sources(sources: Sources, here: values.Surroundings) -> CheckedSettings:
-    """As `resolve_sources`, which raises the first fault; this one raises nothing and tells of all."""
+    """As `resolve_sources`, but return every fault instead of raising the first."""
     settings = SettingsReader(sources, here)
     faults: list[ResolutionError] = []
     absent: set[str] = set()

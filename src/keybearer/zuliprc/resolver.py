@@ -1,4 +1,4 @@
-"""From sources to credentials: which value is in force for each setting, where it came from, and what it shadows."""
+"""Resolves sources to credentials: which value each setting has, where it came from, and what it shadows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ IDENTITY = (EMAIL.name, KEY.name, SITE.name)
 
 @dataclass(frozen=True, slots=True)
 class PasswordCommand:
-    """The text of a `passcmd` and where it stands."""
+    """The text of a `passcmd` and its origin."""
 
     text: Secret
     origin: Origin
@@ -47,7 +47,7 @@ class PasswordCommand:
 
 @final
 class KeyOnDemand:
-    """An API key that is fetched when it is first asked for, and then kept, whoever asks."""
+    """An API key that is fetched when it is first needed, and then kept."""
 
     __slots__ = ("_fetch", "_key", "_lock")
 
@@ -57,7 +57,7 @@ class KeyOnDemand:
         self._lock = Lock()
 
     def get(self) -> Secret:
-        """The key; raises what fetching it raises, and the next call tries again."""
+        """The key. If fetching it raises an error, the next call tries again."""
         with self._lock:
             if self._key is None:
                 self._key = self._fetch()
@@ -66,14 +66,13 @@ class KeyOnDemand:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The credentials in force, and how they came about.
+    """The active credentials, and where they came from.
 
-    `origins` has every name of FIELDS; `values` has the value of those that are set, and not that of a key which is
-    still to be fetched; `shadowed` has, for each that has any, the origins that would be in force if the ones before
-    them were not there. `config_file` is the path of the file that was read, None where none was.
+    `origins` has every name of FIELDS. `values` has the settings that are set, without a key that is still to be
+    fetched. `shadowed` has, for each setting that was found more than once, the origins that were not used, in order.
+    `config_file` is the path of the file that was read, None if none was.
 
-    Everything but the key is at hand; `credentials` and `api_key` have the key too and run a `passcmd` for it, once,
-    where one is in force.
+    Only `credentials` and `api_key` need the key. If a `passcmd` gives it, they run the command, once.
     """
 
     email: str
@@ -89,27 +88,27 @@ class Resolution:
 
     @property
     def credentials(self) -> Credentials:
-        """The credentials. Raises ResolutionError where a `passcmd` is in force and gives no key."""
+        """The credentials. Raises ResolutionError if a `passcmd` is active and prints no key."""
         return Credentials(self.email, self.api_key, self.site, self.token, self.tls)
 
     @property
     @without_inner_frames
     def api_key(self) -> Secret:
-        """The key; raises as `credentials` does."""
+        """The key. Raises as `credentials` does."""
         return self._key if isinstance(self._key, Secret) else self._key.get()
 
     @property
     def own_file(self) -> str | None:
-        """The path of the file in whose own lines email, key and site all stand; None where one is from elsewhere.
+        """The path of the file that has email, key and site in its own lines; None if one of them is from elsewhere.
 
-        A key that a `passcmd` gives does not stand in the file.
+        A key from a `passcmd` is not in the file.
         """
         own = all(self.origins[name].name == name and self.origins[name].kind == "file" for name in IDENTITY)
         return self.config_file if own else None
 
 
 def in_order_of_precedence(sources: Sources) -> tuple[Source, ...]:
-    """Argument, then environment, then file, for each setting by itself. This is the one statement of it."""
+    """Argument, then environment, then file, separately for each setting. Only this function states the order."""
     return sources.arguments, sources.environment, sources.file
 
 
@@ -118,10 +117,10 @@ def resolve_sources(
 ) -> Resolution:
     """Resolve every setting of FIELDS.
 
-    `here` is what paths out of arguments and variables are relative to; those out of a file are so to its directory.
-    `fetch_key` runs a `passcmd`; it is called when the key is asked for.
+    Paths from arguments and variables are relative to `here`; those from a file are relative to its directory.
+    `fetch_key` runs a `passcmd`. It is called when the key is needed.
 
-    Raises ResolutionError. What a higher source sets is not looked at in a lower one.
+    Raises ResolutionError. A value that is shadowed is not checked.
     """
     settings = SettingsReader(sources, here)
     key = settings.take_key(fetch_key)
@@ -156,7 +155,7 @@ def resolve_sources(
 
 
 class SettingsReader:
-    """Takes one setting after another out of the sources, and remembers where each came from."""
+    """Reads settings from the sources one by one, and records the origin of each."""
 
     def __init__(self, sources: Sources, here: values.Surroundings) -> None:
         self._sources = sources
@@ -171,7 +170,7 @@ class SettingsReader:
         return None if found is None else self._parse(wanted, found)
 
     def take_key(self, fetch_key: Callable[[PasswordCommand], Secret]) -> Secret | KeyOnDemand | None:
-        """The key of `key` or of `passcmd`, which are one setting under two names; both in one file contradict."""
+        """The key, from `key` or `passcmd`, which are two names of one setting. A file must not have both."""
         found, command = self._first(KEY), self._sources.file.find(PASSCMD)
         if command is None:
             return None if found is None else self._parse(KEY, found)
@@ -192,7 +191,7 @@ class SettingsReader:
         return TLSOptions(client_cert, client_cert_key, bundle, insecure)
 
     def take_bundle(self) -> str | None:
-        """The bundle; where nobody has said what to trust, that which a variable of another program names."""
+        """The bundle. If no setting says what to trust, a variable of another program may name it."""
         bundle = self.take(CLIENT_BUNDLE)
         fallback = self._sources.environment.find_fallback(CLIENT_BUNDLE)
         if bundle is None and fallback is not None and not self.values.get(INSECURE.name):
@@ -223,7 +222,7 @@ class SettingsReader:
 
 
 def _literal(found: RawSetting, *, is_command: bool) -> str:
-    """The text as the source means it. An argument means just what it says; a command has quotes of its own."""
+    """The value that the source means. An argument is taken as it is; a command may contain quotes."""
     text, of_file = found.text.reveal(), found.origin.kind == "file"
     if found.origin.kind == "argument" or is_command:
         refuse_control_characters(text)
@@ -242,7 +241,7 @@ def _contradiction(one: Origin, other: Origin) -> ResolutionError:
 
 
 def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
-    """The error for a key or an email that is nowhere: which of absent and half there it is."""
+    """The error for a missing key or email. It depends on what else was found."""
     file = sources.file
     if file.document is not None and not file.document.has_section:
         return ResolutionError(
