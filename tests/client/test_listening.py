@@ -1,4 +1,4 @@
-"""Listening: a loop that outlives what passes, and ends on what does not. Each holds for both clients."""
+"""Listening: temporary errors are waited for, others end the loop. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_events_come_in_order_without_heartbeats(
     assert [poll["last_event_id"] for poll in queue.polled] == ["-1", "1", "1"]
 
 
-def test_what_to_listen_to_is_told_to_the_server(
+def test_the_server_is_asked_for_the_events_to_listen_to(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0)])
@@ -42,7 +42,7 @@ def test_what_to_listen_to_is_told_to_the_server(
     ]
 
 
-def test_the_queue_is_open_as_soon_as_it_is_entered_and_closed_at_the_end(
+def test_entering_the_iterator_opens_the_queue_and_leaving_closes_it(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     queue = server.otherwise = ZulipQueue()
@@ -50,7 +50,7 @@ def test_the_queue_is_open_as_soon_as_it_is_entered_and_closed_at_the_end(
     assert (len(queue.registrations), queue.polled, queue.deleted) == (1, [], ["q1"])
 
 
-def test_a_lost_queue_is_replaced_and_that_is_told(
+def test_a_lost_queue_is_replaced_with_a_warning(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0)], LOST, [message_event(0, "after")])
@@ -74,7 +74,7 @@ def test_a_refused_key_ends_the_loop_at_once(
 @pytest.mark.parametrize(
     "broken", [html(502), Reply(hang_up=True), error(429, "x", "RATE_LIMIT_HIT", **{"retry-after": 0})]
 )
-def test_the_loop_outlives_what_passes_and_loses_no_event(
+def test_listening_survives_temporary_errors_and_loses_no_event(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, broken: Reply
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0)], broken, [message_event(0), message_event(1)])
@@ -83,7 +83,7 @@ def test_the_loop_outlives_what_passes_and_loses_no_event(
     assert [poll["last_event_id"] for poll in queue.polled] == ["-1", "0", "0"]
 
 
-def test_what_waiting_cannot_mend_ends_the_loop(
+def test_an_error_that_waiting_does_not_fix_ends_the_loop(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = ZulipQueue(error(400, "Invalid last_event_id"))
@@ -91,7 +91,7 @@ def test_what_waiting_cannot_mend_ends_the_loop(
         open_client(credentials).take_events(1)
 
 
-def test_a_first_registration_that_fails_is_told_at_once(
+def test_a_failed_first_registration_is_raised_at_once(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = Reply(hang_up=True)
@@ -100,9 +100,7 @@ def test_a_first_registration_that_fails_is_told_at_once(
     assert len(server.seen) == 1
 
 
-def test_each_message_is_called_back_as_a_message(
-    open_client: Opener, server: ScriptedServer, credentials: Credentials
-) -> None:
+def test_the_callback_gets_each_message(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0, "one"), message_event(1, "two")])
     got: list[Message] = []
 

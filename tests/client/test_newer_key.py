@@ -1,4 +1,4 @@
-"""A client outlives a new key, and makes one without losing it. Each holds for both clients."""
+"""A client continues with a newer key. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def beside(zuliprc: Path) -> Path:
 # Somebody else has made a new key
 
 
-def test_a_running_client_goes_on_with_the_new_key_of_its_file(
+def test_a_running_client_continues_with_the_new_key_of_its_file(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     client = open_client(config_file=zuliprc)
@@ -95,7 +95,7 @@ def test_the_file_that_was_found_is_the_one_that_is_read_again(
     assert client.get_profile().user_id == 7
 
 
-def test_a_refusal_is_tried_again_once_only(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
+def test_a_refused_key_is_tried_again_only_once(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
     client = open_client(config_file=zuliprc)
     write(zuliprc, NEWER_KEY, server.site)
     server.otherwise = refused()
@@ -104,7 +104,7 @@ def test_a_refusal_is_tried_again_once_only(open_client: Opener, server: Scripte
     assert len(server.seen) == 2
 
 
-def test_a_refusal_with_an_unchanged_file_is_not_tried_again(
+def test_a_refused_key_is_not_tried_again_when_the_file_is_unchanged(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     server.otherwise = refused()
@@ -127,7 +127,7 @@ def test_the_key_of_another_account_or_site_is_not_used(
     assert len(server.seen) == 1
 
 
-def test_a_file_that_is_broken_by_then_is_named_with_the_refusal(
+def test_the_error_names_a_file_that_is_broken_by_then(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     client = open_client(config_file=zuliprc)
@@ -137,7 +137,7 @@ def test_a_file_that_is_broken_by_then_is_named_with_the_refusal(
         client.get_profile()
 
 
-def test_given_credentials_are_read_anew_by_what_was_given_with_them(
+def test_given_credentials_are_read_again_by_the_function_given_with_them(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = KeyServer(NEWER_KEY)
@@ -145,14 +145,14 @@ def test_given_credentials_are_read_anew_by_what_was_given_with_them(
     assert open_client(credentials, read_anew=lambda: newer).get_profile().user_id == 7
 
 
-def test_a_resolution_is_read_anew_from_its_file(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
+def test_a_resolution_is_read_again_from_its_file(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
     client = open_client(resolve(config_file=zuliprc))
     write(zuliprc, NEWER_KEY, server.site)
     server.otherwise = KeyServer(NEWER_KEY)
     assert client.get_profile().user_id == 7
 
 
-def test_listening_goes_on_with_the_new_key(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
+def test_listening_continues_with_the_new_key(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
     def rotate(seen: Seen) -> Reply:
         write(zuliprc, NEWER_KEY, server.site)
         return refused()
@@ -188,7 +188,7 @@ def test_the_file_behind_a_link_is_changed_and_the_link_stays(
     assert NEWER_KEY in zuliprc.read_text()
 
 
-def test_given_credentials_get_a_new_key_that_is_the_callers_to_keep(
+def test_a_new_key_for_given_credentials_is_only_returned(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = KeyServer()
@@ -198,7 +198,7 @@ def test_given_credentials_get_a_new_key_that_is_the_callers_to_keep(
 
 
 @pytest.mark.parametrize("override", ["email", "api_key", "site"])
-def test_without_one_file_for_all_of_it_nothing_is_called(
+def test_nothing_is_called_unless_one_file_has_all_credentials(
     open_client: Opener, server: ScriptedServer, zuliprc: Path, override: str
 ) -> None:
     value = {"email": EMAIL, "api_key": KEY, "site": server.site}[override]
@@ -207,7 +207,7 @@ def test_without_one_file_for_all_of_it_nothing_is_called(
     assert server.seen == []
 
 
-def test_a_directory_that_cannot_be_written_is_found_out_before_anything_is_called(
+def test_a_directory_that_cannot_be_written_is_refused_before_any_call(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     beside(zuliprc).mkdir()
@@ -217,7 +217,7 @@ def test_a_directory_that_cannot_be_written_is_found_out_before_anything_is_call
     assert KEY in zuliprc.read_text()
 
 
-def test_a_file_of_another_account_by_then_is_left_alone(
+def test_a_file_that_now_has_another_account_is_not_changed(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     client = open_client(config_file=zuliprc)
@@ -237,7 +237,7 @@ def test_a_refused_regeneration_leaves_everything_as_it_was(
     assert KEY in zuliprc.read_text()
 
 
-def test_a_failing_server_that_has_made_no_new_key_is_told_so(
+def test_the_error_says_so_when_a_failing_server_has_issued_no_new_key(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     server.script = [html(502)]
@@ -246,7 +246,7 @@ def test_a_failing_server_that_has_made_no_new_key_is_told_so(
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
-def test_a_lost_answer_is_told_and_noted_beside_the_file(
+def test_a_lost_response_is_an_error_and_leaves_a_note_beside_the_file(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     keys = server.otherwise = KeyServer()
@@ -260,7 +260,7 @@ def test_a_lost_answer_is_told_and_noted_beside_the_file(
         open_client(config_file=zuliprc).get_profile()
 
 
-def test_a_server_that_stays_away_leaves_it_open_and_says_so(
+def test_the_error_says_that_the_outcome_is_unknown_when_the_server_stays_away(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     server.otherwise = Reply(hang_up=True)
@@ -272,7 +272,7 @@ def test_a_server_that_stays_away_leaves_it_open_and_says_so(
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
-def test_a_file_that_changed_during_the_call_keeps_what_it_has_and_the_new_key_is_kept_beside_it(
+def test_a_file_that_changed_during_the_call_is_not_overwritten_and_the_new_key_is_stored_beside_it(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     keys = server.otherwise = KeyServer()
@@ -285,7 +285,7 @@ def test_a_file_that_changed_during_the_call_keeps_what_it_has_and_the_new_key_i
     assert NEWER_KEY not in str(caught.value)
 
 
-def test_a_program_killed_before_the_answer_leaves_a_note_that_is_told(
+def test_a_program_killed_before_the_response_leaves_a_note_that_the_next_one_reports(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     keys = server.otherwise = KeyServer()
@@ -298,7 +298,7 @@ def test_a_program_killed_before_the_answer_leaves_a_note_that_is_told(
         open_client(config_file=zuliprc).get_profile()
 
 
-def test_a_program_killed_between_the_two_writes_is_finished_by_the_next_that_is_refused(
+def test_the_next_client_that_is_refused_finishes_a_replacement_that_was_killed_between_the_writes(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     server.otherwise = KeyServer(NEWER_KEY)
@@ -309,7 +309,7 @@ def test_a_program_killed_between_the_two_writes_is_finished_by_the_next_that_is
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
-def test_a_leftover_that_is_older_than_the_file_is_of_no_interest(
+def test_a_leftover_that_is_older_than_the_file_is_ignored(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     beside(zuliprc).write_text(zuliprc.read_text().replace(KEY, "y" * 32))

@@ -1,4 +1,4 @@
-"""A call as a flow of steps, taken by hand: no client, no network, no clock."""
+"""A call as a flow of steps, carried out by hand: no client, no network, no clock."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_limit_is_a_pause_and_the_same_request_again() -> None:
     assert flow.send(None) == first
 
 
-def test_a_failure_of_unknown_outcome_is_no_reason_to_change_something_twice() -> None:
+def test_a_change_of_unknown_outcome_is_not_sent_twice() -> None:
     here = state(reached=True)
     flow = perform(here, messages.delete_message(5))
     next(flow)
@@ -61,7 +61,7 @@ def test_a_failure_of_unknown_outcome_is_no_reason_to_change_something_twice() -
     assert isinstance(flow.send(Failure(Unreachable("gone"), sent=False)), Pause)
 
 
-def test_a_refused_key_is_asked_for_anew_and_the_call_made_with_it() -> None:
+def test_a_refused_key_is_read_again_and_the_call_made_with_the_newer_one() -> None:
     newer = Credentials(EMAIL, Secret(NEWER_KEY), SITE)
     here = state(read_anew=lambda: newer)
     flow = perform(here, accounts.get_profile())
@@ -75,7 +75,7 @@ def test_a_refused_key_is_asked_for_anew_and_the_call_made_with_it() -> None:
         flow.send(answer(401, msg="Invalid API key"))
 
 
-def test_a_call_that_meets_a_key_renewed_by_another_call_uses_it_without_reading_anew() -> None:
+def test_a_newer_key_that_another_call_has_read_is_used_without_reading_again() -> None:
     here = state()
     flow = perform(here, accounts.get_profile())
     first = next(flow)
@@ -86,7 +86,7 @@ def test_a_call_that_meets_a_key_renewed_by_another_call_uses_it_without_reading
     assert again.request.authorization != first.request.authorization
 
 
-def test_patience_counts_tries_and_what_was_waited() -> None:
+def test_patience_counts_tries_and_waiting() -> None:
     limited = RateLimited("too many", retry_after=40.0)
     patience = Patience(RetryPolicy(attempts=10, patience=90.0))
     assert patience.wait_after(limited, repeatable=False) is not None

@@ -1,4 +1,4 @@
-"""The change of a key in a file: what stands in its way is found before, and what interrupts it loses no key."""
+"""Replacing the key in a file: obstacles are found before it starts, and an interruption loses no key."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def beside(zuliprc: Path) -> Path:
     return zuliprc.with_name("zuliprc.new")
 
 
-def test_a_change_that_is_kept_leaves_the_new_key_and_nothing_beside_it(zuliprc: Path) -> None:
+def test_a_finished_replacement_leaves_the_new_key_and_nothing_beside_it(zuliprc: Path) -> None:
     KeyReplacement(zuliprc, CREDENTIALS).keep(NEW)
     assert zuliprc.read_text() == f"[api]\nemail={EMAIL}\nkey={NEWER_KEY}\nsite={SITE}\n"
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
-def test_a_change_that_is_abandoned_leaves_everything_as_it_was(zuliprc: Path) -> None:
+def test_an_abandoned_replacement_leaves_everything_as_it_was(zuliprc: Path) -> None:
     KeyReplacement(zuliprc, CREDENTIALS).abandon()
     assert read_zuliprc(zuliprc) == CREDENTIALS
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
-def test_while_a_change_goes_on_no_other_begins(zuliprc: Path) -> None:
+def test_only_one_replacement_runs_at_a_time(zuliprc: Path) -> None:
     change = KeyReplacement(zuliprc, CREDENTIALS)
     with pytest.raises(RegenerationRefused, match="Another program"):
         KeyReplacement(zuliprc, CREDENTIALS)
@@ -51,7 +51,7 @@ def test_while_a_change_goes_on_no_other_begins(zuliprc: Path) -> None:
     KeyReplacement(zuliprc, Credentials(EMAIL, NEW, SITE)).abandon()
 
 
-def test_of_many_at_once_one_begins(zuliprc: Path) -> None:
+def test_only_one_of_many_simultaneous_replacements_starts(zuliprc: Path) -> None:
     begun: list[KeyReplacement] = []
     barrier = threading.Barrier(8)
 
@@ -69,20 +69,20 @@ def test_of_many_at_once_one_begins(zuliprc: Path) -> None:
     begun[0].keep(NEW)
 
 
-def test_who_only_reads_waits_until_the_change_is_made(zuliprc: Path) -> None:
+def test_a_reader_waits_for_a_running_replacement(zuliprc: Path) -> None:
     change = KeyReplacement(zuliprc, CREDENTIALS)
     threading.Timer(0.2, change.keep, (NEW,)).start()
     finish_replacement(zuliprc)
     assert read_zuliprc(zuliprc).api_key == NEW
 
 
-def test_a_change_that_is_going_on_is_not_taken_for_an_interrupted_one(zuliprc: Path) -> None:
+def test_a_running_replacement_is_not_taken_for_an_interrupted_one(zuliprc: Path) -> None:
     change = KeyReplacement(zuliprc, CREDENTIALS)
     assert interrupted(zuliprc) is None
     change.abandon()
 
 
-def test_a_change_left_in_doubt_is_told_and_gives_way_to_the_next(zuliprc: Path) -> None:
+def test_a_replacement_of_unknown_outcome_is_reported_and_does_not_block_the_next(zuliprc: Path) -> None:
     KeyReplacement(zuliprc, CREDENTIALS).leave()
     found = interrupted(zuliprc)
     assert found is not None
@@ -100,14 +100,14 @@ def test_a_leftover_with_a_newer_key_is_not_overwritten(zuliprc: Path) -> None:
     assert read_zuliprc(beside(zuliprc)).api_key == NEW
 
 
-def test_a_leftover_of_another_account_is_not_put_in_place(zuliprc: Path) -> None:
+def test_a_leftover_of_another_account_is_not_used(zuliprc: Path) -> None:
     beside(zuliprc).write_text(zuliprc.read_text().replace(KEY, NEWER_KEY).replace("hamlet", "iago"))
     finish_replacement(zuliprc)
     assert read_zuliprc(zuliprc) == CREDENTIALS
     assert read_zuliprc(beside(zuliprc)).api_key == NEW
 
 
-def test_a_link_that_somebody_put_beside_the_file_is_not_followed(zuliprc: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_beside_the_file_is_not_followed(zuliprc: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("precious")
     beside(zuliprc).symlink_to(target)
@@ -118,7 +118,7 @@ def test_a_link_that_somebody_put_beside_the_file_is_not_followed(zuliprc: Path,
     assert read_zuliprc(zuliprc) == CREDENTIALS
 
 
-def test_a_full_disk_is_found_out_before_the_old_key_is_given_up(zuliprc: Path) -> None:
+def test_a_full_disk_is_refused_while_the_old_key_still_works(zuliprc: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:
@@ -129,7 +129,7 @@ def test_a_full_disk_is_found_out_before_the_old_key_is_given_up(zuliprc: Path) 
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
-def test_a_key_that_the_file_does_not_take_is_kept_beside_it(zuliprc: Path) -> None:
+def test_a_key_that_cannot_be_written_into_the_file_is_stored_beside_it(zuliprc: Path) -> None:
     change = KeyReplacement(zuliprc, CREDENTIALS)
     zuliprc.unlink()
     with pytest.raises(KeyNotStored) as caught:
@@ -139,7 +139,7 @@ def test_a_key_that_the_file_does_not_take_is_kept_beside_it(zuliprc: Path) -> N
     assert NEWER_KEY not in str(caught.value)
 
 
-def test_who_looks_on_never_takes_a_change_that_goes_on_for_one_that_was_interrupted(zuliprc: Path) -> None:
+def test_concurrent_readers_never_take_a_running_replacement_for_an_interrupted_one(zuliprc: Path) -> None:
     over = threading.Event()
     taken_for_interrupted: list[object] = []
 

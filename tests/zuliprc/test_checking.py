@@ -1,4 +1,4 @@
-"""Settings that may be broken, looked at one by one."""
+"""Checking settings one by one, so that every fault is found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def faults(checked: CheckedSettings) -> dict[str, str]:
     return {error.place: error.kind for error in checked.faults}
 
 
-def test_every_fault_is_told_and_not_the_first_alone() -> None:
+def test_every_fault_is_reported_and_not_only_the_first() -> None:
     checked = check_sources(
         sources('[api]\nemail="ann@x.org"\nkey=k # mine\nsite=ftp://z.x\ninsecure=yes\nclient_cert_key=c.key\n'), HERE
     )
@@ -40,7 +40,7 @@ def test_every_fault_is_told_and_not_the_first_alone() -> None:
     }
 
 
-def test_what_is_good_has_its_value_beside_the_faults() -> None:
+def test_valid_settings_have_values_beside_the_faults() -> None:
     checked = check_sources(sources("[api]\nkey=abc\nsite=z.x\ninsecure=maybe\n"), HERE)
 
     assert checked.values == {"key": Secret("abc"), "site": "https://z.x"}
@@ -63,7 +63,7 @@ def test_what_is_good_has_its_value_beside_the_faults() -> None:
         "[api]\nemail=ann@x.org\nkey=abc\nclient_cert_key=x\n",
     ],
 )
-def test_there_is_a_fault_where_resolving_raises_and_it_is_among_them(text: str) -> None:
+def test_the_faults_include_the_error_that_resolving_raises(text: str) -> None:
     told = [(error.kind, error.place) for error in check_sources(sources(text), HERE).faults]
     raised: list[tuple[str, str]] = []
     try:
@@ -74,7 +74,7 @@ def test_there_is_a_fault_where_resolving_raises_and_it_is_among_them(text: str)
     assert set(raised) <= set(told)
 
 
-def test_what_another_program_s_variable_says_of_trust_counts_here_too() -> None:
+def test_a_bundle_variable_of_another_program_is_used() -> None:
     text = "[api]\nemail=ann@x.org\n"
     variables = {"REQUESTS_CA_BUNDLE": "/etc/ca.pem"}
 
