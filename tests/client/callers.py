@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from keybearer import AsyncClient, Client
-from keybearer.client.conversation import Event
+from keybearer.client.models.event_queues import Event
 
 
 class Caller:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from keybearer import AsyncClient, Client, Credentials, Secret
+from tests.client.authority import Authority, Serve
 from tests.client.callers import Opener, opener
+from tests.client.key_server import KeyServer, write_zuliprc
 from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, serving
 
 AMBIENT = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -41,3 +45,30 @@ def credentials(server: ScriptedServer) -> Credentials:
 def open_client(request: pytest.FixtureRequest) -> Iterator[Opener]:
     """Makes clients; every test that asks for it holds for both."""
     yield from opener(request.param)
+
+
+@pytest.fixture
+def zuliprc(server: ScriptedServer, tmp_path: Path) -> Path:
+    server.otherwise = KeyServer()
+    path = tmp_path / "bot" / "zuliprc"
+    path.parent.mkdir()
+    write_zuliprc(path, KEY, server.site)
+    return path
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    running: list[ScriptedServer] = []
+
+    def start(context: ssl.SSLContext) -> ScriptedServer:
+        running.append(ScriptedServer(context))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()

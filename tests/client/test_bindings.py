@@ -10,7 +10,7 @@ import pytest
 import zulip
 
 from keybearer import Client, Credentials
-from keybearer.client.wire import Answer
+from keybearer.client.models.base import Answer
 from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, Seen, success
 from tests.client.test_operations import CASES, MESSAGE
 from tests.client.zulip_queue import LOST, ZulipQueue, heartbeat, message_event

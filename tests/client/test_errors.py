@@ -9,7 +9,7 @@ import traceback
 import pytest
 
 from keybearer import AsyncClient, Client, Credentials, Secret
-from keybearer.client.retry import RetryPolicy
+from keybearer.client.flow.retry import RetryPolicy
 from keybearer.errors import (
     AccountDeactivated,
     APIError,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keybearer import Credentials, Secret
-from keybearer.client.conversation import Message
+from keybearer.client.models.messages import Message
 from keybearer.errors import APIError, UnusableRequest
 from tests.client.callers import Opener
 from tests.client.scripted_server import KEY, PROFILE, ScriptedServer, error, html, success

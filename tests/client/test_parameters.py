@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer import Secret
-from keybearer.client.parameters import api_path, encode_parameters, encode_value, merged, segment
+from keybearer.client.operations.parameters import api_path, encode_parameters, encode_value, merged, segment
 from keybearer.errors import UnusableRequest
 
 JSON = st.recursive(

@@ -1,4 +1,4 @@
-"""A call as a flow of steps, taken by hand: no client, no network, no clock."""
+"""A call as a flow of steps, carried out by hand: no client, no network, no clock."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from keybearer import Credentials, Secret
-from keybearer.client.exchange import Call, Failure, Pause, Response, Send
-from keybearer.client.models import Profile
+from keybearer.client.flow.protocol import perform
+from keybearer.client.flow.retry import Patience, RetryPolicy, backoff
+from keybearer.client.flow.state import ClientState
+from keybearer.client.flow.steps import CallFunction, Failure, Pause, Response, Send
+from keybearer.client.models.accounts import Profile
 from keybearer.client.operations import accounts, messages
-from keybearer.client.protocol import perform
-from keybearer.client.retry import Patience, RetryPolicy, backoff
-from keybearer.client.session import Session
 from keybearer.errors import InvalidAPIKey, RateLimited, ServerFailed, Unreachable
 from tests.client.scripted_server import EMAIL, KEY, NEWER_KEY, PROFILE
 
 SITE = "https://chat.example.com"
 
 
-def session(**options: Any) -> Session:
-    return Session(SITE, Credentials(EMAIL, Secret(KEY), SITE), **options)
+def state(**options: Any) -> ClientState:
+    return ClientState(SITE, Credentials(EMAIL, Secret(KEY), SITE), **options)
 
 
 def answer(status: int = 200, **fields: Any) -> Response:
@@ -31,7 +31,7 @@ def answer(status: int = 200, **fields: Any) -> Response:
 
 
 def test_a_call_is_one_request_and_its_value() -> None:
-    flow = perform(session(), accounts.get_profile())
+    flow = perform(state(), accounts.get_profile())
     step = next(flow)
     assert isinstance(step, Send)
     assert (step.request.method, step.request.url) == ("GET", f"{SITE}/api/v1/users/me")
@@ -42,7 +42,7 @@ def test_a_call_is_one_request_and_its_value() -> None:
 
 
 def test_a_limit_is_a_pause_and_the_same_request_again() -> None:
-    flow = perform(session(), messages.send_message(to="general", topic="lunch", content="soup"))
+    flow = perform(state(), messages.send_message(to="general", topic="lunch", content="soup"))
     first = next(flow)
     step = flow.send(answer(429, code="RATE_LIMIT_HIT", **{"retry-after": 30}))
     assert isinstance(step, Pause)
@@ -50,8 +50,8 @@ def test_a_limit_is_a_pause_and_the_same_request_again() -> None:
     assert flow.send(None) == first
 
 
-def test_a_failure_of_unknown_outcome_is_no_reason_to_change_something_twice() -> None:
-    here = session(reached=True)
+def test_a_change_of_unknown_outcome_is_not_sent_twice() -> None:
+    here = state(reached=True)
     flow = perform(here, messages.delete_message(5))
     next(flow)
     with pytest.raises(Unreachable):
@@ -61,13 +61,13 @@ def test_a_failure_of_unknown_outcome_is_no_reason_to_change_something_twice() -
     assert isinstance(flow.send(Failure(Unreachable("gone"), sent=False)), Pause)
 
 
-def test_a_refused_key_is_asked_for_anew_and_the_call_made_with_it() -> None:
+def test_a_refused_key_is_read_again_and_the_call_made_with_the_newer_one() -> None:
     newer = Credentials(EMAIL, Secret(NEWER_KEY), SITE)
-    here = session(read_anew=lambda: newer)
+    here = state(read_anew=lambda: newer)
     flow = perform(here, accounts.get_profile())
     next(flow)
     step = flow.send(answer(401, msg="Invalid API key"))
-    assert isinstance(step, Call)
+    assert isinstance(step, CallFunction)
     again = flow.send(step.function())
     assert isinstance(again, Send)
     assert here.credentials == newer
@@ -75,8 +75,8 @@ def test_a_refused_key_is_asked_for_anew_and_the_call_made_with_it() -> None:
         flow.send(answer(401, msg="Invalid API key"))
 
 
-def test_a_call_that_meets_a_key_renewed_by_another_call_uses_it_without_reading_anew() -> None:
-    here = session()
+def test_a_newer_key_that_another_call_has_read_is_used_without_reading_again() -> None:
+    here = state()
     flow = perform(here, accounts.get_profile())
     first = next(flow)
     here.credentials = Credentials(EMAIL, Secret(NEWER_KEY), SITE)
@@ -86,7 +86,7 @@ def test_a_call_that_meets_a_key_renewed_by_another_call_uses_it_without_reading
     assert again.request.authorization != first.request.authorization
 
 
-def test_patience_counts_tries_and_what_was_waited() -> None:
+def test_patience_counts_tries_and_waiting() -> None:
     limited = RateLimited("too many", retry_after=40.0)
     patience = Patience(RetryPolicy(attempts=10, patience=90.0))
     assert patience.wait_after(limited, repeatable=False) is not None

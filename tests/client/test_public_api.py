@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from typing import Any, assert_type
 
     from keybearer import AsyncClient, Secret
-    from keybearer.client.conversation import Event, Messages, SentMessage
-    from keybearer.client.models import Members, Profile, ServerSettings, User
+    from keybearer.client.models.accounts import Members, Profile, User
+    from keybearer.client.models.event_queues import Event
+    from keybearer.client.models.messages import Messages, SentMessage
+    from keybearer.client.models.server import ServerSettings
 
     def the_synchronous_client_is_typed(client: Client) -> None:
         """mypy holds these, which never run."""
@@ -73,4 +75,4 @@ def test_constructing_a_client_from_credentials_loads_no_http_library() -> None:
 
 
 def test_the_first_call_of_the_synchronous_client_loads_no_event_loop_of_its_own() -> None:
-    assert "asyncio" not in loaded_by("import keybearer.client.sync, keybearer.client.transport")
+    assert "asyncio" not in loaded_by("import keybearer.client.sync, keybearer.client.http.transport")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from keybearer import Credentials, errors
-from keybearer.client.retry import RetryPolicy
-from keybearer.client.wire import Answer
+from keybearer.client.flow.retry import RetryPolicy
+from keybearer.client.models.base import Answer
 from keybearer.secret import Secret
 from tests.client.callers import Opener
 from tests.client.scripted_server import Reply, ScriptedServer

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from keybearer import Credentials
-from keybearer.client.retry import RetryPolicy
+from keybearer.client.flow.retry import RetryPolicy
 from keybearer.errors import RateLimited, ServerFailed, Unreachable
 from tests.client.callers import Opener
 from tests.client.scripted_server import PROFILE, Reply, ScriptedServer, error, html, success

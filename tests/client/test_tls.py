@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import ipaddress
 import logging
 import os
@@ -11,7 +9,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,71 +18,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from keybearer import Credentials, Secret, TLSOptions
-from keybearer.client.tls import build_context
+from keybearer import TLSOptions
+from keybearer.client.http.tls import build_context
 from keybearer.errors import TLSFailed, Unreachable
+from tests.client.authority import DAY, NOW, Authority, Serve, credentials, reason_of
 from tests.client.callers import Opener
-from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, serving
+from tests.client.scripted_server import serving
 from tests.store.processes import in_a_child
-
-DAY = datetime.timedelta(days=1)
-NOW = datetime.datetime.now(datetime.UTC)
-
-
-class Authority:
-    """A certificate authority of the test's own, and files of what it has issued."""
-
-    def __init__(self, directory: Path) -> None:
-        self.ca = trustme.CA()
-        self.directory = directory
-        self.bundle = self.write("ca.pem", self.ca.cert_pem.bytes())
-
-    def write(self, name: str, content: bytes) -> str:
-        path = self.directory / name
-        path.write_bytes(content)
-        return str(path)
-
-    def server_context(
-        self, certificate: trustme.LeafCert | None = None, *, client_ca: trustme.CA | None = None
-    ) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        (certificate or self.ca.issue_cert("127.0.0.1", "localhost")).configure_cert(context)
-        if client_ca is not None:
-            context.verify_mode = ssl.CERT_REQUIRED
-            client_ca.configure_trust(context)
-        return context
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[ssl.SSLContext], ScriptedServer]]:
-    running: list[ScriptedServer] = []
-
-    def start(context: ssl.SSLContext) -> ScriptedServer:
-        running.append(ScriptedServer(context))
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.close()
-
-
-Serve = Callable[[ssl.SSLContext], ScriptedServer]
-
-
-def credentials(site: str, **tls: str | bool) -> Credentials:
-    return Credentials(EMAIL, Secret(KEY), site, tls=TLSOptions(**tls))  # type: ignore[arg-type]  # by name
-
-
-def reason_of(open_client: Opener, site: str, **tls: str | bool) -> str:
-    with pytest.raises(TLSFailed) as caught:
-        open_client(credentials(site, **tls)).get_profile()
-    assert caught.value.hint or caught.value.reason == "other"
-    return caught.value.reason
 
 
 def test_an_issuer_that_nobody_named_is_not_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
@@ -259,142 +198,6 @@ def test_the_default_is_pythons_own_trust(
 # Client certificates
 
 
-@pytest.fixture
-def client_files(authority: Authority) -> dict[str, str]:
-    """The files of a client's certificate, in the forms that people have them in."""
-    certificate = authority.ca.issue_cert("bot@example.com")
-    chain = b"".join(one.bytes() for one in certificate.cert_chain_pems)
-    key = certificate.private_key_pem.bytes()
-    encrypted = serialization.load_pem_private_key(key, None).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"open sesame"),
-    )
-    return {
-        "cert": authority.write("client.pem", chain),
-        "key": authority.write("client.key", key),
-        "both": authority.write("both.pem", key + chain),
-        "encrypted": authority.write("encrypted.key", encrypted),
-        "another key": authority.write("another.key", authority.ca.issue_cert("x@y.org").private_key_pem.bytes()),
-    }
-
-
-@pytest.fixture
-def demanding(authority: Authority, serve: Serve) -> ScriptedServer:
-    """A server that demands a client certificate of our authority's."""
-    return serve(authority.server_context(client_ca=authority.ca))
-
-
-def test_a_client_certificate_and_its_key_are_sent(
-    open_client: Opener, authority: Authority, demanding: ScriptedServer, client_files: dict[str, str]
-) -> None:
-    tls = {"cert_bundle": authority.bundle, "client_cert": client_files["cert"], "client_cert_key": client_files["key"]}
-    assert open_client(credentials(demanding.site, **tls)).get_profile().user_id == 7
-
-
-def test_a_client_certificate_with_its_key_in_one_file_is_sent(
-    open_client: Opener, authority: Authority, demanding: ScriptedServer, client_files: dict[str, str]
-) -> None:
-    tls = {"cert_bundle": authority.bundle, "client_cert": client_files["both"]}
-    assert open_client(credentials(demanding.site, **tls)).get_profile().user_id == 7
-
-
-def test_a_client_certificate_is_sent_with_insecure_too(
-    open_client: Opener, demanding: ScriptedServer, client_files: dict[str, str]
-) -> None:
-    assert open_client(credentials(demanding.site, insecure=True, client_cert=client_files["both"])).get_profile()
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_server_that_demands_a_certificate_says_so(
-    open_client: Opener, authority: Authority, demanding: ScriptedServer, method: str
-) -> None:
-    with pytest.raises(TLSFailed) as caught:
-        client = open_client(credentials(demanding.site, cert_bundle=authority.bundle))
-        client.request(method, "messages", {"content": "x" * 100_000} if method == "POST" else None)
-    assert caught.value.reason == "client_certificate_required"
-    assert demanding.seen == []
-
-
-def test_before_tls_1_3_too_a_server_that_demands_a_certificate_says_so(
-    open_client: Opener, authority: Authority, serve: Serve
-) -> None:
-    context = authority.server_context(client_ca=authority.ca)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    server = serve(context)
-    assert reason_of(open_client, server.site, cert_bundle=authority.bundle) == "client_certificate_required"
-
-
-def test_a_certificate_of_another_issuer_is_refused(
-    open_client: Opener, authority: Authority, serve: Serve, client_files: dict[str, str]
-) -> None:
-    server = serve(authority.server_context(client_ca=trustme.CA()))
-    reason = reason_of(open_client, server.site, cert_bundle=authority.bundle, client_cert=client_files["both"])
-    assert reason == "bad_client_certificate"
-
-
-def test_an_expired_client_certificate_is_refused(
-    open_client: Opener, authority: Authority, demanding: ScriptedServer
-) -> None:
-    expired = authority.ca.issue_cert("bot@example.com", not_before=NOW - 3 * DAY, not_after=NOW - DAY)
-    both = authority.write("expired.pem", expired.private_key_and_cert_chain_pem.bytes())
-    reason = reason_of(open_client, demanding.site, cert_bundle=authority.bundle, client_cert=both)
-    assert reason == "bad_client_certificate"
-
-
-@pytest.mark.parametrize(
-    ("cert", "key", "said"),
-    [
-        ("cert", None, "no private key"),
-        ("cert", "another key", "does not belong"),
-        ("cert", "encrypted", "encrypted"),
-        ("key", None, "no PEM certificate"),
-        ("cert", "cert", "no private key"),
-        ("absent", None, "cannot be read"),
-        ("cert", "absent", "cannot be read"),
-    ],
-)
-def test_each_fault_of_a_client_certificate_is_named(
-    client_files: dict[str, str], cert: str, key: str | None, said: str
-) -> None:
-    files = {**client_files, "absent": "/nowhere/absent"}
-    with pytest.raises(TLSFailed, match=said) as caught:
-        build_context(TLSOptions(client_cert=files[cert], client_cert_key=files[key] if key else None))
-    assert caught.value.reason == "bad_client_certificate"
-    assert files[key or cert] in str(caught.value)
-
-
-def test_a_fault_of_a_client_certificate_is_told_by_the_first_call(
-    open_client: Opener, demanding: ScriptedServer, client_files: dict[str, str]
-) -> None:
-    assert reason_of(open_client, demanding.site, client_cert=client_files["cert"]) == "bad_client_certificate"
-
-
-@pytest.mark.parametrize(("typed", "said"), [("open sesame", "usable"), ("open barley", "is not right")])
-def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
-    client_files: dict[str, str], typed: str, said: str
-) -> None:
-    script = (
-        "import sys; from keybearer import TLSOptions; from keybearer.client.tls import build_context\n"
-        "try: build_context(TLSOptions(client_cert=sys.argv[1], client_cert_key=sys.argv[2])); print('usable')\n"
-        "except Exception as error: print(error)"
-    )
-    ours, theirs = os.openpty()
-    command = [sys.executable, "-c", script, client_files["cert"], client_files["encrypted"]]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True):
-        os.close(theirs)
-        shown = b""
-        while b"Passphrase of" not in shown:
-            shown += os.read(ours, 1000)
-        os.write(ours, typed.encode() + b"\n")
-        with contextlib.suppress(OSError):  # how a terminal says that nobody is at its other end any more
-            while chunk := os.read(ours, 1000):
-                shown += chunk
-    os.close(ours)
-    assert said in shown.decode()
-    assert typed not in shown.decode()
-
-
 def test_tls_on_a_plain_port_is_told(open_client: Opener) -> None:
     with serving() as plain:
         assert reason_of(open_client, plain.site.replace("http:", "https:")) == "not_tls"
@@ -410,7 +213,7 @@ def test_http_on_a_port_of_https_is_suspected(open_client: Opener, authority: Au
 def test_where_pythons_trust_is_empty_certifis_bundle_is_used(tmp_path: Path) -> None:
     """As in a slim container, which has no certificates of its own."""
     script = (
-        "from keybearer.client.tls import build_context; from keybearer import TLSOptions;"
+        "from keybearer.client.http.tls import build_context; from keybearer import TLSOptions;"
         "print(build_context(TLSOptions()).cert_store_stats()['x509_ca'])"
     )
     environ = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "none.pem"), "SSL_CERT_DIR": str(tmp_path / "none")}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from keybearer.client.retry import RetryPolicy
+from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.sync import Client
 from keybearer.errors import APIError
 from keybearer.server.services import api_keys

@@ -61,7 +61,7 @@ def test_a_broken_text_is_an_error_with_its_line(text: str, kind: str, line: int
 
 
 def test_all_faults_of_a_text_can_be_seen_at_once() -> None:
-    document = Document.examine("[api]\nkey\nemail=a\nemail=b\n  c\n")
+    document = Document.read("[api]\nkey\nemail=a\nemail=b\n  c\n")
 
     assert [(fault.kind, fault.place) for fault in document.faults] == [
         ("malformed_line", "line 2"),
@@ -98,7 +98,7 @@ def test_an_empty_setting_is_not_set() -> None:
 @given(st.one_of(good_documents(), documents))
 @example("[api]\n[]=1\nkey=k1\n")
 def test_what_we_read_python_s_parser_reads_too(text: str) -> None:
-    document = Document.examine(text)
+    document = Document.read(text)
     assume(not document.faults and document.has_section)
     parser = configparser.RawConfigParser(strict=False)
     try:

@@ -13,7 +13,7 @@ from keybearer.secret import Secret
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import Document, render_zuliprc
-from keybearer.zuliprc.fields import BY_FILE_KEY, FIELDS, LOCATORS, PASSCMD, WRITTEN_ORDER
+from keybearer.zuliprc.fields import BY_FILE_KEY, FIELDS, LOCATORS, PASSCMD, WRITTEN_ORDER, ResolveArguments
 from tests.zuliprc.strategies import CANARY
 
 ROOM = Path(keybearer.zuliprc.__file__).parent
@@ -36,6 +36,7 @@ def test_the_seven_settings_of_the_document_have_their_names() -> None:
 def test_resolve_takes_the_arguments_of_the_table() -> None:
     arguments = list(inspect.signature(resolve).parameters)
 
+    assert arguments == list(ResolveArguments.__annotations__)
     assert set(arguments) - {"environ", "strict"} == {
         *(field.argument for field in FIELDS.values() if field.argument),
         *(locator.argument for locator in LOCATORS),

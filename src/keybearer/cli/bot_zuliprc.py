@@ -10,7 +10,7 @@ from keybearer.cli.connection import waiting_for
 from keybearer.cli.overwriting import confirm_overwrite
 from keybearer.cli.terminal.output import note, print_file
 from keybearer.cli.user_display import email_of
-from keybearer.client.models import User
+from keybearer.client.models.accounts import User
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError
 from keybearer.secret import Secret

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keybearer.client.models import User
+from keybearer.client.models.accounts import User
 
 ROLES = {100: "owner", 200: "administrator", 300: "moderator", 400: "member", 600: "guest"}
 BOT_TYPES = {1: "generic", 2: "incoming-webhook", 3: "outgoing-webhook", 4: "embedded"}

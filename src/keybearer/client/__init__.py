@@ -1,19 +1,18 @@
 """The client of Zulip's API, synchronous and asynchronous, on credentials.
 
-Pure, shared by both:
+A call is a generator without input or output: it yields steps (send this request, wait, call this function), receives
+what came of each, and returns a value or raises. A runner carries the steps out. Both clients share every rule.
 
-    operations/       the calls, one module per noun; parameters.py and uploads.py write their values
-    models.py         what calls about accounts, bots and keys return; conversation.py the same for messages and events
-    wire.py           from JSON to those values
-    session.py        what a client knows and remembers
-    protocol.py       a call as a flow of steps (exchange.py), with answers.py, redirects.py and retry.py to judge them
-    rotation.py       going on with a newer key; regeneration.py makes one; bot_keys.py finds a bot's
-    event_loop.py     listening
+    sync.py  asynchronous.py      Client and AsyncClient; base.py, methods.py and event_iterators.py are for both
+            |
+            +-> stored_credentials.py   find credentials, read them again, replace their key: the only use of the store
+            +-> http/                   runners carry out steps; transports send requests over httpx2; TLS
+            |
+        flow/                     pure: protocol.py (a call as steps), responses, redirects, retry, listening,
+            |                     newer_key (continue with a newer key), regeneration (issue a new key)
+        operations/               pure: the calls, one module per noun
+            |
+        models/                   pure: what the calls return, one module per noun
 
-With input and output:
-
-    sync.py           Client, on driver.py and transport.py
-    asynchronous.py   AsyncClient, on async_driver.py and async_transport.py
-    tls.py            what is trusted and shown; handshake.py says why a handshake failed
-    source.py         where credentials come from: the only dealings with the store
+Imports go downwards only; import-linter checks it.
 """

@@ -1,4 +1,4 @@
-"""The asynchronous client: its calls, and what they are made with."""
+"""The asynchronous client and its calls."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from keybearer.client import bot_keys
-from keybearer.client.async_driver import AsyncDriver
 from keybearer.client.base import BaseClient
-from keybearer.client.conversation import Event, Message
-from keybearer.client.event_iterators import AsyncEventIterator, leave_async
-from keybearer.client.event_loop import Subscription, of_messages
-from keybearer.client.exchange import Operation
+from keybearer.client.event_iterators import AsyncEventIterator, close_queue_async
+from keybearer.client.flow import bot_keys
+from keybearer.client.flow.listening import Listener, of_messages
+from keybearer.client.flow.protocol import Composite, flow_of
+from keybearer.client.flow.regeneration import KeyDestination
+from keybearer.client.flow.state import ClientState
+from keybearer.client.http.async_runner import AsyncRunner
 from keybearer.client.methods import awaiting
+from keybearer.client.models.event_queues import Event
+from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
-from keybearer.client.protocol import Composite, flow_of
-from keybearer.client.session import Session
+from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
-
-if TYPE_CHECKING:
-    from keybearer.store.rotation import KeyChange
-    from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")
 
@@ -31,23 +30,23 @@ T = TypeVar("T")
 class AsyncClient(BaseClient):
     """Zulip's API on an account's credentials. Tasks of one event loop may share it.
 
-    Use it as an asynchronous context manager, or call `aclose()`. Every call raises ClientError where it does not
-    succeed, and ResolutionError where no site is set.
+    Use it as an asynchronous context manager, or call `aclose()`. Every call raises ClientError when it fails, and
+    ResolutionError when no site is set.
     """
 
-    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
-        super()._start(session, change_key)
-        self._driver = AsyncDriver(session)
+    def _start(self, state: ClientState, replace_key: Callable[[Credentials], KeyDestination] | None) -> None:
+        super()._start(state, replace_key)
+        self._runner = AsyncRunner(state)
 
     async def perform(self, call: Operation[T] | Composite[T]) -> T:
         """Make a call that was built by a function of `keybearer.client.operations`."""
-        return await self._driver.run(flow_of(self._session, call))
+        return await self._runner.run(flow_of(self._state, call))
 
     async def aclose(self) -> None:
         """Close the event queues and the connections. A later call opens new ones."""
-        for subscription in tuple(self._driver.listening):
-            await leave_async(self._driver, subscription)
-        await self._driver.aclose()
+        for listener in tuple(self._runner.listeners):
+            await close_queue_async(self._runner, listener)
+        await self._runner.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,13 +62,13 @@ class AsyncClient(BaseClient):
         narrow: messages.Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> AsyncEventIterator:
-        """Events as they come, for ever, to iterate over; heartbeats are left out.
+        """Iterate over events as they come, for ever. Heartbeats are left out.
 
-        The queue is opened by the first step, or by `async with client.events(…) as events:`. It outlives restarts
-        of the server and bad networks; a lost queue is replaced, with a warning in the log. Raises
+        The queue is opened by the first iteration, or by `async with client.events(…) as events:`. Restarts of the
+        server and network failures are waited for; a lost queue is replaced, with a warning in the log. Raises
         AuthenticationRefused when the key is refused and there is no newer one.
         """
-        return AsyncEventIterator(self._driver, Subscription(event_queues.register(event_types, narrow, **options)))
+        return AsyncEventIterator(self._runner, Listener(event_queues.register(event_types, narrow, **options)))
 
     async def call_on_each_event(
         self,
@@ -80,7 +79,7 @@ class AsyncClient(BaseClient):
     ) -> None:
         """Call back with each event, for ever. The callback may be asynchronous.
 
-        What it raises ends the loop, as a refused key does.
+        An error in the callback ends the loop, as a refused key does.
         """
         async with self.events(event_types, narrow, **options) as happening:
             async for event in happening:
@@ -93,13 +92,14 @@ class AsyncClient(BaseClient):
         await self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     async def regenerate_api_key(self) -> Secret:
-        """Make a new API key for this account; the old one is dead at once. Returns the new one, which is in use now.
+        """Issue a new API key for this account and end the old one at once. The client continues with the new key.
 
-        Credentials that were found get the new key into their file, in place; given ones are in no file, so keep what
-        is returned. Cancelling the caller does not stop it halfway.
+        If the client found its credentials, the new key replaces the old one in their file. If credentials were passed
+        to the client, no file is changed, so store the returned key yourself. Cancelling the task does not stop it
+        halfway.
 
-        Raises RegenerationRefused, before anything is called, where the credentials are not all from one file or the
-        file cannot be written; KeyNotStored where the server has made a new key and the file does not have it.
+        Raises RegenerationRefused, before any request, if the credentials are not all from one file or the file cannot
+        be written; KeyNotStored if the server has issued a new key and the file does not have it.
         """
         return await asyncio.shield(self.perform(self._regeneration()))
 

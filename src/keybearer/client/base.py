@@ -1,104 +1,76 @@
-"""What both clients are built from: the arguments, and the session made of them."""
+"""What both clients share: the arguments of their constructors, and the state made from them."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self, Unpack
 
-from keybearer.client.protocol import Composite
-from keybearer.client.regeneration import regenerate
-from keybearer.client.retry import RetryPolicy
-from keybearer.client.session import TIMEOUT, Session, user_agent
+from keybearer.client.flow.protocol import Composite
+from keybearer.client.flow.regeneration import KeyDestination, regenerate
+from keybearer.client.flow.retry import RetryPolicy
+from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
+from keybearer.zuliprc.fields import ResolveArguments
 
 if TYPE_CHECKING:
-    from keybearer.store.rotation import KeyChange
     from keybearer.zuliprc.resolver import Resolution
 
 
 class BaseClient:
-    """What the clients share; not for use by itself."""
+    """The base of both clients. Use one of those."""
 
     def __init__(
         self,
         credentials: Credentials | Resolution | None = None,
         *,
-        config_file: str | os.PathLike[str] | None = None,
-        email: str | None = None,
-        api_key: str | Secret | None = None,
-        site: str | None = None,
-        client_cert: str | os.PathLike[str] | None = None,
-        client_cert_key: str | os.PathLike[str] | None = None,
-        cert_bundle: str | os.PathLike[str] | None = None,
-        insecure: bool | str | None = None,
-        profile: str | None = None,
-        environ: Mapping[str, str] | None = None,
-        strict: bool = False,
         client_name: str | None = None,
         timeout: float = TIMEOUT,
         retry: RetryPolicy | None = None,
         read_anew: Callable[[], Credentials] | None = None,
+        **settings: Unpack[ResolveArguments],
     ) -> None:
-        """Take credentials as they are, or find them as `resolve()` does, with the same arguments.
+        """Take credentials as they are, or find them as `resolve()` does.
+
+        `settings` are the arguments of `resolve()`: `config_file`, `email`, `api_key`, `site`, `client_cert`,
+        `client_cert_key`, `cert_bundle`, `insecure`, `profile`, `environ` and `strict`.
 
         Nothing is connected to before the first call. `client_name` is the program's `name/version`, for the
         User-Agent. `timeout` is how many seconds may pass without a byte from the server. `read_anew` gives the
-        credentials again when the key is refused; credentials that were found are read again by themselves.
+        credentials again when the key is refused; credentials that the client found itself are read again without it.
 
-        Raises ResolutionError where credentials are absent or broken; TypeError for credentials with settings beside.
+        Raises ResolutionError where credentials are absent or broken; TypeError for credentials together with settings.
         """
-        settings: dict[str, object] = {
-            "config_file": config_file,
-            "email": email,
-            "api_key": api_key,
-            "site": site,
-            "client_cert": client_cert,
-            "client_cert_key": client_cert_key,
-            "cert_bundle": cert_bundle,
-            "insecure": insecure,
-            "profile": profile,
-            "environ": environ,
-            "strict": strict or None,
-        }
-        change_key: Callable[[Credentials], KeyChange] | None = None
+        replace_key: Callable[[Credentials], KeyDestination] | None = None
+        if not settings.get("strict"):
+            settings.pop("strict", None)  # the default is not a setting beside credentials
         beside = [name for name, value in settings.items() if value is not None]
         if credentials is not None and beside:
             raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")
         if isinstance(credentials, Credentials):
             found = credentials
         else:
-            from keybearer.client.source import (  # noqa: PLC0415 - only who searches loads the store
+            from keybearer.client.stored_credentials import (  # noqa: PLC0415 - loads the store only when it is needed
                 find,
-                key_change_of,
+                key_replacement_of,
                 reader_of,
             )
 
             resolution = find(settings) if credentials is None else credentials
             found = resolution.credentials
-            change_key = key_change_of(resolution)
+            replace_key = key_replacement_of(resolution)
             read_anew = read_anew or reader_of(resolution, settings if credentials is None else None)
-        if found.site is not None:
-            found = dataclasses.replace(found, site=normalise_site(found.site))
-        session = Session(
-            site=found.site,
-            credentials=found,
-            tls=found.tls,
-            read_anew=read_anew,
-            user_agent=user_agent(client_name),
-            timeout=timeout,
-            retry=retry or RetryPolicy(),
-        )
-        self._start(session, change_key)
+        state = _new_state(found.site, found, found.tls, client_name=client_name, timeout=timeout, retry=retry)
+        state.read_anew = read_anew
+        self._start(state, replace_key)
 
-    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
-        self._session = session
-        self._change_key = change_key
+    def _start(self, state: ClientState, replace_key: Callable[[Credentials], KeyDestination] | None) -> None:
+        self._state = state
+        self._replace_key = replace_key
 
     def _regeneration(self) -> Composite[Secret]:
-        return Composite(lambda session: regenerate(session, self._change_key))
+        return Composite(lambda state: regenerate(state, self._replace_key))
 
     @classmethod
     def unauthenticated(
@@ -115,33 +87,48 @@ class BaseClient:
         Raises ResolutionError for a site that is no address.
         """
         client = cls.__new__(cls)
-        session = Session(
-            site=normalise_site(site),
-            credentials=None,
-            tls=tls or TLSOptions(),
-            user_agent=user_agent(client_name),
-            timeout=timeout,
-            retry=retry or RetryPolicy(),
-        )
-        client._start(session, None)  # noqa: SLF001 - a constructor of the same class
+        state = _new_state(site, None, tls or TLSOptions(), client_name=client_name, timeout=timeout, retry=retry)
+        client._start(state, None)  # noqa: SLF001 - a constructor of the same class
         return client
 
     @property
     def email(self) -> str:
         """The account's email."""
-        return self._session.credentials.email if self._session.credentials is not None else ""
+        return self._state.credentials.email if self._state.credentials is not None else ""
 
     @property
     def site(self) -> str | None:
         """The site that calls go to; None where none is set, and then every call says so."""
-        return self._session.site
+        return self._state.site
 
     @property
     def credentials(self) -> Credentials | None:
-        """The credentials in force; others than at the start where the key was replaced meanwhile."""
-        return self._session.credentials
+        """The active credentials. Their key is a newer one if it was replaced while the client ran."""
+        return self._state.credentials
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_session"):  # its constructor failed, and a report shows the variables of each frame
+        if not hasattr(self, "_state"):  # the constructor failed, and an error report shows this object
             return f"{type(self).__name__}(not made)"
         return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"
+
+
+def _new_state(
+    site: str | None,
+    credentials: Credentials | None,
+    tls: TLSOptions,
+    *,
+    client_name: str | None,
+    timeout: float,
+    retry: RetryPolicy | None,
+) -> ClientState:
+    """The state of a new client. Only here does the client normalise a site that a program has passed."""
+    if site is not None:
+        site = normalise_site(site)
+    return ClientState(
+        site=site,
+        credentials=None if credentials is None else dataclasses.replace(credentials, site=site),
+        tls=tls,
+        user_agent=user_agent(client_name),
+        timeout=timeout,
+        retry=retry or RetryPolicy(),
+    )

@@ -1,5 +1,6 @@
-"""Events to iterate over, synchronously and asynchronously. Both open the queue by the first step, or by `with`, and
-close it at the end.
+"""Iterators over events, synchronous and asynchronous.
+
+The first iteration opens the queue, or `with` does. The end of the iteration closes it.
 """
 
 from __future__ import annotations
@@ -9,32 +10,32 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from keybearer.client.conversation import Event
-from keybearer.client.event_loop import Subscription, listen
-from keybearer.client.exchange import Deliver
-from keybearer.client.protocol import perform
+from keybearer.client.flow.listening import Listener, listen
+from keybearer.client.flow.protocol import perform
+from keybearer.client.flow.steps import Deliver
+from keybearer.client.models.event_queues import Event
 from keybearer.errors import ClientError
 
 if TYPE_CHECKING:
-    from keybearer.client.async_driver import AsyncDriver
-    from keybearer.client.driver import Driver
+    from keybearer.client.http.async_runner import AsyncRunner
+    from keybearer.client.http.runner import Runner
 
 
 class EventIterator(Iterator[Event]):
     """Events as they come, for ever."""
 
-    def __init__(self, driver: Driver, subscription: Subscription) -> None:
-        self._driver = driver
-        self._subscription = subscription
-        driver.listening.add(subscription)
-        self._events = _generate(driver, subscription)
+    def __init__(self, runner: Runner, listener: Listener) -> None:
+        self._runner = runner
+        self._listener = listener
+        runner.listeners.add(listener)
+        self._events = _generate(runner, listener)
 
     def __next__(self) -> Event:
         return next(self._events)
 
     def __enter__(self) -> Self:
-        if self._subscription.queue is None:
-            self._driver.run(self._subscription.open(self._driver.session))
+        if self._listener.queue is None:
+            self._runner.run(self._listener.open(self._runner.state))
         return self
 
     def __exit__(
@@ -43,26 +44,26 @@ class EventIterator(Iterator[Event]):
         self.close()
 
     def close(self) -> None:
-        """End the iteration and close the queue on the server, if that can be reached."""
+        """End the iteration, and close the queue if the server can be reached."""
         self._events.close()
-        leave(self._driver, self._subscription)
+        close_queue(self._runner, self._listener)
 
 
 class AsyncEventIterator(AsyncIterator[Event]):
     """Events as they come, for ever."""
 
-    def __init__(self, driver: AsyncDriver, subscription: Subscription) -> None:
-        self._driver = driver
-        self._subscription = subscription
-        driver.listening.add(subscription)
-        self._events = _generate_async(driver, subscription)
+    def __init__(self, runner: AsyncRunner, listener: Listener) -> None:
+        self._runner = runner
+        self._listener = listener
+        runner.listeners.add(listener)
+        self._events = _generate_async(runner, listener)
 
     async def __anext__(self) -> Event:
         return await anext(self._events)
 
     async def __aenter__(self) -> Self:
-        if self._subscription.queue is None:
-            await self._driver.run(self._subscription.open(self._driver.session))
+        if self._listener.queue is None:
+            await self._runner.run(self._listener.open(self._runner.state))
         return self
 
     async def __aexit__(
@@ -71,14 +72,14 @@ class AsyncEventIterator(AsyncIterator[Event]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the iteration and close the queue on the server, if that can be reached."""
+        """End the iteration, and close the queue if the server can be reached."""
         await self._events.aclose()
-        await leave_async(self._driver, self._subscription)
+        await close_queue_async(self._runner, self._listener)
 
 
-def _generate(driver: Driver, subscription: Subscription) -> Generator[Event, None, None]:
-    """Knows nothing of the iterator, so that it ends at once with an iterator that nobody holds any more."""
-    flow = listen(driver.session, subscription)
+def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None]:
+    """Holds no reference to the iterator, so that it ends as soon as the iterator is garbage."""
+    flow = listen(runner.state, listener)
     try:
         step = next(flow)
         while True:
@@ -86,14 +87,14 @@ def _generate(driver: Driver, subscription: Subscription) -> Generator[Event, No
                 yield step.event
                 step = next(flow)
             else:
-                step = flow.send(driver.take(step))
+                step = flow.send(runner.take(step))
     finally:
         flow.close()
-        leave(driver, subscription)
+        close_queue(runner, listener)
 
 
-async def _generate_async(driver: AsyncDriver, subscription: Subscription) -> AsyncGenerator[Event, None]:
-    flow = listen(driver.session, subscription)
+async def _generate_async(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[Event, None]:
+    flow = listen(runner.state, listener)
     try:
         step = next(flow)
         while True:
@@ -101,25 +102,25 @@ async def _generate_async(driver: AsyncDriver, subscription: Subscription) -> As
                 yield step.event
                 step = next(flow)
             else:
-                step = flow.send(await driver.take(step))
+                step = flow.send(await runner.take(step))
     finally:
         flow.close()
-        await leave_async(driver, subscription)
+        await close_queue_async(runner, listener)
 
 
-def leave(driver: Driver, subscription: Subscription) -> None:
-    """Close the queue of a subscription, if it has one and the server can be reached."""
-    driver.listening.discard(subscription)
-    closing = subscription.leave()
+def close_queue(runner: Runner, listener: Listener) -> None:
+    """Close the queue of a listener, if it has one and the server can be reached."""
+    runner.listeners.discard(listener)
+    closing = listener.closing_call()
     if closing is not None:
         with contextlib.suppress(ClientError):
-            driver.run(perform(driver.session, closing))
+            runner.run(perform(runner.state, closing))
 
 
-async def leave_async(driver: AsyncDriver, subscription: Subscription) -> None:
-    """Close the queue of a subscription, if it has one and the server can be reached."""
-    driver.listening.discard(subscription)
-    closing = subscription.leave()
+async def close_queue_async(runner: AsyncRunner, listener: Listener) -> None:
+    """Close the queue of a listener, if it has one and the server can be reached."""
+    runner.listeners.discard(listener)
+    closing = listener.closing_call()
     if closing is not None:
         with contextlib.suppress(ClientError):
-            await driver.run(perform(driver.session, closing))
+            await runner.run(perform(runner.state, closing))

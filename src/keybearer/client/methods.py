@@ -1,4 +1,4 @@
-"""Methods of the clients made of the functions that build calls, so that each call is written down once."""
+"""Turns the functions in operations/ into methods of the clients, so that each call is written once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from keybearer.client.exchange import Operation
-from keybearer.client.protocol import Composite
+from keybearer.client.flow.protocol import Composite
+from keybearer.client.operations.operation import Operation
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ def awaiting(
 
 
 def _like(method: Callable[P, T], build: Callable[..., object]) -> Callable[P, T]:
-    """The method with the name, the text and the arguments of the function, and the type of its result, for help()."""
+    """Give the method the function's name, docstring and arguments, and the type of its result, for help()."""
     functools.update_wrapper(method, build)
     signature = inspect.signature(build)
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)

@@ -1,27 +1,26 @@
-"""The synchronous client: its calls, and what they are made with."""
+"""The synchronous client and its calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from keybearer.client import bot_keys
 from keybearer.client.base import BaseClient
-from keybearer.client.conversation import Event, Message
-from keybearer.client.driver import Driver
-from keybearer.client.event_iterators import EventIterator, leave
-from keybearer.client.event_loop import Subscription, of_messages
-from keybearer.client.exchange import Operation
+from keybearer.client.event_iterators import EventIterator, close_queue
+from keybearer.client.flow import bot_keys
+from keybearer.client.flow.listening import Listener, of_messages
+from keybearer.client.flow.protocol import Composite, flow_of
+from keybearer.client.flow.regeneration import KeyDestination
+from keybearer.client.flow.state import ClientState
+from keybearer.client.http.runner import Runner
 from keybearer.client.methods import blocking
+from keybearer.client.models.event_queues import Event
+from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
-from keybearer.client.protocol import Composite, flow_of
-from keybearer.client.session import Session
+from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
-
-if TYPE_CHECKING:
-    from keybearer.store.rotation import KeyChange
-    from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.credentials import Credentials
 
 T = TypeVar("T")
 
@@ -29,23 +28,23 @@ T = TypeVar("T")
 class Client(BaseClient):
     """Zulip's API on an account's credentials. Threads may share it.
 
-    Use it as a context manager, or call `close()`. Every call raises ClientError where it does not succeed, and
-    ResolutionError where no site is set.
+    Use it as a context manager, or call `close()`. Every call raises ClientError when it fails, and
+    ResolutionError when no site is set.
     """
 
-    def _start(self, session: Session, change_key: Callable[[Credentials], KeyChange] | None) -> None:
-        super()._start(session, change_key)
-        self._driver = Driver(session)
+    def _start(self, state: ClientState, replace_key: Callable[[Credentials], KeyDestination] | None) -> None:
+        super()._start(state, replace_key)
+        self._runner = Runner(state)
 
     def perform(self, call: Operation[T] | Composite[T]) -> T:
         """Make a call that was built by a function of `keybearer.client.operations`."""
-        return self._driver.run(flow_of(self._session, call))
+        return self._runner.run(flow_of(self._state, call))
 
     def close(self) -> None:
         """Close the event queues and the connections. A later call opens new ones."""
-        for subscription in tuple(self._driver.listening):
-            leave(self._driver, subscription)
-        self._driver.close()
+        for listener in tuple(self._runner.listeners):
+            close_queue(self._runner, listener)
+        self._runner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -61,13 +60,13 @@ class Client(BaseClient):
         narrow: messages.Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> EventIterator:
-        """Events as they come, for ever, to iterate over; heartbeats are left out.
+        """Iterate over events as they come, for ever. Heartbeats are left out.
 
-        The queue is opened by the first step, or by `with client.events(…) as events:`. It outlives restarts of the
-        server and bad networks; a lost queue is replaced, with a warning in the log. Raises AuthenticationRefused when
-        the key is refused and there is no newer one.
+        The queue is opened by the first iteration, or by `with client.events(…) as events:`. Restarts of the server and
+        network failures are waited for; a lost queue is replaced, with a warning in the log. Raises
+        AuthenticationRefused when the key is refused and there is no newer one.
         """
-        return EventIterator(self._driver, Subscription(event_queues.register(event_types, narrow, **options)))
+        return EventIterator(self._runner, Listener(event_queues.register(event_types, narrow, **options)))
 
     def call_on_each_event(
         self,
@@ -76,7 +75,7 @@ class Client(BaseClient):
         narrow: messages.Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> None:
-        """Call back with each event, for ever. What the callback raises ends the loop, as a refused key does."""
+        """Call back with each event, for ever. An error in it ends the loop, as a refused key does."""
         with self.events(event_types, narrow, **options) as happening:
             for event in happening:
                 callback(event)
@@ -86,13 +85,13 @@ class Client(BaseClient):
         self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     def regenerate_api_key(self) -> Secret:
-        """Make a new API key for this account; the old one is dead at once. Returns the new one, which is in use now.
+        """Issue a new API key for this account and end the old one at once. The client continues with the new key.
 
-        Credentials that were found get the new key into their file, in place; given ones are in no file, so keep what
-        is returned.
+        If the client found its credentials, the new key replaces the old one in their file. If credentials were passed
+        to the client, no file is changed, so store the returned key yourself.
 
-        Raises RegenerationRefused, before anything is called, where the credentials are not all from one file or the
-        file cannot be written; KeyNotStored where the server has made a new key and the file does not have it.
+        Raises RegenerationRefused, before any request, if the credentials are not all from one file or the file cannot
+        be written; KeyNotStored if the server has issued a new key and the file does not have it.
         """
         return self.perform(self._regeneration())
 

@@ -149,6 +149,9 @@ class Settings:
         return {VARIABLES[each.name]: _as_text(getattr(self, each.name)) for each in fields(self)}
 
 
+_WITHIN_NO_TIME = re.compile(r"(/|per)\s*0+(?!\d)", re.IGNORECASE)
+
+
 class Limit(NamedTuple):
     """So many calls within so many seconds."""
 
@@ -165,7 +168,8 @@ def parse_limit(variable: str, text: str) -> Limit:
         (item,) = limits.parse_many(text)
     except ValueError:
         item = None
-    if item is None or item.amount < 1 or item.get_expiry() < 1:
+    # The package reads `200/0 minutes` as `200/minute`.
+    if item is None or item.amount < 1 or _WITHIN_NO_TIME.search(text):
         raise SettingError(
             variable, f"{text!r} is not a limit", hint="Write a number of calls and a time, as in 200/minute."
         )

@@ -1,1 +1,1 @@
-"""Where credentials lie on this machine: files, profiles and password commands."""
+"""Credentials on this machine: files, profiles and password commands."""

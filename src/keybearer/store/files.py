@@ -1,4 +1,4 @@
-"""zuliprc files: read as credentials, written whole, and given a new key in place."""
+"""Reads and writes zuliprc files, and replaces the key in one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["atomic_write", "load", "read_zuliprc", "replace_api_key", "replace_t
 
 @without_inner_frames
 def read_zuliprc(path: str | os.PathLike[str]) -> Credentials:
-    """The credentials of one file, and of nothing else: no variable takes part. A `passcmd` in it is run.
+    """The credentials of one file alone, without environment variables. A `passcmd` in it is run.
 
     Raises ResolutionError, as `resolve()` does for the file.
     """
@@ -34,17 +34,17 @@ def read_zuliprc(path: str | os.PathLike[str]) -> Credentials:
 
 @without_inner_frames
 def write_zuliprc(path: str | os.PathLike[str], credentials: Credentials) -> None:
-    """Make the file at `path` say these credentials; mode 0600, whole or not at all (see `atomic_write`).
+    """Write these credentials into the file at `path`, with mode 0600, completely or not at all (see `atomic_write`).
 
-    A new file has the text of `render_zuliprc`, and so has one that held nothing but settings or no zuliprc at all.
-    Where there are comments, unknown settings or other sections, they stay, and only the lines of settings change.
-    Raises UnsafeValueError, FileError, and ResolutionError for a site that is no address.
+    A new file has the text of `render_zuliprc`. So has a file that contained only settings, or was not a zuliprc.
+    Comments, unknown settings and other sections stay, and only the lines of settings change.
+    Raises UnsafeValueError, FileError, and ResolutionError for an invalid site.
     """
     put_document(path, Document(render_zuliprc(credentials)))
 
 
 def put_document(path: str | os.PathLike[str], document: Document) -> None:
-    """As `write_zuliprc`, for a document: where nothing has to stay, the file gets its text, comments and all."""
+    """As `write_zuliprc`, for a document. If nothing has to stay, the file gets the document's whole text."""
     with exclusive(expand(path, os.environ)) as file:
         old = _parsed(file)
         kept = old if old is not None and old.has_more_than_settings else document.with_plain_line_ends()
@@ -53,10 +53,10 @@ def put_document(path: str | os.PathLike[str], document: Document) -> None:
 
 @without_inner_frames
 def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, new: Secret) -> None:
-    """Put the key `new` in the place of `old` in the file; nothing else in it changes, its mode included.
+    """Replace the key `old` in the file with `new`. Nothing else in the file changes, and neither does its mode.
 
-    It is done under the lock of all our writers. Raises FileError where the file does not have just this email and
-    key in lines of its own (a file that has `new` already is left as it is), and ResolutionError where it is broken.
+    Other writers of ours wait meanwhile. Raises FileError unless the file has this email and key in its own lines (a
+    file that already has `new` is left as it is), and ResolutionError for a broken file.
     """
     target = expand(path, os.environ)
     with exclusive(target) as file:
@@ -74,9 +74,9 @@ def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, ne
 
 
 def replace_text(path: str | os.PathLike[str], old: bytes, new: bytes) -> None:
-    """Put the text `new` in the place of `old`, and make the mode 0600 or less: what `atomic_write` does.
+    """Replace the file's text `old` with `new`, and make its mode 0600 or less, as `atomic_write` does.
 
-    Raises FileError where the file does not say `old` any more, and ResolutionError where it cannot be read.
+    Raises FileError if the file no longer has the text `old`, and ResolutionError if it cannot be read.
     """
     target = expand(path, os.environ)
     with exclusive(target) as file:
@@ -91,7 +91,7 @@ def _value(document: Document, key: str) -> Secret | None:
 
 
 def _parsed(path: Path) -> Document | None:
-    """The zuliprc that is there, None where there is none or what is there is none."""
+    """The zuliprc at this path; None if there is no file or it is not a zuliprc."""
     try:
         return Document.parse(load(path).data)
     except ResolutionError:

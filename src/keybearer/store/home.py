@@ -1,4 +1,4 @@
-"""The home directory, the directory of configuration, and paths that begin with `~`."""
+"""The home directory, the configuration directory, and paths that begin with `~`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if sys.platform != "win32":
 
 
 def home_directory(environ: Mapping[str, str]) -> str | None:
-    """HOME, and where that is not set or empty the home that the system knows of; None where it knows none."""
+    """HOME, or if that is unset or empty, the home directory that the system knows; None if it knows none."""
     if home := environ.get("HOME"):
         return home
     if sys.platform == "win32":
         return environ.get("USERPROFILE") or None
     try:
         return pwd.getpwuid(os.getuid()).pw_dir or None
-    except KeyError:  # an account without a name, as containers have them
+    except KeyError:  # an account without a name, as in some containers
         return None
 
 
 def configuration_directory(environ: Mapping[str, str]) -> Path:
-    """`$XDG_CONFIG_HOME/zulip`. As the XDG specification wants it, a relative path there is as if not set."""
+    """`$XDG_CONFIG_HOME/zulip`. As the XDG specification requires, a relative path is ignored."""
     named = environ.get("XDG_CONFIG_HOME", "")
     if named and Path(named).is_absolute():
         return Path(named, "zulip")
@@ -38,15 +38,15 @@ def surroundings(environ: Mapping[str, str]) -> Surroundings:
     """What the paths in arguments and variables are relative to."""
     try:
         directory = str(Path.cwd())
-    except FileNotFoundError:  # deleted under us
+    except FileNotFoundError:  # it was deleted
         directory = "/"
     return Surroundings(home_directory(environ), directory)
 
 
 def expand(path: str | os.PathLike[str], environ: Mapping[str, str]) -> Path:
-    """An absolute path: `~` is the home directory, `~name` somebody's; the rest is in the working directory."""
+    """An absolute path. `~` is the home directory, `~name` that of a user; other paths are in the working directory."""
     text = os.fspath(path)
     if text.startswith("~") and text[1:2] not in {"", "/", "\\"}:
-        with contextlib.suppress(RuntimeError):  # nobody has that name, so it may be a file's
+        with contextlib.suppress(RuntimeError):  # there is no such user, so it may be the name of a file
             return Path(text).expanduser()
     return Path(parse_path(text, surroundings(environ)))

@@ -1,4 +1,4 @@
-"""Reading a zuliprc off the disk, together with what the system says about it."""
+"""Reads a zuliprc from the disk, with its permissions and owner."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from keybearer.errors import ResolutionError
 
 LARGEST = 1 << 20
-"""Bytes of a zuliprc that are read; what is larger is something else."""
+"""The most bytes that are read. A larger file is not a zuliprc."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """The content of a file, its permission bits and its owner's number; None where they mean nothing.
+    """The content of a file, its permission bits and its owner's ID.
 
-    They mean nothing on Windows, and for what is no regular file, such as the pipe of `-c <(decrypt zuliprc.gpg)`.
+    Mode and owner are None on Windows, and for a pipe such as that of `-c <(decrypt zuliprc.gpg)`.
     """
 
     data: bytes = field(repr=False)
@@ -28,7 +28,7 @@ class LoadedFile:
 
 
 def load(path: Path) -> LoadedFile:
-    """Read a file whole. Raises ResolutionError: `config_not_found`, `is_directory` or `file_unreadable`."""
+    """Read a whole file. Raises ResolutionError: `config_not_found`, `is_directory` or `file_unreadable`."""
     try:
         return _load(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Which file is the zuliprc in force."""
+"""Which file is the active zuliprc."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LEGACY_NAME = ".humbugrc"
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The absolute path of the file in force, None for the default where not even a home directory is known.
+    """The absolute path of the active file; None for the default if no home directory is known.
 
     `named_by` is the argument or the variable that names it (`config_file`, `ZULIP_PROFILE`, ...), empty for the
-    default. `profile` is the profile's name where it is one.
+    default. `profile` is the name of the profile, if it is one.
     """
 
     path: Path | None
@@ -29,10 +29,10 @@ class Location:
 
 
 def locate(config_file: str | os.PathLike[str] | None, profile: str | None, environ: Mapping[str, str]) -> Location:
-    """The file that an argument names, else a variable, else `~/.zuliprc`. Nothing is looked at on the disk.
+    """The file that an argument names, else a variable, else `~/.zuliprc`. The disk is not read.
 
-    The order is `config_file`, `profile`, ZULIP_CONFIG, ZULIP_PROFILE. An empty variable is not set; an empty
-    argument counts. Raises ResolutionError of kind `bad_profile_name`.
+    The order is `config_file`, `profile`, ZULIP_CONFIG, ZULIP_PROFILE. An empty variable is ignored; an empty
+    argument is not. Raises ResolutionError of kind `bad_profile_name`.
     """
     if config_file is not None:
         return Location(expand(config_file, environ), CONFIG_FILE.argument)
@@ -47,6 +47,6 @@ def locate(config_file: str | os.PathLike[str] | None, profile: str | None, envi
 
 
 def default_path(environ: Mapping[str, str]) -> Path | None:
-    """`~/.zuliprc`, None where no home directory is known."""
+    """`~/.zuliprc`; None if no home directory is known."""
     home = home_directory(environ)
     return None if home is None else Path(home, DEFAULT_NAME)

@@ -1,7 +1,7 @@
-"""The password command: an API key that another program prints, so that it lies on no disk in clear.
+"""The password command: another program prints the API key, so that no file contains it as plain text.
 
-The command is run without a shell and with no input. What it prints is the key and nothing else: neither its output
-nor what it says on stderr is logged, shown or put into an error.
+The command is run without a shell and without input. Its output and its stderr are never logged, shown or put into an
+error.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from keybearer.zuliprc.resolver import PasswordCommand
 from keybearer.zuliprc.sources import ZuliprcFile
 
 TIMEOUT = 60.0
-"""Seconds until a command must have ended; a person may have to type the passphrase of a key ring meanwhile."""
+"""Seconds after which a command is stopped. It may be waiting for the passphrase of a keyring."""
 
 MOST_OUTPUT = 1 << 16
-"""Bytes that a command may print."""
+"""The most bytes that a command may print."""
 
 _RUN_IT_YOURSELF = "Run the command yourself to see what it says"
 
 
 def require_trustworthy(file: ZuliprcFile, place: str) -> None:
-    """Refuse a command that somebody else could have written: kind `passcmd_unsafe`.
+    """Refuse a command that another user could have written: kind `passcmd_unsafe`.
 
-    The file must be a regular one that belongs to this process's user, and that no group and nobody else can write.
+    The file must be a regular one that belongs to the user of this process, and only that user may write it.
     """
     if file.owner is None or file.mode is None:
         fault = "in a file whose owner is not known"
@@ -52,10 +52,10 @@ def require_trustworthy(file: ZuliprcFile, place: str) -> None:
 
 
 def fetch_key(command: PasswordCommand, environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> Secret:
-    """Run the command and take the first line that it prints.
+    """Run the command and return the first line that it prints.
 
-    A program that is named by a relative path with a slash in it is looked for beside the zuliprc, one without a
-    slash in PATH. Raises ResolutionError of kind `passcmd_failed`, or `passcmd_timeout` after `timeout` seconds.
+    A relative path of the program is relative to the zuliprc's directory; a name without a slash is looked up in PATH.
+    Raises ResolutionError of kind `passcmd_failed`, or `passcmd_timeout` after `timeout` seconds.
     """
     place = str(command.origin)
     arguments = _arguments(command, environ)
@@ -92,7 +92,7 @@ def _arguments(command: PasswordCommand, environ: Mapping[str, str]) -> list[str
 
 
 def _start(arguments: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
-    """The running command, or None. It stays in our process group, so that it may ask on the terminal."""
+    """The running command; None if it cannot be run. It stays in our process group, so it can use the terminal."""
     try:
         return subprocess.Popen(
             arguments,
@@ -106,9 +106,9 @@ def _start(arguments: list[str], environ: Mapping[str, str]) -> subprocess.Popen
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-    """All that the command prints, once it has ended; None where it is stopped because the deadline has passed.
+    """Everything that the command prints until it ends; None if it was stopped at the deadline.
 
-    A command that prints more than `MOST_OUTPUT` is stopped too, and then has failed by the signal that stopped it.
+    A command that prints more than `MOST_OUTPUT` is stopped too, and fails with the signal that stopped it.
     """
     assert process.stdout is not None
     output = b""

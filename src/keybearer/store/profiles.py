@@ -1,4 +1,4 @@
-"""Profiles: several accounts, a zuliprc each, `NAME.zuliprc` in the directory `zulip` of the user's configuration."""
+"""Profiles: one zuliprc per account, `NAME.zuliprc` in the directory `zulip` of the user's configuration."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """A profile that is there. Its file may still be broken."""
+class ProfileFile:
+    """A profile that exists. Its file may be broken."""
 
     name: str
     path: Path
 
 
 def path_of(name: str, environ: Mapping[str, str], *, place: str = "argument profile") -> Path:
-    """Where the zuliprc of a profile is, or would be; `place` is who names it.
+    """The path of a profile's zuliprc, whether it exists or not. `place` is what named the profile, for the error.
 
     Raises ResolutionError of kind `bad_profile_name`.
     """
@@ -38,10 +38,10 @@ def path_of(name: str, environ: Mapping[str, str], *, place: str = "argument pro
     return configuration_directory(environ) / f"{name}{SUFFIX}"
 
 
-def list_profiles(environ: Mapping[str, str]) -> list[Profile]:
-    """Every profile that is there, by name. A directory that is absent or closed to us has none."""
+def list_profiles(environ: Mapping[str, str]) -> list[ProfileFile]:
+    """Every profile, by name. None if the directory is absent or cannot be read."""
     try:
         paths = sorted(configuration_directory(environ).glob(f"*{SUFFIX}"))
     except OSError:
         return []
-    return [Profile(name, path) for path in paths if _NAME.match(name := path.name.removesuffix(SUFFIX))]
+    return [ProfileFile(name, path) for path in paths if _NAME.match(name := path.name.removesuffix(SUFFIX))]

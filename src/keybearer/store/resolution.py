@@ -1,4 +1,4 @@
-"""`resolve()`: the credentials in force on this machine."""
+"""`resolve()`: finds the active credentials on this machine."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     strict: bool = False,
 ) -> Resolution:
-    """Find the credentials in force: argument before environment before file, setting by setting.
+    """Find the active credentials. For each setting, an argument goes before the environment, and that before the file.
 
     The file is `config_file`, else that of `profile`, else of ZULIP_CONFIG, else of ZULIP_PROFILE, else `~/.zuliprc`;
-    all but the last must exist. `environ` takes the place of `os.environ`. No connection is opened and no `passcmd`
-    is run. With `strict`, the first warning is an error of its kind.
+    all but the last must exist. `environ` replaces `os.environ`. No connection is opened and no `passcmd`
+    is run. With `strict`, the first warning is raised as an error of its kind.
 
     Raises ResolutionError; its kinds are those of `keybearer.zuliprc.kinds`.
     """
@@ -67,7 +67,7 @@ def resolve(
 
 
 def open_location(location: Location) -> ZuliprcFile:
-    """Read the file as a source of settings. Only the default file may be absent. Raises ResolutionError."""
+    """Read the file as a source of settings. Only the default file may be missing. Raises ResolutionError."""
     if location.path is None:
         return ZuliprcFile("")
     path = str(location.path)
@@ -91,7 +91,7 @@ def resolve_location(
 ) -> Resolution:
     """As `resolve`, for a file that has been located.
 
-    `environment` is where settings are looked for; `environ` says where home is and is what a `passcmd` runs with.
+    `environment` is searched for settings. `environ` gives the home directory, and a `passcmd` runs with it.
     """
     return resolve_file(open_location(location), arguments, environment, environ)
 
@@ -112,7 +112,7 @@ def resolve_file(
 
 
 def _fetch_key(environ: Mapping[str, str], command: PasswordCommand) -> Secret:
-    from keybearer.store import passcmd  # noqa: PLC0415 - running programs is slow to load, and few files need it
+    from keybearer.store import passcmd  # noqa: PLC0415 - subprocess is slow to import, and few files need it
 
     return passcmd.fetch_key(command, environ)
 
@@ -124,7 +124,7 @@ def _require_trustworthy(file: ZuliprcFile, place: str) -> None:
 
 
 def missing_tls_files(tls: TLSOptions, origins: Mapping[str, Origin]) -> Iterator[ResolutionError]:
-    """An error for every certificate that is not there. What is in them shows when TLS is built."""
+    """An error for every certificate file that does not exist. Building the TLS context checks their content."""
     if tls.cert_bundle is not None and not tls.insecure and not _exists(Path(tls.cert_bundle)):
         yield _not_found("bundle_not_found", "The file or directory with certificates", origins[CLIENT_BUNDLE.name])
     if tls.client_cert is not None and not _exists(Path(tls.client_cert), directory=False):

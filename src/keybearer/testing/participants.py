@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from keybearer.client.conversation import Message
+from keybearer.client.models.messages import Message
 from keybearer.client.sync import Client
 
 LOOK_EVERY = 0.02

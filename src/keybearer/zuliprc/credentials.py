@@ -1,4 +1,4 @@
-"""What a zuliprc says, as frozen values, and the one form in which a site is kept."""
+"""The content of a zuliprc as frozen values, and the normal form of a site."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONE_SCHEME = re.compile(r"https?:(?![0-9])", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class TLSOptions:
-    """How to meet the server over TLS. Paths are absolute; whether they exist was checked, their content was not."""
+    """Options for TLS. Paths are absolute. Resolving has checked that the files exist, but not their content."""
 
     client_cert: str | None = None
     client_cert_key: str | None = None
@@ -35,8 +35,8 @@ class Credentials:
     """An account's credentials.
 
     `site` is normalised (`https://chat.example.com`, no trailing slash, no `/api`) or None where none is set.
-    `token` is an outgoing webhook bot's service token, None for everybody else. A key or token that comes as plain text
-    is taken for the secret that it is: no repr shows it.
+    `token` is the service token of an outgoing webhook bot, None for other accounts. A key or token that is passed as
+    plain text becomes a Secret, so that no repr shows it.
     """
 
     email: str
@@ -53,10 +53,10 @@ class Credentials:
 
 
 def normalise_site(text: str) -> str:
-    """The one form of a site: scheme and host in lower case, sub-path kept, no trailing slash, no `/api`, no `/api/v1`.
+    """The normal form: scheme and host in lower case, sub-path kept, no trailing slash, no `/api`, no `/api/v1`.
 
-    A missing scheme becomes http where the whole host is this machine (`is_loopback`), else https. The result is a
-    fixed point: normalising it again changes nothing. Raises ResolutionError of kind `bad_url`, without the text.
+    A missing scheme becomes http if the host is this machine (`is_loopback`), else https. Normalising the result again
+    changes nothing. Raises ResolutionError of kind `bad_url`, without the text.
     """
     text = text.strip()
     if not text:
@@ -86,12 +86,12 @@ def normalise_site(text: str) -> str:
 
 
 def is_plain_http(site: str) -> bool:
-    """Whether calls to this normalised site would carry the key in clear over a network."""
+    """Whether calls to this normalised site would send the key unencrypted over a network."""
     return site.startswith("http://") and not is_loopback(urlsplit(site).hostname or "")
 
 
 def same_site(one: str, other: str) -> bool:
-    """Whether two normalised sites are one, a port that the scheme implies being no difference."""
+    """Whether two normalised sites are the same. A default port makes no difference."""
     return one == other or _with_port(one) == _with_port(other)
 
 
@@ -101,7 +101,7 @@ def _with_port(site: str) -> tuple[str, str | None, int | None, str]:
 
 
 def _split(text: str) -> tuple[SplitResult, int | None] | None:
-    """The parts and the port, or None: the error about them has the text in it and must go no further."""
+    """The parts and the port; None if they are invalid. The error would contain the text, so it is not passed on."""
     try:
         parts = urlsplit(text)
         return parts, parts.port
@@ -119,7 +119,7 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
 
 
 def _without_api(path: str) -> str:
-    """Cut until nothing is left to cut: what stays is what a second reading must find."""
+    """Cut repeatedly until nothing changes, so that normalising again changes nothing."""
     while True:
         shorter = path.rstrip("/").removesuffix("/api").removesuffix("/api/v1")
         if shorter == path:

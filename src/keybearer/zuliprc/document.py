@@ -1,7 +1,7 @@
-"""A zuliprc as text: read with the line of every setting, edited in place, and rendered anew.
+"""A zuliprc as text: reads it with the line of every setting, edits it in place, and renders a new one.
 
-Reading is literal and forgiving where the programs that read zuliprc agree, and an error with its line where they do
-not. No error says what a line holds, for it may be the key. See `literal` for what a value may hold.
+Reading is tolerant where all programs that read zuliprc agree, and an error with its line where they do not. No error
+shows the content of a line, since it may be the key. See `literal` for what a value may contain.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A setting of `[api]` as it stands there: its key in lower case, its stripped text, its line (from 1).
+class DocumentEntry:
+    """A setting of `[api]` as it is in the file: its key in lower case, its stripped text, its line (from 1).
 
-    `start` and `end` are where the text is in the line. Whatever the setting, its text is kept secret here, and the
-    key of an unknown one may be a secret in the wrong place.
+    `start` and `end` are the position of the text in the line. The text of every setting is a Secret here, and the repr
+    hides the key too, since an unknown key may be a secret in the wrong place.
     """
 
     key: str = field(repr=False)
@@ -42,10 +42,10 @@ class Entry:
 
 @final
 class Document:
-    """The text of one zuliprc. It never changes; the edits give a new one.
+    """The text of one zuliprc. It is immutable; edits return a new one.
 
-    `faults` are the errors of the text as a whole, in the order of its lines; `parse` raises the first of them, and
-    `examine` is for who wants to see them all. Neither repr nor pickle gives the text away.
+    `faults` are the errors of the text, in the order of its lines. `parse` raises the first of them, `read` none. The
+    repr does not show the text, and a document cannot be pickled.
     """
 
     __slots__ = ("_bom", "_lines", "entries", "faults", "path", "sections")
@@ -54,7 +54,7 @@ class Document:
         self.path = path
         self._bom = _BOM if text.startswith(_BOM) else ""
         self._lines: tuple[str, ...] = tuple(_LINES.findall(text[len(self._bom) :]))
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, DocumentEntry] = {}
         """The settings of `[api]`, known and unknown, by their key in lower case."""
         self.sections: dict[str, int] = {}
         """The line of each section's first header."""
@@ -62,10 +62,10 @@ class Document:
         self._read()
 
     @classmethod
-    def examine(cls, data: bytes | str, path: str = "") -> Document:
+    def read(cls, data: bytes | str, path: str = "") -> Document:
         """Read text, or bytes in UTF-8 with or without a byte order mark; `path` is for errors and origins.
 
-        Raises ResolutionError of kind `encoding`; all other faults are told in `faults`.
+        Raises ResolutionError of kind `encoding`; all other errors are in `faults`.
         """
         text = _decoded(data) if isinstance(data, bytes) else data
         if text is None or not is_encodable(text):
@@ -74,14 +74,14 @@ class Document:
 
     @classmethod
     def parse(cls, data: bytes | str, path: str = "") -> Document:
-        """As `examine`, and raises the first fault."""
-        document = cls.examine(data, path)
+        """As `read`, but raise the first fault."""
+        document = cls.read(data, path)
         if document.faults:
             raise document.faults[0]
         return document
 
-    def get(self, key: str) -> Entry | None:
-        """The entry of this key in `[api]`, unless it is absent or empty: an empty setting is not set."""
+    def get(self, key: str) -> DocumentEntry | None:
+        """The entry of this key in `[api]`; None if it is absent or empty. An empty setting counts as not set."""
         entry = self.entries.get(key)
         return entry if entry and entry.text else None
 
@@ -92,12 +92,12 @@ class Document:
 
     @property
     def has_byte_order_mark(self) -> bool:
-        """Whether the text begins with U+FEFF, which most readers stumble over."""
+        """Whether the text begins with U+FEFF, which most readers cannot handle."""
         return bool(self._bom)
 
     @property
     def has_more_than_settings(self) -> bool:
-        """Whether there are comments, other sections or unknown settings, which somebody put there by hand."""
+        """Whether there are comments, other sections or unknown settings, which a person has added."""
         known = self.has_section + sum(key in BY_FILE_KEY for key in self.entries)
         return sum(not line.isspace() for line in self._lines) > known
 
@@ -106,17 +106,17 @@ class Document:
         return f"{self.path}:{line}" if self.path else f"line {line}"
 
     def text(self) -> str:
-        """The whole text, the key in it."""
+        """The whole text, including the key."""
         return self._bom + "".join(self._lines)
 
     def to_bytes(self) -> bytes:
-        """The whole text as it lies in a file."""
+        """The whole text, encoded for a file."""
         return self.text().encode()
 
     def with_value(self, key: str, value: str) -> Document:
-        """This document with another value for a key that it has; every other character stays.
+        """This document with another value for an existing key. Every other character stays.
 
-        Raises KeyError where there is no such key, UnsafeValueError where the value cannot stand there.
+        Raises KeyError if there is no such key, UnsafeValueError if a file cannot contain the value.
         """
         refuse_unsafe(key, value, is_command=key == PASSCMD.name)
         entry, text = self.entries[key], escape(value)
@@ -124,7 +124,7 @@ class Document:
         return self.with_lines({entry.line: line[: entry.start] + text + line[entry.end :]})
 
     def settings(self) -> dict[str, str]:
-        """The value of every known setting that is set, by the key it stands under; a `%%` is a `%` here.
+        """The value of every known setting that is set, by its key in the file. `%%` is returned as `%`.
 
         Raises ResolutionError of kind `interpolation`.
         """
@@ -135,9 +135,9 @@ class Document:
         }
 
     def with_settings(self, settings: Mapping[str, str]) -> Document:
-        """This document with these settings, by key, in place of its own; comments, order and other sections stay.
+        """This document with these settings, by key, instead of its own. Comments, order and other sections stay.
 
-        Those of its settings that are not among them are taken out; new ones stand where a new file would have them.
+        Its other settings are removed. New settings are placed where a new file would have them.
         Raises UnsafeValueError.
         """
         document = self if self.has_section else Document(f"{self._bom}[{SECTION}]\n{''.join(self._lines)}", self.path)
@@ -156,7 +156,7 @@ class Document:
         return document
 
     def with_plain_line_ends(self) -> Document:
-        """This document as every reader takes it: no byte order mark, and each line ended by LF."""
+        """This document in the form that every program can read: no byte order mark, and LF line ends."""
         return Document("".join(f"{line.rstrip(_ENDS)}\n" for line in self._lines), self.path)
 
     def with_lines(self, lines: Mapping[int, str]) -> Document:
@@ -166,7 +166,7 @@ class Document:
         )
 
     def with_line_below(self, above: int, text: str) -> Document:
-        """This document with one more line, indented and ended as its neighbours are."""
+        """This document with one more line, with the indentation and line end of the lines around it."""
         line = self._lines[above - 1]
         body = line.rstrip(_ENDS)
         first = self._lines[0]
@@ -182,9 +182,9 @@ class Document:
         raise TypeError("a Document cannot be pickled: the key is in it")
 
     def _read(self) -> None:
-        """One pass over the lines, as Python's configparser goes, so that we and the bindings see the same settings.
+        """Read the lines as Python's configparser does, so that the bindings and we see the same settings.
 
-        A line that is indented deeper than the setting above it continues that setting there; here it is a fault.
+        There, a line that is indented deeper than the setting above continues that setting; here it is a fault.
         """
         section: str | None = None
         setting_indentation: int | None = None
@@ -229,7 +229,7 @@ class Document:
             raw = line[delimiter + 1 :].rstrip(_ENDS)
             text = strip_blanks(raw)
             start = delimiter + 1 + (raw.index(text) if text else len(raw))
-            self.entries[key] = Entry(key, Secret(text), number, start, start + len(text))
+            self.entries[key] = DocumentEntry(key, Secret(text), number, start, start + len(text))
 
     def _fault(self, number: int, kind: str, message: str) -> None:
         self.faults.append(ResolutionError(kind, message, place=self.place(number), hint=_HINTS[kind]))
@@ -246,8 +246,8 @@ _HINTS = {
 def render_zuliprc(credentials: Credentials) -> str:
     """The text of a new zuliprc, byte for byte the one of Zulip's web app; lines for TLS only where they are set.
 
-    Raises UnsafeValueError where a value could not be read back as it is, and ResolutionError where the site is no
-    address (`bad_url`) or there is a `client_cert_key` without a `client_cert` (`key_without_cert`).
+    Raises UnsafeValueError if a value could not be read back unchanged, and ResolutionError if the site is invalid
+    (`bad_url`) or there is a `client_cert_key` without a `client_cert` (`key_without_cert`).
     """
     lines = (f"{key}={escape(value)}\n" for key, value in setting_lines(credentials))
     return f"[{SECTION}]\n{''.join(lines)}"
@@ -270,7 +270,7 @@ def setting_lines(credentials: Credentials) -> Iterator[tuple[str, str]]:
 
 
 def key_without_cert(place: str = "") -> ResolutionError:
-    """The error for a private key whose certificate is nowhere."""
+    """The error for a private key without a certificate."""
     return ResolutionError(
         "key_without_cert",
         "client_cert_key is set and client_cert is not",
@@ -279,7 +279,7 @@ def key_without_cert(place: str = "") -> ResolutionError:
     )
 
 
-def _says(entry: Entry, value: str) -> bool:
+def _says(entry: DocumentEntry, value: str) -> bool:
     try:
         return unescape(entry.text.reveal()) == value
     except ResolutionError:
@@ -287,7 +287,7 @@ def _says(entry: Entry, value: str) -> bool:
 
 
 def _decoded(data: bytes) -> str | None:
-    """The text, or None: the UnicodeDecodeError has the data in it and must not be any other error's context."""
+    """The text, or None. The UnicodeDecodeError contains the data, so it must not be another error's context."""
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -1,16 +1,19 @@
 """FIELDS: the one table of what can be set, by which names, and what it means.
 
-Parser, resolver, writer, `show`, `doctor`, `--help` and the reference page are driven by it; nothing else lists the
-settings. Its order is the order in which people are told of them.
+Parser, resolver, writer, `show`, `doctor`, `--help` and the reference page use it. Its order is the order in which the
+settings are shown. A new setting also needs: ResolveArguments below, an attribute of TLSOptions or Credentials, an
+argument of `resolve()`, and a line in `resolver`.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
+from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.values import Surroundings, parse_boolean, parse_path, parse_secret, parse_site, parse_text
 
@@ -21,12 +24,12 @@ T = TypeVar("T")
 class Field(Generic[T]):
     """One setting.
 
-    `name` is the key in the file, `aliases` other keys that mean the same there. `written` gives the text that stands
-    for it in a file, None for what these credentials do not have.
+    `name` is the key in the file, `aliases` are other keys for the same setting. `written` returns the text for a file,
+    None for a setting that these credentials do not have.
     `variable` is the environment variable, `argument` the argument of `resolve()`, `options` those of the command
-    line, each empty where there is none. `metavar` stands for the value in `--help`, empty for a switch.
-    `mistaken` are variables of other programs, or slips, that people set in the belief to set this one;
-    `fallbacks` are variables of other programs that are followed where nothing of ours sets it.
+    line, each empty where there is none. `metavar` is the value's name in `--help`, empty for a switch.
+    `mistaken` are other variables that people set by mistake instead of this one;
+    `fallbacks` are variables of other programs that are used if nothing of ours sets it.
     """
 
     name: str
@@ -45,7 +48,7 @@ class Field(Generic[T]):
 
     @property
     def file_keys(self) -> tuple[str, ...]:
-        """The keys under which a file may have it, the documented one first."""
+        """The keys that a file may use for it, the documented one first."""
         return (self.name, *self.aliases)
 
 
@@ -154,20 +157,20 @@ FIELDS: Mapping[str, Field[Any]] = MappingProxyType(
 """Every setting by its name."""
 
 WRITTEN_ORDER = (CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, KEY, SITE, TOKEN, CLIENT_BUNDLE, INSECURE)
-"""The settings as a new file has them: Zulip's own order, and around it what Zulip's web app never writes.
+"""The settings in the order of a new file: Zulip's own, and around them those that Zulip's web app never writes.
 
-`client_cert_key` goes before `key`, because some readers look for `key=` anywhere in a line and take the last.
+`client_cert_key` goes before `key`, because some programs search for `key=` anywhere in a line and use the last one.
 """
 
 BY_FILE_KEY: Mapping[str, Field[Any]] = MappingProxyType(
     {key: field for field in FIELDS.values() for key in field.file_keys}
 )
-"""Every setting by each key that a file may have it under."""
+"""Every setting, by each key that a file may use for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Locator:
-    """A way to say which file is read; its attributes are as those of Field.
+    """A way to select the file that is read. Its attributes have the meaning of those of Field.
 
     Arguments go before variables, and `config_file` goes before `profile`.
     """
@@ -196,3 +199,19 @@ PROFILE = Locator(
     meaning="The profile to use: the file NAME.zuliprc in the directory `zulip` of the user's configuration.",
 )
 LOCATORS = (CONFIG_FILE, PROFILE)
+
+
+class ResolveArguments(TypedDict, total=False):
+    """The arguments of `resolve()`, which the clients take too. What is None is not given."""
+
+    config_file: str | os.PathLike[str] | None
+    email: str | None
+    api_key: str | Secret | None
+    site: str | None
+    client_cert: str | os.PathLike[str] | None
+    client_cert_key: str | os.PathLike[str] | None
+    cert_bundle: str | os.PathLike[str] | None
+    insecure: bool | str | None
+    profile: str | None
+    environ: Mapping[str, str] | None
+    strict: bool

@@ -1,4 +1,4 @@
-"""Errors without the frames they were raised in."""
+"""Removes the inner frames from the traceback of errors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ R = TypeVar("R")
 
 
 def without_inner_frames(function: Callable[P, R]) -> Callable[P, R]:
-    """Let our errors leave `function` without the frames below it.
+    """Remove the frames below `function` from the traceback of our errors.
 
-    Those hold the text of a file or the output of a command, and there are programs that report an error together
-    with what all its frames hold. What the error has to say, it says by itself.
+    Those frames contain the text of a file or the output of a command, and some programs report the variables of all
+    frames with an error. The message of the error is complete without them.
     """
 
     @functools.wraps(function)

@@ -1,6 +1,6 @@
-"""Every kind of error and of warning that resolving can end in or come with, and what each means.
+"""Every kind of error and warning of resolving, and what each means.
 
-The reference page lists these tables; a test holds them against the code that raises and warns.
+The reference page lists these tables. A test compares them with the code that raises and warns.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ WARNING_KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ResolutionWarning:
-    """Something about good credentials that their owner should know. `place` is as in ResolutionError."""
+    """A problem of valid credentials that their owner should know. `place` is as in ResolutionError."""
 
     kind: str
     message: str

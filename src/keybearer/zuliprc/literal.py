@@ -1,4 +1,4 @@
-"""What stands in a file for a value, and what can stand for none because programs read it in different ways."""
+"""The text of a value in a file, and texts that are refused because programs read them in different ways."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def is_encodable(text: str) -> bool:
 
 
 def has_control_character(text: str) -> bool:
-    """Whether `text` holds a control character or a separator of lines or paragraphs."""
+    """Whether `text` contains a control character or a line or paragraph separator."""
     return _CONTROL.search(text) is not None
 
 
 def has_quotes_around(text: str) -> bool:
-    """Whether quotes enclose the whole of `text`. Some readers keep them, some strip them."""
+    """Whether `text` is enclosed in quotes. Some programs keep them, some remove them."""
     return len(text) > 1 and _QUOTES.get(text[0]) == text[-1]
 
 
 def has_comment(text: str) -> bool:
-    """Whether a `#` or `;` begins `text` or follows a blank. Some readers cut there, some take it as it is."""
+    """Whether a `#` or `;` begins `text` or follows a space. Some programs cut the value there, some do not."""
     return _COMMENT.search(text) is not None
 
 
 def unescape(text: str) -> str:
-    """The value that a file's text stands for: `%%` is `%`, and a lone `%` is itself.
+    """The value of a file's text: `%%` is `%`, and a single `%` is itself.
 
-    `%(name)s` is kind `interpolation`: Zulip's Python bindings put another value there, all other readers do not.
+    `%(name)s` is an error of kind `interpolation`: Zulip's Python bindings insert another value, other programs do not.
     """
     if "%" not in text:
         return text
@@ -53,26 +53,26 @@ def unescape(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """The text of a file that stands for this value, for Zulip's Python bindings too."""
+    """The text for this value in a file, which Zulip's Python bindings read correctly too."""
     return text.replace("%", "%%")
 
 
 def strip_blanks(text: str) -> str:
-    """`text` without the blanks around it, which may be any of Unicode's, but with the control characters there."""
+    """`text` without the white space around it (any of Unicode's), but with control characters there."""
     stripped, inner = text.strip(), text.strip(" \t")
     return inner if len(stripped) < len(inner) and has_control_character(inner) else stripped
 
 
 def refuse_control_characters(text: str) -> None:
-    """Raise ResolutionError of kind `suspicious_value` where there are any."""
+    """Raise ResolutionError of kind `suspicious_value` if there are any."""
     if has_control_character(text):
-        raise _suspicious("has a line break or another control character in it", "Write it anew, without")
+        raise _suspicious("has a line break or another control character in it", "Remove it")
 
 
 def refuse_suspicious(text: str, *, of_file: bool) -> None:
-    """Raise ResolutionError of kind `suspicious_value` for what not all programs take for part of the value.
+    """Raise ResolutionError of kind `suspicious_value` for text that not all programs take as part of the value.
 
-    Only a file has comments (`of_file`). Quotes get into variables from files that a shell would have read.
+    Only files have comments (`of_file`). Variables get quotes from files that were written for a shell.
     """
     refuse_control_characters(text)
     if has_quotes_around(text):
@@ -86,9 +86,9 @@ def _suspicious(fault: str, hint: str) -> ResolutionError:
 
 
 def refuse_unsafe(key: str, value: str, *, is_command: bool = False) -> None:
-    """Raise UnsafeValueError, which names the key and not the value, unless `value` would be read back as it is.
+    """Raise UnsafeValueError unless `value` would be read back unchanged. The error names the key and not the value.
 
-    Quotes and hashes are a command's own.
+    A command may contain quotes and hashes.
     """
     if has_control_character(value):
         fault = "holds a line break or another control character"

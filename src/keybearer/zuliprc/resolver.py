@@ -1,4 +1,4 @@
-"""From sources to credentials: which value is in force for each setting, where it came from, and what it shadows."""
+"""Resolves sources to credentials: which value each setting has, where it came from, and what it shadows."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from keybearer.zuliprc.fields import (
 from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.literal import refuse_control_characters, refuse_suspicious, unescape
-from keybearer.zuliprc.sources import DEFAULT, Found, Origin, Source, Sources
+from keybearer.zuliprc.sources import DEFAULT, Origin, RawSetting, Source, Sources
 
 T = TypeVar("T")
 
-_IDENTITY = (EMAIL.name, KEY.name, SITE.name)
+IDENTITY = (EMAIL.name, KEY.name, SITE.name)
+"""The settings that make up an account's credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordCommand:
-    """The text of a `passcmd` and where it stands."""
+    """The text of a `passcmd` and its origin."""
 
     text: Secret
     origin: Origin
@@ -46,7 +47,7 @@ class PasswordCommand:
 
 @final
 class KeyOnDemand:
-    """An API key that is fetched when it is first asked for, and then kept, whoever asks."""
+    """An API key that is fetched when it is first needed, and then kept."""
 
     __slots__ = ("_fetch", "_key", "_lock")
 
@@ -56,7 +57,7 @@ class KeyOnDemand:
         self._lock = Lock()
 
     def get(self) -> Secret:
-        """The key; raises what fetching it raises, and the next call tries again."""
+        """The key. If fetching it raises an error, the next call tries again."""
         with self._lock:
             if self._key is None:
                 self._key = self._fetch()
@@ -65,14 +66,13 @@ class KeyOnDemand:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The credentials in force, and how they came about.
+    """The active credentials, and where they came from.
 
-    `origins` has every name of FIELDS; `values` has the value of those that are set, and not that of a key which is
-    still to be fetched; `shadowed` has, for each that has any, the origins that would be in force if the ones before
-    them were not there. `config_file` is the path of the file that was read, None where none was.
+    `origins` has every name of FIELDS. `values` has the settings that are set, without a key that is still to be
+    fetched. `shadowed` has, for each setting that was found more than once, the origins that were not used, in order.
+    `config_file` is the path of the file that was read, None if none was.
 
-    Everything but the key is at hand; `credentials` and `api_key` have the key too and run a `passcmd` for it, once,
-    where one is in force.
+    Only `credentials` and `api_key` need the key. If a `passcmd` gives it, they run the command, once.
     """
 
     email: str
@@ -88,27 +88,27 @@ class Resolution:
 
     @property
     def credentials(self) -> Credentials:
-        """The credentials. Raises ResolutionError where a `passcmd` is in force and gives no key."""
+        """The credentials. Raises ResolutionError if a `passcmd` is active and prints no key."""
         return Credentials(self.email, self.api_key, self.site, self.token, self.tls)
 
     @property
     @without_inner_frames
     def api_key(self) -> Secret:
-        """The key; raises as `credentials` does."""
+        """The key. Raises as `credentials` does."""
         return self._key if isinstance(self._key, Secret) else self._key.get()
 
     @property
     def own_file(self) -> str | None:
-        """The path of the file in whose own lines email, key and site all stand; None where one is from elsewhere.
+        """The path of the file that has email, key and site in its own lines; None if one of them is from elsewhere.
 
-        A key that a `passcmd` gives does not stand in the file.
+        A key from a `passcmd` is not in the file.
         """
-        own = all(self.origins[name].name == name and self.origins[name].kind == "file" for name in _IDENTITY)
+        own = all(self.origins[name].name == name and self.origins[name].kind == "file" for name in IDENTITY)
         return self.config_file if own else None
 
 
 def in_order_of_precedence(sources: Sources) -> tuple[Source, ...]:
-    """Argument, then environment, then file, for each setting by itself. This is the one statement of it."""
+    """Argument, then environment, then file, separately for each setting. Only this function states the order."""
     return sources.arguments, sources.environment, sources.file
 
 
@@ -117,12 +117,12 @@ def resolve_sources(
 ) -> Resolution:
     """Resolve every setting of FIELDS.
 
-    `here` is what paths out of arguments and variables are relative to; those out of a file are so to its directory.
-    `fetch_key` runs a `passcmd`; it is called when the key is asked for.
+    Paths from arguments and variables are relative to `here`; those from a file are relative to its directory.
+    `fetch_key` runs a `passcmd`. It is called when the key is needed.
 
-    Raises ResolutionError. What a higher source sets is not looked at in a lower one.
+    Raises ResolutionError. A value that is shadowed is not checked.
     """
-    settings = Settings(sources, here)
+    settings = SettingsReader(sources, here)
     key = settings.take_key(fetch_key)
     email = settings.take(EMAIL)
     if key is None or email is None:
@@ -154,8 +154,8 @@ def resolve_sources(
     )
 
 
-class Settings:
-    """Takes one setting after another out of the sources, and remembers where each came from."""
+class SettingsReader:
+    """Reads settings from the sources one by one, and records the origin of each."""
 
     def __init__(self, sources: Sources, here: values.Surroundings) -> None:
         self._sources = sources
@@ -170,7 +170,7 @@ class Settings:
         return None if found is None else self._parse(wanted, found)
 
     def take_key(self, fetch_key: Callable[[PasswordCommand], Secret]) -> Secret | KeyOnDemand | None:
-        """The key of `key` or of `passcmd`, which are one setting under two names; both in one file contradict."""
+        """The key, from `key` or `passcmd`, which are two names of one setting. A file must not have both."""
         found, command = self._first(KEY), self._sources.file.find(PASSCMD)
         if command is None:
             return None if found is None else self._parse(KEY, found)
@@ -191,7 +191,7 @@ class Settings:
         return TLSOptions(client_cert, client_cert_key, bundle, insecure)
 
     def take_bundle(self) -> str | None:
-        """The bundle; where nobody has said what to trust, that which a variable of another program names."""
+        """The bundle. If no setting says what to trust, a variable of another program may name it."""
         bundle = self.take(CLIENT_BUNDLE)
         fallback = self._sources.environment.find_fallback(CLIENT_BUNDLE)
         if bundle is None and fallback is not None and not self.values.get(INSECURE.name):
@@ -199,7 +199,7 @@ class Settings:
             bundle = self._parse(CLIENT_BUNDLE, fallback)
         return bundle
 
-    def _first(self, wanted: Field[Any]) -> Found | None:
+    def _first(self, wanted: Field[Any]) -> RawSetting | None:
         founds = [found for source in in_order_of_precedence(self._sources) if (found := source.find(wanted))]
         if not founds:
             return None
@@ -208,7 +208,7 @@ class Settings:
             self.shadowed[wanted.name] = tuple(found.origin for found in founds[1:])
         return founds[0]
 
-    def _parse(self, wanted: Field[T], found: Found) -> T:
+    def _parse(self, wanted: Field[T], found: RawSetting) -> T:
         if found.rival is not None:
             raise _contradiction(found.origin, found.rival)
         try:
@@ -221,8 +221,8 @@ class Settings:
         return value
 
 
-def _literal(found: Found, *, is_command: bool) -> str:
-    """The text as the source means it. An argument means just what it says; a command has quotes of its own."""
+def _literal(found: RawSetting, *, is_command: bool) -> str:
+    """The value that the source means. An argument is taken as it is; a command may contain quotes."""
     text, of_file = found.text.reveal(), found.origin.kind == "file"
     if found.origin.kind == "argument" or is_command:
         refuse_control_characters(text)
@@ -241,7 +241,7 @@ def _contradiction(one: Origin, other: Origin) -> ResolutionError:
 
 
 def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
-    """The error for a key or an email that is nowhere: which of absent and half there it is."""
+    """The error for a missing key or email. It depends on what else was found."""
     file = sources.file
     if file.document is not None and not file.document.has_section:
         return ResolutionError(

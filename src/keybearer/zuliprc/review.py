@@ -1,4 +1,4 @@
-"""What resolved credentials deserve a warning for, and what a misspelt setting was likely meant to be."""
+"""Warnings about resolved credentials, and the likely meaning of misspelt settings."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.sources import Origin, Source, Sources
 
 _UNPORTABLE = '%#;="\\'
-"""What one reader of zuliprc or another cuts off, unescapes or stumbles over."""
+"""Characters that some program that reads zuliprc cuts off, unescapes or rejects."""
 
 _KNOWN: list[Field[Any] | Locator] = [*FIELDS.values(), *LOCATORS]
 _VARIABLES = {name: known.variable for known in _KNOWN for name in (*known.mistaken, known.variable) if known.variable}
-"""Every variable that is known, right or mistaken, with the right one."""
+"""Every known variable, correct or mistaken, with the correct one."""
 
 _BY_OTHER_NAME = {name.lower(): field for field in FIELDS.values() for name in (field.argument, field.variable) if name}
-"""The settings by what they are called elsewhere than in a file."""
+"""The settings, by their names outside files."""
 
 
 def review(
@@ -46,7 +46,7 @@ def review(
     site: str | None,
     tls: TLSOptions,
 ) -> Iterator[ResolutionWarning]:
-    """Every warning about these credentials, the gravest first. `key` is None where it is still to be fetched."""
+    """Every warning about these credentials, the most serious first. `key` is None if it is still to be fetched."""
     yield from _about_site(sources, origins, site)
     yield from _about_identity(origins)
     if tls.insecure:
@@ -59,7 +59,7 @@ def review(
 
 
 def likely_section(document: Document) -> str:
-    """A hint about the section that was likely meant to be `[api]`, empty where none looks like it."""
+    """A hint about a section that was probably meant to be `[api]`, empty if there is none."""
     for section, line in document.sections.items():
         if section.strip().lower() == SECTION:
             return f"Write line {line} as [{SECTION}]: lower case, no blanks"
@@ -67,12 +67,12 @@ def likely_section(document: Document) -> str:
 
 
 def likely_line(document: Document, wanted: Field[Any]) -> int:
-    """The line of a setting that was likely meant to be `wanted`, 0 where none looks like it."""
+    """The line of a setting that was probably meant to be `wanted`, 0 if there is none."""
     return next((e.line for e in document.entries.values() if likely_field(e.key) is wanted), 0)
 
 
 def likely_field(key: str) -> Field[Any] | None:
-    """The setting that an unknown key of a file was likely meant to be."""
+    """The setting that an unknown key of a file was probably meant to be."""
     if key in BY_FILE_KEY or not key:
         return None
     plain = key.replace("-", "_").replace(" ", "_")
@@ -125,7 +125,7 @@ def _about_permissions(sources: Sources) -> Iterator[ResolutionWarning]:
 
 
 def _about_shadows(sources: Sources, shadowed: Mapping[str, tuple[Origin, ...]]) -> Iterator[ResolutionWarning]:
-    """A file that somebody named is what they expect to be in force."""
+    """Whoever names a file expects its settings to be used."""
     if not sources.file.named:
         return
     names = [
@@ -160,7 +160,7 @@ def _about_shapes(origins: Mapping[str, Origin], email: str, key: Secret | None)
 
 
 def _about_unknown_settings(document: Document | None) -> Iterator[ResolutionWarning]:
-    """By its line alone: the name may be a key that lost its `key=`."""
+    """Only the line is named, since the name may be an API key without `key=`."""
     if document is None:
         return
     for entry in document.entries.values():
@@ -173,7 +173,7 @@ def _about_unknown_settings(document: Document | None) -> Iterator[ResolutionWar
 
 
 def _about_unknown_variables(sources: Sources) -> Iterator[ResolutionWarning]:
-    """Only those that look like one of ours: other programs have variables of their own."""
+    """Only those that look like one of ours, since other programs have their own variables."""
     names = sorted(sources.environment.names("ZULIP"))
     for name in names:
         meant = meant_variable(name)
@@ -182,7 +182,7 @@ def _about_unknown_variables(sources: Sources) -> Iterator[ResolutionWarning]:
 
 
 def meant_variable(name: str) -> str:
-    """The variable that `name` was likely meant to be, empty for those that are known or like none of them."""
+    """The variable that `name` was probably meant to be, empty if it is known or similar to none."""
     if name not in _VARIABLES:
         close = get_close_matches(name, _VARIABLES, n=1, cutoff=0.88)
         return _VARIABLES[close[0]] if close else ""

@@ -1,4 +1,4 @@
-"""The places where settings are looked for: arguments, the environment, the file; and the origin of what was found."""
+"""The sources of settings: arguments, the environment, the file; and the origin of each value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
-from keybearer.zuliprc.document import Document, Entry
+from keybearer.zuliprc.document import Document, DocumentEntry
 from keybearer.zuliprc.fields import INSECURE, Field
 
 Kind = Literal["argument", "environment", "file", "default"]
@@ -19,8 +19,8 @@ Kind = Literal["argument", "environment", "file", "default"]
 class Origin:
     """Where a value came from.
 
-    `place` is the argument's or the variable's name, or `path:line`; empty for a default. `name` is what the setting
-    is called there (`client_bundle` or `cert_bundle`, `key` or `passcmd`), `path` and `line` are set for files.
+    `place` is the name of the argument or variable, or `path:line`; empty for a default. `name` is the name of the
+    setting there (`client_bundle` or `cert_bundle`, `key` or `passcmd`). `path` and `line` are set for files.
     """
 
     kind: Kind
@@ -31,7 +31,7 @@ class Origin:
 
     @property
     def source(self) -> tuple[Kind, str]:
-        """What is equal for all values out of one place."""
+        """Equal for all values from the same source."""
         return self.kind, self.path
 
     def __str__(self) -> str:
@@ -42,8 +42,8 @@ DEFAULT = Origin("default")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The text that a source has for a setting, not yet looked at. `rival` is where the source contradicts itself."""
+class RawSetting:
+    """The unchecked text of a setting in a source. `rival` is the origin of a contradicting text in that source."""
 
     origin: Origin
     text: Secret
@@ -51,59 +51,59 @@ class Found:
 
 
 class Source(Protocol):
-    """A place where settings are looked for. To look raises nothing about a setting that is not asked for."""
+    """A source of settings. Finding one setting never raises an error about another."""
 
-    def find(self, field: Field[Any]) -> Found | None:
-        """What this source has for the setting, None where it does not set it."""
+    def find(self, field: Field[Any]) -> RawSetting | None:
+        """The text of the setting in this source; None if the source does not set it."""
 
 
 class Arguments:
-    """The arguments of a call or the options of a command. None is not given; the empty text is a value."""
+    """The arguments of a call or the options of a command. None means not given; the empty text is a value."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        """`values` by argument name. Raises ResolutionError of kind `usage` for one of a type that cannot be used."""
+        """`values` by argument name. Raises ResolutionError of kind `usage` for a value of the wrong type."""
         self._texts = {name: _argument_text(name, value) for name, value in values.items() if value is not None}
 
-    def find(self, field: Field[Any]) -> Found | None:
+    def find(self, field: Field[Any]) -> RawSetting | None:
         text = self._texts.get(field.argument)
-        return None if text is None else Found(Origin("argument", field.argument, field.argument), text)
+        return None if text is None else RawSetting(Origin("argument", field.argument, field.argument), text)
 
     def get(self, name: str) -> str | None:
-        """The text of an argument that is no setting."""
+        """The text of an argument that is not a setting."""
         text = self._texts.get(name)
         return None if text is None else text.reveal()
 
 
 class Environment:
-    """Environment variables. An empty one is not set."""
+    """Environment variables. An empty one counts as not set."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
 
-    def find(self, field: Field[Any]) -> Found | None:
+    def find(self, field: Field[Any]) -> RawSetting | None:
         return self._get(field.variable)
 
-    def find_fallback(self, field: Field[Any]) -> Found | None:
-        """What a variable of another program says of the setting, for when no source of ours sets it."""
+    def find_fallback(self, field: Field[Any]) -> RawSetting | None:
+        """The value from a variable of another program, for a setting that no source of ours sets."""
         return next((found for name in field.fallbacks if (found := self._get(name))), None)
 
-    def _get(self, name: str) -> Found | None:
+    def _get(self, name: str) -> RawSetting | None:
         text = self._variables.get(name, "")
-        return Found(Origin("environment", name, name), Secret(text)) if text.strip() else None
+        return RawSetting(Origin("environment", name, name), Secret(text)) if text.strip() else None
 
     def names(self, prefix: str) -> Iterator[str]:
-        """The names of all variables that are set and begin so."""
+        """The names of all variables that are set and begin with `prefix`."""
         return (name for name in self._variables if name.startswith(prefix) and self._variables[name])
 
 
 @dataclass(frozen=True, slots=True)
 class ZuliprcFile:
-    """The file in force, read.
+    """The active file and its content.
 
-    `path` is absolute, empty where not even a home directory is known; `document` is None where no file is there,
-    which is no error for the default file alone. `named` tells whether an argument or a variable named the file.
-    `mode` and `owner` are the permission bits and the owner's number, None where they mean nothing. `legacy` is the
-    path of a `~/.humbugrc` that nobody reads any more, empty where it does not matter.
+    `path` is absolute, empty if no home directory is known. `document` is None if the file does not exist, which is
+    allowed for the default file only. `named` says whether an argument or a variable named the file. `mode` and `owner`
+    are the permission bits and the owner's ID, None if the system does not give them. `legacy` is the path of a
+    `~/.humbugrc`, which is not read any more, empty if it does not matter.
     """
 
     path: str
@@ -113,29 +113,29 @@ class ZuliprcFile:
     owner: int | None = None
     legacy: str = ""
 
-    def find(self, field: Field[Any]) -> Found | None:
+    def find(self, field: Field[Any]) -> RawSetting | None:
         if self.document is None:
             return None
         entries = [entry for key in field.file_keys if (entry := self.document.get(key))]
         if not entries:
             return None
         rivals = [entry for entry in entries[1:] if entry.text != entries[0].text]
-        return Found(self._origin(entries[0]), entries[0].text, self._origin(rivals[0]) if rivals else None)
+        return RawSetting(self._origin(entries[0]), entries[0].text, self._origin(rivals[0]) if rivals else None)
 
-    def _origin(self, entry: Entry) -> Origin:
+    def _origin(self, entry: DocumentEntry) -> Origin:
         return Origin("file", f"{self.path}:{entry.line}", entry.key, self.path, entry.line)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All places where settings are looked for. Which goes before which, the resolver says."""
+    """All sources of settings. The resolver says which takes precedence."""
 
     arguments: Arguments
     environment: Environment
     file: ZuliprcFile
 
     def of(self, origin: Origin) -> Source:
-        """The source that a value of this origin is from."""
+        """The source of a value with this origin."""
         if origin.kind == "argument":
             return self.arguments
         return self.environment if origin.kind == "environment" else self.file

@@ -1,6 +1,6 @@
-"""From the text of one setting to its value: the parsers that FIELDS names.
+"""The parsers of FIELDS: each turns the text of one setting into its value.
 
-No error here says what the text was: it may be the key, pasted into the wrong line.
+No error here shows the text, since it may be the key, pasted into the wrong line.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from keybearer.zuliprc.literal import is_encodable
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a path is relative to: `home` for `~` (None where there is none), `directory` for the rest."""
+    """What paths are relative to: `home` for `~` (None if there is none), `directory` for other paths."""
 
     home: str | None
     directory: str
 
 
 def parse_text(text: str, surroundings: Surroundings) -> str:
-    """The text as it is. What cannot be written as UTF-8 is no text: kind `encoding`."""
+    """The text as it is. Raises ResolutionError of kind `encoding` if it is not UTF-8."""
     if not is_encodable(text):
-        raise ResolutionError("encoding", "The value is not UTF-8", hint="Write it anew")
+        raise ResolutionError("encoding", "The value is not UTF-8", hint="Write it as UTF-8")
     return text
 
 
 def parse_secret(text: str, surroundings: Surroundings) -> Secret:
-    """The text as a Secret. Zulip's keys have 32 characters, but no length is demanded."""
+    """The text as a Secret. Zulip's keys have 32 characters, but other lengths are accepted."""
     return Secret(parse_text(text, surroundings))
 
 
 def parse_boolean(text: str, surroundings: Surroundings) -> bool:
-    """`true` or `false` in any case, blanks around it ignored; anything else is kind `bad_boolean`."""
+    """`true` or `false` in any case, without the spaces around it. Anything else is an error of kind `bad_boolean`."""
     word = text.strip().lower()
     if word not in {"true", "false"}:
         raise ResolutionError("bad_boolean", "The value is neither true nor false", hint="Write true or false")

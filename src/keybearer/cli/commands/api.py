@@ -14,7 +14,7 @@ from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.input import text_on_stdin
 from keybearer.cli.terminal.output import note, print_json
-from keybearer.client.wire import SECRET_NAMES
+from keybearer.client.models.base import SECRET_NAMES
 from keybearer.errors import APIError, FileError
 from keybearer.secret import Secret
 

@@ -9,7 +9,7 @@ from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import agreed, note, print_json, print_table
 from keybearer.cli.user_display import BOT_TYPES, as_json, email_of, kind_of
-from keybearer.client.models import User
+from keybearer.client.models.accounts import User
 from keybearer.errors import KeybearerError
 
 _NUMBERS = {name: number for number, name in BOT_TYPES.items()}

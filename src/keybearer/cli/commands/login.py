@@ -16,7 +16,7 @@ from keybearer.cli.terminal.input import ask, ask_secret, secret_on_stdin
 from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.cli.terminal.spinner import spinner
 from keybearer.cli.user_display import email_of
-from keybearer.client.models import ServerSettings
+from keybearer.client.models.server import ServerSettings
 from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError, ResolutionError
 from keybearer.store.files import write_zuliprc

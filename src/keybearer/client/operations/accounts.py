@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keybearer.client.exchange import Operation
-from keybearer.client.models import FoundUser, Members, NewUser, Profile, User
-from keybearer.client.parameters import merged, segment
-from keybearer.client.wire import Answer
+from keybearer.client.models.accounts import FoundUser, Members, NewUser, Profile, User
+from keybearer.client.models.base import Answer
+from keybearer.client.operations.operation import Operation
+from keybearer.client.operations.parameters import merged, segment
 from keybearer.secret import Secret
 
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-from keybearer.client.exchange import Operation
-from keybearer.client.models import Bots, IssuedKey, NewBot
-from keybearer.client.uploads import file_part
-from keybearer.client.wire import Answer
+from keybearer.client.models.base import Answer
+from keybearer.client.models.bots import Bots, IssuedKey, NewBot
+from keybearer.client.operations.operation import Operation
+from keybearer.client.operations.uploads import file_part
 from keybearer.secret import Secret
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from keybearer.client.conversation import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
-from keybearer.client.exchange import Operation
-from keybearer.client.parameters import merged
-from keybearer.client.wire import Answer
+from keybearer.client.models.base import Answer
+from keybearer.client.models.channels import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
+from keybearer.client.operations.operation import Operation
+from keybearer.client.operations.parameters import merged
 
 Principals = Sequence[str] | Sequence[int]
 """People, by their emails or their numbers."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keybearer.client.conversation import Events, Queue
-from keybearer.client.exchange import Operation
+from keybearer.client.models.base import Answer
+from keybearer.client.models.event_queues import Events, Queue
 from keybearer.client.operations.messages import Narrow
-from keybearer.client.wire import Answer
+from keybearer.client.operations.operation import Operation
 
 LONG_POLL = 100.0
 """Seconds to wait for events. Servers send a heartbeat about every 50, and hold no poll longer than 90."""

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from keybearer.client.conversation import (
-    FoundMessage,
-    Messages,
-    RenderedMessage,
-    SentMessage,
-    UploadedFile,
-)
-from keybearer.client.exchange import Operation
-from keybearer.client.parameters import merged
-from keybearer.client.uploads import file_part
-from keybearer.client.wire import Answer
+from keybearer.client.models.base import Answer
+from keybearer.client.models.messages import FoundMessage, Messages, RenderedMessage, SentMessage, UploadedFile
+from keybearer.client.operations.operation import Operation
+from keybearer.client.operations.parameters import merged
+from keybearer.client.operations.uploads import file_part
 from keybearer.errors import UnusableRequest
 
 Request = Mapping[str, Any]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
-from keybearer.client.exchange import Operation
-from keybearer.client.models import FetchedKey, ServerSettings
-from keybearer.client.parameters import METHODS, api_path
-from keybearer.client.uploads import file_part
+from keybearer.client.models.server import FetchedKey, ServerSettings
+from keybearer.client.operations.operation import Operation
+from keybearer.client.operations.parameters import METHODS, api_path
+from keybearer.client.operations.uploads import file_part
 from keybearer.errors import UnusableRequest
 from keybearer.secret import Secret
 

@@ -18,15 +18,20 @@ async def repeat(
     *,
     wait: Callable[[], Awaitable[object]],
     what: str,
+    at_once: bool = False,
     finally_too: bool = False,
 ) -> None:
-    """Wait, then work, again and again until cancelled; with `finally_too` once more at the end.
+    """Wait, then work, again and again until cancelled.
+
+    With `at_once` it works before the first wait, with `finally_too` once more at the end.
 
     A failure ends nothing: it is logged as a failure of `what`, and the next turn tries again.
     """
     try:
         while True:
-            await wait()
+            if not at_once:
+                await wait()
+            at_once = False
             try:
                 await work()
             except Exception:  # noqa: BLE001  whatever it is, the next turn is another chance

@@ -36,7 +36,7 @@ class MailDelivery:
 
     async def run(self) -> None:
         """Look for mails every two seconds until cancelled."""
-        await repeat(self.deliver_due, wait=every(LOOK_EVERY), what="looking for mails")
+        await repeat(self.deliver_due, wait=every(LOOK_EVERY), what="looking for mails", at_once=True)
 
     async def deliver_due(self) -> int:
         """Send what is due; returns how many mails went out."""

@@ -153,11 +153,11 @@ def test_whatever_the_file_says_mending_loses_no_comment_and_no_setting_and_is_d
     path = tmp_path / "zuliprc"
     path.write_bytes(text.encode())
     path.chmod(0o600)
-    before = Document.examine(text.encode(), str(path))
+    before = Document.read(text.encode(), str(path))
     file = check_file(Location(path, "path"), os.environ)
     if file.repairs:
         file.fix()
-    after = Document.examine(path.read_bytes(), str(path))
+    after = Document.read(path.read_bytes(), str(path))
 
     assert not check_file(Location(path, "path"), os.environ).repairs
     assert set(before.sections) - {"API"} <= set(after.sections)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keybearer.cli.commands.doctor.certificate_dates import Validity, validities
 from keybearer.cli.commands.doctor.findings import Finding, of_error
-from keybearer.client.tls import build_context
+from keybearer.client.http.tls import build_context
 from keybearer.errors import TLSFailed
 from keybearer.store.resolution import missing_tls_files
 from keybearer.zuliprc.credentials import TLSOptions

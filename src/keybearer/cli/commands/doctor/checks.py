@@ -24,8 +24,8 @@ from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.store import passcmd
 from keybearer.store.home import surroundings
+from keybearer.zuliprc.checking import CheckedSettings, check_sources
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
-from keybearer.zuliprc.examination import Examined, examine_sources
 from keybearer.zuliprc.fields import (
     CLIENT_BUNDLE,
     CLIENT_CERT,
@@ -67,7 +67,7 @@ class Checks:
         sources = Sources(self.arguments, Environment(self.environ), self.file.fixed)
         for source in (sources.arguments, sources.environment, sources.file):
             self.secrets += secrets_in(source)
-        examined = examine_sources(sources, surroundings(self.environ))
+        examined = check_sources(sources, surroundings(self.environ))
         self._tell([of_error(fault) for fault in examined.faults])
         resolution = None if examined.faults else self._resolve(sources, self.file.fixed)
         key = self._key(examined, resolution, self.file.fixed)
@@ -99,7 +99,7 @@ class Checks:
         self._tell(list(environment.check_shadows(resolution, file)))
         return resolution
 
-    def _key(self, examined: Examined, resolution: Resolution | None, file: ZuliprcFile) -> Secret | None:
+    def _key(self, examined: CheckedSettings, resolution: Resolution | None, file: ZuliprcFile) -> Secret | None:
         """The key, if it may be sent: what its shape rules out needs no server."""
         origin = examined.origins[KEY.name]
         key = examined.values.get(KEY.name)
@@ -131,7 +131,7 @@ class Checks:
             self._tell([of_error(error)])
             return None
 
-    def _site(self, examined: Examined) -> str:
+    def _site(self, examined: CheckedSettings) -> str:
         """The site, empty where there is none that can be used."""
         if examined.origins[SITE.name].kind == "default":
             self.findings.append(
@@ -145,7 +145,12 @@ class Checks:
         return cast("str", examined.values.get(SITE.name, ""))
 
     def _meet_server(
-        self, site: str, tls: TLSOptions, examined: Examined, credentials: Credentials | None, timeout: float | None
+        self,
+        site: str,
+        tls: TLSOptions,
+        examined: CheckedSettings,
+        credentials: Credentials | None,
+        timeout: float | None,
     ) -> None:
         context, usable = None, True
         if site.startswith("https:") or tls != TLSOptions():
@@ -172,7 +177,7 @@ class Checks:
             self.findings = [one for one in self.findings if one.kind != "key_mistyped"]
 
 
-def _tls_options(examined: Examined) -> TLSOptions | None:
+def _tls_options(examined: CheckedSettings) -> TLSOptions | None:
     """How to meet the server, None while one of the settings for it is broken."""
     broken = any(one.name not in examined.values and examined.origins[one.name].kind != "default" for one in _TLS)
     if broken or any(fault.kind == "key_without_cert" for fault in examined.faults):

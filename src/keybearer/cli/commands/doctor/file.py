@@ -16,10 +16,10 @@ from keybearer.cli.commands.doctor.text import fix_structure, read
 from keybearer.errors import ResolutionError
 from keybearer.store.files import replace_text
 from keybearer.store.home import home_directory
+from keybearer.store.key_replacement import interrupted
 from keybearer.store.loading import LoadedFile, load
 from keybearer.store.location import Location
 from keybearer.store.resolution import open_location
-from keybearer.store.rotation import interrupted
 from keybearer.zuliprc.fields import KEY, TOKEN
 from keybearer.zuliprc.sources import ZuliprcFile
 from keybearer.zuliprc.values import Surroundings

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from keybearer.cli.commands.doctor.certificate_dates import Validity, validity
 from keybearer.cli.commands.doctor.certificates import SOON, expiry, of_reason
 from keybearer.cli.commands.doctor.findings import Finding, of_error
-from keybearer.client.handshake import explain
+from keybearer.client.http.handshake import explain
 from keybearer.zuliprc.credentials import TLSOptions
 
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})

@@ -12,15 +12,17 @@ from keybearer.cli.commands.doctor.certificates import of_reason
 from keybearer.cli.commands.doctor.environment import Proxy
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.cli.user_display import email_of, kind_of
-from keybearer.client.driver import Driver
-from keybearer.client.exchange import Operation, Response, Step
-from keybearer.client.models import Profile, ServerSettings
+from keybearer.client.flow.protocol import flow_of
+from keybearer.client.flow.retry import RetryPolicy
+from keybearer.client.flow.state import ClientState, user_agent
+from keybearer.client.flow.steps import Response, Step
+from keybearer.client.http.runner import Runner
+from keybearer.client.http.transport import Transport
+from keybearer.client.models.accounts import Profile
+from keybearer.client.models.server import ServerSettings
 from keybearer.client.operations.accounts import get_profile
+from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.server import get_server_settings
-from keybearer.client.protocol import flow_of
-from keybearer.client.retry import RetryPolicy
-from keybearer.client.session import Session, user_agent
-from keybearer.client.transport import Transport
 from keybearer.errors import (
     AccountDeactivated,
     AuthenticationRefused,
@@ -57,12 +59,12 @@ _KIND_OF: dict[type[ClientError], str] = {
 }
 
 
-class _Listener(Driver):
-    """A driver that remembers when the server says that it has answered."""
+class _Listener(Runner):
+    """A runner that remembers when the server says that it has answered."""
 
-    def __init__(self, session: Session, context: ssl.SSLContext | None) -> None:
-        super().__init__(session)
-        self._transport = Transport(session, context)
+    def __init__(self, state: ClientState, context: ssl.SSLContext | None) -> None:
+        super().__init__(state)
+        self._transport = Transport(state, context)
         self.skew: float | None = None
         """Seconds by which this machine's clock is ahead of the server's; None while that is not known."""
 
@@ -87,7 +89,7 @@ def check_server(
     proxy: Proxy | None,
 ) -> Iterator[Finding]:
     """Ask the server what it is, and with credentials, whether it accepts them: one request each, none repeated."""
-    session = Session(
+    state = ClientState(
         site=site,
         credentials=credentials,
         tls=tls,
@@ -96,7 +98,7 @@ def check_server(
         retry=RetryPolicy(attempts=1),
     )
     try:
-        listener = _Listener(session, context)
+        listener = _Listener(state, context)
     except Unreachable as error:
         yield of_error(error, "proxy_unusable", proxy.variable if proxy else "")
         return
@@ -112,8 +114,8 @@ def check_server(
         listener.close()
 
 
-def _ask(listener: Driver, call: Operation[T]) -> T:
-    return listener.run(flow_of(listener.session, call))
+def _ask(listener: Runner, call: Operation[T]) -> T:
+    return listener.run(flow_of(listener.state, call))
 
 
 def _about_server(settings: ServerSettings, site: str) -> Iterator[Finding]:

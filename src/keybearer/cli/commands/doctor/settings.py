@@ -18,7 +18,7 @@ from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
 from keybearer.zuliprc.credentials import normalise_site
-from keybearer.zuliprc.document import SECTION, Document, Entry
+from keybearer.zuliprc.document import SECTION, Document, DocumentEntry
 from keybearer.zuliprc.fields import BY_FILE_KEY, CLIENT_BUNDLE, PASSCMD, SITE
 from keybearer.zuliprc.review import likely_field
 
@@ -191,7 +191,7 @@ def _oddity(text: str, site: str) -> str:
     return "has capitals in its host or scheme" if lower == site.lower() else "is not in its one form"
 
 
-def _is_loose(entry: Entry, line: str) -> bool:
+def _is_loose(entry: DocumentEntry, line: str) -> bool:
     return line[: entry.start] != f"{entry.key}=" or line[entry.end :] != ""
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from keybearer.cli.commands.doctor.draft import ZuliprcDraft
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.errors import ResolutionError
-from keybearer.zuliprc.document import SECTION, Document, Entry
+from keybearer.zuliprc.document import SECTION, Document, DocumentEntry
 from keybearer.zuliprc.fields import BY_FILE_KEY
 
 _BOM = "\ufeff"
@@ -70,7 +70,7 @@ def _decoded(data: bytes, path: str) -> tuple[str | None, list[Finding]]:
                 )
                 return text, [fault]
     try:
-        return Document.examine(data, path).text(), []
+        return Document.read(data, path).text(), []
     except ResolutionError as error:
         return None, [of_error(error)]
 
@@ -155,7 +155,7 @@ _REPAIRS: dict[str, tuple[Repair, str]] = {
 }
 
 
-def _setting_in(line: str) -> Entry | None:
+def _setting_in(line: str) -> DocumentEntry | None:
     """The known setting that a line would be in `[api]`, None where it would be none."""
     entries = Document(f"[{SECTION}]\n{line}\n").entries
     return next((entry for key, entry in entries.items() if key in BY_FILE_KEY), None)

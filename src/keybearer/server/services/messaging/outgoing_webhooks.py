@@ -79,7 +79,7 @@ class OutgoingWebhooks:
         """Make calls as they become due, until cancelled."""
         try:
             due = woken_by(self._context.webhooks_due, at_latest=LOOK_EVERY)
-            await repeat(self.call_due, wait=due, what="looking for webhooks to call")
+            await repeat(self.call_due, wait=due, what="looking for webhooks to call", at_once=True)
         finally:
             for call in self._calls:
                 call.cancel()

@@ -1,0 +1,1 @@
+"""Calls as generators of steps, without input or output: what to send, what a response means, when to try again."""

@@ -1,0 +1,48 @@
+"""Continuing with a newer key: a client whose key was replaced while it ran reads the new one and uses it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from keybearer.client.flow.state import ClientState, same_account
+from keybearer.client.flow.steps import Flow, call_function
+from keybearer.errors import ClientError, KeybearerError
+from keybearer.zuliprc.credentials import Credentials
+
+logger = logging.getLogger("keybearer.client")
+
+
+def take_newer_key(state: ClientState, used: Credentials | None, refusal: ClientError) -> Flow[bool]:
+    """Look for a newer key after the key of `used` was refused. Returns whether there is one to try.
+
+    Only a key for the same email and site is taken. If there is none, the hint of the refusal says why.
+    """
+    if used is None or state.credentials is None:
+        return False
+    if state.credentials.api_key != used.api_key:
+        return True  # another call of this client has already found it
+    if state.read_anew is None:
+        return False
+    found = yield from call_function(returning_error(state.read_anew))
+    if isinstance(found, KeybearerError):
+        refusal.hint = f"{refusal.hint}. {found}"
+    elif not same_account(used, found):
+        refusal.hint = f"{refusal.hint}. The credentials are now those of another account, so they are not used"
+    elif found.api_key != used.api_key:
+        state.credentials = found
+        logger.info("The key of %s was replaced; continuing with the new one", found.email)
+        return True
+    return False
+
+
+def returning_error(read: Callable[[], Credentials]) -> Callable[[], Credentials | KeybearerError]:
+    """As `read`, but return its error: the caller raises the refusal, not this."""
+
+    def attempt() -> Credentials | KeybearerError:
+        try:
+            return read()
+        except KeybearerError as error:
+            return error
+
+    return attempt

@@ -1,0 +1,65 @@
+"""Where a redirect leads, and whether to follow it. Pure.
+
+A redirected POST would become a GET and lose the change. A redirect to another site would send the key there.
+So only GET and HEAD are followed, and only within the site.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit
+
+from keybearer.client.flow.steps import Request, Response
+from keybearer.client.operations.parameters import PREFIX
+from keybearer.errors import Redirected
+
+STATUSES = frozenset({301, 302, 303, 307, 308})
+MOST = 5
+"""The number of redirects in a row that are followed."""
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def target(request: Request, response: Response, site: str, followed: int) -> str:
+    """The URL to request next. Raises Redirected if the redirect must not be followed."""
+    location = response.headers.get("location", "")
+    try:
+        there = urlsplit(urljoin(request.url, location))
+        same = origin(there) == origin(urlsplit(site)) and there.username is None
+    except ValueError:
+        raise Redirected(f"{site} redirects to an address that is none", location="", hint="Check the site") from None
+    shown = f"{there.scheme}://{_host(there)}{there.path}"
+    if not location or not same:
+        suggestion = _site_of(there, request.url)
+        raise Redirected(
+            f"{site} redirects to {shown}",
+            location=shown,
+            hint=f"If that is your organization's server, change site to {suggestion}. Nothing was sent there",
+        )
+    if request.method not in {"GET", "HEAD"}:
+        raise Redirected(
+            f"{site} redirects {request.method} to {shown}",
+            location=shown,
+            hint="A call that changes something is not repeated elsewhere, since it would be lost or doubled: "
+            f"if that is the right address, change site to {_site_of(there, request.url)}",
+        )
+    if followed >= MOST:
+        raise Redirected(f"{site} redirects in circles", location=shown, hint="Its operator has to fix that")
+    return urldefrag(there.geturl()).url
+
+
+def origin(url: SplitResult) -> tuple[str, str, int | None]:
+    """Scheme, host and port, with the default port filled in."""
+    return (url.scheme, (url.hostname or "").lower(), url.port or _PORTS.get(url.scheme))
+
+
+def _host(url: SplitResult) -> str:
+    """The host and port, without a user name before them."""
+    return url.netloc.rpartition("@")[2]
+
+
+def _site_of(there: SplitResult, asked: str) -> str:
+    """The site that leads directly to the target of the redirect."""
+    endpoint = PREFIX + urlsplit(asked).path.partition(PREFIX)[2]
+    path = there.path.rstrip("/")
+    prefix = path.removesuffix(endpoint.rstrip("/")) if path.endswith(endpoint.rstrip("/")) else ""
+    return f"{there.scheme}://{_host(there)}{prefix}"

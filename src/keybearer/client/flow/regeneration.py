@@ -1,0 +1,116 @@
+"""Regenerates the caller's API key, so that neither a crash nor a lost response loses the new one.
+
+Pure: the store changes the file, through a KeyDestination.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+from keybearer.client.flow.newer_key import returning_error
+from keybearer.client.flow.protocol import perform
+from keybearer.client.flow.state import ClientState, same_account
+from keybearer.client.flow.steps import Flow, call_function
+from keybearer.client.operations import accounts, bots
+from keybearer.errors import (
+    ClientError,
+    ConnectionFailed,
+    InvalidAPIKey,
+    KeybearerError,
+    KeyNotStored,
+    NotAZulipServer,
+    RegenerationRefused,
+    ServerFailed,
+)
+from keybearer.secret import Secret
+from keybearer.zuliprc.credentials import Credentials
+
+IN_DOUBT = (ConnectionFailed, ServerFailed, NotAZulipServer)
+"""After these errors it is not known whether the server has issued a new key."""
+
+
+class KeyDestination(Protocol):
+    """The place that a new key goes to, prepared before the server is asked for one."""
+
+    def keep(self, new: Secret) -> None:
+        """Store the new key."""
+
+    def abandon(self) -> None:
+        """No new key was issued: leave everything as it was."""
+
+    def leave(self) -> None:
+        """It is not known whether a new key was issued: leave a note that says so."""
+
+
+def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestination] | None) -> Flow[Secret]:
+    """Ask for a new key, and store it where `prepare` has made room for it. With None it is only returned."""
+    yield from _read_current(state)
+    credentials = state.credentials
+    if credentials is None:
+        raise RegenerationRefused("There is no API key to be replaced", hint="Use a client with credentials")
+    state.required_site()
+    destination: KeyDestination = (
+        _Nowhere() if prepare is None else (yield from call_function(lambda: prepare(credentials)))
+    )
+    try:
+        new = yield from perform(state, bots.regenerate_own_api_key(), may_take_newer_key=False)
+    except IN_DOUBT as error:
+        raise (yield from _after_lost_response(state, destination, error)) from None
+    except ClientError:
+        destination.abandon()
+        raise
+    except BaseException:
+        destination.leave()
+        raise
+    state.credentials = dataclasses.replace(credentials, api_key=new)
+    yield from call_function(lambda: destination.keep(new))
+    return new
+
+
+def _read_current(state: ClientState) -> Flow[None]:
+    """Start with the key that is in the file now, if it is for the same account."""
+    if state.read_anew is not None and state.credentials is not None:
+        found = yield from call_function(returning_error(state.read_anew))
+        if isinstance(found, KeyNotStored):
+            return  # an earlier response was lost; the call shows whether the key still works
+        if isinstance(found, KeybearerError):
+            raise found
+        if same_account(state.credentials, found):
+            state.credentials = found
+
+
+def _after_lost_response(
+    state: ClientState, destination: KeyDestination, error: ClientError
+) -> Flow[ClientError | KeyNotStored]:
+    """The response was lost. If the old key still works, no new one was issued."""
+    try:
+        yield from perform(state, accounts.get_profile(), may_take_newer_key=False)
+    except InvalidAPIKey:
+        destination.leave()
+        return KeyNotStored(
+            f"The server has made a new API key, and its answer was lost: {error.message}",
+            kept=None,
+            hint="Download a new zuliprc from the settings, or run keybearer login",
+        )
+    except ClientError:
+        destination.leave()
+        error.hint = "Whether the server has made a new key is not known: try the old one when the server is back"
+        return error
+    destination.abandon()
+    error.hint = "The old key still works: try again"
+    return error
+
+
+class _Nowhere:
+    """Stores nothing: the caller keeps the returned key."""
+
+    def keep(self, new: Secret) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass

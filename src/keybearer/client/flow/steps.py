@@ -1,0 +1,94 @@
+"""The steps of a call, and what they carry: a request, its response or failure. Pure: no HTTP library takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from keybearer.client.models.event_queues import Event
+from keybearer.client.operations.operation import FilePart
+from keybearer.errors import ConnectionFailed
+from keybearer.secret import Secret
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that is ready to be sent. `form` is None if there is no body. The transport reveals the secrets."""
+
+    method: str
+    url: str
+    timeout: float
+    user_agent: str
+    authorization: Secret | None = None
+    form: tuple[tuple[str, str | Secret], ...] | None = None
+    files: tuple[FilePart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response. The names of `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No response. `sent` is False if the server has certainly not received the request."""
+
+    error: ConnectionFailed
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Step: send the request. Its outcome is a Response or a Failure."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Step: wait for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallFunction:
+    """Step: call the function, which may read or write files. Its outcome is what the function returns."""
+
+    function: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Step of listening: give an event to the program that iterates."""
+
+    event: Event
+
+
+Step: TypeAlias = Send | Pause | CallFunction | Deliver
+Flow: TypeAlias = Generator[Step, Any, T]
+"""A call as steps. It yields each step, receives its outcome, and returns the value of the call or raises."""
+
+
+def send(request: Request) -> Flow[Response | Failure]:
+    """Yield the step Send, with a typed outcome."""
+    outcome: Response | Failure = yield Send(request)
+    return outcome
+
+
+def pause(seconds: float) -> Flow[None]:
+    """Yield the step Pause."""
+    yield Pause(seconds)
+
+
+def call_function(function: Callable[[], T]) -> Flow[T]:
+    """Yield the step CallFunction, with a typed outcome."""
+    outcome: T = yield CallFunction(function)
+    return outcome

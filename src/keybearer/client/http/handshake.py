@@ -1,0 +1,115 @@
+"""Why a TLS handshake failed, as a TLSFailed error; and a handshake without a request, to find that out."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from keybearer.errors import TLSFailed
+
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_NAME_MISMATCH = frozenset({62, 63, 64})
+_UNKNOWN_ISSUER = frozenset({2, 7, 18, 19, 20, 21, 27, 28})
+"""OpenSSL's X509_V_ERR_* numbers."""
+
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "PACKET_LENGTH_TOO_LONG",
+                      "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "BAD_PACKET_LENGTH"})  # fmt: skip
+_CERTIFICATE_DEMANDED = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_NO_CERTIFICATE"})
+_CERTIFICATE_ALERTS = frozenset(
+    {
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_ACCESS_DENIED",
+        "TLSV1_ALERT_DECRYPT_ERROR",
+        "TLSV1_ALERT_UNKNOWN_CA",
+    }
+)
+"""Alerts about a client certificate. Before TLS 1.3, HANDSHAKE_FAILURE also means that one is required."""
+
+
+def explain(error: ssl.SSLError, *, site: str, has_client_certificate: bool) -> TLSFailed:
+    """The typed error for an error of OpenSSL."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _about_the_server(error, site)
+    reason = error.reason or ""
+    if reason in _NOT_TLS:
+        return TLSFailed(
+            f"{site} does not speak TLS", reason="not_tls", hint="Check the port; if it is a plain one, write http://"
+        )
+    if reason in _CERTIFICATE_DEMANDED or (reason in _CERTIFICATE_ALERTS and not has_client_certificate):
+        return TLSFailed(
+            f"{site} demands a client certificate",
+            reason="client_certificate_required",
+            hint="Set client_cert (and client_cert_key) to the certificate that its operator gave you",
+        )
+    if reason in _CERTIFICATE_ALERTS:
+        said = reason.partition("ALERT_")[2].replace("_", " ").lower()
+        return TLSFailed(
+            f"{site} does not accept the client certificate ({said})",
+            reason="bad_client_certificate",
+            hint="Check that client_cert is the one its operator gave you, and not expired",
+        )
+    detail = reason.replace("_", " ").lower() or "the connection was closed"
+    return TLSFailed(f"The TLS handshake with {site} failed: {detail}", reason="other")
+
+
+def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFailed:
+    code, said = error.verify_code, error.verify_message.rstrip(".")
+    if code == _EXPIRED:
+        return TLSFailed(
+            f"The certificate of {site} has expired", reason="expired", hint="Its operator has to renew it"
+        )
+    if code == _NOT_YET_VALID:
+        return TLSFailed(
+            f"The certificate of {site} is not valid yet", reason="not_yet_valid", hint="Check this machine's clock"
+        )
+    if code in _NAME_MISMATCH:
+        return TLSFailed(
+            f"The certificate of {site} is for another name: {said}",
+            reason="name_mismatch",
+            hint="Write the site with a name that stands in the certificate",
+        )
+    if code in _UNKNOWN_ISSUER:
+        return TLSFailed(
+            f"The certificate of {site} is from an issuer that is not trusted here ({said})",
+            reason="unknown_issuer",
+            hint="Set cert_bundle to the issuer's certificate or the server's own",
+        )
+    return TLSFailed(
+        f"The certificate of {site} is not acceptable: {said}",
+        reason="other",
+        hint="Its operator has to fix that; if you trust it all the same, set cert_bundle to it or to its issuer's",
+    )
+
+
+def probe(
+    site: str, context: ssl.SSLContext, *, has_client_certificate: bool, timeout: float = 3.0
+) -> TLSFailed | None:
+    """Make a TLS handshake and wait: the TLS reason why the site closes connections, or None.
+
+    In TLS 1.3 a server rejects a client certificate after the handshake. If a request is under way, the alert that
+    says so is lost. Without a request, it arrives.
+    """
+    parts = urlsplit(site)
+    address = (parts.hostname or "", parts.port or 443)
+    try:
+        with (
+            socket.create_connection(address, timeout=timeout) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as secured,
+        ):
+            secured.settimeout(min(1.0, timeout))
+            with contextlib.suppress(TimeoutError):
+                secured.recv(1)
+    except ssl.SSLEOFError:
+        return None
+    except ssl.SSLError as error:
+        return explain(error, site=site, has_client_certificate=has_client_certificate)
+    except OSError:
+        return None
+    return None

@@ -1,0 +1,151 @@
+"""Reads the JSON of an answer into frozen dataclasses: strict about required fields, tolerant of everything else."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterator, KeysView, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Generic, Self, TypeVar, overload
+
+from keybearer.errors import NotAZulipServer
+from keybearer.secret import Secret
+
+T = TypeVar("T")
+A = TypeVar("A", bound="Answer")
+
+SECRET_NAMES = frozenset({"api_key", "token"})
+"""Names whose value is a secret, anywhere in an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the server answered, as attributes, and under the names of Zulip's API: `answer["msg"]`.
+
+    The latter also has fields that this version of Keybearer does not know.
+    """
+
+    wire: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, wire: Mapping[str, Any]) -> Self:
+        """Read an answer. Raises NotAZulipServer if a field that every Zulip server sends is absent or wrong."""
+        try:
+            return _read(cls, wire)
+        except _Odd as odd:
+            raise NotAZulipServer(
+                f"The answer's {odd.args[0]!r} is missing or not what Zulip sends",
+                hint="Check that the site is a Zulip server, and which version it runs",
+            ) from None
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - whatever the server sent under that name
+        return self.wire[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.wire
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as above
+        """What the server sent under `name`, or the default."""
+        return self.wire.get(name, default)
+
+    def keys(self) -> KeysView[str]:
+        """The names that the server sent. With this, `dict(answer)` works."""
+        return self.wire.keys()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing(Answer, Generic[T]):
+    """An answer that is mostly a list. It can be iterated, counted and indexed."""
+
+    @property
+    def rows(self) -> tuple[T, ...]:
+        """The list itself."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    @overload
+    def __getitem__(self, name: int) -> T: ...
+    @overload
+    def __getitem__(self, name: str) -> Any: ...  # noqa: ANN401 - whatever the server sent under that name
+    def __getitem__(self, name: int | str) -> Any:
+        return self.rows[name] if isinstance(name, int) else self.wire[name]
+
+
+def _sealed(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The same JSON with its secrets as Secrets, so that printing it does not show them."""
+    if isinstance(value, Mapping):
+        return {
+            name: Secret(inner) if name in SECRET_NAMES and isinstance(inner, str) else _sealed(inner)
+            for name, inner in value.items()
+        }
+    return [_sealed(inner) for inner in value] if isinstance(value, list) else value
+
+
+class _Odd(TypeError):
+    """A value of the wrong type. The argument is its name."""
+
+
+def _read(cls: type[A], wire: Mapping[str, Any]) -> A:
+    values: dict[str, object] = {}
+    for name, convert, required in _plan(cls):
+        if wire.get(name) is None and not required:
+            continue
+        try:
+            values[name] = convert(wire.get(name))
+        except TypeError:
+            if required:
+                raise _Odd(name) from None
+    return cls(wire=_sealed(wire), **values)
+
+
+Converter = Callable[[Any], object]
+
+
+Plan = tuple[tuple[str, Converter, bool], ...]
+
+_PLANS: dict[type[Answer], Plan] = {}
+
+
+def _plan(cls: type[Answer]) -> Plan:
+    """Each field of the class, with the function that reads it and whether it is required."""
+    if cls not in _PLANS:
+        hints = typing.get_type_hints(cls)
+        _PLANS[cls] = tuple(
+            (one.name, _converter(hints[one.name]), one.default is MISSING and one.default_factory is MISSING)
+            for one in fields(cls)
+            if one.name != "wire"
+        )
+    return _PLANS[cls]
+
+
+def _converter(hint: Any) -> Converter:  # noqa: ANN401 - a type, or one of typing's forms
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in {types.UnionType, typing.Union}:
+        inner = _converter(next(one for one in arguments if one is not type(None)))
+        return lambda value: None if value is None else inner(value)
+    if origin is tuple:
+        element = _converter(arguments[0])
+        return lambda value: tuple(element(one) for one in _expect(list, value))
+    if isinstance(hint, type) and issubclass(hint, Answer):
+        return lambda value: _read(hint, _expect(dict, value))
+    if hint is Secret:
+        return lambda value: Secret(_expect(str, value))
+    if hint in {int, str, bool, float}:
+        return lambda value: _expect(hint, value)
+    return lambda value: value
+
+
+def _expect(kind: type[T], value: object) -> T:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError
+    return value

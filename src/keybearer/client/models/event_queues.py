@@ -1,0 +1,41 @@
+"""What calls about event queues return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keybearer.client.models.base import Answer, Listing
+from keybearer.client.models.messages import Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue(Answer):
+    """An event queue, and the initial state that was requested with it."""
+
+    queue_id: str
+    last_event_id: int = -1
+    zulip_feature_level: int = 0
+    event_queue_longpoll_timeout_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Answer):
+    """Something that happened. `message` is there for events of type `message`."""
+
+    id: int
+    type: str
+    op: str | None = None
+    message: Message | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events(Listing[Event]):
+    """The events that one request to an event queue returned."""
+
+    events: tuple[Event, ...]
+
+    @property
+    def rows(self) -> tuple[Event, ...]:
+        """The events, the oldest first."""
+        return self.events

@@ -1,0 +1,18 @@
+"""Files to upload, read into memory, so that a call can be sent again."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import IO
+
+from keybearer.client.operations.operation import FilePart
+from keybearer.errors import UnusableRequest
+
+
+def file_part(file: IO[bytes]) -> FilePart:
+    """The rest of a file that was opened in binary mode, with its name but without its directory."""
+    content = file.read()
+    if not isinstance(content, bytes):
+        raise UnusableRequest("A file to upload is open as text", hint='Open it with open(path, "rb")')
+    name = getattr(file, "name", None)
+    return FilePart(PurePath(name).name if isinstance(name, str) and name else "file", content)

@@ -1,0 +1,56 @@
+"""Finds a client's credentials, reads them again, and replaces their key: the only part that uses the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keybearer.errors import RegenerationRefused
+from keybearer.store.files import read_zuliprc
+from keybearer.store.key_replacement import KeyReplacement, finish_replacement
+from keybearer.store.resolution import resolve
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.fields import ResolveArguments
+from keybearer.zuliprc.resolver import IDENTITY, Resolution
+
+
+def find(settings: ResolveArguments) -> Resolution:
+    """What `resolve()` finds for the arguments of a client."""
+    return resolve(**settings)
+
+
+def reader_of(resolution: Resolution, settings: ResolveArguments | None) -> Callable[[], Credentials] | None:
+    """A function that reads the credentials again: by the same search, or from the file that has all of them.
+
+    It first waits for another program that is replacing the key in that file, and finishes an interrupted replacement.
+    Returns None when there is neither a search nor such a file.
+    """
+    path = resolution.own_file
+    if settings is not None and resolution.config_file is not None:
+        # Read the file that was found, even if the working directory or a variable names another one later.
+        settings = {**settings, "config_file": resolution.config_file, "profile": None}
+
+    def read() -> Credentials:
+        if path is not None:
+            finish_replacement(path)
+        return read_zuliprc(path or "") if settings is None else resolve(**settings).credentials
+
+    return read if settings is not None or path is not None else None
+
+
+def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyReplacement]:
+    """A function that prepares to replace the key in the file that these credentials are from.
+
+    It raises RegenerationRefused unless email, key and site are all lines of one file.
+    """
+
+    def prepare(credentials: Credentials) -> KeyReplacement:
+        path = resolution.own_file
+        if path is None:
+            places = ", ".join(f"{name} from {resolution.origins[name]}" for name in IDENTITY)
+            raise RegenerationRefused(
+                f"No new API key was asked for: there is no one file to put it into ({places})",
+                hint="Use a zuliprc with email, key and site in it, and no variables or arguments in their place",
+            )
+        return KeyReplacement(path, credentials)
+
+    return prepare

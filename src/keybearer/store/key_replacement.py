@@ -1,0 +1,279 @@
+"""Replaces the API key in a file with a new one, so that no crash loses both.
+
+The server shows a new key once, and by then the old one no longer works. So before the server is asked, a file beside
+the zuliprc, `zuliprc.new`, is created and its space on the disk is reserved. After the response, the new text is
+written to that file first, and then the key to the zuliprc. If the program is stopped in between, one of the two files
+has the key, or `zuliprc.new` says that a new key was being issued. `zuliprc.new` is locked meanwhile, so that two
+programs do not replace the key of one file at once, and readers can wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keybearer.errors import FileError, KeybearerError, KeyNotStored, RegenerationRefused
+from keybearer.secret import Secret
+from keybearer.store.atomic import exclusive, sync_directory, temporary_beside
+from keybearer.store.files import read_zuliprc, replace_api_key
+from keybearer.zuliprc.credentials import Credentials
+
+if sys.platform != "win32":
+    import fcntl
+
+SUFFIX = ".new"
+LONGEST_CHANGE = 20.0
+"""Seconds to wait for a replacement by another program: a call and its timeout."""
+
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_MARK = b"# keybearer: a new API key"
+_NOTE = """\
+ for {email} was being made on {time}.
+# If this file is still here, the program was stopped before it had kept the server's answer, and the key in {name}
+# may be dead. If it is, download a new zuliprc from the settings, or run: keybearer login {site}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What an interrupted replacement has left: a file with the new key, or with only a note."""
+
+    path: Path
+    has_key: bool
+
+
+class KeyReplacement:
+    """A prepared replacement of the key in a file. End it with `keep()`, `abandon()` or `leave()`."""
+
+    def __init__(self, path: str | os.PathLike[str], credentials: Credentials) -> None:
+        """Make sure that the key of `credentials` can be replaced.
+
+        Raises RegenerationRefused if it cannot, or if the file has other credentials. Nothing has changed then.
+        """
+        self._path = Path(os.path.realpath(path))
+        self._beside = _beside(self._path)
+        self._credentials = credentials
+        self._text = _text_with(self._path, credentials)
+        with _alone(self._path):
+            _remove_leftover(self._path)
+            self._descriptor = _create_locked(self._beside)
+        try:
+            note = _NOTE.format(
+                email=credentials.email,
+                site=credentials.site or "SITE",
+                name=self._path.name,
+                time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            )
+            _write(self._descriptor, (_MARK + note.encode()).ljust(len(self._text) + 64, b"\n"))
+            sync_directory(self._path.parent)
+        except OSError as error:
+            self._end()
+            raise _refused(f"{self._beside} cannot be written ({error.strerror})", "Make room on the disk") from None
+
+    def keep(self, new: Secret) -> None:
+        """Write the new key into the file. Raises KeyNotStored, which says where the key is instead."""
+        old = self._credentials.api_key
+        kept: Path | None = self._beside
+        try:
+            _write(self._descriptor, self._text.replace(old.reveal().encode(), new.reveal().encode()))
+        except OSError:
+            kept = None  # its space was reserved, so the disk has failed; writing the zuliprc may still work
+        try:
+            replace_api_key(self._path, email=self._credentials.email, old=old, new=new)
+        except KeybearerError as error:
+            self._end(remove=kept is None)
+            raise _not_stored(self._path, kept, error) from None
+        self._end()
+
+    def abandon(self) -> None:
+        """The server has issued no new key: leave everything as it was."""
+        self._end()
+
+    def leave(self) -> None:
+        """It is not known whether the server has issued a new key: leave the note that says so."""
+        self._end(remove=False)
+
+    def _end(self, *, remove: bool = True) -> None:
+        if remove:
+            with contextlib.suppress(OSError):
+                self._beside.unlink()
+        os.close(self._descriptor)
+        if remove:  # Windows cannot remove a file that is open
+            self._beside.unlink(missing_ok=True)
+
+
+def interrupted(path: str | os.PathLike[str]) -> Interrupted | None:
+    """What an interrupted replacement of the key in this file has left; None if there was none, or it is still running.
+
+    A leftover that is older than the file is ignored.
+    """
+    real = Path(os.path.realpath(path))
+    found = _look(_beside(real))
+    if found is None or found.locked:
+        return None
+    with contextlib.suppress(OSError):
+        if real.stat().st_mtime_ns > found.written:
+            return None
+    return Interrupted(_beside(real), found.has_key)
+
+
+def finish_replacement(path: str | os.PathLike[str]) -> None:
+    """Wait for a running replacement of the key in this file, and finish an interrupted one.
+
+    Raises KeyNotStored if an interrupted one has left only a note; FileError if the file cannot be written.
+    """
+    real = Path(os.path.realpath(path))
+    until = time.monotonic() + LONGEST_CHANGE
+    while (found := _look(_beside(real))) and found.locked and time.monotonic() < until:
+        time.sleep(0.05)
+    left = interrupted(real)
+    if left is None:
+        return
+    if not left.has_key:
+        raise KeyNotStored(
+            f"A new API key for {real} was being made, and the program was stopped before it had the answer",
+            kept=None,
+            hint=f"Get a new zuliprc from the settings or with `keybearer login`, and remove {left.path}",
+        )
+    old, new = read_zuliprc(real), read_zuliprc(left.path)
+    if (old.email, old.site) != (new.email, new.site):
+        return
+    if old.api_key != new.api_key:
+        replace_api_key(real, email=old.email, old=old.api_key, new=new.api_key)
+    left.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Lock out other writers while a replacement is started."""
+    try:
+        with exclusive(path):
+            yield
+    except FileError as error:
+        raise _refused(error.message, error.hint) from None
+
+
+def _beside(real: Path) -> Path:
+    return real.with_name(real.name + SUFFIX)
+
+
+def _text_with(path: Path, credentials: Credentials) -> bytes:
+    """The text of the file. Raises RegenerationRefused if it has other credentials."""
+    try:
+        found = read_zuliprc(path)
+        text = path.read_bytes()
+    except (KeybearerError, OSError) as error:
+        raise _refused(
+            f"{path} cannot be read: {error}", "Fix it first: keybearer doctor shows what is wrong"
+        ) from None
+    if (found.email, found.site, found.api_key) != (credentials.email, credentials.site, credentials.api_key):
+        raise _refused(f"{path} has other credentials by now", "Start again, with those that are in it now")
+    if credentials.api_key.reveal().encode() not in text:
+        raise _refused(f"{path} has no key of its own", "Put the key itself into it, in a line key=…")
+    return text
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove what an earlier replacement has left, unless it has a newer key."""
+    if not os.access(path, os.W_OK):
+        raise _refused(f"{path} cannot be written", "Change its permissions, or use a file of your own")
+    earlier = interrupted(path)
+    if earlier is not None and earlier.has_key:
+        raise _refused(
+            f"{earlier.path} has a newer key, from a change that was interrupted",
+            f"Put it in place first: mv {earlier.path} {path}",
+        )
+    found = _look(_beside(path))
+    if found is not None and not found.locked:
+        _beside(path).unlink(missing_ok=True)
+
+
+def _create_locked(path: Path) -> int:
+    """Create the file, and lock it before it gets its name, so that no reader takes it for a leftover.
+
+    This is no `replacement`: the file has no content yet, and it stays open and locked until the new key is in it.
+    """
+    own_name = path if sys.platform == "win32" else temporary_beside(path)
+    if os.path.lexists(path):  # no other program creates one meanwhile: see `_alone`
+        raise _refused("Another program is making a new key for this file", "Wait until it has ended")
+    try:
+        descriptor = os.open(own_name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        _lock(descriptor)
+        if own_name != path:
+            own_name.rename(path)
+    except OSError as error:
+        raise _refused(
+            f"No file can be made beside the zuliprc: {path} ({error.strerror})",
+            "Change the directory's permissions, or move the zuliprc",
+        ) from None
+    return descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class _Leftover:
+    """A file beside a zuliprc: whether it is locked, when it was written, and whether it has a key."""
+
+    locked: bool
+    written: int
+    has_key: bool
+
+
+def _look(path: Path) -> _Leftover | None:
+    """The file beside a zuliprc; None if there is none of ours."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    except OSError:
+        return None
+    try:
+        locked = not _lock(descriptor, shared=True)
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or (sys.platform != "win32" and about.st_uid != os.getuid()):
+            return None
+        if not about.st_nlink:  # the replacement has ended since the file was opened
+            return None
+        start = os.read(descriptor, len(_MARK))
+        return _Leftover(locked, about.st_mtime_ns, bool(start) and start != _MARK)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock the open file, unless another program has. The lock ends with the program.
+
+    Readers take a `shared` lock, so that two readers do not take each other for a running replacement.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Replace the content of the open file, and force it to the disk."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
+
+
+def _refused(message: str, hint: str) -> RegenerationRefused:
+    return RegenerationRefused(f"No new API key was asked for: {message}", hint=hint)
+
+
+def _not_stored(path: Path, kept: Path | None, error: Exception) -> KeyNotStored:
+    message = f"The server has made a new API key, and it could not be put into {path}: {error}"
+    if kept is None:
+        hint = "It could not be kept anywhere: download a new zuliprc from the settings, or run keybearer login"
+        return KeyNotStored(message, kept=None, hint=hint)
+    return KeyNotStored(message, kept=str(kept), hint=f"It is in {kept}: put that in place with mv {kept} {path}")
