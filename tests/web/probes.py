@@ -30,7 +30,8 @@ def rows(server: RunningServer) -> dict[str, list[tuple[object, ...]]]:
             found = {}
             for table in (each for each in metadata.sorted_tables if each.name != "mails"):
                 columns = [column for column in table.c if column.name != "last_seen_at"]
-                found[table.name] = sorted(map(tuple, await connection.execute(select(*columns))), key=repr)
+                everything = [tuple(row) for row in await connection.execute(select(*columns))]
+                found[table.name] = sorted((row for row in everything if "call:refused" not in row), key=repr)
             return found
 
     return server.on_data(read)

@@ -15,6 +15,7 @@ from keybearer.server.domain.errors import NotLoggedIn, Refused
 from keybearer.server.domain.rules import Way
 from keybearer.server.http.admission import Admission, BadHost, Doorway
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_header, cookie_name
+from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.front_door import RETRY_AFTER
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
@@ -54,6 +55,8 @@ class WireDoor:
         return self._response(admission, answer)
 
     def refuse(self, admission: Admission, refusal: Refused) -> WireResponse:
+        if isinstance(refusal, CSRFFailed):
+            admission.quota = None  # as in Zulip, which checks the token before it counts the call
         return self._response(admission, self._refusal(admission, refusal))
 
     def unavailable(self, admission: Admission) -> WireResponse:
@@ -63,7 +66,7 @@ class WireDoor:
         return self._response(admission, answers.internal_error())
 
     def _response(self, admission: Admission, answer: Answer) -> WireResponse:
-        headers = self._headers if admission.identified is not None else self._headers_of_strangers
+        headers = self._headers if admission.is_counted else self._headers_of_strangers
         if admission.request.scheme == "https":
             headers = (*headers, answers.TRANSPORT_SECURITY)
         return WireResponse(answer, headers, admission.quota, with_body=not admission.request.is_head)

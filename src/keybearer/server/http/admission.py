@@ -54,9 +54,10 @@ class Admission:
     """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
 
     `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
+    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it.
     """
 
-    __slots__ = ("context", "fields", "identified", "ids", "place", "quota", "realm", "request", "route")
+    __slots__ = ("context", "fields", "identified", "ids", "is_counted", "place", "quota", "realm", "request", "route")
 
     def __init__(self, context: Context, request: Request, place: Place | None, ids: Mapping[str, str]) -> None:
         self.context = context
@@ -66,6 +67,7 @@ class Admission:
         self.route: Route | None = None
         self.identified: Identified | None = None
         self.realm: Realm | None = None
+        self.is_counted = False
         self.quota: Quota | None = None
         self.fields: Fields = NO_FIELDS
 
@@ -116,7 +118,10 @@ class Admitter:
         self._limits = limits
 
     async def admit(self, admission: Admission, doorway: Doorway, receive: Receive) -> Route:
-        """The route that the request may have: route, host, who, rule, limits, body, CSRF, in this order.
+        """The route that the request may have: host, route, who, limits, rule, body, CSRF, in this order.
+
+        A call that its rule refuses has been counted: Zulip's answer to it carries the headers of the limit, and who
+        tries on and on is stopped.
 
         Raises Refused; Disconnected where the client closes the connection before its request is whole.
         """
@@ -134,9 +139,11 @@ class Admitter:
         if not rule.is_open:
             if admission.identified is None:
                 await self._identify(admission, place, rule)
-            _check_rule(admission, rule)
+            _check_entry(admission, rule)
             if doorway.counts_calls:
+                admission.is_counted = True
                 admission.quota = self._limits.count_call(admission.caller.id)
+            _check_rule(admission, rule)
         if request.query or request.changes_something:
             admission.fields = await read_fields(request, receive, (route or place).body)
             if doorway.takes_method_field and request.method == "POST" and not place.is_open:
@@ -192,6 +199,11 @@ def _meant(place: Place, fields: Fields, route: Route | None) -> Route:
     return meant
 
 
+def _check_entry(admission: Admission, rule: Rule) -> None:
+    """Raise Refused where an incoming webhook bot has no business: before anything is counted, as in Zulip."""
+    check_entry(rule, admission.caller.account, by_session=admission.session is not None)
+
+
 def _check_rule(admission: Admission, rule: Rule) -> None:
     """Raise Refused unless the rule lets the caller in, and have the caller carry it into the transaction."""
     if rule.is_open:
@@ -199,8 +211,6 @@ def _check_rule(admission: Admission, rule: Rule) -> None:
     found = admission.identified
     if found is None:
         raise NotLoggedIn
-    account = found.caller.account
-    check_entry(rule, account, by_session=found.session is not None)
-    check(rule, account)
+    check(rule, found.caller.account)
     if found.caller.rule is not rule:
         admission.identified = Identified(found.caller.under(rule), found.realm, found.session, found.newest_message_id)

@@ -9,9 +9,10 @@ from typing import Protocol, final
 from starlette.types import Receive, Scope, Send
 
 from keybearer.errors import StorageError
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, PasswordNeeded, Refused, Unauthenticated
 from keybearer.server.http.admission import Admission, Admitter, Doorway
 from keybearer.server.http.body import Disconnected
+from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import Route, Router
 from keybearer.server.services.context import Context
@@ -120,7 +121,8 @@ class FrontDoor:
         return door, Admission(self._context, request, None, {})
 
     def _note(self, admission: Admission, refusal: Refused) -> None:
-        """Record that a known account tried what it may not."""
-        if admission.identified is not None and isinstance(refusal, NotPermitted):
+        """Record that a known account tried what it may not. That its password is needed again is no such attempt."""
+        is_attempt = isinstance(refusal, NotPermitted | Unauthenticated | CSRFFailed)
+        if admission.identified is not None and is_attempt and not isinstance(refusal, PasswordNeeded):
             caller = admission.caller
             self._refusals.note(caller.account, caller.origin, f"{admission.name}: {refusal.message}")

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
 from keybearer.server.domain.rules import Way
 from keybearer.server.http.admission import Admission, Doorway, NotSetUp, WrongHost
+from keybearer.server.http.body import Fields
 from keybearer.server.http.cookies import SESSION_COOKIE
 from keybearer.server.http.front_door import RETRY_AFTER
 from keybearer.server.http.request import Request
@@ -50,6 +51,7 @@ class PagesDoor:
         return None if asset is None else _Framed(asset, request)
 
     async def answer(self, admission: Admission, route: Route) -> _Framed:
+        _check_text(admission.fields)
         response: Any = await route.handler(Visit(admission))
         assert isinstance(response, Response)
         return _Framed(response, admission.request)
@@ -114,6 +116,15 @@ class _Framed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._response(scope, receive, with_headers(send, self._scheme))
+
+
+_UNREADABLE = {"\x00", "\N{REPLACEMENT CHARACTER}"}
+
+
+def _check_text(fields: Fields) -> None:
+    """Raise Refused for text that no browser sends: null characters, which PostgreSQL cannot keep, or invalid UTF-8."""
+    if any(_UNREADABLE & set(text) for part in (fields.query, fields.form) for pair in part.items() for text in pair):
+        raise Refused("The form cannot be read: it holds characters that are not text.")
 
 
 def _to_sign_in(visit: Visit) -> Response:
