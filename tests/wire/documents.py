@@ -7,14 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from keybearer.server.api import routes
+from keybearer.server.api.messaging import files
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.rules import Rule, Way
+from keybearer.server.http.body import BodyLimits
+from keybearer.server.http.routing import Route
+from keybearer.server.web import routes as pages
 from tests.wire.differences import BY_DESIGN, DIFFERENCES, LEFT_OUT
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 DECISIONS = Path(__file__).parents[2] / "docs" / "decisions"
 WIRE = REFERENCE / "wire.md"
 DIFFERENCES_PAGE = REFERENCE / "differences.md"
+ROUTES_PAGE = REFERENCE / "routes.md"
 MARKS = re.compile(r"(<!-- endpoints: [^\n]* -->\n).*?(<!-- end of endpoints -->)", re.DOTALL)
 
 INTRODUCTION = """# Differences from Zulip
@@ -46,6 +51,44 @@ def _who(rule: Rule, name: str) -> str:
     if not rule.bots:
         return f"{who}, no bots" if rule.least_role is not Role.GUEST else "people"
     return f"{who}, incoming webhook bots too" if rule.incoming_webhooks else who
+
+
+ROUTES_INTRODUCTION = """# Who may call what
+
+Made by `python -m tests.wire.documents` from the routes of the server. Every request comes in by one front door, which
+checks in this order: the host, the route, who calls, the limit on calls, the rule below, the body within its limits, and
+for changes by a browser the token against forgery. The service asks the rule again in the transaction that acts.
+"""
+
+
+def who_may_call_what() -> str:
+    """The page of all routes, with the rule and the body's limits of each."""
+    wire = routes.endpoints(for_development=True)
+    doors: list[tuple[str, str, Iterable[Route]]] = [
+        ("The wire by key: `/api/v1/`", "/api/v1/", [each for each in wire if each.rule.ways & (Way.KEY | Way.NOBODY)]),
+        ("The wire by session: `/json/`", "/json/", [each for each in wire if each.rule.ways & Way.SESSION]),
+        ("Uploaded files: `/user_uploads/`, by key or by session", "/user_uploads/", files.ROUTES),
+        ("Pages, by session", "", pages.ROUTES),
+    ]
+    lines = [ROUTES_INTRODUCTION]
+    for title, prefix, listed in doors:
+        rows = [
+            (
+                f"`{each.method} {prefix}{each.path}`",
+                _who(each.rule, each.path),
+                _size(each.body.form, each.body.multipart),
+            )
+            for each in listed
+        ]
+        lines += [f"## {title}", "", *_table(("route", "who", "the largest body"), rows), ""]
+    return "\n".join(lines)
+
+
+def _size(body: BodyLimits) -> str:
+    if not body.form:
+        return "none"
+    largest = f"{body.form // 1024} kB"
+    return largest if body.form == body.multipart else f"{largest}, with files {body.multipart // 1024} kB"
 
 
 def differences() -> str:
@@ -91,9 +134,10 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
     WIRE.write_text(wire(), "utf-8")
     DIFFERENCES_PAGE.write_text(differences(), "utf-8")
+    ROUTES_PAGE.write_text(who_may_call_what(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ def test_the_page_of_differences_is_that_of_the_tests() -> None:
     assert documents.DIFFERENCES_PAGE.read_text("utf-8") == documents.differences()
 
 
+def test_the_reference_says_who_may_call_what_on_every_route() -> None:
+    assert documents.ROUTES_PAGE.read_text("utf-8") == documents.who_may_call_what()
+
+
 def test_the_limits_in_the_reference_are_the_default_ones() -> None:
     page = documents.WIRE.read_text("utf-8")
     assert Settings.__dataclass_fields__["api_limit"].default == "200/minute"
