@@ -76,9 +76,11 @@ async def add(
             bot_type=bot_type,
             bot_owner_id=bot_owner_id,
         )
-        .returning(*COLUMNS)
+        .returning(accounts.c.id)
     )
-    return from_row(row.one())
+    added = await find(connection, row.scalar_one())
+    assert added is not None
+    return added
 
 
 async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:
