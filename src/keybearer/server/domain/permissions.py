@@ -9,6 +9,7 @@ from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, MEMBERS, OPEN, PEOPLE, WEBHOOKS_TOO, Rule, Way
+from keybearer.server.domain.visibility import may_see_bot
 
 PERMISSIONS: dict[str, Rule] = {
     "GET server_settings": OPEN,
@@ -99,13 +100,11 @@ PERMISSIONS: dict[str, Rule] = {
 
 
 def may_manage_bot(actor: Account, bot: Account) -> bool:
-    """A bot is managed by its owner and by administrators, and a bot of a higher role only by accounts of that role.
+    """A bot is managed by those who may see what belongs to managing it: its owner, and administrators.
 
     Guests manage none: who becomes one leaves their bots to the administrators.
     """
-    if actor.realm_id != bot.realm_id or not bot.is_bot or actor.role > MEMBERS.least_role:
-        return False
-    return bot.bot_owner_id == actor.id or (actor.is_administrator and actor.role <= bot.role)
+    return may_see_bot(actor, bot)
 
 
 def may_create_bot(actor: Account, bot_type: int, realm: Realm) -> bool:
@@ -133,11 +132,3 @@ def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
 def may_deactivate(actor: Account, subject: Account) -> bool:
     """People are deactivated by administrators, owners only by owners."""
     return actor.is_administrator and (actor.is_owner or not subject.is_owner)
-
-
-def may_see_email(viewer: Account, subject: Account) -> bool:
-    """Whether the delivery email of `subject` is shown to `viewer`, by the visibility that `subject` chose."""
-    if viewer.id == subject.id:
-        return True
-    least = {1: Role.GUEST, 2: Role.MEMBER, 5: Role.MODERATOR, 3: Role.ADMINISTRATOR}.get(subject.email_visibility)
-    return least is not None and viewer.role <= least

@@ -10,15 +10,16 @@ from keybearer.server.domain.accounts import (
     Account,
     EmailVisibility,
     Role,
+    check_is_no_display_email,
     checked_email,
     checked_full_name,
-    id_of_display_email,
+    email_key,
 )
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused, must_be
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role, may_see_email
+from keybearer.server.domain.permissions import may_create_bot, may_deactivate, may_give_role
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import (
@@ -26,6 +27,7 @@ from keybearer.server.services.lookups import (
     OWNERS,
     account_for_change,
     check_name_free,
+    find_addressed,
     hold_ownership,
     the_realm,
 )
@@ -56,15 +58,8 @@ async def find_by_email(context: Context, viewer: Account, email: str) -> Accoun
     Raises Refused with `No such user`.
     """
     async with context.reading() as connection:
-        realm = await the_realm(connection)
-        hidden = id_of_display_email(email, realm.bot_domain)
-        if hidden is not None:
-            account = await accounts.find(connection, hidden)
-        else:
-            account = await accounts.find_by_email(connection, viewer.realm_id, email)
-    if account is None or account.realm_id != viewer.realm_id:
-        raise Refused("No such user")
-    if hidden is None and not may_see_email(viewer, account):
+        account = (await find_addressed(connection, viewer, [email])).get(email_key(email))
+    if account is None:
         raise Refused("No such user")
     return account
 
@@ -99,6 +94,7 @@ async def add(
 ) -> Account:
     """Add a person with a first API key, in a transaction under way. The values have been checked."""
     realm = await the_realm(change.connection)
+    check_is_no_display_email(email, realm.bot_domain)
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     if await accounts.find_by_email(change.connection, realm.id, email) is not None:
         raise Refused("Email is already in use.")

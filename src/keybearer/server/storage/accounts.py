@@ -144,16 +144,6 @@ async def count_active_people(connection: AsyncConnection, realm_id: int, *, lea
     return (await connection.execute(statement)).scalar_one()
 
 
-async def find_administrator_ids(connection: AsyncConnection) -> Sequence[int]:
-    """The active people who are administrators or owners."""
-    rows = await connection.execute(
-        select(accounts.c.id).where(
-            accounts.c.role <= Role.ADMINISTRATOR.value, accounts.c.is_active, accounts.c.bot_type.is_(None)
-        )
-    )
-    return [row.id for row in rows]
-
-
 async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:
     """Several accounts, the deactivated too, by id; those that are not there are absent."""
     rows = await connection.execute(select(*COLUMNS).where(accounts.c.id.in_(set(account_ids))))

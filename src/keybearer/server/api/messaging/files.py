@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import NotLoggedIn, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.messaging.uploads import INLINE_TYPES, Upload
 from keybearer.server.domain.permissions import PERMISSIONS
@@ -62,25 +62,25 @@ class Files:
         try:
             if path.startswith(_TEMPORARY):
                 return self._file(await uploads.find_by_link(self._context, path.split("/")[1]))
-            return self._file(await uploads.find(self._context, await self._account(scope), path))
+            return self._file(await uploads.find(self._context, await self._caller(scope), path))
         except Refused as error:
             return _refusal(scope, error)
 
-    async def _account(self, scope: Scope) -> Account:
+    async def _caller(self, scope: Scope) -> Caller:
         proxies = self._context.settings.trusted_proxies
         origin = origin_of(scope, proxies)
         authorization = header(scope, b"authorization")
         if authorization is not None:
             admitted = await self._keys.authenticate(authorization, header(scope, b"host") or "", origin)
             check_entry(_RULE, admitted.caller.account, by_session=False)
-            return admitted.caller.account
+            return admitted.caller.under(_RULE)
         visitor = await authenticate_session(self._context, scope, scheme_of(scope, proxies), origin)
         if visitor is None:
             raise NotLoggedIn
         if not visitor.realm.answers_for(header(scope, b"host") or ""):
             raise Refused("Account is not associated with this subdomain")
         check_entry(_RULE, visitor.caller.account, by_session=True)
-        return visitor.caller.account
+        return visitor.caller.under(_RULE)
 
     def _file(self, upload: Upload) -> Response:
         place = uploads.place_of(self._context, upload.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keybearer.server.domain.accounts import display_email
 from keybearer.server.domain.event_log import Event, Recipients
-from keybearer.server.domain.messaging.messages import Directory, Reaction
+from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
 
 
 def reaction_fields(reaction: Reaction, directory: Directory) -> dict[str, object]:
@@ -24,7 +24,7 @@ def reaction_fields(reaction: Reaction, directory: Directory) -> dict[str, objec
     }
 
 
-def changed(op: str, reaction: Reaction, directory: Directory, recipients: Recipients) -> Event:
+def changed(op: str, reaction: Reaction, message: Message, directory: Directory, recipients: Recipients) -> Event:
     """A reaction was added (`op` is `add`) or removed (`remove`)."""
     fields = {"type": "reaction", "op": op, "message_id": reaction.message_id, **reaction_fields(reaction, directory)}
-    return Event("reaction", fields, recipients)
+    return Event("reaction", fields, message.subject, recipients)
