@@ -8,7 +8,7 @@ from datetime import datetime
 
 from keybearer.server.domain import bot_events
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
-from keybearer.server.domain.event_log import OPEN_TO_ALL, Event
+from keybearer.server.domain.event_log import Event, Subject
 
 
 def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str | None) -> dict[str, object]:
@@ -72,15 +72,16 @@ def events_of(news: AccountNews, *, dummy_domain: str) -> Iterator[Event]:
     """
     account = news.account
     if news.changed is None:
-        yield _realm_user("add", person_fields(account, dummy_domain))
+        yield _realm_user("add", account, person_fields(account, dummy_domain))
         if account.is_bot:
             yield bot_events.added(account)
         return
     changed = {name: _CHANGEABLE[name](account, dummy_domain) for name in news.changed}
-    yield _realm_user("update", {"user_id": account.id, **changed})
+    yield _realm_user("update", account, {"user_id": account.id, **changed})
     if account.is_bot:
         yield bot_events.updated(account, changed)
 
 
-def _realm_user(op: str, person: Mapping[str, object]) -> Event:
-    return Event("realm_user", {"type": "realm_user", "op": op, "person": person}, OPEN_TO_ALL)
+def _realm_user(op: str, account: Account, person: Mapping[str, object]) -> Event:
+    fields = {"type": "realm_user", "op": op, "person": person}
+    return Event("realm_user", fields, Subject(addressed_ids=(account.id,)))

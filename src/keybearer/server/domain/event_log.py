@@ -17,11 +17,13 @@ class Subject(NamedTuple):
     """What an event is about. It is delivered only to accounts that may see all of it at the time of delivery.
 
     `message_ids` are messages in channels: who gets the event must also see the channels that they are in by then.
+    `addressed_ids` are the accounts whose addresses it shows: an address that is hidden by then is replaced.
     """
 
     channel_ids: tuple[int, ...] = ()
     message_ids: tuple[int, ...] = ()
     bot_id: int | None = None
+    addressed_ids: tuple[int, ...] = ()
 
 
 OPEN_TO_ALL = Subject()

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from keybearer.server.domain.accounts import Account, EmailVisibility, Role, display_email
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Subject
 from keybearer.server.domain.messaging.channels import Channel
 
 
-class Fact(Enum):
+class Fact(IntEnum):
     """What a rule can ask about a viewer and about what they look at."""
 
     SAME_REALM = auto()
@@ -111,8 +111,11 @@ def holds(rule: Visibility, is_fact: Callable[[Fact], bool]) -> bool:
     """Whether a rule holds, where `is_fact` says which facts do."""
     if isinstance(rule, Fact):
         return is_fact(rule)
-    outcomes = (holds(part, is_fact) for part in rule.parts)
-    return all(outcomes) if isinstance(rule, AllOf) else any(outcomes)
+    decisive = isinstance(rule, AnyOf)
+    for part in rule.parts:  # faster than any() and all(): lists of everybody ask it of each account
+        if holds(part, is_fact) is decisive:
+            return decisive
+    return not decisive
 
 
 VIEWER_FACTS: Mapping[Fact, Callable[[Account], bool]] = {
@@ -131,7 +134,20 @@ SHOWN_TO: Mapping[Fact, EmailVisibility] = {
 }
 """The facts about what an account chose for its address."""
 
-_ACCOUNT_FACTS: Mapping[Fact, Callable[[Account, Account], bool]] = {
+_AccountFact = Callable[[Account, Account], bool]
+
+
+def _about_viewer(is_fact: Callable[[Account], bool]) -> _AccountFact:
+    return lambda viewer, _subject: is_fact(viewer)
+
+
+def _is_shown_to(chosen: EmailVisibility) -> _AccountFact:
+    return lambda _viewer, subject: subject.email_visibility is chosen
+
+
+_ACCOUNT_FACTS: Mapping[Fact, _AccountFact] = {
+    **{fact: _about_viewer(is_fact) for fact, is_fact in VIEWER_FACTS.items()},
+    **{fact: _is_shown_to(chosen) for fact, chosen in SHOWN_TO.items()},
     Fact.SAME_REALM: lambda viewer, subject: viewer.realm_id == subject.realm_id,
     Fact.IS_OWN_ADDRESS: lambda viewer, subject: viewer.id == subject.id,
     Fact.IS_BOT: lambda _viewer, subject: subject.is_bot,
@@ -141,14 +157,7 @@ _ACCOUNT_FACTS: Mapping[Fact, Callable[[Account, Account], bool]] = {
 
 
 def _holds_for_account(rule: Visibility, viewer: Account, subject: Account) -> bool:
-    def is_fact(fact: Fact) -> bool:
-        if fact in VIEWER_FACTS:
-            return VIEWER_FACTS[fact](viewer)
-        if fact in SHOWN_TO:
-            return subject.email_visibility is SHOWN_TO[fact]
-        return _ACCOUNT_FACTS[fact](viewer, subject)
-
-    return holds(rule, is_fact)
+    return holds(rule, lambda fact: _ACCOUNT_FACTS[fact](viewer, subject))
 
 
 def may_see_email(viewer: Account, subject: Account) -> bool:
@@ -168,17 +177,12 @@ def may_see_bot(viewer: Account, bot: Account) -> bool:
 
 def may_see_channel(viewer: Account, channel: Channel, *, subscribed: bool) -> bool:
     """Whether the viewer may see a channel: that it exists, its name, its topics and its messages."""
-
-    def is_fact(fact: Fact) -> bool:
-        if fact in VIEWER_FACTS:
-            return VIEWER_FACTS[fact](viewer)
-        return {
-            Fact.SAME_REALM: viewer.realm_id == channel.realm_id,
-            Fact.IS_PUBLIC: not channel.is_private,
-            Fact.IS_SUBSCRIBED: subscribed,
-        }[fact]
-
-    return holds(CHANNEL, is_fact)
+    facts = {
+        Fact.SAME_REALM: viewer.realm_id == channel.realm_id,
+        Fact.IS_PUBLIC: not channel.is_private,
+        Fact.IS_SUBSCRIBED: subscribed,
+    }
+    return holds(CHANNEL, lambda fact: facts[fact] if fact in facts else VIEWER_FACTS[fact](viewer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +190,14 @@ class Sight:
     """What decides, at one moment, which of several accounts may see what events are about.
 
     `subscriptions` are pairs of an account and a channel. `message_channels` say in which channel a message is now;
-    deleted messages are absent.
+    deleted messages are absent. `dummy_domain` is the domain of the addresses that stand for hidden ones.
     """
 
     accounts: Mapping[int, Account] = field(default_factory=dict)
     channels: Mapping[int, Channel] = field(default_factory=dict)
     subscriptions: frozenset[tuple[int, int]] = frozenset()
     message_channels: Mapping[int, int] = field(default_factory=dict)
+    dummy_domain: str = ""
 
     def shows(self, subject: Subject, account_id: int) -> bool:
         """Whether the account may see all that an event is about."""
@@ -206,6 +211,16 @@ class Sight:
         now_in = {self.message_channels[each] for each in subject.message_ids if each in self.message_channels}
         return all(self._shows_channel(viewer, each) for each in {*subject.channel_ids, *now_in})
 
+    def without_hidden(self, subject: Subject, fields: Mapping[str, object]) -> Mapping[str, object]:
+        """An event's fields, with dummies in the place of addresses that have been hidden since it happened."""
+        people = [self.accounts[each] for each in subject.addressed_ids if each in self.accounts]
+        hidden = {
+            person.delivery_email: display_email(person, self.dummy_domain)
+            for person in people
+            if person.email_visibility is not EmailVisibility.EVERYONE
+        }
+        return {name: _replaced(name, each, hidden) for name, each in fields.items()} if hidden else fields
+
     def _shows_bot(self, viewer: Account, bot_id: int) -> bool:
         bot = self.accounts.get(bot_id)
         return bot is not None and may_see_bot(viewer, bot)
@@ -214,3 +229,15 @@ class Sight:
         channel = self.channels.get(channel_id)
         subscribed = (viewer.id, channel_id) in self.subscriptions
         return channel is not None and may_see_channel(viewer, channel, subscribed=subscribed)
+
+
+_ADDRESS_FIELDS = ("email", "sender_email", "new_email")
+
+
+def _replaced(name: str, value: object, addresses: Mapping[str, str]) -> object:
+    """A field's value in which other addresses stand, however deep."""
+    if isinstance(value, Mapping):
+        return {each: _replaced(each, inner, addresses) for each, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(name, each, addresses) for each in value]
+    return addresses.get(value, value) if name in _ADDRESS_FIELDS and isinstance(value, str) else value

@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent
-from keybearer.server.domain.event_queues import Queue, bad_queue, for_queue, heartbeat
-from keybearer.server.domain.visibility import Sight
+from keybearer.server.domain.event_log import StoredEvent
+from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import every, repeat, woken_by
-from keybearer.server.storage import event_log, sight
+from keybearer.server.services.event_delivery import Asked, WireEvent, visible
+from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
 
 LOOK_EVERY = 0.08
@@ -30,12 +30,10 @@ NOTE_EVERY = 10.0
 """Seconds between two writes of which queues were asked: far less than any queue may be idle."""
 
 TAIL = 2000
-"""Events that a worker remembers, so that a poll need not read them anew."""
+"""Events that a worker remembers, so that a poll need not read them again."""
 
 BATCH = 500
 HEARTBEAT_SPREAD = 10.0
-
-WireEvent = dict[str, object]
 
 
 @dataclass(eq=False, slots=True)
@@ -189,19 +187,19 @@ class EventHub:
             await read_actor(connection, caller, self._clock())
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
-        """What the queue is told of after a place in the log, and how far that looked."""
+        """The events for the queue after a place in the log, and how far this looked."""
         while after < self._tail_after:  # further back than this worker remembers
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
-                (told,) = await _visible(connection, [_Asked(queue, older)])
+                (told,) = await visible(connection, [Asked(queue, older)])
             after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
             if told:
                 return told, after
-        asked, after = _Asked(queue, self._since(after)), max(after, self._seen)
+        asked, after = Asked(queue, self._since(after)), max(after, self._seen)
         if not asked.found:
             return [], after
         async with self._database.read() as connection:
-            (told,) = await _visible(connection, [asked])
+            (told,) = await visible(connection, [asked])
         return told, after
 
     def _since(self, after: int) -> list[StoredEvent]:
@@ -213,7 +211,7 @@ class EventHub:
         return any(stored.ends_polls_of(caller.id) for stored in self._since(position))
 
     async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
-        """What the queue is told of next; None where the account's access has changed."""
+        """The next events for the queue; None where the poll must check for itself."""
         waiting = _Waiting(queue, after)
         self._waiting.add(waiting)
         self._somebody_waits.set()
@@ -273,29 +271,11 @@ class EventHub:
             else:
                 going_on.append(waiting)
         try:
-            asked = [_Asked(each.queue, [stored for stored in fresh if stored.id > each.after]) for each in going_on]
-            for waiting, told in zip(going_on, await _visible(connection, asked), strict=True):
+            asked = [Asked(each.queue, [stored for stored in fresh if stored.id > each.after]) for each in going_on]
+            for waiting, told in zip(going_on, await visible(connection, asked), strict=True):
                 if told:
                     waiting.answer(told)
         except BaseException:
             for waiting in going_on:
-                waiting.answer(None)  # it looks for itself, or fails itself
+                waiting.answer(None)  # each poll then reads the log itself
             raise
-
-
-class _Asked:
-    """What a queue asked for out of some events, before it is known what its account may see by now."""
-
-    def __init__(self, queue: Queue, stored: Iterable[StoredEvent]) -> None:
-        self.account_id = queue.account_id
-        self.found = [(each.event.about, told) for each in stored if (told := for_queue(each, queue)) is not None]
-
-
-async def _visible(connection: AsyncConnection, asked: Sequence[_Asked]) -> list[list[WireEvent]]:
-    """What each of these may be told of. Visibility is asked once for all of them together."""
-    hidden = [(each.account_id, about) for each in asked for about, _ in each.found if about != OPEN_TO_ALL]
-    seen = Sight()
-    if hidden:
-        account_ids, subjects = zip(*hidden, strict=True)
-        seen = await sight.find(connection, account_ids, set(subjects))
-    return [[told for about, told in each.found if seen.shows(about, each.account_id)] for each in asked]

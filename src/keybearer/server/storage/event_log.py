@@ -69,8 +69,8 @@ def _recipients(text: str | None) -> dict[int, Sequence[str]] | None:
 def _subject(text: str) -> Subject:
     if not text:
         return OPEN_TO_ALL
-    channel_ids, message_ids, bot_id = json.loads(text)
-    return Subject(tuple(channel_ids), tuple(message_ids), bot_id)
+    channel_ids, message_ids, bot_id, addressed_ids = json.loads(text)
+    return Subject(tuple(channel_ids), tuple(message_ids), bot_id, tuple(addressed_ids))
 
 
 async def last_id(connection: AsyncConnection) -> int:

@@ -9,22 +9,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.event_log import Subject
 from keybearer.server.domain.visibility import Sight
-from keybearer.server.storage import accounts
+from keybearer.server.storage import accounts, realms
 from keybearer.server.storage.messaging import channels
 from keybearer.server.storage.messaging.tables import messages
 
 
 async def find(connection: AsyncConnection, account_ids: Iterable[int], subjects: Collection[Subject]) -> Sight:
-    """What decides which of these accounts may see what these events are about: four queries at most."""
+    """What decides which of these accounts may see what these events are about: five queries at most."""
     viewer_ids = set(account_ids)
     now_in = await _channels_of(connection, {each for subject in subjects for each in subject.message_ids})
     channel_ids = {each for subject in subjects for each in subject.channel_ids} | set(now_in.values())
-    bot_ids = {subject.bot_id for subject in subjects if subject.bot_id is not None}
+    subject_ids = {each for subject in subjects for each in (subject.bot_id or 0, *subject.addressed_ids)}
+    realm = await realms.find(connection)
     return Sight(
-        accounts=await accounts.find_by_ids(connection, viewer_ids | bot_ids),
+        accounts=await accounts.find_by_ids(connection, viewer_ids | subject_ids),
         channels=await channels.find_by_ids(connection, channel_ids) if channel_ids else {},
         subscriptions=await channels.find_pairs(connection, viewer_ids, channel_ids) if channel_ids else frozenset(),
         message_channels=now_in,
+        dummy_domain=realm.bot_domain if realm else "",
     )
 
 

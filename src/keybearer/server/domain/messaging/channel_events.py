@@ -48,7 +48,7 @@ def channel_fields(channel: Channel) -> dict[str, object]:
 
 
 def followed_fields(followed: Followed, *, with_subscribers: bool) -> dict[str, object]:
-    """A channel with the subscription of who asks (if there is one) and, if wanted, its subscribers."""
+    """A channel with the viewer's own subscription (if there is one) and, if wanted, its subscribers."""
     fields = channel_fields(followed.channel)
     fields["subscriber_count"] = len(followed.subscriber_ids)
     if followed.subscription is not None:

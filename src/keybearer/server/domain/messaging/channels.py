@@ -1,4 +1,4 @@
-"""Channels (streams on the wire): their names, who sees one, and who may post to it."""
+"""Channels (streams on the wire): their names, and who may create, change, leave and post to one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ NOTIFICATION_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A channel, who follows it, and (where the one who asks does) their subscription."""
+    """A channel, the accounts that follow it, and the viewer's own subscription, if there is one."""
 
     channel: Channel
     subscriber_ids: frozenset[int] = frozenset()
@@ -131,22 +131,22 @@ def checked_post_policy(number: int) -> PostPolicy:
 
 
 def invalid_channel() -> Refused:
-    """Zulip's refusal of a channel that is not there, or not for this account: the two look alike."""
+    """Zulip's refusal of a channel that does not exist, or that the account may not see: the two look alike."""
     return Refused("Invalid channel ID")
 
 
 def may_create_channels(account: Account) -> bool:
-    """Whether an account may make channels: every member."""
+    """Whether an account may create channels: every member may."""
     return account.role <= Role.MEMBER
 
 
 def may_subscribe_others(account: Account) -> bool:
-    """Whether an account may let others follow channels: every member."""
+    """Whether an account may subscribe others to channels: every member may."""
     return account.role <= Role.MEMBER
 
 
 def may_unsubscribe(account: Account, other: Account) -> bool:
-    """Whether an account may let another one leave channels: itself, its bots, and administrators everybody."""
+    """Whether an account may end subscriptions of another one: its own and its bots', administrators everybody's."""
     return account.is_administrator or account.id in (other.id, other.bot_owner_id)
 
 

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.event_log import OPEN_TO_ALL, Subject
+from keybearer.server.domain.event_log import Subject
 
 CONTENT_MAX_LENGTH = 10_000
 TOPIC_MAX_LENGTH = 60
@@ -91,8 +91,11 @@ class Message:
 
     @property
     def subject(self) -> Subject:
-        """What events about the message are about. Direct messages are only sent to their people anyway."""
-        return OPEN_TO_ALL if self.channel_id is None else Subject((self.channel_id,), (self.id,))
+        """What events that show the message are about. A direct message is only sent to its people anyway."""
+        addressed_ids = (self.sender_id, *self.recipient_ids)
+        if self.channel_id is None:
+            return Subject(addressed_ids=addressed_ids)
+        return Subject((self.channel_id,), (self.id,), addressed_ids=addressed_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,7 @@ def check_may_delete(account: Account, message: Message, now: datetime) -> None:
 def visible_edits(
     edits: Sequence[Mapping[str, object]], channel_ids: Collection[int]
 ) -> Sequence[Mapping[str, object]]:
-    """Those of a message's edits, the newest first, since it last came out of a channel that is not among these."""
+    """The edits of a message (the newest first) since it was last moved out of a channel that is not among these."""
     return tuple(takewhile(lambda edit: edit.get("prev_stream") is None or edit["prev_stream"] in channel_ids, edits))
 
 
@@ -203,5 +206,5 @@ def conversation_key(account_ids: Sequence[int]) -> str:
 
 
 def invalid_messages() -> Refused:
-    """Zulip's refusal for messages that are not there, or not for this account: the two look alike."""
+    """Zulip's refusal of messages that do not exist, or that the account may not see: the two look alike."""
     return Refused("Invalid message(s)")

@@ -64,7 +64,7 @@ def seen(account: Account, at: datetime, *, status: str, client: str, dummy_doma
         "server_timestamp": now,
         "presence": {client: {"client": client, "status": status, "timestamp": int(now), "pushable": False}},
     }
-    return Event("presence", fields, OPEN_TO_ALL)
+    return Event("presence", fields, Subject(addressed_ids=(account.id,)))
 
 
 def status_changed(status: Status) -> Event:
@@ -84,7 +84,7 @@ def typing_to_people(op: str, sender: Account, people: Iterable[Account], dummy_
         "recipients": [_typist(person, dummy_domain) for person in everybody],
     }
     recipients = without_flags(person.id for person in everybody if person.is_active)
-    return Event("typing", fields, OPEN_TO_ALL, recipients)
+    return Event("typing", fields, Subject(addressed_ids=tuple(person.id for person in everybody)), recipients)
 
 
 def typing_in_channel(
@@ -99,7 +99,8 @@ def typing_in_channel(
         "stream_id": channel_id,
         "topic": topic,
     }
-    return Event("typing", fields, Subject((channel_id,)), without_flags(sorted(subscribers)))
+    about = Subject((channel_id,), addressed_ids=(sender.id,))
+    return Event("typing", fields, about, without_flags(sorted(subscribers)))
 
 
 def _typist(account: Account, dummy_domain: str) -> Fields:

@@ -77,7 +77,7 @@ async def visible_message(
 
 
 async def audience(connection: AsyncConnection, message: Message) -> dict[int, Sequence[str]]:
-    """Everybody who is told of a change of a message: who has a copy, and who follows its channel."""
+    """The accounts that get events about a message: those that have a copy, and those that follow its channel."""
     owners = await messages.find_owners(connection, message.id)
     told: dict[int, Sequence[str]] = {account_id: flags.wire_names for account_id, flags in owners.items()}
     if message.channel_id is not None:

@@ -32,7 +32,7 @@ LINK_LIVES = timedelta(minutes=1)
 
 
 class NoSuchFile(Refused):
-    """There is no such file, or it is not for who asks: nobody is told which."""
+    """There is no such file, or the caller may not see it: the two look alike."""
 
 
 async def save(context: Context, caller: Caller, *, name: str, content_type: str, content: bytes) -> Upload:
