@@ -118,7 +118,7 @@ async def _move(change: Change, account: Account, message: Message, wanted: Mess
         return
     target = await channels.find_seen(connection, account, channel_id)
     check_may_move(account, to_other_channel=channel_id != message.channel_id)
-    if target is None or target.is_archived:
+    if target is None or (target.is_archived and channel_id != message.channel_id):
         raise invalid_channel()
     moved: Sequence[Message] = [message]
     if wanted.propagate_mode != "change_one":
