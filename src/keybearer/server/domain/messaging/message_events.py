@@ -140,7 +140,7 @@ def moved(
         fields |= {"subject": topic, "topic_links": []}
     if channel_id != before.channel_id:
         fields["new_stream_id"] = channel_id
-    return Event("update_message", fields, Subject(_places(before, channel_id)), recipients)
+    return Event("update_message", fields, Subject(_places(before, channel_id), (before.id,)), recipients)
 
 
 def _places(before: Message, channel_id: int) -> tuple[int, ...]:
