@@ -74,7 +74,7 @@ async def test_a_topic_is_moved_by_several_at_once_while_its_messages_are_rewrit
             *(message_changes.change(server.context, olive, each, MessageChange(content="new")) for each in sent),
         )
         async with server.context.reading() as connection:
-            after = [await messages.find(connection, each) for each in sent]
+            after = [await messages.find_seen(connection, olive.account, each) for each in sent]
         assert {each.content for each in after if each} == {"new"}
         assert len({each.topic for each in after if each}) == 1
         versions = [[*each.edits] for each in after if each]
@@ -92,7 +92,7 @@ async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_st
         wanted = [ChannelChange(description="new"), ChannelChange(name=f"two {number}"), ChannelChange(is_private=True)]
         await asyncio.gather(*(channels.change(server.context, olive, channel.id, each) for each in wanted))
         async with server.context.reading() as connection:
-            after = await stored_channels.find(connection, channel.id)
+            after = await stored_channels.find_seen(connection, olive.account, channel.id)
         assert after is not None
         assert (after.description, after.name, after.is_private) == ("new", f"two {number}", True)
         await asyncio.gather(
@@ -101,7 +101,7 @@ async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_st
             return_exceptions=True,
         )
         async with server.context.reading() as connection:
-            after = await stored_channels.find(connection, channel.id)
+            after = await stored_channels.find_seen(connection, olive.account, channel.id)
         assert after is not None
         assert after.is_archived
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from keybearer.errors import APIError
+from keybearer.server.domain.accounts import EmailVisibility, Role
 from keybearer.testing import Participant
 
 
@@ -40,3 +41,37 @@ def register(who: Participant, **options: Any) -> str:
     """A new queue; returns its id."""
     queue_id: str = call(who, "POST", "register", fetch_event_types=["message"], **options)["queue_id"]
     return queue_id
+
+
+def shape(error: APIError, *named: object) -> tuple[object, ...]:
+    """All that a refusal tells but the names that the caller gave: two of one shape cannot be told apart."""
+    answer = dict(error.answer)
+    text = repr(sorted(answer.items()))
+    for each in named:
+        text = text.replace(str(each), "…")
+    return error.status, error.code, text
+
+
+def make_channel(maker: Participant, name: str, *others: Participant, is_private: bool = False) -> int:
+    """A channel that its maker follows, and these others; returns its id."""
+    ids = [maker.id, *(each.id for each in others)]
+    call(
+        maker, "POST", "users/me/subscriptions", subscriptions=[{"name": name}], principals=ids, invite_only=is_private
+    )
+    channel_id: int = call(maker, "GET", "get_stream_id", stream=name)["stream_id"]
+    return channel_id
+
+
+def take_out(owner: Participant, who: Participant, channel: str) -> None:
+    """An administrator who follows a channel ends somebody's subscription to it."""
+    call(owner, "DELETE", "users/me/subscriptions", subscriptions=[channel], principals=[who.id])
+
+
+def give_role(owner: Participant, who: Participant, role: Role) -> None:
+    """The owner changes somebody's role."""
+    call(owner, "PATCH", f"users/{who.id}", role=role.value)
+
+
+def hide_address(who: Participant, shown_to: EmailVisibility = EmailVisibility.NOBODY) -> None:
+    """Somebody chooses who sees their address."""
+    call(who, "PATCH", "settings", email_address_visibility=shown_to.value)

@@ -56,8 +56,8 @@ def _who(rule: Rule, name: str) -> str:
 ROUTES_INTRODUCTION = """# Who may call what
 
 Made by `python -m tests.wire.documents` from the routes of the server. Every request comes in by one front door, which
-checks in this order: the host, the route, who calls, the limit on calls, the rule below, the body within its limits, and
-for changes by a browser the token against forgery. The service asks the rule again in the transaction that acts.
+checks in this order: the host, the route, who calls, the limit on calls, the rule below, the body within its limits,
+and for changes by a browser the token against forgery. The service asks the rule again in the transaction that acts.
 """
 
 
@@ -76,7 +76,7 @@ def who_may_call_what() -> str:
             (
                 f"`{each.method} {prefix}{each.path}`",
                 _who(each.rule, each.path),
-                _size(each.body.form, each.body.multipart),
+                _size(each.body),
             )
             for each in listed
         ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from keybearer.server.api.description import BOOLEAN, EMAIL, INTEGER, STRING, Schema, nullable
 from keybearer.server.domain.account_events import profile_fields
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.permissions import may_see_email
 from keybearer.server.domain.realms import Realm
+from keybearer.server.domain.visibility import may_see_email
 
 PROFILE: dict[str, Schema] = {
     "email": EMAIL,

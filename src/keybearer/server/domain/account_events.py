@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from keybearer.server.domain import bot_events
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
-from keybearer.server.domain.event_log import Event
+from keybearer.server.domain.event_log import Event, Subject
 
 
 def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str | None) -> dict[str, object]:
@@ -65,23 +65,23 @@ class AccountNews:
     changed: tuple[str, ...] | None
 
 
-def events_of(news: AccountNews, *, administrator_ids: Sequence[int], dummy_domain: str) -> Iterator[Event]:
+def events_of(news: AccountNews, *, dummy_domain: str) -> Iterator[Event]:
     """The events for everybody, and for a bot those for its owner and the administrators.
 
     No event carries a key (feature level 474).
     """
     account = news.account
-    recipients = {*administrator_ids} | ({account.bot_owner_id} if account.bot_owner_id else set())
     if news.changed is None:
-        yield _realm_user("add", person_fields(account, dummy_domain))
+        yield _realm_user("add", account, person_fields(account, dummy_domain))
         if account.is_bot:
-            yield bot_events.added(account, recipients)
+            yield bot_events.added(account)
         return
     changed = {name: _CHANGEABLE[name](account, dummy_domain) for name in news.changed}
-    yield _realm_user("update", {"user_id": account.id, **changed})
+    yield _realm_user("update", account, {"user_id": account.id, **changed})
     if account.is_bot:
-        yield bot_events.updated(account, changed, recipients)
+        yield bot_events.updated(account, changed)
 
 
-def _realm_user(op: str, person: Mapping[str, object]) -> Event:
-    return Event("realm_user", {"type": "realm_user", "op": op, "person": person})
+def _realm_user(op: str, account: Account, person: Mapping[str, object]) -> Event:
+    fields = {"type": "realm_user", "op": op, "person": person}
+    return Event("realm_user", fields, Subject(addressed_ids=(account.id,)))

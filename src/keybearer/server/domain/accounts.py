@@ -136,6 +136,12 @@ def id_of_display_email(email: str, domain: str) -> int | None:
     return int(match[1]) if match is not None and match[2].lower() == domain.lower() else None
 
 
+def check_is_no_display_email(email: str, domain: str) -> None:
+    """Raise Refused for an address that stands for an account that hides its own: it can belong to nobody else."""
+    if id_of_display_email(email, domain) is not None:
+        raise Refused("This email address is reserved: it stands for an account that hides its own address.")
+
+
 def email_key(email: str) -> str:
     """The form under which an address is unique and looked up: without outer blanks, in one case.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.event_log import Event, without_flags
+from keybearer.server.domain.event_log import Event, Subject
 
 
 def bot_fields(account: Account) -> dict[str, object]:
@@ -20,16 +20,16 @@ def bot_fields(account: Account) -> dict[str, object]:
     }
 
 
-def added(bot: Account, recipients: Iterable[int]) -> Event:
+def added(bot: Account) -> Event:
     """A bot was made."""
-    return _realm_bot("add", bot_fields(bot), recipients)
+    return _realm_bot("add", bot, bot_fields(bot))
 
 
-def updated(bot: Account, changed: Mapping[str, object], recipients: Iterable[int]) -> Event:
+def updated(bot: Account, changed: Mapping[str, object]) -> Event:
     """A bot changed in these fields, which have other names here where Zulip has them."""
     fields = {"owner_id" if name == "bot_owner_id" else name: value for name, value in changed.items()}
-    return _realm_bot("update", {"user_id": bot.id, **fields}, recipients)
+    return _realm_bot("update", bot, {"user_id": bot.id, **fields})
 
 
-def _realm_bot(op: str, bot: Mapping[str, object], recipients: Iterable[int]) -> Event:
-    return Event("realm_bot", {"type": "realm_bot", "op": op, "bot": bot}, without_flags(sorted(recipients)))
+def _realm_bot(op: str, bot: Account, fields: Mapping[str, object]) -> Event:
+    return Event("realm_bot", {"type": "realm_bot", "op": op, "bot": fields}, Subject(bot_id=bot.id))

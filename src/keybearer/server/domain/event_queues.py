@@ -70,7 +70,7 @@ def bad_queue(queue_id: str) -> Refused:
 
 
 def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
-    """The event as this queue's client gets it, None where it is not told of it."""
+    """The event as this queue's client asked for it; None where it did not ask for it, or is no recipient."""
     event, options = stored.event, queue.options
     if event.type == ACCESS_CHANGED or (options.event_types is not None and event.type not in options.event_types):
         return None

@@ -10,17 +10,15 @@ from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import NotPermitted, must_be
 from keybearer.server.domain.links import Link
 from keybearer.server.domain.realms import Realm
-from keybearer.server.domain.rules import MEMBERS
+from keybearer.server.domain.visibility import may_see_bot
 
 
 def may_manage_bot(actor: Account, bot: Account) -> bool:
-    """A bot is managed by its owner and by administrators, and a bot of a higher role only by accounts of that role.
+    """A bot is managed by those who may see what belongs to managing it: its owner, and administrators.
 
     Guests manage none: who becomes one leaves their bots to the administrators.
     """
-    if actor.realm_id != bot.realm_id or not bot.is_bot or actor.role > MEMBERS.least_role:
-        return False
-    return bot.bot_owner_id == actor.id or (actor.is_administrator and actor.role <= bot.role)
+    return may_see_bot(actor, bot)
 
 
 def may_create_bot(actor: Account, bot_type: int, realm: Realm) -> bool:
@@ -108,11 +106,3 @@ def check_may_change_policies(actor: Account) -> None:
     """Raise NotPermitted, with Zulip's words, unless the account is an administrator."""
     if not actor.is_administrator:
         raise must_be("administrator")
-
-
-def may_see_email(viewer: Account, subject: Account) -> bool:
-    """Whether the delivery email of `subject` is shown to `viewer`, by the visibility that `subject` chose."""
-    if viewer.id == subject.id:
-        return True
-    least = {1: Role.GUEST, 2: Role.MEMBER, 5: Role.MODERATOR, 3: Role.ADMINISTRATOR}.get(subject.email_visibility)
-    return least is not None and viewer.role <= least

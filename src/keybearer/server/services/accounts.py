@@ -10,6 +10,7 @@ from keybearer.server.domain.accounts import (
     Account,
     EmailVisibility,
     Role,
+    check_is_no_display_email,
     checked_email,
     checked_full_name,
     checked_role,
@@ -79,6 +80,7 @@ async def add(
 ) -> Account:
     """Add a person with a first API key, in a transaction under way. The values have been checked."""
     realm = await the_realm(change.connection)
+    check_is_no_display_email(email, realm.bot_domain)
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     if await accounts.find_by_email(change.connection, realm.id, email) is not None:
         raise Refused("Email is already in use.")

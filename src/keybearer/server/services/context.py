@@ -23,7 +23,7 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.settings import Settings
-from keybearer.server.storage import accounts, audit, authority, event_log, mails, realms
+from keybearer.server.storage import audit, authority, event_log, mails, realms
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
@@ -197,13 +197,8 @@ class Change:
         """Write the events for clients; returns whether there were any. The last step: it makes other writers wait."""
         if self.account_news:
             realm = await realms.find(self.connection)
-            administrators = await accounts.find_administrator_ids(self.connection)
             for news in self.account_news:
-                self.events.extend(
-                    account_events.events_of(
-                        news, administrator_ids=administrators, dummy_domain=realm.bot_domain if realm else ""
-                    )
-                )
+                self.events.extend(account_events.events_of(news, dummy_domain=realm.bot_domain if realm else ""))
         if self.events:
             await event_log.append(self.connection, self.events)
         return bool(self.events)

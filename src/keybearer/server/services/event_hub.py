@@ -11,12 +11,15 @@ from datetime import datetime
 from itertools import takewhile
 from typing import final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import StoredEvent
-from keybearer.server.domain.event_queues import Queue, bad_queue, for_queue, heartbeat
+from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import every, repeat, woken_by
+from keybearer.server.services.event_delivery import Asked, WireEvent, visible
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
 
@@ -27,19 +30,17 @@ NOTE_EVERY = 10.0
 """Seconds between two writes of which queues were asked: far less than any queue may be idle."""
 
 TAIL = 2000
-"""Events that a worker remembers, so that a poll need not read them anew."""
+"""Events that a worker remembers, so that a poll need not read them again."""
 
 BATCH = 500
 HEARTBEAT_SPREAD = 10.0
-
-WireEvent = dict[str, object]
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
     """A poll that waits for what comes after a place in the log.
 
-    Its future gets the events for it, or None when the account's access has changed.
+    Its future gets the events for it, or None when it has to check for itself: the account's access has changed.
     """
 
     queue: Queue
@@ -47,6 +48,11 @@ class _Waiting:
     told: asyncio.Future[list[WireEvent] | None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+    def answer(self, told: list[WireEvent] | None) -> None:
+        """Answer the poll, unless it is answered."""
+        if not self.told.done():
+            self.told.set_result(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +137,7 @@ class EventHub:
 
     def _end_polls(self, ended: Iterable[_Waiting]) -> None:
         for waiting in ended:
-            if not waiting.told.done():
-                waiting.told.set_result([])
+            waiting.answer([])
 
     async def poll(self, caller: Caller, queue_id: str, last_number: int, *, dont_block: bool) -> list[WireEvent]:
         """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
@@ -182,15 +187,20 @@ class EventHub:
             await read_actor(connection, caller, self._clock())
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
-        """What the queue is told of after a place in the log, and how far that looked."""
+        """The events for the queue after a place in the log, and how far this looked."""
         while after < self._tail_after:  # further back than this worker remembers
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
+                (told,) = await visible(connection, [Asked(queue, older)])
             after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
-            told = _told(older, queue)
             if told:
                 return told, after
-        return _told(self._since(after), queue), max(after, self._seen)
+        asked, after = Asked(queue, self._since(after)), max(after, self._seen)
+        if not asked.found:
+            return [], after
+        async with self._database.read() as connection:
+            (told,) = await visible(connection, [asked])
+        return told, after
 
     def _since(self, after: int) -> list[StoredEvent]:
         """What this worker remembers from after a place in the log."""
@@ -201,7 +211,7 @@ class EventHub:
         return any(stored.ends_polls_of(caller.id) for stored in self._since(position))
 
     async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
-        """What the queue is told of next; None where the account's access has changed."""
+        """The next events for the queue; None where the poll must check for itself."""
         waiting = _Waiting(queue, after)
         self._waiting.add(waiting)
         self._somebody_waits.set()
@@ -247,21 +257,25 @@ class EventHub:
                 self._tail_after = self._seen = last
             while self._seen < last:
                 fresh = await event_log.find_after(connection, self._seen, limit=BATCH)
-                self._take(fresh, fresh[-1].id if len(fresh) == BATCH else last)
+                await self._take(connection, fresh, fresh[-1].id if len(fresh) == BATCH else last)
 
-    def _take(self, fresh: Sequence[StoredEvent], seen: int) -> None:
+    async def _take(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
         self._tail.extend(fresh)
         while len(self._tail) > TAIL:
             self._tail_after = self._tail.popleft().id
         self._seen = seen
+        going_on = []
         for waiting in list(self._waiting):
-            if waiting.told.done():
-                continue
             if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
-                waiting.told.set_result(None)
-            elif told := _told((stored for stored in fresh if stored.id > waiting.after), waiting.queue):
-                waiting.told.set_result(told)
-
-
-def _told(stored: Iterable[StoredEvent], queue: Queue) -> list[WireEvent]:
-    return [told for each in stored if (told := for_queue(each, queue)) is not None]
+                waiting.answer(None)
+            else:
+                going_on.append(waiting)
+        try:
+            asked = [Asked(each.queue, [stored for stored in fresh if stored.id > each.after]) for each in going_on]
+            for waiting, told in zip(going_on, await visible(connection, asked), strict=True):
+                if told:
+                    waiting.answer(told)
+        except BaseException:
+            for waiting in going_on:
+                waiting.answer(None)  # each poll then reads the log itself
+            raise

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.accounts import Account, check_is_no_display_email
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Change, Context
-from keybearer.server.storage import accounts, realms
+from keybearer.server.storage import accounts, realms, visibility
 from keybearer.server.storage.dialect import take_turn
 
 NAMES_AND_ADDRESSES = "names and addresses"
@@ -32,6 +32,13 @@ async def the_realm(connection: AsyncConnection, *, for_change: bool = False) ->
     if realm is None:
         raise Refused("This server has no organization yet.")
     return realm
+
+
+async def find_addressed(connection: AsyncConnection, viewer: Account, emails: Collection[str]) -> dict[str, Account]:
+    """The accounts that these addresses mean to the viewer, by `email_key`: by a delivery email that the viewer may
+    see, or by the dummy that stands for it. What means nobody to them, or two accounts, is absent."""
+    realm = await the_realm(connection)
+    return await visibility.find_addressed(connection, viewer, emails, dummy_domain=realm.bot_domain)
 
 
 async def the_account(connection: AsyncConnection, actor: Account | None, account_id: int) -> Account:
@@ -73,6 +80,7 @@ async def check_name_free(
 async def check_email_free(change: Change, realm_id: int, email: str, *, besides: int = 0) -> None:
     """Raise Refused where another account, a deactivated one too, has this address. Until the transaction ends, none
     can take it."""
+    check_is_no_display_email(email, (await the_realm(change.connection)).bot_domain)
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     taken = await accounts.find_by_email(change.connection, realm_id, email)
     if taken is not None and taken.id != besides:

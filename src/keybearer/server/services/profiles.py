@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keybearer.server.domain.accounts import Account, id_of_display_email
+from keybearer.server.domain.accounts import Account, email_key
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.permissions import may_see_email
 from keybearer.server.services.context import Context
-from keybearer.server.services.lookups import the_account, the_realm
+from keybearer.server.services.lookups import find_addressed, the_account
 from keybearer.server.storage import accounts
 
 
@@ -43,11 +42,7 @@ async def find_by_email(context: Context, caller: Caller, email: str) -> Viewed:
     """
     async with context.viewing(caller) as view:
         viewer = view.actor.account
-        realm = await the_realm(view.connection)
-        hidden = id_of_display_email(email, realm.bot_domain)
-        if hidden is not None:
-            return Viewed(viewer, [await the_account(view.connection, viewer, hidden)])
-        account = await accounts.find_by_email(view.connection, viewer.realm_id, email)
-    if account is None or not may_see_email(viewer, account):
+        account = (await find_addressed(view.connection, viewer, [email])).get(email_key(email))
+    if account is None:
         raise Refused("No such user")
     return Viewed(viewer, [account])

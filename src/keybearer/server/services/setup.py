@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name
+from keybearer.server.domain.accounts import Account, Role, check_is_no_display_email, checked_email, checked_full_name
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
@@ -105,6 +105,7 @@ async def create_organization_by_operator(context: Context, new: NewOrganization
 
 async def _create(change: Change, new: NewOrganization, password_hash: str) -> Account:
     realm = await realms.add(change.connection, name=new.name, site=new.site, created_at=change.now)
+    check_is_no_display_email(new.email, realm.bot_domain)
     owner = await accounts.add(
         change.connection,
         realm_id=realm.id,

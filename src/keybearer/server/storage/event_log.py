@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.event_log import Event, StoredEvent
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.storage.tables import event_counter, event_queues, events
@@ -28,6 +28,7 @@ async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
             "type": event.type,
             "fields": json.dumps(event.fields, ensure_ascii=False),
             "recipients": _recipients_text(event.recipients),
+            "about": "" if event.about == OPEN_TO_ALL else json.dumps(event.about),
         }
         for position, event in enumerate(new, start=1)
     ]
@@ -65,6 +66,13 @@ def _recipients(text: str | None) -> dict[int, Sequence[str]] | None:
     return found
 
 
+def _subject(text: str) -> Subject:
+    if not text:
+        return OPEN_TO_ALL
+    channel_ids, message_ids, bot_id, addressed_ids = json.loads(text)
+    return Subject(tuple(channel_ids), tuple(message_ids), bot_id, tuple(addressed_ids))
+
+
 async def last_id(connection: AsyncConnection) -> int:
     """The number of the last event."""
     last: int = (await connection.execute(select(event_counter.c.last_id))).scalar_one()
@@ -74,7 +82,10 @@ async def last_id(connection: AsyncConnection) -> int:
 async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) -> Sequence[StoredEvent]:
     """The events after a number, the oldest first."""
     rows = await connection.execute(select(events).where(events.c.id > event_id).order_by(events.c.id).limit(limit))
-    return [StoredEvent(row.id, Event(row.type, json.loads(row.fields), _recipients(row.recipients))) for row in rows]
+    return [
+        StoredEvent(row.id, Event(row.type, json.loads(row.fields), _subject(row.about), _recipients(row.recipients)))
+        for row in rows
+    ]
 
 
 async def remove_read(connection: AsyncConnection) -> None:

@@ -269,6 +269,7 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("fields", Text, nullable=False),
     Column("recipients", Text),
+    Column("about", Text, nullable=False, server_default=""),
 )
 
 event_queues = Table(

@@ -13,6 +13,7 @@ from keybearer.server.services import audit, profiles
 from keybearer.server.services.audit import NamedRecord
 from keybearer.server.storage.audit import AuditFilter
 from keybearer.server.web.audit_sentences import ALARMING, KINDS, events_of, sentence
+from keybearer.server.web.tables import matches
 from keybearer.server.web.visit import Visit
 
 PER_PAGE = 50
@@ -78,11 +79,7 @@ async def show_all(visit: Visit) -> Response:
     concerning = None
     if who:
         viewed = await profiles.find_all(visit.context, visit.caller)
-        concerning = [
-            account.id
-            for account in viewed.accounts
-            if who.casefold() in account.full_name.casefold() or who.casefold() in account.delivery_email.casefold()
-        ]
+        concerning = [account.id for account in viewed.accounts if matches(visit, account, who.casefold())]
     found = await audit.find_all(visit.context, visit.caller, _filter(visit, concerning))
     return _log(visit, found, is_own=False)
 

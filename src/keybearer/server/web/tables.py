@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.visibility import shown_email
 from keybearer.server.web.visit import Visit
 
 Row = TypeVar("Row")
@@ -36,7 +37,7 @@ class Table(Generic[Row]):
 def choose(
     visit: Visit, found: Iterable[Row], account_of: Callable[[Row], Account], sort_keys: SortKeys[Row]
 ) -> Table[Row]:
-    """The rows whose account has the text in its name or email, with the status that is asked for."""
+    """The rows whose account has the text in its name, or in the email that is shown, with the status asked for."""
     sort = visit.query.get("sort", "name")
     query = TableQuery(
         active=visit.query.get("status") != "deactivated",
@@ -45,10 +46,12 @@ def choose(
         descending=visit.query.get("order") == "descending",
     )
     with_status = [row for row in found if account_of(row).is_active is query.active]
-    rows = [row for row in with_status if _has(account_of(row), query.text.casefold())]
+    rows = [row for row in with_status if matches(visit, account_of(row), query.text.casefold())]
     rows.sort(key=sort_keys[query.sort], reverse=query.descending)
     return Table(query, rows, has_any=bool(with_status))
 
 
-def _has(account: Account, text: str) -> bool:
-    return text in account.full_name.casefold() or text in account.delivery_email.casefold()
+def matches(visit: Visit, account: Account, text: str) -> bool:
+    """Whether an account has a text, in lower case, in its name or in the email that the visitor may see."""
+    shown = shown_email(visit.caller.account, account, visit.realm.bot_domain)
+    return text in account.full_name.casefold() or text in shown.casefold()

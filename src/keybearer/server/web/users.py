@@ -9,6 +9,7 @@ from starlette.responses import Response
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_deactivate, may_give_role
+from keybearer.server.domain.visibility import shown_email
 from keybearer.server.services import accounts, profiles
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
@@ -16,12 +17,19 @@ from keybearer.server.web.visit import Visit
 
 PAGE = "/organization/users/"
 
-_SORT_KEYS: SortKeys[Account] = {
-    "name": lambda person: person.full_name.casefold(),
-    "email": lambda person: person.delivery_email.casefold(),
-    "role": lambda person: person.role,
-    "joined": lambda person: person.date_joined,
-}
+
+def _sort_keys(visit: Visit) -> SortKeys[Account]:
+    return {
+        "name": lambda person: person.full_name.casefold(),
+        "email": lambda person: _email(visit, person).casefold(),
+        "role": lambda person: person.role,
+        "joined": lambda person: person.date_joined,
+    }
+
+
+def _email(visit: Visit, person: Account) -> str:
+    """The address of a person that the visitor may see."""
+    return shown_email(visit.caller.account, person, visit.realm.bot_domain)
 
 
 async def show_all(visit: Visit) -> Response:
@@ -30,7 +38,8 @@ async def show_all(visit: Visit) -> Response:
     people = [account for account in viewed.accounts if not account.is_bot]
     return visit.render(
         "users/table.html",
-        table=choose(visit, people, lambda person: person, _SORT_KEYS),
+        table=choose(visit, people, lambda person: person, _sort_keys(visit)),
+        email=lambda person: _email(visit, person),
         may_deactivate=lambda person: person.id != visit.caller.id and may_deactivate(visit.caller.account, person),
     )
 
@@ -52,6 +61,7 @@ def _panel(visit: Visit, person: Account, refusal: Refused | None = None) -> Res
         "users/manage.html",
         refusal,
         person=person,
+        email=_email(visit, person),
         roles=[role for role in Role if may_give_role(visit.caller.account, person, role)],
         may_deactivate=person.id != visit.caller.id and may_deactivate(visit.caller.account, person),
         values=visit.form,
@@ -85,6 +95,7 @@ async def _deactivation(visit: Visit, person: Account, refusal: Refused | None =
         "users/deactivate.html",
         refusal,
         person=person,
+        email=_email(visit, person),
         bots=_active_bots(viewed.accounts, person),
         comment=visit.text("comment"),
     )

@@ -25,7 +25,7 @@ async def get_all(call: Call) -> Answer:
     for name in ("include_web_public", "include_default", "include_owner_subscribed", "include_can_access_content"):
         parameters.optional_boolean(name)
     archived_too = parameters.optional_boolean("exclude_archived") is False
-    known = await channels.find_known(call.context, call.caller.account, archived_too=archived_too)
+    known = await channels.find_known(call.context, call.caller, archived_too=archived_too)
     chosen = [
         each
         for each in known
@@ -40,20 +40,20 @@ async def get_all(call: Call) -> Answer:
 
 async def get_one(call: Call) -> Answer:
     """`GET streams/{stream_id}`."""
-    found = await channels.find(call.context, call.caller.account, call.id("stream_id"))
+    found = await channels.find(call.context, call.caller, call.id("stream_id"))
     return success(stream={**channel_fields(found.channel), "subscriber_count": len(found.subscriber_ids)})
 
 
 async def get_id(call: Call) -> Answer:
     """`GET get_stream_id`."""
-    channel = await channels.find_by_name(call.context, call.caller.account, call.parameters.text("stream"))
+    channel = await channels.find_by_name(call.context, call.caller, call.parameters.text("stream"))
     return success(stream_id=channel.id)
 
 
 async def get_topics(call: Call) -> Answer:
     """`GET users/me/{stream_id}/topics`."""
     empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
-    found = await channels.find_topics(call.context, call.caller.account, call.id("stream_id"))
+    found = await channels.find_topics(call.context, call.caller, call.id("stream_id"))
     return success(
         topics=[{"name": name if name or empty_topics else NO_TOPIC, "max_id": max_id} for name, max_id in found]
     )
@@ -61,7 +61,7 @@ async def get_topics(call: Call) -> Answer:
 
 async def get_members(call: Call) -> Answer:
     """`GET streams/{stream_id}/members`."""
-    found = await channels.find(call.context, call.caller.account, call.id("stream_id"))
+    found = await channels.find(call.context, call.caller, call.id("stream_id"))
     return success(subscribers=sorted(found.subscriber_ids))
 
 
@@ -96,7 +96,7 @@ async def archive(call: Call) -> Answer:
 async def get_followed(call: Call) -> Answer:
     """`GET users/me/subscriptions`."""
     with_subscribers = bool(_include_subscribers(call.parameters.optional_json("include_subscribers")))
-    found = await channels.find_followed(call.context, call.caller.account)
+    found = await channels.find_followed(call.context, call.caller)
     return success(subscriptions=[followed_fields(each, with_subscribers=with_subscribers) for each in found])
 
 
@@ -109,7 +109,7 @@ def _include_subscribers(value: object) -> object:
 async def is_follower(call: Call) -> Answer:
     """`GET users/{user_id}/subscriptions/{stream_id}`."""
     user_id, channel_id = call.id("user_id"), call.id("stream_id")
-    return success(is_subscribed=await channels.is_follower(call.context, call.caller.account, user_id, channel_id))
+    return success(is_subscribed=await channels.is_follower(call.context, call.caller, user_id, channel_id))
 
 
 CHANNEL = record({"stream_id": INTEGER, "name": STRING, "description": STRING, "invite_only": BOOLEAN})

@@ -40,7 +40,7 @@ async def show_by_link(admission: Admission) -> Response:
 async def show(admission: Admission) -> Response:
     """A file that the caller may see."""
     path = "/".join(admission.ids[name] for name in ("realm_id", "directory", "filename"))
-    return _file(admission.context, await uploads.find(admission.context, admission.caller.account, path))
+    return _file(admission.context, await uploads.find(admission.context, admission.caller, path))
 
 
 ROUTES = (

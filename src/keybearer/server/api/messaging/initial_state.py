@@ -11,7 +11,7 @@ from keybearer.server.api.profiles import profile
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.bot_events import bot_fields
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
-from keybearer.server.domain.messaging.channels import Followed
+from keybearer.server.domain.messaging.channels import Followed, may_create_channels, may_subscribe_others
 from keybearer.server.domain.messaging.messages import ANY_MENTION, NO_TOPIC, Flag, Message
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
 from keybearer.server.domain.realms import SystemGroup
@@ -34,9 +34,10 @@ class Wishes:
         return self.types is None or event_type in self.types
 
 
-def fields(state: InitialState, account: Account, wishes: Wishes) -> Fields:
+def fields(state: InitialState, wishes: Wishes) -> Fields:
     """The wanted parts of the state."""
     found: Fields = {}
+    account = state.viewer
     for event_type, part in _PARTS.items():
         if wishes.wants(event_type):
             found |= part(state, account, wishes)
@@ -53,6 +54,7 @@ def _message(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
 def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
     realm = state.realm
     can_create_bots = realm.can_create_bots.includes(account.role)
+    can_create_channels = may_create_channels(account)
     return {
         **REALM_SETTINGS,
         "realm_name": realm.name,
@@ -65,10 +67,10 @@ def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
         "realm_can_create_write_only_bots_group": realm.can_create_write_only_bots.value,
         "realm_can_invite_users_group": realm.can_invite.value,
         "can_create_bots": can_create_bots,
-        "can_create_streams": account.role <= Role.MEMBER,
-        "can_create_public_streams": account.role <= Role.MEMBER,
-        "can_create_private_streams": account.role <= Role.MEMBER,
-        "can_subscribe_other_users": account.role <= Role.MEMBER,
+        "can_create_streams": can_create_channels,
+        "can_create_public_streams": can_create_channels,
+        "can_create_private_streams": can_create_channels,
+        "can_subscribe_other_users": may_subscribe_others(account),
         "can_invite_others_to_realm": realm.can_invite.includes(account.role),
     }
 
@@ -102,13 +104,8 @@ def _person(each: Account, viewer: Account, state: InitialState) -> Fields:
     return row if each.is_bot else {**row, "profile_data": {}}
 
 
-def _realm_bot(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
-    managed = [
-        each
-        for each in state.everybody
-        if each.is_bot and not account.is_bot and (account.is_administrator or each.bot_owner_id == account.id)
-    ]
-    return {"realm_bots": [{**bot_fields(each), "is_active": each.is_active} for each in managed]}
+def _realm_bot(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"realm_bots": [{**bot_fields(each), "is_active": each.is_active} for each in state.managed_bots]}
 
 
 def _subscription(state: InitialState, account: Account, wishes: Wishes) -> Fields:
@@ -131,7 +128,7 @@ def _stream(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
 
 
 def _default_streams(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {"realm_default_streams": list(state.default_channel_ids)}
+    return {"realm_default_streams": [each.channel.id for each in state.channels if each.channel.is_default]}
 
 
 def _user_groups(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:

@@ -37,7 +37,7 @@ async def note(call: Call) -> Answer:
 
 async def get_all(call: Call) -> Answer:
     """`GET realm/presence`."""
-    present = await presences.find_all(call.context)
+    present = await presences.find_all(call.context, call.caller)
     return success(
         presences=presence_fields(present, call.realm.bot_domain, slim=False),
         server_timestamp=call.context.clock().timestamp(),
@@ -48,7 +48,7 @@ async def get_one(call: Call) -> Answer:
     """`GET users/{user}/presence`, by id or email address."""
     named = call.ids["user"]
     person = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else named
-    found = await presences.find(call.context, call.caller.account, person)
+    found = await presences.find(call.context, call.caller, person)
     return success(presence=one_presence_fields(found))
 
 
@@ -69,7 +69,7 @@ async def set_status(call: Call) -> Answer:
 
 async def get_status(call: Call) -> Answer:
     """`GET users/{user_id}/status`."""
-    found = await presences.find_status(call.context, call.id("user_id"))
+    found = await presences.find_status(call.context, call.caller, call.id("user_id"))
     return success(status=status_fields(found))
 
 

@@ -33,7 +33,7 @@ async def upload(call: Call) -> Answer:
 async def link(call: Call) -> Answer:
     """`GET user_uploads/{realm_id}/{directory}/{filename}`: a link that needs no key."""
     path = f"{call.ids['realm_id']}/{call.ids['directory']}/{call.ids['filename']}"
-    found = await uploads.find(call.context, call.caller.account, path)
+    found = await uploads.find(call.context, call.caller, path)
     return success(url=uploads.temporary_link(call.context, found))
 
 

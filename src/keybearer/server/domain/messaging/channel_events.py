@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from keybearer.server.domain.event_log import Event, without_flags
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, without_flags
 from keybearer.server.domain.messaging.channels import Channel, Followed, PostPolicy, Subscription
 from keybearer.server.domain.realms import SystemGroup
 
@@ -48,7 +48,7 @@ def channel_fields(channel: Channel) -> dict[str, object]:
 
 
 def followed_fields(followed: Followed, *, with_subscribers: bool) -> dict[str, object]:
-    """A channel with the subscription of who asks (if there is one) and, if wanted, its subscribers."""
+    """A channel with the viewer's own subscription (if there is one) and, if wanted, its subscribers."""
     fields = channel_fields(followed.channel)
     fields["subscriber_count"] = len(followed.subscriber_ids)
     if followed.subscription is not None:
@@ -77,15 +77,11 @@ def subscription_fields(subscription: Subscription) -> dict[str, object]:
 def created(channel: Channel) -> Event:
     """A channel was created. A private one is only announced to its creator, until somebody else subscribes."""
     recipients = [channel.creator_id] if channel.is_private and channel.creator_id else None
-    return _stream("create", {"streams": [channel_fields(channel)]}, recipients)
+    return _stream("create", channel.id, {"streams": [channel_fields(channel)]}, recipients)
 
 
-def changed(before: Channel, after: Channel, subscribers: Iterable[int] | None) -> Iterator[Event]:
-    """A channel was renamed, described or restricted: one event for each property.
-
-    `subscribers` are the recipients for a private channel; None means everybody.
-    """
-    recipients = None if subscribers is None else set(subscribers)
+def changed(before: Channel, after: Channel) -> Iterator[Event]:
+    """A channel was renamed, described or restricted: one event for each property."""
     was, now = channel_fields(before), channel_fields(after)
     for name in ("name", "description", "invite_only", "stream_post_policy", "can_send_message_group"):
         if was[name] == now[name]:
@@ -93,37 +89,37 @@ def changed(before: Channel, after: Channel, subscribers: Iterable[int] | None) 
         fields = {"property": name, "value": now[name], "stream_id": after.id, "name": before.name}
         if name == "description":
             fields["rendered_description"] = after.rendered_description
-        yield _stream("update", fields, recipients)
+        yield _stream("update", after.id, fields)
 
 
-def archived(channel: Channel, subscribers: Iterable[int] | None) -> Event:
+def archived(channel: Channel) -> Event:
     """A channel was archived."""
     gone = channel_fields(replace(channel, is_archived=True))
-    return _stream("delete", {"streams": [gone], "stream_ids": [channel.id]}, subscribers)
+    return _stream("delete", channel.id, {"streams": [gone], "stream_ids": [channel.id]})
 
 
 def subscribed(followed: Followed) -> Iterator[Event]:
     """An account subscribed to a channel, for the account itself. A private channel is new to it."""
     assert followed.subscription is not None
-    recipients = [followed.subscription.account_id]
-    if followed.channel.is_private and recipients != [followed.channel.creator_id]:
-        yield _stream("create", {"streams": [channel_fields(followed.channel)]}, recipients)
-    yield _subscription("add", {"subscriptions": [followed_fields(followed, with_subscribers=True)]}, recipients)
+    channel, recipients = followed.channel, [followed.subscription.account_id]
+    if channel.is_private and recipients != [channel.creator_id]:
+        yield _stream("create", channel.id, {"streams": [channel_fields(channel)]}, recipients)
+    rows = [followed_fields(followed, with_subscribers=True)]
+    yield _subscription("add", Subject((channel.id,)), {"subscriptions": rows}, recipients)
 
 
-def peers_subscribed(
-    channel_ids: Sequence[int], account_ids: Sequence[int], *, audience: Iterable[int] | None = None
-) -> Event:
-    """Accounts subscribed, for everybody or for the `audience`."""
-    fields = {"stream_ids": list(channel_ids), "user_ids": list(account_ids)}
-    return _subscription("peer_add", fields, None if audience is None else set(audience) - set(account_ids))
+def peers_subscribed(channel_id: int, account_ids: Sequence[int]) -> Event:
+    """Accounts subscribed to a channel, for everybody who sees it."""
+    fields = {"stream_ids": [channel_id], "user_ids": list(account_ids)}
+    return _subscription("peer_add", Subject((channel_id,)), fields)
 
 
-def unsubscribed(channel: Channel, account_ids: Sequence[int], audience: Iterable[int] | None) -> Iterator[Event]:
-    """Accounts unsubscribed: an event for them, and one for everybody or for the `audience`."""
+def unsubscribed(channel: Channel, account_ids: Sequence[int]) -> Iterator[Event]:
+    """Accounts unsubscribed: an event for them, who may not see the channel any more, and one for all who see it."""
     left = [{"stream_id": channel.id, "name": channel.name}]
-    yield _subscription("remove", {"subscriptions": left}, account_ids)
-    yield _subscription("peer_remove", {"stream_ids": [channel.id], "user_ids": list(account_ids)}, audience)
+    yield _subscription("remove", OPEN_TO_ALL, {"subscriptions": left}, account_ids)
+    fields = {"stream_ids": [channel.id], "user_ids": list(account_ids)}
+    yield _subscription("peer_remove", Subject((channel.id,)), fields)
 
 
 def setting_changed(account_id: int, channel_id: int, name: str, value: object) -> Iterator[Event]:
@@ -133,14 +129,16 @@ def setting_changed(account_id: int, channel_id: int, name: str, value: object) 
         changes.append(("in_home_view", not value))
     for each, chosen in changes:
         fields = {"stream_id": channel_id, "property": each, "value": chosen}
-        yield _subscription("update", fields, [account_id])
+        yield _subscription("update", Subject((channel_id,)), fields, [account_id])
 
 
-def _stream(op: str, fields: Mapping[str, object], account_ids: Iterable[int] | None) -> Event:
+def _stream(op: str, channel_id: int, fields: Mapping[str, object], account_ids: Iterable[int] | None = None) -> Event:
     recipients = None if account_ids is None else without_flags(account_ids)
-    return Event("stream", {"type": "stream", "op": op, **fields}, recipients)
+    return Event("stream", {"type": "stream", "op": op, **fields}, Subject((channel_id,)), recipients)
 
 
-def _subscription(op: str, fields: Mapping[str, object], account_ids: Iterable[int] | None) -> Event:
+def _subscription(
+    op: str, about: Subject, fields: Mapping[str, object], account_ids: Iterable[int] | None = None
+) -> Event:
     recipients = None if account_ids is None else without_flags(account_ids)
-    return Event("subscription", {"type": "subscription", "op": op, **fields}, recipients)
+    return Event("subscription", {"type": "subscription", "op": op, **fields}, about, recipients)

@@ -1,4 +1,4 @@
-"""Channels (streams on the wire): their names, who sees one, and who may post to it."""
+"""Channels (streams on the wire): their names, and who may create, change, leave and post to one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ NOTIFICATION_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A channel, who follows it, and (where the one who asks does) their subscription."""
+    """A channel, the accounts that follow it, and the viewer's own subscription, if there is one."""
 
     channel: Channel
     subscriber_ids: frozenset[int] = frozenset()
@@ -130,33 +130,38 @@ def checked_post_policy(number: int) -> PostPolicy:
         raise Refused("Invalid stream_post_policy") from None
 
 
-def may_read(account: Account, channel: Channel, *, subscribed: bool) -> bool:
-    """Whether an account may read the channel's messages: subscribers, and of a public one every member."""
-    if account.realm_id != channel.realm_id:
-        return False
-    return subscribed or (not channel.is_private and account.role <= Role.MEMBER)
+def invalid_channel() -> Refused:
+    """Zulip's refusal of a channel that does not exist, or that the account may not see: the two look alike."""
+    return Refused("Invalid channel ID")
+
+
+def may_create_channels(account: Account) -> bool:
+    """Whether an account may create channels: every member may."""
+    return account.role <= Role.MEMBER
+
+
+def may_subscribe_others(account: Account) -> bool:
+    """Whether an account may subscribe others to channels: every member may."""
+    return account.role <= Role.MEMBER
+
+
+def may_unsubscribe(account: Account, other: Account) -> bool:
+    """Whether an account may end subscriptions of another one: its own and its bots', administrators everybody's."""
+    return account.is_administrator or account.id in (other.id, other.bot_owner_id)
 
 
 def may_administer(account: Account, channel: Channel) -> bool:
-    """Whether an account may rename, restrict or archive the channel: administrators and its maker."""
+    """Whether an account that sees the channel may rename, restrict or archive it: administrators and its maker."""
     return account.realm_id == channel.realm_id and (account.is_administrator or account.id == channel.creator_id)
 
 
-def check_may_post(
-    account: Account, channel: Channel, *, subscribed: bool, owner: Account | None, owner_subscribed: bool
-) -> None:
-    """Raise Refused with Zulip's words unless the account may post to the channel.
+def check_may_post(account: Account, channel: Channel) -> None:
+    """Raise Refused with Zulip's words unless the account may post to a channel that it, or its owner, sees.
 
     A bot may post where its owner may, so an integration needs no subscription of its own.
     """
-    refusal = Refused(f"Not authorized to send to channel '{channel.name}'")
     if channel.is_archived:
-        raise refusal
-    if not may_read(account, channel, subscribed=subscribed) and not (
-        owner is not None and may_read(owner, channel, subscribed=owner_subscribed)
-    ):
-        raise refusal
-    if not channel.post_policy.includes(account.role) and not (
-        owner is not None and channel.post_policy.includes(owner.role)
-    ):
+        raise Refused(f"Not authorized to send to channel '{channel.name}'")
+    role = account.role if account.owner is None else account.owner.role
+    if not channel.post_policy.includes(role):
         raise Refused("You do not have permission to post in this channel.")

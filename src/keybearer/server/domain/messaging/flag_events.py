@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keybearer.server.domain.event_log import Event
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event
 from keybearer.server.domain.messaging.messages import Flag
 
 
@@ -18,4 +18,4 @@ def changed(account_id: int, op: str, flag: Flag, message_ids: Sequence[int]) ->
         "messages": list(message_ids),
         "all": False,
     }
-    return Event("update_message_flags", fields, {account_id: ()})
+    return Event("update_message_flags", fields, OPEN_TO_ALL, {account_id: ()})

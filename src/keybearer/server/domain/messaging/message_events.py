@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keybearer.server.domain.accounts import avatar_url, display_email
-from keybearer.server.domain.event_log import Event, Recipients
+from keybearer.server.domain.event_log import Event, Recipients, Subject
 from keybearer.server.domain.messaging.messages import NO_TOPIC, Copy, Directory, Flag, Message, Reaction
 from keybearer.server.domain.messaging.reaction_events import reaction_fields
 
@@ -102,7 +102,7 @@ def sent(
         "queue_id": echo and echo.queue_id,
         "local_id": echo and echo.local_id,
     }
-    return Event("message", fields, {each: flag.wire_names for each, flag in flags.items()})
+    return Event("message", fields, message.subject, {each: flag.wire_names for each, flag in flags.items()})
 
 
 def edited(before: Message, after: Message, *, by: int, at: datetime, recipients: Recipients) -> Event:
@@ -116,7 +116,7 @@ def edited(before: Message, after: Message, *, by: int, at: datetime, recipients
         "is_me_message": after.content.startswith("/me "),
         "prev_rendered_content_version": 1,
     }
-    return Event("update_message", fields, recipients)
+    return Event("update_message", fields, after.subject, recipients)
 
 
 def moved(
@@ -140,7 +140,12 @@ def moved(
         fields |= {"subject": topic, "topic_links": []}
     if channel_id != before.channel_id:
         fields["new_stream_id"] = channel_id
-    return Event("update_message", fields, recipients)
+    return Event("update_message", fields, Subject(_places(before, channel_id), (before.id,)), recipients)
+
+
+def _places(before: Message, channel_id: int) -> tuple[int, ...]:
+    """The channels that a move is about: only who sees both is told from where to where."""
+    return (channel_id,) if before.channel_id in (None, channel_id) else (before.channel_id, channel_id)
 
 
 def _updated(message: Message, message_ids: Sequence[int], *, by: int, at: datetime) -> dict[str, object]:
@@ -158,14 +163,14 @@ def _updated(message: Message, message_ids: Sequence[int], *, by: int, at: datet
     return fields
 
 
-def deleted(message: Message, recipients: Recipients) -> Event:
-    """A message was deleted."""
+def deleted(message: Message, message_ids: Sequence[int], recipients: Recipients) -> Event:
+    """Messages of the place that `message` is in were deleted, or moved out of the recipients' sight."""
     fields: dict[str, object] = {
         "type": "delete_message",
-        "message_ids": [message.id],
+        "message_ids": list(message_ids),
         "message_id": message.id,
         "message_type": "private" if message.channel_id is None else "stream",
     }
     if message.channel_id is not None:
         fields |= {"stream_id": message.channel_id, "topic": message.topic}
-    return Event("delete_message", fields, recipients)
+    return Event("delete_message", fields, Subject(message.subject.channel_ids), recipients)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntFlag
+from itertools import takewhile
 
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.event_log import Subject
 
 CONTENT_MAX_LENGTH = 10_000
 TOPIC_MAX_LENGTH = 60
@@ -87,6 +89,14 @@ class Message:
     edited_at: datetime | None = None
     edits: Sequence[Mapping[str, object]] = ()
 
+    @property
+    def subject(self) -> Subject:
+        """What events that show the message are about. A direct message is only sent to its people anyway."""
+        addressed_ids = (self.sender_id, *self.recipient_ids)
+        if self.channel_id is None:
+            return Subject(addressed_ids=addressed_ids)
+        return Subject((self.channel_id,), (self.id,), addressed_ids=addressed_ids)
+
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
@@ -155,9 +165,39 @@ def shortened(text: str, limit: int, sign: str) -> str:
     return text if len(text) <= limit else text[: limit - len(sign)] + sign
 
 
-def is_editable(message: Message, now: datetime) -> bool:
-    """Whether the text may still be changed."""
-    return now - message.sent_at <= EDITABLE_FOR
+def check_may_rewrite(account: Account, message: Message, now: datetime) -> None:
+    """Raise Refused with Zulip's words unless the account may change the text: its author may, for some days."""
+    if message.sender_id != account.id:
+        raise Refused("You don't have permission to edit this message")
+    if now - message.sent_at > EDITABLE_FOR:
+        raise Refused("The time limit for editing this message has passed")
+
+
+def check_may_move(account: Account, *, to_other_channel: bool) -> None:
+    """Raise Refused with Zulip's words unless the account may move messages that it sees: every member may change
+    their topic, administrators their channel."""
+    if account.role > Role.MEMBER:
+        raise Refused("You don't have permission to edit this message")
+    if to_other_channel and not account.is_administrator:
+        raise Refused("You don't have permission to move this message")
+
+
+def check_may_delete(account: Account, message: Message, now: datetime) -> None:
+    """Raise Refused with Zulip's words unless the account may delete a message that it sees: administrators may, and
+    its author while its text may be changed."""
+    if account.is_administrator:
+        return
+    if message.sender_id != account.id:
+        raise Refused("You don't have permission to delete this message")
+    if now - message.sent_at > EDITABLE_FOR:
+        raise Refused("The time limit for deleting this message has passed")
+
+
+def visible_edits(
+    edits: Sequence[Mapping[str, object]], channel_ids: Collection[int]
+) -> Sequence[Mapping[str, object]]:
+    """The edits of a message (the newest first) since it was last moved out of a channel that is not among these."""
+    return tuple(takewhile(lambda edit: edit.get("prev_stream") is None or edit["prev_stream"] in channel_ids, edits))
 
 
 def conversation_key(account_ids: Sequence[int]) -> str:
@@ -166,5 +206,5 @@ def conversation_key(account_ids: Sequence[int]) -> str:
 
 
 def invalid_messages() -> Refused:
-    """Zulip's refusal for messages that are not there, or not for this account: the two look alike."""
+    """Zulip's refusal of messages that do not exist, or that the account may not see: the two look alike."""
     return Refused("Invalid message(s)")

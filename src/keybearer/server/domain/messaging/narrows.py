@@ -131,7 +131,7 @@ def check_for_queue(terms: Sequence[Term]) -> None:
 
 
 def matches(terms: Sequence[Term], fields: Mapping[str, object], flags: Sequence[str]) -> bool:
-    """Whether a message, by its fields on the wire and its flags, is one that a queue with this narrow is told of."""
+    """Whether a queue with this narrow gets a message with these fields on the wire and these flags."""
     return all(_holds(term, fields, flags) is not term.negated for term in terms)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from keybearer.server.domain.accounts import Account, display_email
-from keybearer.server.domain.event_log import Event, without_flags
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, without_flags
 from keybearer.server.domain.messaging.presences import Presence, Present, Status
 
 Fields = dict[str, object]
@@ -64,12 +64,13 @@ def seen(account: Account, at: datetime, *, status: str, client: str, dummy_doma
         "server_timestamp": now,
         "presence": {client: {"client": client, "status": status, "timestamp": int(now), "pushable": False}},
     }
-    return Event("presence", fields)
+    return Event("presence", fields, Subject(addressed_ids=(account.id,)))
 
 
 def status_changed(status: Status) -> Event:
     """An account changed what it says of itself; what is empty is sent as such."""
-    return Event("user_status", {"type": "user_status", "user_id": status.account_id, **_all_status_fields(status)})
+    fields = {"type": "user_status", "user_id": status.account_id, **_all_status_fields(status)}
+    return Event("user_status", fields, OPEN_TO_ALL)
 
 
 def typing_to_people(op: str, sender: Account, people: Iterable[Account], dummy_domain: str) -> Event:
@@ -82,7 +83,8 @@ def typing_to_people(op: str, sender: Account, people: Iterable[Account], dummy_
         "sender": _typist(sender, dummy_domain),
         "recipients": [_typist(person, dummy_domain) for person in everybody],
     }
-    return Event("typing", fields, without_flags(person.id for person in everybody if person.is_active))
+    recipients = without_flags(person.id for person in everybody if person.is_active)
+    return Event("typing", fields, Subject(addressed_ids=tuple(person.id for person in everybody)), recipients)
 
 
 def typing_in_channel(
@@ -97,7 +99,8 @@ def typing_in_channel(
         "stream_id": channel_id,
         "topic": topic,
     }
-    return Event("typing", fields, without_flags(sorted(subscribers)))
+    about = Subject((channel_id,), addressed_ids=(sender.id,))
+    return Event("typing", fields, about, without_flags(sorted(subscribers)))
 
 
 def _typist(account: Account, dummy_domain: str) -> Fields:

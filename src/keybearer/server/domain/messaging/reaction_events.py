@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from keybearer.server.domain.accounts import display_email
-from keybearer.server.domain.event_log import Event, Recipients
-from keybearer.server.domain.messaging.messages import Directory, Reaction
+from keybearer.server.domain.event_log import Event, Recipients, Subject
+from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
 
 
 def reaction_fields(reaction: Reaction, directory: Directory) -> dict[str, object]:
@@ -24,7 +24,9 @@ def reaction_fields(reaction: Reaction, directory: Directory) -> dict[str, objec
     }
 
 
-def changed(op: str, reaction: Reaction, directory: Directory, recipients: Recipients) -> Event:
+def changed(op: str, reaction: Reaction, message: Message, directory: Directory, recipients: Recipients) -> Event:
     """A reaction was added (`op` is `add`) or removed (`remove`)."""
     fields = {"type": "reaction", "op": op, "message_id": reaction.message_id, **reaction_fields(reaction, directory)}
-    return Event("reaction", fields, recipients)
+    channel_ids, message_ids, *_ = message.subject
+    about = Subject(channel_ids, message_ids, addressed_ids=(reaction.account_id,))
+    return Event("reaction", fields, about, recipients)

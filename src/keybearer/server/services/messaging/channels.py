@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,8 +20,8 @@ from keybearer.server.domain.messaging.channels import (
     Subscription,
     checked_description,
     checked_name,
+    invalid_channel,
     may_administer,
-    may_read,
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
@@ -56,70 +56,61 @@ async def follow_defaults(change: Change, account: Account) -> None:
         await channels.subscribe(
             change.connection, Subscription(account.id, channel_id, COLORS[position % len(COLORS)])
         )
-        change.tell(channel_events.peers_subscribed([channel_id], [account.id]))
+        change.tell(channel_events.peers_subscribed(channel_id, [account.id]))
 
 
-async def find_followed(context: Context, account: Account) -> list[Followed]:
-    """What an account follows, by name."""
-    async with context.reading() as connection:
-        return [each for each in await survey(connection, account) if each.subscription is not None]
+async def find_followed(context: Context, caller: Caller) -> list[Followed]:
+    """What the actor follows, by name."""
+    async with context.viewing(caller) as view:
+        known = await survey(view.connection, view.actor.account)
+    return [each for each in known if each.subscription is not None]
 
 
-async def survey(connection: AsyncConnection, account: Account) -> list[Followed]:
-    """Every channel that is not archived and that the account may know of, by name, with who follows it."""
-    mine = await channels.find_subscriptions(connection, account.id)
-    known = [
-        channel
-        for channel in await channels.find_all(connection, account.realm_id)
-        if not channel.is_archived and may_read(account, channel, subscribed=channel.id in mine)
-    ]
-    subscribers = await channels.find_subscribers(connection, [channel.id for channel in known])
-    known.sort(key=lambda channel: channel.name.casefold())
-    return [Followed(channel, subscribers[channel.id], mine.get(channel.id)) for channel in known]
+async def survey(connection: AsyncConnection, viewer: Account, *, archived_too: bool = False) -> list[Followed]:
+    """Every channel that the viewer may see, by name, with who follows it. `archived_too` is for lists of all."""
+    mine = await channels.find_subscriptions(connection, viewer.id)
+    seen = [each for each in await channels.find_all_seen(connection, viewer) if archived_too or not each.is_archived]
+    subscribers = await channels.find_subscribers(connection, [channel.id for channel in seen])
+    # The archived come last.
+    seen.sort(key=lambda channel: (channel.is_archived, channel.name.casefold()))
+    return [Followed(channel, subscribers[channel.id], mine.get(channel.id)) for channel in seen]
 
 
-async def find_known(context: Context, account: Account, *, archived_too: bool = False) -> list[Followed]:
-    """Every channel that the account may know of, by name. `archived_too` is for administrators' lists."""
-    async with context.reading() as connection:
-        known = await survey(connection, account)
-        if archived_too:
-            everything = await channels.find_all(connection, account.realm_id)
-            known += [Followed(channel) for channel in everything if channel.is_archived and not channel.is_private]
-        return known
+async def find_known(context: Context, caller: Caller, *, archived_too: bool = False) -> list[Followed]:
+    """Every channel that the actor may see, by name."""
+    async with context.viewing(caller) as view:
+        return await survey(view.connection, view.actor.account, archived_too=archived_too)
 
 
-async def find(context: Context, account: Account, channel_id: int) -> Followed:
-    """One channel that the account may read. Raises Refused with Zulip's words."""
-    async with context.reading() as connection:
-        return await _find(connection, account, channel_id)
+async def find(context: Context, caller: Caller, channel_id: int) -> Followed:
+    """One channel that the actor may see. Raises Refused with Zulip's words."""
+    async with context.viewing(caller) as view:
+        return await _find(view.connection, view.actor.account, channel_id)
 
 
-async def _find(connection: AsyncConnection, account: Account, channel_id: int) -> Followed:
-    channel = await channels.find(connection, channel_id)
-    if channel is not None:
-        mine = (await channels.find_subscriptions(connection, account.id)).get(channel_id)
-        if may_read(account, channel, subscribed=mine is not None):
-            subscribers = await channels.find_subscribers(connection, [channel_id])
-            return Followed(channel, subscribers[channel_id], mine)
-    raise Refused("Invalid channel ID")
+async def _find(connection: AsyncConnection, viewer: Account, channel_id: int) -> Followed:
+    channel = await channels.find_seen(connection, viewer, channel_id)
+    if channel is None:
+        raise invalid_channel()
+    mine = (await channels.find_subscriptions(connection, viewer.id)).get(channel_id)
+    subscribers = await channels.find_subscribers(connection, [channel_id])
+    return Followed(channel, subscribers[channel_id], mine)
 
 
-async def find_by_name(context: Context, account: Account, name: str) -> Channel:
-    """A channel that the account may know of. Raises Refused with Zulip's words."""
-    async with context.reading() as connection:
-        channel = await channels.find_by_name(connection, account.realm_id, name)
-        if channel is not None and not channel.is_archived:
-            subscribed = await channels.is_subscribed(connection, account.id, channel.id)
-            if may_read(account, channel, subscribed=subscribed):
-                return channel
-    raise Refused(f"Invalid channel name '{name}'")
+async def find_by_name(context: Context, caller: Caller, name: str) -> Channel:
+    """A channel that the actor may see. Raises Refused with Zulip's words."""
+    async with context.viewing(caller) as view:
+        channel = await channels.find_seen(view.connection, view.actor.account, name)
+    if channel is None or channel.is_archived:
+        raise Refused(f"Invalid channel name '{name}'")
+    return channel
 
 
-async def find_topics(context: Context, account: Account, channel_id: int) -> Sequence[tuple[str, int]]:
+async def find_topics(context: Context, caller: Caller, channel_id: int) -> Sequence[tuple[str, int]]:
     """The topics of a channel with each one's newest message, the newest first."""
-    async with context.reading() as connection:
-        await _find(connection, account, channel_id)
-        return await channels.find_topics(connection, channel_id)
+    async with context.viewing(caller) as view:
+        await _find(view.connection, view.actor.account, channel_id)
+        return await channels.find_topics(view.connection, channel_id)
 
 
 async def change(context: Context, caller: Caller, channel_id: int, wanted: ChannelChange) -> None:
@@ -141,14 +132,7 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
             after = replace(after, is_default=wanted.is_default)
         if after != before:
             await channels.save(change.connection, after)
-            change.tell(*channel_events.changed(before, after, await _audience(change, after)))
-
-
-async def _audience(change: Change, channel: Channel) -> Collection[int] | None:
-    """Who is to know of a change of the channel: its subscribers where it is private; None means everybody."""
-    if not channel.is_private:
-        return None
-    return (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
+            change.tell(*channel_events.changed(before, after))
 
 
 async def _free_name(change: Change, channel: Channel, name: str) -> str:
@@ -167,7 +151,7 @@ async def archive(context: Context, caller: Caller, channel_id: int) -> None:
         actor = change.actor
         channel = await _administered(change, actor, channel_id)
         await channels.save(change.connection, replace(channel, is_archived=True, is_default=False))
-        change.tell(channel_events.archived(channel, await _audience(change, channel)))
+        change.tell(channel_events.archived(channel))
 
 
 async def _administered(change: Change, actor: Actor, channel_id: int) -> Channel:
@@ -175,17 +159,17 @@ async def _administered(change: Change, actor: Actor, channel_id: int) -> Channe
     await take_turn(change.connection, CHANNELS)
     channel = (await _find(change.connection, actor.account, channel_id)).channel
     if channel.is_archived:
-        raise Refused("Invalid channel ID")
+        raise invalid_channel()
     if not may_administer(actor.account, channel):
         raise NotPermitted("You do not have permission to administer this channel.")
     return channel
 
 
-async def is_follower(context: Context, account: Account, user_id: int, channel_id: int) -> bool:
-    """Whether somebody follows a channel that the account may read."""
-    async with context.reading() as connection:
-        followed = await _find(connection, account, channel_id)
-        person = await accounts.find(connection, user_id)
-    if person is None or person.realm_id != account.realm_id:
+async def is_follower(context: Context, caller: Caller, user_id: int, channel_id: int) -> bool:
+    """Whether somebody follows a channel that the actor may see."""
+    async with context.viewing(caller) as view:
+        followed = await _find(view.connection, view.actor.account, channel_id)
+        person = await accounts.find(view.connection, user_id)
+    if person is None or person.realm_id != view.actor.account.realm_id:
         raise Refused("No such user")
     return user_id in followed.subscriber_ids

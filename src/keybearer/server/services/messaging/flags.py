@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from keybearer.server.domain.actors import Actor, Caller
@@ -11,7 +11,7 @@ from keybearer.server.domain.messaging import flag_events
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.lookups import visible_message
+from keybearer.server.services.messaging.lookups import NOT_DELIVERED
 from keybearer.server.services.messaging.messages import Query
 from keybearer.server.services.messaging.messages import find as find_messages
 from keybearer.server.storage.dialect import take_turn
@@ -43,21 +43,22 @@ async def mark(context: Context, caller: Caller, message_ids: Sequence[int], op:
     if len(message_ids) > MOST_MESSAGES:
         raise invalid_messages()
     async with context.change(caller) as change:
-        actor = change.actor
-        await _mark(change, actor, message_ids, op, checked)
+        seen = await messages.find_seen_ids(change.connection, change.actor.account, message_ids)
+        if seen != set(message_ids):
+            raise invalid_messages()
+        await _mark(change, change.actor, seen, op, checked)
 
 
-async def _mark(change: Change, actor: Actor, message_ids: Sequence[int], op: str, flag: Flag) -> list[int]:
+async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: str, flag: Flag) -> list[int]:
+    """Change a flag of messages that the actor sees; returns those that had it otherwise."""
     # One after another for an account: of two that star a message it has no copy of, one makes the copy.
     await take_turn(change.connection, f"flags:{actor.id}")
     mine = await messages.find_flags(change.connection, actor.id, message_ids, for_change=True)
-    for message_id in {*message_ids} - mine.keys():
-        # A message of a channel that the account may read, and was never sent: to star it, it gets a copy.
-        await visible_message(change.connection, actor.account, message_id)
-        if op == "add" and flag is not Flag.READ:
-            historical = Flag.READ | Flag.HISTORICAL
-            await messages.deliver(change.connection, message_id, {actor.id: historical})
-            mine[message_id] = historical
+    if op == "add" and flag is not Flag.READ:
+        # Messages of a channel that the account sees, and was never sent: to star them, it gets copies.
+        for message_id in {*message_ids} - mine.keys():
+            await messages.deliver(change.connection, message_id, {actor.id: NOT_DELIVERED})
+            mine[message_id] = NOT_DELIVERED
     changed = []
     for message_id, flags in mine.items():
         wanted = flags | flag if op == "add" else flags & ~flag
@@ -75,8 +76,8 @@ async def mark_narrow(context: Context, caller: Caller, query: Query, op: str, f
     found = await find_messages(context, caller, query)
     ids = [copy.message.id for copy in found.copies if copy.flags & Flag.HISTORICAL == 0]
     async with context.change(caller) as change:
-        actor = change.actor
-        changed = await _mark(change, actor, ids, op, checked)
+        seen = await messages.find_seen_ids(change.connection, change.actor.account, ids)
+        changed = await _mark(change, change.actor, seen, op, checked)
     every = [copy.message.id for copy in found.copies]
     return Marked(
         processed=len(every),

@@ -15,22 +15,23 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
 from keybearer.server.services.messaging.presences import HISTORY
-from keybearer.server.storage import accounts, event_log
-from keybearer.server.storage.messaging import channels, messages, presences
+from keybearer.server.storage import accounts, event_log, visibility
+from keybearer.server.storage.messaging import messages, presences
 
 
 @dataclass(frozen=True, slots=True)
 class InitialState:
     """The state after the event `event_id`. What the client does not want is left empty.
 
-    `unread` are the messages that it has not read, with their flags; `channels` every channel that it may know of.
+    `unread` are the messages that it has not read, with their flags; `channels` every channel that it may see.
     """
 
     event_id: int
     realm: Realm
+    viewer: Account
     everybody: Sequence[Account] = ()
+    managed_bots: Sequence[Account] = ()
     channels: Sequence[Followed] = ()
-    default_channel_ids: Sequence[int] = ()
     unread: Sequence[tuple[Message, Flag]] = ()
     starred_ids: Sequence[int] = ()
     newest_id: int = -1
@@ -40,24 +41,24 @@ class InitialState:
 
 async def gather(context: Context, caller: Caller, wants: Callable[[str], bool]) -> InitialState:
     """The state as the actor may see it; `wants` says of an event type whether the client asks for its part."""
-    account = caller.account
-    async with context.reading() as connection:
+    async with context.viewing(caller) as view:
+        connection, account = view.connection, view.actor.account
         # One look at the database: no event before `event_id` is missing in what follows, and none after it is in it.
         event_id = await event_log.last_id(connection)
         everybody = await accounts.find_all(connection, account.realm_id)
         people = {each.id: each for each in everybody}
-        found = await presences.find_all(connection, context.clock() - HISTORY) if wants("presence") else ()
-        starred = (
-            await messages.find_with_flag(connection, account.id, Flag.STARRED) if wants("starred_messages") else ()
-        )
+        found = await presences.find_all(connection, view.now - HISTORY) if wants("presence") else ()
+        starred = await messages.find_with_flag(connection, account, Flag.STARRED) if wants("starred_messages") else ()
+        wants_channels = wants("subscription") or wants("stream") or wants("default_streams")
         return InitialState(
             event_id=event_id,
             realm=await the_realm(connection),
+            viewer=account,
             everybody=everybody,
-            channels=await survey(connection, account) if wants("subscription") or wants("stream") else (),
-            default_channel_ids=await channels.find_default_ids(connection, account.realm_id),
+            managed_bots=await visibility.find_bots(connection, account) if wants("realm_bot") else (),
+            channels=await survey(connection, account) if wants_channels else (),
             unread=(
-                await messages.find_with_flag(connection, account.id, Flag.READ, is_set=False)
+                await messages.find_with_flag(connection, account, Flag.READ, is_set=False)
                 if wants("update_message_flags")
                 else ()
             ),

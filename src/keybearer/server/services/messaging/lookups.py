@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.accounts import Account, email_key
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.channels import Channel, may_read
-from keybearer.server.domain.messaging.messages import Copy, Directory, Flag, Message, Reaction, invalid_messages
-from keybearer.server.services.lookups import the_realm
+from keybearer.server.domain.messaging.channels import Channel, name_key
+from keybearer.server.domain.messaging.messages import (
+    Copy,
+    Directory,
+    Flag,
+    Message,
+    Reaction,
+    invalid_messages,
+    visible_edits,
+)
+from keybearer.server.services.lookups import find_addressed, the_realm
 from keybearer.server.services.messaging.markdown import Names
 from keybearer.server.services.messaging.zulip_syntax import named_channels, named_people
 from keybearer.server.storage import accounts
@@ -39,38 +47,37 @@ async def directory_of(
     )
 
 
-async def copies_of(connection: AsyncConnection, account: Account, found: Sequence[Message]) -> list[Copy]:
-    """These messages as the account has them."""
+async def copies_of(connection: AsyncConnection, viewer: Account, found: Sequence[Message]) -> list[Copy]:
+    """These messages, which the viewer may see, as they have them."""
     ids = [message.id for message in found]
-    flags = await messages.find_flags(connection, account.id, ids)
+    flags = await messages.find_flags(connection, viewer.id, ids)
     reacted = await reactions.find_all(connection, ids)
-    return [Copy(message, flags.get(message.id, NOT_DELIVERED), reacted.get(message.id, ())) for message in found]
+    shown = await with_visible_edits(connection, viewer, found)
+    return [Copy(message, flags.get(message.id, NOT_DELIVERED), reacted.get(message.id, ())) for message in shown]
 
 
-async def may_see(connection: AsyncConnection, account: Account, message: Message) -> bool:
-    """Whether an account may see a message: it has a copy, or may read the channel."""
-    if message.realm_id != account.realm_id:
-        return False
-    if await messages.find_flags(connection, account.id, [message.id]):
-        return True
-    channel = None if message.channel_id is None else await channels.find(connection, message.channel_id)
-    if channel is None:
-        return False
-    return may_read(account, channel, subscribed=await channels.is_subscribed(connection, account.id, channel.id))
+async def with_visible_edits(
+    connection: AsyncConnection, viewer: Account, found: Sequence[Message]
+) -> Sequence[Message]:
+    """These messages with the earlier versions that the viewer may see: not those of a channel that is hidden."""
+    if not any("prev_stream" in edit for message in found for edit in message.edits):
+        return found
+    seen = {channel.id for channel in await channels.find_all_seen(connection, viewer)}
+    return [replace(message, edits=visible_edits(message.edits, seen)) for message in found]
 
 
 async def visible_message(
-    connection: AsyncConnection, account: Account, message_id: int, *, for_change: bool = False
+    connection: AsyncConnection, viewer: Account, message_id: int, *, for_change: bool = False
 ) -> Message:
-    """A message that the account may see. Raises Refused where there is none."""
-    message = await messages.find(connection, message_id, for_change=for_change)
-    if message is None or not await may_see(connection, account, message):
+    """A message that the viewer may see. Raises Refused where there is none."""
+    message = await messages.find_seen(connection, viewer, message_id, for_change=for_change)
+    if message is None:
         raise invalid_messages()
     return message
 
 
 async def audience(connection: AsyncConnection, message: Message) -> dict[int, Sequence[str]]:
-    """Everybody who is told of a change of a message: who has a copy, and who follows its channel."""
+    """The accounts that get events about a message: those that have a copy, and those that follow its channel."""
     owners = await messages.find_owners(connection, message.id)
     told: dict[int, Sequence[str]] = {account_id: flags.wire_names for account_id, flags in owners.items()}
     if message.channel_id is not None:
@@ -79,48 +86,59 @@ async def audience(connection: AsyncConnection, message: Message) -> dict[int, S
     return told
 
 
-async def find_channel(connection: AsyncConnection, realm_id: int, channel: str | int) -> Channel:
-    """The channel of a name or an id. Raises Refused in Zulip's words."""
+async def find_channel(connection: AsyncConnection, viewer: Account, channel: str | int) -> Channel:
+    """The channel of a name or an id. Raises Refused in Zulip's words for one that the viewer may not see, as for one
+    that is not there."""
+    found = await channels.find_seen(connection, viewer, channel)
+    if found is not None:
+        return found
     if isinstance(channel, int):
-        found = await channels.find(connection, channel)
-        if found is None or found.realm_id != realm_id:
-            raise Refused(f"Channel with ID '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST")
-        return found
-    found = await channels.find_by_name(connection, realm_id, channel)
-    if found is None:
-        extra = {"channel_name": channel}
-        raise Refused(f"Channel '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST", extra=extra)
+        raise Refused(f"Channel with ID '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST")
+    extra = {"channel_name": channel}
+    raise Refused(f"Channel '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST", extra=extra)
+
+
+def _invalid_person(person: str | int) -> Refused:
+    return Refused(f"Invalid user ID {person}" if isinstance(person, int) else f"Invalid email '{person}'")
+
+
+async def find_people(
+    connection: AsyncConnection,
+    viewer: Account,
+    people: Collection[str | int],
+    *,
+    refusal: Callable[[str | int], Refused] = _invalid_person,
+) -> list[Account]:
+    """The accounts of these addresses and ids, in their order.
+
+    Raises a `refusal` for an address that the viewer may not see, as for one that nobody has.
+    """
+    ids, emails = [each for each in people if isinstance(each, int)], [each for each in people if isinstance(each, str)]
+    by_id = await accounts.find_by_ids(connection, ids) if ids else {}
+    addressed = await find_addressed(connection, viewer, emails) if emails else {}
+    found = []
+    for each in people:
+        person = by_id.get(each) if isinstance(each, int) else addressed.get(email_key(each))
+        if person is None or person.realm_id != viewer.realm_id:
+            raise refusal(each)
+        found.append(person)
     return found
 
 
-async def find_person(connection: AsyncConnection, realm_id: int, person: str | int) -> Account:
-    """The account of an email or an id, the dummy address of somebody who hides theirs too. Raises Refused."""
-    if isinstance(person, int):
-        found = await accounts.find(connection, person)
-        if found is None or found.realm_id != realm_id:
-            raise Refused(f"Invalid user ID {person}")
-        return found
-    found = await accounts.find_by_email(connection, realm_id, person)
-    if found is None:
-        dummy = re.fullmatch(r"user(\d{1,9})@.+", person.strip())
-        found = await accounts.find(connection, int(dummy[1])) if dummy else None
-    if found is None or found.realm_id != realm_id:
-        raise Refused(f"Invalid email '{person}'")
-    return found
+async def names_in(connection: AsyncConnection, author: Account, content: str) -> Names:
+    """Whom and what an author's text names. A name that several have goes to the first of them; ids tell them apart.
 
-
-async def names_in(connection: AsyncConnection, realm_id: int, content: str) -> Names:
-    """Whom and what a text names. A name that several have goes to the first of them; ids tell them apart."""
+    Only public channels that the author sees are linked: the link is for every reader.
+    """
     people_names, people_ids = named_people(content)
-    people = await accounts.find_by_names(connection, realm_id, people_names) if people_names else ()
+    people = await accounts.find_by_names(connection, author.realm_id, people_names) if people_names else ()
     by_id = await accounts.find_by_ids(connection, people_ids) if people_ids else {}
-    known = {}
-    for name in named_channels(content):
-        channel = await channels.find_by_name(connection, realm_id, name)
-        if channel is not None and not channel.is_private:
-            known[name.lower()] = (channel.id, channel.name)
+    names = named_channels(content)
+    seen = await channels.find_all_seen(connection, author, names=names) if names else ()
+    public = {name_key(channel.name): channel for channel in seen if not channel.is_private}
+    linked = {name.lower(): public[name_key(name.strip())] for name in names if name_key(name.strip()) in public}
     return Names(
         people={person.full_name.lower(): (person.id, person.full_name) for person in reversed(people)},
-        people_by_id={each: person.full_name for each, person in by_id.items() if person.realm_id == realm_id},
-        channels=known,
+        people_by_id={each: person.full_name for each, person in by_id.items() if person.realm_id == author.realm_id},
+        channels={name: (channel.id, channel.name) for name, channel in linked.items()},
     )

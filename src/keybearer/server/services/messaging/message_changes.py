@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from keybearer.server.domain.actors import Actor, Caller
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.event_log import without_flags
 from keybearer.server.domain.messaging import message_events
-from keybearer.server.domain.messaging.channels import may_read
+from keybearer.server.domain.messaging.channels import Channel, invalid_channel
 from keybearer.server.domain.messaging.messages import (
     ANY_MENTION,
     Flag,
     Message,
+    check_may_delete,
+    check_may_move,
+    check_may_rewrite,
     checked_content,
     checked_topic,
-    is_editable,
 )
+from keybearer.server.domain.visibility import may_see_channel
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.lookups import audience, find_channel, names_in, visible_message
-from keybearer.server.services.messaging.markdown import render
+from keybearer.server.services.messaging.lookups import audience, names_in, visible_message
+from keybearer.server.services.messaging.markdown import Rendered, render
+from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels, messages, uploads
 
@@ -40,41 +46,54 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
     """Change a message's text (its author may), or its topic and channel. Raises Refused in Zulip's words."""
     if wanted.propagate_mode not in PROPAGATE_MODES:
         raise Refused("Invalid propagate_mode")
-    if wanted.content is None and wanted.topic is None and wanted.channel_id is None:
+    moves = wanted.topic is not None or wanted.channel_id is not None
+    if wanted.content is None and not moves:
         raise Refused("Nothing to change")
+    text = None if wanted.content is None else await _rendered(context, caller, wanted.content)
     async with context.change(caller) as change:
-        actor = change.actor
-        if wanted.topic is not None or wanted.channel_id is not None:
+        account = change.actor.account
+        if moves:
             # Before any message is held: two who move one topic hold different messages of it first.
             await take_turn(change.connection, "moving messages")
-        message = await visible_message(change.connection, actor.account, message_id, for_change=True)
-        if wanted.content is not None:
+        message = await visible_message(change.connection, account, message_id, for_change=True)
+        if text is not None:
             if wanted.channel_id is not None:
                 raise Refused("Cannot change message content while changing channel")
-            message = await _rewrite(change, actor, message, wanted.content)
-        if wanted.topic is not None or wanted.channel_id is not None:
-            await _move(change, actor, message, wanted)
+            message = await _rewrite(change, account, message, text)
+        if moves:
+            await _move(change, account, message, wanted)
 
 
-async def _rewrite(change: Change, actor: Actor, message: Message, text: str) -> Message:
-    if message.sender_id != actor.id:
-        raise Refused("You don't have permission to edit this message")
-    if not is_editable(message, change.now):
-        raise Refused("The time limit for editing this message has passed")
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A new text, as it was written and as HTML."""
+
+    content: str
+    rendered: Rendered
+
+
+async def _rendered(context: Context, caller: Caller, text: str) -> _Text:
+    """The new text of a message, rendered before the transaction that writes it."""
     content = "(deleted)" if not text.strip() else checked_content(text)
-    connection = change.connection
-    rendered = render(content, await names_in(connection, message.realm_id, content))
+    async with context.viewing(caller) as view:
+        names = await names_in(view.connection, view.actor.account, content)
+    return _Text(content, render(content, names))
+
+
+async def _rewrite(change: Change, account: Account, message: Message, text: _Text) -> Message:
+    check_may_rewrite(account, message, change.now)
+    connection, rendered = change.connection, text.rendered
     version = {
-        "user_id": actor.id,
+        "user_id": account.id,
         "timestamp": int(change.now.timestamp()),
         "prev_content": message.content,
         "prev_rendered_content": message.rendered,
     }
     changed = replace(
-        message, content=content, rendered=rendered.html, edited_at=change.now, edits=(version, *message.edits)
+        message, content=text.content, rendered=rendered.html, edited_at=change.now, edits=(version, *message.edits)
     )
     await uploads.detach_all(connection, message.id)
-    upload_ids = await uploads.find_ids(connection, rendered.upload_paths, actor.id)
+    upload_ids = await uploads.find_ids(connection, rendered.upload_paths, account.id)
     await uploads.attach(connection, message.id, upload_ids)
     await messages.save_content(
         connection, changed, has_link=rendered.has_link, has_image=rendered.has_image, has_attachment=bool(upload_ids)
@@ -85,55 +104,70 @@ async def _rewrite(change: Change, actor: Actor, message: Message, text: str) ->
         if flags & ANY_MENTION != mentions:
             await messages.set_flags(connection, account_id, message.id, (flags & ~ANY_MENTION) | mentions)
     recipients = await audience(connection, message)
-    change.tell(message_events.edited(message, changed, by=actor.id, at=change.now, recipients=recipients))
+    change.tell(message_events.edited(message, changed, by=account.id, at=change.now, recipients=recipients))
     return changed
 
 
-async def _move(change: Change, actor: Actor, message: Message, wanted: MessageChange) -> None:
+async def _move(change: Change, account: Account, message: Message, wanted: MessageChange) -> None:
     if message.channel_id is None:
         raise Refused("Direct messages cannot have topics." if wanted.topic else "Direct messages cannot be moved.")
-    connection, account = change.connection, actor.account
+    connection = change.connection
     topic = message.topic if wanted.topic is None else checked_topic(wanted.topic)
     channel_id = message.channel_id if wanted.channel_id is None else wanted.channel_id
     if (topic, channel_id) == (message.topic, message.channel_id):
         return
-    if account.role > 400:
-        raise Refused("You don't have permission to edit this message")
-    if channel_id != message.channel_id:
-        target = await find_channel(connection, account.realm_id, channel_id)
-        if not account.is_administrator:
-            raise Refused("You don't have permission to move this message")
-        if target.is_archived or not may_read(
-            account, target, subscribed=await channels.is_subscribed(connection, account.id, target.id)
-        ):
-            raise Refused("Invalid channel ID")
-    moved = [message]
+    target = await channels.find_seen(connection, account, channel_id)
+    check_may_move(account, to_other_channel=channel_id != message.channel_id)
+    if target is None or (target.is_archived and channel_id != message.channel_id):
+        raise invalid_channel()
+    moved: Sequence[Message] = [message]
     if wanted.propagate_mode != "change_one":
         since = message.id if wanted.propagate_mode == "change_later" else 0
-        moved = list(
-            await messages.find_in_topic(connection, message.channel_id, message.topic, since=since, for_change=True)
+        moved = await messages.find_in_topic(
+            connection, message.channel_id, message.topic, since=since, for_change=True
         )
-    recipients: dict[int, Sequence[str]] = {}
     for each in moved:
-        recipients |= await audience(connection, each)
-        await messages.save_place(connection, _moved(change, actor, each, channel_id, topic))
-        recipients |= await audience(connection, replace(each, channel_id=channel_id))
+        await messages.save_place(connection, _moved(change, account, each, channel_id, topic))
+    moved_ids = [each.id for each in moved]
+    await _tell_of_move(change, message, moved_ids, target, topic=topic, propagate_mode=wanted.propagate_mode)
+
+
+async def _tell_of_move(
+    change: Change, message: Message, moved_ids: Sequence[int], target: Channel, *, topic: str, propagate_mode: str
+) -> None:
+    """Tell those who had the messages where they are now, or, if they do not see the new channel, that they are gone.
+
+    Who sees only the new channel is not told where they came from.
+    """
+    connection, old_id = change.connection, message.channel_id
+    assert old_id is not None
+    followers = await channels.find_active_subscribers(connection, old_id)
+    had = await messages.find_owner_ids(connection, moved_ids) | followers
+    if target.id != old_id:
+        followers = await channels.find_active_subscribers(connection, target.id)
+        people = await accounts.find_by_ids(connection, had)
+        lost = [
+            each.id for each in people.values() if not may_see_channel(each, target, subscribed=each.id in followers)
+        ]
+        had = had - set(lost) | followers
+        if lost:
+            change.tell(message_events.deleted(message, moved_ids, without_flags(lost)))
     change.tell(
         message_events.moved(
             message,
-            [each.id for each in moved],
+            moved_ids,
             topic=topic,
-            channel_id=channel_id,
-            propagate_mode=wanted.propagate_mode,
-            by=actor.id,
+            channel_id=target.id,
+            propagate_mode=propagate_mode,
+            by=change.actor.id,
             at=change.now,
-            recipients=recipients,
+            recipients=without_flags(sorted(had)),
         )
     )
 
 
-def _moved(change: Change, actor: Actor, message: Message, channel_id: int, topic: str) -> Message:
-    version: dict[str, object] = {"user_id": actor.id, "timestamp": int(change.now.timestamp())}
+def _moved(change: Change, account: Account, message: Message, channel_id: int, topic: str) -> Message:
+    version: dict[str, object] = {"user_id": account.id, "timestamp": int(change.now.timestamp())}
     if topic != message.topic:
         version |= {"topic": topic, "prev_topic": message.topic}
     if channel_id != message.channel_id:
@@ -144,13 +178,9 @@ def _moved(change: Change, actor: Actor, message: Message, channel_id: int, topi
 async def delete(context: Context, caller: Caller, message_id: int) -> None:
     """Delete a message for everybody: administrators may, and its author while it may be edited."""
     async with context.change(caller) as change:
-        actor = change.actor
-        message = await visible_message(change.connection, actor.account, message_id, for_change=True)
-        if not actor.account.is_administrator:
-            if message.sender_id != actor.id:
-                raise Refused("You don't have permission to delete this message")
-            if not is_editable(message, change.now):
-                raise Refused("The time limit for deleting this message has passed")
+        account = change.actor.account
+        message = await visible_message(change.connection, account, message_id, for_change=True)
+        check_may_delete(account, message, change.now)
         recipients = await audience(change.connection, message)
         await messages.remove(change.connection, message.id)
-        change.tell(message_events.deleted(message, recipients))
+        change.tell(message_events.deleted(message, [message.id], recipients))

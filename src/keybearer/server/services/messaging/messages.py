@@ -7,18 +7,16 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.channels import may_read
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message
-from keybearer.server.domain.messaging.narrows import Operand, Term, bad_narrow
+from keybearer.server.domain.messaging.narrows import Term, bad_narrow
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.lookups import (
     copies_of,
     directory_of,
-    find_channel,
-    find_person,
+    find_people,
     names_in,
     visible_message,
 )
@@ -103,21 +101,12 @@ async def resolve_narrow(
 ) -> tuple[View, int | None]:
     """What the account looks at, with the names in the terms made into ids; and the message that `near` names.
 
-    A narrow to one channel, or to all public ones, shows every message that the account may read there. Raises
-    Refused in Zulip's words for a channel or a person that is not there.
+    Raises Refused in Zulip's words for a channel or an address that the account may not see, as for one that is not
+    there.
     """
     resolved = [await _resolved(connection, account, term) for term in terms]
-    readable: frozenset[int] = frozenset()
-    for term in resolved:
-        if term.negated:
-            continue
-        if term.operator == "channel" and isinstance(term.operand, int):
-            readable |= {term.operand}
-        elif term.operator == "channels" and account.role <= Role.MEMBER:
-            everything = await channels.find_all(connection, account.realm_id)
-            readable |= {channel.id for channel in everything if not channel.is_private}
     anchor = next((term.operand for term in resolved if term.operator == "near"), None)
-    return View(account.id, resolved, readable), anchor if isinstance(anchor, int) else None
+    return View(account, resolved), anchor if isinstance(anchor, int) else None
 
 
 async def _resolved(connection: AsyncConnection, account: Account, term: Term) -> Term:
@@ -126,33 +115,29 @@ async def _resolved(connection: AsyncConnection, account: Account, term: Term) -
         return replace(term, operand=await _channel_id(connection, account, term.operand))
     if term.operator == "sender":
         assert isinstance(term.operand, str | int)
-        return replace(term, operand=await _person_id(connection, account, term.operand))
+        (sender_id,) = await _people_ids(connection, account, (term.operand,))
+        return replace(term, operand=sender_id)
     if term.operator in ("dm", "dm-including"):
         assert isinstance(term.operand, tuple)
-        people: Operand = tuple([await _person_id(connection, account, each) for each in term.operand])
-        return replace(term, operand=people)
+        return replace(term, operand=await _people_ids(connection, account, term.operand))
     if term.operator == "with":
         return await _conversation_with(connection, account, term)
     return term
 
 
 async def _channel_id(connection: AsyncConnection, account: Account, operand: str | int) -> int:
-    try:
-        channel = await find_channel(connection, account.realm_id, operand)
-    except Refused:
-        raise bad_narrow(f"unknown channel {operand}") from None
-    if not may_read(account, channel, subscribed=await channels.is_subscribed(connection, account.id, channel.id)):
+    channel = await channels.find_seen(connection, account, operand)
+    if channel is None:
         raise bad_narrow(f"unknown channel {operand}")
     return channel.id
 
 
-async def _person_id(connection: AsyncConnection, account: Account, operand: str | int) -> int:
-    if operand == "me":
-        return account.id
-    try:
-        return (await find_person(connection, account.realm_id, operand)).id
-    except Refused:
-        raise bad_narrow(f"unknown user {operand}") from None
+async def _people_ids(
+    connection: AsyncConnection, account: Account, operands: tuple[str | int, ...]
+) -> tuple[int, ...]:
+    named = [account.id if each == "me" else each for each in operands]
+    found = await find_people(connection, account, named, refusal=lambda operand: bad_narrow(f"unknown user {operand}"))
+    return tuple(person.id for person in found)
 
 
 async def _conversation_with(connection: AsyncConnection, account: Account, term: Term) -> Term:
@@ -185,7 +170,6 @@ async def matching(
 
 async def render(context: Context, caller: Caller, content: str) -> str:
     """A text as HTML, as a message would show it."""
-    async with context.viewing(caller) as look:
-        connection, actor = look.connection, look.actor
-        names = await names_in(connection, actor.account.realm_id, content)
+    async with context.viewing(caller) as view:
+        names = await names_in(view.connection, view.actor.account, content)
     return render_markdown(content, names).html

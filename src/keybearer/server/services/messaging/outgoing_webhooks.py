@@ -33,7 +33,7 @@ from keybearer.server.domain.messaging.outgoing_webhooks import (
 from keybearer.server.services.background import repeat, woken_by
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import sending
-from keybearer.server.services.messaging.lookups import directory_of
+from keybearer.server.services.messaging.lookups import directory_of, with_visible_edits
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
 from keybearer.server.storage import accounts, bots
 from keybearer.server.storage.messaging import messages, webhook_calls
@@ -118,14 +118,15 @@ class OutgoingWebhooks:
         asyncio.get_running_loop().call_later(wait.total_seconds(), self._context.webhooks_due.set)
 
     async def _prepare(self, call: WebhookCall) -> _Prepared | None:
-        """The call; None where the bot or the message is gone meanwhile."""
+        """The call; None where the bot or the message is gone meanwhile, or the bot may not see the message."""
         async with self._context.reading() as connection:
             bot = await accounts.find(connection, call.bot_id)
-            message = await messages.find(connection, call.message_id)
+            message = None if bot is None else await messages.find_seen(connection, bot, call.message_id)
             service = (await bots.find_services(connection, [call.bot_id])).get(call.bot_id)
             token = await bots.reveal_token(connection, self._context.ring, call.bot_id)
             if bot is None or not bot.is_active or message is None or service is None or token is None:
                 return None
+            (message,) = await with_visible_edits(connection, bot, [message])
             fields = message_fields(message, await directory_of(connection, [message]))
         fields |= {
             "content": message.content,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
-from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import presence_events
+from keybearer.server.domain.messaging.channels import invalid_channel
 from keybearer.server.domain.messaging.presences import Presence, Present, Status, checked_presence, checked_status_text
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging import emoji
-from keybearer.server.services.messaging.lookups import find_channel, find_person
+from keybearer.server.services.messaging.lookups import find_people
 from keybearer.server.services.messaging.sending import client_name
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, presences
@@ -34,14 +34,14 @@ async def note(context: Context, caller: Caller, status: str) -> list[Present]:
         change.tell(
             presence_events.seen(actor.account, change.now, status=status, client=client, dummy_domain=realm.bot_domain)
         )
-    return await find_all(context)
+    return await find_all(context, caller)
 
 
-async def find_all(context: Context) -> list[Present]:
+async def find_all(context: Context, caller: Caller) -> list[Present]:
     """Everybody who was there lately, people only, with their accounts."""
-    async with context.reading() as connection:
-        found = await presences.find_all(connection, context.clock() - HISTORY)
-        people = await accounts.find_by_ids(connection, [each.account_id for each in found])
+    async with context.viewing(caller) as view:
+        found = await presences.find_all(view.connection, view.now - HISTORY)
+        people = await accounts.find_by_ids(view.connection, [each.account_id for each in found])
     return [
         (each, people[each.account_id])
         for each in found
@@ -49,16 +49,14 @@ async def find_all(context: Context) -> list[Present]:
     ]
 
 
-async def find(context: Context, viewer: Account, person: str | int) -> Presence:
+async def find(context: Context, caller: Caller, person: str | int) -> Presence:
     """When somebody was last there. Raises Refused with Zulip's words."""
-    async with context.reading() as connection:
-        try:
-            account = await find_person(connection, viewer.realm_id, person)
-        except Refused:
-            raise Refused("No such user") from None
+    async with context.viewing(caller) as view:
+        viewer = view.actor.account
+        (account,) = await find_people(view.connection, viewer, [person], refusal=lambda _: Refused("No such user"))
         if account.is_bot:
             raise Refused("Presence is not supported for bot users.")
-        found = await presences.find(connection, account.id)
+        found = await presences.find(view.connection, account.id)
     if found is None:
         raise Refused(f"No presence data for {person}")
     return found
@@ -84,20 +82,20 @@ async def set_status(
         change.tell(presence_events.status_changed(status))
 
 
-async def find_status(context: Context, account_id: int) -> Status:
+async def find_status(context: Context, caller: Caller, account_id: int) -> Status:
     """What an account says of itself."""
-    async with context.reading() as connection:
-        return await presences.find_status(connection, account_id)
+    async with context.viewing(caller) as view:
+        return await presences.find_status(view.connection, account_id)
 
 
-async def tell_typing_to_people(context: Context, caller: Caller, op: str, people: Sequence[str | int]) -> None:
+async def tell_typing_to_people(context: Context, caller: Caller, op: str, people: Collection[str | int]) -> None:
     """Tell people that the actor writes to them, or has stopped."""
     if not people:
         raise Refused("Empty 'to' list")
     async with context.change(caller) as change:
         actor = change.actor
         realm = await the_realm(change.connection)
-        found = [await find_person(change.connection, actor.account.realm_id, each) for each in people]
+        found = await find_people(change.connection, actor.account, people)
         recipients = {person.id: person for person in (*found, actor.account)}
         change.tell(presence_events.typing_to_people(op, actor.account, recipients.values(), realm.bot_domain))
 
@@ -106,10 +104,10 @@ async def tell_typing_in_channel(context: Context, caller: Caller, op: str, chan
     """Tell those who follow a channel that the actor writes to a topic, or has stopped."""
     async with context.change(caller) as change:
         actor = change.actor
-        channel = await find_channel(change.connection, actor.account.realm_id, channel_id)
+        channel = await channels.find_seen(change.connection, actor.account, channel_id)
+        if channel is None:
+            raise invalid_channel()
         followers = await channels.find_active_subscribers(change.connection, channel.id)
-        if channel.is_private and actor.id not in followers:
-            raise Refused("Invalid channel ID")
         realm = await the_realm(change.connection)
         change.tell(
             presence_events.typing_in_channel(

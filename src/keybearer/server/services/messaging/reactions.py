@@ -47,4 +47,4 @@ async def remove(
 async def _tell(change: Change, actor: Actor, message: Message, reaction: Reaction, op: str) -> None:
     realm = await the_realm(change.connection)
     directory = Directory({actor.id: actor.account}, dummy_domain=realm.bot_domain)
-    change.tell(reaction_events.changed(op, reaction, directory, await audience(change.connection, message)))
+    change.tell(reaction_events.changed(op, reaction, message, directory, await audience(change.connection, message)))

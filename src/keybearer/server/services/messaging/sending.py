@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,8 +16,10 @@ from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import Channel, check_may_post
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.messaging.messages import Flag, Message, checked_content, checked_topic
+from keybearer.server.domain.visibility import may_see_channel, shown_email
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.lookups import directory_of, find_channel, find_person, names_in
+from keybearer.server.services.lookups import the_realm
+from keybearer.server.services.messaging.lookups import directory_of, find_channel, find_people, names_in
 from keybearer.server.services.messaging.markdown import Rendered, render
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
@@ -56,12 +58,12 @@ async def send(context: Context, caller: Caller, draft: Draft) -> int:
     """Send a message; returns its id. Raises Refused in Zulip's words."""
     content = checked_content(draft.content)
     async with context.viewing(caller) as view:
-        connection, actor = view.connection, view.actor
-        place = await _place(connection, actor.account, draft.to)
-        rendered = render(content, await names_in(connection, actor.account.realm_id, content))
+        names = await names_in(view.connection, view.actor.account, content)
+    rendered = render(content, names)
     async with context.change(caller) as change:
-        actor = change.actor
-        message, calls = await _write(change, actor.account, replace(draft, content=content), place, rendered)
+        sender = change.actor.account
+        place = await _place(change.connection, sender, draft.to)
+        message, calls = await _write(change, sender, replace(draft, content=content), place, rendered)
     if calls:
         context.webhooks_due.set()
     return message.id
@@ -80,25 +82,26 @@ async def _place(connection: AsyncConnection, sender: Account, to: ToChannel | T
     if isinstance(to, ToPeople):
         return _Place(people=await _people(connection, sender, to.people))
     topic = checked_topic(to.topic)
-    channel = await find_channel(connection, sender.realm_id, to.channel)
-    owner = await accounts.find(connection, sender.bot_owner_id) if sender.bot_owner_id else None
-    check_may_post(
-        sender,
-        channel,
-        subscribed=await channels.is_subscribed(connection, sender.id, channel.id),
-        owner=owner,
-        owner_subscribed=owner is not None and await channels.is_subscribed(connection, owner.id, channel.id),
-    )
+    channel = await _channel(connection, sender, to.channel)
+    check_may_post(sender, channel)
     return _Place(channel, topic)
 
 
-async def _people(connection: AsyncConnection, sender: Account, people: Sequence[str | int]) -> tuple[int, ...]:
+async def _channel(connection: AsyncConnection, sender: Account, wanted: str | int) -> Channel:
+    """A channel that the sender sees, or that the owner of a bot sees."""
+    owner = await accounts.find(connection, sender.bot_owner_id) if sender.bot_owner_id else None
+    seen_by_owner = None if owner is None else await channels.find_seen(connection, owner, wanted)
+    return seen_by_owner or await find_channel(connection, sender, wanted)
+
+
+async def _people(connection: AsyncConnection, sender: Account, people: Collection[str | int]) -> tuple[int, ...]:
     if not people:
         raise Refused("Message must have recipients")
-    found = [await find_person(connection, sender.realm_id, each) for each in dict.fromkeys(people)]
+    found = await find_people(connection, sender, people)
     for person in found:
         if not person.is_active:
-            raise Refused(f"'{person.delivery_email}' is no longer using Zulip.")
+            address = shown_email(sender, person, (await the_realm(connection)).bot_domain)
+            raise Refused(f"'{address}' is no longer using Zulip.")
     return tuple(sorted({sender.id, *(person.id for person in found)}))
 
 
@@ -127,7 +130,7 @@ async def _write(
         await channels.note_first_message(connection, place.channel.id, message.id)
     await uploads.attach(connection, message.id, upload_ids)
     mentioned = await accounts.find_by_ids(connection, rendered.mentioned_ids)
-    flags = await _copies(connection, place, mentioned, rendered)
+    flags = await _copies(connection, place, mentioned.values(), rendered)
     if sender.id in flags and _is_read(draft, message.client):
         flags[sender.id] |= Flag.READ
     await messages.deliver(connection, message.id, flags)
@@ -141,20 +144,24 @@ async def _write(
 
 
 async def _copies(
-    connection: AsyncConnection, place: _Place, mentioned: Mapping[int, Account], rendered: Rendered
+    connection: AsyncConnection, place: _Place, mentioned: Collection[Account], rendered: Rendered
 ) -> dict[int, Flag]:
     """Who gets a copy, and its flags. A generic bot that is mentioned gets one though it does not follow the channel
-    (as in Zulip), unless the channel is private."""
+    (as in Zulip), if it sees the channel."""
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
     wildcards |= Flag.TOPIC_WILDCARD_MENTIONED if rendered.mentions_topic else Flag(0)
     recipients = set(place.people)
     if place.channel is not None:
         recipients |= await channels.find_active_subscribers(connection, place.channel.id)
-        if not place.channel.is_private:
-            recipients |= {
-                each.id for each in mentioned.values() if each.bot_type is BotType.GENERIC and each.is_active
-            }
-    return {each: wildcards | (Flag.MENTIONED if each in mentioned else Flag(0)) for each in sorted(recipients)}
+        recipients |= {each.id for each in mentioned if _hears_mentions(each, place.channel)}
+    mentioned_ids = {each.id for each in mentioned}
+    return {each: wildcards | (Flag.MENTIONED if each in mentioned_ids else Flag(0)) for each in sorted(recipients)}
+
+
+def _hears_mentions(account: Account, channel: Channel) -> bool:
+    """Whether it is an active generic bot that sees the channel without following it."""
+    is_such_bot = account.bot_type is BotType.GENERIC and account.is_active
+    return is_such_bot and may_see_channel(account, channel, subscribed=False)
 
 
 def _is_read(draft: Draft, client: str) -> bool:
@@ -164,15 +171,12 @@ def _is_read(draft: Draft, client: str) -> bool:
 async def _call_webhooks(change: Change, message: Message, place: _Place, mentioned: Mapping[int, Account]) -> int:
     """Have the outgoing webhook bots called that a message is for: mentioned in a channel, or written to.
 
-    What is said in a private channel goes only to bots that follow it. Returns how many are called.
+    When a call is made, it is asked whether the bot may see the message. Returns how many are called.
     """
     connection = change.connection
     trigger = "direct_message" if place.channel is None else "mention"
     addressed = mentioned if place.channel else await accounts.find_by_ids(connection, message.recipient_ids)
     bots = [each for each in addressed.values() if each.bot_type is BotType.OUTGOING_WEBHOOK and each.is_active]
-    if place.channel is not None and place.channel.is_private:
-        followers = await channels.find_active_subscribers(connection, place.channel.id)
-        bots = [bot for bot in bots if bot.id in followers]
     for bot in bots:
         await webhook_calls.add(connection, bot.id, message.id, trigger=trigger, at=change.now)
     return len(bots)

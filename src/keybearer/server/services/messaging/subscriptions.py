@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from keybearer.server.domain.accounts import Account, Role
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.messaging import channel_events
@@ -19,11 +19,14 @@ from keybearer.server.domain.messaging.channels import (
     SubscriptionChanges,
     checked_description,
     checked_name,
-    may_read,
+    may_create_channels,
+    may_subscribe_others,
+    may_unsubscribe,
+    name_key,
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
-from keybearer.server.services.messaging.lookups import find_person
+from keybearer.server.services.messaging.lookups import find_people
 from keybearer.server.services.messaging.markdown import render
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels
@@ -71,32 +74,31 @@ async def follow(
 async def _principals(change: Change, actor: Actor, principals: Sequence[str | int]) -> dict[int, Account]:
     if not principals:
         return {actor.id: actor.account}
-    if actor.account.role > Role.MEMBER:
+    if not may_subscribe_others(actor.account):
         raise Refused("Not allowed for guest users")
-    found: dict[int, Account] = {}
-    for each in principals:
-        person = await find_person(change.connection, actor.account.realm_id, each)
-        if not person.is_active:
-            raise Refused("User is deactivated")
-        found[person.id] = person
-    return found
+    people = await find_people(change.connection, actor.account, principals)
+    if not all(person.is_active for person in people):
+        raise Refused("User is deactivated")
+    return {person.id: person for person in people}
 
 
 async def _authorized(change: Change, account: Account, new: NewChannel) -> Channel | None:
-    """The channel, made where there is none; None where the account may not follow it."""
+    """The channel, made where there is none; None where the account may not follow it, or make it."""
     name = checked_name(new.name)
-    channel = await channels.find_by_name(change.connection, account.realm_id, name)
-    if channel is None:
-        return await _create(change, account, replace(new, name=name))
-    subscribed = await channels.is_subscribed(change.connection, account.id, channel.id)
-    return channel if not channel.is_archived and may_read(account, channel, subscribed=subscribed) else None
+    channel = await channels.find_seen(change.connection, account, name)
+    if channel is not None:
+        return None if channel.is_archived else channel
+    if not may_create_channels(account):
+        return None
+    return await _create(change, account, replace(new, name=name))
 
 
 async def _create(change: Change, account: Account, new: NewChannel) -> Channel | None:
-    if account.role > Role.MEMBER:
-        raise Refused("Not allowed for guest users")
+    """The new channel; None where the name belongs to one that the account does not see."""
     description = checked_description(new.description)
     await take_turn(change.connection, CHANNELS)
+    if await channels.find_by_name(change.connection, account.realm_id, new.name) is not None:
+        return await channels.find_seen(change.connection, account, new.name)  # made by somebody else in this moment
     channel = await channels.add(
         change.connection,
         realm_id=account.realm_id,
@@ -108,9 +110,6 @@ async def _create(change: Change, account: Account, new: NewChannel) -> Channel 
         post_policy=new.post_policy,
         creator_id=account.id,
     )
-    # Somebody else may have made it in the same moment.
-    if channel.creator_id != account.id:
-        return channel if may_read(account, channel, subscribed=False) else None
     change.tell(channel_events.created(channel))
     return channel
 
@@ -132,8 +131,7 @@ async def _follow(
         change.tell(*channel_events.subscribed(Followed(channel, subscribers, subscription)))
     if fresh:
         ids = [subscription.account_id for subscription in fresh]
-        audience = subscribers if channel.is_private else None
-        change.tell(channel_events.peers_subscribed([channel.id], ids, audience=audience))
+        change.tell(channel_events.peers_subscribed(channel.id, ids))
 
 
 async def unfollow(
@@ -143,24 +141,21 @@ async def unfollow(
     async with context.change(caller) as change:
         actor = change.actor
         people = await _principals(change, actor, principals)
-        others = [each for each in people.values() if actor.id not in (each.id, each.bot_owner_id)]
-        if others and not actor.account.is_administrator:
+        if not all(may_unsubscribe(actor.account, each) for each in people.values()):
             raise NotPermitted
         removed: list[str] = []
         not_removed: list[str] = []
-        missing: list[str] = []
+        seen = await channels.find_all_seen(change.connection, actor.account, names=names)
+        by_name = {name_key(channel.name): channel for channel in seen}
+        missing = [name for name in names if name_key(name.strip()) not in by_name]
+        if missing:
+            raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
         for name in names:
-            channel = await channels.find_by_name(change.connection, actor.account.realm_id, name)
-            if channel is None:
-                missing.append(name)
-                continue
+            channel = by_name[name_key(name.strip())]
             left = [each for each in people if await channels.unsubscribe(change.connection, each, channel.id)]
             (removed if left else not_removed).append(channel.name)
             if left:
-                rest = (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
-                change.tell(*channel_events.unsubscribed(channel, left, rest if channel.is_private else None))
-        if missing:
-            raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
+                change.tell(*channel_events.unsubscribed(channel, left))
         return removed, not_removed
 
 

@@ -12,7 +12,6 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
-from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.uploads import (
@@ -24,7 +23,7 @@ from keybearer.server.domain.messaging.uploads import (
     shown_name,
 )
 from keybearer.server.services.context import Context
-from keybearer.server.storage.messaging import channels, uploads
+from keybearer.server.storage.messaging import uploads
 from keybearer.store.atomic import replacement
 
 DIRECTORY = "uploads"
@@ -33,7 +32,7 @@ LINK_LIVES = timedelta(minutes=1)
 
 
 class NoSuchFile(Refused):
-    """There is no such file, or it is not for who asks: nobody is told which."""
+    """There is no such file, or the caller may not see it: the two look alike."""
 
 
 async def save(context: Context, caller: Caller, *, name: str, content_type: str, content: bytes) -> Upload:
@@ -79,17 +78,12 @@ def _remove(place: Path) -> None:
         place.parent.rmdir()
 
 
-async def find(context: Context, account: Account, path: str) -> Upload:
-    """A file that the account may see. Raises NoSuchFile for one that it may not, or that is not there."""
+async def find(context: Context, caller: Caller, path: str) -> Upload:
+    """A file that the actor may see. Raises NoSuchFile for one that they may not, or that is not there."""
     if "\x00" in path:  # PostgreSQL cannot even look for it
         raise NoSuchFile("Invalid file")
-    async with context.reading() as connection:
-        upload = await uploads.find(connection, path)
-        if upload is not None and upload.account_id != account.id:
-            everything = await channels.find_all(connection, account.realm_id)
-            public = [each.id for each in everything if not each.is_private and account.role <= Role.MEMBER]
-            if not await uploads.is_shared_with(connection, upload.id, account.id, public_channel_ids=public):
-                upload = None
+    async with context.viewing(caller) as view:
+        upload = await uploads.find_seen(view.connection, view.actor.account, path)
     if upload is None:
         raise NoSuchFile("Invalid file")
     return upload

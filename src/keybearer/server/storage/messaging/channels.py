@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import Channel, PostPolicy, Subscription, name_key
 from keybearer.server.storage.dialect import insert_or_ignore
 from keybearer.server.storage.messaging.tables import channels, messages, subscriptions
 from keybearer.server.storage.tables import accounts
+from keybearer.server.storage.visibility import sees_channel
 
 COLUMNS = [column for column in channels.c if column.name != "name_key"]
 
@@ -87,21 +89,35 @@ async def _one(connection: AsyncConnection, statement: Select[Any]) -> Channel |
     return None if row is None else from_row(row)
 
 
-async def find(connection: AsyncConnection, channel_id: int) -> Channel | None:
-    """The channel of that id, archived or not."""
-    return await _one(connection, select(*COLUMNS).where(channels.c.id == channel_id))
-
-
 async def find_by_name(connection: AsyncConnection, realm_id: int, name: str) -> Channel | None:
-    """The channel of that name, in any case, archived or not."""
-    statement = select(*COLUMNS).where(channels.c.realm_id == realm_id, channels.c.name_key == name_key(name.strip()))
-    return await _one(connection, statement)
+    """The channel of that name, in any case, archived or not, whoever may see it."""
+    return await _one(connection, select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_named(name)))
 
 
-async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Channel]:
-    """Every channel of the realm, by id, the archived too."""
-    rows = await connection.execute(select(*COLUMNS).where(channels.c.realm_id == realm_id).order_by(channels.c.id))
-    return [from_row(row) for row in rows]
+async def find_seen(connection: AsyncConnection, viewer: Account, channel: str | int) -> Channel | None:
+    """The channel of a name or an id, archived or not; None for one that the viewer may not see."""
+    wanted = channels.c.id == channel if isinstance(channel, int) else _is_named(channel)
+    return await _one(connection, select(*COLUMNS).where(wanted, sees_channel(viewer)))
+
+
+async def find_all_seen(
+    connection: AsyncConnection, viewer: Account, *, names: Iterable[str] | None = None
+) -> Sequence[Channel]:
+    """Every channel that the viewer may see (or those of these names), by id, the archived too."""
+    statement = select(*COLUMNS).where(sees_channel(viewer)).order_by(channels.c.id)
+    if names is not None:
+        statement = statement.where(channels.c.name_key.in_({name_key(name.strip()) for name in names}))
+    return [from_row(row) for row in await connection.execute(statement)]
+
+
+def _is_named(name: str) -> ColumnElement[bool]:
+    return channels.c.name_key == name_key(name.strip())
+
+
+async def find_by_ids(connection: AsyncConnection, channel_ids: Collection[int]) -> dict[int, Channel]:
+    """Several channels, the archived too, by id; those that are not there are absent."""
+    rows = await connection.execute(select(*COLUMNS).where(channels.c.id.in_(channel_ids)))
+    return {channel.id: channel for channel in map(from_row, rows)}
 
 
 async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, str]:
@@ -143,12 +159,16 @@ async def find_subscriptions(connection: AsyncConnection, account_id: int) -> di
     return {row.channel_id: Subscription(**row._mapping) for row in rows}
 
 
-async def is_subscribed(connection: AsyncConnection, account_id: int, channel_id: int) -> bool:
-    """Whether an account follows a channel."""
-    statement = select(subscriptions.c.channel_id).where(
-        subscriptions.c.account_id == account_id, subscriptions.c.channel_id == channel_id
+async def find_pairs(
+    connection: AsyncConnection, account_ids: Collection[int], channel_ids: Collection[int]
+) -> frozenset[tuple[int, int]]:
+    """Which of these accounts follow which of these channels, as pairs of ids."""
+    rows = await connection.execute(
+        select(subscriptions.c.account_id, subscriptions.c.channel_id).where(
+            subscriptions.c.account_id.in_(account_ids), subscriptions.c.channel_id.in_(channel_ids)
+        )
     )
-    return (await connection.execute(statement)).first() is not None
+    return frozenset((row.account_id, row.channel_id) for row in rows)
 
 
 async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, frozenset[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import Flag, Message, conversation_key
 from keybearer.server.storage.dialect import insert_or_ignore, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
+from keybearer.server.storage.visibility import sees_message
 
 SOURCE = messages.outerjoin(conversations, conversations.c.id == messages.c.conversation_id)
 COLUMNS = [*(c for c in messages.c if c.name not in ("topic_key", "has_link", "has_image", "has_attachment")),
@@ -83,14 +85,26 @@ async def deliver(connection: AsyncConnection, message_id: int, flags: Mapping[i
         await connection.execute(insert(copies), rows)
 
 
-async def find(connection: AsyncConnection, message_id: int, *, for_change: bool = False) -> Message | None:
-    """The message of that id. `for_change` holds its row until the transaction ends."""
+async def find_seen(
+    connection: AsyncConnection, viewer: Account, message_id: int, *, for_change: bool = False
+) -> Message | None:
+    """The message of that id; None for one that the viewer may not see.
+
+    `for_change` holds its row until the transaction ends.
+    """
     if for_change:
         held = locked(select(messages.c.id).where(messages.c.id == message_id))
         if (await connection.execute(held)).first() is None:
             return None
-    row = (await connection.execute(select(*COLUMNS).select_from(SOURCE).where(messages.c.id == message_id))).first()
+    statement = select(*COLUMNS).select_from(SOURCE).where(messages.c.id == message_id, sees_message(viewer))
+    row = (await connection.execute(statement)).first()
     return None if row is None else from_row(row)
+
+
+async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_ids: Collection[int]) -> set[int]:
+    """Those of several messages that the viewer may see."""
+    rows = await connection.execute(select(messages.c.id).where(messages.c.id.in_(message_ids), sees_message(viewer)))
+    return {row.id for row in rows}
 
 
 async def find_in_topic(
@@ -162,6 +176,12 @@ async def find_flags(
     return {row.message_id: Flag(row.flags) for row in rows}
 
 
+async def find_owner_ids(connection: AsyncConnection, message_ids: Collection[int]) -> set[int]:
+    """The accounts that have a copy of one of several messages."""
+    statement = select(copies.c.account_id).where(copies.c.message_id.in_(message_ids)).distinct()
+    return {row.account_id for row in await connection.execute(statement)}
+
+
 async def find_owners(connection: AsyncConnection, message_id: int, *, for_change: bool = False) -> dict[int, Flag]:
     """The accounts that have a copy of a message, with its flags. `for_change` as for `find_flags`."""
     statement = (
@@ -183,14 +203,15 @@ async def set_flags(connection: AsyncConnection, account_id: int, message_id: in
 
 
 async def find_with_flag(
-    connection: AsyncConnection, account_id: int, flag: Flag, *, is_set: bool = True, limit: int = 50_000
+    connection: AsyncConnection, viewer: Account, flag: Flag, *, is_set: bool = True, limit: int = 50_000
 ) -> Sequence[tuple[Message, Flag]]:
-    """The messages whose copy has a flag (or has it not), the oldest first; the newest `limit` of them."""
+    """The messages that the viewer sees and whose copy has a flag (or has it not), the oldest first; the newest
+    `limit` of them."""
     has_flag = copies.c.flags.bitwise_and(flag.value) != 0
     rows = await connection.execute(
         select(*[*COLUMNS, copies.c.flags])
         .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
-        .where(copies.c.account_id == account_id, has_flag if is_set else ~has_flag)
+        .where(copies.c.account_id == viewer.id, has_flag if is_set else ~has_flag, sees_message(viewer))
         .order_by(messages.c.id.desc())
         .limit(limit)
     )

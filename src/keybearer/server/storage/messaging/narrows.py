@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
 from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
+    channels,
     conversation_members,
     conversations,
     copies,
@@ -21,17 +23,27 @@ from keybearer.server.storage.messaging.tables import (
     reactions,
     subscriptions,
 )
+from keybearer.server.storage.visibility import sees_message
 
 Condition = ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What an account looks at: the terms with names made into ids, and the channels it may read without a copy."""
+    """What an account looks at: the terms have ids in the place of names."""
 
-    account_id: int
+    viewer: Account
     terms: Sequence[Term]
-    readable_channel_ids: frozenset[int] = frozenset()
+
+    @property
+    def account_id(self) -> int:
+        """The account's id."""
+        return self.viewer.id
+
+    @property
+    def is_of_channels(self) -> bool:
+        """Whether a term asks for channels: then it shows what the account was never sent, too."""
+        return any(term.operator in ("channel", "channels") and not term.negated for term in self.terms)
 
 
 def _source(view: View) -> Any:  # noqa: ANN401  SQLAlchemy's own type
@@ -40,10 +52,8 @@ def _source(view: View) -> Any:  # noqa: ANN401  SQLAlchemy's own type
 
 
 def _conditions(view: View) -> list[Condition]:
-    visible: Condition = copies.c.account_id.is_not(None)
-    if view.readable_channel_ids:
-        visible = or_(visible, messages.c.channel_id.in_(view.readable_channel_ids))
-    return [visible, *(_condition(view, term) for term in view.terms)]
+    found = [sees_message(view.viewer), *(_condition(view, term) for term in view.terms)]
+    return found if view.is_of_channels else [copies.c.account_id.is_not(None), *found]
 
 
 def _condition(view: View, term: Term) -> Condition:
@@ -113,7 +123,9 @@ def _search(_view: View, operand: object) -> Condition:
 
 _CONDITIONS: dict[str, Callable[[View, object], Condition]] = {
     "channel": lambda _view, operand: messages.c.channel_id == operand,
-    "channels": lambda view, _operand: messages.c.channel_id.in_(view.readable_channel_ids),
+    "channels": lambda _view, _operand: messages.c.channel_id.in_(
+        select(channels.c.id).where(channels.c.is_private.is_(False))
+    ),
     "topic": lambda _view, operand: and_(
         messages.c.channel_id.is_not(None), messages.c.topic_key == name_key(str(operand))
     ),

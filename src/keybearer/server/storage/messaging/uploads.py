@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, insert, or_, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.uploads import Upload
 from keybearer.server.storage.dialect import insert_or_ignore
-from keybearer.server.storage.messaging.tables import copies, message_uploads, messages, subscriptions, uploads
+from keybearer.server.storage.messaging.tables import message_uploads, uploads
+from keybearer.server.storage.visibility import sees_file
 
 
 def from_row(row: Row[Any]) -> Upload:
@@ -32,8 +34,14 @@ async def add(
 
 
 async def find(connection: AsyncConnection, path: str) -> Upload | None:
-    """The file of that path."""
+    """The file of that path, whoever may see it."""
     row = (await connection.execute(select(uploads).where(uploads.c.path == path))).first()
+    return None if row is None else from_row(row)
+
+
+async def find_seen(connection: AsyncConnection, viewer: Account, path: str) -> Upload | None:
+    """The file of that path; None for one that the viewer may not see."""
+    row = (await connection.execute(select(uploads).where(uploads.c.path == path, sees_file(viewer)))).first()
     return None if row is None else from_row(row)
 
 
@@ -55,24 +63,3 @@ async def attach(connection: AsyncConnection, message_id: int, upload_ids: Itera
 async def detach_all(connection: AsyncConnection, message_id: int) -> None:
     """Let a message show no file any more."""
     await connection.execute(delete(message_uploads).where(message_uploads.c.message_id == message_id))
-
-
-async def is_shared_with(
-    connection: AsyncConnection, upload_id: int, account_id: int, *, public_channel_ids: Iterable[int]
-) -> bool:
-    """Whether the account may see a message that links to the file: its own copy, its channel, or a public one."""
-    linked = message_uploads.join(messages, messages.c.id == message_uploads.c.message_id)
-    has_copy = exists().where(copies.c.message_id == messages.c.id, copies.c.account_id == account_id)
-    follows = exists().where(
-        subscriptions.c.channel_id == messages.c.channel_id, subscriptions.c.account_id == account_id
-    )
-    found = await connection.execute(
-        select(messages.c.id)
-        .select_from(linked)
-        .where(
-            message_uploads.c.upload_id == upload_id,
-            or_(has_copy, follows, messages.c.channel_id.in_(set(public_channel_ids))),
-        )
-        .limit(1)
-    )
-    return found.first() is not None

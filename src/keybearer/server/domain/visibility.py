@@ -1,0 +1,243 @@
+"""Who may see what: an address, a channel, a message, a file, a bot. Nothing else decides it.
+
+A rule is a value made of facts, and it is evaluated in two ways: `holds` asks loaded values, here, and
+`keybearer.server.storage.visibility` makes an SQL condition of the same value. Both are asked at the moment when
+something is shown or delivered, for the account as it is then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, auto
+
+from keybearer.server.domain.accounts import Account, EmailVisibility, Role, display_email
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Subject
+from keybearer.server.domain.messaging.channels import Channel
+
+
+class Fact(IntEnum):
+    """What a rule can ask about a viewer and about what they look at."""
+
+    SAME_REALM = auto()
+    VIEWER_IS_PERSON = auto()
+    VIEWER_IS_MEMBER = auto()
+    VIEWER_IS_MODERATOR = auto()
+    VIEWER_IS_ADMINISTRATOR = auto()
+
+    IS_OWN_ADDRESS = auto()
+    SHOWN_TO_EVERYONE = auto()
+    SHOWN_TO_MEMBERS = auto()
+    SHOWN_TO_MODERATORS = auto()
+    SHOWN_TO_ADMINISTRATORS = auto()
+
+    IS_PUBLIC = auto()
+    IS_SUBSCRIBED = auto()
+
+    SEES_CHANNEL = auto()
+    IS_DIRECT = auto()
+    HAS_COPY = auto()
+
+    IS_UPLOADER = auto()
+    SEES_LINKING_MESSAGE = auto()
+
+    IS_BOT = auto()
+    IS_BOT_OWNER = auto()
+    ROLE_REACHES_BOT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """A rule that holds where all of its parts hold."""
+
+    parts: tuple[Visibility, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """A rule that holds where one of its parts holds."""
+
+    parts: tuple[Visibility, ...]
+
+
+Visibility = Fact | AllOf | AnyOf
+"""A rule about who sees something."""
+
+
+def all_of(*parts: Visibility) -> AllOf:
+    """All of these together."""
+    return AllOf(parts)
+
+
+def any_of(*parts: Visibility) -> AnyOf:
+    """Any one of these."""
+    return AnyOf(parts)
+
+
+ADDRESS = any_of(
+    Fact.IS_OWN_ADDRESS,
+    all_of(
+        Fact.SAME_REALM,
+        any_of(
+            Fact.SHOWN_TO_EVERYONE,
+            all_of(Fact.SHOWN_TO_MEMBERS, Fact.VIEWER_IS_MEMBER),
+            all_of(Fact.SHOWN_TO_MODERATORS, Fact.VIEWER_IS_MODERATOR),
+            all_of(Fact.SHOWN_TO_ADMINISTRATORS, Fact.VIEWER_IS_ADMINISTRATOR),
+        ),
+    ),
+)
+"""A delivery email is seen by those to whom its account shows it."""
+
+CHANNEL = all_of(Fact.SAME_REALM, any_of(Fact.IS_SUBSCRIBED, all_of(Fact.IS_PUBLIC, Fact.VIEWER_IS_MEMBER)))
+"""A channel is seen by its subscribers, and a public one by every member. Guests see what they subscribe to."""
+
+MESSAGE = all_of(Fact.SAME_REALM, any_of(Fact.SEES_CHANNEL, all_of(Fact.IS_DIRECT, Fact.HAS_COPY)))
+"""A message is seen by those who see its channel now, and a direct message by those it was sent to."""
+
+FILE = any_of(Fact.IS_UPLOADER, Fact.SEES_LINKING_MESSAGE)
+"""A file is seen by its uploader, and by those who see a message that links to it."""
+
+BOT = all_of(
+    Fact.SAME_REALM,
+    Fact.IS_BOT,
+    Fact.VIEWER_IS_PERSON,
+    Fact.VIEWER_IS_MEMBER,
+    any_of(Fact.IS_BOT_OWNER, all_of(Fact.VIEWER_IS_ADMINISTRATOR, Fact.ROLE_REACHES_BOT)),
+)
+"""What belongs to managing a bot is seen by its owner, and by administrators whose role is not below the bot's."""
+
+
+def holds(rule: Visibility, is_fact: Callable[[Fact], bool]) -> bool:
+    """Whether a rule holds, where `is_fact` says which facts do."""
+    if isinstance(rule, Fact):
+        return is_fact(rule)
+    decisive = isinstance(rule, AnyOf)
+    for part in rule.parts:  # faster than any() and all(): lists of everybody ask it of each account
+        if holds(part, is_fact) is decisive:
+            return decisive
+    return not decisive
+
+
+VIEWER_FACTS: Mapping[Fact, Callable[[Account], bool]] = {
+    Fact.VIEWER_IS_PERSON: lambda viewer: not viewer.is_bot,
+    Fact.VIEWER_IS_MEMBER: lambda viewer: viewer.role <= Role.MEMBER,
+    Fact.VIEWER_IS_MODERATOR: lambda viewer: viewer.role <= Role.MODERATOR,
+    Fact.VIEWER_IS_ADMINISTRATOR: lambda viewer: viewer.is_administrator,
+}
+"""The facts about the viewer alone. The role is the one in effect: a bot sees no more than its owner may."""
+
+SHOWN_TO: Mapping[Fact, EmailVisibility] = {
+    Fact.SHOWN_TO_EVERYONE: EmailVisibility.EVERYONE,
+    Fact.SHOWN_TO_MEMBERS: EmailVisibility.MEMBERS,
+    Fact.SHOWN_TO_MODERATORS: EmailVisibility.MODERATORS,
+    Fact.SHOWN_TO_ADMINISTRATORS: EmailVisibility.ADMINISTRATORS,
+}
+"""The facts about what an account chose for its address."""
+
+_AccountFact = Callable[[Account, Account], bool]
+
+
+def _about_viewer(is_fact: Callable[[Account], bool]) -> _AccountFact:
+    return lambda viewer, _subject: is_fact(viewer)
+
+
+def _is_shown_to(chosen: EmailVisibility) -> _AccountFact:
+    return lambda _viewer, subject: subject.email_visibility is chosen
+
+
+_ACCOUNT_FACTS: Mapping[Fact, _AccountFact] = {
+    **{fact: _about_viewer(is_fact) for fact, is_fact in VIEWER_FACTS.items()},
+    **{fact: _is_shown_to(chosen) for fact, chosen in SHOWN_TO.items()},
+    Fact.SAME_REALM: lambda viewer, subject: viewer.realm_id == subject.realm_id,
+    Fact.IS_OWN_ADDRESS: lambda viewer, subject: viewer.id == subject.id,
+    Fact.IS_BOT: lambda _viewer, subject: subject.is_bot,
+    Fact.IS_BOT_OWNER: lambda viewer, subject: viewer.id == subject.bot_owner_id,
+    Fact.ROLE_REACHES_BOT: lambda viewer, subject: viewer.role <= subject.role,
+}
+
+
+def _holds_for_account(rule: Visibility, viewer: Account, subject: Account) -> bool:
+    return holds(rule, lambda fact: _ACCOUNT_FACTS[fact](viewer, subject))
+
+
+def may_see_email(viewer: Account, subject: Account) -> bool:
+    """Whether the viewer may see the delivery email of `subject`."""
+    return _holds_for_account(ADDRESS, viewer, subject)
+
+
+def shown_email(viewer: Account, subject: Account, domain: str) -> str:
+    """The address of `subject` that the viewer may see: the delivery email, or the dummy that everybody may know."""
+    return subject.delivery_email if may_see_email(viewer, subject) else display_email(subject, domain)
+
+
+def may_see_bot(viewer: Account, bot: Account) -> bool:
+    """Whether the viewer may see what belongs to managing a bot."""
+    return _holds_for_account(BOT, viewer, bot)
+
+
+def may_see_channel(viewer: Account, channel: Channel, *, subscribed: bool) -> bool:
+    """Whether the viewer may see a channel: that it exists, its name, its topics and its messages."""
+    facts = {
+        Fact.SAME_REALM: viewer.realm_id == channel.realm_id,
+        Fact.IS_PUBLIC: not channel.is_private,
+        Fact.IS_SUBSCRIBED: subscribed,
+    }
+    return holds(CHANNEL, lambda fact: facts[fact] if fact in facts else VIEWER_FACTS[fact](viewer))
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What decides, at one moment, which of several accounts may see what events are about.
+
+    `subscriptions` are pairs of an account and a channel. `message_channels` say in which channel a message is now;
+    deleted messages are absent. `dummy_domain` is the domain of the addresses that stand for hidden ones.
+    """
+
+    accounts: Mapping[int, Account] = field(default_factory=dict)
+    channels: Mapping[int, Channel] = field(default_factory=dict)
+    subscriptions: frozenset[tuple[int, int]] = frozenset()
+    message_channels: Mapping[int, int] = field(default_factory=dict)
+    dummy_domain: str = ""
+
+    def shows(self, subject: Subject, account_id: int) -> bool:
+        """Whether the account may see all that an event is about."""
+        if subject == OPEN_TO_ALL:
+            return True
+        viewer = self.accounts.get(account_id)
+        if viewer is None:
+            return False
+        if subject.bot_id is not None and not self._shows_bot(viewer, subject.bot_id):
+            return False
+        now_in = {self.message_channels[each] for each in subject.message_ids if each in self.message_channels}
+        return all(self._shows_channel(viewer, each) for each in {*subject.channel_ids, *now_in})
+
+    def without_hidden(self, subject: Subject, fields: Mapping[str, object]) -> Mapping[str, object]:
+        """An event's fields, with dummies in the place of addresses that have been hidden since it happened."""
+        people = [self.accounts[each] for each in subject.addressed_ids if each in self.accounts]
+        hidden = {
+            person.delivery_email: display_email(person, self.dummy_domain)
+            for person in people
+            if person.email_visibility is not EmailVisibility.EVERYONE
+        }
+        return {name: _replaced(name, each, hidden) for name, each in fields.items()} if hidden else fields
+
+    def _shows_bot(self, viewer: Account, bot_id: int) -> bool:
+        bot = self.accounts.get(bot_id)
+        return bot is not None and may_see_bot(viewer, bot)
+
+    def _shows_channel(self, viewer: Account, channel_id: int) -> bool:
+        channel = self.channels.get(channel_id)
+        subscribed = (viewer.id, channel_id) in self.subscriptions
+        return channel is not None and may_see_channel(viewer, channel, subscribed=subscribed)
+
+
+_ADDRESS_FIELDS = ("email", "sender_email", "new_email")
+
+
+def _replaced(name: str, value: object, addresses: Mapping[str, str]) -> object:
+    """A field's value in which other addresses stand, however deep."""
+    if isinstance(value, Mapping):
+        return {each: _replaced(each, inner, addresses) for each, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(name, each, addresses) for each in value]
+    return addresses.get(value, value) if name in _ADDRESS_FIELDS and isinstance(value, str) else value

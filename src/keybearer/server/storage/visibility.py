@@ -1,0 +1,128 @@
+"""The rules of `keybearer.server.domain.visibility` as SQL conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, false, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain import visibility
+from keybearer.server.domain.accounts import Account, email_key, id_of_display_email
+from keybearer.server.domain.visibility import AllOf, Fact, Visibility
+from keybearer.server.storage import accounts as account_rows
+from keybearer.server.storage.messaging.tables import (
+    channels,
+    copies,
+    message_uploads,
+    messages,
+    subscriptions,
+    uploads,
+)
+from keybearer.server.storage.tables import accounts
+
+Condition = ColumnElement[bool]
+
+
+def condition(rule: Visibility, facts: Mapping[Fact, Condition]) -> Condition:
+    """The rule as SQL, where `facts` says what each fact is in SQL."""
+    if isinstance(rule, Fact):
+        return facts[rule]
+    parts = [condition(part, facts) for part in rule.parts]
+    return and_(*parts) if isinstance(rule, AllOf) else or_(*parts)
+
+
+def _viewer_facts(viewer: Account) -> dict[Fact, Condition]:
+    """The viewer is read already, so what is asked of them alone is no part of the query."""
+    return {fact: true() if is_fact(viewer) else false() for fact, is_fact in visibility.VIEWER_FACTS.items()}
+
+
+def sees_address(viewer: Account) -> Condition:
+    """Whether the viewer sees the address of a row of `accounts`."""
+    facts = {fact: accounts.c.email_visibility == chosen.value for fact, chosen in visibility.SHOWN_TO.items()}
+    return condition(visibility.ADDRESS, {**_viewer_facts(viewer), **_account_facts(viewer), **facts})
+
+
+def sees_bot(viewer: Account) -> Condition:
+    """Whether a row of `accounts` is a bot of which the viewer sees what belongs to managing it."""
+    return condition(visibility.BOT, {**_viewer_facts(viewer), **_account_facts(viewer)})
+
+
+def _account_facts(viewer: Account) -> dict[Fact, Condition]:
+    return {
+        Fact.SAME_REALM: accounts.c.realm_id == viewer.realm_id,
+        Fact.IS_OWN_ADDRESS: accounts.c.id == viewer.id,
+        Fact.IS_BOT: accounts.c.bot_type.is_not(None),
+        Fact.IS_BOT_OWNER: and_(accounts.c.bot_owner_id.is_not(None), accounts.c.bot_owner_id == viewer.id),
+        # The role in effect is the lower of the bot's and its owner's: the larger number.
+        Fact.ROLE_REACHES_BOT: or_(
+            accounts.c.role >= viewer.role.value, account_rows.OWNER_COLUMNS[0].element >= viewer.role.value
+        ),
+    }
+
+
+def sees_channel(viewer: Account, table: FromClause = channels) -> Condition:
+    """Whether the viewer sees a row of `channels`."""
+    mine = subscriptions.alias()
+    facts = {
+        Fact.SAME_REALM: table.c.realm_id == viewer.realm_id,
+        Fact.IS_PUBLIC: table.c.is_private.is_(False),
+        Fact.IS_SUBSCRIBED: table.c.id.in_(select(mine.c.channel_id).where(mine.c.account_id == viewer.id)),
+    }
+    return condition(visibility.CHANNEL, {**_viewer_facts(viewer), **facts})
+
+
+def sees_message(viewer: Account, table: FromClause = messages) -> Condition:
+    """Whether the viewer sees a row of `messages`."""
+    seen, mine = channels.alias(), copies.alias()
+    facts = {
+        Fact.SAME_REALM: table.c.realm_id == viewer.realm_id,
+        Fact.SEES_CHANNEL: table.c.channel_id.in_(select(seen.c.id).where(sees_channel(viewer, seen))),
+        Fact.IS_DIRECT: table.c.channel_id.is_(None),
+        Fact.HAS_COPY: exists().where(mine.c.message_id == table.c.id, mine.c.account_id == viewer.id),
+    }
+    return condition(visibility.MESSAGE, facts)
+
+
+def sees_file(viewer: Account) -> Condition:
+    """Whether the viewer sees a row of `uploads`."""
+    linking = messages.alias()
+    facts = {
+        Fact.IS_UPLOADER: uploads.c.account_id == viewer.id,
+        Fact.SEES_LINKING_MESSAGE: exists()
+        .where(message_uploads.c.upload_id == uploads.c.id, message_uploads.c.message_id == linking.c.id)
+        .where(sees_message(viewer, linking)),
+    }
+    return condition(visibility.FILE, facts)
+
+
+async def find_bots(connection: AsyncConnection, viewer: Account) -> Sequence[Account]:
+    """The bots of which the viewer sees what belongs to managing them, by id."""
+    statement = select(*account_rows.COLUMNS).where(sees_bot(viewer)).order_by(accounts.c.id)
+    return [account_rows.from_row(row) for row in await connection.execute(statement)]
+
+
+async def find_addressed(
+    connection: AsyncConnection, viewer: Account, emails: Collection[str], *, dummy_domain: str
+) -> dict[str, Account]:
+    """The accounts that these addresses mean to the viewer, by `email_key`.
+
+    An address is a delivery email that the viewer may see, or the dummy that stands for an account. One that the viewer
+    may not see is absent like one that is unknown, and so is one that means two accounts.
+    """
+    dummies = {email_key(each): id_of_display_email(each, dummy_domain) for each in emails}
+    by_id = {account_id for account_id in dummies.values() if account_id is not None}
+    statement: Select[Any] = select(*account_rows.COLUMNS, sees_address(viewer).label("is_shown")).where(
+        accounts.c.realm_id == viewer.realm_id,
+        or_(accounts.c.email_key.in_(dummies.keys()), accounts.c.id.in_(by_id)),
+    )
+    rows = await connection.execute(statement)
+    found = [(account_rows.from_row(row), bool(row.is_shown)) for row in rows]
+    meant: dict[str, Account] = {}
+    for key, dummy_id in dummies.items():
+        candidates = [(each, shown) for each, shown in found if email_key(each.delivery_email) == key]
+        candidates = [*candidates, *((each, True) for each, _ in found if each.id == dummy_id)]
+        if len({each.id for each, _ in candidates}) == 1 and any(shown for _, shown in candidates):
+            meant[key] = candidates[0][0]
+    return meant

@@ -1,0 +1,204 @@
+"""A queue delivers only what its account may see at the time of delivery, not what it could see before."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from keybearer.server.domain.accounts import EmailVisibility, Role
+from keybearer.testing import Participant
+from tests.messaging.conftest import Play
+from tests.messaging.test_events import PATIENCE, waiting_poll
+from tests.messaging.wire import (
+    call,
+    events_of,
+    give_role,
+    hide_address,
+    make_channel,
+    refusal,
+    register,
+    said,
+    take_out,
+)
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def connections_end_with_the_test(play: Play) -> Iterator[None]:
+    """The server takes so many connections, and each participant keeps one."""
+    before = len(play.server.participants)
+    yield
+    for participant in play.server.participants[before:]:
+        participant.client.close()
+
+
+def person(play: Play, role: Role = Role.MEMBER) -> Participant:
+    number = next(_numbers)
+    return play.server.add_person(f"Hearer{number} Person", email=f"hearer{number}@example.com", role=role)
+
+
+def name() -> str:
+    return f"channel {next(_numbers)}"
+
+
+def texts(who: Participant, queue_id: str) -> list[str]:
+    return [each["message"]["content"] for each in events_of(who, queue_id) if each["type"] == "message"]
+
+
+def kinds(who: Participant, queue_id: str) -> list[tuple[str, str | None]]:
+    return [(each["type"], each.get("op")) for each in events_of(who, queue_id)]
+
+
+def test_a_guest_hears_of_all_public_channels_only_what_they_follow(play: Play) -> None:
+    guest, followed, public = person(play, Role.GUEST), name(), name()
+    make_channel(play.owner, followed, guest)
+    make_channel(play.owner, public)
+    queue_id = register(guest, event_types=["message"], all_public_streams=True)
+    play.owner.send("not for guests", to=public)
+    sent = play.owner.send("for followers", to=followed)
+    assert texts(guest, queue_id) == ["for followers"]
+    assert call(guest, "GET", f"messages/{sent}")["raw_content"] == "for followers"
+
+
+def test_a_guest_is_not_told_of_public_channels(play: Play) -> None:
+    guest, followed, public = person(play, Role.GUEST), name(), name()
+    queues = {who: register(who, event_types=["stream", "subscription"]) for who in (guest, play.cordelia)}
+    channel_id = make_channel(play.owner, public, play.hamlet)
+    call(play.owner, "PATCH", f"streams/{channel_id}", new_name=f"{public} renamed", description="planted")
+    call(play.hamlet, "DELETE", "users/me/subscriptions", subscriptions=[f"{public} renamed"])
+    call(play.owner, "DELETE", f"streams/{channel_id}")
+    assert events_of(guest, queues[guest]) == []
+    assert {("stream", "create"), ("stream", "update"), ("stream", "delete"), ("subscription", "peer_add"),
+            ("subscription", "peer_remove")} <= set(kinds(play.cordelia, queues[play.cordelia]))  # fmt: skip
+    followed_id = make_channel(play.owner, followed, guest)
+    call(play.owner, "PATCH", f"streams/{followed_id}", description="followed")
+    told = kinds(guest, queues[guest])
+    assert {("subscription", "add"), ("stream", "update")} <= set(told)
+
+
+def test_a_member_who_became_a_guest_hears_public_channels_no_more(play: Play) -> None:
+    who, public = person(play), name()
+    make_channel(play.owner, public)
+    queue_id = register(who, event_types=["message"], all_public_streams=True)
+    play.owner.send("before", to=public)
+    assert texts(who, queue_id) == ["before"]
+    give_role(play.owner, who, Role.GUEST)
+    play.owner.send("after", to=public)
+    assert texts(who, queue_id) == []
+
+
+def test_a_poll_that_waits_hears_only_what_its_account_may_see(play: Play) -> None:
+    who, public = person(play), name()
+    make_channel(play.owner, public)
+    queue_id = register(who, event_types=["message"], all_public_streams=True)
+    poll = waiting_poll(play, who, queue_id)
+    give_role(play.owner, who, Role.GUEST)
+    play.owner.send("not for guests", to=public)
+    play.owner.send("for them", to=who)
+    events = poll.result(PATIENCE)["events"]
+    assert [each["message"]["content"] for each in events] == ["for them"]
+
+
+def test_what_was_queued_before_a_removal_is_not_delivered_after_it(play: Play) -> None:
+    who, secret = person(play), name()
+    channel_id = make_channel(play.owner, secret, who, is_private=True)
+    queue_id = register(who)
+    sent = play.owner.send("planted", to=secret, topic="planted")
+    call(play.owner, "POST", f"messages/{sent}/reactions", emoji_name="tada")
+    call(play.owner, "POST", "typing", op="start", type="stream", stream_id=channel_id, topic="planted")
+    call(play.owner, "PATCH", f"streams/{channel_id}", description="planted")
+    assert {"message", "reaction", "typing", "stream"} <= {each["type"] for each in events_of(who, queue_id)}
+    take_out(play.owner, who, secret)
+    call(play.owner, "PATCH", f"messages/{sent}", content="planted after", topic="planted after")
+    call(play.owner, "DELETE", f"messages/{sent}")
+    assert kinds(who, queue_id) == [("subscription", "remove")]
+    assert "planted" not in str(events_of(who, queue_id))
+
+
+def test_a_channel_that_became_private_is_heard_only_by_its_subscribers(play: Play) -> None:
+    public = name()
+    channel_id = make_channel(play.owner, public, play.hamlet)
+    queues = {who: register(who, all_public_streams=True) for who in (play.hamlet, play.cordelia)}
+    play.owner.send("while it was public", to=public)
+    call(play.owner, "PATCH", f"streams/{channel_id}", is_private=True, new_name=f"{public} planted")
+    assert texts(play.hamlet, queues[play.hamlet]) == ["while it was public"]
+    assert events_of(play.cordelia, queues[play.cordelia]) == []
+
+
+def test_a_demoted_administrator_hears_no_more_of_the_bots_of_others(play: Play) -> None:
+    administrator, owner = person(play, Role.ADMINISTRATOR), person(play)
+    queues = {each: register(each, event_types=["realm_bot"]) for each in (administrator, owner)}
+    bot = play.server.add_bot(f"Told {next(_numbers)}", owner=owner)
+    call(owner, "PATCH", f"bots/{bot.id}", full_name=f"Renamed {next(_numbers)}")
+    assert kinds(administrator, queues[administrator])[0] == ("realm_bot", "add")
+    assert kinds(owner, queues[owner])[0] == ("realm_bot", "add")
+    give_role(play.owner, administrator, Role.MEMBER)
+    assert events_of(administrator, queues[administrator]) == []
+    give_role(play.owner, owner, Role.GUEST)
+    assert events_of(owner, queues[owner]) == []
+    for each in (administrator, owner):
+        state = call(each, "POST", "register", fetch_event_types=["realm_bot"])
+        assert bot.id not in {every["user_id"] for every in state["realm_bots"]}
+
+
+def test_members_and_bots_hear_nothing_of_the_bots_of_others(play: Play) -> None:
+    queues = {each: register(each, event_types=["realm_bot"]) for each in (play.cordelia, play.bot)}
+    play.server.add_bot(f"Untold {next(_numbers)}", owner=play.hamlet)
+    for each, queue_id in queues.items():
+        assert events_of(each, queue_id) == []
+
+
+@pytest.mark.parametrize("mode", ["change_one", "change_all"])
+def test_a_move_out_of_sight_deletes_the_messages_and_names_nothing(play: Play, mode: str) -> None:
+    secret, who = name(), person(play)
+    channel_id = make_channel(play.owner, secret, play.hamlet, is_private=True)
+    ids = [play.owner.send("words", to="general", topic=f"out {mode}") for _ in range(2)]
+    queues = {each: register(each, event_types=["update_message", "delete_message"]) for each in (who, play.hamlet)}
+    moved = ids if mode == "change_all" else ids[:1]
+    call(play.owner, "PATCH", f"messages/{ids[0]}", stream_id=channel_id, topic="planted", propagate_mode=mode)
+    (gone,) = events_of(who, queues[who])
+    assert (gone["type"], gone["message_ids"], gone["stream_id"]) == ("delete_message", moved, 1)
+    assert "planted" not in str(gone)
+    assert "new_stream_id" not in gone
+    (told,) = events_of(play.hamlet, queues[play.hamlet])
+    assert (told["type"], told["message_ids"], told["new_stream_id"]) == ("update_message", moved, channel_id)
+    assert said(refusal(who, "GET", f"messages/{ids[0]}")) == "Invalid message(s)"
+
+
+def test_a_move_out_of_a_private_channel_names_it_only_to_those_who_see_it(play: Play) -> None:
+    secret, who = name(), person(play)
+    make_channel(play.owner, secret, play.hamlet, is_private=True)
+    sent = play.owner.send("words", to=secret, topic="planted")
+    queues = {each: register(each, event_types=["update_message"]) for each in (who, play.hamlet)}
+    call(play.owner, "PATCH", f"messages/{sent}", stream_id=1, topic="public now")
+    assert events_of(who, queues[who]) == []
+    (told,) = events_of(play.hamlet, queues[play.hamlet])
+    assert told["orig_subject"] == "planted"
+
+
+def test_a_message_that_was_moved_out_of_sight_is_not_delivered_any_more(play: Play) -> None:
+    secret, who = name(), person(play)
+    channel_id = make_channel(play.owner, secret, is_private=True)
+    queue_id = register(who, event_types=["message"])
+    sent = play.owner.send("planted", to="general", topic="to be moved")
+    call(play.owner, "PATCH", f"messages/{sent}", stream_id=channel_id)
+    assert events_of(who, queue_id) == []
+
+
+def test_an_address_hidden_since_an_event_is_not_delivered_with_it(play: Play) -> None:
+    who = person(play)
+    bot = play.server.add_bot(f"Witness {next(_numbers)}", owner=play.hamlet)
+    queue_id = register(play.hamlet)
+    call(who, "POST", "users/me/presence", status="active")
+    sent = who.send("hello", to=play.hamlet)
+    call(who, "POST", f"messages/{sent}/reactions", emoji_name="tada")
+    call(who, "POST", "typing", op="start", to=[play.hamlet.id])
+    assert str(events_of(play.hamlet, queue_id)).count(f"'{who.email}'") == 6
+    hide_address(who, EmailVisibility.ADMINISTRATORS)
+    told = str(events_of(play.hamlet, queue_id))
+    assert who.email not in told
+    assert told.count(f"'user{who.id}@keybearer.localhost'") == 6
+    assert bot.email not in told

@@ -1,0 +1,392 @@
+"""Channels, messages, files and addresses that an account may not see look unknown to it, at every endpoint."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+from keybearer.errors import APIError
+from keybearer.server.domain.accounts import EmailVisibility, Role
+from keybearer.server.domain.bots import BotType
+from keybearer.server.storage import accounts
+from keybearer.testing import Participant
+from tests.messaging.conftest import Play
+from tests.messaging.wire import (
+    call,
+    give_role,
+    hide_address,
+    make_channel,
+    refusal,
+    said,
+    shape,
+    take_out,
+)
+
+_numbers = itertools.count(1)
+UNKNOWN_ID = 987654
+UNKNOWN_NAME = "no such channel"
+UNKNOWN_ADDRESS = "no-such-person@example.com"
+DOMAIN = "keybearer.localhost"
+
+
+def person(play: Play, role: Role = Role.MEMBER) -> Participant:
+    number = next(_numbers)
+    return play.server.add_person(f"Seer{number} Person", email=f"seer{number}@example.com", role=role)
+
+
+@pytest.fixture(autouse=True)
+def connections_end_with_the_test(play: Play) -> Iterator[None]:
+    """The server takes so many connections, and each participant keeps one."""
+    before = len(play.server.participants)
+    yield
+    for participant in play.server.participants[before:]:
+        participant.client.close()
+
+
+def name() -> str:
+    return f"channel {next(_numbers)}"
+
+
+# Channels that one does not see
+
+
+CHANNEL_DOORS: dict[str, Callable[[Participant, int, str], Any]] = {
+    "streams/ID": lambda who, id_, _: call(who, "GET", f"streams/{id_}"),
+    "members": lambda who, id_, _: call(who, "GET", f"streams/{id_}/members"),
+    "topics": lambda who, id_, _: call(who, "GET", f"users/me/{id_}/topics"),
+    "is_follower": lambda who, id_, _: call(who, "GET", f"users/{who.id}/subscriptions/{id_}"),
+    "id by name": lambda who, _, name: call(who, "GET", "get_stream_id", stream=name),
+    "change": lambda who, id_, _: call(who, "PATCH", f"streams/{id_}", description="x"),
+    "archive": lambda who, id_, _: call(who, "DELETE", f"streams/{id_}"),
+    "send by id": lambda who, id_, _: call(who, "POST", "messages", type="stream", to=id_, topic="t", content="x"),
+    "send by name": lambda who, _, name: call(who, "POST", "messages", type="stream", to=name, topic="t", content="x"),
+    "typing": lambda who, id_, _: call(who, "POST", "typing", op="start", type="stream", stream_id=id_, topic="t"),
+    "unsubscribe": lambda who, _, name: call(who, "DELETE", "users/me/subscriptions", subscriptions=[name]),
+    "leave and follow": lambda who, _, name: call(who, "PATCH", "users/me/subscriptions", delete=[name]),
+    "choose": lambda who, id_, _: call(
+        who,
+        "POST",
+        "users/me/subscriptions/properties",
+        subscription_data=[{"stream_id": id_, "property": "is_muted", "value": True}],
+    ),
+    "read channel": lambda who, id_, _: call(who, "POST", "mark_stream_as_read", stream_id=id_),
+    "read topic": lambda who, id_, _: call(who, "POST", "mark_topic_as_read", stream_id=id_, topic_name="t"),
+    "narrow by id": lambda who, id_, _: narrowed(who, ["channel", id_]),
+    "narrow by name": lambda who, _, name: narrowed(who, ["channel", name]),
+    "narrow without it": lambda who, _, name: narrowed(who, ["-channel", name]),
+    "flags by narrow": lambda who, id_, _: call(
+        who, "POST", "messages/flags/narrow", op="add", flag="read", anchor="newest", num_before=1, num_after=0,
+        narrow=[["channel", id_]],
+    ),
+    "matches narrow": lambda who, id_, _: call(
+        who, "GET", "messages/matches_narrow", msg_ids=[1], narrow=[["channel", id_]]
+    ),
+    "move into it": lambda who, id_, _: call(
+        who, "PATCH", f"messages/{who.send('move me', to='general')}", stream_id=id_
+    ),
+    "render": lambda who, _, name: call(who, "POST", "messages/render", content=f"#**{name}**"),
+}  # fmt: skip
+
+
+def narrowed(who: Participant, *narrow: Any) -> dict[str, Any]:
+    return call(who, "GET", "messages", anchor="newest", num_before=50, num_after=0, narrow=list(narrow))
+
+
+def outcome(door: Callable[[Participant, int, str], Any], who: Participant, channel_id: int, channel: str) -> Any:
+    """What a door answers, without the names that the caller gave."""
+    try:
+        answer = door(who, channel_id, channel)
+    except APIError as error:
+        return shape(error, channel, channel_id)
+    return str(answer).replace(channel, "…").replace(str(channel_id), "…")
+
+
+@pytest.mark.parametrize("door", CHANNEL_DOORS)
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MEMBER, Role.GUEST])
+def test_a_channel_that_one_does_not_see_looks_unknown(play: Play, door: str, role: Role) -> None:
+    secret, who = name(), person(play, role)
+    channel_id = make_channel(play.hamlet, secret, is_private=role is not Role.GUEST)
+    unseen = outcome(CHANNEL_DOORS[door], who, channel_id, secret)
+    assert unseen == outcome(CHANNEL_DOORS[door], who, UNKNOWN_ID, UNKNOWN_NAME)
+
+
+def test_a_guest_cannot_tell_a_channel_to_follow_from_an_unknown_one(play: Play) -> None:
+    guest, public = person(play, Role.GUEST), name()
+    make_channel(play.hamlet, public)
+    errors = [
+        shape(refusal(guest, "POST", "users/me/subscriptions", subscriptions=[{"name": each}]), each)
+        for each in (public, UNKNOWN_NAME)
+    ]
+    assert errors[0] == errors[1]
+
+
+def test_lists_hold_only_channels_that_one_sees(play: Play) -> None:
+    public, private, archived = name(), name(), name()
+    make_channel(play.hamlet, public)
+    make_channel(play.hamlet, private, is_private=True)
+    call(play.owner, "DELETE", f"streams/{make_channel(play.owner, archived)}")
+    guest = person(play, Role.GUEST)
+    for who, expected in ((play.hamlet, {public, private, archived}), (play.owner, {public, archived}), (guest, set())):
+        listed = call(who, "GET", "streams", include_all=True, exclude_archived=False)["streams"]
+        assert {each["name"] for each in listed} & {public, private, archived} == expected
+        state = call(who, "POST", "register", include_subscribers=True)
+        assert (private in str(state)) is (private in expected)
+        assert (public in str(state)) is (public in expected)
+
+
+def test_default_channels_are_told_only_to_those_who_see_them(play: Play) -> None:
+    channel_id = make_channel(play.owner, name())
+    call(play.owner, "PATCH", f"streams/{channel_id}", is_default_stream=True)
+    guest = person(play, Role.GUEST)
+    call(guest, "DELETE", "users/me/subscriptions", subscriptions=["general"])
+    state = call(guest, "POST", "register", fetch_event_types=["default_streams"])
+    assert channel_id in state["realm_default_streams"]  # new people follow it
+    assert 1 not in state["realm_default_streams"]
+    call(play.owner, "PATCH", f"streams/{channel_id}", is_default_stream=False)
+
+
+# Messages of a channel that one was removed from
+
+
+MESSAGE_DOORS: dict[str, Callable[[Participant, int], Any]] = {
+    "one": lambda who, id_: call(who, "GET", f"messages/{id_}"),
+    "history": lambda who, id_: call(who, "GET", f"messages/{id_}/history"),
+    "edit": lambda who, id_: call(who, "PATCH", f"messages/{id_}", content="x"),
+    "rename topic": lambda who, id_: call(
+        who, "PATCH", f"messages/{id_}", topic="renamed", propagate_mode="change_all"
+    ),
+    "move": lambda who, id_: call(who, "PATCH", f"messages/{id_}", stream_id=1, propagate_mode="change_all"),
+    "delete": lambda who, id_: call(who, "DELETE", f"messages/{id_}"),
+    "react": lambda who, id_: call(who, "POST", f"messages/{id_}/reactions", emoji_name="tada"),
+    "take a reaction away": lambda who, id_: call(who, "DELETE", f"messages/{id_}/reactions", emoji_name="tada"),
+    "star": lambda who, id_: call(who, "POST", "messages/flags", messages=[id_], op="add", flag="starred"),
+    "mark read": lambda who, id_: call(who, "POST", "messages/flags", messages=[id_], op="add", flag="read"),
+    "narrow with it": lambda who, id_: narrowed(who, ["with", id_]),
+    "narrow to it": lambda who, id_: [each["id"] for each in narrowed(who, ["id", id_])["messages"]],
+    "by ids": lambda who, id_: call(who, "GET", "messages", message_ids=[id_])["messages"],
+    "matches narrow": lambda who, id_: call(who, "GET", "messages/matches_narrow", msg_ids=[id_])["messages"],
+}
+
+
+def message_outcome(door: Callable[[Participant, int], Any], who: Participant, message_id: int) -> Any:
+    try:
+        return door(who, message_id)
+    except APIError as error:
+        return shape(error, message_id)
+
+
+@pytest.mark.parametrize("door", MESSAGE_DOORS)
+@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MEMBER])
+def test_a_copy_from_before_gives_nothing_after_a_removal_from_a_private_channel(
+    play: Play, door: str, role: Role
+) -> None:
+    secret, who = name(), person(play, role)
+    make_channel(play.owner, secret, who, is_private=True)
+    theirs = who.send("mine", to=secret)
+    call(play.owner, "POST", f"messages/{theirs}/reactions", emoji_name="tada")
+    sent = play.owner.send("before", to=secret)
+    take_out(play.owner, who, secret)
+    for each in (theirs, sent):
+        assert message_outcome(MESSAGE_DOORS[door], who, each) == message_outcome(MESSAGE_DOORS[door], who, UNKNOWN_ID)
+    history = call(play.owner, "GET", f"messages/{sent}/history")["message_history"]
+    assert [(each["content"], each["topic"]) for each in history] == [("before", "test")]
+
+
+def test_a_removed_member_finds_nothing_of_the_channel_anywhere(play: Play) -> None:
+    secret, who = name(), person(play)
+    make_channel(play.owner, secret, who, is_private=True)
+    sent = play.owner.send("a planted text", to=secret, topic="a planted topic")
+    call(who, "POST", "messages/flags", messages=[sent], op="add", flag="starred")
+    call(who, "POST", "messages/flags", messages=[sent], op="remove", flag="read")
+    take_out(play.owner, who, secret)
+    for narrow in ([], [["search", "planted"]], [["is", "starred"]], [["topic", "a planted topic"]], [["in", "home"]]):
+        assert "planted" not in str(narrowed(who, *narrow)["messages"])
+    state = call(who, "POST", "register")
+    assert "planted" not in str(state)
+    assert sent not in state["starred_messages"]
+
+
+def test_a_member_who_became_a_guest_reads_only_what_they_follow(play: Play) -> None:
+    public, who = name(), person(play)
+    make_channel(play.owner, public, who)
+    kept = play.owner.send("followed", to=public)
+    call(who, "DELETE", "users/me/subscriptions", subscriptions=["general"])
+    sent = play.owner.send("not followed", to="general", topic="guests")
+    assert call(who, "GET", f"messages/{sent}")["raw_content"] == "not followed"
+    give_role(play.owner, who, Role.GUEST)
+    assert said(refusal(who, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert call(who, "GET", f"messages/{kept}")["raw_content"] == "followed"
+    found = narrowed(who, ["channels", "public"])["messages"]
+    assert {kept} <= {each["id"] for each in found}
+    assert sent not in {each["id"] for each in found}
+
+
+def test_a_bot_of_a_guest_reads_no_more_than_its_owner_may(play: Play) -> None:
+    owner = person(play)
+    bot = play.server.add_bot(f"Bounded {next(_numbers)}", owner=owner)
+    sent = play.owner.send("for members", to="general", topic="bounded")
+    assert call(bot, "GET", f"messages/{sent}")["raw_content"] == "for members"
+    give_role(play.owner, owner, Role.GUEST)
+    assert said(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    mention = play.owner.send(f"hello {bot.mention}", to="general", topic="bounded")
+    assert said(refusal(bot, "GET", f"messages/{mention}")) == "Invalid message(s)"
+
+
+def test_a_moved_message_shows_no_version_from_the_private_channel(play: Play) -> None:
+    secret = name()
+    make_channel(play.owner, secret, is_private=True)
+    sent = play.owner.send("a planted text", to=secret, topic="a planted topic")
+    call(play.owner, "PATCH", f"messages/{sent}", content="harmless")
+    call(play.owner, "PATCH", f"messages/{sent}", stream_id=1, topic="moved out")
+    call(play.owner, "PATCH", f"messages/{sent}", content="still harmless")
+    history = call(play.hamlet, "GET", f"messages/{sent}/history")["message_history"]
+    assert [each["content"] for each in history] == ["harmless", "still harmless"]
+    shown = [history, call(play.hamlet, "GET", f"messages/{sent}"), narrowed(play.hamlet, ["topic", "moved out"])]
+    assert "planted" not in str(shown)
+    assert "planted" in str(call(play.owner, "GET", f"messages/{sent}/history"))
+
+
+def test_a_link_names_a_channel_only_where_the_author_sees_it_and_it_is_public(play: Play) -> None:
+    public, private = name(), name()
+    make_channel(play.hamlet, public)
+    make_channel(play.hamlet, private, is_private=True)
+    guest = person(play, Role.GUEST)
+
+    def links(who: Participant, channel: str) -> bool:
+        return "data-stream-id" in call(who, "POST", "messages/render", content=f"#**{channel}**")["rendered"]
+
+    assert links(play.cordelia, public)
+    assert not links(play.hamlet, private)
+    assert not links(guest, public)
+
+
+def test_a_file_is_for_its_uploader_and_for_those_who_see_a_message_that_links_to_it(play: Play) -> None:
+    secret, who, guest = name(), person(play), person(play, Role.GUEST)
+    make_channel(play.owner, secret, who, is_private=True)
+    file = io.BytesIO(b"words")
+    file.name = "letter.txt"
+    url = str(play.owner.client.upload_file(file).url)
+    play.owner.send(f"[letter]({url})", to=secret)
+
+    def status(reader: Participant) -> int:
+        assert reader.client.credentials is not None
+        auth = (reader.email, reader.client.credentials.api_key.reveal())
+        return httpx2.get(play.server.site + url, auth=auth).status_code
+
+    assert (status(play.owner), status(who), status(guest), status(play.hamlet)) == (200, 200, 404, 404)
+    assert said(refusal(guest, "GET", url.lstrip("/"))) == "Invalid file"
+    take_out(play.owner, who, secret)
+    assert status(who) == 404
+    call(guest, "DELETE", "users/me/subscriptions", subscriptions=["general"])
+    play.owner.send(f"[letter]({url})", to="general", topic="files")
+    assert (status(who), status(guest)) == (200, 404)
+
+
+def test_an_outgoing_webhook_is_not_called_with_a_message_that_its_bot_does_not_see(play: Play) -> None:
+    secret = name()
+    make_channel(play.owner, secret, is_private=True)
+    hook = play.server.add_bot(f"Hook {next(_numbers)}", owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK)
+    play.owner.send(f"{hook.mention} planted", to=secret)
+    after = play.owner.send(f"{hook.mention} hello", to="general", topic="hooks")
+    # Its service is not to be reached, so it says so where it was called, and only there.
+    play.owner.wait_for_message(sender=hook, after=after)
+    assert {message.display_recipient for message in play.owner.messages(sender=hook)} == {"general"}
+
+
+# Addresses that one does not see
+
+
+ADDRESS_DOORS: dict[str, Callable[[Participant, str], Any]] = {
+    "send": lambda who, email: call(who, "POST", "messages", type="direct", to=[email], content="x"),
+    "typing": lambda who, email: call(who, "POST", "typing", op="start", to=[email]),
+    "presence": lambda who, email: call(who, "GET", f"users/{email}/presence"),
+    "user": lambda who, email: call(who, "GET", f"users/{email}"),
+    "sender": lambda who, email: narrowed(who, ["sender", email]),
+    "not the sender": lambda who, email: narrowed(who, ["-sender", email]),
+    "dm": lambda who, email: narrowed(who, ["dm", email]),
+    "dm with others": lambda who, email: narrowed(who, ["dm-including", email]),
+    "flags by narrow": lambda who, email: call(
+        who, "POST", "messages/flags/narrow", op="add", flag="read", anchor="newest", num_before=1, num_after=0,
+        narrow=[["sender", email]],
+    ),
+    "matches narrow": lambda who, email: call(
+        who, "GET", "messages/matches_narrow", msg_ids=[1], narrow=[["sender", email]]
+    ),
+    "subscribe": lambda who, email: call(
+        who, "POST", "users/me/subscriptions", subscriptions=[{"name": "general"}], principals=[email]
+    ),
+    "unsubscribe": lambda who, email: call(
+        who, "DELETE", "users/me/subscriptions", subscriptions=["general"], principals=[email]
+    ),
+}  # fmt: skip
+
+
+def refused(door: str, who: Participant, address: str) -> tuple[object, ...]:
+    """The refusal of an address at a door, without the address."""
+    with pytest.raises(APIError) as caught:
+        ADDRESS_DOORS[door](who, address)
+    return shape(caught.value, address)
+
+
+@pytest.mark.parametrize("door", ADDRESS_DOORS)
+@pytest.mark.parametrize(
+    ("shown_to", "role"),
+    [(EmailVisibility.NOBODY, Role.OWNER), (EmailVisibility.ADMINISTRATORS, Role.MEMBER),
+     (EmailVisibility.MEMBERS, Role.GUEST)],
+    ids=["nobody", "administrators", "members"],
+)  # fmt: skip
+def test_a_guessed_address_that_is_hidden_looks_unknown(
+    play: Play, door: str, shown_to: EmailVisibility, role: Role
+) -> None:
+    hidden = person(play)
+    call(hidden, "POST", "users/me/presence", status="active")
+    hide_address(hidden, shown_to)
+    who = play.owner if role is Role.OWNER else person(play, role)
+    assert refused(door, who, hidden.email) == refused(door, who, UNKNOWN_ADDRESS)
+
+
+@pytest.mark.parametrize("door", ADDRESS_DOORS)
+def test_an_address_that_one_may_see_or_its_dummy_is_an_address(play: Play, door: str) -> None:
+    hidden = person(play)
+    call(hidden, "POST", "users/me/presence", status="active")
+    hide_address(hidden, EmailVisibility.ADMINISTRATORS)
+    for address in (hidden.email, hidden.email.upper(), f"user{hidden.id}@{DOMAIN}"):
+        assert ADDRESS_DOORS[door](play.owner, address)["result"] == "success"
+
+
+def test_a_deactivated_person_is_named_by_the_address_that_one_may_see(play: Play) -> None:
+    gone = person(play)
+    hide_address(gone, EmailVisibility.ADMINISTRATORS)
+    gone.deactivate()
+    for who, address in ((play.hamlet, f"user{gone.id}@{DOMAIN}"), (play.owner, gone.email)):
+        error = refusal(who, "POST", "messages", type="direct", to=[gone.id], content="x")
+        assert said(error) == f"'{address}' is no longer using Zulip."
+
+
+def test_nobody_is_given_the_address_that_stands_for_another(play: Play) -> None:
+    dummy = f"User{play.hamlet.id}@{DOMAIN.upper()}"
+    with pytest.raises(Exception, match="This email address is reserved"):
+        play.server.add_person("Dummy Person", email=dummy)
+
+
+def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Play) -> None:
+    hidden, other = person(play), person(play)
+    hide_address(hidden)
+    dummy = f"user{hidden.id}@{DOMAIN}"
+
+    async def take_the_dummy() -> None:  # as from before it was refused, or at another site
+        async with play.server._context.change(None) as change:
+            account = await accounts.find(change.connection, other.id)
+            assert account is not None
+            await accounts.save(change.connection, replace(account, delivery_email=dummy))
+
+    play.server.finish(take_the_dummy())
+    for door in ADDRESS_DOORS:
+        assert refused(door, play.owner, dummy) == refused(door, play.owner, UNKNOWN_ADDRESS)
+    assert play.owner.send("by id", to=hidden) > 0
