@@ -9,7 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.rules import EVERYBODY, PEOPLE
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services import accounts, profiles
 from keybearer.server.services.profiles import Viewed
 
@@ -89,40 +89,28 @@ _GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here
 _PROFILE_FIELDS = boolean("include_custom_profile_fields", "Whether `profile_data` is wanted.")
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "users/me",
         get_own,
         EVERYBODY,
-        NO_BODY,
         "Who is asking.",
         gives={**PROFILE, "max_message_id": INTEGER},
         optional=OPTIONAL,
         names_unsupported=False,
     ),
-    Endpoint("DELETE", "users/me", deactivate_own, PEOPLE, FORM, "Deactivate one's own account."),
-    Endpoint(
-        "GET",
+    Endpoint.delete("users/me", deactivate_own, PEOPLE, FORM, "Deactivate one's own account."),
+    Endpoint.get(
         "users",
         get_all,
         EVERYBODY,
-        NO_BODY,
         "Everybody, bots and the deactivated too.",
         takes=(_GRAVATAR, _PROFILE_FIELDS, encoded("user_ids", "Only these ", array(INTEGER))),
         gives={"members": array(_USER)},
     ),
-    Endpoint(
-        "GET",
-        "users/{user_id}",
-        get_one,
-        EVERYBODY,
-        NO_BODY,
-        "One account.",
-        takes=(_GRAVATAR, _PROFILE_FIELDS),
-        gives={"user": _USER},
+    Endpoint.get(
+        "users/{user_id}", get_one, EVERYBODY, "One account.", takes=(_GRAVATAR, _PROFILE_FIELDS), gives={"user": _USER}
     ),
-    Endpoint(
-        "PATCH",
+    Endpoint.patch(
         "users/{user_id}",
         change,
         EVERYBODY,
@@ -130,8 +118,7 @@ ENDPOINTS = (
         "Rename an account or change its role.",
         takes=(text("full_name", "The new name."), choice("role", "The new role.", _ROLES)),
     ),
-    Endpoint(
-        "DELETE",
+    Endpoint.delete(
         "users/{user_id}",
         deactivate,
         EVERYBODY,
@@ -139,18 +126,15 @@ ENDPOINTS = (
         "Deactivate a person: key and sessions are refused from then on, their bots too.",
         takes=(text("deactivation_notification_comment", "Sent to the person by mail.", max_length=2000),),
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "users/{email}",
         get_by_email,
         EVERYBODY,
-        NO_BODY,
         "One account by its address.",
         takes=(_GRAVATAR, _PROFILE_FIELDS),
         gives={"user": _USER},
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/{user_id}/reactivate",
         reactivate,
         EVERYBODY,

@@ -63,8 +63,7 @@ async def regenerate_own(call: Call) -> Answer:
 
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "fetch_api_key",
         fetch,
         OPEN,
@@ -73,8 +72,7 @@ ENDPOINTS = (
         takes=(USERNAME, _PASSWORD),
         gives=FETCHED,
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "jwt/fetch_api_key",
         fetch_by_token,
         OPEN,
@@ -85,8 +83,7 @@ ENDPOINTS = (
             boolean("include_profile", "Whether the profile is wanted too."),
         ),
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "fetch_api_key",
         fetch_own,
         Rule(Way.SESSION, bots=False),
@@ -95,8 +92,7 @@ ENDPOINTS = (
         takes=(text("password", "The person's password."),),
         gives={"api_key": API_KEY, "email": EMAIL},
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/me/api_key/regenerate",
         regenerate_own,
         Rule(Way.KEY),

@@ -25,7 +25,7 @@ from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.accounts import Role, avatar_url
 from keybearer.server.domain.bots import BotType, ServiceInterface, checked_payload_url
 from keybearer.server.domain.rules import MEMBERS
-from keybearer.server.http.body import FORM, NO_BODY, PICTURE
+from keybearer.server.http.body import FORM, PICTURE
 from keybearer.server.services import api_keys, bots
 from keybearer.server.services.bots import BotChange, NewBot
 
@@ -146,17 +146,8 @@ _DEFAULTS_SHAPE: dict[str, Schema] = {
 _BOT = record({"username": EMAIL, "full_name": STRING, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE})
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
-        "bots",
-        get_own,
-        MEMBERS,
-        NO_BODY,
-        "One's own active bots, with their API keys.",
-        gives={"bots": array(_BOT)},
-    ),
-    Endpoint(
-        "POST",
+    Endpoint.get("bots", get_own, MEMBERS, "One's own active bots, with their API keys.", gives={"bots": array(_BOT)}),
+    Endpoint.post(
         "bots",
         create,
         MEMBERS,
@@ -173,8 +164,7 @@ ENDPOINTS = (
         ),
         gives={"user_id": INTEGER, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE},
     ),
-    Endpoint(
-        "PATCH",
+    Endpoint.patch(
         "bots/{bot_id}",
         change,
         MEMBERS,
@@ -199,10 +189,9 @@ ENDPOINTS = (
             "bot_owner": nullable(EMAIL),
         },
     ),
-    Endpoint("DELETE", "bots/{bot_id}", deactivate, MEMBERS, FORM, "Deactivate a bot."),
-    Endpoint("GET", "bots/{bot_id}/api_key", get_key, MEMBERS, NO_BODY, "A bot's API key.", gives={"api_key": API_KEY}),
-    Endpoint(
-        "POST",
+    Endpoint.delete("bots/{bot_id}", deactivate, MEMBERS, FORM, "Deactivate a bot."),
+    Endpoint.get("bots/{bot_id}/api_key", get_key, MEMBERS, "A bot's API key.", gives={"api_key": API_KEY}),
+    Endpoint.post(
         "bots/{bot_id}/api_key/regenerate",
         regenerate_key,
         MEMBERS,

@@ -14,7 +14,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.rules import OPEN
 from keybearer.server.domain.sessions import LIFETIME
 from keybearer.server.http import csrf
-from keybearer.server.http.body import NO_BODY, SMALL_FORM
+from keybearer.server.http.body import SMALL_FORM
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_header
 from keybearer.server.services import accounts, realms, sessions
 
@@ -63,8 +63,7 @@ async def list_users(call: Call) -> Answer:
 _PERSON = record({"email": EMAIL, "realm_url": STRING})
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "dev_fetch_api_key",
         fetch_key,
         OPEN,
@@ -73,12 +72,10 @@ ENDPOINTS = (
         takes=(USERNAME,),
         gives=FETCHED,
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "dev_list_users",
         list_users,
         OPEN,
-        NO_BODY,
         "The people one can sign in as.",
         gives={"direct_admins": array(_PERSON), "direct_users": array(_PERSON)},
     ),

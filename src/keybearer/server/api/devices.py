@@ -52,8 +52,7 @@ _APNS_TOKEN = text("token", "The token that the device was given, in base64.", r
 _FCM_TOKEN = text("token", "The token that the device was given.", required=True)
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/me/apns_device_token",
         register_apns,
         PEOPLE,
@@ -61,11 +60,10 @@ ENDPOINTS = (
         "Register an iOS device for pushes.",
         takes=(_APNS_TOKEN, text("appid", "The app's bundle id.", required=True)),
     ),
-    Endpoint(
-        "DELETE", "users/me/apns_device_token", remove_apns, PEOPLE, FORM, "Remove an iOS device.", takes=(_APNS_TOKEN,)
+    Endpoint.delete(
+        "users/me/apns_device_token", remove_apns, PEOPLE, FORM, "Remove an iOS device.", takes=(_APNS_TOKEN,)
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/me/android_gcm_reg_id",
         register_fcm,
         PEOPLE,
@@ -73,17 +71,10 @@ ENDPOINTS = (
         "Register an Android device for pushes.",
         takes=(_FCM_TOKEN,),
     ),
-    Endpoint(
-        "DELETE",
-        "users/me/android_gcm_reg_id",
-        remove_fcm,
-        PEOPLE,
-        FORM,
-        "Remove an Android device.",
-        takes=(_FCM_TOKEN,),
+    Endpoint.delete(
+        "users/me/android_gcm_reg_id", remove_fcm, PEOPLE, FORM, "Remove an Android device.", takes=(_FCM_TOKEN,)
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "register_client_device",
         register_client,
         PEOPLE,
@@ -91,8 +82,7 @@ ENDPOINTS = (
         "Register a device that will ask for encrypted pushes.",
         gives={"device_id": INTEGER},
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "remove_client_device",
         remove_client,
         PEOPLE,

@@ -23,7 +23,7 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
 from keybearer.server.domain.rules import MEMBERS
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services import invitations
 
 
@@ -97,11 +97,8 @@ _INVITATION = record(
 )
 
 ENDPOINTS = (
-    Endpoint(
-        "GET", "invites", list_open, MEMBERS, NO_BODY, "The open invitations.", gives={"invites": array(_INVITATION)}
-    ),
-    Endpoint(
-        "POST",
+    Endpoint.get("invites", list_open, MEMBERS, "The open invitations.", gives={"invites": array(_INVITATION)}),
+    Endpoint.post(
         "invites",
         send,
         MEMBERS,
@@ -117,13 +114,6 @@ ENDPOINTS = (
             boolean("notify_referrer_on_join", "Changes nothing."),
         ),
     ),
-    Endpoint("DELETE", "invites/{invite_id}", revoke, MEMBERS, FORM, "Withdraw an invitation."),
-    Endpoint(
-        "POST",
-        "invites/{invite_id}/resend",
-        resend,
-        MEMBERS,
-        FORM,
-        "Mail a new link; the earlier one ends.",
-    ),
+    Endpoint.delete("invites/{invite_id}", revoke, MEMBERS, FORM, "Withdraw an invitation."),
+    Endpoint.post("invites/{invite_id}/resend", resend, MEMBERS, FORM, "Mail a new link; the earlier one ends."),
 )

@@ -14,7 +14,6 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import STRING, Parameter, Schema, array, record
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.rules import OPEN, Way
-from keybearer.server.http.body import NO_BODY
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -70,7 +69,7 @@ def endpoint(others: Iterable[Endpoint]) -> Endpoint:
     async def get_document(_call: Call) -> Answer:
         return Answer(200, content)
 
-    this = Endpoint("GET", "openapi.json", get_document, OPEN, NO_BODY, "This document.", names_unsupported=False)
+    this = Endpoint.get("openapi.json", get_document, OPEN, "This document.", names_unsupported=False)
     content = msgspec.json.encode(document((*others, this)))
     return this
 

@@ -13,7 +13,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services import profiles, realms
 from keybearer.server.services.realms import PolicyChange
 
@@ -123,8 +123,7 @@ _GROUP = record(
 )
 
 ENDPOINTS = (
-    Endpoint(
-        "PATCH",
+    Endpoint.patch(
         "realm",
         change,
         ADMINISTRATORS,
@@ -137,12 +136,10 @@ ENDPOINTS = (
         gives=dict.fromkeys(POLICIES, INTEGER),
         optional=frozenset(POLICIES),
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "user_groups",
         list_groups,
         EVERYBODY,
-        NO_BODY,
         "The groups that settings are given as.",
         takes=(boolean("include_deactivated_groups", "Changes nothing: system groups are never deactivated."),),
         gives={"user_groups": array(_GROUP)},

@@ -11,7 +11,6 @@ from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, Schema, a
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.rules import OPEN
-from keybearer.server.http.body import NO_BODY
 from keybearer.server.services import realms
 
 FEATURE_LEVEL = 492
@@ -65,12 +64,10 @@ _SETTINGS: dict[str, Schema] = {
 }
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "server_settings",
         get_settings,
         OPEN,
-        NO_BODY,
         "What a client asks before it knows anybody.",
         gives=_SETTINGS,
         names_unsupported=False,

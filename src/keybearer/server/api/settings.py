@@ -45,8 +45,7 @@ async def _change_password(call: Call, old: Secret, new: Secret) -> Quota:
 
 
 ENDPOINTS = (
-    Endpoint(
-        "PATCH",
+    Endpoint.patch(
         "settings",
         change,
         PEOPLE,

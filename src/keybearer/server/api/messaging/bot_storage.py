@@ -10,7 +10,7 @@ from keybearer.server.api.messaging.narrows import STRINGS, read_strings
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.rules import EVERYBODY
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import bot_storage
 
 
@@ -41,18 +41,10 @@ async def remove(call: Call) -> Answer:
 _KEYS = encoded("keys", "The keys; all where it is not sent.", STRINGS)
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
-        "bot_storage",
-        get,
-        EVERYBODY,
-        NO_BODY,
-        "What the caller keeps.",
-        takes=(_KEYS,),
-        gives={"storage": {"type": "object"}},
+    Endpoint.get(
+        "bot_storage", get, EVERYBODY, "What the caller keeps.", takes=(_KEYS,), gives={"storage": {"type": "object"}}
     ),
-    Endpoint(
-        "PUT",
+    Endpoint.put(
         "bot_storage",
         put,
         EVERYBODY,
@@ -60,5 +52,5 @@ ENDPOINTS = (
         "Keep texts under keys.",
         takes=(encoded("storage", "Texts by their keys.", {"type": "object"}),),
     ),
-    Endpoint("DELETE", "bot_storage", remove, EVERYBODY, FORM, "Forget what is under keys.", takes=(_KEYS,)),
+    Endpoint.delete("bot_storage", remove, EVERYBODY, FORM, "Forget what is under keys.", takes=(_KEYS,)),
 )

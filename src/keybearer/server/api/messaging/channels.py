@@ -11,7 +11,7 @@ from keybearer.server.domain.messaging.channel_events import channel_fields, fol
 from keybearer.server.domain.messaging.channels import checked_post_policy
 from keybearer.server.domain.messaging.messages import NO_TOPIC
 from keybearer.server.domain.rules import EVERYBODY
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import channels
 from keybearer.server.services.messaging.channels import ChannelChange
 
@@ -115,12 +115,10 @@ async def is_follower(call: Call) -> Answer:
 CHANNEL = record({"stream_id": INTEGER, "name": STRING, "description": STRING, "invite_only": BOOLEAN})
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "streams",
         get_all,
         EVERYBODY,
-        NO_BODY,
         "The channels that the caller may know of.",
         takes=(
             boolean("include_public", "Whether public channels are wanted (they are by default)."),
@@ -135,19 +133,16 @@ ENDPOINTS = (
         ),
         gives={"streams": array(CHANNEL)},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "get_stream_id",
         get_id,
         EVERYBODY,
-        NO_BODY,
         "A channel's id.",
         takes=(text("stream", "The channel's name.", required=True),),
         gives={"stream_id": INTEGER},
     ),
-    Endpoint("GET", "streams/{stream_id}", get_one, EVERYBODY, NO_BODY, "One channel.", gives={"stream": CHANNEL}),
-    Endpoint(
-        "PATCH",
+    Endpoint.get("streams/{stream_id}", get_one, EVERYBODY, "One channel.", gives={"stream": CHANNEL}),
+    Endpoint.patch(
         "streams/{stream_id}",
         change,
         EVERYBODY,
@@ -163,42 +158,34 @@ ENDPOINTS = (
             encoded("stream_id", "Changes nothing: the channel is named by the path.", INTEGER),
         ),
     ),
-    Endpoint("DELETE", "streams/{stream_id}", archive, EVERYBODY, FORM, "Archive a channel."),
-    Endpoint(
-        "GET",
+    Endpoint.delete("streams/{stream_id}", archive, EVERYBODY, FORM, "Archive a channel."),
+    Endpoint.get(
         "streams/{stream_id}/members",
         get_members,
         EVERYBODY,
-        NO_BODY,
         "Who follows a channel.",
         gives={"subscribers": array(INTEGER)},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "users/me/subscriptions",
         get_followed,
         EVERYBODY,
-        NO_BODY,
         "The channels that the caller follows.",
         takes=(encoded("include_subscribers", "Whether everybody who follows them is wanted too.", {}),),
         gives={"subscriptions": array(CHANNEL)},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "users/me/{stream_id}/topics",
         get_topics,
         EVERYBODY,
-        NO_BODY,
         "The topics of a channel, the newest first.",
         takes=(boolean("allow_empty_topic_name", "Whether the client knows empty topics."),),
         gives={"topics": array(record({"name": STRING, "max_id": INTEGER}))},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "users/{user_id}/subscriptions/{stream_id}",
         is_follower,
         EVERYBODY,
-        NO_BODY,
         "Whether somebody follows a channel.",
         gives={"is_subscribed": BOOLEAN},
     ),

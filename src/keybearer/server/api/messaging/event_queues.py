@@ -16,7 +16,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_queues import IDLE_TIMEOUT, LONGEST_IDLE_TIMEOUT, MOBILE_IDLE_TIMEOUT, QueueOptions
 from keybearer.server.domain.messaging.narrows import check_for_queue
 from keybearer.server.domain.rules import EVERYBODY
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services import event_queues
 from keybearer.server.services.messaging.initial_state import gather
 
@@ -104,8 +104,7 @@ async def close(call: Call) -> Answer:
 
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "register",
         register,
         EVERYBODY,
@@ -135,12 +134,10 @@ ENDPOINTS = (
             "idle_queue_timeout_secs": INTEGER,
         },
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "events",
         get,
         EVERYBODY,
-        NO_BODY,
         "The events of a queue, as soon as there are some.",
         takes=(
             text("queue_id", "The queue."),
@@ -149,8 +146,7 @@ ENDPOINTS = (
         ),
         gives={"events": array({"type": "object"}), "queue_id": STRING},
     ),
-    Endpoint(
-        "DELETE",
+    Endpoint.delete(
         "events",
         close,
         EVERYBODY,

@@ -13,7 +13,6 @@ from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, PING_EVER
 from keybearer.server.domain.messaging.uploads import MAX_SIZE_MIB
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.domain.rules import EVERYBODY
-from keybearer.server.http.body import NO_BODY
 
 _EDIT_SECONDS = int(EDITABLE_FOR.total_seconds())
 
@@ -206,40 +205,24 @@ async def get_alert_words(_call: Call) -> Answer:
 
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "realm/linkifiers",
         get_linkifiers,
         EVERYBODY,
-        NO_BODY,
         "An organization of ours has none.",
         gives={"linkifiers": array({})},
     ),
-    Endpoint(
-        "GET",
-        "realm/filters",
-        get_filters,
-        EVERYBODY,
-        NO_BODY,
-        "The linkifiers in their old form.",
-        gives={"filters": array({})},
+    Endpoint.get(
+        "realm/filters", get_filters, EVERYBODY, "The linkifiers in their old form.", gives={"filters": array({})}
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "realm/profile_fields",
         get_profile_fields,
         EVERYBODY,
-        NO_BODY,
         "An organization of ours has none of its own.",
         gives={"custom_fields": array({})},
     ),
-    Endpoint(
-        "GET",
-        "users/me/alert_words",
-        get_alert_words,
-        EVERYBODY,
-        NO_BODY,
-        "Nobody has any here.",
-        gives={"alert_words": array({})},
+    Endpoint.get(
+        "users/me/alert_words", get_alert_words, EVERYBODY, "Nobody has any here.", gives={"alert_words": array({})}
     ),
 )

@@ -67,8 +67,7 @@ _CHANNEL = integer("stream_id", "The channel.", required=True)
 _IGNORED = array(INTEGER)
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "messages/flags",
         mark,
         EVERYBODY,
@@ -77,8 +76,7 @@ ENDPOINTS = (
         takes=(encoded("messages", "The messages.", MESSAGE_IDS), _OP, _FLAG),
         gives={"messages": array(INTEGER), "ignored_because_not_subscribed_channels": _IGNORED},
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "messages/flags/narrow",
         mark_narrow,
         EVERYBODY,
@@ -95,14 +93,11 @@ ENDPOINTS = (
             "ignored_because_not_subscribed_channels": _IGNORED,
         },
     ),
-    Endpoint(
-        "POST", "mark_all_as_read", mark_all, EVERYBODY, FORM, "Mark everything as read.", gives={"complete": BOOLEAN}
+    Endpoint.post(
+        "mark_all_as_read", mark_all, EVERYBODY, FORM, "Mark everything as read.", gives={"complete": BOOLEAN}
     ),
-    Endpoint(
-        "POST", "mark_stream_as_read", mark_channel, EVERYBODY, FORM, "Mark a channel as read.", takes=(_CHANNEL,)
-    ),
-    Endpoint(
-        "POST",
+    Endpoint.post("mark_stream_as_read", mark_channel, EVERYBODY, FORM, "Mark a channel as read.", takes=(_CHANNEL,)),
+    Endpoint.post(
         "mark_topic_as_read",
         mark_topic,
         EVERYBODY,

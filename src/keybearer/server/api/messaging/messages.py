@@ -23,7 +23,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.message_events import copy_fields
 from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
 from keybearer.server.domain.rules import EVERYBODY
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import message_changes, messages
 from keybearer.server.services.messaging.message_changes import MessageChange
 from keybearer.server.services.messaging.messages import BEYOND_ALL, Query
@@ -183,12 +183,10 @@ AROUND = (
 )
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "messages",
         get,
         EVERYBODY,
-        NO_BODY,
         "Messages around an anchor, through a narrow; or several by their ids.",
         takes=(
             *AROUND,
@@ -207,8 +205,7 @@ ENDPOINTS = (
         },
         optional=frozenset({"anchor", "found_anchor", "found_oldest", "found_newest"}),
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "messages/render",
         render,
         EVERYBODY,
@@ -217,38 +214,31 @@ ENDPOINTS = (
         takes=(text("content", "The text, in Markdown.", required=True, max_length=100_000),),
         gives={"rendered": STRING},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "messages/matches_narrow",
         match,
         EVERYBODY,
-        NO_BODY,
         "Which of several messages a narrow shows.",
         takes=(encoded("msg_ids", "The messages.", MESSAGE_IDS), NARROW),
         gives={"messages": {"type": "object"}},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "messages/{message_id}",
         get_one,
         EVERYBODY,
-        NO_BODY,
         "One message.",
         takes=(_AS_HTML, _EMPTY_TOPICS),
         gives={"message": _MESSAGE, "raw_content": STRING},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "messages/{message_id}/history",
         get_history,
         EVERYBODY,
-        NO_BODY,
         "Every version of a message.",
         takes=(_EMPTY_TOPICS,),
         gives={"message_history": array({"type": "object"})},
     ),
-    Endpoint(
-        "PATCH",
+    Endpoint.patch(
         "messages/{message_id}",
         change,
         EVERYBODY,
@@ -265,5 +255,5 @@ ENDPOINTS = (
         ),
         gives={"detached_uploads": array({"type": "object"})},
     ),
-    Endpoint("DELETE", "messages/{message_id}", delete, EVERYBODY, FORM, "Delete a message for everybody."),
+    Endpoint.delete("messages/{message_id}", delete, EVERYBODY, FORM, "Delete a message for everybody."),
 )

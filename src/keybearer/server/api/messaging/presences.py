@@ -11,7 +11,7 @@ from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
 from keybearer.server.domain.rules import EVERYBODY, PEOPLE
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import presences
 
 
@@ -100,8 +100,7 @@ _SECONDS = {"type": "number"}
 _BY_ACCOUNT = {"type": "object"}
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/me/presence",
         note,
         PEOPLE,
@@ -118,26 +117,17 @@ ENDPOINTS = (
         gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS},
         optional=frozenset({"presences", "server_timestamp"}),
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "realm/presence",
         get_all,
         EVERYBODY,
-        NO_BODY,
         "Who is there.",
         gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS},
     ),
-    Endpoint(
-        "GET",
-        "users/{user}/presence",
-        get_one,
-        EVERYBODY,
-        NO_BODY,
-        "When somebody was last there.",
-        gives={"presence": _BY_ACCOUNT},
+    Endpoint.get(
+        "users/{user}/presence", get_one, EVERYBODY, "When somebody was last there.", gives={"presence": _BY_ACCOUNT}
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/me/status",
         set_status,
         EVERYBODY,
@@ -151,17 +141,14 @@ ENDPOINTS = (
             boolean("away", "Changes nothing: the old way to be unavailable."),
         ),
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "users/{user_id}/status",
         get_status,
         EVERYBODY,
-        NO_BODY,
         "What somebody says of themselves.",
         gives={"status": _BY_ACCOUNT},
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "typing",
         tell_typing,
         EVERYBODY,

@@ -7,7 +7,7 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.rules import EVERYBODY
-from keybearer.server.http.body import FORM, NO_BODY
+from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import reactions
 
 
@@ -48,8 +48,7 @@ _CODE = text("emoji_code", "Its code points in hexadecimal, as `1f44d`.")
 _KIND = text("reaction_type", "`unicode_emoji` or `zulip_extra_emoji`.")
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "messages/{message_id}/reactions",
         add,
         EVERYBODY,
@@ -57,8 +56,7 @@ ENDPOINTS = (
         "Put an emoji under a message.",
         takes=(text("emoji_name", "The emoji's name, as `thumbs_up`.", required=True), _CODE, _KIND),
     ),
-    Endpoint(
-        "DELETE",
+    Endpoint.delete(
         "messages/{message_id}/reactions",
         remove,
         EVERYBODY,
@@ -66,13 +64,7 @@ ENDPOINTS = (
         "Take an emoji away from a message.",
         takes=(text("emoji_name", "The emoji's name, as `thumbs_up`."), _CODE, _KIND),
     ),
-    Endpoint(
-        "GET",
-        "realm/emoji",
-        get_custom,
-        EVERYBODY,
-        NO_BODY,
-        "The organization's own emoji.",
-        gives={"emoji": {"type": "object"}},
+    Endpoint.get(
+        "realm/emoji", get_custom, EVERYBODY, "The organization's own emoji.", gives={"emoji": {"type": "object"}}
     ),
 )

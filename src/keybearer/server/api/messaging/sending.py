@@ -91,8 +91,7 @@ TOPIC = text("topic", "The topic, for a channel.")
 SUBJECT = text("subject", "The same as `topic`, in its old name.")
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "messages",
         send,
         WEBHOOKS_TOO,

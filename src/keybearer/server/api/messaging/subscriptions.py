@@ -130,8 +130,7 @@ _FOLLOWING = (
 _BY_ACCOUNT = {"type": "object"}
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/me/subscriptions",
         follow,
         EVERYBODY,
@@ -141,8 +140,7 @@ ENDPOINTS = (
         gives={"subscribed": _BY_ACCOUNT, "already_subscribed": _BY_ACCOUNT, "unauthorized": STRINGS},
         optional=frozenset({"unauthorized"}),
     ),
-    Endpoint(
-        "PATCH",
+    Endpoint.patch(
         "users/me/subscriptions",
         change,
         EVERYBODY,
@@ -160,8 +158,7 @@ ENDPOINTS = (
             "not_removed": STRINGS,
         },
     ),
-    Endpoint(
-        "DELETE",
+    Endpoint.delete(
         "users/me/subscriptions",
         unfollow,
         EVERYBODY,
@@ -170,8 +167,7 @@ ENDPOINTS = (
         takes=(encoded("subscriptions", "Their names.", STRINGS), PRINCIPALS),
         gives={"removed": STRINGS, "not_removed": STRINGS},
     ),
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "users/me/subscriptions/properties",
         choose,
         EVERYBODY,

@@ -9,7 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.uploads import MAX_SIZE
 from keybearer.server.domain.rules import EVERYBODY
-from keybearer.server.http.body import FORM, NO_BODY, BodyLimits
+from keybearer.server.http.body import FORM, BodyLimits
 from keybearer.server.services.messaging import uploads
 
 
@@ -41,8 +41,7 @@ UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0)
 """Room for the largest file, the form around it, and a slow line."""
 
 ENDPOINTS = (
-    Endpoint(
-        "POST",
+    Endpoint.post(
         "user_uploads",
         upload,
         EVERYBODY,
@@ -50,12 +49,10 @@ ENDPOINTS = (
         "Upload a file, to link to it in messages.",
         gives={"uri": STRING, "url": STRING, "filename": STRING},
     ),
-    Endpoint(
-        "GET",
+    Endpoint.get(
         "user_uploads/{realm_id}/{directory}/{filename}",
         link,
         EVERYBODY,
-        NO_BODY,
         "A link to a file that is good for a minute and needs no key.",
         gives={"url": STRING},
     ),
