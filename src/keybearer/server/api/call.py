@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import final
 
 from keybearer.server.api.answers import Answer
 from keybearer.server.api.parameters import LARGEST, Parameters
-from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.realms import Realm
-from keybearer.server.http.admission import Admission
-from keybearer.server.http.request import Request
-from keybearer.server.services.context import Context
+from keybearer.server.http.admission import Admission, Admitted
 
 
 @final
-class Call:
-    """An admitted request, with its parameters as Zulip reads them."""
+class Call(Admitted):
+    """A call of an endpoint, with its parameters as Zulip reads them."""
 
-    __slots__ = ("_admission", "context", "parameters", "request")
+    __slots__ = ("parameters",)
 
     def __init__(self, admission: Admission, parameters: Parameters) -> None:
-        self._admission = admission
-        self.context: Context = admission.context
-        self.request: Request = admission.request
+        super().__init__(admission)
         self.parameters = parameters
-
-    @property
-    def caller(self) -> Caller:
-        """Who calls. Only endpoints that ask who it is may ask."""
-        return self._admission.caller
 
     @property
     def realm(self) -> Realm:
@@ -42,16 +32,6 @@ class Call:
         """The newest message that the caller was sent, where it was found with the key."""
         assert self._admission.identified is not None
         return self._admission.identified.newest_message_id
-
-    @property
-    def origin(self) -> RequestOrigin:
-        """The client's address and name."""
-        return self.request.origin
-
-    @property
-    def ids(self) -> Mapping[str, str]:
-        """The numbers and names out of the path."""
-        return self._admission.ids
 
     def id(self, name: str) -> int:
         """A number out of the path; 0, which nothing has as its id, where it is larger than any id."""

@@ -11,7 +11,7 @@ from typing import final
 
 from starlette.types import Receive
 
-from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import NotLoggedIn, Refused
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm, host_name
@@ -86,6 +86,32 @@ class Admission:
     def name(self) -> str:
         """The method and the path with names in place of numbers and tokens: fit for a log."""
         return f"{self.request.method} {self.place.path if self.place is not None else '(no route)'}"
+
+
+class Admitted:
+    """An admitted request as a handler sees it. Each door has a class of its own that adds how it reads and answers."""
+
+    __slots__ = ("_admission", "context", "request")
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.context: Context = admission.context
+        self.request: Request = admission.request
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls. Only routes whose rule asks who it is may ask."""
+        return self._admission.caller
+
+    @property
+    def origin(self) -> RequestOrigin:
+        """The client's address and name."""
+        return self.request.origin
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """The numbers, names and tokens out of the path."""
+        return self._admission.ids
 
 
 class Doorway:

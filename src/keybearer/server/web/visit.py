@@ -12,15 +12,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME, Session
 from keybearer.server.http import csrf
-from keybearer.server.http.admission import Admission
+from keybearer.server.http.admission import Admission, Admitted
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
-from keybearer.server.http.request import Request
-from keybearer.server.services.context import Context
 from keybearer.server.web.notices import Notice, find_notice
 from keybearer.server.web.rendering import render
 from keybearer.server.web.wording import refusal_words
@@ -35,33 +32,21 @@ CLEAR_SITE_DATA = '"cache", "storage"'
 
 
 @final
-class Visit:
-    """An admitted request for a page, as its handler sees it, and the answers it can give.
+class Visit(Admitted):
+    """An admitted request for a page, and the answers it can give.
 
     A page's script says whether it wants a page for a dialog, without its frame, or whole.
     """
 
-    __slots__ = ("_admission", "_is_anonymous", "context", "request")
+    __slots__ = ("_is_anonymous",)
 
     def __init__(self, admission: Admission, *, is_anonymous: bool = False) -> None:
-        self._admission = admission
+        super().__init__(admission)
         self._is_anonymous = is_anonymous
-        self.context: Context = admission.context
-        self.request: Request = admission.request
 
     def anonymous(self) -> Visit:
         """The same visit, rendered as if nobody were signed in and nothing were set up: for pages about failures."""
         return Visit(self._admission, is_anonymous=True)
-
-    @property
-    def origin(self) -> RequestOrigin:
-        """The client's address and name."""
-        return self.request.origin
-
-    @property
-    def ids(self) -> Mapping[str, str]:
-        """The numbers and tokens out of the path."""
-        return self._admission.ids
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -82,11 +67,6 @@ class Visit:
     def is_dialog(self) -> bool:
         """Whether a script asks for what it will show in a dialog."""
         return self.request.header(ASKED_FOR) == "dialog"
-
-    @property
-    def caller(self) -> Caller:
-        """Who is signed in. Only pages that ask who it is may ask."""
-        return self._admission.caller
 
     @property
     def account(self) -> Account | None:
