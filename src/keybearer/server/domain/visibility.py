@@ -162,7 +162,8 @@ def _holds_for_account(rule: Visibility, viewer: Account, subject: Account) -> b
 
 def may_see_email(viewer: Account, subject: Account) -> bool:
     """Whether the viewer may see the delivery email of `subject`."""
-    return _holds_for_account(ADDRESS, viewer, subject)
+    # The rule's first part, which decides for every `GET users/me`.
+    return viewer.id == subject.id or _holds_for_account(ADDRESS, viewer, subject)
 
 
 def shown_email(viewer: Account, subject: Account, domain: str) -> str:

@@ -163,20 +163,35 @@ class Admitter:
         route = admission.route
         rule = route.rule if route is not None else EVERYBODY
         if not rule.is_open:
-            if admission.identified is None:
-                await self._identify(admission, place, rule)
-            _check_entry(admission, rule)
+            found = admission.identified
+            if found is None:
+                authorization = request.header(b"authorization") if place.by_key else None
+                if authorization is None:
+                    found = await self._identify_by_session(request, place)
+                else:
+                    found = await self._keys.authenticate(authorization, request.host, request.origin, rule)
+                admission.identified = found
+            account = found.caller.account
+            check_entry(rule, account, by_session=found.session is not None)
             if doorway.counts_calls:
                 admission.is_counted = True
-                admission.quota = self._limits.count_call(admission.caller.id)
-            _check_rule(admission, rule)
+                admission.quota = self._limits.count_call(account.id)
+            _check_rule(admission, found, rule)
         if request.query or request.changes_something:
-            admission.fields = await read_fields(request, receive, (route or place).body)
-            if doorway.takes_method_field and request.method == "POST" and not place.is_open:
-                route = admission.route = _meant(place, admission.fields, route)
-                _check_rule(admission, route.rule)
+            route = await self._take_in(admission, place, doorway, receive)
         if route is None:
             raise MethodNotAllowed(place.methods)
+        return route
+
+    async def _take_in(self, admission: Admission, place: Place, doorway: Doorway, receive: Receive) -> Route | None:
+        """Read the fields of query and body, the method that a form may mean, and for changes the form's token."""
+        request, route = admission.request, admission.route
+        admission.fields = await read_fields(request, receive, (route or place).body)
+        if doorway.takes_method_field and request.method == "POST" and not place.is_open:
+            route = admission.route = _meant(place, admission.fields, route)
+            if not route.rule.is_open:
+                assert admission.identified is not None
+                _check_rule(admission, admission.identified, route.rule)
         if request.changes_something and (admission.session is not None or doorway.needs_token_when_open):
             csrf.check(request, admission.fields.form.get(csrf.FIELD))
         return route
@@ -192,18 +207,14 @@ class Admitter:
         elif not realm.answers_for(request.host):
             raise WrongHost(realm.site)
 
-    async def _identify(self, admission: Admission, place: Place, rule: Rule) -> None:
-        """Find who calls, and check that they call where their organization lives."""
-        request = admission.request
-        authorization = request.header(b"authorization") if place.by_key else None
-        if authorization is not None:
-            admission.identified = await self._keys.authenticate(authorization, request.host, request.origin, rule)
-        elif place.by_session:
-            found = admission.identified = await authenticate_session(self._context, request)
-            if found is not None and not found.realm.answers_for(request.host):
-                raise WrongHost(found.realm.site)
-        if admission.identified is None:
+    async def _identify_by_session(self, request: Request, place: Place) -> Identified:
+        """Find who is signed in, and check that they call where their organization lives. Raises NotLoggedIn."""
+        found = await authenticate_session(self._context, request) if place.by_session else None
+        if found is None:
             raise NotLoggedIn
+        if not found.realm.answers_for(request.host):
+            raise WrongHost(found.realm.site)
+        return found
 
 
 def _route(place: Place, request: Request, doorway: Doorway) -> Route | None:
@@ -225,18 +236,8 @@ def _meant(place: Place, fields: Fields, route: Route | None) -> Route:
     return meant
 
 
-def _check_entry(admission: Admission, rule: Rule) -> None:
-    """Raise Refused where an incoming webhook bot has no business: before anything is counted, as in Zulip."""
-    check_entry(rule, admission.caller.account, by_session=admission.session is not None)
-
-
-def _check_rule(admission: Admission, rule: Rule) -> None:
-    """Raise Refused unless the rule lets the caller in, and have the caller carry it into the transaction."""
-    if rule.is_open:
-        return
-    found = admission.identified
-    if found is None:
-        raise NotLoggedIn
+def _check_rule(admission: Admission, found: Identified, rule: Rule) -> None:
+    """Raise NotPermitted unless the rule lets the caller in. They carry the rule into the transaction."""
     check(rule, found.caller.account)
     if found.caller.rule is not rule:
         admission.identified = Identified(found.caller.under(rule), found.realm, found.session, found.newest_message_id)
