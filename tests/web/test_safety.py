@@ -240,3 +240,13 @@ def test_the_icon_that_clients_are_told_of_is_there_for_pages_of_other_sites_too
     icon = nobody.get(address)
     assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
     assert icon.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1000, True), (200_000, False)], ids=["small", "large"])
+def test_a_refused_request_leaves_no_body_for_the_next_one(server: RunningServer, size: int, kept: bool) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with httpx2.Client(base_url=server.site) as client:
+        refused = client.post("/api/v1/messages", content=b"a" * size, headers=form)
+        assert refused.status_code == 401
+        assert (refused.headers.get("connection") != "close") is kept
+        assert client.get("/api/v1/server_settings").status_code == 200

@@ -54,10 +54,23 @@ class Admission:
     """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
 
     `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
-    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it.
+    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it, `is_read` that
+    the body was read.
     """
 
-    __slots__ = ("context", "fields", "identified", "ids", "is_counted", "place", "quota", "realm", "request", "route")
+    __slots__ = (
+        "context",
+        "fields",
+        "identified",
+        "ids",
+        "is_counted",
+        "is_read",
+        "place",
+        "quota",
+        "realm",
+        "request",
+        "route",
+    )
 
     def __init__(self, context: Context, request: Request, place: Place | None, ids: Mapping[str, str]) -> None:
         self.context = context
@@ -68,6 +81,7 @@ class Admission:
         self.identified: Identified | None = None
         self.realm: Realm | None = None
         self.is_counted = False
+        self.is_read = False
         self.quota: Quota | None = None
         self.fields: Fields = NO_FIELDS
 
@@ -187,6 +201,7 @@ class Admitter:
         """Read the fields of query and body, the method that a form may mean, and for changes the form's token."""
         request, route = admission.request, admission.route
         admission.fields = await read_fields(request, receive, (route or place).body)
+        admission.is_read = True
         if doorway.takes_method_field and request.method == "POST" and not place.is_open:
             route = admission.route = _meant(place, admission.fields, route)
             if not route.rule.is_open:

@@ -44,6 +44,10 @@ PICTURE = BodyLimits(1024 * 1024, 8 * 1024 * 1024, 60.0)
 """Room for the picture that a client may send with a bot, though pictures are drawn here."""
 
 
+DISCARDED = BodyLimits(64 * 1024, 0, 1.0)
+"""What of the body of a refused request is still read, so that the connection can be kept."""
+
+
 class Disconnected(Exception):
     """The client closed the connection before its request was whole: nothing of it is carried out."""
 
@@ -139,6 +143,18 @@ async def _read(request: Request, receive: Receive, largest: int, seconds: float
                     return bytes(body)
     except TimeoutError:
         raise TooSlow from None
+
+
+async def discard(request: Request, receive: Receive) -> bool:
+    """Take a small body off the connection without looking at it, so that the next request can follow; False if that
+    fails, or would take long."""
+    if not request.header(b"content-length"):
+        return False
+    try:
+        await _read(request, receive, DISCARDED.form, DISCARDED.seconds)
+    except (TooLarge, TooSlow, Disconnected):
+        return False
+    return True
 
 
 async def _multipart(request: Request, query: Mapping[str, str], body: bytes) -> Fields:

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol, final
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from keybearer.errors import StorageError
 from keybearer.server.domain.errors import NotPermitted, PasswordNeeded, Refused, Unauthenticated
 from keybearer.server.http.admission import Admission, Admitter, Doorway
-from keybearer.server.http.body import Disconnected
+from keybearer.server.http.body import Disconnected, discard
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import Route, Router
@@ -66,6 +66,17 @@ class Door(Protocol):
         ...
 
 
+def _closing(send: Send) -> Send:
+    """A `send` that ends the connection after the answer, because a body that nobody reads is still on the way."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return sending
+
+
 @final
 class FrontDoor:
     """Finds the place of a request, admits it, and answers by the door it came through.
@@ -96,6 +107,8 @@ class FrontDoor:
                 return
             except Exception as error:  # noqa: BLE001  every failure gets an answer
                 response = self._answer_error(door, admission, error)
+                if not admission.is_read and request.has_body and not await discard(request, receive):
+                    send = _closing(send)
         await response(scope, receive, send)
 
     def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:

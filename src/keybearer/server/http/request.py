@@ -55,6 +55,11 @@ class Request:
         return self._cookies
 
     @property
+    def has_body(self) -> bool:
+        """Whether a body follows, by its length or because it comes in chunks."""
+        return self.header(b"content-length") not in (None, "0") or b"transfer-encoding" in self._headers
+
+    @property
     def changes_something(self) -> bool:
         """Whether the method may change something."""
         return self.method not in ("GET", "OPTIONS")
