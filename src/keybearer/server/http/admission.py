@@ -54,10 +54,23 @@ class Admission:
     """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
 
     `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
-    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it.
+    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it. `refusal` is why
+    the handler refused what was asked for, where it words that itself.
     """
 
-    __slots__ = ("context", "fields", "identified", "ids", "is_counted", "place", "quota", "realm", "request", "route")
+    __slots__ = (
+        "context",
+        "fields",
+        "identified",
+        "ids",
+        "is_counted",
+        "place",
+        "quota",
+        "realm",
+        "refusal",
+        "request",
+        "route",
+    )
 
     def __init__(self, context: Context, request: Request, place: Place | None, ids: Mapping[str, str]) -> None:
         self.context = context
@@ -70,6 +83,7 @@ class Admission:
         self.is_counted = False
         self.quota: Quota | None = None
         self.fields: Fields = NO_FIELDS
+        self.refusal: Refused | None = None
 
     @property
     def caller(self) -> Caller:

@@ -89,6 +89,8 @@ class FrontDoor:
             try:
                 route = await self._admitter.admit(admission, door.doorway, receive)
                 response = await door.answer(admission, route)
+                if admission.refusal is not None:
+                    self._note(admission, admission.refusal)
                 if self._is_out and admission.identified is not None:
                     self._is_out = False
                     _log.warning("the database can be used again")
