@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
-from keybearer.server.app import Application
 from tests.in_process import ADDRESS, SITE
 
 Headers = Mapping[str, str]
+ASGI = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 FORM_TYPE = "application/x-www-form-urlencoded"
 _HOST = SITE.partition("://")[2]
 
@@ -56,7 +56,7 @@ class Answer:
 class Sending:
     """A request under way. The application is given a piece of the body whenever the test hands one over."""
 
-    app: Application
+    app: ASGI
     method: str
     path: str
     headers: Headers = field(default_factory=dict)
@@ -99,6 +99,11 @@ class Sending:
         self._pieces.put_nowait({"type": "http.disconnect"})
         await self._task
 
+    async def ended(self) -> Answer:
+        """The answer to a request that the application ends by itself."""
+        await self._task
+        return self.answer()
+
     def answer(self) -> Answer:
         """What was sent back."""
         start = self.sent[0]
@@ -114,11 +119,11 @@ class Sending:
         self.sent.append(message)
 
 
-async def ask(app: Application, method: str, path: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
+async def ask(app: ASGI, method: str, path: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
     """The answer to a request that comes whole."""
     return await Sending(app, method, path, headers or {}).finish(body)
 
 
-def form(fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> bytes:
+def form(fields: Mapping[str, str]) -> bytes:
     """The body of a plain form."""
-    return urlencode(list(dict(fields).items())).encode()
+    return urlencode(fields).encode()
