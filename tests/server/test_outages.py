@@ -128,6 +128,25 @@ async def test_a_form_that_finds_no_room_is_answered_503_and_not_refused(server:
     assert (await server.known(hamlet.email)).account == hamlet.account
 
 
+async def test_a_full_disk_that_can_still_be_read_is_one_outage_in_the_log(
+    server: InProcessServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    browser = by_session(await server.signed_in(hamlet))
+
+    async def rename(name: str) -> int:
+        return (await call(server, browser, "POST", "/settings/account/name/", {"full_name": name})).status
+
+    for _ in range(3):
+        with full_disk():
+            assert await rename("Another Name") == 503
+            assert (await call(server, browser, "GET", "/settings/account/", {})).status == 200
+            assert await rename("*") == 400
+    assert [record.levelno for record in caplog.records if record.name == FRONT_DOOR] == [logging.ERROR]
+    assert await rename("Another Name") == 303
+    assert [record.levelno for record in caplog.records if record.name == FRONT_DOOR][1:] == [logging.WARNING]
+
+
 async def test_a_set_up_that_finds_no_room_is_answered_503_and_can_be_tried_again(server: InProcessServer) -> None:
     token = Secret("a-token-of-the-set-up")
     async with server.context.change(None) as change:

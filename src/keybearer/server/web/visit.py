@@ -168,7 +168,9 @@ class Visit:
             self.set_cookie(response, csrf.COOKIE, token)
         return response
 
-    def render_form(self, template: str, refusal: Refused | ResolutionError | None = None, **values: object) -> Response:
+    def render_form(
+        self, template: str, refusal: Refused | ResolutionError | None = None, **values: object
+    ) -> Response:
         """The page of a form: as it is at first, or again with the reason why what it asked for was refused.
 
         The reason is `error` in the template; a value of that name replaces its words. A limit says when to try again.
@@ -179,7 +181,7 @@ class Visit:
         values.setdefault("error", None if refusal is None else refusal_words(refusal))
         if refusal is None:
             return self.render(template, status=200, **values)
-        if isinstance(refusal, NotPermitted):
+        if isinstance(refusal, Refused):
             self._admission.refusal = refusal
         status = 429 if isinstance(refusal, TooManyAttempts) else 403 if isinstance(refusal, NotPermitted) else 400
         response = self.render(template, status=status, **values)
