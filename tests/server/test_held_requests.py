@@ -9,7 +9,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.services import accounts, api_keys, bots, sessions
 from keybearer.server.services.bots import BotChange
 from tests.asgi import FORM_TYPE, Answer, Headers, Sending, by_key, by_session, form
-from tests.in_process import InProcessServer, Known
+from tests.in_process import PASSWORD, InProcessServer, Known
 from tests.server.test_regeneration import live_keys
 
 
@@ -100,6 +100,20 @@ async def test_a_form_whose_session_is_ended_meanwhile_leads_to_sign_in(server_o
     await sessions.sign_out_everywhere(server.context, Caller(hamlet.account))
     check_is_shut_out("page", await renaming.finish(body[-1:]))
     assert (await server.known(hamlet.email)).account.full_name == "Hamlet"
+
+
+@pytest.mark.parametrize("path", ["/login/", "/logout/"])
+async def test_a_browser_whose_earlier_session_ended_meanwhile_signs_in_and_out_all_the_same(
+    server_on_each: InProcessServer, path: str
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    browser, body = by_session(await server.signed_in(hamlet)), form({"username": hamlet.email, "password": PASSWORD})
+    sending = await held(server, "POST", path, browser, body)
+    await sessions.sign_out_everywhere(server.context, Caller(hamlet.account))
+    answer = await sending.finish(body[-1:])
+    assert (answer.status, answer.headers["location"]) == (302, "/" if path == "/login/" else "/login/")
+    assert ("clear-site-data" in answer.headers) is (path == "/logout/")
 
 
 async def test_a_key_that_is_replaced_meanwhile_replaces_no_key(server_on_each: InProcessServer) -> None:
