@@ -22,7 +22,7 @@ from keybearer.server.api.messaging.files import FilesDoor
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
-from keybearer.server.domain.rules import Way
+from keybearer.server.domain.rules import ADMINISTRATORS, OPEN, PEOPLE, Way
 from keybearer.server.http.front_door import Door
 from keybearer.server.http.routing import Route
 from keybearer.server.services import api_keys
@@ -145,7 +145,7 @@ def _refused_by_rule(door: str, route: Route, caller: Somebody, *, is_known: boo
     return None
 
 
-def check(door: str, route: Route, answer: Answer, outcome: Outcome) -> None:
+def check(door: str, route: Route, caller: Somebody, answer: Answer, outcome: Outcome) -> None:
     """Fail unless the answer is that outcome. Whoever is let in may still be refused by what the call is about."""
     if outcome is LET_IN:
         assert answer.status in (200, 302, 303, 400, 404, 429), answer.text
@@ -162,6 +162,10 @@ def check(door: str, route: Route, answer: Answer, outcome: Outcome) -> None:
         assert answer.message.startswith(outcome.words)
     else:
         assert answer.message.strip() == outcome.words
+    if outcome.status == 401 and door != "page":
+        asks_for_key = door == "key" or (door == "file" and caller.way == "key")
+        scheme = "Basic" if asks_for_key else "Session"
+        assert answer.headers["www-authenticate"] == f'{scheme} realm="zulip"'
 
 
 REFUSALS = {
@@ -251,6 +255,13 @@ async def test_the_matrix_has_every_route_of_every_door_and_its_paths_lead_there
     assert len(CELLS) == sum(len(place.routes) for place in places)
 
 
+async def test_pages_are_for_people_and_those_about_the_organization_for_administrators() -> None:
+    for page in PAGES:
+        is_about_it = page.path.startswith("/organization/") and "/invitations/" not in page.path
+        is_for_people = page.path.startswith(("/settings/", "/organization/")) or page.path == "/"
+        assert page.rule is (ADMINISTRATORS if is_about_it else PEOPLE if is_for_people else OPEN), page.name
+
+
 @pytest.mark.parametrize(
     ("door", "route"), [pytest.param(door, route, id=f"{door} {route.name}") for door, route in CELLS]
 )
@@ -263,8 +274,8 @@ async def test_each_caller_is_let_in_or_refused_as_the_rule_of_the_route_says(
         headers = caller.headers
         if outcome is LET_IN and route.name in ENDS_ITS_CALLER and caller.kind in KINDS:
             headers = (await come(server, caller.kind, caller.way)).headers
-        check(door, route, await ask(server.app, route.method, path, headers), outcome)
+        check(door, route, caller, await ask(server.app, route.method, path, headers), outcome)
         if door in ("session", "page") and route.method != "GET":
             headers = {name: value for name, value in caller.headers.items() if name != "x-csrftoken"}
             outcome = expected(door, route, caller, with_token=False)
-            check(door, route, await ask(server.app, route.method, path, headers), outcome)
+            check(door, route, caller, await ask(server.app, route.method, path, headers), outcome)
