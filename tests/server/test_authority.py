@@ -191,17 +191,19 @@ async def test_every_use_case_above_is_open_to_an_administrator(server: InProces
 TRIES = 8
 
 
+@pytest.mark.parametrize("door", ["/api/v1/", "/json/"])
 async def test_who_is_demoted_while_requests_wait_for_the_writer_does_not_stay_in_power(
-    server_on_each: InProcessServer,
+    server_on_each: InProcessServer, door: str
 ) -> None:
     server = server_on_each
     owner = await server.add_person("olive", Role.OWNER)
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
-    client = server.client()
+    by_key = door == "/api/v1/"
+    clients = {who.id: server.client(auth=who.auth) if by_key else await server.signed_in(who) for who in (owner, iago)}
 
     async def give(role: Role, by: Known) -> int:
         form = {"role": str(role.value)}
-        return (await client.patch(f"/api/v1/users/{iago.id}", auth=by.auth, data=form)).status_code
+        return (await clients[by.id].patch(f"{door}users/{iago.id}", data=form)).status_code
 
     for _ in range(TRIES):
         async with server.context.change(None, holding=[owner.id, iago.id], for_change=True):

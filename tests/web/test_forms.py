@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
+import httpx2
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
+from keybearer.server.http.csrf import FIELD
 from keybearer.server.services.context import Context
 from tests.server_process import RunningServer
 from tests.web.organization import MEMBER, Organization
+from tests.web.visitor import token_in
 
 
 @contextmanager
@@ -83,6 +88,32 @@ def test_two_presses_add_one_bot(owner_page: Page, server: RunningServer, organi
     owner_page.get_by_role("button", name="Add", exact=True).dblclick()
     expect(owner_page.get_by_text("The bot was added.").first).to_be_visible()
     expect(owner_page.get_by_role("row", name="Only one")).to_have_count(1)
+
+
+def test_a_form_that_is_cut_off_by_a_closed_connection_changes_nothing(
+    server: RunningServer, owner: httpx2.Client
+) -> None:
+    body = urlencode({FIELD: token_in(owner.get("/settings/account/").text), "full_name": "Mia Something"}).encode()
+    head = (
+        f"POST /settings/account/name/ HTTP/1.1\r\nHost: localhost:{server.port}\r\n"
+        f"Cookie: sessionid={owner.cookies['sessionid']}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+
+    def send(piece: bytes, *, politely: bool = True) -> bytes:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(head + piece)
+            if not politely:
+                return b""
+            if len(piece) < len(body):
+                connection.shutdown(socket.SHUT_WR)
+            return connection.recv(4096)
+
+    for missing in (1, 4, 20):
+        assert not send(body[:-missing]).startswith(b"HTTP/1.1 303")
+        send(body[:-missing], politely=False)
+        assert "Mia" not in owner.get("/settings/account/").text
+    assert send(body).startswith(b"HTTP/1.1 303")
 
 
 def test_a_form_says_so_when_the_server_cannot_save(owner_page: Page, server: RunningServer) -> None:

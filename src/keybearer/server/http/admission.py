@@ -55,7 +55,7 @@ class Admission:
 
     `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
     `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it, `is_read` that
-    the body was read.
+    the body was read. `refusal` is why the handler refused what was asked for, where it words that itself.
     """
 
     __slots__ = (
@@ -68,6 +68,7 @@ class Admission:
         "place",
         "quota",
         "realm",
+        "refusal",
         "request",
         "route",
     )
@@ -84,6 +85,7 @@ class Admission:
         self.is_read = False
         self.quota: Quota | None = None
         self.fields: Fields = NO_FIELDS
+        self.refusal: Refused | None = None
 
     @property
     def caller(self) -> Caller:

@@ -90,7 +90,8 @@ class FrontDoor:
         self._refusals = refusals
         self._doors = doors
         self._proxies = context.settings.trusted_proxies
-        self._is_out = False
+        self._failing: set[bool] = set()
+        """Whether calls that read (False) and calls that change something (True) fail: a full disk can be read."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, self._proxies)
@@ -100,9 +101,10 @@ class FrontDoor:
             try:
                 route = await self._admitter.admit(admission, door.doorway, receive)
                 response = await door.answer(admission, route)
-                if self._is_out and admission.identified is not None:
-                    self._is_out = False
-                    _log.warning("the database can be used again")
+                if admission.refusal is not None:
+                    self._note(admission, admission.refusal)
+                elif self._failing and admission.identified is not None:
+                    self._note_success(request)
             except Disconnected:
                 return
             except Exception as error:  # noqa: BLE001  every failure gets an answer
@@ -117,9 +119,9 @@ class FrontDoor:
                 self._note(admission, error)
                 return door.refuse(admission, error)
             case StorageError():
-                if not self._is_out:
+                if not self._failing:
                     _log.error("the database cannot be used, calls are answered with 503: %s", error)
-                self._is_out = True
+                self._failing.add(admission.request.changes_something)
                 return door.unavailable(admission)
             case _:
                 _log.error("%s failed", admission.name, exc_info=error)
@@ -132,6 +134,12 @@ class FrontDoor:
             if found is not None:
                 return door, Admission(self._context, request, *found)
         return door, Admission(self._context, request, None, {})
+
+    def _note_success(self, request: Request) -> None:
+        """A call of a known account was answered. One that changed something has read as well."""
+        self._failing -= {False, request.changes_something}
+        if not self._failing:
+            _log.warning("the database can be used again")
 
     def _note(self, admission: Admission, refusal: Refused) -> None:
         """Record that a known account tried what it may not. That its password is needed again is no such attempt."""

@@ -27,8 +27,12 @@ async def go_to_settings(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """The page."""
+    return await _page(visit)
+
+
+async def _page(visit: Visit, refusal: Refused | None = None) -> Response:
     record = await api_keys.find_own_record(visit.context, visit.caller)
-    return visit.render("account/show.html", key=record, visibilities=VISIBILITIES)
+    return visit.render_form("account/show.html", refusal, key=record, visibilities=VISIBILITIES)
 
 
 async def show_name(visit: Visit) -> Response:
@@ -47,15 +51,19 @@ async def rename(visit: Visit) -> Response:
 
 async def save_privacy(visit: Visit) -> Response:
     """Change who sees one's own email, and whether sign-ins are reported by mail."""
+    try:
+        wanted = OwnChange(email_visibility=_visibility(visit), login_mails=visit.form.get("login_mails") == "on")
+        await accounts.change_own(visit.context, visit.caller, wanted)
+    except Refused as refusal:
+        return await _page(visit, refusal)
+    return visit.redirect("/settings/account/", notice=Notice.PRIVACY_SAVED)
+
+
+def _visibility(visit: Visit) -> EmailVisibility:
     number = visit.number("email_visibility")
     if number not in list(EmailVisibility):
         raise Refused("Choose who can see your email.")
-    wanted = OwnChange(
-        email_visibility=EmailVisibility(number),
-        login_mails=visit.form.get("login_mails") == "on",
-    )
-    await accounts.change_own(visit.context, visit.caller, wanted)
-    return visit.redirect("/settings/account/", notice=Notice.PRIVACY_SAVED)
+    return EmailVisibility(number)
 
 
 async def confirm_deactivation(visit: Visit) -> Response:

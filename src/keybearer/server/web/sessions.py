@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
@@ -28,8 +30,7 @@ async def sign_in(visit: Visit) -> Response:
     except Refused as refusal:
         # As in Zulip the answer is 200: the form again, with what went wrong.
         return visit.render("login.html", username=username, next=wanted, error=_login_words(refusal, username))
-    if visit.session is not None:
-        await sessions.sign_out(visit.context, visit.caller, visit.session.id)
+    await _end_this(visit)
     return visit.sign_in(visit.redirect(wanted, status=302), signed_in.token)
 
 
@@ -45,9 +46,15 @@ def _login_words(refusal: Refused, username: str) -> str:
 
 async def sign_out(visit: Visit) -> Response:
     """End this session."""
-    if visit.session is not None:
-        await sessions.sign_out(visit.context, visit.caller, visit.session.id)
+    await _end_this(visit)
     return visit.signed_out(notice=Notice.SIGNED_OUT)
+
+
+async def _end_this(visit: Visit) -> None:
+    """End the session that the browser came with, if it has one that has not ended meanwhile."""
+    if visit.session is not None:
+        with contextlib.suppress(Refused):
+            await sessions.sign_out(visit.context, visit.caller, visit.session.id)
 
 
 async def show_all(visit: Visit) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from keybearer.errors import KeybearerError
+from keybearer.errors import ResolutionError
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services import setup
 from keybearer.server.web.notices import Notice
@@ -35,7 +35,7 @@ async def create(visit: Visit) -> Response:
             password=visit.password("password"),
             origin=visit.origin,
         )
-    except (Refused, KeybearerError) as refusal:
+    except (Refused, ResolutionError) as refusal:
         return visit.render_form("setup/form.html", refusal, values=visit.form)
     response = visit.redirect("/settings/account/", notice=Notice.WELCOME)
     return visit.sign_in(response, signed_in.token)

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from keybearer.errors import KeybearerError
+from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts
+from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME, Session
 from keybearer.server.http import csrf
@@ -148,15 +148,22 @@ class Visit(Admitted):
             self.set_cookie(response, csrf.COOKIE, token)
         return response
 
-    def render_form(self, template: str, refusal: Refused | KeybearerError | None = None, **values: object) -> Response:
+    def render_form(
+        self, template: str, refusal: Refused | ResolutionError | None = None, **values: object
+    ) -> Response:
         """The page of a form: as it is at first, or again with the reason why what it asked for was refused.
 
         The reason is `error` in the template; a value of that name replaces its words. A limit says when to try again.
+        Raises the refusal where the caller's right to be here has ended: no form helps there.
         """
+        if isinstance(refusal, Unauthenticated):
+            raise refusal
         values.setdefault("error", None if refusal is None else refusal_words(refusal))
         if refusal is None:
             return self.render(template, status=200, **values)
-        status = 429 if isinstance(refusal, TooManyAttempts) else 403 if isinstance(refusal, PasswordNeeded) else 400
+        if isinstance(refusal, Refused):
+            self._admission.refusal = refusal
+        status = 429 if isinstance(refusal, TooManyAttempts) else 403 if isinstance(refusal, NotPermitted) else 400
         response = self.render(template, status=status, **values)
         if isinstance(refusal, TooManyAttempts):
             response.headers["retry-after"] = str(math.ceil(refusal.retry_after))

@@ -6,7 +6,7 @@ import re
 
 from markupsafe import Markup, escape
 
-from keybearer.errors import KeybearerError
+from keybearer.errors import ResolutionError
 from keybearer.server.domain.accounts import NAME_FORBIDDEN
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import SystemGroup
@@ -33,7 +33,7 @@ _IN_A_FORM = {
 """Refusals in the words of the wire that do not tell a person what to do."""
 
 
-def refusal_words(refusal: Refused | KeybearerError) -> str:
+def refusal_words(refusal: Refused | ResolutionError) -> str:
     """What a form says when its wish is refused."""
     if not isinstance(refusal, Refused):
         return str(refusal)

@@ -1,0 +1,129 @@
+"""Requests handed to the application by hand: their bodies come whole, in pieces, late, or never to their end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+from starlette.types import Message, Receive, Scope, Send
+
+from tests.in_process import ADDRESS, SITE
+
+Headers = Mapping[str, str]
+ASGI = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+FORM_TYPE = "application/x-www-form-urlencoded"
+_HOST = SITE.partition("://")[2]
+
+
+def by_key(auth: tuple[str, str]) -> dict[str, str]:
+    """The headers of a caller with a key."""
+    return {"authorization": "Basic " + base64.b64encode(":".join(auth).encode()).decode()}
+
+
+def by_session(client: httpx2.AsyncClient) -> dict[str, str]:
+    """The headers of the browser that this client stands for, with the token that its changes need."""
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
+    return {"cookie": cookies, "x-csrftoken": client.headers["x-csrftoken"]}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode(errors="replace")
+
+    @property
+    def message(self) -> str:
+        """What the answer says to a program: its `msg`, or the text itself where it is not JSON."""
+        is_json = self.headers.get("content-type") == "application/json"
+        return str(json.loads(self.body).get("msg")) if is_json else self.text
+
+
+@dataclass
+class Sending:
+    """A request under way. The application is given a piece of the body whenever the test hands one over."""
+
+    app: ASGI
+    method: str
+    path: str
+    headers: Headers = field(default_factory=dict)
+    sent: list[Message] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._pieces: asyncio.Queue[Message] = asyncio.Queue()
+        self._is_waiting = asyncio.Event()
+        path, _, query = self.path.partition("?")
+        headers = {"host": _HOST, **self.headers}
+        self._scope: dict[str, Any] = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": self.method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "client": (ADDRESS, 40000),
+        }
+        self._task = asyncio.create_task(self.app(self._scope, self._receive, self._send))
+
+    async def hand_over(self, piece: bytes) -> None:
+        """A part of the body. Returns when the application waits for more, or has answered."""
+        self._is_waiting.clear()
+        self._pieces.put_nowait({"type": "http.request", "body": piece, "more_body": True})
+        waiting = asyncio.create_task(self._is_waiting.wait())
+        await asyncio.wait([waiting, self._task], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+    async def finish(self, piece: bytes = b"") -> Answer:
+        """The last part of the body, and the answer."""
+        self._pieces.put_nowait({"type": "http.request", "body": piece, "more_body": False})
+        await self._task
+        return self.answer()
+
+    async def disconnect(self) -> None:
+        """The client closes the connection; the application has done with the request when this returns."""
+        self._pieces.put_nowait({"type": "http.disconnect"})
+        await self._task
+
+    async def ended(self) -> Answer:
+        """The answer to a request that the application ends by itself."""
+        await self._task
+        return self.answer()
+
+    def answer(self) -> Answer:
+        """What was sent back."""
+        start = self.sent[0]
+        headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+        return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in self.sent[1:]))
+
+    async def _receive(self) -> Message:
+        if self._pieces.empty():
+            self._is_waiting.set()
+        return await self._pieces.get()
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+
+async def ask(app: ASGI, method: str, path: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
+    """The answer to a request that comes whole."""
+    return await Sending(app, method, path, headers or {}).finish(body)
+
+
+def form(fields: Mapping[str, str]) -> bytes:
+    """The body of a plain form."""
+    return urlencode(fields).encode()
