@@ -52,17 +52,18 @@ async def rename(visit: Visit) -> Response:
 async def save_privacy(visit: Visit) -> Response:
     """Change who sees one's own email, and whether sign-ins are reported by mail."""
     try:
-        number = visit.number("email_visibility")
-        if number not in list(EmailVisibility):
-            raise Refused("Choose who can see your email.")
-        wanted = OwnChange(
-            email_visibility=EmailVisibility(number),
-            login_mails=visit.form.get("login_mails") == "on",
-        )
+        wanted = OwnChange(email_visibility=_visibility(visit), login_mails=visit.form.get("login_mails") == "on")
         await accounts.change_own(visit.context, visit.caller, wanted)
     except Refused as refusal:
         return await _page(visit, refusal)
     return visit.redirect("/settings/account/", notice=Notice.PRIVACY_SAVED)
+
+
+def _visibility(visit: Visit) -> EmailVisibility:
+    number = visit.number("email_visibility")
+    if number not in list(EmailVisibility):
+        raise Refused("Choose who can see your email.")
+    return EmailVisibility(number)
 
 
 async def confirm_deactivation(visit: Visit) -> Response:
