@@ -97,7 +97,7 @@ async def test_a_body_that_is_held_open_beyond_its_time_is_given_up() -> None:
         await read_fields(POST, receive_slowly, LATE)
 
 
-async def test_a_connection_that_ends_first_is_no_body() -> None:
+async def test_a_connection_that_closes_first_leaves_no_body() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
@@ -127,7 +127,7 @@ async def test_a_body_that_comes_too_late_is_answered_408_and_not_executed(serve
     assert (await Sending(front_door, "POST", "/api/v1/slow", {"content-type": FORM_TYPE}).finish(b"a=b")).status == 200
 
 
-async def test_a_page_that_is_asked_too_slowly_says_so(server: InProcessServer) -> None:
+async def test_a_page_answers_408_to_a_slow_form(server: InProcessServer) -> None:
     door, admission = PagesDoor(), Admission(server.context, POST, None, {})
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -103,7 +103,7 @@ async def test_a_form_whose_session_is_ended_meanwhile_leads_to_sign_in(server_o
 
 
 @pytest.mark.parametrize("path", ["/login/", "/logout/"])
-async def test_a_browser_whose_earlier_session_ended_meanwhile_signs_in_and_out_all_the_same(
+async def test_a_browser_whose_earlier_session_ended_meanwhile_still_signs_in_and_out(
     server_on_each: InProcessServer, path: str
 ) -> None:
     server = server_on_each
@@ -129,9 +129,7 @@ async def test_a_key_that_is_replaced_meanwhile_replaces_no_key(server_on_each: 
 
 
 @pytest.mark.parametrize("door", ["page", "session", "key"])
-async def test_whoever_owns_a_bot_no_more_gets_nothing_of_its_new_key(
-    server_on_each: InProcessServer, door: str
-) -> None:
+async def test_a_former_owner_of_a_bot_gets_nothing_of_its_new_key(server_on_each: InProcessServer, door: str) -> None:
     server = server_on_each
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     owner = await server.add_person("olive", Role.OWNER)

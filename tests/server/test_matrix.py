@@ -73,7 +73,7 @@ KINDS: Mapping[str, Kind] = {
     **{role.label: Kind(role) for role in Role},
     "bot": Kind(bot_type=BotType.GENERIC),
     "incoming webhook bot": Kind(bot_type=BotType.INCOMING_WEBHOOK),
-    "bot of nobody": Kind(
+    "bot without an active owner": Kind(
         bot_type=BotType.GENERIC, standing="This bot has no active owner: ask an administrator to take it over."
     ),
     "deactivated": Kind(standing="Account is deactivated"),
@@ -182,13 +182,13 @@ _numbers = itertools.count(1)
 
 
 def path_of(door: str, route: Route) -> str:
-    """A path of that route that names nothing there is."""
+    """A path of that route that names nothing that exists."""
     path = re.sub(r"\{\w+_id\}", "999999", DOORS[door].router.prefix.text + route.path)
     return re.sub(r"\{(\w+)\}", lambda name: "nobody@example.com" if name[1] == "email" else "nothing", path)
 
 
 async def add(server: InProcessServer, kind: Kind) -> Known:
-    """An account of that kind that may do everything yet."""
+    """An account of that kind that is in good standing."""
     number = next(_numbers)
     person = await server.add_person(f"person-{number}", kind.role)
     return person if kind.bot_type is None else await server.add_bot(person, f"bot-{number}", kind.bot_type)
