@@ -25,6 +25,7 @@ from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.accounts import Role, avatar_url
 from keybearer.server.domain.bots import BotType, ServiceInterface, checked_payload_url
 from keybearer.server.domain.rules import MEMBERS
+from keybearer.server.domain.visibility import shown_email
 from keybearer.server.http.body import FORM, PICTURE
 from keybearer.server.services import api_keys, bots
 from keybearer.server.services.bots import BotChange, NewBot
@@ -99,7 +100,9 @@ async def change(call: Call) -> Answer:
         service_payload_url=None if service is None else service.base_url,
         config_data=None,
         **_DEFAULTS,
-        bot_owner=None if details.owner is None else details.owner.delivery_email,
+        bot_owner=None
+        if details.owner is None
+        else shown_email(call.caller.account, details.owner, call.realm.bot_domain),
     )
 
 

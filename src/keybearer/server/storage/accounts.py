@@ -121,6 +121,12 @@ async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[A
     return [from_row(row) for row in rows]
 
 
+async def find_bot_ids_of(connection: AsyncConnection, owner_ids: Iterable[int]) -> Sequence[int]:
+    """The bots that these accounts own, the deactivated too, by id."""
+    statement = select(accounts.c.id).where(accounts.c.bot_owner_id.in_(set(owner_ids))).order_by(accounts.c.id)
+    return (await connection.execute(statement)).scalars().all()
+
+
 async def is_name_taken(connection: AsyncConnection, realm_id: int, full_name: str, *, besides: int = 0) -> bool:
     """Whether an active account other than `besides` has exactly this name."""
     statement = select(accounts.c.id).where(

@@ -80,8 +80,12 @@ def created(channel: Channel) -> Event:
     return _stream("create", channel.id, {"streams": [channel_fields(channel)]}, recipients)
 
 
-def changed(before: Channel, after: Channel) -> Iterator[Event]:
-    """A channel was renamed, described or restricted: one event for each property."""
+def changed(before: Channel, after: Channel, subscribers: Iterable[int]) -> Iterator[Event]:
+    """A channel was renamed, described or restricted: one event for each property.
+
+    What a channel was called while it was private is only for its subscribers.
+    """
+    recipients = list(subscribers) if before.is_private else None
     was, now = channel_fields(before), channel_fields(after)
     for name in ("name", "description", "invite_only", "stream_post_policy", "can_send_message_group"):
         if was[name] == now[name]:
@@ -89,7 +93,7 @@ def changed(before: Channel, after: Channel) -> Iterator[Event]:
         fields = {"property": name, "value": now[name], "stream_id": after.id, "name": before.name}
         if name == "description":
             fields["rendered_description"] = after.rendered_description
-        yield _stream("update", after.id, fields)
+        yield _stream("update", after.id, fields, recipients)
 
 
 def archived(channel: Channel) -> Event:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from keybearer.server.domain.accounts import Account, Role
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import NotPermitted, Refused
 
 NAME_MAX_LENGTH = 60
 DESCRIPTION_MAX_LENGTH = 1024
@@ -151,8 +151,23 @@ def may_unsubscribe(account: Account, other: Account) -> bool:
 
 
 def may_administer(account: Account, channel: Channel) -> bool:
-    """Whether an account that sees the channel may rename, restrict or archive it: administrators and its maker."""
-    return account.realm_id == channel.realm_id and (account.is_administrator or account.id == channel.creator_id)
+    """Whether an account that sees the channel may rename, restrict or archive it.
+
+    Administrators may, and its creator as long as they are no guest.
+    """
+    return (
+        account.realm_id == channel.realm_id
+        and account.role <= Role.MEMBER
+        and (account.is_administrator or account.id == channel.creator_id)
+    )
+
+
+def check_may_be_default(account: Account, before: Channel, after: Channel) -> None:
+    """Raise Refused, with Zulip's words, where new people may not be subscribed to the changed channel by default."""
+    if after.is_default and not before.is_default and not account.is_administrator:
+        raise NotPermitted
+    if after.is_default and after.is_private:
+        raise Refused("A default channel cannot be private.")
 
 
 def check_may_post(account: Account, channel: Channel) -> None:

@@ -18,6 +18,7 @@ from keybearer.server.domain.messaging.channels import (
     Followed,
     PostPolicy,
     Subscription,
+    check_may_be_default,
     checked_description,
     checked_name,
     invalid_channel,
@@ -130,9 +131,11 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
             after = replace(after, post_policy=wanted.post_policy)
         if wanted.is_default is not None:
             after = replace(after, is_default=wanted.is_default)
+        check_may_be_default(actor.account, before, after)
         if after != before:
             await channels.save(change.connection, after)
-            change.tell(*channel_events.changed(before, after))
+            subscribers = await channels.find_active_subscribers(change.connection, after.id)
+            change.tell(*channel_events.changed(before, after, subscribers))
 
 
 async def _free_name(change: Change, channel: Channel, name: str) -> str:

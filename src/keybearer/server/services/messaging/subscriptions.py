@@ -28,6 +28,7 @@ from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging.lookups import find_people
 from keybearer.server.services.messaging.markdown import render
+from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels
 
@@ -57,6 +58,8 @@ async def follow(
     """
     async with context.change(caller) as change:
         actor = change.actor
+        # Before any row: two calls may name the same people and channels in opposite orders.
+        await take_turn(change.connection, CHANNELS)
         people = await _principals(change, actor, principals)
         changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
         unauthorized: list[str] = []
@@ -140,11 +143,13 @@ async def unfollow(
     """Let accounts follow channels no more; returns the names of those left, and of those not followed anyway."""
     async with context.change(caller) as change:
         actor = change.actor
+        await take_turn(change.connection, CHANNELS)
         people = await _principals(change, actor, principals)
         if not all(may_unsubscribe(actor.account, each) for each in people.values()):
             raise NotPermitted
         removed: list[str] = []
         not_removed: list[str] = []
+        bot_ids = await accounts.find_bot_ids_of(change.connection, people)
         seen = await channels.find_all_seen(change.connection, actor.account, names=names)
         by_name = {name_key(channel.name): channel for channel in seen}
         missing = [name for name in names if name_key(name.strip()) not in by_name]
@@ -152,7 +157,8 @@ async def unfollow(
             raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
         for name in names:
             channel = by_name[name_key(name.strip())]
-            left = [each for each in people if await channels.unsubscribe(change.connection, each, channel.id)]
+            leaving = [*people, *bot_ids] if channel.is_private else people  # a bot shows its owner what it sees
+            left = [each for each in leaving if await channels.unsubscribe(change.connection, each, channel.id)]
             (removed if left else not_removed).append(channel.name)
             if left:
                 change.tell(*channel_events.unsubscribed(channel, left))
