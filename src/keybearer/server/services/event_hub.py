@@ -114,7 +114,7 @@ class EventHub:
             return
         try:
             async with self._database.write() as connection:
-                for queue_id, poll in polls.items():
+                for queue_id, poll in sorted(polls.items()):
                     await event_log.note_poll(connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id)
                 await event_log.remove_idle_queues(connection, self._clock())
                 await event_log.remove_read(connection)
