@@ -96,6 +96,11 @@ class Account:
         return self.role <= Role.ADMINISTRATOR
 
     @property
+    def is_guest(self) -> bool:
+        """Guests see only the channels that they follow, and manage nothing."""
+        return self.role == Role.GUEST
+
+    @property
     def is_owner(self) -> bool:
         """Owner of the organization (a bot's owner is its `bot_owner_id`)."""
         return self.role == Role.OWNER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.accounts import Account, EmailVisibility
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
@@ -107,11 +107,12 @@ def no_password_reset(realm: Realm, email: str, *, is_deactivated: bool) -> Mail
 
 def invitation(realm: Realm, email: str, inviter: Account, token: Secret, *, until: datetime) -> Mail:
     """To somebody who is invited; the link works until then."""
+    shown = f" ({inviter.delivery_email})" if inviter.email_visibility is EmailVisibility.EVERYONE else ""
     return _mail(
         realm,
         email,
         f"{inviter.full_name} invites you to {realm.name}",
-        f"{inviter.full_name} ({inviter.delivery_email}) invites you to join {realm.name}:\n\n"
+        f"{inviter.full_name}{shown} invites you to join {realm.name}:\n\n"
         f"    {realm.site}/join/{token.reveal()}/\n\n"
         f"The link works once, until {_moment(until)}.\n",
     )

@@ -116,7 +116,7 @@ def _session_closed(t: _Telling) -> str:
 
 def _session_refused(t: _Telling) -> str:
     if t.detail("because") in ("USER_DEACTIVATED", "REALM_DEACTIVATED"):
-        return f"Somebody signed in to a deactivated account, {t.detail('email')}, and was refused."
+        return f"Somebody signed in to a deactivated account, {t.subject}, and was refused."
     if t.named.subject is None:
         return f"Somebody tried to sign in as {t.detail('email')}, which is no account here."
     return f"Somebody tried to sign in as {t.subject} with a wrong password."
@@ -197,7 +197,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.PASSWORD_REFUSED: lambda t: f"Somebody who is signed in as {t.subject} gave a wrong password.",
     AuditEvent.PASSWORD_CHANGED: _password_changed,
     AuditEvent.PASSWORD_RESET_REQUESTED: lambda t: (
-        f"Somebody asked for a new password for {t.detail('email') or t.subject}."
+        f"Somebody asked for a new password for {t.detail('email') if t.named.subject is None else t.subject}."
     ),
     AuditEvent.DEVICE_REGISTERED: lambda t: f"{t.actor} registered a mobile device.",
     AuditEvent.DEVICE_REMOVED: lambda t: f"{t.actor} removed a mobile device.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keybearer.server.domain.rules import ADMINISTRATORS, OPEN, PEOPLE
+from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE
 from keybearer.server.http.body import NO_BODY, SMALL_FORM
 from keybearer.server.http.routing import Route
 from keybearer.server.web import (
@@ -56,9 +56,9 @@ ROUTES = (
     Route("GET", "/settings/account/api-key/regenerate/", api_keys.confirm_own, PEOPLE, NO_BODY),
     Route("POST", "/settings/account/api-key/regenerate/", api_keys.regenerate_own, PEOPLE, SMALL_FORM),
     Route("POST", "/settings/account/api-key/zuliprc/", api_keys.download_own, PEOPLE, SMALL_FORM),
-    Route("GET", "/settings/bots/", bots.show_own, PEOPLE, NO_BODY),
-    Route("GET", "/settings/bots/add/", bots.show_form, PEOPLE, NO_BODY),
-    Route("POST", "/settings/bots/add/", bots.add, PEOPLE, SMALL_FORM),
+    Route("GET", "/settings/bots/", bots.show_own, MEMBERS, NO_BODY),
+    Route("GET", "/settings/bots/add/", bots.show_form, MEMBERS, NO_BODY),
+    Route("POST", "/settings/bots/add/", bots.add, MEMBERS, SMALL_FORM),
     Route("GET", "/settings/bots/{bot_id}/", bots.manage, PEOPLE, NO_BODY),
     Route("POST", "/settings/bots/{bot_id}/", bots.save, PEOPLE, SMALL_FORM),
     Route("GET", "/settings/bots/{bot_id}/deactivate/", bots.confirm_deactivation, PEOPLE, NO_BODY),
@@ -79,9 +79,9 @@ ROUTES = (
     Route("GET", "/organization/users/{account_id}/deactivate/", users.confirm_deactivation, ADMINISTRATORS, NO_BODY),
     Route("POST", "/organization/users/{account_id}/deactivate/", users.deactivate, ADMINISTRATORS, SMALL_FORM),
     Route("POST", "/organization/users/{account_id}/reactivate/", users.reactivate, ADMINISTRATORS, SMALL_FORM),
-    Route("GET", "/organization/invitations/", invitations.show_open, PEOPLE, NO_BODY),
-    Route("GET", "/organization/invitations/add/", invitations.show_form, PEOPLE, NO_BODY),
-    Route("POST", "/organization/invitations/add/", invitations.invite, PEOPLE, SMALL_FORM),
+    Route("GET", "/organization/invitations/", invitations.show_open, MEMBERS, NO_BODY),
+    Route("GET", "/organization/invitations/add/", invitations.show_form, MEMBERS, NO_BODY),
+    Route("POST", "/organization/invitations/add/", invitations.invite, MEMBERS, SMALL_FORM),
     Route("POST", "/organization/invitations/{invitation_id}/resend/", invitations.resend, PEOPLE, SMALL_FORM),
     Route("POST", "/organization/invitations/{invitation_id}/revoke/", invitations.revoke, PEOPLE, SMALL_FORM),
     Route("GET", "/organization/bots/", bots.show_all, ADMINISTRATORS, NO_BODY),
