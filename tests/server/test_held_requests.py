@@ -128,6 +128,16 @@ async def test_a_key_that_is_replaced_meanwhile_replaces_no_key(server_on_each: 
     assert await live_keys(server, hamlet.id) == 1
 
 
+async def test_a_key_that_is_replaced_meanwhile_shows_no_profile(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    body = form({"method": "GET"})
+    asking = await held(server, "POST", "/api/v1/users/me", by_key(hamlet.auth), body)
+    await api_keys.regenerate_own(server.context, Caller(hamlet.account))
+    answer = await asking.finish(body[-1:])
+    assert (answer.status, answer.message) == (401, "Invalid API key")
+
+
 @pytest.mark.parametrize("door", ["page", "session", "key"])
 async def test_a_former_owner_of_a_bot_gets_nothing_of_its_new_key(server_on_each: InProcessServer, door: str) -> None:
     server = server_on_each

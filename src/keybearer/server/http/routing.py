@@ -9,7 +9,7 @@ from typing import Any
 
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.rules import Rule, Way
-from keybearer.server.http.body import BodyLimits
+from keybearer.server.http.body import SMALL_FORM, BodyLimits
 
 METHOD_ORDER = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
@@ -55,7 +55,8 @@ class MethodNotAllowed(Refused):
 class Place:
     """The routes that share a path behind one door.
 
-    `by_key` and `by_session` are how callers may say who they are there. `is_open` says that nobody has to.
+    `by_key` and `by_session` are how callers may say who they are there. `is_open` says that nobody has to. `body` are
+    the limits until it is known which route a form means.
     """
 
     path: str
@@ -75,7 +76,9 @@ class Place:
         object.__setattr__(self, "by_key", bool(self.ways & Way.KEY))
         object.__setattr__(self, "by_session", bool(self.ways & Way.SESSION))
         object.__setattr__(self, "is_open", all(route.rule.is_open for route in self.routes.values()))
-        object.__setattr__(self, "body", BodyLimits.widest(route.body for route in self.routes.values()))
+        object.__setattr__(
+            self, "body", BodyLimits.widest((SMALL_FORM, *(route.body for route in self.routes.values())))
+        )
 
 
 @dataclass(frozen=True)
