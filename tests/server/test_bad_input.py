@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -305,6 +306,19 @@ def test_too_many_fields_are_refused(asked: Asked) -> None:
     headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", FORM)]
     body = b"&".join(b"f%d=1" % number for number in range(1001))
     assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
+
+
+def test_a_null_character_is_refused_however_deep_it_stands(asked: Asked) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", FORM)]
+    for depth in (1, 400, 900):
+        body = b"bot_type=" + quote("[" * depth + '"\\u0000"' + "]" * depth).encode()
+        assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
+
+
+def test_a_path_that_begins_with_two_slashes_is_that_with_one(asked: Asked) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
+    assert asked.status({"path": "//api/v1/users/me", "headers": headers}) == 200
+    assert asked.status({"path": "///json/users/me", "headers": headers}) == 401
 
 
 def test_nothing_of_it_was_a_fault_of_the_program(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:

@@ -149,11 +149,18 @@ def check_no_nulls(name: str, text: str, value: object) -> None:
 
 
 def _holds_null(value: object) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, Mapping):
-        return any(_holds_null(key) or _holds_null(each) for key, each in value.items())
-    return isinstance(value, list) and any(map(_holds_null, value))
+    # Not by recursion: the decoder takes deeper values than the interpreter's stack.
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, str):
+            if "\x00" in each:
+                return True
+        elif isinstance(each, Mapping):
+            rest += (*each.keys(), *each.values())
+        elif isinstance(each, list):
+            rest += each
+    return False
 
 
 def _checked_text(name: str, text: str, max_length: int | None) -> str:

@@ -27,7 +27,9 @@ class Request:
         method = scope["method"]
         self.is_head = method == "HEAD"
         self.method: str = "GET" if self.is_head else method
-        self.path: str = scope["path"]
+        path: str = scope["path"]
+        # Programs make `//api/v1/…` of a site that is written with a slash at its end.
+        self.path = path if not path.startswith("//") else "/" + path.lstrip("/")
         self.query: bytes = scope["query_string"]
         self.host = self.header(b"host") or ""
         client = self.header(b"user-agent") or ""
