@@ -27,9 +27,9 @@ Exit codes: 0 done; 1 an expected failure, told in one line on stderr with what 
 by Ctrl-C. `scan` and `doctor` end with 1 when they have found something. No command prints an API key unless it exists
 to hand one on.
 
-On a terminal, lists are tables and what takes long shows that it goes on; in a pipe there are plain lines, with tabs
+On a terminal, lists are tables and what takes long shows that it is at work; in a pipe there are plain lines, with tabs
 between columns. `--json` prints JSON. `NO_COLOR` switches colours off. `KEYBEARER_TRACEBACK=1` adds the places in the
-code to what is told of a fault of the program itself.
+code to the report of a fault of the program itself.
 """
 
 CREDENTIALS = """\

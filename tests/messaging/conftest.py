@@ -32,3 +32,12 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
     with running_server(database_url=url) as server:
         hamlet, cordelia = server.add_person("Hamlet Prince"), server.add_person("Cordelia Lear")
         yield Play(server, server.owner, hamlet, cordelia, server.add_bot("Yorick", owner=hamlet))
+
+
+@pytest.fixture
+def connections_end_with_the_test(play: Play) -> Iterator[None]:
+    """The server takes so many connections, and each participant keeps one."""
+    before = len(play.server.participants)
+    yield
+    for participant in play.server.participants[before:]:
+        participant.client.close()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 import pytest
 
 from keybearer.server.domain.accounts import EmailVisibility, Role
@@ -17,31 +14,15 @@ from tests.messaging.wire import (
     give_role,
     hide_address,
     make_channel,
+    new_name,
+    new_person,
     refusal,
     register,
     said,
     take_out,
 )
 
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def connections_end_with_the_test(play: Play) -> Iterator[None]:
-    """The server takes so many connections, and each participant keeps one."""
-    before = len(play.server.participants)
-    yield
-    for participant in play.server.participants[before:]:
-        participant.client.close()
-
-
-def person(play: Play, role: Role = Role.MEMBER) -> Participant:
-    number = next(_numbers)
-    return play.server.add_person(f"Hearer{number} Person", email=f"hearer{number}@example.com", role=role)
-
-
-def name() -> str:
-    return f"channel {next(_numbers)}"
+pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
 
 
 def texts(who: Participant, queue_id: str) -> list[str]:
@@ -53,7 +34,7 @@ def kinds(who: Participant, queue_id: str) -> list[tuple[str, str | None]]:
 
 
 def test_a_guest_hears_of_all_public_channels_only_what_they_follow(play: Play) -> None:
-    guest, followed, public = person(play, Role.GUEST), name(), name()
+    guest, followed, public = new_person(play.server, Role.GUEST), new_name(), new_name()
     make_channel(play.owner, followed, guest)
     make_channel(play.owner, public)
     queue_id = register(guest, event_types=["message"], all_public_streams=True)
@@ -64,7 +45,7 @@ def test_a_guest_hears_of_all_public_channels_only_what_they_follow(play: Play) 
 
 
 def test_a_guest_is_not_told_of_public_channels(play: Play) -> None:
-    guest, followed, public = person(play, Role.GUEST), name(), name()
+    guest, followed, public = new_person(play.server, Role.GUEST), new_name(), new_name()
     queues = {who: register(who, event_types=["stream", "subscription"]) for who in (guest, play.cordelia)}
     channel_id = make_channel(play.owner, public, play.hamlet)
     call(play.owner, "PATCH", f"streams/{channel_id}", new_name=f"{public} renamed", description="planted")
@@ -80,7 +61,7 @@ def test_a_guest_is_not_told_of_public_channels(play: Play) -> None:
 
 
 def test_a_member_who_became_a_guest_hears_public_channels_no_more(play: Play) -> None:
-    who, public = person(play), name()
+    who, public = new_person(play.server), new_name()
     make_channel(play.owner, public)
     queue_id = register(who, event_types=["message"], all_public_streams=True)
     play.owner.send("before", to=public)
@@ -91,7 +72,7 @@ def test_a_member_who_became_a_guest_hears_public_channels_no_more(play: Play) -
 
 
 def test_a_poll_that_waits_hears_only_what_its_account_may_see(play: Play) -> None:
-    who, public = person(play), name()
+    who, public = new_person(play.server), new_name()
     make_channel(play.owner, public)
     queue_id = register(who, event_types=["message"], all_public_streams=True)
     poll = waiting_poll(play, who, queue_id)
@@ -103,7 +84,7 @@ def test_a_poll_that_waits_hears_only_what_its_account_may_see(play: Play) -> No
 
 
 def test_what_was_queued_before_a_removal_is_not_delivered_after_it(play: Play) -> None:
-    who, secret = person(play), name()
+    who, secret = new_person(play.server), new_name()
     channel_id = make_channel(play.owner, secret, who, is_private=True)
     queue_id = register(who)
     sent = play.owner.send("planted", to=secret, topic="planted")
@@ -119,7 +100,7 @@ def test_what_was_queued_before_a_removal_is_not_delivered_after_it(play: Play) 
 
 
 def test_a_channel_that_became_private_is_heard_only_by_its_subscribers(play: Play) -> None:
-    public = name()
+    public = new_name()
     channel_id = make_channel(play.owner, public, play.hamlet)
     queues = {who: register(who, all_public_streams=True) for who in (play.hamlet, play.cordelia)}
     play.owner.send("while it was public", to=public)
@@ -129,10 +110,10 @@ def test_a_channel_that_became_private_is_heard_only_by_its_subscribers(play: Pl
 
 
 def test_a_demoted_administrator_hears_no_more_of_the_bots_of_others(play: Play) -> None:
-    administrator, owner = person(play, Role.ADMINISTRATOR), person(play)
+    administrator, owner = new_person(play.server, Role.ADMINISTRATOR), new_person(play.server)
     queues = {each: register(each, event_types=["realm_bot"]) for each in (administrator, owner)}
-    bot = play.server.add_bot(f"Told {next(_numbers)}", owner=owner)
-    call(owner, "PATCH", f"bots/{bot.id}", full_name=f"Renamed {next(_numbers)}")
+    bot = play.server.add_bot(new_name("Told"), owner=owner)
+    call(owner, "PATCH", f"bots/{bot.id}", full_name=new_name("Renamed"))
     assert kinds(administrator, queues[administrator])[0] == ("realm_bot", "add")
     assert kinds(owner, queues[owner])[0] == ("realm_bot", "add")
     give_role(play.owner, administrator, Role.MEMBER)
@@ -146,14 +127,14 @@ def test_a_demoted_administrator_hears_no_more_of_the_bots_of_others(play: Play)
 
 def test_members_and_bots_hear_nothing_of_the_bots_of_others(play: Play) -> None:
     queues = {each: register(each, event_types=["realm_bot"]) for each in (play.cordelia, play.bot)}
-    play.server.add_bot(f"Untold {next(_numbers)}", owner=play.hamlet)
+    play.server.add_bot(new_name("Untold"), owner=play.hamlet)
     for each, queue_id in queues.items():
         assert events_of(each, queue_id) == []
 
 
 @pytest.mark.parametrize("mode", ["change_one", "change_all"])
 def test_a_move_out_of_sight_deletes_the_messages_and_names_nothing(play: Play, mode: str) -> None:
-    secret, who = name(), person(play)
+    secret, who = new_name(), new_person(play.server)
     channel_id = make_channel(play.owner, secret, play.hamlet, is_private=True)
     ids = [play.owner.send("words", to="general", topic=f"out {mode}") for _ in range(2)]
     queues = {each: register(each, event_types=["update_message", "delete_message"]) for each in (who, play.hamlet)}
@@ -169,7 +150,7 @@ def test_a_move_out_of_sight_deletes_the_messages_and_names_nothing(play: Play, 
 
 
 def test_a_move_out_of_a_private_channel_names_it_only_to_those_who_see_it(play: Play) -> None:
-    secret, who = name(), person(play)
+    secret, who = new_name(), new_person(play.server)
     make_channel(play.owner, secret, play.hamlet, is_private=True)
     sent = play.owner.send("words", to=secret, topic="planted")
     queues = {each: register(each, event_types=["update_message"]) for each in (who, play.hamlet)}
@@ -180,7 +161,7 @@ def test_a_move_out_of_a_private_channel_names_it_only_to_those_who_see_it(play:
 
 
 def test_a_message_that_was_moved_out_of_sight_is_not_delivered_any_more(play: Play) -> None:
-    secret, who = name(), person(play)
+    secret, who = new_name(), new_person(play.server)
     channel_id = make_channel(play.owner, secret, is_private=True)
     queue_id = register(who, event_types=["message"])
     sent = play.owner.send("planted", to="general", topic="to be moved")
@@ -189,8 +170,8 @@ def test_a_message_that_was_moved_out_of_sight_is_not_delivered_any_more(play: P
 
 
 def test_an_address_hidden_since_an_event_is_not_delivered_with_it(play: Play) -> None:
-    who = person(play)
-    bot = play.server.add_bot(f"Witness {next(_numbers)}", owner=play.hamlet)
+    who = new_person(play.server)
+    bot = play.server.add_bot(new_name("Witness"), owner=play.hamlet)
     queue_id = register(play.hamlet)
     call(who, "POST", "users/me/presence", status="active")
     sent = who.send("hello", to=play.hamlet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,27 +16,18 @@ from tests.messaging.wire import (
     give_role,
     hide_address,
     make_channel,
+    new_name,
+    new_person,
     refusal,
     register,
     said,
     take_out,
 )
 
-_numbers = itertools.count(1)
-
-
-def person(play: Play, role: Role = Role.MEMBER) -> Participant:
-    number = next(_numbers)
-    return play.server.add_person(f"Private{number} Person", email=f"private{number}@example.com", role=role)
-
-
-def name() -> str:
-    return f"private channel {next(_numbers)}"
-
 
 def test_a_removal_from_a_private_channel_removes_the_bots_of_the_removed_too(play: Play) -> None:
-    member, channel = person(play), name()
-    bot = play.server.add_bot(f"Keeper {next(_numbers)}", owner=member)
+    member, channel = new_person(play.server), new_name()
+    bot = play.server.add_bot(new_name("Keeper"), owner=member)
     channel_id = make_channel(play.owner, channel, member, bot, is_private=True)
     play.owner.send("for members", to=channel, topic="plans")
     take_out(play.owner, member, channel)
@@ -47,17 +37,22 @@ def test_a_removal_from_a_private_channel_removes_the_bots_of_the_removed_too(pl
 
 
 def test_a_creator_who_became_a_guest_changes_no_channel(play: Play) -> None:
-    member, channel = person(play), name()
+    member, channel = new_person(play.server), new_name()
     channel_id = make_channel(member, channel, is_private=True)
     give_role(play.owner, member, Role.GUEST)
-    for change in ({"new_name": name()}, {"is_private": False}, {"stream_post_policy": 2}, {"is_default_stream": True}):
+    for change in (
+        {"new_name": new_name()},
+        {"is_private": False},
+        {"stream_post_policy": 2},
+        {"is_default_stream": True},
+    ):
         error = refusal(member, "PATCH", f"streams/{channel_id}", **change)
         assert said(error) == "You do not have permission to administer this channel."
 
 
 def test_a_default_channel_is_public_and_made_one_by_an_administrator(play: Play) -> None:
-    member = person(play)
-    public, private = make_channel(member, name()), make_channel(member, name(), play.owner, is_private=True)
+    member = new_person(play.server)
+    public, private = make_channel(member, new_name()), make_channel(member, new_name(), play.owner, is_private=True)
     error = refusal(member, "PATCH", f"streams/{public}", is_default_stream=True)
     assert said(error) == "Insufficient permission"
     error = refusal(play.owner, "PATCH", f"streams/{private}", is_default_stream=True)
@@ -65,8 +60,8 @@ def test_a_default_channel_is_public_and_made_one_by_an_administrator(play: Play
 
 
 def test_what_a_channel_was_called_while_it_was_private_stays_with_its_subscribers(play: Play) -> None:
-    member, stranger = person(play), person(play)
-    secret, party = name(), name()
+    member, stranger = new_person(play.server), new_person(play.server)
+    secret, party = new_name(), new_name()
     channel_id = make_channel(member, secret, is_private=True)
     queue_id, own_queue_id = register(stranger), register(member)
     call(member, "PATCH", f"streams/{channel_id}", new_name=party)
@@ -76,17 +71,17 @@ def test_what_a_channel_was_called_while_it_was_private_stays_with_its_subscribe
 
 
 def test_the_new_owner_of_a_bot_is_named_by_the_address_that_the_caller_may_see(play: Play) -> None:
-    member, hidden = person(play), person(play)
+    member, hidden = new_person(play.server), new_person(play.server)
     hide_address(hidden, EmailVisibility.NOBODY)
-    bot = play.server.add_bot(f"Present {next(_numbers)}", owner=member)
+    bot = play.server.add_bot(new_name("Present"), owner=member)
     answer = call(member, "PATCH", f"bots/{bot.id}", bot_owner_id=hidden.id)
     assert answer["bot_owner"] == f"user{hidden.id}@keybearer.localhost"
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_calls_that_name_channels_in_opposite_orders_do_not_wait_for_each_other(play: Play, method: str) -> None:
-    members = [person(play) for _ in range(4)]
-    channels = [name() for _ in range(4)]
+    members = [new_person(play.server) for _ in range(4)]
+    channels = [new_name() for _ in range(4)]
     for channel in channels:
         make_channel(play.owner, channel, *(members if method == "DELETE" else ()))
     chance = random.Random(8264)

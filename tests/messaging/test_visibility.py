@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,35 +21,19 @@ from tests.messaging.wire import (
     give_role,
     hide_address,
     make_channel,
+    new_name,
+    new_person,
     refusal,
     said,
     shape,
     take_out,
 )
 
-_numbers = itertools.count(1)
+pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
 UNKNOWN_ID = 987654
 UNKNOWN_NAME = "no such channel"
 UNKNOWN_ADDRESS = "no-such-person@example.com"
 DOMAIN = "keybearer.localhost"
-
-
-def person(play: Play, role: Role = Role.MEMBER) -> Participant:
-    number = next(_numbers)
-    return play.server.add_person(f"Seer{number} Person", email=f"seer{number}@example.com", role=role)
-
-
-@pytest.fixture(autouse=True)
-def connections_end_with_the_test(play: Play) -> Iterator[None]:
-    """The server takes so many connections, and each participant keeps one."""
-    before = len(play.server.participants)
-    yield
-    for participant in play.server.participants[before:]:
-        participant.client.close()
-
-
-def name() -> str:
-    return f"channel {next(_numbers)}"
 
 
 # Channels that one does not see
@@ -110,14 +93,14 @@ def outcome(door: Callable[[Participant, int, str], Any], who: Participant, chan
 @pytest.mark.parametrize("door", CHANNEL_DOORS)
 @pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MEMBER, Role.GUEST])
 def test_a_channel_that_one_does_not_see_looks_unknown(play: Play, door: str, role: Role) -> None:
-    secret, who = name(), person(play, role)
+    secret, who = new_name(), new_person(play.server, role)
     channel_id = make_channel(play.hamlet, secret, is_private=role is not Role.GUEST)
     unseen = outcome(CHANNEL_DOORS[door], who, channel_id, secret)
     assert unseen == outcome(CHANNEL_DOORS[door], who, UNKNOWN_ID, UNKNOWN_NAME)
 
 
 def test_a_guest_cannot_tell_a_channel_to_follow_from_an_unknown_one(play: Play) -> None:
-    guest, public = person(play, Role.GUEST), name()
+    guest, public = new_person(play.server, Role.GUEST), new_name()
     make_channel(play.hamlet, public)
     errors = [
         shape(refusal(guest, "POST", "users/me/subscriptions", subscriptions=[{"name": each}]), each)
@@ -127,11 +110,11 @@ def test_a_guest_cannot_tell_a_channel_to_follow_from_an_unknown_one(play: Play)
 
 
 def test_lists_hold_only_channels_that_one_sees(play: Play) -> None:
-    public, private, archived = name(), name(), name()
+    public, private, archived = new_name(), new_name(), new_name()
     make_channel(play.hamlet, public)
     make_channel(play.hamlet, private, is_private=True)
     call(play.owner, "DELETE", f"streams/{make_channel(play.owner, archived)}")
-    guest = person(play, Role.GUEST)
+    guest = new_person(play.server, Role.GUEST)
     for who, expected in ((play.hamlet, {public, private, archived}), (play.owner, {public, archived}), (guest, set())):
         listed = call(who, "GET", "streams", include_all=True, exclude_archived=False)["streams"]
         assert {each["name"] for each in listed} & {public, private, archived} == expected
@@ -141,9 +124,9 @@ def test_lists_hold_only_channels_that_one_sees(play: Play) -> None:
 
 
 def test_default_channels_are_told_only_to_those_who_see_them(play: Play) -> None:
-    channel_id = make_channel(play.owner, name())
+    channel_id = make_channel(play.owner, new_name())
     call(play.owner, "PATCH", f"streams/{channel_id}", is_default_stream=True)
-    guest = person(play, Role.GUEST)
+    guest = new_person(play.server, Role.GUEST)
     call(guest, "DELETE", "users/me/subscriptions", subscriptions=["general"])
     state = call(guest, "POST", "register", fetch_event_types=["default_streams"])
     assert channel_id in state["realm_default_streams"]  # new people follow it
@@ -186,7 +169,7 @@ def message_outcome(door: Callable[[Participant, int], Any], who: Participant, m
 def test_a_copy_from_before_gives_nothing_after_a_removal_from_a_private_channel(
     play: Play, door: str, role: Role
 ) -> None:
-    secret, who = name(), person(play, role)
+    secret, who = new_name(), new_person(play.server, role)
     make_channel(play.owner, secret, who, is_private=True)
     theirs = who.send("mine", to=secret)
     call(play.owner, "POST", f"messages/{theirs}/reactions", emoji_name="tada")
@@ -199,7 +182,7 @@ def test_a_copy_from_before_gives_nothing_after_a_removal_from_a_private_channel
 
 
 def test_a_removed_member_finds_nothing_of_the_channel_anywhere(play: Play) -> None:
-    secret, who = name(), person(play)
+    secret, who = new_name(), new_person(play.server)
     make_channel(play.owner, secret, who, is_private=True)
     sent = play.owner.send("a planted text", to=secret, topic="a planted topic")
     call(who, "POST", "messages/flags", messages=[sent], op="add", flag="starred")
@@ -213,7 +196,7 @@ def test_a_removed_member_finds_nothing_of_the_channel_anywhere(play: Play) -> N
 
 
 def test_a_member_who_became_a_guest_reads_only_what_they_follow(play: Play) -> None:
-    public, who = name(), person(play)
+    public, who = new_name(), new_person(play.server)
     make_channel(play.owner, public, who)
     kept = play.owner.send("followed", to=public)
     call(who, "DELETE", "users/me/subscriptions", subscriptions=["general"])
@@ -228,8 +211,8 @@ def test_a_member_who_became_a_guest_reads_only_what_they_follow(play: Play) -> 
 
 
 def test_a_bot_of_a_guest_reads_no_more_than_its_owner_may(play: Play) -> None:
-    owner = person(play)
-    bot = play.server.add_bot(f"Bounded {next(_numbers)}", owner=owner)
+    owner = new_person(play.server)
+    bot = play.server.add_bot(new_name("Bounded"), owner=owner)
     sent = play.owner.send("for members", to="general", topic="bounded")
     assert call(bot, "GET", f"messages/{sent}")["raw_content"] == "for members"
     give_role(play.owner, owner, Role.GUEST)
@@ -239,7 +222,7 @@ def test_a_bot_of_a_guest_reads_no_more_than_its_owner_may(play: Play) -> None:
 
 
 def test_a_moved_message_shows_no_version_from_the_private_channel(play: Play) -> None:
-    secret = name()
+    secret = new_name()
     make_channel(play.owner, secret, is_private=True)
     sent = play.owner.send("a planted text", to=secret, topic="a planted topic")
     call(play.owner, "PATCH", f"messages/{sent}", content="harmless")
@@ -253,10 +236,10 @@ def test_a_moved_message_shows_no_version_from_the_private_channel(play: Play) -
 
 
 def test_a_link_names_a_channel_only_where_the_author_sees_it_and_it_is_public(play: Play) -> None:
-    public, private = name(), name()
+    public, private = new_name(), new_name()
     make_channel(play.hamlet, public)
     make_channel(play.hamlet, private, is_private=True)
-    guest = person(play, Role.GUEST)
+    guest = new_person(play.server, Role.GUEST)
 
     def links(who: Participant, channel: str) -> bool:
         return "data-stream-id" in call(who, "POST", "messages/render", content=f"#**{channel}**")["rendered"]
@@ -267,7 +250,7 @@ def test_a_link_names_a_channel_only_where_the_author_sees_it_and_it_is_public(p
 
 
 def test_a_file_is_for_its_uploader_and_for_those_who_see_a_message_that_links_to_it(play: Play) -> None:
-    secret, who, guest = name(), person(play), person(play, Role.GUEST)
+    secret, who, guest = new_name(), new_person(play.server), new_person(play.server, Role.GUEST)
     make_channel(play.owner, secret, who, is_private=True)
     file = io.BytesIO(b"words")
     file.name = "letter.txt"
@@ -289,9 +272,9 @@ def test_a_file_is_for_its_uploader_and_for_those_who_see_a_message_that_links_t
 
 
 def test_an_outgoing_webhook_is_not_called_with_a_message_that_its_bot_does_not_see(play: Play) -> None:
-    secret = name()
+    secret = new_name()
     make_channel(play.owner, secret, is_private=True)
-    hook = play.server.add_bot(f"Hook {next(_numbers)}", owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK)
+    hook = play.server.add_bot(new_name("Hook"), owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK)
     play.owner.send(f"{hook.mention} planted", to=secret)
     after = play.owner.send(f"{hook.mention} hello", to="general", topic="hooks")
     # Its service is not to be reached, so it says so where it was called, and only there.
@@ -344,16 +327,16 @@ def refused(door: str, who: Participant, address: str) -> tuple[object, ...]:
 def test_a_guessed_address_that_is_hidden_looks_unknown(
     play: Play, door: str, shown_to: EmailVisibility, role: Role
 ) -> None:
-    hidden = person(play)
+    hidden = new_person(play.server)
     call(hidden, "POST", "users/me/presence", status="active")
     hide_address(hidden, shown_to)
-    who = play.owner if role is Role.OWNER else person(play, role)
+    who = play.owner if role is Role.OWNER else new_person(play.server, role)
     assert refused(door, who, hidden.email) == refused(door, who, UNKNOWN_ADDRESS)
 
 
 @pytest.mark.parametrize("door", ADDRESS_DOORS)
 def test_an_address_that_one_may_see_or_its_dummy_is_an_address(play: Play, door: str) -> None:
-    hidden = person(play)
+    hidden = new_person(play.server)
     call(hidden, "POST", "users/me/presence", status="active")
     hide_address(hidden, EmailVisibility.ADMINISTRATORS)
     for address in (hidden.email, hidden.email.upper(), f"user{hidden.id}@{DOMAIN}"):
@@ -361,7 +344,7 @@ def test_an_address_that_one_may_see_or_its_dummy_is_an_address(play: Play, door
 
 
 def test_a_deactivated_person_is_named_by_the_address_that_one_may_see(play: Play) -> None:
-    gone = person(play)
+    gone = new_person(play.server)
     hide_address(gone, EmailVisibility.ADMINISTRATORS)
     gone.deactivate()
     for who, address in ((play.hamlet, f"user{gone.id}@{DOMAIN}"), (play.owner, gone.email)):
@@ -376,7 +359,7 @@ def test_nobody_is_given_the_address_that_stands_for_another(play: Play) -> None
 
 
 def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Play) -> None:
-    hidden, other = person(play), person(play)
+    hidden, other = new_person(play.server), new_person(play.server)
     hide_address(hidden)
     dummy = f"user{hidden.id}@{DOMAIN}"
 

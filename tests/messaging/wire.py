@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 
 from keybearer.errors import APIError
 from keybearer.server.domain.accounts import EmailVisibility, Role
-from keybearer.testing import Participant
+from keybearer.testing import Participant, Server
+
+_numbers = itertools.count(1)
+
+
+def new_name(noun: str = "channel") -> str:
+    """A name that no other test of the run uses."""
+    return f"{noun} {next(_numbers)}"
+
+
+def new_person(server: Server, role: Role = Role.MEMBER) -> Participant:
+    """A person whose name and address no other test of the run uses."""
+    number = next(_numbers)
+    return server.add_person(f"Person {number}", email=f"person{number}@example.com", role=role)
 
 
 def call(who: Participant, method: str, path: str, **parameters: Any) -> dict[str, Any]:

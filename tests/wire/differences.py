@@ -83,7 +83,7 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     ),
     (
         "changing a bot's owner",
-        "the key stays: the former owner's file goes on working",
+        "the key stays: the former owner's file keeps working",
         ("the bot gets a new key, and the new owner a mail", "0043"),
     ),
     (

@@ -46,7 +46,7 @@ COMMANDS: dict[str, ListedCommand] = {
     "doctor": ListedCommand(
         ABOUT,
         "keybearer.cli.commands.doctor.command",
-        "Find what is wrong with the credentials in force, and what mends it.",
+        "Find what is wrong with the credentials in force, and how to fix it.",
     ),
     "profiles": ListedCommand(
         ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the file that is in force."

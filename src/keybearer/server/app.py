@@ -106,7 +106,7 @@ def _calling_on_stop(work: Callable[[], None]) -> Iterator[None]:
     """Have `work` called when a worker is asked to stop.
 
     The worker waits for open requests before it says so by the lifespan protocol, and polls are open for long. Its own
-    handling of the signal goes on beside: the event loop hears of signals by another way.
+    handling of the signal continues: the event loop receives signals in another way.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -135,7 +135,7 @@ _HOST = re.compile(r"([a-z0-9._-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::[0-9]{1,5})?", 
 
 @lru_cache(maxsize=256)
 def host_name(host: str) -> str | None:
-    """The name or address in a Host header, in lower case, without a port; None where it is none that can be."""
+    """The name or address in a Host header, in lower case, without a port; None where it cannot be one."""
     match = _HOST.fullmatch(host.lower())
     return None if match is None else match[1].strip("[]").removesuffix(".") or None
 

@@ -76,7 +76,7 @@ def new_password(realm: Realm, account: Account, at: datetime, origin: RequestOr
         account,
         "Your password was changed",
         f"On {_moment(at)}, the password of your account in {realm.name} was changed\n({_origin(origin)}).\n"
-        "Every other browser was signed out. Your API key goes on working.\n\n"
+        "Every other browser was signed out. Your API key keeps working.\n\n"
         "If this was not you, ask for a new password at once and generate a new API key afterwards:\n\n"
         f"    {realm.site}/accounts/password/reset/\n",
     )

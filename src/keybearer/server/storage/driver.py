@@ -20,7 +20,7 @@ class Lookup(Protocol):
     """
 
     async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """The rows for these values. Raises StorageError; the next call tries anew."""
+        """The rows for these values. Raises StorageError; the next call tries again."""
         ...
 
     async def close(self) -> None:

@@ -111,7 +111,7 @@ def _not_let_in(error: Exception) -> StorageError:
 
 
 class PostgreSQLLookup:
-    """A question asked on a connection of its own, which is opened anew after any failure."""
+    """A question asked on a connection of its own, which is opened again after any failure."""
 
     def __init__(self, driver: PostgreSQLDriver, statement: str) -> None:
         self._driver = driver

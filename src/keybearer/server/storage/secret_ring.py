@@ -130,7 +130,7 @@ class SecretRing:
     def refresh(self) -> bool:
         """Read the file again if it was replaced since; True if the ring is another one now.
 
-        A ring that cannot be read is left as it is: what it opened before, it goes on opening. So is one that was not
+        A ring that cannot be read is left as it is: it still opens what it opened before. So is one that was not
         saved yet.
         """
         if not self._stamp:

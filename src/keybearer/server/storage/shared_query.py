@@ -24,7 +24,7 @@ class SharedQuery(Generic[Question, Answer]):
     questions share a query. Nothing is remembered between queries.
 
     `ask` is given questions and returns an answer to each, in their order. Where it fails, everybody who waits for it
-    is told so with a StorageError, and the next question asks anew. It belongs to the event loop that it is made in.
+    is told so with a StorageError, and the next question asks again. It belongs to the event loop that it is made in.
     """
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:

@@ -124,7 +124,7 @@ def _session_refused(t: _Telling) -> str:
 
 def _password_changed(t: _Telling) -> str:
     if t.named.actor is None:
-        return f"{_capitalised(t.whose('password'))} was set anew by a link that came by mail."
+        return f"{_capitalised(t.whose('password'))} was reset by a link that came by mail."
     return f"{t.actor} changed {t.their('password')}."
 
 

@@ -15,7 +15,7 @@ class Notice(Enum):
     WELCOME = "Your organization is ready. Here you manage your account and your API key."
     JOINED = "Welcome! Here you manage your account and your API key."
     NAME_SAVED = "Your name was changed."
-    PASSWORD_CHANGED = "Your password was changed. Every other browser was signed out; your API key goes on working."  # noqa: S105  a sentence
+    PASSWORD_CHANGED = "Your password was changed. Every other browser was signed out; your API key keeps working."  # noqa: S105  a sentence
     PASSWORD_AND_KEY_CHANGED = "Your password and your API key were changed. Download your zuliprc again."  # noqa: S105  a sentence
     PRIVACY_SAVED = "Your privacy settings were saved."
     ACCOUNT_DEACTIVATED = "Your account was deactivated."

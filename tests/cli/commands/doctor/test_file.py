@@ -135,7 +135,7 @@ def test_a_change_of_the_key_that_was_interrupted_is_told(patient: Patient) -> N
     assert f"mv {beside} {patient.path}" in report.the("interrupted_change")["remedy"]
 
 
-def test_a_pipe_is_read_and_cannot_be_mended(patient: Patient) -> None:
+def test_a_pipe_is_read_and_cannot_be_fixed(patient: Patient) -> None:
     text = patient.good_text.replace("key=", "key = ")
     done = patient.keybearer.process("doctor", "--json", "--fix", "-c", "/dev/stdin", stdin=text)
     told = json.loads(done.out)

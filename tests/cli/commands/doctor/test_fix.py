@@ -29,7 +29,7 @@ def filled(patient: Patient, text: str) -> str:
     return text.format(email=EMAIL, key=KEY, site=patient.server.site)
 
 
-def test_everything_is_mended_at_once_and_comments_and_other_sections_stay(patient: Patient) -> None:
+def test_everything_is_fixed_at_once_and_comments_and_other_sections_stay(patient: Patient) -> None:
     patient.write(filled(patient, SICK), mode=0o644)
     report = patient.examined("--fix", "--yes")
 
@@ -42,18 +42,18 @@ def test_everything_is_mended_at_once_and_comments_and_other_sections_stay(patie
     }  # fmt: skip
 
 
-def test_what_is_mended_is_shown_before_and_no_key_with_it(patient: Patient) -> None:
+def test_what_is_fixed_is_shown_before_and_no_key_with_it(patient: Patient) -> None:
     patient.write(filled(patient, SICK), mode=0o644)
     done = patient.keybearer("doctor", "--fix", "--yes")
 
-    assert f"To mend in {patient.path}:" in done.err
+    assert f"To fix in {patient.path}:" in done.err
     assert "line 5: The value has quotes around it" in done.err
     assert "the quotes are taken off" in done.err
     assert KEY not in done.out + done.err
     assert "of the laptop" not in done.out + done.err
 
 
-def test_where_nobody_can_be_asked_it_is_mended(patient: Patient) -> None:
+def test_where_nobody_can_be_asked_it_is_fixed(patient: Patient) -> None:
     patient.write(mode=0o644)
     done = patient.keybearer.process("doctor", "--fix")
 
@@ -63,15 +63,15 @@ def test_where_nobody_can_be_asked_it_is_mended(patient: Patient) -> None:
 
 def test_on_a_terminal_it_is_asked_and_no_is_no(patient: Patient) -> None:
     patient.write(mode=0o644)
-    done = patient.keybearer.on_terminal("doctor", "--fix", "--offline", answers={"Mend it?": "n\n"})
+    done = patient.keybearer.on_terminal("doctor", "--fix", "--offline", answers={"Fix it?": "n\n"})
 
     assert done.code == 1
     assert stat.S_IMODE(patient.path.stat().st_mode) == 0o644
 
 
-def test_on_a_terminal_yes_mends_and_the_file_is_looked_at_again(patient: Patient) -> None:
+def test_on_a_terminal_yes_fixes_and_the_file_is_looked_at_again(patient: Patient) -> None:
     patient.write(filled(patient, SICK), mode=0o644)
-    done = patient.keybearer.on_terminal("doctor", "--fix", answers={"Mend it?": "y\n"})
+    done = patient.keybearer.on_terminal("doctor", "--fix", answers={"Fix it?": "y\n"})
 
     assert done.code == 0
     assert "Everything is in order" in done.out
@@ -102,7 +102,7 @@ def test_where_only_the_mode_is_wrong_every_byte_stays(patient: Patient) -> None
     assert patient.path.read_text() == text
 
 
-def test_a_file_behind_a_link_is_mended_and_the_link_stays(patient: Patient, tmp_path: Path) -> None:
+def test_a_file_behind_a_link_is_fixed_and_the_link_stays(patient: Patient, tmp_path: Path) -> None:
     real = tmp_path / "real"
     patient.path.rename(real)
     patient.path.symlink_to(real)
@@ -113,7 +113,7 @@ def test_a_file_behind_a_link_is_mended_and_the_link_stays(patient: Patient, tmp
     assert stat.S_IMODE(real.stat().st_mode) == 0o600
 
 
-def test_a_profile_is_mended_as_any_file(patient: Patient) -> None:
+def test_a_profile_is_fixed_as_any_file(patient: Patient) -> None:
     profile = patient.keybearer.home / ".config" / "zulip" / "work.zuliprc"
     profile.parent.mkdir(parents=True)
     patient.write(filled(patient, SICK)).rename(profile)
@@ -147,7 +147,7 @@ TEXTS = st.tuples(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS)
-def test_whatever_the_file_says_mending_loses_no_comment_and_no_setting_and_is_done_after_once(
+def test_whatever_the_file_says_fixing_loses_no_comment_and_no_setting_and_is_done_after_once(
     tmp_path: Path, text: str
 ) -> None:
     path = tmp_path / "zuliprc"

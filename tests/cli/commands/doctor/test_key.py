@@ -88,7 +88,7 @@ def test_a_command_that_gives_no_key_is_a_fault(patient: Patient, command: str) 
     assert patient.server.paths == ["/api/v1/server_settings"]
 
 
-def test_a_command_in_a_file_that_others_can_write_is_not_run_until_that_is_mended(patient: Patient) -> None:
+def test_a_command_in_a_file_that_others_can_write_is_not_run_until_that_is_fixed(patient: Patient) -> None:
     marker = patient.keybearer.home / "was-run"
     with_command(patient, f"sh -c 'touch {marker}; echo {KEY}'", mode=0o620)
     report = patient.examined()

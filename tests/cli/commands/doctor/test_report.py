@@ -43,9 +43,9 @@ def test_in_a_pipe_each_finding_is_a_line(patient: Patient) -> None:
     done = patient.keybearer("doctor", "--offline")
 
     assert done.out.splitlines()[1].startswith(f"fault: {patient.path}:3: The value has quotes around it")
-    assert done.out.splitlines()[1].endswith("Write the bare value (suspicious_value, --fix mends it)")
+    assert done.out.splitlines()[1].endswith("Write the bare value (suspicious_value, --fix fixes it)")
     assert {line.partition(":")[0] for line in done.out.splitlines()} <= {"good", "warning", "fault"}
-    assert done.complaint == "1 fault, 0 warnings; `keybearer doctor --fix` mends 1 of them."
+    assert done.complaint == "1 fault, 0 warnings; `keybearer doctor --fix` fixes 1 of them."
 
 
 def test_for_programs_there_is_json_and_nothing_else(patient: Patient) -> None:

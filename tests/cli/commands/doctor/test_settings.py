@@ -133,7 +133,7 @@ def test_what_is_too_much_in_a_site_is_a_fault_and_is_taken_off(patient: Patient
 
 
 @pytest.mark.parametrize("wrong", ["ftp://z.x", "https://", "z x", "chat.example.com:port"])
-def test_a_site_that_is_no_address_is_a_fault_that_a_person_has_to_mend(patient: Patient, wrong: str) -> None:
+def test_a_site_that_is_no_address_is_a_fault_that_a_person_has_to_fix(patient: Patient, wrong: str) -> None:
     patient.write(patient.good_text.replace(patient.server.site, wrong))
     report = patient.examined("--fix", "--yes")
 
@@ -208,7 +208,7 @@ def test_the_documented_name_of_the_bundle_alone_is_a_warning_and_gets_its_twin(
     assert fixed(patient) == f"{patient.good_text}cert_bundle={bundle}\nclient_bundle={bundle}\n"
 
 
-def test_two_bundles_that_differ_are_a_fault_that_a_person_has_to_mend(patient: Patient, bundle: Path) -> None:
+def test_two_bundles_that_differ_are_a_fault_that_a_person_has_to_fix(patient: Patient, bundle: Path) -> None:
     patient.write(f"{patient.good_text}# two\nclient_bundle={bundle}\ncert_bundle=/etc/other.pem\n")
     report = patient.offline("--fix", "--yes")
 

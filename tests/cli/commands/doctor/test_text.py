@@ -46,7 +46,7 @@ def test_utf_16_of_windows_is_a_fault_and_is_written_as_utf_8(patient: Patient, 
 
 
 @pytest.mark.parametrize("data", [b"[api]\nemail=andr\xe9@x.org\n", b"\xff\xfe[", b"\xff\xfe\x00\xd8"])
-def test_bytes_that_are_no_text_are_a_fault_that_a_person_has_to_mend(patient: Patient, data: bytes) -> None:
+def test_bytes_that_are_no_text_are_a_fault_that_a_person_has_to_fix(patient: Patient, data: bytes) -> None:
     patient.write(data)
     report = patient.examined("--fix", "--yes")
 
@@ -80,7 +80,7 @@ def test_another_section_alone_is_no_section_of_ours(patient: Patient) -> None:
     assert report.told["mended"] == []
 
 
-def test_text_above_the_section_is_a_fault_that_a_person_has_to_mend(patient: Patient) -> None:
+def test_text_above_the_section_is_a_fault_that_a_person_has_to_fix(patient: Patient) -> None:
     patient.write(f"hello\n{patient.good_text}")
     report = patient.examined()
 
@@ -97,7 +97,7 @@ def test_an_indented_setting_is_a_fault_and_is_moved_to_the_left(patient: Patien
     assert fixed_text(patient) == patient.good_text
 
 
-def test_a_value_on_two_lines_is_a_fault_that_a_person_has_to_mend(patient: Patient) -> None:
+def test_a_value_on_two_lines_is_a_fault_that_a_person_has_to_fix(patient: Patient) -> None:
     patient.write(patient.good_text.replace(KEY, f"{KEY[:20]}\n  {KEY[20:]}"))
     report = patient.examined("--fix", "--yes")
 
@@ -130,7 +130,7 @@ def test_a_setting_that_is_there_twice_and_the_same_is_a_fault_and_is_taken_out(
     assert fixed_text(patient) == patient.good_text
 
 
-def test_a_setting_that_is_there_twice_and_differs_is_a_fault_that_a_person_has_to_mend(patient: Patient) -> None:
+def test_a_setting_that_is_there_twice_and_differs_is_a_fault_that_a_person_has_to_fix(patient: Patient) -> None:
     text = f"{patient.good_text}email=ophelia@example.com\n"
     patient.write(text)
     report = patient.examined("--fix", "--yes")

@@ -1,1 +1,1 @@
-"""`keybearer doctor`: what is wrong with the credentials in force, and what mends it."""
+"""`keybearer doctor`: what is wrong with the credentials in force, and how to fix it."""

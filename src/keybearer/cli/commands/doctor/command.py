@@ -25,8 +25,8 @@ from keybearer.zuliprc.sources import Arguments
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Mend what is wrong with the file, after showing what.")
-@click.option("--yes", is_flag=True, help="With --fix, mend it without asking.")
+@click.option("--fix", is_flag=True, help="Fix what is wrong with the file, after showing what.")
+@click.option("--yes", is_flag=True, help="With --fix, fix it without asking.")
 @click.option("--offline", is_flag=True, help="Look at this machine only: connect to nothing.")
 @click.option(
     "--timeout",
@@ -38,10 +38,10 @@ from keybearer.zuliprc.sources import Arguments
 )
 @credential_options
 def doctor(given: GivenCredentials, *, fix: bool, yes: bool, offline: bool, timeout: float) -> int:
-    """Find what is wrong with the credentials in force, and what mends it.
+    """Find what is wrong with the credentials in force, and how to fix it.
 
     The file is looked at line by line, then variables, certificates, the network and the server, which is asked what
-    it is and whether it accepts the key. With --fix, what is wrong with the file itself is mended, as a whole or not
+    it is and whether it accepts the key. With --fix, what is wrong with the file itself is fixed, as a whole or not
     at all; comments and the sections of other programs stay. On a terminal it asks before.
 
     The exit code is 1 while there are faults; with --strict warnings are faults.
@@ -85,14 +85,14 @@ def _examine(given: GivenCredentials, file: CheckedFile, timeout: float | None) 
 
 def _agreed(file: CheckedFile, *, yes: bool) -> bool:
     """Show what would be fixed, and ask, if somebody is there to answer."""
-    note(f"To mend in {file.location.path}:")
+    note(f"To fix in {file.location.path}:")
     for repair in without_secrets(file.repairs, list(secrets_in(file.fixed)) if file.fixed else []):
         line = repair.place.rpartition(":")[2]
         where = f"line {line}: " if line.isdigit() else ""
         click.echo(f"  {one_line(f'{where}{repair.message}: {repair.fix}')}", err=True)
     if yes or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return True
-    return confirmed("Mend it?", otherwise="--yes")
+    return confirmed("Fix it?", otherwise="--yes")
 
 
 @contextlib.contextmanager

@@ -55,7 +55,7 @@ def in_one_line(finding: Finding) -> str:
     """A finding as a line: where, what, what to do, its kind."""
     place = f"{finding.place}: " if finding.place else ""
     remedy = f". {finding.remedy}" if finding.remedy else ""
-    fixable = ", --fix mends it" if finding.fix else ""
+    fixable = ", --fix fixes it" if finding.fix else ""
     return one_line(f"{place}{finding.message}{remedy} ({finding.kind}{fixable})")
 
 
@@ -66,7 +66,7 @@ def print_summary(findings: Sequence[Finding]) -> None:
         note("Everything is in order.")
         return
     fixable_count = sum(bool(finding.fix) for finding in findings)
-    offer = f"; `keybearer doctor --fix` mends {fixable_count} of them" if fixable_count else ""
+    offer = f"; `keybearer doctor --fix` fixes {fixable_count} of them" if fixable_count else ""
     note(f"{_counted(faults, 'fault')}, {_counted(warnings, 'warning')}{offer}.")
 
 

@@ -162,7 +162,7 @@ def _link_open(self: RendererHTML, tokens: Sequence[Token], index: int, options:
 
 
 def _image(self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
-    """A picture is shown as a link to it, as Zulip does: nobody's client fetches what a message names unasked."""
+    """A picture is shown as a link to it, as Zulip does: no client fetches unasked what a message names."""
     source = str(tokens[index].attrGet("src") or "")
     env["found"]["links"].add(source)
     return f'<a href="{escape(source)}">{escape(tokens[index].content or source)}</a>'

@@ -87,7 +87,7 @@ function restoreFocus(opener) {
     return;
   }
   if (document.activeElement !== document.body) return; // What was done has been told where it shows.
-  // The page was renewed meanwhile: the same link stands there anew, or what it led to is gone.
+  // The page was renewed meanwhile: it has the same link again, or what it led to is gone.
   (document.querySelector(counterpart(opener)) ?? document.getElementById("content")).focus();
 }
 

@@ -64,7 +64,7 @@ function swap(html, form, dialog, target) {
   }
 }
 
-/** The keyboard goes on where the renewed page asks for something, else at its beginning. */
+/** The keyboard continues where the renewed page asks for something, else at its beginning. */
 function focusAnew() {
   const main = document.querySelector("main.content");
   if (main.contains(document.activeElement)) return;
