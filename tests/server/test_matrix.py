@@ -22,7 +22,7 @@ from keybearer.server.api.messaging.files import FilesDoor
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
-from keybearer.server.domain.rules import ADMINISTRATORS, OPEN, PEOPLE, Way
+from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE, Way
 from keybearer.server.http.front_door import Door
 from keybearer.server.http.routing import Route
 from keybearer.server.services import api_keys
@@ -255,11 +255,20 @@ async def test_the_matrix_has_every_route_of_every_door_and_its_paths_lead_there
     assert len(CELLS) == sum(len(place.routes) for place in places)
 
 
+FOR_MEMBERS = {
+    "/settings/bots/",
+    "/settings/bots/add/",
+    "/organization/invitations/",
+    "/organization/invitations/add/",
+}
+
+
 async def test_pages_are_for_people_and_those_about_the_organization_for_administrators() -> None:
     for page in PAGES:
         is_about_it = page.path.startswith("/organization/") and "/invitations/" not in page.path
         is_for_people = page.path.startswith(("/settings/", "/organization/")) or page.path == "/"
-        assert page.rule is (ADMINISTRATORS if is_about_it else PEOPLE if is_for_people else OPEN), page.name
+        by_place = ADMINISTRATORS if is_about_it else PEOPLE if is_for_people else OPEN
+        assert page.rule is (MEMBERS if page.path in FOR_MEMBERS else by_place), page.name
 
 
 @pytest.mark.parametrize(
