@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import msgspec
 
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.http import csrf
 from keybearer.server.http.body import Fields, UploadedFile
 
@@ -63,8 +64,8 @@ class Parameters:
             raise missing(name)
         return text
 
-    def optional_json(self, name: str) -> Any:  # noqa: ANN401  the callers check its type
-        """A JSON-encoded value, None where it was not sent."""
+    def optional_json(self, name: str, *, most: int = MOST_ENTRIES) -> Any:  # noqa: ANN401  the callers check its type
+        """A JSON-encoded value, None where it was not sent. No list or object in it has more than `most` entries."""
         text = self.optional_text(name)
         if text is None:
             return None
@@ -72,7 +73,7 @@ class Parameters:
             value = _decode(text)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             raise Refused(f"{name} is not valid JSON") from None
-        check_no_nulls(name, text, value)
+        check_decoded(name, text, value, most)
         return value
 
     def optional_integer(self, name: str) -> int | None:
@@ -129,9 +130,9 @@ class Parameters:
             raise Refused(f"{name} is not a dict")
         return value
 
-    def optional_integers(self, name: str) -> list[int] | None:
-        """A JSON list of whole numbers, None where it was not sent."""
-        value = self.optional_json(name)
+    def optional_integers(self, name: str, *, most: int = MOST_ENTRIES) -> list[int] | None:
+        """A JSON list of at most so many whole numbers, None where it was not sent."""
+        value = self.optional_json(name, most=most)
         if value is None and name not in self._texts:
             return None
         if not isinstance(value, list):
@@ -142,25 +143,31 @@ class Parameters:
         return value
 
 
-def check_no_nulls(name: str, text: str, value: object) -> None:
-    """Raise Refused where a value that was decoded from JSON holds a null character, which PostgreSQL cannot keep."""
-    if "\\u0000" in text and _holds_null(value):
-        raise Refused(f"{name} cannot contain null bytes")
+def check_decoded(name: str, text: str, value: object, most: int = MOST_ENTRIES) -> None:
+    """Raise Refused where a value that was decoded from JSON is too much, however deep in it.
 
-
-def _holds_null(value: object) -> bool:
+    That is a list or an object with more than `most` entries, in the words of Zulip's parser, and a null character,
+    which PostgreSQL cannot keep.
+    """
+    may_hold_nulls = "\\u0000" in text
     # Not by recursion: the decoder takes deeper values than the interpreter's stack.
     rest = [value]
     while rest:
         each = rest.pop()
-        if isinstance(each, str):
-            if "\x00" in each:
-                return True
-        elif isinstance(each, Mapping):
-            rest += (*each.keys(), *each.values())
-        elif isinstance(each, list):
+        if isinstance(each, dict | list):
+            check_entries(name, each, most)
             rest += each
-    return False
+            if isinstance(each, dict):
+                rest += each.values()
+        elif may_hold_nulls and isinstance(each, str) and "\x00" in each:
+            raise Refused(f"{name} cannot contain null bytes")
+
+
+def check_entries(name: str, entries: Sized, most: int = MOST_ENTRIES) -> None:
+    """Raise Refused in the words of Zulip's parser where there are more than `most` entries."""
+    if len(entries) > most:
+        kind = "Dictionary" if isinstance(entries, dict) else "List"
+        raise Refused(f"Invalid {name}: {kind} should have at most {most} items after validation, not {len(entries)}")
 
 
 def _checked_text(name: str, text: str, max_length: int | None) -> str:

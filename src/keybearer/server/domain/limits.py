@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+MOST_ENTRIES = 5000
+"""Entries of one list or object in a parameter: as many ids as Zulip's programs send at once."""
+
 
 class Quota(NamedTuple):
     """What a limit leaves: the `X-RateLimit-*` headers of an answer. `reset` is in seconds since 1970 UTC."""

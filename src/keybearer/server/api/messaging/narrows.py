@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from keybearer.server.api.description import INTEGER, STRING, array, encoded
@@ -24,8 +25,11 @@ def read_narrow(parameters: Parameters) -> tuple[Term, ...]:
 
 
 def read_message_ids(parameters: Parameters, name: str) -> list[int] | None:
-    """Ids of messages, None where they were not sent. Raises Refused for numbers that no message has."""
-    found = parameters.optional_integers(name)
+    """Ids of messages, None where they were not sent. Raises Refused for numbers that no message has.
+
+    How many there may be is for the service to say, in Zulip's words for messages.
+    """
+    found = parameters.optional_integers(name, most=sys.maxsize)
     if found is not None and not all(0 <= each <= LARGEST for each in found):
         raise invalid_messages()
     return found

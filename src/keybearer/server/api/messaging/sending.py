@@ -9,7 +9,7 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, boolean, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import checked_people
-from keybearer.server.api.parameters import LARGEST, Parameters, check_no_nulls, missing
+from keybearer.server.api.parameters import LARGEST, Parameters, check_decoded, check_entries, missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.rules import WEBHOOKS_TOO
@@ -70,6 +70,7 @@ def _people(parameters: Parameters) -> ToPeople:
     value = _decoded(written)
     if isinstance(value, str):
         value = value.split(",")
+        check_entries("to", value)
     elif isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     if not isinstance(value, list):
@@ -83,7 +84,7 @@ def _decoded(written: str) -> object:
         value: object = msgspec.json.decode(written)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return written
-    check_no_nulls("to", written, value)
+    check_decoded("to", written, value)
     return value
 
 

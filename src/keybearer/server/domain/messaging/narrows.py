@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import NO_TOPIC
 
@@ -27,6 +28,8 @@ OPERATORS = {
 }  # fmt: skip
 IS_OPERANDS = {"dm", "starred", "unread", "mentioned", "alerted", "resolved", "followed", "muted"}
 HAS_OPERANDS = {"link", "image", "attachment", "reaction"}
+MOST_TERMS = 50
+"""Terms of one narrow: each costs a look-up and makes the query longer."""
 RESOLVED_PREFIX = "✔ "
 
 
@@ -53,6 +56,8 @@ def parse_narrow(value: object) -> tuple[Term, ...]:
         return ()
     if not isinstance(value, list):
         raise Refused("narrow is not a list")
+    if len(value) > MOST_TERMS:
+        raise Refused(f"Invalid narrow: List should have at most {MOST_TERMS} items after validation, not {len(value)}")
     return tuple(_term(position, each) for position, each in enumerate(value))
 
 
@@ -80,7 +85,10 @@ def _operand(operator: str, operand: object) -> Operand:
         ):
             return tuple(operand)
         if isinstance(operand, str):
-            return tuple(part.strip() for part in operand.split(",") if part.strip())
+            people = tuple(part.strip() for part in operand.split(",") if part.strip())
+            if len(people) > MOST_ENTRIES:
+                raise bad_narrow(f"more than {MOST_ENTRIES} people for {operator}")
+            return people
         if _is_id(operand):
             return (int(str(operand)),)
     elif operator in ("id", "near", "with"):

@@ -56,16 +56,14 @@ async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: 
     mine = await messages.find_flags(change.connection, actor.id, message_ids, for_change=True)
     if op == "add" and flag is not Flag.READ:
         # Messages of a channel that the account sees, and was never sent: to star them, it gets copies.
-        for message_id in {*message_ids} - mine.keys():
-            await messages.deliver(change.connection, message_id, {actor.id: NOT_DELIVERED})
-            mine[message_id] = NOT_DELIVERED
-    changed = []
-    for message_id, flags in mine.items():
-        wanted = flags | flag if op == "add" else flags & ~flag
-        if wanted != flags:
-            await messages.set_flags(change.connection, actor.id, message_id, wanted)
-            changed.append(message_id)
+        missing = {*message_ids} - mine.keys()
+        await messages.deliver_late(change.connection, actor.id, missing, NOT_DELIVERED)
+        mine |= dict.fromkeys(missing, NOT_DELIVERED)
+    is_added = op == "add"
+    changed = [message_id for message_id, flags in mine.items() if (flag in flags) is not is_added]
     if changed:
+        added, removed = (flag, messages.NO_FLAGS) if is_added else (messages.NO_FLAGS, flag)
+        await messages.change_flags(change.connection, [actor.id], changed, added=added, removed=removed)
         change.tell(flag_events.changed(actor.id, op, flag, sorted(changed)))
     return changed
 

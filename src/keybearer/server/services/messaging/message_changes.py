@@ -99,10 +99,13 @@ async def _rewrite(change: Change, account: Account, message: Message, text: _Te
         connection, changed, has_link=rendered.has_link, has_image=rendered.has_image, has_attachment=bool(upload_ids)
     )
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
+    by_mentions: dict[Flag, list[int]] = {}
     for account_id, flags in (await messages.find_owners(connection, message.id, for_change=True)).items():
         mentions = wildcards | (Flag.MENTIONED if account_id in rendered.mentioned_ids else Flag(0))
         if flags & ANY_MENTION != mentions:
-            await messages.set_flags(connection, account_id, message.id, (flags & ~ANY_MENTION) | mentions)
+            by_mentions.setdefault(mentions, []).append(account_id)
+    for mentions, account_ids in by_mentions.items():
+        await messages.change_flags(connection, account_ids, [message.id], added=mentions, removed=ANY_MENTION)
     recipients = await audience(connection, message)
     change.tell(message_events.edited(message, changed, by=account.id, at=change.now, recipients=recipients))
     return changed

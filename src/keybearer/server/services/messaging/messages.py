@@ -47,8 +47,7 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
     if query.num_before < 0 or query.num_after < 0:
         name = "num_before" if query.num_before < 0 else "num_after"
         raise Refused(f"{name} is too small")
-    if query.num_before + query.num_after > MOST_MESSAGES or len(query.message_ids or ()) > MOST_MESSAGES:
-        raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
+    _check_count(max(query.num_before + query.num_after, len(query.message_ids or ())))
     async with context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
@@ -56,6 +55,11 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
             rows = await narrows.find_some(connection, view, query.message_ids)
             return await _found(connection, actor, rows, BEYOND_ALL, (False, False, False))
         return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
+
+
+def _check_count(wanted: int) -> None:
+    if wanted > MOST_MESSAGES:
+        raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
 
 
 async def _around(connection: AsyncConnection, actor: Actor, view: View, query: Query) -> Found:
@@ -162,6 +166,7 @@ async def matching(
     context: Context, caller: Caller, message_ids: Sequence[int], terms: Sequence[Term]
 ) -> Sequence[Message]:
     """Those of several messages that the actor sees through a narrow."""
+    _check_count(len(message_ids))
     async with context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, _ = await resolve_narrow(connection, actor.account, terms)

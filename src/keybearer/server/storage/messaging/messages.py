@@ -18,6 +18,8 @@ from keybearer.server.storage.dialect import insert_or_ignore, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.visibility import sees_message
 
+NO_FLAGS = Flag(0)
+
 SOURCE = messages.outerjoin(conversations, conversations.c.id == messages.c.conversation_id)
 COLUMNS = [*(c for c in messages.c if c.name not in ("topic_key", "has_link", "has_image", "has_attachment")),
            conversations.c.members_key]  # fmt: skip
@@ -82,6 +84,13 @@ async def deliver(connection: AsyncConnection, message_id: int, flags: Mapping[i
     """Give accounts their copies of a message."""
     if flags:
         rows = [{"account_id": each, "message_id": message_id, "flags": flag.value} for each, flag in flags.items()]
+        await connection.execute(insert(copies), rows)
+
+
+async def deliver_late(connection: AsyncConnection, account_id: int, message_ids: Iterable[int], flags: Flag) -> None:
+    """Give an account its copies of messages that it was never sent."""
+    rows = [{"account_id": account_id, "message_id": each, "flags": flags.value} for each in message_ids]
+    if rows:
         await connection.execute(insert(copies), rows)
 
 
@@ -165,7 +174,7 @@ async def find_flags(
 ) -> dict[int, Flag]:
     """The flags of an account's copies, by message; messages of which it has none are absent.
 
-    `for_change` holds the copies until the transaction ends, for `set_flags` replaces all flags of one.
+    `for_change` holds the copies until the transaction ends.
     """
     statement = (
         select(copies.c.message_id, copies.c.flags)
@@ -193,12 +202,20 @@ async def find_owners(connection: AsyncConnection, message_id: int, *, for_chang
     return {row.account_id: Flag(row.flags) for row in rows}
 
 
-async def set_flags(connection: AsyncConnection, account_id: int, message_id: int, flags: Flag) -> None:
-    """Replace the flags of an account's copy."""
+async def change_flags(
+    connection: AsyncConnection,
+    account_ids: Collection[int],
+    message_ids: Collection[int],
+    *,
+    added: Flag = NO_FLAGS,
+    removed: Flag = NO_FLAGS,
+) -> None:
+    """Change flags of these accounts' copies of these messages; the other flags stay."""
+    flags = copies.c.flags.bitwise_and(~removed.value).bitwise_or(added.value)
     await connection.execute(
         update(copies)
-        .where(copies.c.account_id == account_id, copies.c.message_id == message_id)
-        .values(flags=flags.value)
+        .where(copies.c.account_id.in_(account_ids), copies.c.message_id.in_(message_ids))
+        .values(flags=flags)
     )
 
 

@@ -1,0 +1,145 @@
+"""Lists in parameters: each has a limit, and costs as many statements as one entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import event
+
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.limits import MOST_ENTRIES
+from keybearer.server.domain.messaging.messages import MOST_MESSAGES
+from keybearer.server.domain.messaging.narrows import MOST_TERMS
+from keybearer.server.services.messaging import flags, subscriptions
+from keybearer.server.services.messaging.presences import tell_typing_to_people
+from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
+from keybearer.server.services.messaging.subscriptions import NewChannel
+from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
+from tests.in_process import InProcessServer, Known, prepared, serving
+
+MANY = 100
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
+    async with serving(prepared(tmp_path / "data", database_url=database_url)) as server:
+        yield server
+
+
+async def call(server: InProcessServer, who: Known, method: str, path: str, **fields: object) -> Answer:
+    texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in fields.items()}
+    headers = {**by_key(who.auth), "content-type": FORM_TYPE}
+    if method == "GET":
+        return await ask(server.app, method, f"/api/v1/{path}?{urlencode(texts)}", headers)
+    return await ask(server.app, method, f"/api/v1/{path}", headers, form(texts))
+
+
+async def statements_of(server: InProcessServer, act: Awaitable[object]) -> int:
+    """How many statements a use case runs in the one transaction that may change something."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    engine = server.context.database._writer.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await act
+    event.remove(engine, "before_cursor_execute", note)
+    assert statements
+    return len(statements)
+
+
+async def test_a_flag_of_many_messages_costs_as_many_statements_as_of_one(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    who, to_self = Caller(hamlet.account), ToPeople((hamlet.id,))
+    ids = [await send(server.context, who, Draft(to_self, f"number {each}")) for each in range(MANY)]
+    for flag in ("read", "starred"):
+        for op in ("add", "remove"):
+            await flags.mark(server.context, who, ids, "remove" if op == "add" else "add", flag)
+            few = await statements_of(server, flags.mark(server.context, who, ids[:1], op, flag))
+            many = await statements_of(server, flags.mark(server.context, who, ids[1:], op, flag))
+            assert many == few, (op, flag)
+
+
+async def test_starring_many_messages_that_one_was_never_sent_costs_as_many_statements_as_one(
+    server: InProcessServer,
+) -> None:
+    hamlet, late = await server.add_person("hamlet"), await server.add_person("late")
+    who, latecomer = Caller(hamlet.account), Caller(late.account)
+    await subscriptions.follow(server.context, who, [NewChannel("old")])
+    draft = Draft(ToChannel("old", "t"), "text")
+    ids = [await send(server.context, who, draft) for _ in range(MANY)]
+    few = await statements_of(server, flags.mark(server.context, latecomer, ids[:1], "add", "starred"))
+    many = await statements_of(server, flags.mark(server.context, latecomer, ids[1:], "add", "starred"))
+    assert many == few
+    answer = await call(server, late, "GET", "messages", message_ids=ids)
+    found = json.loads(answer.body)["messages"]
+    assert [set(each["flags"]) for each in found] == [{"read", "starred", "historical"}] * MANY
+
+
+async def test_typing_to_many_costs_as_many_statements_as_to_one(server: InProcessServer) -> None:
+    hamlet, ophelia = await server.add_person("hamlet"), await server.add_person("ophelia")
+    who = Caller(hamlet.account)
+    few = await statements_of(server, tell_typing_to_people(server.context, who, "start", [ophelia.id]))
+    many = await statements_of(server, tell_typing_to_people(server.context, who, "start", [ophelia.id] * MOST_ENTRIES))
+    assert many == few
+
+
+NUMBERS = [1] * (MOST_ENTRIES + 1)
+NAMES = ["name"] * (MOST_ENTRIES + 1)
+WORDS = {f"key{each}": "value" for each in range(MOST_ENTRIES + 1)}
+TOO_MUCH: dict[str, tuple[str, str, str, object]] = {
+    "whom to write to": ("POST", "messages", "to", NUMBERS),
+    "whom to write to, as text": ("POST", "messages", "to", ",".join(NAMES)),
+    "who is told of typing": ("POST", "typing", "to", NUMBERS),
+    "whom to let follow": ("POST", "users/me/subscriptions", "principals", NUMBERS),
+    "what to follow": ("POST", "users/me/subscriptions", "subscriptions", [{"name": "a"}] * len(NUMBERS)),
+    "what to leave": ("DELETE", "users/me/subscriptions", "subscriptions", NAMES),
+    "what was chosen": ("POST", "users/me/subscriptions/properties", "subscription_data", [{}] * len(NUMBERS)),
+    "who is wanted": ("GET", "users", "user_ids", NUMBERS),
+    "kinds of events": ("POST", "register", "event_types", NAMES),
+    "what a bot keeps": ("PUT", "bot_storage", "storage", WORDS),
+    "what a bot has kept": ("GET", "bot_storage", "keys", NAMES),
+}
+OTHER_FIELDS = {"type": "direct", "content": "text", "op": "start", "subscriptions": [{"name": "a"}]}
+
+
+@pytest.mark.parametrize(("method", "path", "name", "value"), TOO_MUCH.values(), ids=TOO_MUCH)
+async def test_a_longer_list_is_refused_with_its_name_and_the_limit(
+    server: InProcessServer, method: str, path: str, name: str, value: object
+) -> None:
+    answer = await call(server, await server.add_person("hamlet"), method, path, **{**OTHER_FIELDS, name: value})
+    assert answer.status == 400
+    kind = "Dictionary" if isinstance(value, dict) else "List"
+    assert answer.message == (
+        f"Invalid {name}: {kind} should have at most {MOST_ENTRIES} items after validation, not {MOST_ENTRIES + 1}"
+    )
+
+
+async def test_a_longer_narrow_is_refused_and_so_are_more_people_in_it(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    window = {"anchor": "newest", "num_before": 1, "num_after": 0}
+
+    async def refused(narrow: object) -> str:
+        answer = await call(server, hamlet, "GET", "messages", narrow=narrow, **window)
+        assert answer.status == 400
+        return answer.message
+
+    longest = [["is", "unread"]] * MOST_TERMS
+    assert (await call(server, hamlet, "GET", "messages", narrow=longest, **window)).status == 200
+    assert f"at most {MOST_TERMS} items" in await refused([*longest, ["is", "unread"]])
+    assert f"at most {MOST_ENTRIES} items" in await refused([["dm", NUMBERS]])
+    assert f"more than {MOST_ENTRIES} people" in await refused([["dm", ",".join(NAMES)]])
+
+
+@pytest.mark.parametrize("path", ["messages", "messages/matches_narrow"])
+async def test_more_messages_than_zulip_gives_are_refused_in_its_words(server: InProcessServer, path: str) -> None:
+    hamlet = await server.add_person("hamlet")
+    ids = [1] * (MOST_MESSAGES + 1)
+    answer = await call(server, hamlet, "GET", path, message_ids=ids, msg_ids=ids, narrow=[])
+    assert (answer.status, answer.message) == (400, f"Too many messages requested (maximum {MOST_MESSAGES}).")
