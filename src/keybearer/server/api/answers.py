@@ -164,7 +164,7 @@ class WireResponse:
         ]
         if answer.status != 204:
             everything.append((b"content-length", b"%d" % len(body)))
-        left = answer.quota if quota is None else quota.merged(answer.quota)
+        left = quota if answer.quota is None else answer.quota.merged(quota)
         if left is not None:
             everything += (
                 (b"x-ratelimit-limit", b"%d" % left.limit),

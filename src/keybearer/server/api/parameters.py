@@ -44,6 +44,8 @@ class Parameters:
     @property
     def unsupported(self) -> list[str]:
         """The names that no reader asked for, sorted."""
+        if not self._texts and not self.files:
+            return []
         return sorted({*self._texts, *self.files} - self._read - _ALWAYS_KNOWN)
 
     def has(self, name: str) -> bool:

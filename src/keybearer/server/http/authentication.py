@@ -100,7 +100,7 @@ class KeyAuthentication:
             raise Unauthenticated("Invalid API key")
         if found.expires_at is not None and found.expires_at <= self._clock():
             raise Unauthenticated("Invalid API key")
-        if email_key(account.delivery_email) != email_key(email):
+        if account.delivery_email != email and email_key(account.delivery_email) != email_key(email):
             self._refusals.note(account, origin, "its API key was sent with another email address")
             raise Unauthenticated("Invalid API key")
         if not realm.is_active:

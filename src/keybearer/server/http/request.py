@@ -16,10 +16,22 @@ from keybearer.server.http.proxies import Network, Peer
 class Request:
     """What a request says before its body: everything is looked up once, here.
 
-    `method` is GET for HEAD too. `scheme` and `origin` are those of the client, also behind a trusted proxy.
+    `method` is GET for HEAD too; `changes_something` says whether it may change something. `scheme` and `origin` are
+    those of the client, also behind a trusted proxy.
     """
 
-    __slots__ = ("_cookies", "_headers", "host", "is_head", "method", "origin", "path", "query", "scheme")
+    __slots__ = (
+        "_cookies",
+        "_headers",
+        "changes_something",
+        "host",
+        "is_head",
+        "method",
+        "origin",
+        "path",
+        "query",
+        "scheme",
+    )
 
     def __init__(self, scope: Scope, trusted_proxies: Sequence[Network]) -> None:
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with one name the first counts
@@ -27,6 +39,7 @@ class Request:
         method = scope["method"]
         self.is_head = method == "HEAD"
         self.method: str = "GET" if self.is_head else method
+        self.changes_something = self.method not in ("GET", "OPTIONS")
         path: str = scope["path"]
         # Programs make `//api/v1/…` of a site that is written with a slash at its end.
         self.path = path if not path.startswith("//") else "/" + path.lstrip("/")
@@ -60,11 +73,6 @@ class Request:
     def has_body(self) -> bool:
         """Whether a body follows, by its length or because it comes in chunks."""
         return self.header(b"content-length") not in (None, "0") or b"transfer-encoding" in self._headers
-
-    @property
-    def changes_something(self) -> bool:
-        """Whether the method may change something."""
-        return self.method not in ("GET", "OPTIONS")
 
     @property
     def prefers_html(self) -> bool:
