@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from keybearer.server.domain import bot_events
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
@@ -36,8 +37,9 @@ def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str |
     return fields
 
 
+@lru_cache(maxsize=1024)
 def _minute(moment: datetime) -> str:
-    """`moment.isoformat(timespec="minutes")` of a moment in UTC, in half its time: every request by key writes one."""
+    """`moment.isoformat(timespec="minutes")` of a moment in UTC, in half its time: every `users/me` writes one."""
     return "%04d-%02d-%02dT%02d:%02d+00:00" % (moment.year, moment.month, moment.day, moment.hour, moment.minute)  # noqa: UP031
 
 
