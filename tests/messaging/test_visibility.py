@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -367,7 +366,7 @@ def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Pla
         async with play.server._context.change(None) as change:
             account = await accounts.find(change.connection, other.id)
             assert account is not None
-            await accounts.save(change.connection, replace(account, delivery_email=dummy))
+            await accounts.save(change.connection, account._replace(delivery_email=dummy))
 
     play.server.finish(take_the_dummy())
     for door in ADDRESS_DOORS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -205,7 +205,7 @@ async def come(server: InProcessServer, name: str, way: str) -> Somebody:
         async with server.context.change(None, holding=[ended], for_change=True) as change:
             account = await accounts.find(change.connection, ended)
             assert account is not None
-            await accounts.save(change.connection, replace(account, is_active=False))
+            await accounts.save(change.connection, account._replace(is_active=False))
     return Somebody(name, way, headers)
 
 

@@ -137,7 +137,7 @@ async def test_deactivating_a_person_does_not_undo_a_change_of_their_bot(server_
         assert before is not None
         deactivating = asyncio.create_task(people.deactivate_person(server.context, None, hamlet.id))
         await asyncio.sleep(0.2)  # it has come as far as it can
-        await accounts.save(change.connection, replace(before, full_name="New Name"))
+        await accounts.save(change.connection, before._replace(full_name="New Name"))
     await deactivating
     after = (await server.known(bot.email)).account
     assert (after.full_name, after.is_active) == ("New Name", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import ColumnElement, Table, select
@@ -102,7 +102,7 @@ async def add_accounts(connection: AsyncConnection, found: Population, realm_id:
     ]
     for position, person in enumerate(people):
         chosen = list(EmailVisibility)[position % len(EmailVisibility)]
-        await accounts.save(connection, replace(person, email_visibility=chosen))
+        await accounts.save(connection, person._replace(email_visibility=chosen))
     owners = [None, *(next(each for each in people if each.role is role) for role in Role)]
     bots = [
         await accounts.add(

@@ -15,6 +15,7 @@ from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttem
 from keybearer.server.domain.limits import Quota
 from keybearer.server.http.body import TooLarge, TooSlow
 from keybearer.server.http.csrf import CSRFFailed
+from keybearer.server.http.front_door import RETRY_AFTER, Unavailable
 
 Header = tuple[bytes, bytes]
 
@@ -93,12 +94,6 @@ def internal_error() -> Answer:
     return Answer(500, _encode({"result": "error", "msg": "Internal server error"}))
 
 
-def unavailable(retry_after: int) -> Answer:
-    """The answer while the database cannot be used; `retry_after` is in seconds."""
-    answer = failure(503, "The server cannot use its database at the moment. Try again soon.", "SERVICE_UNAVAILABLE")
-    return replace(answer, headers=((b"retry-after", b"%d" % retry_after),))
-
-
 def bad_host() -> Answer:
     """The plain page for a request that names no host that can be."""
     return Answer(400, b"<!doctype html>\n<title>Bad Request</title>\n<h1>Bad Request (400)</h1>\n", content_type=HTML)
@@ -115,24 +110,28 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     headers: list[Header] = []
     if isinstance(error, TooManyAttempts):
         headers.append((b"retry-after", str(error.retry_after).encode()))
+    if isinstance(error, Unavailable):
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER))
     if status == 401 and challenge is not None:
         headers.append((b"www-authenticate", challenge + b' realm="zulip"'))
     answer = failure(status, error.wire_message, error.code, error.extra)
     return replace(answer, headers=tuple(headers), quota=error.quota)
 
 
+_STATUSES: tuple[tuple[type[Refused], int], ...] = (
+    (Unauthenticated, 401),
+    (CSRFFailed, 403),
+    (PasswordNeeded, 403),
+    (TooSlow, 408),
+    (TooLarge, 413),
+    (TooManyAttempts, 429),
+    (Unavailable, 503),
+)
+
+
 def _status(error: Refused) -> int:
-    if isinstance(error, Unauthenticated):
-        return 401
-    if isinstance(error, TooManyAttempts):
-        return 429
-    if isinstance(error, CSRFFailed | PasswordNeeded):
-        return 403
-    if isinstance(error, TooLarge):
-        return 413
-    if isinstance(error, TooSlow):
-        return 408
-    return 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
+    otherwise = 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), otherwise)
 
 
 @final

@@ -16,7 +16,7 @@ from keybearer.server.domain.rules import Way
 from keybearer.server.http.admission import Admission, BadHost, Doorway
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_header, cookie_name
 from keybearer.server.http.csrf import CSRFFailed
-from keybearer.server.http.front_door import RETRY_AFTER
+from keybearer.server.http.front_door import Failed
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
 
@@ -59,12 +59,6 @@ class WireDoor:
             admission.quota = None  # as in Zulip, which checks the token before it counts the call
         return self._response(admission, self._refusal(admission, refusal))
 
-    def unavailable(self, admission: Admission) -> WireResponse:
-        return self._response(admission, answers.unavailable(RETRY_AFTER))
-
-    def fail(self, admission: Admission) -> WireResponse:
-        return self._response(admission, answers.internal_error())
-
     def _response(self, admission: Admission, answer: Answer) -> WireResponse:
         headers = self._headers if admission.is_counted else self._headers_of_strangers
         if admission.request.scheme == "https":
@@ -75,6 +69,8 @@ class WireDoor:
         request, place, route = admission.request, admission.place, admission.route
         if isinstance(refusal, BadHost):
             return answers.bad_host()
+        if isinstance(refusal, Failed):
+            return answers.internal_error()
         if isinstance(refusal, MethodNotAllowed):
             if request.method == "OPTIONS" and place is not None and not place.is_open:
                 return answers.options(refusal.methods)

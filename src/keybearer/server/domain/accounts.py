@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
@@ -52,11 +51,11 @@ class BotOwner(NamedTuple):
     is_active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """A person or a bot. `delivery_email` is the address that HTTP Basic and every zuliprc name.
 
-    `granted_role` is the role that was given to it, `owner` the bot's owner as of the same moment.
+    `granted_role` is the role that was given to it, `owner` the bot's owner as of the same moment. It is a tuple, which
+    is made several times faster than a dataclass: every call makes one.
     """
 
     id: int
@@ -112,7 +111,7 @@ class Account:
 
     def owned_by(self, owner: Account) -> Account:
         """This bot with another owner."""
-        return replace(self, bot_owner_id=owner.id, owner=BotOwner(owner.role, owner.is_active))
+        return self._replace(bot_owner_id=owner.id, owner=BotOwner(owner.role, owner.is_active))
 
 
 def checked_role(number: int) -> Role:

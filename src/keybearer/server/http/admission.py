@@ -7,6 +7,7 @@ transaction that acts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import final
 
 from starlette.types import Receive
@@ -50,6 +51,7 @@ class NotSetUp(Refused):
 
 
 @final
+@dataclass(slots=True, eq=False)
 class Admission:
     """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
 
@@ -58,34 +60,18 @@ class Admission:
     the body was read. `refusal` is why the handler refused what was asked for, where it words that itself.
     """
 
-    __slots__ = (
-        "context",
-        "fields",
-        "identified",
-        "ids",
-        "is_counted",
-        "is_read",
-        "place",
-        "quota",
-        "realm",
-        "refusal",
-        "request",
-        "route",
-    )
-
-    def __init__(self, context: Context, request: Request, place: Place | None, ids: Mapping[str, str]) -> None:
-        self.context = context
-        self.request = request
-        self.place = place
-        self.ids = ids
-        self.route: Route | None = None
-        self.identified: Identified | None = None
-        self.realm: Realm | None = None
-        self.is_counted = False
-        self.is_read = False
-        self.quota: Quota | None = None
-        self.fields: Fields = NO_FIELDS
-        self.refusal: Refused | None = None
+    context: Context
+    request: Request
+    place: Place | None
+    ids: Mapping[str, str]
+    route: Route | None = None
+    identified: Identified | None = None
+    realm: Realm | None = None
+    is_counted: bool = False
+    is_read: bool = False
+    quota: Quota | None = None
+    fields: Fields = NO_FIELDS
+    refusal: Refused | None = None
 
     @property
     def caller(self) -> Caller:

@@ -24,6 +24,22 @@ RETRY_AFTER = 5
 _log = logging.getLogger(__name__)
 
 
+class Unavailable(Refused):
+    """The database cannot be used at the moment (status 503). It names nothing of the server's inside."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server cannot use its database at the moment. Try again soon.", code="SERVICE_UNAVAILABLE"
+        )
+
+
+class Failed(Refused):
+    """Something that nobody foresaw (status 500)."""
+
+    def __init__(self) -> None:
+        super().__init__("Internal server error")
+
+
 class Response(Protocol):
     """What a door answers: it sends itself."""
 
@@ -54,15 +70,7 @@ class Door(Protocol):
         ...
 
     def refuse(self, admission: Admission, refusal: Refused) -> Response:
-        """The answer to what a rule forbids."""
-        ...
-
-    def unavailable(self, admission: Admission) -> Response:
-        """The answer while the database cannot be used (status 503). It names nothing of the server's inside."""
-        ...
-
-    def fail(self, admission: Admission) -> Response:
-        """The answer to what nobody foresaw (status 500)."""
+        """The answer to what a rule forbids, or what the server cannot do at present."""
         ...
 
 
@@ -122,10 +130,10 @@ class FrontDoor:
                 if not self._failing:
                     _log.error("the database cannot be used, calls are answered with 503: %s", error)
                 self._failing.add(admission.request.changes_something)
-                return door.unavailable(admission)
+                return door.refuse(admission, Unavailable())
             case _:
                 _log.error("%s failed", admission.name, exc_info=error)
-                return door.fail(admission)
+                return door.refuse(admission, Failed())
 
     def _find(self, request: Request) -> tuple[Door, Admission]:
         door = self._doors[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from keybearer.server.domain.errors import Refused
@@ -51,7 +51,6 @@ class MethodNotAllowed(Refused):
         self.methods = methods
 
 
-@dataclass(frozen=True)
 class Place:
     """The routes that share a path behind one door.
 
@@ -59,26 +58,15 @@ class Place:
     the limits until it is known which route a form means.
     """
 
-    path: str
-    ways: Way
-    routes: Mapping[str, Route]
-    methods: tuple[str, ...] = field(init=False)
-    is_open: bool = field(init=False)
-    by_key: bool = field(init=False)
-    by_session: bool = field(init=False)
-    body: BodyLimits = field(init=False)
-
-    def __post_init__(self) -> None:
-        methods = [method for method in METHOD_ORDER if method in self.routes]
-        if "GET" in methods:
-            methods.append("HEAD")
-        object.__setattr__(self, "methods", tuple(methods))
-        object.__setattr__(self, "by_key", bool(self.ways & Way.KEY))
-        object.__setattr__(self, "by_session", bool(self.ways & Way.SESSION))
-        object.__setattr__(self, "is_open", all(route.rule.is_open for route in self.routes.values()))
-        object.__setattr__(
-            self, "body", BodyLimits.widest((SMALL_FORM, *(route.body for route in self.routes.values())))
-        )
+    def __init__(self, path: str, ways: Way, routes: Mapping[str, Route]) -> None:
+        methods = [method for method in METHOD_ORDER if method in routes]
+        self.path = path
+        self.routes = routes
+        self.methods = (*methods, "HEAD") if "GET" in methods else tuple(methods)
+        self.by_key = bool(ways & Way.KEY)
+        self.by_session = bool(ways & Way.SESSION)
+        self.is_open = all(route.rule.is_open for route in routes.values())
+        self.body = BodyLimits.widest((SMALL_FORM, *(route.body for route in routes.values())))
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import (
     Account,
     EmailVisibility,
     Role,
-    check_is_no_display_email,
     checked_email,
     checked_full_name,
     checked_role,
@@ -27,13 +26,7 @@ from keybearer.server.domain.permissions import (
 )
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import (
-    NAMES_AND_ADDRESSES,
-    OWNERS,
-    check_name_free,
-    the_account,
-    the_realm,
-)
+from keybearer.server.services.lookups import OWNERS, check_email_free, check_name_free, the_account, the_realm
 from keybearer.server.services.messaging import channels
 from keybearer.server.storage import accounts, links, sessions
 from keybearer.server.storage.dialect import take_turn
@@ -80,10 +73,7 @@ async def add(
 ) -> Account:
     """Add a person with a first API key, in a transaction under way. The values have been checked."""
     realm = await the_realm(change.connection)
-    check_is_no_display_email(email, realm.bot_domain)
-    await take_turn(change.connection, NAMES_AND_ADDRESSES)
-    if await accounts.find_by_email(change.connection, realm.id, email) is not None:
-        raise Refused("Email is already in use.")
+    await check_email_free(change, realm.id, email)
     account = await accounts.add(
         change.connection,
         realm_id=realm.id,
@@ -132,8 +122,7 @@ async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Acc
         account = change.actor.account
         if wanted.full_name is not None and wanted.full_name.strip() != account.full_name:
             account = await _renamed(change, account, wanted.full_name)
-        changed = replace(
-            account,
+        changed = account._replace(
             email_visibility=account.email_visibility if wanted.email_visibility is None else wanted.email_visibility,
             login_mails=account.login_mails if wanted.login_mails is None else wanted.login_mails,
         )
@@ -145,7 +134,7 @@ async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Acc
 
 
 async def _renamed(change: Change, account: Account, full_name: str) -> Account:
-    renamed = replace(account, full_name=checked_full_name(full_name))
+    renamed = account._replace(full_name=checked_full_name(full_name))
     if account.is_bot:
         await check_name_free(change, account.realm_id, renamed.full_name, besides=account.id)
     await accounts.save(change.connection, renamed)
@@ -160,7 +149,7 @@ async def _with_role(change: Change, account: Account, role: Role) -> Account:
     check_may_give_role(change.actor.account, account, role)
     if await _is_last_owner(change, account):
         raise Refused("The owner permission cannot be removed from the only organization owner.")
-    changed = replace(account, granted_role=role)
+    changed = account._replace(granted_role=role)
     bots_before = await accounts.find_bots_of(change.connection, account.id)
     await accounts.save(change.connection, changed)
     details = {"from": account.granted_role.label, "to": role.label}
@@ -232,7 +221,7 @@ async def _deactivate(change: Change, account: Account) -> None:
 
 async def deactivate_account(change: Change, account: Account) -> None:
     """Mark a person's or a bot's account as deactivated, and end its polls. Its key stays, and is refused."""
-    deactivated = replace(account, is_active=False)
+    deactivated = account._replace(is_active=False)
     await accounts.save(change.connection, deactivated)
     await change.record(AuditEvent.ACCOUNT_DEACTIVATED, deactivated)
     change.end_polls_of(account.id)
@@ -251,7 +240,7 @@ async def reactivate(context: Context, caller: Caller, account_id: int) -> Accou
             raise NotPermitted
         if account.is_active and not account.lacks_active_owner:
             return account
-        reactivated = replace(account, is_active=True)
+        reactivated = account._replace(is_active=True)
         if account.is_bot:
             await check_name_free(
                 change, account.realm_id, account.full_name, besides=account.id, message=_NAME_TAKEN % account.full_name

@@ -182,7 +182,7 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
         if wanted.role is not None:
             role = checked_role(wanted.role)
             check_may_give_role(actor, bot, role)
-            bot = replace(bot, granted_role=role)
+            bot = bot._replace(granted_role=role)
         owner = await accounts.find(change.connection, bot.bot_owner_id) if bot.bot_owner_id else None
         if wanted.owner_id is not None and wanted.owner_id != bot.bot_owner_id:
             owner = await _new_owner(change, bot, wanted.owner_id)
@@ -223,12 +223,12 @@ async def _renamed(change: Change, realm: Realm, bot: Account, wanted: BotChange
         full_name = checked_full_name(wanted.full_name)
         if full_name != bot.full_name:
             await check_name_free(change, realm.id, full_name, besides=bot.id)
-        bot = replace(bot, full_name=full_name)
+        bot = bot._replace(full_name=full_name)
     if wanted.short_name is not None:
         email = _checked_address(checked_short_name(wanted.short_name), realm)
         if email != bot.delivery_email:
             await check_email_free(change, realm.id, email, besides=bot.id)
-        bot = replace(bot, delivery_email=email)
+        bot = bot._replace(delivery_email=email)
     return bot
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
@@ -21,31 +22,49 @@ COLUMNS = [
     *(column for column in accounts.c if column.name not in ("password_hash", "email_key")),
     *OWNER_COLUMNS,
 ]
+_ROLES = {role.value: role for role in Role}
+_BOT_TYPES = {bot_type.value: bot_type for bot_type in BotType}
+_EMAIL_VISIBILITIES = {visibility.value: visibility for visibility in EmailVisibility}
 
 
-def from_row(row: Row[tuple[object, ...]]) -> Account:
-    """The value of a row that has `COLUMNS`."""
-    columns = row._mapping
-    bot_type = columns["bot_type"]
+def from_row(row: Sequence[Any]) -> Account:
+    """The value of a row that begins with `COLUMNS`."""
+    return from_columns(*row[: len(COLUMNS)])
+
+
+def from_columns(  # noqa: PLR0917  the columns in their order
+    account_id: int,
+    realm_id: int,
+    delivery_email: str,
+    full_name: str,
+    role: int,
+    is_active: bool,
+    bot_type: int | None,
+    bot_owner_id: int | None,
+    date_joined: datetime,
+    timezone: str,
+    avatar_version: int,
+    email_visibility: int,
+    login_mails: bool,
+    owner_role: int | None,
+    owner_is_active: bool | None,
+) -> Account:
+    """The value of these columns. A driver may give 0 and 1 for false and true."""
     return Account(
-        id=columns["id"],
-        realm_id=columns["realm_id"],
-        delivery_email=columns["delivery_email"],
-        full_name=columns["full_name"],
-        granted_role=Role(columns["role"]),
-        date_joined=columns["date_joined"],
-        is_active=bool(columns["is_active"]),
-        bot_type=None if bot_type is None else BotType(bot_type),
-        bot_owner_id=columns["bot_owner_id"],
-        timezone=columns["timezone"],
-        avatar_version=columns["avatar_version"],
-        email_visibility=EmailVisibility(columns["email_visibility"]),
-        login_mails=bool(columns["login_mails"]),
-        owner=(
-            None
-            if columns["owner_role"] is None
-            else BotOwner(Role(columns["owner_role"]), bool(columns["owner_is_active"]))
-        ),
+        account_id,
+        realm_id,
+        delivery_email,
+        full_name,
+        _ROLES[role],
+        date_joined,
+        bool(is_active),
+        None if bot_type is None else _BOT_TYPES[bot_type],
+        bot_owner_id,
+        timezone,
+        avatar_version,
+        _EMAIL_VISIBILITIES[email_visibility],
+        bool(login_mails),
+        None if owner_role is None else BotOwner(_ROLES[owner_role], bool(owner_is_active)),
     )
 
 
@@ -147,16 +166,6 @@ async def count_active_people(connection: AsyncConnection, realm_id: int, *, lea
         accounts.c.role <= least_role.value,
     )
     return (await connection.execute(statement)).scalar_one()
-
-
-async def find_administrator_ids(connection: AsyncConnection) -> Sequence[int]:
-    """The active people who are administrators or owners."""
-    rows = await connection.execute(
-        select(accounts.c.id).where(
-            accounts.c.role <= Role.ADMINISTRATOR.value, accounts.c.is_active, accounts.c.bot_type.is_(None)
-        )
-    )
-    return [row.id for row in rows]
 
 
 async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:

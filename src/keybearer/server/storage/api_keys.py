@@ -16,10 +16,8 @@ from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_key_uses, api_keys
 
 _KEYS = api_keys.join(api_key_uses, api_key_uses.c.key_id == api_keys.c.id)
-_COLUMNS = [
-    *(column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id")),
-    *(column for column in api_key_uses.c if column.name != "key_id"),
-]
+_KEY_COLUMNS = [column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id")]
+_COLUMNS = [*_KEY_COLUMNS, *(column for column in api_key_uses.c if column.name != "key_id")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +41,8 @@ def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
         at = columns[f"{prefix}_at"]
         return None if at is None else KeyUse(at, columns[f"{prefix}_address"], columns[f"{prefix}_client"])
 
-    return APIKeyRecord(
-        id=columns["id"],
-        account_id=columns["account_id"],
-        name=columns["name"],
-        created_at=columns["created_at"],
-        created_by=columns["created_by"],
-        expires_at=columns["expires_at"],
-        revoked_at=columns["revoked_at"],
-        revoked_by=columns["revoked_by"],
-        last_use=use("last_used"),
-        late_use=use("late_used"),
-    )
+    of_key = {column.name: columns[column.name] for column in _KEY_COLUMNS}
+    return APIKeyRecord(**of_key, last_use=use("last_used"), late_use=use("late_used"))
 
 
 def _records(*besides: ColumnElement[Any]) -> Select[Any]:

@@ -30,17 +30,8 @@ class AuditFilter:
 
 def from_row(row: Row[tuple[object, ...]]) -> AuditRecord:
     """The value of a row of the table."""
-    columns = row._mapping
-    return AuditRecord(
-        id=columns["id"],
-        at=columns["at"],
-        event=AuditEvent(columns["event"]),
-        actor_id=columns["actor_id"],
-        subject_id=columns["subject_id"],
-        address=columns["address"],
-        client=columns["client"],
-        details=json.loads(columns["details"]),
-    )
+    columns = {name: value for name, value in row._mapping.items() if name != "realm_id"}
+    return AuditRecord(**{**columns, "event": AuditEvent(row.event), "details": json.loads(row.details)})
 
 
 async def add(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.realms import Realm, SystemGroup
@@ -12,20 +14,10 @@ from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.tables import realms
 
 
-def from_row(row: Row[tuple[object, ...]]) -> Realm:
-    """The value of a row that has all columns of the table."""
-    columns = row._mapping
-    return Realm(
-        id=columns["id"],
-        name=columns["name"],
-        site=columns["site"],
-        created_at=columns["created_at"],
-        description=columns["description"],
-        is_active=bool(columns["is_active"]),
-        can_create_bots=SystemGroup(columns["can_create_bots"]),
-        can_create_write_only_bots=SystemGroup(columns["can_create_write_only_bots"]),
-        can_invite=SystemGroup(columns["can_invite"]),
-    )
+def from_row(row: Sequence[Any]) -> Realm:
+    """The value of all columns of the table, in their order. A driver may give 0 and 1 for false and true."""
+    realm_id, name, site, description, is_active, *groups, created_at = row
+    return Realm(realm_id, name, site, created_at, description, bool(is_active), *map(SystemGroup, groups))
 
 
 async def find(connection: AsyncConnection, *, for_change: bool = False) -> Realm | None:

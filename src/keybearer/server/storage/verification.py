@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role
 from keybearer.server.domain.api_keys import VerifiedKey
-from keybearer.server.domain.bots import BotType
-from keybearer.server.domain.realms import Realm, SystemGroup
+from keybearer.server.domain.realms import Realm
+from keybearer.server.storage import accounts as account_rows
+from keybearer.server.storage import realms as realm_rows
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.messaging.newest_messages import newest_message_id
 from keybearer.server.storage.secret_ring import SecretRing
@@ -27,34 +27,15 @@ _COLUMNS = (
     api_keys.c.id,
     api_keys.c.revoked_at,
     api_keys.c.expires_at,
-    accounts.c.id,
-    accounts.c.realm_id,
-    accounts.c.delivery_email,
-    accounts.c.full_name,
-    accounts.c.role,
-    accounts.c.date_joined,
-    accounts.c.is_active,
-    accounts.c.bot_type,
-    accounts.c.bot_owner_id,
-    accounts.c.timezone,
-    accounts.c.avatar_version,
-    accounts.c.email_visibility,
-    accounts.c.login_mails,
+    *account_rows.COLUMNS[: -len(account_rows.OWNER_COLUMNS)],
     _OWNERS.c.role,
     _OWNERS.c.is_active,
-    realms.c.name,
-    realms.c.site,
-    realms.c.created_at,
-    realms.c.description,
-    realms.c.is_active,
-    realms.c.can_create_bots,
-    realms.c.can_create_write_only_bots,
-    realms.c.can_invite,
+    *realms.c,
     newest_message_id(accounts.c.id),
 )
-_ROLES = {role.value: role for role in Role}
-_BOT_TYPES = {bot_type.value: bot_type for bot_type in BotType}
-_EMAIL_VISIBILITIES = {visibility.value: visibility for visibility in EmailVisibility}
+_ACCOUNT_BEGIN = 4
+_REALM_BEGIN = _ACCOUNT_BEGIN + len(account_rows.COLUMNS)
+_JOINED = _ACCOUNT_BEGIN + [column.name for column in account_rows.COLUMNS].index("date_joined")
 
 _SOURCE = (
     api_keys.join(accounts, accounts.c.id == api_keys.c.account_id)
@@ -108,73 +89,21 @@ def _first(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> Veri
 
 
 def _verified(row: Sequence[Any]) -> VerifiedKey:
-    _, key_id, revoked_at, expires_at, *of_account_and_realm, newest = row
+    columns = list(row)
+    columns[_JOINED] = from_microseconds(columns[_JOINED])
+    _, key_id, revoked_at, expires_at = columns[:_ACCOUNT_BEGIN]
     return VerifiedKey(
         key_id,
         revoked_at is not None,
         None if expires_at is None else from_microseconds(expires_at),
-        _account(*of_account_and_realm[:15]),
-        _realm(of_account_and_realm[1], *of_account_and_realm[15:]),
-        newest,
-    )
-
-
-def _account(  # noqa: PLR0917  the columns in their order
-    account_id: int,
-    realm_id: int,
-    delivery_email: str,
-    full_name: str,
-    role: int,
-    date_joined: int,
-    is_active: int,
-    bot_type: int | None,
-    bot_owner_id: int | None,
-    timezone: str,
-    avatar_version: int,
-    email_visibility: int,
-    login_mails: int,
-    owner_role: int | None,
-    owner_is_active: int | None,
-) -> Account:
-    return Account(
-        account_id,
-        realm_id,
-        delivery_email,
-        full_name,
-        _ROLES[role],
-        from_microseconds(date_joined),
-        bool(is_active),
-        None if bot_type is None else _BOT_TYPES[bot_type],
-        bot_owner_id,
-        timezone,
-        avatar_version,
-        _EMAIL_VISIBILITIES[email_visibility],
-        bool(login_mails),
-        None if owner_role is None else BotOwner(_ROLES[owner_role], bool(owner_is_active)),
+        account_rows.from_columns(*columns[_ACCOUNT_BEGIN:_REALM_BEGIN]),
+        _realm(*columns[_REALM_BEGIN:-1]),
+        columns[-1],
     )
 
 
 @lru_cache(maxsize=16)
-def _realm(  # noqa: PLR0917  the columns in their order, as the cache wants them
-    realm_id: int,
-    name: str,
-    site: str,
-    created_at: int,
-    description: str,
-    is_active: int,
-    can_create_bots: int,
-    can_create_write_only_bots: int,
-    can_invite: int,
-) -> Realm:
+def _realm(*columns: Any) -> Realm:  # noqa: ANN401  a tuple of the driver's values
     """The realm of these columns, all of which every query reads: what is remembered is the decoding of them."""
-    return Realm(
-        id=realm_id,
-        name=name,
-        site=site,
-        created_at=from_microseconds(created_at),
-        description=description,
-        is_active=bool(is_active),
-        can_create_bots=SystemGroup(can_create_bots),
-        can_create_write_only_bots=SystemGroup(can_create_write_only_bots),
-        can_invite=SystemGroup(can_invite),
-    )
+    *others, created_at = columns
+    return realm_rows.from_row((*others, from_microseconds(created_at)))

@@ -12,7 +12,6 @@ from keybearer.server.domain.rules import Way
 from keybearer.server.http.admission import Admission, Doorway, NotSetUp, WrongHost
 from keybearer.server.http.body import Fields
 from keybearer.server.http.cookies import SESSION_COOKIE
-from keybearer.server.http.front_door import RETRY_AFTER
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import NothingHere, Prefix, Route, Router
 from keybearer.server.web.assets import load_assets
@@ -58,26 +57,6 @@ class PagesDoor:
 
     def refuse(self, admission: Admission, refusal: Refused) -> _Framed:
         return _Framed(self._refusal(admission, refusal), admission.request)
-
-    def unavailable(self, admission: Admission) -> _Framed:
-        page = error_page(
-            Visit(admission).anonymous(),
-            503,
-            "Please try again in a moment",
-            "The server cannot use its database at the moment. Nothing was changed.",
-        )
-        page.headers["retry-after"] = str(RETRY_AFTER)
-        return _Framed(page, admission.request)
-
-    def fail(self, admission: Admission) -> _Framed:
-        page = error_page(
-            Visit(admission).anonymous(),
-            500,
-            "Something went wrong",
-            "This is a fault of the server, not yours. Please try again; if it happens again, report it to the people "
-            "who run the server.",
-        )
-        return _Framed(page, admission.request)
 
     def _refusal(self, admission: Admission, refusal: Refused) -> Response:
         visit = Visit(admission)

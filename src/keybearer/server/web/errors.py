@@ -10,6 +10,7 @@ from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempt
 from keybearer.server.http.admission import BadHost
 from keybearer.server.http.body import TooLarge, TooSlow
 from keybearer.server.http.csrf import CSRFFailed
+from keybearer.server.http.front_door import RETRY_AFTER, Failed, Unavailable
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere
 from keybearer.server.web.visit import Visit
 
@@ -39,6 +40,8 @@ _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (TooLarge, 413, "That is too large"),
     (TooSlow, 408, "That took too long"),
     (NotPermitted, 403, "You may not do this"),
+    (Unavailable, 503, "Please try again in a moment"),
+    (Failed, 500, "Something went wrong"),
 )
 """The status and the title of the page for a kind of refusal."""
 
@@ -52,11 +55,15 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
     status, title = next(
         ((status, title) for kind, status, title in _KINDS if isinstance(refusal, kind)), (400, "That did not work")
     )
-    page = error_page(visit.anonymous() if isinstance(refusal, BadHost) else visit, status, title, _message(refusal))
+    if isinstance(refusal, BadHost | Unavailable | Failed):
+        visit = visit.anonymous()
+    page = error_page(visit, status, title, _message(refusal))
     if isinstance(refusal, MethodNotAllowed):
         page.headers["allow"] = ", ".join(refusal.methods)
     if isinstance(refusal, TooManyAttempts):
         page.headers["retry-after"] = str(math.ceil(refusal.retry_after))
+    if isinstance(refusal, Unavailable):
+        page.headers["retry-after"] = str(RETRY_AFTER)
     return page
 
 
@@ -68,4 +75,11 @@ def _message(refusal: Refused) -> str:
             return f"Nothing was changed. Please go back, reload the page and try again. ({refusal.message})"
         case NotPermitted():
             return f"{refusal.message.rstrip('.')}. {_ASK}"
+        case Unavailable():
+            return "The server cannot use its database at the moment. Nothing was changed."
+        case Failed():
+            return (
+                "This is a fault of the server, not yours. Please try again; if it happens again, report it to the "
+                "people who run the server."
+            )
     return refusal.message

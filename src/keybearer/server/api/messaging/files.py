@@ -12,7 +12,7 @@ from keybearer.server.domain.messaging.uploads import INLINE_TYPES, Upload
 from keybearer.server.domain.rules import EVERYBODY, OPEN, Way
 from keybearer.server.http.admission import Admission, Doorway
 from keybearer.server.http.body import NO_BODY
-from keybearer.server.http.front_door import RETRY_AFTER
+from keybearer.server.http.front_door import RETRY_AFTER, Failed, Unavailable
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
 from keybearer.server.services.context import Context
@@ -91,11 +91,8 @@ class FilesDoor:
             status, headers["allow"] = 405, "GET, HEAD"
         elif isinstance(refusal, NoSuchFile):
             status = 404
+        elif isinstance(refusal, Unavailable):
+            status, headers["retry-after"] = 503, str(RETRY_AFTER)
+        elif isinstance(refusal, Failed):
+            status = 500
         return PlainTextResponse(f"{refusal.wire_message}\n", status, headers)
-
-    def unavailable(self, admission: Admission) -> Response:
-        headers = {**_HEADERS, "retry-after": str(RETRY_AFTER)}
-        return PlainTextResponse("The server cannot use its database at the moment. Try again soon.\n", 503, headers)
-
-    def fail(self, admission: Admission) -> Response:
-        return PlainTextResponse("Internal server error\n", 500, _HEADERS)
