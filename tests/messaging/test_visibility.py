@@ -17,12 +17,14 @@ from keybearer.testing import Participant
 from tests.messaging.conftest import Play
 from tests.messaging.wire import (
     call,
+    events_of,
     give_role,
     hide_address,
     make_channel,
     new_name,
     new_person,
     refusal,
+    register,
     said,
     shape,
     take_out,
@@ -372,3 +374,36 @@ def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Pla
     for door in ADDRESS_DOORS:
         assert refused(door, play.owner, dummy) == refused(door, play.owner, UNKNOWN_ADDRESS)
     assert play.owner.send("by id", to=hidden) > 0
+
+
+# A bot sees no channel that its owner does not see
+
+
+@pytest.mark.parametrize(
+    "how", ["owner becomes a guest", "guest is taken out", "channel becomes private", "handed over"]
+)
+def test_a_bot_sees_no_channel_that_its_owner_does_not_see(play: Play, how: str) -> None:
+    name, owner = new_name(), new_person(play.server)
+    bot = play.server.add_bot(new_name("Follower"), owner=owner)
+    people = (owner, bot) if how in ("guest is taken out", "handed over") else (bot,)
+    is_private = how == "handed over"
+    channel_id = make_channel(play.owner, name, *people, is_private=is_private)
+    sent = play.owner.send("planted", to=name, topic="planted")
+    queue_id = register(bot)
+    assert call(bot, "GET", f"messages/{sent}")["message"]["id"] == sent
+    if how == "owner becomes a guest":
+        give_role(play.owner, owner, Role.GUEST)
+    elif how == "guest is taken out":
+        give_role(play.owner, owner, Role.GUEST)
+        take_out(play.owner, owner, name)
+    elif how == "channel becomes private":
+        call(play.owner, "PATCH", f"streams/{channel_id}", is_private=True)
+    else:
+        call(play.owner, "PATCH", f"bots/{bot.id}", bot_owner_id=play.cordelia.id)
+        play.server.regenerate_api_key(bot)
+        queue_id = register(bot)
+    play.owner.send("planted later", to=name, topic="planted")
+    assert said(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert "planted" not in str([each for each in events_of(bot, queue_id) if each["type"] == "message"])
+    with pytest.raises(APIError):
+        bot.send("from inside", to=name)

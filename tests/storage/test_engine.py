@@ -79,7 +79,7 @@ async def test_a_read_does_not_see_what_is_not_committed(database: Database) -> 
 
 
 async def test_a_read_cannot_write(database: Database) -> None:
-    with pytest.raises(Exception, match=r"read-?only|cannot be written"):
+    with pytest.raises(Exception, match=r"read-?only|cannot be (written|used)"):
         async with database.read() as connection:
             await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
     async with database.read() as connection:
@@ -242,3 +242,11 @@ async def test_a_user_whom_the_server_does_not_know_is_told(postgresql_server: P
     url = postgresql_server.url().replace("postgres:@", "nobody:hunter2@")
     with pytest.raises(StorageError, match="refuses the user or the password"):
         await Database.open(url)
+
+
+async def test_a_database_that_takes_no_writes_is_an_outage(database: Database) -> None:
+    with pytest.raises(StorageError):
+        async with database.write() as connection:
+            is_sqlite = connection.dialect.name == "sqlite"
+            await connection.execute(text("PRAGMA query_only = on" if is_sqlite else "SET TRANSACTION READ ONLY"))
+            await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)

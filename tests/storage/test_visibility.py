@@ -42,7 +42,9 @@ class Population:
     links: set[tuple[int, int]] = field(default_factory=set)
 
     def sees_channel(self, viewer: Account, channel: Channel) -> bool:
-        return may_see_channel(viewer, channel, subscribed=(viewer.id, channel.id) in self.subscriptions)
+        return may_see_channel(
+            viewer, channel, {account_id for account_id, each in self.subscriptions if each == channel.id}
+        )
 
     def sees_message(self, viewer: Account, message: Message) -> bool:
         channel = next((each for each in self.channels if each.id == message.channel_id), None)

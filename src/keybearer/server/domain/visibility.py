@@ -7,7 +7,7 @@ something is shown or delivered, for the account as it is then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
@@ -24,6 +24,7 @@ class Fact(IntEnum):
     VIEWER_IS_MEMBER = auto()
     VIEWER_IS_MODERATOR = auto()
     VIEWER_IS_ADMINISTRATOR = auto()
+    OWNER_IS_MEMBER = auto()
 
     IS_OWN_ADDRESS = auto()
     SHOWN_TO_EVERYONE = auto()
@@ -33,6 +34,7 @@ class Fact(IntEnum):
 
     IS_PUBLIC = auto()
     IS_SUBSCRIBED = auto()
+    OWNER_IS_SUBSCRIBED = auto()
 
     SEES_CHANNEL = auto()
     IS_DIRECT = auto()
@@ -88,8 +90,15 @@ ADDRESS = any_of(
 )
 """A delivery email is seen by those to whom its account shows it."""
 
-CHANNEL = all_of(Fact.SAME_REALM, any_of(Fact.IS_SUBSCRIBED, all_of(Fact.IS_PUBLIC, Fact.VIEWER_IS_MEMBER)))
-"""A channel is seen by its subscribers, and a public one by every member. Guests see what they subscribe to."""
+CHANNEL = all_of(
+    Fact.SAME_REALM,
+    any_of(Fact.IS_SUBSCRIBED, all_of(Fact.IS_PUBLIC, Fact.VIEWER_IS_MEMBER)),
+    any_of(Fact.VIEWER_IS_PERSON, Fact.OWNER_IS_SUBSCRIBED, all_of(Fact.IS_PUBLIC, Fact.OWNER_IS_MEMBER)),
+)
+"""A channel is seen by its subscribers, and a public one by every member. Guests see what they subscribe to.
+
+A bot sees no channel that its owner does not see: the owner reads with its key whatever it sees.
+"""
 
 MESSAGE = all_of(Fact.SAME_REALM, any_of(Fact.SEES_CHANNEL, all_of(Fact.IS_DIRECT, Fact.HAS_COPY)))
 """A message is seen by those who see its channel now, and a direct message by those it was sent to."""
@@ -123,6 +132,7 @@ VIEWER_FACTS: Mapping[Fact, Callable[[Account], bool]] = {
     Fact.VIEWER_IS_MEMBER: lambda viewer: viewer.role <= Role.MEMBER,
     Fact.VIEWER_IS_MODERATOR: lambda viewer: viewer.role <= Role.MODERATOR,
     Fact.VIEWER_IS_ADMINISTRATOR: lambda viewer: viewer.is_administrator,
+    Fact.OWNER_IS_MEMBER: lambda viewer: viewer.owner is not None and viewer.owner.role <= Role.MEMBER,
 }
 """The facts about the viewer alone. The role is the one in effect: a bot sees no more than its owner may."""
 
@@ -176,12 +186,16 @@ def may_see_bot(viewer: Account, bot: Account) -> bool:
     return _holds_for_account(BOT, viewer, bot)
 
 
-def may_see_channel(viewer: Account, channel: Channel, *, subscribed: bool) -> bool:
-    """Whether the viewer may see a channel: that it exists, its name, its topics and its messages."""
+def may_see_channel(viewer: Account, channel: Channel, subscriber_ids: Container[int]) -> bool:
+    """Whether the viewer may see a channel: that it exists, its name, its topics and its messages.
+
+    `subscriber_ids` tells of the viewer, and of a bot's owner, whether they follow it.
+    """
     facts = {
         Fact.SAME_REALM: viewer.realm_id == channel.realm_id,
         Fact.IS_PUBLIC: not channel.is_private,
-        Fact.IS_SUBSCRIBED: subscribed,
+        Fact.IS_SUBSCRIBED: viewer.id in subscriber_ids,
+        Fact.OWNER_IS_SUBSCRIBED: viewer.bot_owner_id in subscriber_ids,
     }
     return holds(CHANNEL, lambda fact: facts[fact] if fact in facts else VIEWER_FACTS[fact](viewer))
 
@@ -190,8 +204,9 @@ def may_see_channel(viewer: Account, channel: Channel, *, subscribed: bool) -> b
 class Sight:
     """What decides, at one moment, which of several accounts may see what events are about.
 
-    `subscriptions` are pairs of an account and a channel. `message_channels` say in which channel a message is now;
-    deleted messages are absent. `dummy_domain` is the domain of the addresses that stand for hidden ones.
+    `subscriptions` are pairs of an account and a channel, those of bots' owners too. `message_channels` say in which
+    channel a message is now; deleted messages are absent. `dummy_domain` is the domain of the addresses that stand for
+    hidden ones.
     """
 
     accounts: Mapping[int, Account] = field(default_factory=dict)
@@ -228,8 +243,8 @@ class Sight:
 
     def _shows_channel(self, viewer: Account, channel_id: int) -> bool:
         channel = self.channels.get(channel_id)
-        subscribed = (viewer.id, channel_id) in self.subscriptions
-        return channel is not None and may_see_channel(viewer, channel, subscribed=subscribed)
+        follow = [each for each in (viewer.id, viewer.bot_owner_id or 0) if (each, channel_id) in self.subscriptions]
+        return channel is not None and may_see_channel(viewer, channel, follow)
 
 
 _ADDRESS_FIELDS = ("email", "sender_email", "new_email")

@@ -87,11 +87,21 @@ class PostgreSQLDriver:
         if isinstance(error, PoolTimeout):
             return StorageError("The database is too busy", hint="Try again in a moment.")
         is_outage = isinstance(error, OperationalError | InterfaceError | InternalError) or (
-            isinstance(error, DBAPIError) and error.connection_invalidated
+            isinstance(error, DBAPIError) and (error.connection_invalidated or _is_outage(error))
         )
         if is_outage or isinstance(error, TimeoutError | asyncpg.PostgresConnectionError):
             return StorageError("The PostgreSQL server cannot be used", hint="Check that it runs, then try again.")
         return None
+
+
+_OUTAGES = ("08", "25006", "40", "53", "55", "57", "58", "XX")
+"""What the server's codes for its own failures begin with: no connection, read-only, rolled back, out of room, not
+ready, stopped by its operator, its disk, broken (PostgreSQL's appendix A)."""
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    """Whether the server's code says that it is the server that fails, and not the statement."""
+    return str(getattr(error.orig, "sqlstate", "")).startswith(_OUTAGES)
 
 
 def _not_let_in(error: Exception) -> StorageError:

@@ -20,11 +20,13 @@ async def find(connection: AsyncConnection, account_ids: Iterable[int], subjects
     now_in = await _channels_of(connection, {each for subject in subjects for each in subject.message_ids})
     channel_ids = {each for subject in subjects for each in subject.channel_ids} | set(now_in.values())
     subject_ids = {each for subject in subjects for each in (subject.bot_id or 0, *subject.addressed_ids)}
+    found = await accounts.find_by_ids(connection, viewer_ids | subject_ids)
+    followers = viewer_ids | {found[each].bot_owner_id or 0 for each in viewer_ids if each in found}
     realm = await realms.find(connection)
     return Sight(
-        accounts=await accounts.find_by_ids(connection, viewer_ids | subject_ids),
+        accounts=found,
         channels=await channels.find_by_ids(connection, channel_ids) if channel_ids else {},
-        subscriptions=await channels.find_pairs(connection, viewer_ids, channel_ids) if channel_ids else frozenset(),
+        subscriptions=await channels.find_pairs(connection, followers, channel_ids) if channel_ids else frozenset(),
         message_channels=now_in,
         dummy_domain=realm.bot_domain if realm else "",
     )

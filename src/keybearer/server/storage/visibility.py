@@ -64,11 +64,16 @@ def _account_facts(viewer: Account) -> dict[Fact, Condition]:
 
 def sees_channel(viewer: Account, table: FromClause = channels) -> Condition:
     """Whether the viewer sees a row of `channels`."""
-    mine = subscriptions.alias()
+
+    def follows(account_id: int | None) -> Condition:
+        each = subscriptions.alias()
+        return table.c.id.in_(select(each.c.channel_id).where(each.c.account_id == account_id))
+
     facts = {
         Fact.SAME_REALM: table.c.realm_id == viewer.realm_id,
         Fact.IS_PUBLIC: table.c.is_private.is_(False),
-        Fact.IS_SUBSCRIBED: table.c.id.in_(select(mine.c.channel_id).where(mine.c.account_id == viewer.id)),
+        Fact.IS_SUBSCRIBED: follows(viewer.id),
+        Fact.OWNER_IS_SUBSCRIBED: follows(viewer.bot_owner_id) if viewer.bot_owner_id else false(),
     }
     return condition(visibility.CHANNEL, {**_viewer_facts(viewer), **facts})
 

@@ -111,13 +111,20 @@ async def show_panel(
         "bots/manage.html",
         refusal,
         bot=bot,
-        roles=[role for role in Role if may_give_role(visit.caller.account, bot.account, role)],
+        roles=[
+            role for role in Role if may_give_role(visit.caller.account, bot.account, role) and _has_effect(bot, role)
+        ],
         owners=[person for person in viewed.accounts if person.is_active and not person.is_bot],
         interfaces=list(ServiceInterface),
         back=_list_of(visit, bot),
         values=visit.form,
         shown=shown,
     )
+
+
+def _has_effect(bot: BotDetails, role: Role) -> bool:
+    """Whether a role is the one that the bot has, or one that would be in effect: none above its owner's is."""
+    return role is bot.account.granted_role or bot.owner is None or role >= bot.owner.role
 
 
 def _list_of(visit: Visit, bot: BotDetails) -> str:

@@ -149,9 +149,7 @@ async def _tell_of_move(
     if target.id != old_id:
         followers = await channels.find_active_subscribers(connection, target.id)
         people = await accounts.find_by_ids(connection, had)
-        lost = [
-            each.id for each in people.values() if not may_see_channel(each, target, subscribed=each.id in followers)
-        ]
+        lost = [each.id for each in people.values() if not may_see_channel(each, target, followers)]
         had = had - set(lost) | followers
         if lost:
             change.tell(message_events.deleted(message, moved_ids, without_flags(lost)))

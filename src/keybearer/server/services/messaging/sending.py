@@ -161,7 +161,7 @@ async def _copies(
 def _hears_mentions(account: Account, channel: Channel) -> bool:
     """Whether it is an active generic bot that sees the channel without following it."""
     is_such_bot = account.bot_type is BotType.GENERIC and account.is_active
-    return is_such_bot and may_see_channel(account, channel, subscribed=False)
+    return is_such_bot and may_see_channel(account, channel, ())
 
 
 def _is_read(draft: Draft, client: str) -> bool:
