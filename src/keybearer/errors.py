@@ -12,6 +12,8 @@
     │   └── SecretRingError      the secrets file is missing, unsafe or not the one the database was written with
     └── ClientError              a call that did not succeed
         ├── UnusableRequest      a call that cannot be put into a request (also a ValueError)
+        │   └── InvalidArgument  an argument of the wrong type or value
+        ├── ClientClosed         the client was closed before it began to listen
         ├── ConnectionFailed     no answer came
         │   ├── Unreachable
         │   ├── TimedOut
@@ -133,6 +135,14 @@ class UnusableRequest(ClientError, ValueError):
     was sent."""
 
 
+class InvalidArgument(UnusableRequest):
+    """An argument of the wrong type or value. Nothing was sent and nothing was changed."""
+
+
+class ClientClosed(ClientError):
+    """The client was closed before it began to listen for events."""
+
+
 class ConnectionFailed(ClientError):
     """No answer came. Whether the server has carried the call out is not known."""
 
@@ -148,8 +158,9 @@ class TimedOut(ConnectionFailed):
 class TLSFailed(ConnectionFailed):
     """The TLS handshake failed or could not be prepared.
 
-    `reason` is one of `unknown_issuer`, `name_mismatch`, `expired`, `not_yet_valid`, `client_certificate_required`,
-    `bad_client_certificate`, `bad_bundle`, `not_tls` and `other`.
+    `reason` is one of `unknown_issuer`, `name_mismatch`, `expired`, `not_yet_valid`, `not_acceptable`,
+    `client_certificate_required`, `bad_client_certificate`, `bad_bundle`, `not_tls` and `other`. With `not_tls` and
+    `other`, no certificate was judged: the handshake was cut off.
     """
 
     def __init__(self, message: str, *, reason: str, hint: str = "") -> None:

@@ -71,8 +71,10 @@ def test_a_refused_key_is_read_again_and_the_call_made_with_the_newer_one() -> N
     again = flow.send(step.function())
     assert isinstance(again, Send)
     assert here.credentials == newer
+    step = flow.send(answer(401, msg="Invalid API key"))
+    assert isinstance(step, CallFunction)
     with pytest.raises(InvalidAPIKey):
-        flow.send(answer(401, msg="Invalid API key"))
+        flow.send(step.function())
 
 
 def test_a_newer_key_that_another_call_has_read_is_used_without_reading_again() -> None:

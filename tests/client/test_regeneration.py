@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from keybearer import Credentials, ResolutionError, Secret, read_zuliprc
+from keybearer import AsyncClient, Client, Credentials, ResolutionError, Secret, read_zuliprc
 from keybearer.errors import InvalidAPIKey, KeyNotStored, RegenerationRefused, ServerFailed, Unreachable
 from tests.client.callers import Opener
 from tests.client.key_server import KeyServer, beside, write_zuliprc
@@ -184,3 +186,95 @@ def test_a_client_without_a_site_is_refused_before_anything_is_prepared(open_cli
     with pytest.raises(ResolutionError) as caught:
         open_client(Credentials(EMAIL, Secret(KEY))).regenerate_api_key()
     assert caught.value.kind == "missing_site"
+
+
+class SlowAnswer:
+    """A server that has made the new key and keeps its answer back."""
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self.made, self.released = threading.Event(), threading.Event()
+        keys = server.otherwise = KeyServer()
+        keys.before_answer = self._wait
+
+    def _wait(self) -> None:
+        self.made.set()
+        self.released.wait(30)
+
+    def release_soon(self) -> None:
+        threading.Timer(0.3, self.released.set).start()
+
+
+async def test_a_cancelled_regeneration_is_completed_before_the_client_is_closed(
+    server: ScriptedServer, zuliprc: Path
+) -> None:
+    answer = SlowAnswer(server)
+    async with AsyncClient(config_file=zuliprc) as client:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.regenerate_api_key(), 0.5)
+        answer.release_soon()
+    assert NEWER_KEY in zuliprc.read_text()
+    assert list(zuliprc.parent.iterdir()) == [zuliprc]
+
+
+def test_a_regeneration_is_completed_when_its_event_loop_ends(server: ScriptedServer, zuliprc: Path) -> None:
+    answer = SlowAnswer(server)
+    client = AsyncClient(config_file=zuliprc)
+
+    async def end_too_early() -> None:
+        task = asyncio.create_task(client.regenerate_api_key())
+        await asyncio.to_thread(answer.made.wait, 30)
+        answer.release_soon()
+        assert not task.done()
+
+    asyncio.run(end_too_early())
+    assert NEWER_KEY in zuliprc.read_text()
+    assert list(zuliprc.parent.iterdir()) == [zuliprc]
+
+
+def test_the_reason_is_logged_when_a_cancelled_regeneration_fails(
+    server: ScriptedServer, zuliprc: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = SlowAnswer(server)
+    client = AsyncClient(config_file=zuliprc)
+
+    async def end_too_early() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.regenerate_api_key(), 0.5)
+        write_zuliprc(zuliprc, "x" * 32, server.site, "iago@example.com")
+        answer.released.set()
+
+    asyncio.run(end_too_early())
+    assert "could not be put into" in caplog.text
+    assert NEWER_KEY not in caplog.text
+
+
+def test_closing_the_client_in_another_thread_does_not_cut_a_regeneration(
+    server: ScriptedServer, zuliprc: Path
+) -> None:
+    answer = SlowAnswer(server)
+    client = Client(config_file=zuliprc)
+    got: list[Secret] = []
+    thread = threading.Thread(target=lambda: got.append(client.regenerate_api_key()))
+    thread.start()
+    assert answer.made.wait(30)
+    client.close()
+    answer.released.set()
+    thread.join(30)
+    assert got == [Secret(NEWER_KEY)]
+    assert NEWER_KEY in zuliprc.read_text()
+
+
+@pytest.mark.parametrize("make", ["keybearer.Client", "keybearer.AsyncClient"])
+def test_ctrl_c_does_not_cut_a_regeneration(server: ScriptedServer, zuliprc: Path, make: str) -> None:
+    answer = SlowAnswer(server)
+    call = f"{make}(config_file=sys.argv[1]).regenerate_api_key()"
+    script = f"import asyncio, sys, keybearer; {call if 'Async' not in make else f'asyncio.run({call})'}"
+    with subprocess.Popen([sys.executable, "-c", script, zuliprc], stderr=subprocess.PIPE, text=True) as program:
+        assert answer.made.wait(30)
+        program.send_signal(signal.SIGINT)
+        answer.release_soon()
+        _, errors = program.communicate(timeout=30)
+    assert program.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in errors
+    assert NEWER_KEY in zuliprc.read_text()
+    assert list(zuliprc.parent.iterdir()) == [zuliprc]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from keybearer.client.async_event_iterators import AsyncEventIterator
 from keybearer.client.base import BaseClient
-from keybearer.client.event_iterators import AsyncEventIterator, close_queue_async
 from keybearer.client.flow import bot_keys
 from keybearer.client.flow.listening import Listener, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
@@ -20,6 +19,8 @@ from keybearer.client.methods import awaiting
 from keybearer.client.models.event_queues import Event
 from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
+from keybearer.client.operations.arguments import checked
+from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class AsyncClient(BaseClient):
-    """Zulip's API on an account's credentials. Tasks of one event loop may share it.
+    """Zulip's API on an account's credentials. Tasks and event loops may share it, one after the other or at once.
 
     Use it as an asynchronous context manager, or call `aclose()`. Every call raises ClientError when it fails, and
     ResolutionError when no site is set.
@@ -42,13 +43,25 @@ class AsyncClient(BaseClient):
         """Make a call that was built by a function of `keybearer.client.operations`."""
         return await self._runner.run(flow_of(self._state, call))
 
+    def close(self) -> None:
+        """End every iteration over events. Any thread and any signal handler may call it.
+
+        The iterating tasks close their queues. `aclose()`, or else the end of the event loop, closes the connections.
+        """
+        self._runner.end_listeners()
+
     async def aclose(self) -> None:
-        """Close the event queues and the connections. A later call opens new ones."""
-        for listener in tuple(self._runner.listeners):
-            await close_queue_async(self._runner, listener)
+        """End every iteration over events, and close the event queues and the connections of this event loop.
+
+        A call that is under way is completed, and a later one opens new connections. Listening again takes another
+        `async with` block: it raises ClientClosed otherwise. Waits for a key that is being regenerated.
+        """
+        self._runner.end_listeners()
+        await self._runner.close_queues(tuple(self._runner.listeners))
         await self._runner.aclose()
 
     async def __aenter__(self) -> Self:
+        self._runner.closed = False
         return self
 
     async def __aexit__(
@@ -59,25 +72,29 @@ class AsyncClient(BaseClient):
     def events(
         self,
         event_types: Sequence[str] | None = None,
-        narrow: messages.Narrow | None = None,
+        narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> AsyncEventIterator:
         """Iterate over events as they come, for ever. Heartbeats are left out.
 
-        The queue is opened by the first iteration, or by `async with client.events(…) as events:`. Restarts of the
-        server and network failures are waited for; a lost queue is replaced, with a warning in the log. Raises
-        AuthenticationRefused when the key is refused and there is no newer one.
+        The queue is opened by the first iteration, or by `async with client.events(…) as events:`. Once it is open,
+        restarts of the server, failures of the network and pages of a proxy are waited for; a lost queue is replaced,
+        with a warning in the log. The iteration ends when it or the client is closed. It raises what waiting does not
+        fix: a refused key with no newer one, a deactivated account, a missing right of the key, and a certificate that
+        is not accepted.
         """
-        return AsyncEventIterator(self._runner, Listener(event_queues.register(event_types, narrow, **options)))
+        return AsyncEventIterator(
+            self._runner, Listener(checked(event_queues.register)(event_types, narrow, **options))
+        )
 
     async def call_on_each_event(
         self,
         callback: Callable[[Event], object],
         event_types: Sequence[str] | None = None,
-        narrow: messages.Narrow | None = None,
+        narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> None:
-        """Call back with each event, for ever. The callback may be asynchronous.
+        """Call back with each event, until the client is closed. The callback may be asynchronous.
 
         An error in the callback ends the loop, as a refused key does.
         """
@@ -88,20 +105,20 @@ class AsyncClient(BaseClient):
                     await outcome
 
     async def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
-        """Call back with each message, for ever, as `call_on_each_event()` does."""
+        """Call back with each message, as `call_on_each_event()` does."""
         await self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     async def regenerate_api_key(self) -> Secret:
         """Issue a new API key for this account and end the old one at once. The client continues with the new key.
 
         If the client found its credentials, the new key replaces the old one in their file. If credentials were passed
-        to the client, no file is changed, so store the returned key yourself. Cancelling the task does not stop it
-        halfway.
+        to the client, no file is changed, so store the returned key yourself. Neither cancelling the task nor
+        `aclose()` nor the end of the event loop stops it halfway.
 
         Raises RegenerationRefused, before any request, if the credentials are not all from one file or the file cannot
         be written; KeyNotStored if the server has issued a new key and the file does not have it.
         """
-        return await asyncio.shield(self.perform(self._regeneration()))
+        return await self._runner.run_apart(self._regeneration())
 
     request = awaiting(server.request)
     get_server_settings = awaiting(server.get_server_settings)

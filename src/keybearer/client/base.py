@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, Unpack
 
-from keybearer.client.flow.protocol import Composite
 from keybearer.client.flow.regeneration import KeyDestination, regenerate
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
+from keybearer.client.flow.steps import Flow
+from keybearer.client.operations.arguments import Seconds, require_types
+from keybearer.errors import InvalidArgument
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 from keybearer.zuliprc.fields import ResolveArguments
@@ -40,8 +42,11 @@ class BaseClient:
         User-Agent. `timeout` is how many seconds may pass without a byte from the server. `read_anew` gives the
         credentials again when the key is refused; credentials that the client found itself are read again without it.
 
-        Raises ResolutionError where credentials are absent or broken; TypeError for credentials together with settings.
+        Raises ResolutionError where credentials are absent or broken; InvalidArgument for an argument of the wrong type
+        or value; TypeError for credentials together with settings.
         """
+        _check_credentials(credentials)
+        require_types("a client", {"read_anew": Callable[..., object] | None}, {"read_anew": read_anew})
         replace_key: Callable[[Credentials], KeyDestination] | None = None
         if not settings.get("strict"):
             settings.pop("strict", None)  # the default is not a setting beside credentials
@@ -69,8 +74,8 @@ class BaseClient:
         self._state = state
         self._replace_key = replace_key
 
-    def _regeneration(self) -> Composite[Secret]:
-        return Composite(lambda state: regenerate(state, self._replace_key))
+    def _regeneration(self) -> Flow[Secret]:
+        return regenerate(self._state, self._replace_key)
 
     @classmethod
     def unauthenticated(
@@ -84,8 +89,9 @@ class BaseClient:
     ) -> Self:
         """A client without a key, for the calls that need none: `get_server_settings()` and `fetch_api_key()`.
 
-        Raises ResolutionError for a site that is no address.
+        Raises ResolutionError for a site that is no address; InvalidArgument for an argument of the wrong type.
         """
+        require_types("a client", {"site": str, "tls": TLSOptions | None}, {"site": site, "tls": tls})
         client = cls.__new__(cls)
         state = _new_state(site, None, tls or TLSOptions(), client_name=client_name, timeout=timeout, retry=retry)
         client._start(state, None)  # noqa: SLF001 - a constructor of the same class
@@ -112,6 +118,24 @@ class BaseClient:
         return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"
 
 
+def _check_credentials(credentials: object) -> None:
+    """Raise InvalidArgument for what is not credentials, and for credentials that lack something."""
+    if isinstance(credentials, str):
+        raise InvalidArgument(
+            "The first argument of a client is Credentials, not text",
+            hint="Pass an email, a key, a site or a path by its name: email=, api_key=, site=, config_file=",
+        )
+    if isinstance(credentials, Credentials):
+        wanted = {"email": str, "api_key": Secret, "site": str | None, "token": Secret | None, "tls": TLSOptions}
+        require_types("Credentials", wanted, {name: getattr(credentials, name) for name in wanted})
+        if not credentials.email or not credentials.api_key:
+            raise InvalidArgument("The credentials have no email or no API key", hint="Both are needed for a call")
+    elif credentials is not None and not hasattr(credentials, "credentials"):
+        raise InvalidArgument(
+            f"The first argument of a client is Credentials or what resolve() returns, not {type(credentials).__name__}"
+        )
+
+
 def _new_state(
     site: str | None,
     credentials: Credentials | None,
@@ -122,6 +146,11 @@ def _new_state(
     retry: RetryPolicy | None,
 ) -> ClientState:
     """The state of a new client. Only here does the client normalise a site that a program has passed."""
+    require_types(
+        "a client",
+        {"client_name": str | None, "timeout": Seconds, "retry": RetryPolicy | None},
+        {"client_name": client_name, "timeout": timeout, "retry": retry},
+    )
     if site is not None:
         site = normalise_site(site)
     return ClientState(

@@ -1,41 +1,56 @@
-"""Iterators over events, synchronous and asynchronous.
+"""The iterator over events of the synchronous client.
 
-The first iteration opens the queue, or `with` does. The end of the iteration closes it.
+The first iteration opens the queue, or `with` does. The end of the iteration closes it. A call to close, from whichever
+thread or signal handler, ends a running iteration as if there were no more events.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+import os
+import threading
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future
+from functools import partial
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from keybearer.client.flow.listening import Listener, listen
-from keybearer.client.flow.protocol import perform
-from keybearer.client.flow.steps import Deliver
+from keybearer.client.flow.listening import Ended, Listener, listen
+from keybearer.client.flow.steps import CallFunction, Deliver, Flow, Pause, Send, Step
+from keybearer.client.http.runner import in_thread
 from keybearer.client.models.event_queues import Event
-from keybearer.errors import ClientError
 
 if TYPE_CHECKING:
-    from keybearer.client.http.async_runner import AsyncRunner
     from keybearer.client.http.runner import Runner
 
 
 class EventIterator(Iterator[Event]):
-    """Events as they come, for ever."""
+    """Events as they come, for ever. Threads may share it: each event goes to one of them."""
 
     def __init__(self, runner: Runner, listener: Listener) -> None:
         self._runner = runner
         self._listener = listener
-        runner.listeners.add(listener)
-        self._events = _generate(runner, listener)
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._turn = threading.Lock()
+        self._events = _generate(self._runner, self._listener)
 
     def __next__(self) -> Event:
-        return next(self._events)
+        if self._process != os.getpid():  # a fork: the parent continues with its own queue, and this process opens one
+            self._start()
+        with self._turn:
+            return next(self._events)
 
     def __enter__(self) -> Self:
-        if self._listener.queue is None:
-            self._runner.run(self._listener.open(self._runner.state))
+        self._runner.begin(self._listener)
+        try:
+            if self._listener.queue is None:
+                _carry_out(self._runner, self._listener, self._listener.open(self._runner.state))
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -44,83 +59,67 @@ class EventIterator(Iterator[Event]):
         self.close()
 
     def close(self) -> None:
-        """End the iteration, and close the queue if the server can be reached."""
-        self._events.close()
-        close_queue(self._runner, self._listener)
-
-
-class AsyncEventIterator(AsyncIterator[Event]):
-    """Events as they come, for ever."""
-
-    def __init__(self, runner: AsyncRunner, listener: Listener) -> None:
-        self._runner = runner
-        self._listener = listener
-        runner.listeners.add(listener)
-        self._events = _generate_async(runner, listener)
-
-    async def __anext__(self) -> Event:
-        return await anext(self._events)
-
-    async def __aenter__(self) -> Self:
-        if self._listener.queue is None:
-            await self._runner.run(self._listener.open(self._runner.state))
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """End the iteration, and close the queue if the server can be reached."""
-        await self._events.aclose()
-        await close_queue_async(self._runner, self._listener)
+        """End the iteration, and close the queue if the server can be reached. Any thread may call it."""
+        self._listener.end()
+        self._runner.close_queues([self._listener])
 
 
 def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None]:
     """Holds no reference to the iterator, so that it ends as soon as the iterator is garbage."""
+    if listener.ended:
+        return
+    runner.begin(listener)
     flow = listen(runner.state, listener)
     try:
         step = next(flow)
-        while True:
+        while not listener.ended:
             if isinstance(step, Deliver):
                 yield step.event
                 step = next(flow)
             else:
-                step = flow.send(runner.take(step))
+                step = flow.send(_take(runner, listener, step))
+    except Ended:
+        pass
     finally:
         flow.close()
-        close_queue(runner, listener)
+        runner.close_queues([listener])
 
 
-async def _generate_async(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[Event, None]:
-    flow = listen(runner.state, listener)
+def _carry_out(runner: Runner, listener: Listener, flow: Flow[None]) -> None:
+    """Carry out the steps of a flow, until it ends or the listener does."""
     try:
         step = next(flow)
         while True:
-            if isinstance(step, Deliver):
-                yield step.event
-                step = next(flow)
-            else:
-                step = flow.send(await runner.take(step))
+            step = flow.send(_take(runner, listener, step))
+    except (StopIteration, Ended):
+        pass
     finally:
         flow.close()
-        await close_queue_async(runner, listener)
 
 
-def close_queue(runner: Runner, listener: Listener) -> None:
-    """Close the queue of a listener, if it has one and the server can be reached."""
-    runner.listeners.discard(listener)
-    closing = listener.closing_call()
-    if closing is not None:
-        with contextlib.suppress(ClientError):
-            runner.run(perform(runner.state, closing))
+def _take(runner: Runner, listener: Listener, step: Step) -> object:
+    """Carry out a step in another thread, and wait for its outcome or the listener's end. Raises Ended for the latter.
 
-
-async def close_queue_async(runner: AsyncRunner, listener: Listener) -> None:
-    """Close the queue of a listener, if it has one and the server can be reached."""
-    runner.listeners.discard(listener)
-    closing = listener.closing_call()
-    if closing is not None:
-        with contextlib.suppress(ClientError):
-            await runner.run(perform(runner.state, closing))
+    Nothing else can be interrupted everywhere: looking up a host, connecting, and a long poll.
+    """
+    inbox: SimpleQueue[Future[Any] | None] = SimpleQueue()  # a signal handler may put something into it
+    listener.wake = partial(inbox.put, None)
+    if listener.ended:
+        raise Ended
+    done: Future[Any] | None = None
+    match step:
+        case Pause(seconds):
+            try:
+                done = inbox.get(timeout=seconds)
+            except Empty:
+                return None
+        case Send(request):
+            transport = runner.transport()  # here, since it may ask for a passphrase
+            in_thread(lambda: transport.send(request)).add_done_callback(inbox.put)
+            done = inbox.get()
+        case CallFunction(function):
+            in_thread(function).add_done_callback(inbox.put)
+            done = inbox.get()
+    if done is None:
+        raise Ended
+    return done.result()

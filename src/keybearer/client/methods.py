@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from keybearer.client.flow.protocol import Composite
+from keybearer.client.operations.arguments import checked
 from keybearer.client.operations.operation import Operation
 
 P = ParamSpec("P")
@@ -16,9 +17,10 @@ T = TypeVar("T")
 
 def blocking(build: Callable[P, Operation[T] | Composite[T]]) -> Callable[Concatenate[Any, P], T]:
     """A method of Client that makes the call and returns its result."""
+    call = checked(build)
 
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ANN401 - a client
-        result: T = self.perform(build(*args, **kwargs))
+        result: T = self.perform(call(*args, **kwargs))
         return result
 
     return _like(method, build)
@@ -28,9 +30,10 @@ def awaiting(
     build: Callable[P, Operation[T] | Composite[T]],
 ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
     """A method of AsyncClient that makes the call and returns its result."""
+    call = checked(build)
 
     async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ANN401 - a client
-        result: T = await self.perform(build(*args, **kwargs))
+        result: T = await self.perform(call(*args, **kwargs))
         return result
 
     return _like(method, build)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from keybearer.client.base import BaseClient
-from keybearer.client.event_iterators import EventIterator, close_queue
+from keybearer.client.event_iterators import EventIterator
 from keybearer.client.flow import bot_keys
 from keybearer.client.flow.listening import Listener, of_messages
 from keybearer.client.flow.protocol import Composite, flow_of
@@ -18,6 +18,8 @@ from keybearer.client.methods import blocking
 from keybearer.client.models.event_queues import Event
 from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
+from keybearer.client.operations.arguments import checked
+from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
@@ -41,12 +43,17 @@ class Client(BaseClient):
         return self._runner.run(flow_of(self._state, call))
 
     def close(self) -> None:
-        """Close the event queues and the connections. A later call opens new ones."""
-        for listener in tuple(self._runner.listeners):
-            close_queue(self._runner, listener)
+        """End every iteration over events, and close the event queues and the connections.
+
+        Any thread and any signal handler may call it. A call that is under way is completed, and a later one opens new
+        connections. Listening again takes another `with` block: it raises ClientClosed otherwise.
+        """
+        self._runner.end_listeners()
+        self._runner.close_queues(tuple(self._runner.listeners))
         self._runner.close()
 
     def __enter__(self) -> Self:
+        self._runner.closed = False
         return self
 
     def __exit__(
@@ -57,43 +64,46 @@ class Client(BaseClient):
     def events(
         self,
         event_types: Sequence[str] | None = None,
-        narrow: messages.Narrow | None = None,
+        narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> EventIterator:
         """Iterate over events as they come, for ever. Heartbeats are left out.
 
-        The queue is opened by the first iteration, or by `with client.events(…) as events:`. Restarts of the server and
-        network failures are waited for; a lost queue is replaced, with a warning in the log. Raises
-        AuthenticationRefused when the key is refused and there is no newer one.
+        The queue is opened by the first iteration, or by `with client.events(…) as events:`. Once it is open, restarts
+        of the server, failures of the network and pages of a proxy are waited for; a lost queue is replaced, with a
+        warning in the log. The iteration ends when it or the client is closed. It raises what waiting does not fix: a
+        refused key with no newer one, a deactivated account, a missing right of the key, and a certificate that is not
+        accepted.
         """
-        return EventIterator(self._runner, Listener(event_queues.register(event_types, narrow, **options)))
+        return EventIterator(self._runner, Listener(checked(event_queues.register)(event_types, narrow, **options)))
 
     def call_on_each_event(
         self,
         callback: Callable[[Event], object],
         event_types: Sequence[str] | None = None,
-        narrow: messages.Narrow | None = None,
+        narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> None:
-        """Call back with each event, for ever. An error in it ends the loop, as a refused key does."""
+        """Call back with each event, until the client is closed. An error in the callback ends the loop."""
         with self.events(event_types, narrow, **options) as happening:
             for event in happening:
                 callback(event)
 
     def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
-        """Call back with each message, for ever, as `call_on_each_event()` does."""
+        """Call back with each message, as `call_on_each_event()` does."""
         self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     def regenerate_api_key(self) -> Secret:
         """Issue a new API key for this account and end the old one at once. The client continues with the new key.
 
         If the client found its credentials, the new key replaces the old one in their file. If credentials were passed
-        to the client, no file is changed, so store the returned key yourself.
+        to the client, no file is changed, so store the returned key yourself. Neither `close()` nor Ctrl-C stops it
+        halfway.
 
         Raises RegenerationRefused, before any request, if the credentials are not all from one file or the file cannot
         be written; KeyNotStored if the server has issued a new key and the file does not have it.
         """
-        return self.perform(self._regeneration())
+        return self._runner.run_apart(self._regeneration())
 
     request = blocking(server.request)
     get_server_settings = blocking(server.get_server_settings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from keybearer.client.flow.protocol import perform
-from keybearer.client.flow.retry import backoff
+from keybearer.client.flow.retry import backoff, is_cut_handshake
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Deliver, Flow, pause
 from keybearer.client.models.base import Answer
@@ -16,23 +16,45 @@ from keybearer.client.models.event_queues import Event, Events, Queue
 from keybearer.client.models.messages import Message
 from keybearer.client.operations import event_queues
 from keybearer.client.operations.operation import Operation
-from keybearer.errors import AuthenticationRefused, EventQueueLost, RateLimited, ServerFailed, TimedOut, Unreachable
+from keybearer.errors import (
+    APIError,
+    AuthenticationRefused,
+    ClientError,
+    EventQueueLost,
+    RateLimited,
+    ServerFailed,
+    TLSFailed,
+    UnusableRequest,
+)
 
 T = TypeVar("T")
 
-TRANSIENT = (Unreachable, TimedOut, ServerFailed, RateLimited)
-"""Errors that listening waits for. Any other error ends it, since waiting would not help."""
+LONGEST_PAUSE = 600.0
+"""Seconds that listening waits at most before it asks again, even if a server that limits calls asks for more."""
 
 logger = logging.getLogger("keybearer.client")
 
 
+class Ended(Exception):
+    """The listener was ended while it waited."""
+
+
+def _nothing() -> None:
+    pass
+
+
 @dataclass(slots=True, eq=False)
 class Listener:
-    """What to listen to, and the queue that is open for it, if any."""
+    """What to listen to, and the queue that is open for it, if any.
+
+    `wake` ends the wait for the current step. Whoever carries out the steps sets it.
+    """
 
     registration: Operation[Queue]
     queue: Queue | None = None
     last_event_id: int = -1
+    ended: bool = False
+    wake: Callable[[], None] = _nothing
 
     def open(self, state: ClientState) -> Flow[None]:
         """Register a queue. Raises as any call does."""
@@ -44,45 +66,75 @@ class Listener:
         queue, self.queue = self.queue, None
         return None if queue is None else event_queues.deregister(queue.queue_id, timeout=5.0)
 
+    def end(self) -> None:
+        """End the listening. Any thread and any signal handler may call it."""
+        self.ended = True
+        self.wake()
+
+
+def is_final(error: ClientError) -> bool:
+    """Whether an error ends the listening to a server that has been listened to, since waiting does not fix it.
+
+    These are: a refused key, a deactivated account, a missing right of the key (status 403 from Zulip), and a
+    certificate that is not accepted. Everything else may be a proxy in front of a server that restarts.
+    """
+    if isinstance(error, TLSFailed):
+        return not is_cut_handshake(error)
+    if isinstance(error, APIError) and error.status == 403 and not isinstance(error, RateLimited | ServerFailed):
+        return True
+    return isinstance(error, AuthenticationRefused | UnusableRequest)
+
+
+def _is_bad_request(error: ClientError) -> bool:
+    """Whether the server refuses the request itself, as when it has dropped events that the queue still needs."""
+    return isinstance(error, APIError) and error.status == 400 and not isinstance(error, EventQueueLost)
+
 
 def listen(state: ClientState, listener: Listener) -> Flow[None]:
     """Yield Deliver for each event but heartbeats, for ever.
 
-    The first registration must succeed. After that, temporary errors are waited for, longer each time up to a minute.
-    A lost queue is replaced by a new one, with a warning in the log, since events may be missing between the two.
-    Raises AuthenticationRefused when the key is refused, and every other error that waiting does not fix.
+    The first registration must succeed, and the server must not refuse the first poll. After that, every error is
+    waited out that `is_final` does not name, longer each time up to a minute, or as long as the server asks. A lost
+    queue is replaced by a new one, with a warning in the log, since events may be missing between the two.
     """
     if listener.queue is None:
         yield from listener.open(state)
-    failures = 0
+    failures, heard = 0, False
     while True:
         try:
             if listener.queue is None:
                 yield from listener.open(state)
             found = yield from _poll(state, listener)
-            failures = 0
-        except AuthenticationRefused:
-            listener.queue = None
-            raise
-        except EventQueueLost:
-            listener.queue = None
+        except ClientError as error:
+            if is_final(error) or (not heard and _is_bad_request(error)):
+                if isinstance(error, AuthenticationRefused):
+                    listener.queue = None  # the server would not let it be closed
+                raise
             failures += 1
-            logger.warning("The event queue is gone; opening a new one. Events may be missing in between")
-            if failures > 1:
-                yield from pause(backoff(failures))
+            yield from _recover(listener, error, failures)
             continue
-        except TRANSIENT as error:
-            failures += 1
-            wait = max(backoff(failures), error.retry_after if isinstance(error, RateLimited) else 0.0)
-            logger.warning("Waiting for events: %s; trying again in %.1f seconds", error.message, wait)
-            yield from pause(wait)
-            continue
+        failures, heard = 0, True
         for event in found:
             if event.id <= listener.last_event_id:
                 continue
             listener.last_event_id = event.id
             if event.type != "heartbeat":
                 yield Deliver(event)
+
+
+def _recover(listener: Listener, error: ClientError, failures: int) -> Flow[None]:
+    """Give up a lost queue, and wait."""
+    if (isinstance(error, EventQueueLost) or _is_bad_request(error)) and listener.queue is not None:
+        listener.queue = None
+        logger.warning(
+            "The event queue is gone; opening a new one. Events may be missing in between (%s)", error.message
+        )
+        if failures == 1:
+            return
+    asked = error.retry_after if isinstance(error, RateLimited) else 0.0
+    wait = min(max(backoff(failures), asked), LONGEST_PAUSE)
+    logger.warning("Waiting for events: %s; trying again in %.1f seconds", error, wait)
+    yield from pause(wait)
 
 
 def _poll(state: ClientState, listener: Listener) -> Flow[Events]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from keybearer.client.flow.state import ClientState, same_account
 from keybearer.client.flow.steps import Flow, call_function
 from keybearer.errors import ClientError, KeybearerError
+from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 
 logger = logging.getLogger("keybearer.client")
 
 
-def take_newer_key(state: ClientState, used: Credentials | None, refusal: ClientError) -> Flow[bool]:
-    """Look for a newer key after the key of `used` was refused. Returns whether there is one to try.
+def take_newer_key(state: ClientState, refused: Set[Secret], refusal: ClientError) -> Flow[bool]:
+    """Look for a newer key after the keys in `refused` were refused. Returns whether there is one to try.
 
     Only a key for the same email and site is taken. If there is none, the hint of the refusal says why.
     """
-    if used is None or state.credentials is None:
+    used = state.credentials
+    if used is None:
         return False
-    if state.credentials.api_key != used.api_key:
+    if used.api_key not in refused:
         return True  # another call of this client has already found it
     if state.read_anew is None:
         return False
@@ -29,7 +31,7 @@ def take_newer_key(state: ClientState, used: Credentials | None, refusal: Client
         refusal.hint = f"{refusal.hint}. {found}"
     elif not same_account(used, found):
         refusal.hint = f"{refusal.hint}. The credentials are now those of another account, so they are not used"
-    elif found.api_key != used.api_key:
+    elif found.api_key not in refused:
         state.credentials = found
         logger.info("The key of %s was replaced; continuing with the new one", found.email)
         return True

@@ -6,9 +6,9 @@ Pure: the runners in `client/http` carry out the steps and send the outcome of e
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from keybearer.client.flow import redirects
 from keybearer.client.flow.newer_key import take_newer_key
@@ -16,8 +16,10 @@ from keybearer.client.flow.responses import judge
 from keybearer.client.flow.retry import Patience
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Flow, Request, Response, pause, send
+from keybearer.client.operations import event_queues
 from keybearer.client.operations.operation import Operation
-from keybearer.errors import APIError, ClientError, InvalidAPIKey, MalformedAPIKey, NotAZulipServer
+from keybearer.errors import APIError, ClientError, InvalidAPIKey, MalformedAPIKey, NotAZulipServer, ServerFailed
+from keybearer.secret import Secret
 
 T = TypeVar("T")
 
@@ -39,10 +41,11 @@ def flow_of(state: ClientState, call: Operation[T] | Composite[T]) -> Flow[T]:
 def perform(state: ClientState, operation: Operation[T], *, may_take_newer_key: bool = True) -> Flow[T]:
     """Make the call and return its typed result. Raises ClientError, or ResolutionError if no site is set.
 
-    With `may_take_newer_key`, the call is made once more with a newer key if the key is refused and there is one.
+    With `may_take_newer_key`, the call is made again with a newer key whenever the key is refused and there is one: an
+    open poll can outlast several keys. No key is tried twice.
     """
     patience = Patience(state.retry)
-    taken = not may_take_newer_key
+    refused: set[Secret] = set()
     while True:
         context = state.context_of(operation)
         used = state.credentials
@@ -56,12 +59,13 @@ def perform(state: ClientState, operation: Operation[T], *, may_take_newer_key: 
             answer = judge(outcome, context)
             if not isinstance(answer, ClientError):
                 state.is_zulip = True
+                _report_ignored(operation, answer)
                 return operation.read(answer)
             error, repeatable = answer, operation.is_safe
             state.is_zulip |= isinstance(error, APIError) and bool(error.answer)
-        if isinstance(error, InvalidAPIKey | MalformedAPIKey) and operation.authenticated and not taken:
-            taken = True
-            if (yield from take_newer_key(state, used, error)):
+        if isinstance(error, InvalidAPIKey | MalformedAPIKey) and operation.authenticated and used is not None:
+            refused.add(used.api_key)
+            if may_take_newer_key and (yield from take_newer_key(state, refused, error)):
                 continue
         if isinstance(error, NotAZulipServer) and isinstance(outcome, Response) and outcome.status == 404:
             error = yield from _explain_404(state, operation, error)
@@ -84,10 +88,29 @@ def _follow(state: ClientState, request: Request) -> Flow[Response | Failure]:
         followed += 1
 
 
+def _report_ignored(operation: Operation[T], answer: Mapping[str, Any]) -> None:
+    """Warn about parameters that the server does not know, since it changes nothing for them and reports success."""
+    ignored = answer.get("ignored_parameters_unsupported")
+    names = [name for name in operation.parameters if isinstance(ignored, list) and name in ignored]
+    if names:
+        logger.warning(
+            "The server does not know these parameters of %s %s and has ignored them: %s",
+            operation.method,
+            operation.path,
+            ", ".join(names),
+        )
+
+
 def _explain_404(state: ClientState, operation: Operation[T], error: NotAZulipServer) -> Flow[ClientError]:
     """Zulip answers an unknown path with an HTML page, as other servers do. So ask whether this is a Zulip server."""
     if operation.path == "server_settings":
         return error
+    if state.is_zulip and operation.path in event_queues.PATHS:
+        return ServerFailed(
+            f"{state.site} answered {operation.method} {operation.path} with a page that is not Zulip's",
+            status=404,
+            hint="Every Zulip server has this endpoint, so a proxy in front of it may be at fault: try again later",
+        )
     if not state.is_zulip:
         probe: Operation[object] = Operation("GET", "server_settings", lambda answer: answer, authenticated=False)
         outcome = yield from send(state.request_for(probe))

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit
 from keybearer.client.flow.steps import Request, Response
 from keybearer.client.operations.parameters import PREFIX
 from keybearer.errors import Redirected
+from keybearer.zuliprc.credentials import is_plain_http
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 MOST = 5
@@ -33,18 +34,27 @@ def target(request: Request, response: Response, site: str, followed: int) -> st
         raise Redirected(
             f"{site} redirects to {shown}",
             location=shown,
-            hint=f"If that is your organization's server, change site to {suggestion}. Nothing was sent there",
+            hint=f"If that is your organization's server, change site to {suggestion}. {_what_was_sent(request, site)}",
         )
     if request.method not in {"GET", "HEAD"}:
         raise Redirected(
             f"{site} redirects {request.method} to {shown}",
             location=shown,
-            hint="A call that changes something is not repeated elsewhere, since it would be lost or doubled: "
-            f"if that is the right address, change site to {_site_of(there, request.url)}",
+            hint="A call that changes something is not repeated elsewhere, since it would be lost or doubled. If that "
+            f"is the right address, change site to {_site_of(there, request.url)}. {_what_was_sent(request, site)}",
         )
     if followed >= MOST:
         raise Redirected(f"{site} redirects in circles", location=shown, hint="Its operator has to fix that")
     return urldefrag(there.geturl()).url
+
+
+def _what_was_sent(request: Request, site: str) -> str:
+    if request.authorization is not None and is_plain_http(site):
+        return (
+            "Nothing was sent there, but the API key has just crossed the network unencrypted: "
+            "regenerate it once the site is right"
+        )
+    return "Nothing was sent there"
 
 
 def origin(url: SplitResult) -> tuple[str, str, int | None]:

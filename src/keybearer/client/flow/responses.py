@@ -32,6 +32,9 @@ from keybearer.secret import MASK, Secret
 DEFAULT_WAIT = 5.0
 """Seconds to wait when a server limits calls and does not say for how long."""
 
+LONGEST_WAIT = 86_400.0
+"""The most seconds that a server may ask to wait. Zulip's longest window is a day; anything above is a fault."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
@@ -53,6 +56,8 @@ def judge(response: Response, context: CallContext) -> Mapping[str, Any] | Clien
         return _not_from_zulip(response, context)
     if response.status < 400 and answer["result"] != "error":
         return answer
+    if answer["result"] != "error":
+        return _not_from_zulip(response, context)
     return _error_of(response, scrubbed(answer, context.secrets), context)
 
 
@@ -155,13 +160,14 @@ def retry_after(response: Response, answer: Mapping[str, Any]) -> float:
             seconds = float(str(text))
         except ValueError:
             continue
-        if math.isfinite(seconds):
+        if seconds <= LONGEST_WAIT:  # and so not nan
             return max(0.0, seconds)
     try:
         until = parsedate_to_datetime(header)
-        return max(0.0, (until - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds())
-    except (TypeError, ValueError):
+        seconds = (until - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds()
+    except (TypeError, ValueError, OverflowError):
         return DEFAULT_WAIT
+    return max(0.0, seconds) if seconds <= LONGEST_WAIT else DEFAULT_WAIT
 
 
 def _not_from_zulip(response: Response, context: CallContext) -> ClientError:

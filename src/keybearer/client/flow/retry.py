@@ -5,10 +5,11 @@ A call is sent twice only if it changes nothing or the server has certainly not 
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 
-from keybearer.errors import ClientError, RateLimited, ServerFailed, Unreachable
+from keybearer.errors import ClientError, InvalidArgument, RateLimited, ServerFailed, TLSFailed, Unreachable
 
 _random = secrets.SystemRandom()
 
@@ -25,8 +26,11 @@ class RetryPolicy:
     patience: float = 75.0
 
     def __post_init__(self) -> None:
+        kinds: tuple[object, object] = (self.attempts, self.patience)
+        if not (isinstance(kinds[0], int) and isinstance(kinds[1], int | float) and math.isfinite(self.patience)):
+            raise InvalidArgument("attempts of a RetryPolicy is a whole number, and patience a number of seconds")
         if self.attempts < 1 or self.patience < 0:
-            raise ValueError("a call is tried once at least, and patience is not negative")
+            raise InvalidArgument("A call is tried once at least, and patience is not negative")
 
 
 class Patience:
@@ -47,7 +51,7 @@ class Patience:
             return None
         if isinstance(error, RateLimited):
             return self._wait_as_asked(error.retry_after)
-        if repeatable and isinstance(error, ServerFailed | Unreachable):
+        if repeatable and (isinstance(error, ServerFailed | Unreachable) or is_cut_handshake(error)):
             return backoff(self._tried)
         return None
 
@@ -56,6 +60,11 @@ class Patience:
             return None
         self._waited += seconds
         return seconds + _random.uniform(0.0, min(1.0, 0.1 * seconds + 0.05))
+
+
+def is_cut_handshake(error: ClientError) -> bool:
+    """Whether a TLS handshake was cut off before any certificate was judged, as a proxy does whose server restarts."""
+    return isinstance(error, TLSFailed) and error.reason in {"other", "not_tls"}
 
 
 def backoff(failures: int, longest: float = 60.0) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncGenerator
 
 import httpx2
 
@@ -13,7 +14,6 @@ from keybearer.client.http.transport import (
     ERRORS,
     UNUSABLE_PROXY,
     build,
-    context_for,
     failure,
     http_options,
     look_closer,
@@ -23,11 +23,15 @@ from keybearer.client.http.transport import (
 
 
 class AsyncTransport:
-    """Sends requests for the asynchronous client."""
+    """Sends requests for the asynchronous client, in one event loop."""
 
     def __init__(self, state: ClientState, context: ssl.SSLContext) -> None:
+        """Prepare to connect. Raises Unreachable for proxies that cannot be used."""
+        self.closed = False
         self._state = state
         self._context = context
+        self._users = 0
+        self._life = self._until_closed()
         try:
             self._http = httpx2.AsyncClient(**http_options(context))
         except UNUSABLE_PROXY as error:
@@ -36,20 +40,35 @@ class AsyncTransport:
             return
         raise unusable
 
-    @classmethod
-    async def open(cls, state: ClientState) -> AsyncTransport:
-        """Prepare to connect, off the event loop since files are read. Raises what Transport raises."""
-        return cls(state, await asyncio.to_thread(context_for, state))
+    async def close_with_loop(self) -> None:
+        """Have the connections closed when the event loop ends: it then ends the asynchronous generators in it."""
+        await anext(self._life)
+
+    async def _until_closed(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            self.closed = True
+            await self._http.aclose()
 
     async def send(self, request: Request) -> Response | Failure:
         """The response, or why there is none."""
+        self._users += 1
         try:
             return read(await self._http.send(build(self._http, request)))
         except ERRORS as error:
             failed = failure(error, self._state)
+        finally:
+            self._users -= 1
+            await self._close_if_unused()
         look = look_closer(failed, self._state, self._context)
         return await asyncio.to_thread(look) if look else failed
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        """Close the connections, now or after the last request that uses them."""
+        self.closed = True
+        await self._close_if_unused()
+
+    async def _close_if_unused(self) -> None:
+        if self.closed and not self._users:
+            await self._life.aclose()

@@ -83,7 +83,7 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
         )
     return TLSFailed(
         f"The certificate of {site} is not acceptable: {said}",
-        reason="other",
+        reason="not_acceptable",
         hint="Its operator has to fix that; if you trust it all the same, set cert_bundle to it or to its issuer's",
     )
 

@@ -38,6 +38,8 @@ class Transport:
 
         Pass an existing `context` to avoid a second prompt for the passphrase of a client certificate.
         """
+        self.closed = False
+        self._users: list[None] = []  # as a list, since threads and signal handlers change it in single steps
         self._state = state
         self._context = context or context_for(state)
         try:
@@ -50,16 +52,35 @@ class Transport:
 
     def send(self, request: Request) -> Response | Failure:
         """The response, or why there is none."""
+        self._users.append(None)
         try:
+            if self._http.is_closed:  # another thread has closed it since this one was given it
+                return Transport(self._state, self._context).send_once(request)
             return read(self._http.send(build(self._http, request)))
         except ERRORS as error:
             failed = failure(error, self._state)
+        finally:
+            self._users.pop()
+            self._close_if_unused()
         look = look_closer(failed, self._state, self._context)
         return look() if look else failed
 
+    def send_once(self, request: Request) -> Response | Failure:
+        """As `send`, and close the connection."""
+        self.closed = True
+        return self.send(request)
+
     def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        """Close the connections, now or after the last request that uses them.
+
+        To close them under a request would lose its answer, and in a signal handler wait for itself.
+        """
+        self.closed = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self.closed and not self._users:
+            self._http.close()
 
 
 def context_for(state: ClientState) -> ssl.SSLContext:

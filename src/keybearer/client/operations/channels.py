@@ -8,7 +8,7 @@ from typing import Any
 from keybearer.client.models.base import Answer
 from keybearer.client.models.channels import StreamID, Streams, SubscriptionChange, Subscriptions, Topics
 from keybearer.client.operations.operation import Operation
-from keybearer.client.operations.parameters import merged
+from keybearer.client.operations.parameters import merged, required_id
 
 Principals = Sequence[str] | Sequence[int]
 """People, by their emails or their numbers."""
@@ -32,7 +32,7 @@ def get_stream_topics(stream_id: int) -> Operation[Topics]:
 def update_stream(request: Mapping[str, Any] | None = None, **changes: Any) -> Operation[Answer]:  # noqa: ANN401
     """Change the channel `stream_id`: `description`, `new_name`, `is_private`, …"""
     parameters = merged(request, **changes)
-    return Operation("PATCH", f"streams/{int(str(parameters.get('stream_id', 0)))}", Answer.parse, parameters)
+    return Operation("PATCH", f"streams/{required_id(parameters, 'stream_id')}", Answer.parse, parameters)
 
 
 def delete_stream(stream_id: int) -> Operation[Answer]:

@@ -7,8 +7,12 @@ from typing import Any
 
 from keybearer.client.models.base import Answer
 from keybearer.client.models.event_queues import Events, Queue
-from keybearer.client.operations.messages import Narrow
+from keybearer.client.operations.arguments import Seconds
+from keybearer.client.operations.narrows import Narrow, as_pairs
 from keybearer.client.operations.operation import Operation
+
+PATHS = frozenset({"register", "events"})
+"""The endpoints, which every Zulip server has."""
 
 LONG_POLL = 100.0
 """Seconds to wait for events. Servers send a heartbeat about every 50, and hold no poll longer than 90."""
@@ -22,7 +26,7 @@ def register(
     """Open an event queue, for all events or some types. Options are Zulip's: `fetch_event_types`,
     `all_public_streams`, `apply_markdown`, …
     """
-    parameters = {"event_types": event_types, "narrow": narrow, **options}
+    parameters = {"event_types": event_types, "narrow": as_pairs(narrow), **options}
     return Operation("POST", "register", Queue.parse, parameters)
 
 
@@ -30,7 +34,7 @@ def get_events(
     *,
     queue_id: str,
     last_event_id: int = -1,
-    timeout: float | None = None,
+    timeout: Seconds | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
 ) -> Operation[Events]:
     """The events after `last_event_id`. Waits for one, unless `dont_block=True`; `timeout` is in seconds.
@@ -41,6 +45,6 @@ def get_events(
     return Operation("GET", "events", Events.parse, parameters, timeout=timeout or LONG_POLL)
 
 
-def deregister(queue_id: str, timeout: float | None = None) -> Operation[Answer]:
+def deregister(queue_id: str, timeout: Seconds | None = None) -> Operation[Answer]:
     """Close an event queue."""
     return Operation("DELETE", "events", Answer.parse, {"queue_id": queue_id}, timeout=timeout)

@@ -7,14 +7,12 @@ from typing import IO, Any
 
 from keybearer.client.models.base import Answer
 from keybearer.client.models.messages import FoundMessage, Messages, RenderedMessage, SentMessage, UploadedFile
+from keybearer.client.operations.narrows import Narrow, as_terms
 from keybearer.client.operations.operation import Operation
-from keybearer.client.operations.parameters import merged
+from keybearer.client.operations.parameters import merged, required_id
 from keybearer.client.operations.uploads import file_part
-from keybearer.errors import UnusableRequest
 
 Request = Mapping[str, Any]
-Narrow = Sequence[Sequence[object] | Mapping[str, object]]
-"""Filters such as `[["channel", "general"], ["topic", "lunch"]]`."""
 
 
 def send_message(
@@ -56,6 +54,8 @@ def get_messages(
 ) -> Operation[Messages]:
     """Messages around `anchor`: a number, `newest`, `oldest` or `first_unread`."""
     parameters = merged(request, anchor=anchor, num_before=num_before, num_after=num_after, narrow=narrow, **options)
+    if "narrow" in parameters:
+        parameters["narrow"] = as_terms(parameters["narrow"])
     return Operation("GET", "messages", Messages.parse, parameters)
 
 
@@ -67,8 +67,7 @@ def get_raw_message(message_id: int, **options: Any) -> Operation[FoundMessage]:
 def update_message(request: Request | None = None, **changes: Any) -> Operation[Answer]:  # noqa: ANN401
     """Edit the message `message_id`: its `content`, its `topic`, its `stream_id`."""
     parameters = merged(request, **changes)
-    message_id = _message_id(parameters)
-    return Operation("PATCH", f"messages/{message_id}", Answer.parse, parameters)
+    return Operation("PATCH", f"messages/{required_id(parameters, 'message_id')}", Answer.parse, parameters)
 
 
 def delete_message(message_id: int) -> Operation[Answer]:
@@ -76,16 +75,10 @@ def delete_message(message_id: int) -> Operation[Answer]:
     return Operation("DELETE", f"messages/{int(message_id)}", Answer.parse)
 
 
-def _message_id(parameters: dict[str, object]) -> int:
-    value = parameters.get("message_id")
-    if not isinstance(value, int | str) or not str(value).isdigit():
-        raise UnusableRequest("There is no message_id, or it is not a number", hint="Pass message_id")
-    return int(value)
-
-
 def _reaction(method: str, request: Request | None, options: Mapping[str, Any]) -> Operation[Answer]:
     parameters = merged(request, **options)
-    return Operation(method, f"messages/{_message_id(parameters)}/reactions", Answer.parse, parameters)
+    path = f"messages/{required_id(parameters, 'message_id')}/reactions"
+    return Operation(method, path, Answer.parse, parameters)
 
 
 def add_reaction(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401

@@ -58,6 +58,14 @@ def merged(request: Mapping[str, Any] | None, /, **named: object) -> dict[str, o
     return {**(request or {}), **{name: value for name, value in named.items() if value is not None}}
 
 
+def required_id(parameters: Mapping[str, object], name: str) -> int:
+    """The id that stands in the path of a call. Raises UnusableRequest if there is none."""
+    value = parameters.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"[0-9]{1,18}", str(value)):
+        raise UnusableRequest(f"There is no {name}, or it is not a whole number", hint=f"Pass {name}")
+    return int(value)
+
+
 def api_path(path: str) -> str:
     """The quoted path of an endpoint below `/api/v1/`, however it was written: `users/me`, `/users/me`,
     `/api/v1/users/me`.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from keybearer.client.models.server import FetchedKey, ServerSettings
+from keybearer.client.operations.arguments import Seconds
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import METHODS, api_path
 from keybearer.client.operations.uploads import file_part
@@ -19,7 +20,7 @@ def request(
     params: Mapping[str, object] | None = None,
     *,
     files: Iterable[IO[bytes]] = (),
-    timeout: float | None = None,
+    timeout: Seconds | None = None,
 ) -> Operation[dict[str, Any]]:
     """Any endpoint of Zulip's API: `request("GET", "users/me")`. Returns the whole answer as a dict.
 

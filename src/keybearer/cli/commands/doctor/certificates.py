@@ -47,7 +47,12 @@ def of_reason(error: TLSFailed) -> str:
     return _KINDS.get(error.reason, error.reason)
 
 
-_KINDS = {"expired": "certificate_expired", "not_yet_valid": "certificate_not_yet_valid", "other": "tls_failed"}
+_KINDS = {
+    "expired": "certificate_expired",
+    "not_yet_valid": "certificate_not_yet_valid",
+    "not_acceptable": "tls_failed",
+    "other": "tls_failed",
+}
 
 
 def expiry(validity: Validity, now: datetime) -> str:

@@ -17,7 +17,6 @@ from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import ClientState, user_agent
 from keybearer.client.flow.steps import Response, Step
 from keybearer.client.http.runner import Runner
-from keybearer.client.http.transport import Transport
 from keybearer.client.models.accounts import Profile
 from keybearer.client.models.server import ServerSettings
 from keybearer.client.operations.accounts import get_profile
@@ -63,8 +62,8 @@ class _Listener(Runner):
     """A runner that remembers when the server says that it has answered."""
 
     def __init__(self, state: ClientState, context: ssl.SSLContext | None) -> None:
-        super().__init__(state)
-        self._transport = Transport(state, context)
+        super().__init__(state, context)
+        self.transport()  # raises here what makes it unusable
         self.skew: float | None = None
         """Seconds by which this machine's clock is ahead of the server's; None while that is not known."""
 
