@@ -16,6 +16,7 @@ from keybearer.errors import FileError, KeybearerError
 from keybearer.secret import Secret
 from keybearer.store.files import write_zuliprc
 from keybearer.store.home import expand
+from keybearer.store.obstacles import require_replaceable
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
 from keybearer.zuliprc.document import render_zuliprc
 
@@ -45,7 +46,7 @@ def place_for(output: str | None, *, email: str, site: str | None, yes: bool) ->
         return None
     path = expand(output, os.environ)
     confirm_overwrite(path, email=email, site=site, yes=yes, otherwise="--yes, or another --output")
-    _require_writable(path)
+    require_replaceable(path)
     return path
 
 
@@ -81,14 +82,6 @@ class BotZuliprc:
         except FileError as error:
             error.hint = f"Nothing is lost: `keybearer bot zuliprc {self.bot.user_id} --output FILE` writes it again"
             raise
-
-
-def _require_writable(path: Path) -> None:
-    """Find out before a key is made for it."""
-    directory = next(parent for parent in path.parents if parent.exists())
-    writable = directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)
-    if not writable or path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
-        raise FileError(f"{path} cannot be written", hint="Name another file; nothing was changed")
 
 
 def _token_of(client: Client, bot: User) -> Secret | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
+from pathlib import Path
 
 from keybearer.errors import RegenerationRefused
 from keybearer.store.files import read_zuliprc
 from keybearer.store.key_replacement import KeyReplacement, finish_replacement
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
-from keybearer.zuliprc.fields import ResolveArguments
+from keybearer.zuliprc.fields import KEY, PASSCMD, ResolveArguments
 from keybearer.zuliprc.resolver import IDENTITY, Resolution
 
 
@@ -25,6 +27,8 @@ def reader_of(resolution: Resolution, settings: ResolveArguments | None) -> Call
     Returns None when there is neither a search nor such a file.
     """
     path = resolution.own_file
+    if resolution.config_file is not None and _is_pipe(resolution.config_file):
+        return None  # it can be read only once
     if settings is not None and resolution.config_file is not None:
         # Read the file that was found, even if the working directory or a variable names another one later.
         settings = {**settings, "config_file": resolution.config_file, "profile": None}
@@ -37,6 +41,13 @@ def reader_of(resolution: Resolution, settings: ResolveArguments | None) -> Call
     return read if settings is not None or path is not None else None
 
 
+def _is_pipe(path: str) -> bool:
+    try:
+        return not stat.S_ISREG(Path(path).stat().st_mode)
+    except OSError:
+        return False
+
+
 def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyReplacement]:
     """A function that prepares to replace the key in the file that these credentials are from.
 
@@ -45,6 +56,11 @@ def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyRep
 
     def prepare(credentials: Credentials) -> KeyReplacement:
         path = resolution.own_file
+        if path is None and resolution.origins[KEY.name].name == PASSCMD.name:
+            raise RegenerationRefused(
+                f"No new API key was asked for: the key comes from a command ({resolution.origins[KEY.name]})",
+                hint="Store a new key where that command takes it from: it is in the settings of your account",
+            )
         if path is None:
             places = ", ".join(f"{name} from {resolution.origins[name]}" for name in IDENTITY)
             raise RegenerationRefused(

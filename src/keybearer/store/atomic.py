@@ -4,7 +4,8 @@ The new content goes into a temporary file of mode 0600 beside the old one, is f
 one's name in one step.
 
 - `atomic_write` is for a file that other programs may write too, such as a zuliprc. Writers of one directory wait for
-  each other, and the old file's owner, links and narrower mode are kept.
+  each other, and the old file's owner, symbolic links, attributes and
+  narrower mode are kept.
 - `replacement` is for a file of the server's own. It takes no lock and keeps nothing of the old file.
 - `creation` makes a file that must not be there yet.
 """
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keybearer.errors import FileError
+from keybearer.store.obstacles import behind_links, require_replaceable
 
 if sys.platform != "win32":
     import fcntl
@@ -57,7 +59,7 @@ def exclusive(path: str | os.PathLike[str], *, patience: float = LOCK_TIMEOUT) -
     """
     fault = ""
     try:
-        target = _behind_links(path)
+        target = behind_links(path)
         _make_private(target.parent)
         with _lock(target.parent, patience):
             yield target
@@ -69,12 +71,28 @@ def exclusive(path: str | os.PathLike[str], *, patience: float = LOCK_TIMEOUT) -
 
 def write_exclusive(target: Path, data: bytes, *, keep_mode: bool = False) -> None:
     """As `atomic_write`, inside `exclusive` and on the path that it gave. Raises FileError and OSError."""
-    old = _status(target)
+    require_replaceable(target)
+    old = target.lstat() if target.exists() else None
     with _new_file(temporary_beside(target), final=target) as file:
         file.write(data)
         _give_rights(file.fileno(), target, old, keep_mode=keep_mode)
     with contextlib.suppress(OSError):  # not every file system can, and the new file is in place
         sync_directory(target.parent)
+
+
+def overwrite(target: Path, data: bytes) -> None:
+    """Put `data` over content of the same length, for a file that cannot be replaced. Inside `exclusive`.
+
+    What does not differ stays as it is even if the process is killed. Raises FileError for another length, and OSError.
+    """
+    descriptor = os.open(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no path
+        if os.fstat(descriptor).st_size != len(data):
+            raise FileError(f"{target} cannot be replaced, and its new content has another length")
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(descriptor)
 
 
 @contextlib.contextmanager
@@ -128,32 +146,13 @@ def temporary_beside(target: Path) -> Path:
     return target.parent / f".keybearer-{secrets.token_hex(8)}.tmp"
 
 
-def _behind_links(path: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(path).resolve()
-    except RuntimeError:  # how it says, before Python 3.13, that links go in a circle
-        fault = errno.ELOOP
-    except ValueError:  # a NUL in it
-        fault = errno.EINVAL
-    raise OSError(fault, os.strerror(fault))
-
-
-def _status(target: Path) -> os.stat_result | None:
-    try:
-        status = target.lstat()
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        raise FileError(f"{target} is not a regular file", hint="Name another file")
-    return status
-
-
 def _give_rights(descriptor: int, target: Path, old: os.stat_result | None, *, keep_mode: bool) -> None:
     """Give the new file the old one's owner and mode, or less, before it takes the name."""
     if sys.platform == "win32":
         return
     mode = PRIVATE
     if old is not None:
+        _copy_attributes(target, descriptor)
         mode = stat.S_IMODE(old.st_mode) & (0o777 if keep_mode else PRIVATE)
         new = os.fstat(descriptor)
         if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
@@ -164,6 +163,16 @@ def _give_rights(descriptor: int, target: Path, old: os.stat_result | None, *, k
                     raise FileError(f"{target} belongs to somebody else", hint="Let its owner change it") from None
                 mode &= ~0o070  # those of another group must not gain what the old group had
     os.fchmod(descriptor, mode)
+
+
+def _copy_attributes(source: Path, descriptor: int) -> None:
+    """Copy the extended attributes, such as labels and access lists, where the file system has them."""
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(source):
+            with contextlib.suppress(OSError):  # some are for the system alone
+                os.setxattr(descriptor, name, os.getxattr(source, name))
 
 
 def _make_private(directory: Path) -> None:
@@ -186,6 +195,9 @@ def _lock(directory: Path, patience: float) -> Iterator[None]:
             _remove_leftovers(directory)
         yield
     finally:
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError):  # a forked child may have the directory open too
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from keybearer.errors import FileError, ResolutionError
+from keybearer.errors import FileError, InvalidArgument, ResolutionError
 from keybearer.secret import Secret
-from keybearer.store.atomic import atomic_write, exclusive, write_exclusive
+from keybearer.store.atomic import atomic_write, exclusive, overwrite, write_exclusive
 from keybearer.store.home import expand
 from keybearer.store.loading import load
 from keybearer.store.location import Location
@@ -38,8 +38,16 @@ def write_zuliprc(path: str | os.PathLike[str], credentials: Credentials) -> Non
 
     A new file has the text of `render_zuliprc`. So has a file that contained only settings, or was not a zuliprc.
     Comments, unknown settings and other sections stay, and only the lines of settings change.
-    Raises UnsafeValueError, FileError, and ResolutionError for an invalid site.
+    Raises UnsafeValueError, FileError, ResolutionError for an invalid site, and InvalidArgument for credentials without
+    an email or a key: the file may have good ones.
     """
+    given: object = credentials
+    if not isinstance(given, Credentials):
+        raise InvalidArgument(f"Only Credentials are written into a zuliprc, not {type(given).__name__}")
+    if not credentials.email or not credentials.api_key:
+        raise InvalidArgument(
+            f"The credentials for {path} have no email or no API key", hint="Nothing was changed; both are needed"
+        )
     put_document(path, Document(render_zuliprc(credentials)))
 
 
@@ -54,6 +62,8 @@ def put_document(path: str | os.PathLike[str], document: Document) -> None:
 @without_inner_frames
 def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, new: Secret) -> None:
     """Replace the key `old` in the file with `new`. Nothing else in the file changes, and neither does its mode.
+
+    A file that cannot be replaced, such as one with several names, is overwritten if both keys have the same length.
 
     Other writers of ours wait meanwhile. Raises FileError unless the file has this email and key in its own lines (a
     file that already has `new` is left as it is), and ResolutionError for a broken file.
@@ -70,7 +80,11 @@ def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, ne
             return
         if _value(document, KEY.name) != old:
             raise FileError(f"{target} has another key than the one to be replaced", hint="Nothing was changed")
-        write_exclusive(file, document.with_value(KEY.name, new.reveal()).to_bytes(), keep_mode=True)
+        data = document.with_value(KEY.name, new.reveal()).to_bytes()
+        try:
+            write_exclusive(file, data, keep_mode=True)
+        except (FileError, OSError):
+            overwrite(file, data)
 
 
 def replace_text(path: str | os.PathLike[str], old: bytes, new: bytes) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
 import sys
 import time
@@ -19,10 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from keybearer.api_key import LENGTH
 from keybearer.errors import FileError, KeybearerError, KeyNotStored, RegenerationRefused
 from keybearer.secret import Secret
 from keybearer.store.atomic import exclusive, sync_directory, temporary_beside
 from keybearer.store.files import read_zuliprc, replace_api_key
+from keybearer.store.obstacles import behind_links, obstacle_in, obstacle_to_replacing
 from keybearer.zuliprc.credentials import Credentials
 
 if sys.platform != "win32":
@@ -33,6 +36,8 @@ LONGEST_CHANGE = 20.0
 """Seconds to wait for a replacement by another program: a call and its timeout."""
 
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_PAGE = 4096
+"""Bytes that the system writes in one step."""
 _MARK = b"# keybearer: a new API key"
 _NOTE = """\
  for {email} was being made on {time}.
@@ -57,6 +62,7 @@ class KeyReplacement:
 
         Raises RegenerationRefused if it cannot, or if the file has other credentials. Nothing has changed then.
         """
+        _require_changeable(Path(path), credentials.api_key)
         self._path = Path(os.path.realpath(path))
         self._beside = _beside(self._path)
         self._credentials = credentials
@@ -71,7 +77,8 @@ class KeyReplacement:
                 name=self._path.name,
                 time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             )
-            _write(self._descriptor, (_MARK + note.encode()).ljust(len(self._text) + 64, b"\n"))
+            _write_at(self._descriptor, 0, (_MARK + note.encode()).ljust(len(self._text) + 64, b"\n"))
+            os.fsync(self._descriptor)
             sync_directory(self._path.parent)
         except OSError as error:
             self._end()
@@ -82,7 +89,7 @@ class KeyReplacement:
         old = self._credentials.api_key
         kept: Path | None = self._beside
         try:
-            _write(self._descriptor, self._text.replace(old.reveal().encode(), new.reveal().encode()))
+            _replace_content(self._descriptor, self._text.replace(old.reveal().encode(), new.reveal().encode()))
         except OSError:
             kept = None  # its space was reserved, so the disk has failed; writing the zuliprc may still work
         try:
@@ -104,6 +111,8 @@ class KeyReplacement:
         if remove:
             with contextlib.suppress(OSError):
                 self._beside.unlink()
+        if sys.platform != "win32":
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # a forked child may have the file open too
         os.close(self._descriptor)
         if remove:  # Windows cannot remove a file that is open
             self._beside.unlink(missing_ok=True)
@@ -164,6 +173,27 @@ def _beside(real: Path) -> Path:
     return real.with_name(real.name + SUFFIX)
 
 
+def _require_changeable(path: Path, old: Secret) -> None:
+    """Raise RegenerationRefused for a file that can neither be replaced nor overwritten with a key of the same length.
+
+    To open it for writing finds what permissions do not tell: an attribute, or a file system that is mounted read-only.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _refused(f"{path} is a pipe or a device", "Use a file, which can have the new key")
+        os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
+        target = behind_links(path)
+        obstacle = obstacle_to_replacing(target)
+    except OSError as error:
+        raise _refused(
+            f"{path} cannot be written ({error.strerror})", "Change its permissions, or use a file of your own"
+        ) from None
+    if len(old.reveal()) == LENGTH:
+        obstacle = obstacle_in(target.parent)  # else the file is overwritten, where it cannot be replaced
+    if obstacle is not None:
+        raise _refused(f"{path} cannot be replaced: {obstacle.reason}", obstacle.hint)
+
+
 def _text_with(path: Path, credentials: Credentials) -> bytes:
     """The text of the file. Raises RegenerationRefused if it has other credentials."""
     try:
@@ -182,13 +212,11 @@ def _text_with(path: Path, credentials: Credentials) -> bytes:
 
 def _remove_leftover(path: Path) -> None:
     """Remove what an earlier replacement has left, unless it has a newer key."""
-    if not os.access(path, os.W_OK):
-        raise _refused(f"{path} cannot be written", "Change its permissions, or use a file of your own")
     earlier = interrupted(path)
     if earlier is not None and earlier.has_key:
         raise _refused(
             f"{earlier.path} has a newer key, from a change that was interrupted",
-            f"Put it in place first: mv {earlier.path} {path}",
+            f"Put it in place first: {_command(earlier.path, path)}",
         )
     found = _look(_beside(path))
     if found is not None and not found.locked:
@@ -257,14 +285,31 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
     return True
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    """Replace the content of the open file, and force it to the disk."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
+def _replace_content(descriptor: int, data: bytes) -> None:
+    """Replace the note in the open file with a text, and force it to the disk.
+
+    The first page is written last, and blank lines cover what is left of the note: so a program that is killed at any
+    moment leaves the note, which the first page tells, or the whole text.
+    """
+    covering = data.ljust(os.fstat(descriptor).st_size, b"\n")
+    if covering[_PAGE:]:
+        _write_at(descriptor, _PAGE, covering[_PAGE:])
+        os.fsync(descriptor)
+    _write_at(descriptor, 0, covering[:_PAGE])
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
+
+
+def _write_at(descriptor: int, offset: int, data: bytes) -> None:
+    os.lseek(descriptor, offset, os.SEEK_SET)
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-    os.ftruncate(descriptor, len(data))
-    os.fsync(descriptor)
+
+
+def _command(kept: Path, path: Path) -> str:
+    """What puts the file with the new key in place. Only copying leaves a file what it is that cannot be replaced."""
+    return f"{'mv' if obstacle_to_replacing(path) is None else 'cp'} {shlex.quote(str(kept))} {shlex.quote(str(path))}"
 
 
 def _refused(message: str, hint: str) -> RegenerationRefused:
@@ -276,4 +321,4 @@ def _not_stored(path: Path, kept: Path | None, error: Exception) -> KeyNotStored
     if kept is None:
         hint = "It could not be kept anywhere: download a new zuliprc from the settings, or run keybearer login"
         return KeyNotStored(message, kept=None, hint=hint)
-    return KeyNotStored(message, kept=str(kept), hint=f"It is in {kept}: put that in place with mv {kept} {path}")
+    return KeyNotStored(message, kept=str(kept), hint=f"It is in {kept}: put that in place with {_command(kept, path)}")

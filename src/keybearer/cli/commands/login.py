@@ -21,6 +21,7 @@ from keybearer.client.sync import Client
 from keybearer.errors import FileError, KeybearerError, ResolutionError
 from keybearer.store.files import write_zuliprc
 from keybearer.store.location import Location, locate
+from keybearer.store.obstacles import require_replaceable
 from keybearer.store.resolution import open_location, resolve_file
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, is_plain_http, normalise_site, same_site
 from keybearer.zuliprc.fields import (
@@ -79,6 +80,7 @@ def login(
     path = locate(config_file, profile, os.environ).path
     if path is None:
         raise FileError("There is no home directory to write into", hint="Set HOME, or give --config-file")
+    require_replaceable(path)
     there = _zuliprc_for(site, path)
     tls = _tls(there, site, tls_options, os.environ)
     if is_plain_http(site):
