@@ -231,3 +231,13 @@ def test_both_clients_have_the_same_calls_with_the_same_arguments() -> None:
         }
 
     assert calls(Client) == calls(AsyncClient)
+
+
+def test_parameters_that_the_server_has_ignored_are_reported(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.otherwise = success(ignored_parameters_unsupported=["short_name", KEY])
+    answer = open_client(credentials).update_bot(7, short_name="x", full_name="X")
+    assert answer.ignored_parameters == ("short_name", KEY)
+    assert "PATCH bots/7 and has ignored them: short_name" in caplog.text
+    assert KEY not in caplog.text

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
 
-from keybearer import Credentials
+from keybearer import Credentials, Secret
+from keybearer.client.flow.redirects import target
+from keybearer.client.flow.steps import Request, Response
 from keybearer.errors import Redirected
 from tests.client.callers import Opener
 from tests.client.scripted_server import PROFILE, Reply, ScriptedServer, serving, success
@@ -89,3 +92,25 @@ def test_redirects_in_circles_end(open_client: Opener, server: ScriptedServer, c
     with pytest.raises(Redirected, match="circles"):
         open_client(credentials).get_profile()
     assert len(server.seen) == 6
+
+
+PLAIN = Request("GET", "http://chat.example.com/api/v1/users/me", 5.0, "x", authorization=Secret("Basic x"))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_error_says_that_the_key_has_crossed_the_network_unencrypted(method: str) -> None:
+    response = Response(301, {"location": "https://chat.example.com/api/v1/users/me"}, b"")
+    request = dataclasses.replace(PLAIN, method=method)
+    with pytest.raises(Redirected, match="API key has just crossed the network unencrypted"):
+        target(request, response, "http://chat.example.com", 0)
+    without_key = dataclasses.replace(request, authorization=None)
+    with pytest.raises(Redirected, match=r"Nothing was sent there$"):
+        target(without_key, response, "http://chat.example.com", 0)
+
+
+def test_a_key_that_stayed_on_this_machine_has_crossed_no_network(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials
+) -> None:
+    server.script = [redirect("https://127.0.0.1/api/v1/users/me")]
+    with pytest.raises(Redirected, match=r"Nothing was sent there$"):
+        open_client(credentials).get_profile()

@@ -278,3 +278,26 @@ def test_ctrl_c_does_not_cut_a_regeneration(server: ScriptedServer, zuliprc: Pat
     assert "KeyboardInterrupt" in errors
     assert NEWER_KEY in zuliprc.read_text()
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
+
+
+def test_a_pipe_is_refused_before_any_call(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, zuliprc.read_bytes())
+    os.close(writing)
+    try:
+        with pytest.raises(RegenerationRefused, match="pipe or a device"):
+            open_client(config_file=f"/dev/fd/{reading}").regenerate_api_key()
+    finally:
+        os.close(reading)
+    assert server.seen == []
+
+
+def test_a_key_that_a_command_prints_is_refused_with_the_place_of_the_command(
+    open_client: Opener, server: ScriptedServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "zuliprc"
+    path.write_text(f"[api]\nemail={EMAIL}\npasscmd=echo {KEY}\nsite={server.site}\n")
+    path.chmod(0o600)
+    with pytest.raises(RegenerationRefused, match=rf"comes from a command \({path}:3\)"):
+        open_client(config_file=path).regenerate_api_key()
+    assert server.seen == []

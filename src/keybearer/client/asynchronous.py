@@ -19,7 +19,7 @@ from keybearer.client.methods import awaiting
 from keybearer.client.models.event_queues import Event
 from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
-from keybearer.client.operations.arguments import checked
+from keybearer.client.operations.arguments import checked, require_types
 from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
@@ -98,6 +98,7 @@ class AsyncClient(BaseClient):
 
         An error in the callback ends the loop, as a refused key does.
         """
+        require_types("call_on_each_event()", {"callback": Callable[..., object]}, {"callback": callback})
         async with self.events(event_types, narrow, **options) as happening:
             async for event in happening:
                 outcome = callback(event)
@@ -106,6 +107,7 @@ class AsyncClient(BaseClient):
 
     async def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call back with each message, as `call_on_each_event()` does."""
+        require_types("call_on_each_message()", {"callback": Callable[..., object]}, {"callback": callback})
         await self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     async def regenerate_api_key(self) -> Secret:

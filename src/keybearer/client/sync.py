@@ -18,7 +18,7 @@ from keybearer.client.methods import blocking
 from keybearer.client.models.event_queues import Event
 from keybearer.client.models.messages import Message
 from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
-from keybearer.client.operations.arguments import checked
+from keybearer.client.operations.arguments import checked, require_types
 from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
 from keybearer.secret import Secret
@@ -85,12 +85,14 @@ class Client(BaseClient):
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> None:
         """Call back with each event, until the client is closed. An error in the callback ends the loop."""
+        require_types("call_on_each_event()", {"callback": Callable[..., object]}, {"callback": callback})
         with self.events(event_types, narrow, **options) as happening:
             for event in happening:
                 callback(event)
 
     def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
         """Call back with each message, as `call_on_each_event()` does."""
+        require_types("call_on_each_message()", {"callback": Callable[..., object]}, {"callback": callback})
         self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     def regenerate_api_key(self) -> Secret:

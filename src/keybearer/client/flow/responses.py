@@ -110,6 +110,7 @@ _HINTS: dict[str, str] = {
     "BAD_EVENT_QUEUE_ID": "Register a new queue",
     "REQUEST_VARIABLE_MISSING": "Pass it by name",
 }
+_NARROW_HINT = "Older servers take narrows of event queues only as pairs of texts, and none that is negated"
 _HINT_OF: dict[AuthenticationError, str] = {
     InvalidAPIKey: "A newer key may have replaced it, or email, key and site may not belong together: get the zuliprc "
     "again from the settings, or with `keybearer login`",
@@ -141,9 +142,8 @@ def _error_of(response: Response, answer: Mapping[str, Any], context: CallContex
         return ServerFailed(
             f"The server failed: {text} (status {status}, {context.site})", code=code, status=status, answer=answer
         )
-    return APIError(
-        f"{text} ({context.method} {context.path})", code=code, status=status, answer=answer, hint=_HINTS.get(code, "")
-    )
+    hint = _HINTS.get(code) or (_NARROW_HINT if "narrow" in text else "")
+    return APIError(f"{text} ({context.method} {context.path})", code=code, status=status, answer=answer, hint=hint)
 
 
 def _hint_for_other_refusals(text: str) -> str:

@@ -38,6 +38,12 @@ class Answer:
                 hint="Check that the site is a Zulip server, and which version it runs",
             ) from None
 
+    @property
+    def ignored_parameters(self) -> tuple[str, ...]:
+        """The parameters of the call that the server does not know, so that it has changed nothing for them."""
+        ignored = self.wire.get("ignored_parameters_unsupported")
+        return tuple(one for one in ignored if isinstance(one, str)) if isinstance(ignored, list) else ()
+
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - whatever the server sent under that name
         return self.wire[name]
 
