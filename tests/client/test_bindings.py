@@ -11,7 +11,8 @@ import zulip
 
 from keybearer import Client, Credentials
 from keybearer.client.models.base import Answer
-from tests.client.scripted_server import EMAIL, KEY, ScriptedServer, Seen, success
+from keybearer.errors import APIError, InvalidArgument, NotAZulipServer, Redirected, ServerFailed
+from tests.client.scripted_server import EMAIL, KEY, Reply, ScriptedServer, Seen, error, html, success
 from tests.client.test_operations import CASES, MESSAGE
 from tests.client.zulip_queue import LOST, ZulipQueue, heartbeat, message_event
 
@@ -113,3 +114,73 @@ def test_a_message_of_theirs_is_answered_the_way_bots_do(server: ScriptedServer,
         )
     assert result["result"] == "success"
     assert server.seen[1].form == {"type": "stream", "to": "general", "topic": "lunch", "content": "thanks"}
+
+
+def test_the_bindings_return_an_error_and_ours_raise_it(server: ScriptedServer, credentials: Credentials) -> None:
+    theirs = their_client(server)
+    server.otherwise = error(400, "No such message")
+    assert theirs.delete_message(5)["result"] == "error"
+    with Client(credentials) as ours, pytest.raises(APIError, match="No such message"):
+        ours.delete_message(5)
+
+
+def test_the_bindings_return_a_page_as_an_error_and_ours_raise_it(
+    server: ScriptedServer, credentials: Credentials
+) -> None:
+    theirs = their_client(server)
+    server.otherwise = html(200)
+    assert theirs.get_profile()["result"] == "http-error"
+    with Client(credentials) as ours, pytest.raises(NotAZulipServer):
+        ours.get_profile()
+
+
+def test_the_bindings_send_a_message_again_after_5xx_and_ours_do_not(
+    server: ScriptedServer, credentials: Credentials
+) -> None:
+    message = {"type": "stream", "to": "general", "topic": "lunch", "content": "soup"}
+    theirs = their_client(server)
+    server.script = [html(502)]
+    server.otherwise = success(id=5)
+    theirs.send_message(message)
+    assert [seen.form["content"] for seen in server.seen] == ["soup", "soup"]
+    server.seen.clear()
+    server.script = [html(502)]
+    with Client(credentials) as ours, pytest.raises(ServerFailed):
+        ours.send_message(message)
+    assert len(server.seen) == 1
+
+
+def test_the_bindings_give_up_when_calls_are_limited_and_ours_wait(
+    server: ScriptedServer, credentials: Credentials
+) -> None:
+    theirs = their_client(server)
+    limited = error(429, "Too many", "RATE_LIMIT_HIT", **{"retry-after": 0.01})
+    server.script = [limited, limited]
+    assert theirs.get_profile()["code"] == "RATE_LIMIT_HIT"
+    with Client(credentials) as ours:
+        assert ours.get_profile().user_id == 7
+
+
+def test_the_bindings_turn_a_redirected_post_into_a_get_and_ours_refuse(
+    server: ScriptedServer, credentials: Credentials
+) -> None:
+    moved = Reply(301, body=b"", headers={"Location": "/api/v1/messages/"})
+    theirs = their_client(server)
+    server.script = [moved]
+    server.otherwise = success(messages=[])
+    assert theirs.render_message({"content": "soup"})["result"] == "success"
+    assert [seen.method for seen in server.seen] == ["POST", "GET"]
+    server.script = [moved]
+    with Client(credentials) as ours, pytest.raises(Redirected):
+        ours.render_message({"content": "soup"})
+
+
+def test_the_bindings_send_a_text_in_place_of_a_list_and_ours_do_not(
+    server: ScriptedServer, credentials: Credentials
+) -> None:
+    theirs = their_client(server)
+    theirs.add_subscriptions("general")
+    assert len(server.seen) == 1
+    with Client(credentials) as ours, pytest.raises(InvalidArgument):
+        ours.add_subscriptions("general")
+    assert len(server.seen) == 1

@@ -3,7 +3,8 @@
 A call is a generator without input or output: it yields steps (send this request, wait, call this function), receives
 what came of each, and returns a value or raises. A runner carries the steps out. Both clients share every rule.
 
-    sync.py  asynchronous.py      Client and AsyncClient; base.py, methods.py and event_iterators.py are for both
+    sync.py  asynchronous.py      Client and AsyncClient; base.py and methods.py are for both. event_iterators.py and
+            |                async_event_iterators.py: what `events()` returns
             |
             +-> stored_credentials.py   find credentials, read them again, replace their key: the only use of the store
             +-> http/                   runners carry out steps; transports send requests over httpx2; TLS
