@@ -112,7 +112,10 @@ def _is_mounted(target: Path) -> bool:
 def behind_links(path: str | os.PathLike[str]) -> Path:
     """The path of the file itself. Raises OSError."""
     try:
-        return Path(path).resolve()
+        found = Path(path).resolve()
+        if not found.is_symlink():
+            return found
+        fault = errno.ELOOP
     except RuntimeError:  # how it says, before Python 3.13, that links go in a circle
         fault = errno.ELOOP
     except ValueError:  # a NUL in it

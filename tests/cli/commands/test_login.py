@@ -280,3 +280,21 @@ def test_a_file_that_cannot_be_written_is_told(town: Town, person: Person, home:
 
     assert done.code == 1
     assert str(target) in done.complaint
+
+
+def test_a_file_that_cannot_be_replaced_is_reported_before_the_password_is_sent(
+    scripted: ScriptedServer, home: CommandLine
+) -> None:
+    written = home.home / "zuliprc"
+    written.write_text(f"[api]\nemail=me@example.com\nkey={KEY}\nsite={scripted.site}\n")
+    written.with_name("other").hardlink_to(written)
+    before = written.read_text()
+
+    done = home(
+        "login", scripted.site, "--email", "me@example.com", "--password-stdin", "-c", str(written), stdin=PASSWORD
+    )
+
+    assert done.code == 1
+    assert "hard links" in done.err
+    assert scripted.seen == []
+    assert written.read_text() == before
