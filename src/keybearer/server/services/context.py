@@ -51,7 +51,7 @@ class Context:
     """Set when an outgoing webhook is to be called."""
 
     def __post_init__(self) -> None:
-        hub = EventHub(self.database, self.clock, heartbeat_every=self.heartbeat_every)
+        hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
 
     @asynccontextmanager

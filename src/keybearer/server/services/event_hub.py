@@ -22,6 +22,7 @@ from keybearer.server.services.background import every, repeat, woken_by
 from keybearer.server.services.event_delivery import Asked, WireEvent, visible
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.secret_ring import SecretRing
 
 LOOK_EVERY = 0.08
 """Seconds between two looks for events that other workers wrote, while somebody waits here."""
@@ -70,8 +71,11 @@ class EventHub:
     `heartbeat_every` is in seconds.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], *, heartbeat_every: float) -> None:
+    def __init__(
+        self, database: Database, ring: SecretRing, clock: Callable[[], datetime], *, heartbeat_every: float
+    ) -> None:
         self._database = database
+        self._ring = ring
         self._clock = clock
         self._written = asyncio.Event()
         self._heartbeat_every = heartbeat_every
@@ -169,10 +173,8 @@ class EventHub:
             queue = await event_log.find_queue(connection, queue_id)
             await read_actor(connection, caller, now)
         noted = self._polls.get(queue_id)
-        if queue is None or (noted is None and queue.is_over(now)):
+        if queue is None or queue.account_id != caller.id or (noted is None and queue.is_over(now)):
             raise bad_queue(queue_id)
-        if queue.account_id != caller.id:
-            raise Refused("You are not authorized to get events from this queue")
         read = max(queue.id_of(last_number), queue.start_id)
         if read < max(queue.acknowledged_id, noted.acknowledged_id if noted else 0):
             raise Refused(f"An event newer than {last_number} has already been pruned!")
@@ -191,7 +193,7 @@ class EventHub:
         while after < self._tail_after:  # further back than this worker remembers
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
-                (told,) = await visible(connection, [Asked(queue, older)])
+                (told,) = await visible(connection, self._ring, [Asked(queue, older)])
             after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
             if told:
                 return told, after
@@ -199,7 +201,7 @@ class EventHub:
         if not asked.found:
             return [], after
         async with self._database.read() as connection:
-            (told,) = await visible(connection, [asked])
+            (told,) = await visible(connection, self._ring, [asked])
         return told, after
 
     def _since(self, after: int) -> list[StoredEvent]:
@@ -272,7 +274,7 @@ class EventHub:
                 going_on.append(waiting)
         try:
             asked = [Asked(each.queue, [stored for stored in fresh if stored.id > each.after]) for each in going_on]
-            for waiting, told in zip(going_on, await visible(connection, asked), strict=True):
+            for waiting, told in zip(going_on, await visible(connection, self._ring, asked), strict=True):
                 if told:
                     waiting.answer(told)
         except BaseException:

@@ -17,6 +17,7 @@ from keybearer.server.domain.messaging.channels import (
     PostPolicy,
     Subscription,
     SubscriptionChanges,
+    check_may_be_default,
     checked_description,
     checked_name,
     may_create_channels,
@@ -42,6 +43,7 @@ class NewChannel:
     color: str | None = None
     is_private: bool = False
     post_policy: PostPolicy = PostPolicy.EVERYONE
+    is_default: bool = False
 
 
 async def follow(
@@ -99,6 +101,8 @@ async def _authorized(change: Change, account: Account, new: NewChannel) -> Chan
 async def _create(change: Change, account: Account, new: NewChannel) -> Channel | None:
     """The new channel; None where the name belongs to one that the account does not see."""
     description = checked_description(new.description)
+    if new.is_default:
+        check_may_be_default(account, is_private=new.is_private)
     await take_turn(change.connection, CHANNELS)
     if await channels.find_by_name(change.connection, account.realm_id, new.name) is not None:
         return await channels.find_seen(change.connection, account, new.name)  # made by somebody else in this moment
@@ -112,6 +116,7 @@ async def _create(change: Change, account: Account, new: NewChannel) -> Channel 
         is_private=new.is_private,
         post_policy=new.post_policy,
         creator_id=account.id,
+        is_default=new.is_default,
     )
     change.tell(channel_events.created(channel))
     return channel

@@ -110,6 +110,12 @@ async def find_seen(
     return None if row is None else from_row(row)
 
 
+async def find_by_ids(connection: AsyncConnection, message_ids: Collection[int]) -> Sequence[Message]:
+    """Several messages, whoever may see them; those that are not there are absent."""
+    rows = await connection.execute(select(*COLUMNS).select_from(SOURCE).where(messages.c.id.in_(message_ids)))
+    return [from_row(row) for row in rows]
+
+
 async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_ids: Collection[int]) -> set[int]:
     """Those of several messages that the viewer may see."""
     rows = await connection.execute(select(messages.c.id).where(messages.c.id.in_(message_ids), sees_message(viewer)))
