@@ -75,7 +75,11 @@ def _told(error: Any) -> str:
 
 async def check_response(response: httpx2.Response) -> None:
     """The hook for clients of tests: every answer of the wire is checked as it comes."""
-    path = response.request.url.path
-    if path.startswith(("/api/v1/", "/json/")) and response.headers.get("content-type") == "application/json":
+    path, method = response.request.url.path, response.request.method
+    if (
+        method != "HEAD"
+        and path.startswith(("/api/v1/", "/json/"))
+        and response.headers.get("content-type") == "application/json"
+    ):
         await response.aread()
-        check(response.request.method, path, response.json())
+        check(method, path, response.json())
