@@ -8,11 +8,13 @@ from pathlib import PurePath
 from threading import Lock
 from typing import Any, TypeVar, final
 
+from keybearer.api_key import is_well_formed
 from keybearer.errors import ResolutionError
+from keybearer.masking import masked_repr
 from keybearer.secret import Secret
 from keybearer.zuliprc import review, values
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
-from keybearer.zuliprc.document import SECTION, key_without_cert
+from keybearer.zuliprc.document import key_without_cert
 from keybearer.zuliprc.fields import (
     CLIENT_BUNDLE,
     CLIENT_CERT,
@@ -22,6 +24,7 @@ from keybearer.zuliprc.fields import (
     INSECURE,
     KEY,
     PASSCMD,
+    SECTION,
     SITE,
     TOKEN,
     Field,
@@ -29,6 +32,7 @@ from keybearer.zuliprc.fields import (
 from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.literal import refuse_control_characters, refuse_suspicious, unescape
+from keybearer.zuliprc.lookalikes import recognize
 from keybearer.zuliprc.sources import DEFAULT, Origin, RawSetting, Source, Sources
 
 T = TypeVar("T")
@@ -64,6 +68,7 @@ class KeyOnDemand:
             return self._key
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The active credentials, and where they came from.
@@ -127,6 +132,8 @@ def resolve_sources(
     email = settings.take(EMAIL)
     if key is None or email is None:
         raise incomplete(sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None)
+    if isinstance(key, Secret) and (swapped := swapped_identity(email, key, settings.origins)):
+        raise swapped
     site, token = settings.take(SITE), settings.take(TOKEN)
     tls = settings.take_tls()
     file = sources.file
@@ -147,10 +154,27 @@ def resolve_sources(
                 key=key if isinstance(key, Secret) else None,
                 site=site,
                 tls=tls,
+                padded=settings.padded,
             )
         ),
         config_file=file.path if file.document is not None else None,
         _key=key,
+    )
+
+
+def swapped_identity(email: str, key: Secret, origins: Mapping[str, Origin]) -> ResolutionError | None:
+    """The error for an email and a key that are in each other's place; None if they are not."""
+    if "@" not in key.reveal() or not is_well_formed(email):
+        return None
+    of_email, of_key = origins[EMAIL.name], origins[KEY.name]
+    hint = "Exchange the two" + (
+        "; `keybearer doctor --fix` does that" if of_email.kind == of_key.kind == "file" else ""
+    )
+    return ResolutionError(
+        "swapped_identity",
+        f"The email and the key are swapped: the email is a key, and the key ({of_key}) is an email",
+        place=str(of_email),
+        hint=hint,
     )
 
 
@@ -164,6 +188,7 @@ class SettingsReader:
         self.origins: dict[str, Origin] = dict.fromkeys(FIELDS, DEFAULT)
         self.values: dict[str, object] = {}
         self.shadowed: dict[str, tuple[Origin, ...]] = {}
+        self.padded: list[Origin] = []
 
     def take(self, wanted: Field[T]) -> T | None:
         found = self._first(wanted)
@@ -218,6 +243,8 @@ class SettingsReader:
             error.place = str(found.origin)
             raise
         self.values[wanted.name] = value
+        if found.padded:
+            self.padded.append(found.origin)
         return value
 
 
@@ -243,17 +270,20 @@ def _contradiction(one: Origin, other: Origin) -> ResolutionError:
 def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
     """The error for a missing key or email. It depends on what else was found."""
     file = sources.file
+    found = recognize(file.document.text()) if file.document is not None else None
     if file.document is not None and not file.document.has_section:
         return ResolutionError(
             "missing_section",
-            f"The file has no section [{SECTION}]",
+            f"This is {found.what}, not a zuliprc" if found else f"The file has no section [{SECTION}]",
             place=file.path,
-            hint=review.likely_section(file.document) or f"Put [{SECTION}] above its settings",
+            hint=found.hint if found else review.likely_section(file.document) or f"Put [{SECTION}] above its settings",
         )
     if file.document is not None:
         likely = review.likely_line(file.document, missing)
         empty = file.document.entries.get(missing.name)
-        if empty is not None:
+        if found is not None:
+            hint = f"This is {found.what}. {found.hint}"
+        elif empty is not None:
             hint = f"Fill in line {empty.line}"
         else:
             hint = f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=..."

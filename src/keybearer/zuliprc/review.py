@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
+from keybearer.zuliprc import literal
 from keybearer.zuliprc.credentials import TLSOptions, is_plain_http, normalise_site, same_site
-from keybearer.zuliprc.document import SECTION, Document
+from keybearer.zuliprc.document import Document
 from keybearer.zuliprc.fields import (
     BY_FILE_KEY,
     EMAIL,
@@ -17,6 +18,7 @@ from keybearer.zuliprc.fields import (
     INSECURE,
     KEY,
     LOCATORS,
+    SECTION,
     SITE,
     TOKEN,
     Field,
@@ -32,8 +34,13 @@ _KNOWN: list[Field[Any] | Locator] = [*FIELDS.values(), *LOCATORS]
 _VARIABLES = {name: known.variable for known in _KNOWN for name in (*known.mistaken, known.variable) if known.variable}
 """Every known variable, correct or mistaken, with the correct one."""
 
-_BY_OTHER_NAME = {name.lower(): field for field in FIELDS.values() for name in (field.argument, field.variable) if name}
-"""The settings, by their names outside files."""
+_BY_OTHER_NAME = {
+    name.lower().removeprefix("zulip_"): field
+    for field in FIELDS.values()
+    for name in (field.argument, field.variable, *field.mistaken)
+    if name
+}
+"""The settings, by their names outside files, right or mistaken, without `ZULIP_`."""
 
 
 def review(
@@ -45,6 +52,7 @@ def review(
     key: Secret | None,
     site: str | None,
     tls: TLSOptions,
+    padded: Sequence[Origin] = (),
 ) -> Iterator[ResolutionWarning]:
     """Every warning about these credentials, the most serious first. `key` is None if it is still to be fetched."""
     yield from _about_site(sources, origins, site)
@@ -54,6 +62,10 @@ def review(
     yield from _about_permissions(sources)
     yield from _about_shadows(sources, shadowed)
     yield from _about_shapes(origins, email, key)
+    for origin in padded:
+        yield ResolutionWarning(
+            "padded_value", "The value has white space or a line end around it, which is left out", str(origin)
+        )
     yield from _about_unknown_settings(sources.file.document)
     yield from _about_unknown_variables(sources)
 
@@ -63,7 +75,8 @@ def likely_section(document: Document) -> str:
     for section, line in document.sections.items():
         if section.strip().lower() == SECTION:
             return f"Write line {line} as [{SECTION}]: lower case, no blanks"
-    return ""
+    line = document.account_section()
+    return f"The account is in another section: write line {line} as [{SECTION}]" if line else ""
 
 
 def likely_line(document: Document, wanted: Field[Any]) -> int:
@@ -76,7 +89,7 @@ def likely_field(key: str) -> Field[Any] | None:
     if key in BY_FILE_KEY or not key:
         return None
     plain = key.replace("-", "_").replace(" ", "_")
-    exact = BY_FILE_KEY.get(plain) or _BY_OTHER_NAME.get(plain)
+    exact = BY_FILE_KEY.get(plain) or _BY_OTHER_NAME.get(plain.removeprefix("zulip_"))
     close = [] if exact else get_close_matches(plain[:40], BY_FILE_KEY, n=1, cutoff=0.75)
     return exact or (BY_FILE_KEY[close[0]] if close else None)
 
@@ -148,6 +161,18 @@ def _about_shapes(origins: Mapping[str, Origin], email: str, key: Secret | None)
     if key and not (key.reveal().isascii() and key.reveal().isalnum()):
         yield ResolutionWarning(
             "odd_key_shape", "The key has characters that are no letters or digits", str(origins[KEY.name])
+        )
+    if hidden := literal.invisible_characters(email):
+        yield ResolutionWarning(
+            "invisible_character",
+            f"The email has a character that cannot be seen ({', '.join(hidden)}), so no server knows it",
+            str(origins[EMAIL.name]),
+        )
+    elif email.startswith("<") and email.endswith(">"):
+        yield ResolutionWarning(
+            "invisible_character",
+            "The email has angle brackets around it, so no server knows it",
+            str(origins[EMAIL.name]),
         )
     if email and ("@" not in email or ":" in email or any(character.isspace() for character in email)):
         yield ResolutionWarning(
