@@ -29,7 +29,7 @@ class AsyncTransport:
         self._state = state
         self._context = context
         try:
-            self._http = httpx2.AsyncClient(**http_options(context))
+            self._http = httpx2.AsyncClient(**http_options(context, state.required_site()))
         except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
