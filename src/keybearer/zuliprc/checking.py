@@ -11,7 +11,8 @@ from keybearer.secret import Secret
 from keybearer.zuliprc import values
 from keybearer.zuliprc.document import key_without_cert
 from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, FIELDS, KEY, PASSCMD
-from keybearer.zuliprc.resolver import SettingsReader, incomplete, swapped_identity
+from keybearer.zuliprc.resolver import SettingsReader
+from keybearer.zuliprc.review import incomplete, swapped_identity
 from keybearer.zuliprc.sources import Origin, Sources
 
 

@@ -8,7 +8,6 @@ from pathlib import PurePath
 from threading import Lock
 from typing import Any, TypeVar, final
 
-from keybearer.api_key import is_well_formed
 from keybearer.errors import ResolutionError
 from keybearer.masking import masked_repr
 from keybearer.secret import Secret
@@ -24,7 +23,6 @@ from keybearer.zuliprc.fields import (
     INSECURE,
     KEY,
     PASSCMD,
-    SECTION,
     SITE,
     TOKEN,
     Field,
@@ -32,7 +30,6 @@ from keybearer.zuliprc.fields import (
 from keybearer.zuliprc.frames import without_inner_frames
 from keybearer.zuliprc.kinds import ResolutionWarning
 from keybearer.zuliprc.literal import refuse_control_characters, refuse_suspicious, unescape
-from keybearer.zuliprc.lookalikes import recognize
 from keybearer.zuliprc.sources import DEFAULT, Origin, RawSetting, Source, Sources
 
 T = TypeVar("T")
@@ -131,8 +128,10 @@ def resolve_sources(
     key = settings.take_key(fetch_key)
     email = settings.take(EMAIL)
     if key is None or email is None:
-        raise incomplete(sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None)
-    if isinstance(key, Secret) and (swapped := swapped_identity(email, key, settings.origins)):
+        raise review.incomplete(
+            sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None
+        )
+    if isinstance(key, Secret) and (swapped := review.swapped_identity(email, key, settings.origins)):
         raise swapped
     site, token = settings.take(SITE), settings.take(TOKEN)
     tls = settings.take_tls()
@@ -159,22 +158,6 @@ def resolve_sources(
         ),
         config_file=file.path if file.document is not None else None,
         _key=key,
-    )
-
-
-def swapped_identity(email: str, key: Secret, origins: Mapping[str, Origin]) -> ResolutionError | None:
-    """The error for an email and a key that are in each other's place; None if they are not."""
-    if "@" not in key.reveal() or not is_well_formed(email):
-        return None
-    of_email, of_key = origins[EMAIL.name], origins[KEY.name]
-    hint = "Exchange the two" + (
-        "; `keybearer doctor --fix` does that" if of_email.kind == of_key.kind == "file" else ""
-    )
-    return ResolutionError(
-        "swapped_identity",
-        f"The email and the key are swapped: the email is a key, and the key ({of_key}) is an email",
-        place=str(of_email),
-        hint=hint,
     )
 
 
@@ -264,51 +247,4 @@ def _contradiction(one: Origin, other: Origin) -> ResolutionError:
         f"{one.name} and {other.name} (line {other.line}) are two names of one setting, and differ",
         place=one.place,
         hint="Keep one of them",
-    )
-
-
-def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
-    """The error for a missing key or email. It depends on what else was found."""
-    file = sources.file
-    found = recognize(file.document.text()) if file.document is not None else None
-    if file.document is not None and not file.document.has_section:
-        return ResolutionError(
-            "missing_section",
-            f"This is {found.what}, not a zuliprc" if found else f"The file has no section [{SECTION}]",
-            place=file.path,
-            hint=found.hint if found else review.likely_section(file.document) or f"Put [{SECTION}] above its settings",
-        )
-    if file.document is not None:
-        likely = review.likely_line(file.document, missing)
-        empty = file.document.entries.get(missing.name)
-        if found is not None:
-            hint = f"This is {found.what}. {found.hint}"
-        elif empty is not None:
-            hint = f"Fill in line {empty.line}"
-        else:
-            hint = f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=..."
-        return ResolutionError(
-            f"missing_{missing.name}",
-            f"There is no {missing.name} in the file, and {missing.variable} is not set",
-            place=file.path,
-            hint=hint,
-        )
-    if file.legacy:
-        return ResolutionError(
-            "legacy_file",
-            "This is what the zuliprc was called before 2013; nothing reads it any more",
-            place=file.legacy,
-            hint=f"Rename it to {file.path}",
-        )
-    if found_other:
-        return ResolutionError(
-            f"missing_{missing.name}",
-            f"There is no {missing.name}: {missing.variable} is not set, and there is no {file.path or 'zuliprc'}",
-            hint=f"Set {missing.variable}, or name a zuliprc",
-        )
-    return ResolutionError(
-        "config_not_found",
-        f"There is no such file, and {KEY.variable} and {EMAIL.variable} are not set",
-        place=file.path or "~/.zuliprc",
-        hint="Run `keybearer login`, or download a zuliprc from your organization and run `keybearer install`",
     )

@@ -1,4 +1,4 @@
-"""Warnings about resolved credentials, and the likely meaning of misspelt settings."""
+"""What is wrong with settings together: warnings, errors about absent ones, and what misspelt ones likely mean."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from keybearer.api_key import is_well_formed
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.zuliprc import literal
@@ -25,6 +26,7 @@ from keybearer.zuliprc.fields import (
     Locator,
 )
 from keybearer.zuliprc.kinds import ResolutionWarning
+from keybearer.zuliprc.lookalikes import recognize
 from keybearer.zuliprc.sources import Origin, Source, Sources
 
 _UNPORTABLE = '%#;="\\'
@@ -68,6 +70,69 @@ def review(
         )
     yield from _about_unknown_settings(sources.file.document)
     yield from _about_unknown_variables(sources)
+
+
+def swapped_identity(email: str, key: Secret, origins: Mapping[str, Origin]) -> ResolutionError | None:
+    """The error for an email and a key that are in each other's place; None if they are not."""
+    if "@" not in key.reveal() or not is_well_formed(email):
+        return None
+    of_email, of_key = origins[EMAIL.name], origins[KEY.name]
+    hint = "Exchange the two" + (
+        "; `keybearer doctor --fix` does that" if of_email.kind == of_key.kind == "file" else ""
+    )
+    return ResolutionError(
+        "swapped_identity",
+        f"The email and the key are swapped: the email is a key, and the key ({of_key}) is an email",
+        place=str(of_email),
+        hint=hint,
+    )
+
+
+def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
+    """The error for a missing key or email. It depends on what else was found."""
+    file = sources.file
+    found = recognize(file.document.text()) if file.document is not None else None
+    if file.document is not None and not file.document.has_section:
+        return ResolutionError(
+            "missing_section",
+            f"This is {found.what}, not a zuliprc" if found else f"The file has no section [{SECTION}]",
+            place=file.path,
+            hint=found.hint if found else likely_section(file.document) or f"Put [{SECTION}] above its settings",
+        )
+    if file.document is not None:
+        likely = likely_line(file.document, missing)
+        empty = file.document.entries.get(missing.name)
+        if found is not None:
+            hint = f"This is {found.what}. {found.hint}"
+        elif empty is not None:
+            hint = f"Fill in line {empty.line}"
+        else:
+            hint = f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=..."
+        return ResolutionError(
+            f"missing_{missing.name}",
+            f"There is no {missing.name} in the file, and {missing.variable} is not set",
+            place=file.path,
+            hint=hint,
+        )
+    if file.legacy:
+        return ResolutionError(
+            "legacy_file",
+            "This is what the zuliprc was called before 2013; nothing reads it any more",
+            place=file.legacy,
+            hint=f"Rename it to {file.path}",
+        )
+    if found_other:
+        return ResolutionError(
+            f"missing_{missing.name}",
+            f"There is no {missing.name}: {missing.variable} is not set, and there is no {file.path or 'zuliprc'}",
+            hint=f"Set {missing.variable}, or name a zuliprc",
+        )
+    return ResolutionError(
+        "config_not_found",
+        f"There is no such file, and {KEY.variable} and {EMAIL.variable} are not set",
+        place=file.path or "~/.zuliprc",
+        hint="Run `keybearer login`, or download a zuliprc from your organization and run `keybearer install`",
+    )
 
 
 def likely_section(document: Document) -> str:
