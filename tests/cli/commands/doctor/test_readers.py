@@ -194,6 +194,7 @@ def test_a_file_that_is_something_else_is_named_and_written_as_a_zuliprc(patient
     [
         ("<!DOCTYPE html>\n<html><title>Log in</title>", "a web page"),
         ("  <html>", "a web page"),
+        ("\ufeff<html>\r\n", "a web page"),
         ("$ANSIBLE_VAULT;1.1;AES256\n6638643965393439\n", "an encrypted file"),
         ("-----BEGIN PGP MESSAGE-----\n\nhQEMA\n", "an encrypted file"),
         ("age-encryption.org/v1\n-> X25519 abc\n", "an encrypted file"),
@@ -212,5 +213,5 @@ def test_what_cannot_be_written_as_a_zuliprc_is_only_named(patient: Patient, tex
     assert report.kinds == ["not_a_zuliprc"]
     assert not report.the("not_a_zuliprc")["fixable"]
     assert said in report.the("not_a_zuliprc")["message"]
-    assert patient.path.read_text() == text
+    assert patient.path.read_bytes() == text.encode()
     assert said in patient.keybearer("show").err

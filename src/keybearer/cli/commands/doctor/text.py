@@ -44,8 +44,8 @@ def read(data: bytes, path: str) -> tuple[ZuliprcDraft | None, list[Finding]]:
         )
     if (found := recognize(text)) is not None:
         said = "it is written as a zuliprc" if found.settings else ""
-        findings.append(Finding("not_a_zuliprc", f"This is {found.what}, not a zuliprc", path, found.hint, said))
-        return (ZuliprcDraft.made(found.text, path) if found.settings else None), findings
+        fault = Finding("not_a_zuliprc", f"This is {found.what}, not a zuliprc", path, found.hint, said)
+        return (ZuliprcDraft.made(found.text, path) if found.settings else None), [fault]
     if "\r" in text:
         ends = "CRLF" if "\r\n" in text else "CR"
         findings.append(
