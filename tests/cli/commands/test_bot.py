@@ -179,3 +179,36 @@ def test_nobody_manages_a_person_as_a_bot(person: Person, command: str) -> None:
 def test_a_bot_that_is_not_there_is_told(person: Person) -> None:
     assert "No such user" in person.run("bot", "show", "999999").complaint
     assert "No such user" in person.run("bot", "show", "nobody@example.com").complaint
+
+
+def test_json_does_not_go_with_a_zuliprc_on_standard_output(person: Person, reference: str) -> None:
+    for command in (["add", "--name", "x", "--short-name", "x", "--output", "-"], ["zuliprc", reference]):
+        done = person.run("bot", *command, "--json")
+        assert (done.code, done.out) == (2, "")
+
+
+def test_a_written_zuliprc_is_told_as_json(person: Person, reference: str) -> None:
+    output = person.run.home / "botrc"
+    told = json.loads(person.run("bot", "zuliprc", reference, "--output", str(output), "--json").out)
+
+    assert told["file"] == str(output)
+    assert told["email"] in output.read_text()
+
+
+def test_bots_are_listed_by_number(person: Person) -> None:
+    for number in (3, 1, 2):
+        name = f"{person.name} {number}"
+        assert person.run("bot", "add", "--name", name, "--short-name", f"{person.name}{number}").code == 0
+    listed = json.loads(person.run("bot", "list", "--json").out)
+
+    assert [one["user_id"] for one in listed] == sorted(one["user_id"] for one in listed)
+
+
+def test_the_key_of_a_deactivated_bot_points_to_the_command_that_reactivates_it(
+    person: Person, bot: dict[str, Any], reference: str
+) -> None:
+    output = person.run.home / "botrc"
+    person.run("bot", "zuliprc", reference, "--output", str(output))
+    person.run("bot", "deactivate", reference, "--yes")
+
+    assert "keybearer bot reactivate" in person.run("whoami", "-c", str(output)).complaint
