@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench format lock clean browser
+.PHONY: help run demo test soak bench format lock clean browser
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest $(ARGS)
+
+soak: $(VENV)/test.stamp  ## attack a real server for ten minutes beside honest use; prints a table
+	$(BIN)/pytest -m soak -n0 -s $(ARGS)
 
 bench: $(VENV)/test.stamp  ## measure; prints figures, asserts none
 	$(BIN)/python -m benchmarks $(ARGS)
