@@ -11,10 +11,11 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import Overloaded, PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.limits import Quota
-from keybearer.server.http.body import TooLarge, TooSlow
+from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
+from keybearer.server.http.multipart import TooLarge
 
 Header = tuple[bytes, bytes]
 
@@ -113,7 +114,7 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     """The answer to what a rule forbids; `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
     headers: list[Header] = []
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TooManyAttempts | Overloaded):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if status == 401 and challenge is not None:
         headers.append((b"www-authenticate", challenge + b' realm="zulip"'))
@@ -121,17 +122,21 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     return replace(answer, headers=tuple(headers), quota=error.quota)
 
 
+_STATUSES: tuple[tuple[type[Refused], int], ...] = (
+    (Unauthenticated, 401),
+    (TooManyAttempts, 429),
+    (CSRFFailed, 403),
+    (PasswordNeeded, 403),
+    (TooLarge, 413),
+    (TooSlow, 408),
+    (Overloaded, 503),
+)
+
+
 def _status(error: Refused) -> int:
-    if isinstance(error, Unauthenticated):
-        return 401
-    if isinstance(error, TooManyAttempts):
-        return 429
-    if isinstance(error, CSRFFailed | PasswordNeeded):
-        return 403
-    if isinstance(error, TooLarge):
-        return 413
-    if isinstance(error, TooSlow):
-        return 408
+    for kind, status in _STATUSES:
+        if isinstance(error, kind):
+            return status
     return 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
 
 

@@ -96,22 +96,29 @@ class FrontDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, self._proxies)
         door, admission = self._find(request)
-        response = None if admission.place is not None else door.find_file(request)
-        if response is None:
-            try:
-                route = await self._admitter.admit(admission, door.doorway, receive)
-                response = await door.answer(admission, route)
-                if admission.refusal is not None:
-                    self._note(admission, admission.refusal)
-                elif self._failing and admission.identified is not None:
-                    self._note_success(request)
-            except Disconnected:
-                return
-            except Exception as error:  # noqa: BLE001  every failure gets an answer
-                response = self._answer_error(door, admission, error)
-                if not admission.is_read and request.has_body and not await discard(request, receive):
-                    send = _closing(send)
-        await response(scope, receive, send)
+        try:
+            response = None if admission.place is not None else door.find_file(request)
+            if response is None:
+                try:
+                    response = await self._answer(door, admission, receive)
+                except Disconnected:
+                    return
+                except Exception as error:  # noqa: BLE001  every failure gets an answer
+                    response = self._answer_error(door, admission, error)
+                    if not admission.is_read and request.has_body and not await discard(request, receive):
+                        send = _closing(send)
+            await response(scope, receive, send)
+        finally:
+            admission.release()
+
+    async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response:
+        route = await self._admitter.admit(admission, door.doorway, receive)
+        response = await door.answer(admission, route)
+        if admission.refusal is not None:
+            self._note(admission, admission.refusal)
+        elif self._failing and admission.identified is not None:
+            self._note_success(admission.request)
+        return response
 
     def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
         match error:
