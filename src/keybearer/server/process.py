@@ -204,6 +204,8 @@ def granian(settings: Settings, listener: socket.socket, connections: int) -> Su
 
 def load_application(parent: int, connections: int, on_started: Callable[[], None]) -> Application:
     """What a worker serves that may hold so many connections. A worker whose parent is killed ends too."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # a forked worker has its parent's handlers, which end nothing here
+        signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
     application = create_app_from_environ(connections, on_started)
     # What is loaded now lives as long as the worker: looking through it for garbage again and again costs a tenth of

@@ -28,8 +28,8 @@ SPARE_DESCRIPTORS = 512
 HEAD_WITHIN = 30_000
 """Milliseconds for the head of a request. A connection that sends nothing has as long, before and between requests."""
 
-LARGEST_HEAD = 80 * 1024
-"""Bytes of a head: room for a query of 64 KiB, the longest that the HTTP library reads."""
+LARGEST_HEAD = 48 * 1024
+"""Bytes of a head: room for a query that lists 5,000 ids."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker is started again that died before it could answer: doubled each time, up to the longest."""

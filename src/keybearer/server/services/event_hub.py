@@ -34,6 +34,9 @@ TAIL = 2000
 """Events that a worker remembers, so that a poll need not read them again."""
 
 BATCH = 500
+AT_ONCE = 500
+"""Polls that are looked through at once: other requests have their turn in between."""
+
 HEARTBEAT_SPREAD = 10.0
 
 
@@ -279,18 +282,22 @@ class EventHub:
         while len(self._tail) > TAIL:
             self._tail_after = self._tail.popleft().id
         self._seen = seen
-        going_on = []
-        for waiting in list(self._waiting.values()):
-            if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
-                waiting.answer(None)
-            else:
-                going_on.append(waiting)
+        everybody = list(self._waiting.values())
+        asked: list[tuple[_Waiting, Asked]] = []
         try:
-            asked = [Asked(each.queue, [stored for stored in fresh if stored.id > each.after]) for each in going_on]
-            for waiting, told in zip(going_on, await visible(connection, asked), strict=True):
+            for number, waiting in enumerate(everybody, start=1):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
+                    waiting.answer(None)
+                    continue
+                each = Asked(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
+                if each.found:
+                    asked.append((waiting, each))
+            for (waiting, _), told in zip(asked, await visible(connection, [each for _, each in asked]), strict=True):
                 if told:
                     waiting.answer(told)
         except BaseException:
-            for waiting in going_on:
+            for waiting in everybody:
                 waiting.answer(None)  # each poll then reads the log itself
             raise
