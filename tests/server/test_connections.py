@@ -7,8 +7,9 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybearer.server.domain.limits import MOST_CONNECTIONS
+from keybearer.server.process import TAKEN_WITHIN
 from keybearer.server.workers import SPARE_DESCRIPTORS, connections_within, raise_descriptor_limit
 from tests.server.test_process import SETTINGS
 from tests.server_process import KEYBEARER, RunningServer, clean_environ, running_server
@@ -69,6 +71,19 @@ def test_every_connection_that_only_waits_is_closed(server: RunningServer) -> No
         for connection in connections:
             while connection.recv(4096):
                 pass
+
+
+@pytest.mark.soak
+def test_a_client_that_takes_nothing_of_its_answers_is_disconnected(server: RunningServer) -> None:
+    asked = 2000
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(b"GET /help/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * asked)
+        time.sleep(TAKEN_WITHIN / 1000 * 1.5)
+        received = bytearray()
+        with suppress(ConnectionResetError):
+            while piece := connection.recv(1024 * 1024):
+                received += piece
+    assert received.count(b"HTTP/1.1 200 OK\r\n") < asked
 
 
 def test_clients_that_begin_no_tls_leave_others_unharmed(tmp_path: Path) -> None:

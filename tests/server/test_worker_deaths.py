@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +85,17 @@ def test_workers_that_are_killed_together_come_back_together(two: RunningServer)
         kill(worker)
     assert eventually(lambda: len(two.workers()) == 2 and not set(before) & set(two.workers()))
     assert answers(two)
+
+
+@pytest.mark.soak
+def test_a_server_answers_throughout_a_minute_of_deaths(two: RunningServer) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        kill(random.choice(two.workers()))
+        again = time.monotonic() + 2
+        while time.monotonic() < again:
+            assert answers(two) or answers(two)  # a request that the killed worker had taken is sent again
+    assert two.process.poll() is None
 
 
 def test_a_worker_that_cannot_start_is_started_again_after_pauses_until_it_can(two: RunningServer) -> None:

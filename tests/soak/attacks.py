@@ -59,10 +59,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Attack:
-    """A name for the table, and what is done to a target for so many seconds."""
+    """A name for the table, and what is done to a target for so many seconds.
+
+    `ramp` are the seconds until all of it is under way: honest use is measured after that.
+    """
 
     name: str
     run: Callable[[Target, float], Awaitable[None]]
+    ramp: float = 5.0
 
 
 def attack(name: str, target: Target, seconds: float) -> None:
@@ -213,7 +217,7 @@ ATTACKS = (
     Attack("10,000 sign-in forms that trickle", trickle_bodies),
     Attack("10,000 sign-in forms of 50 kB without an end", fill_bodies),
     Attack("400 forms of 900 kB without an end, of 20 accounts", fill_bodies_of_accounts),
-    Attack("10,000 polls for events, of 20 accounts", wait_for_events),
+    Attack("10,000 polls for events, of 20 accounts", wait_for_events, ramp=25.0),
     Attack("100,000 pages on 2,000 connections that read nothing", read_nothing),
     Attack("16 anonymous uploads of 25 MB, again and again", upload_unknown),
     Attack("16 uploads of 25 MB without an end, of one account", upload_known),

@@ -27,11 +27,8 @@ from tests.soak.honest import Use, use
 
 pytestmark = pytest.mark.soak
 
-SECONDS = 12.0
-RAMP = 5.0
-"""Seconds until every connection of an attack is open."""
-
-QUIET = 3.0
+SECONDS = 8.0
+QUIET = 2.0
 PEOPLE = 20
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -90,7 +87,7 @@ def used(target: Target, seconds: float) -> Use:
 @contextmanager
 def under(attacked: Attack, target: Target) -> Iterator[list[int]]:
     """The attack goes on during the block. Yields the memory of the workers, second by second."""
-    process = SPAWN.Process(target=attack, args=(attacked.name, target, 2 * (SECONDS + RAMP)))
+    process = SPAWN.Process(target=attack, args=(attacked.name, target, attacked.ramp + 2 * SECONDS))
     samples: list[int] = []
     over = threading.Event()
 
@@ -102,7 +99,7 @@ def under(attacked: Attack, target: Target) -> Iterator[list[int]]:
     process.start()
     watching.start()
     try:
-        time.sleep(RAMP)
+        time.sleep(attacked.ramp)
         yield samples
     finally:
         over.set()
