@@ -116,4 +116,5 @@ class Supervisor(MPServer):
         except OSError as error:  # no memory, or no process left: the others answer meanwhile
             _log.error("worker %d cannot be started: %s", idx + 1, error.strerror)
             self.main_loop_interrupt.set()
-        self.wrks[idx] = worker
+        else:
+            self.wrks[idx] = worker

@@ -75,14 +75,7 @@ class EventHub:
     need some too.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Callable[[], datetime],
-        *,
-        heartbeat_every: float,
-        most_polls: int = MOST_CONNECTIONS // 2,
-    ) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], *, heartbeat_every: float) -> None:
         self._database = database
         self._clock = clock
         self._written = asyncio.Event()
@@ -92,7 +85,7 @@ class EventHub:
         self._seen = 0
         self._waiting: dict[str, _Waiting] = {}
         """The polls that wait here, by their queues: a later poll of a queue ends the earlier one, as in Zulip."""
-        self.most_polls = most_polls
+        self.most_polls = MOST_CONNECTIONS // 2
         self._somebody_waits = asyncio.Event()
         self._reading = asyncio.Lock()
         self._advancing = asyncio.Lock()
