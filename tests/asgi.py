@@ -61,6 +61,8 @@ class Sending:
     path: str
     headers: Headers = field(default_factory=dict)
     sent: list[Message] = field(default_factory=list)
+    was_asked: bool = False
+    """Whether the application has asked for any of the body."""
 
     def __post_init__(self) -> None:
         self._pieces: asyncio.Queue[Message] = asyncio.Queue()
@@ -111,6 +113,7 @@ class Sending:
         return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in self.sent[1:]))
 
     async def _receive(self) -> Message:
+        self.was_asked = True
         if self._pieces.empty():
             self._is_waiting.set()
         return await self._pieces.get()

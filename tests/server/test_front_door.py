@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,7 +67,12 @@ async def strict(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProce
 async def test_uploaded_files_are_counted_as_calls_and_pages_are_not(strict: InProcessServer) -> None:
     hamlet = await strict.add_person("hamlet")
     kept = await uploads.save(
-        strict.context, Caller(hamlet.account), name="x.txt", content_type="text/plain", content=b"x"
+        strict.context,
+        Caller(hamlet.account),
+        name="x.txt",
+        content_type="text/plain",
+        content=io.BytesIO(b"x"),
+        size=1,
     )
     path = f"/user_uploads/{kept.path}"
     browser = by_session(await strict.signed_in(hamlet))

@@ -10,7 +10,8 @@ import msgspec
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.http import csrf
-from keybearer.server.http.body import Fields, UploadedFile
+from keybearer.server.http.body import Fields
+from keybearer.server.http.multipart import UploadedFile
 
 SMALLEST, LARGEST = -(2**31), 2**31 - 1
 """The whole numbers that both databases keep in an integer column."""

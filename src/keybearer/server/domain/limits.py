@@ -8,6 +8,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+MOST_CONNECTIONS = 20_000
+"""Connections of one worker, where the limit on its open files allows so many. Half of them may wait for events."""
+
+UNCOUNTED_BODY = 4 * 1024
+"""Bytes of each body that are always taken: room for a sign-in. How many there are is bounded by the connections."""
+
+BODIES_IN_FLIGHT = 64 * 1024 * 1024
+"""Bytes of all bodies that one worker holds at once, beyond those that are always taken."""
+
+BODIES_OF_STRANGERS = 16 * 1024 * 1024
+"""The part of it that is for requests before anybody has said who they are."""
+
+BODIES_OF_ONE = 16 * 1024 * 1024
+"""The part of it that one account may use."""
+
+BODIES_OF_NETWORK = 4 * 1024 * 1024
+"""The part of it that strangers from one network may use."""
+
 MOST_ENTRIES = 5000
 """Entries of one list or object in a parameter: as many ids as Zulip's programs send at once."""
 

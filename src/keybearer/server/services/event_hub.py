@@ -14,9 +14,10 @@ from typing import final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Overloaded, Refused
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
+from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import every, repeat, woken_by
 from keybearer.server.services.event_delivery import Asked, WireEvent, visible
@@ -33,6 +34,9 @@ TAIL = 2000
 """Events that a worker remembers, so that a poll need not read them again."""
 
 BATCH = 500
+AT_ONCE = 500
+"""Polls that are looked through at once: other requests have their turn in between."""
+
 HEARTBEAT_SPREAD = 10.0
 
 
@@ -67,7 +71,8 @@ class _Poll:
 class EventHub:
     """Reads the log for every poll of one worker together, and remembers its end.
 
-    `heartbeat_every` is in seconds.
+    `heartbeat_every` is in seconds. No more than `most_polls` wait at once: each holds a connection, and other requests
+    need some too.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime], *, heartbeat_every: float) -> None:
@@ -78,7 +83,9 @@ class EventHub:
         self._tail: deque[StoredEvent] = deque()
         self._tail_after = 0
         self._seen = 0
-        self._waiting: set[_Waiting] = set()
+        self._waiting: dict[str, _Waiting] = {}
+        """The polls that wait here, by their queues: a later poll of a queue ends the earlier one, as in Zulip."""
+        self.most_polls = MOST_CONNECTIONS // 2
         self._somebody_waits = asyncio.Event()
         self._reading = asyncio.Lock()
         self._advancing = asyncio.Lock()
@@ -125,15 +132,16 @@ class EventHub:
     def close(self) -> None:
         """End every poll, with nothing to tell: the worker stops."""
         self._closed = True
-        self._end_polls(self._waiting)
+        self._end_polls(self._waiting.values())
 
     def count_polls(self, account_id: int) -> int:
         """How many polls of an account wait at this moment."""
-        return sum(waiting.queue.account_id == account_id for waiting in list(self._waiting))
+        return sum(waiting.queue.account_id == account_id for waiting in list(self._waiting.values()))
 
     def end_polls_of(self, queue_id: str) -> None:
         """End the polls of a queue that is closed."""
-        self._end_polls([waiting for waiting in self._waiting if waiting.queue.id == queue_id])
+        if queue_id in self._waiting:
+            self._waiting[queue_id].answer([])
 
     def _end_polls(self, ended: Iterable[_Waiting]) -> None:
         for waiting in ended:
@@ -142,8 +150,8 @@ class EventHub:
     async def poll(self, caller: Caller, queue_id: str, last_number: int, *, dont_block: bool) -> list[WireEvent]:
         """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
 
-        Raises Refused for a queue that is not there, and Unauthenticated as soon as the key that came with the poll is
-        replaced, its session ended, or the account deactivated.
+        Raises Refused for a queue that is not there, Overloaded where too many polls wait, and Unauthenticated as soon
+        as the key that came with the poll is replaced, its session ended, or the account deactivated.
         """
         position = self._seen
         await self.catch_up()
@@ -212,8 +220,10 @@ class EventHub:
 
     async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
         """The next events for the queue; None where the poll must check for itself."""
-        waiting = _Waiting(queue, after)
-        self._waiting.add(waiting)
+        self.end_polls_of(queue.id)
+        if queue.id not in self._waiting and len(self._waiting) >= self.most_polls:
+            raise Overloaded
+        waiting = self._waiting[queue.id] = _Waiting(queue, after)
         self._somebody_waits.set()
         spread = random.uniform(0, min(HEARTBEAT_SPREAD, self._heartbeat_every))  # noqa: S311  so that not all come at once
         try:
@@ -223,7 +233,8 @@ class EventHub:
             told, after = await self._told_after(queue, after)
             return told or [heartbeat(queue, after)]
         finally:
-            self._waiting.discard(waiting)
+            if self._waiting.get(queue.id) is waiting:
+                del self._waiting[queue.id]
             if not self._waiting:
                 self._somebody_waits.clear()
             noted = self._polls.get(queue.id)
@@ -264,18 +275,22 @@ class EventHub:
         while len(self._tail) > TAIL:
             self._tail_after = self._tail.popleft().id
         self._seen = seen
-        going_on = []
-        for waiting in list(self._waiting):
-            if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
-                waiting.answer(None)
-            else:
-                going_on.append(waiting)
+        everybody = list(self._waiting.values())
+        asked: list[tuple[_Waiting, Asked]] = []
         try:
-            asked = [Asked(each.queue, [stored for stored in fresh if stored.id > each.after]) for each in going_on]
-            for waiting, told in zip(going_on, await visible(connection, asked), strict=True):
+            for number, waiting in enumerate(everybody, start=1):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
+                    waiting.answer(None)
+                    continue
+                each = Asked(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
+                if each.found:
+                    asked.append((waiting, each))
+            for (waiting, _), told in zip(asked, await visible(connection, [each for _, each in asked]), strict=True):
                 if told:
                     waiting.answer(told)
         except BaseException:
-            for waiting in going_on:
+            for waiting in everybody:
                 waiting.answer(None)  # each poll then reads the log itself
             raise
