@@ -11,11 +11,12 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import Busy, PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.limits import Quota
 from keybearer.server.http.body import TooLarge, TooSlow
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.front_door import RETRY_AFTER, Unavailable
+from keybearer.server.http.routing import NothingHere
 
 Header = tuple[bytes, bytes]
 
@@ -108,7 +109,7 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     """The answer to what a rule forbids; `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
     headers: list[Header] = []
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TooManyAttempts | Busy):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if isinstance(error, Unavailable):
         headers.append((b"retry-after", b"%d" % RETRY_AFTER))
@@ -122,9 +123,11 @@ _STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (Unauthenticated, 401),
     (CSRFFailed, 403),
     (PasswordNeeded, 403),
+    (NothingHere, 404),
     (TooSlow, 408),
     (TooLarge, 413),
     (TooManyAttempts, 429),
+    (Busy, 503),
     (Unavailable, 503),
 )
 

@@ -5,6 +5,7 @@
     │   └── PasswordNeeded       not before the password is given again
     ├── Unauthenticated      who is asking is not known, or not welcome
     ├── TooManyAttempts      `retry_after` seconds from now it may be tried again
+    ├── Busy                 the server has too much work of this kind; try again soon
     └── WeakPassword         a new password that is not good enough
 
 How a refusal looks on a wire or a page is the business of `api` and `web`.
@@ -102,6 +103,16 @@ class TooManyAttempts(Refused):
     def wire_message(self) -> str:
         """Zulip's words."""
         return "API usage exceeded rate limit"
+
+
+class Busy(Refused):
+    """The server has too much work of this kind at the moment (status 503)."""
+
+    retry_after = 5
+    """Seconds after which clients may ask again."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is busy at the moment. Try again soon.", code="SERVICE_UNAVAILABLE")
 
 
 class WeakPassword(Refused):

@@ -11,6 +11,15 @@ from typing import NamedTuple
 MOST_ENTRIES = 5000
 """Entries of one list or object in a parameter: as many ids as Zulip's programs send at once."""
 
+MOST_VALUES = 8 * MOST_ENTRIES
+"""Values in one parameter, at whatever depth: 5,000 objects with a few fields each."""
+
+MOST_LONG_WORK = 200
+"""Pieces of work that wait for the thread of a worker that does what is too long for its event loop."""
+
+MOST_LONG_WORK_OF_ONE = 20
+"""Those of them that belong to one account or address."""
+
 
 class Quota(NamedTuple):
     """What a limit leaves: the `X-RateLimit-*` headers of an answer. `reset` is in seconds since 1970 UTC."""

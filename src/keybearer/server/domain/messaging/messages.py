@@ -146,12 +146,17 @@ def checked_content(text: str) -> str:
         raise Refused("Message must not be empty")
     if "\x00" in content:
         raise Refused("Message must not contain null bytes")
-    return shortened(content, CONTENT_MAX_LENGTH, _TRUNCATED)
+    return shortened_content(content)
+
+
+def shortened_content(text: str) -> str:
+    """As much of a text as a message has room for."""
+    return shortened(text, CONTENT_MAX_LENGTH, _TRUNCATED)
 
 
 def checked_topic(text: str) -> str:
     """The topic as it is stored: "" for none (in whatever words a client says so), a longer one cut, as in Zulip."""
-    topic = text.strip()
+    topic = text.strip()[: TOPIC_MAX_LENGTH + 1]  # one more than there is room for, to be seen as too long
     for position, character in enumerate(topic, start=1):
         if not character.isprintable() and character not in "\u200d\ufe0f":
             raise Refused(f"Invalid character in topic, at position {position}!")

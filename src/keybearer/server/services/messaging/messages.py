@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message
+from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message, shortened_content
 from keybearer.server.domain.messaging.narrows import Term, bad_narrow
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.lookups import (
@@ -20,7 +20,7 @@ from keybearer.server.services.messaging.lookups import (
     names_in,
     visible_message,
 )
-from keybearer.server.services.messaging.markdown import render as render_markdown
+from keybearer.server.services.messaging.markdown import render_for
 from keybearer.server.storage.messaging import channels, narrows
 from keybearer.server.storage.messaging.narrows import View
 
@@ -174,7 +174,8 @@ async def matching(
 
 
 async def render(context: Context, caller: Caller, content: str) -> str:
-    """A text as HTML, as a message would show it."""
+    """A text as HTML, as a message would show it: a longer one is cut."""
+    content = shortened_content(content)
     async with context.viewing(caller) as view:
         names = await names_in(view.connection, view.actor.account, content)
-    return render_markdown(content, names).html
+    return (await render_for(context, caller, content, names)).html
