@@ -5,7 +5,7 @@
     │   └── PasswordNeeded       not before the password is given again
     ├── Unauthenticated      who is asking is not known, or not welcome
     ├── TooManyAttempts      `retry_after` seconds from now it may be tried again
-    ├── Busy                 the server has too much work of this kind; try again soon
+    ├── Overloaded           the server holds as much as it can; `retry_after` seconds from now there may be room
     └── WeakPassword         a new password that is not good enough
 
 How a refusal looks on a wire or a page is the business of `api` and `web`.
@@ -105,14 +105,12 @@ class TooManyAttempts(Refused):
         return "API usage exceeded rate limit"
 
 
-class Busy(Refused):
-    """The server has too much work of this kind at the moment (status 503)."""
+class Overloaded(Refused):
+    """The server holds as much of something as it can at the moment (status 503). `retry_after` is in seconds."""
 
-    retry_after = 5
-    """Seconds after which clients may ask again."""
-
-    def __init__(self) -> None:
-        super().__init__("The server is busy at the moment. Try again soon.", code="SERVICE_UNAVAILABLE")
+    def __init__(self, *, retry_after: int = 5) -> None:
+        super().__init__("The server has too much to do at the moment. Try again soon.", code="SERVICE_UNAVAILABLE")
+        self.retry_after = retry_after
 
 
 class WeakPassword(Refused):

@@ -14,6 +14,12 @@ MOST_ENTRIES = 5000
 MOST_VALUES = 8 * MOST_ENTRIES
 """Values in one parameter, at whatever depth: 5,000 objects with a few fields each."""
 
+MOST_TEXT = 5_000_000
+"""Characters of messages in one answer: their texts, the same as HTML, and their earlier versions."""
+
+MOST_EARLIER_TEXT = 1_000_000
+"""Characters of the earlier versions of one message, as text and as HTML."""
+
 MOST_LONG_WORK = 200
 """Pieces of work that wait for the thread of a worker that does what is too long for its event loop."""
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar, final
 
-from keybearer.server.domain.errors import Busy
+from keybearer.server.domain.errors import Overloaded
 from keybearer.server.domain.limits import MOST_LONG_WORK, MOST_LONG_WORK_OF_ONE
 
 P = ParamSpec("P")
@@ -39,11 +39,11 @@ class LongWork:
     async def run(self, of: int | str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the function returns; `of` is the account or address that it is done for.
 
-        Raises Busy where too much waits already. A piece of work whose request ends early is still finished.
+        Raises Overloaded where too much waits already. A piece of work whose request ends early is still finished.
         """
         turn = self._turns.setdefault(of, _Turn())
         if self._pieces >= MOST_LONG_WORK or turn.pieces >= MOST_LONG_WORK_OF_ONE:
-            raise Busy
+            raise Overloaded
         self._pieces += 1
         turn.pieces += 1
         try:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
-from keybearer.server.domain.errors import Busy, NotLoggedIn, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import NotLoggedIn, Overloaded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.messaging.uploads import INLINE_TYPES, Upload
 from keybearer.server.domain.rules import EVERYBODY, OPEN, Way
 from keybearer.server.http.admission import Admission, Doorway
@@ -87,7 +87,7 @@ class FilesDoor:
             status, headers["www-authenticate"] = 401, f'{"Basic" if by_key else "Session"} realm="zulip"'
         elif isinstance(refusal, TooManyAttempts):
             status, headers["retry-after"] = 429, str(refusal.retry_after)
-        elif isinstance(refusal, Busy):
+        elif isinstance(refusal, Overloaded):
             status, headers["retry-after"] = 503, str(refusal.retry_after)
         elif isinstance(refusal, MethodNotAllowed):
             status, headers["allow"] = 405, "GET, HEAD"

@@ -13,11 +13,11 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 
 NAME_MAX_LENGTH = 60
 _LONGEST_TYPED = 4 * NAME_MAX_LENGTH
-"""Characters of a name before it is normalized, which may make one out of three. The time for it grows with the square."""
+"""Characters of a name before it is normalized. That may make one out of three, in a time that grows with the square."""
 
 DESCRIPTION_MAX_LENGTH = 1024
-DESCRIPTIONS_MAX_LENGTH = 20 * DESCRIPTION_MAX_LENGTH
-"""Characters of all descriptions in one request."""
+DESCRIPTIONS_MAX_LENGTH = 100_000
+"""Characters of the descriptions of all channels that one request names."""
 
 DEFAULT_CHANNEL = "general"
 """The channel that every organization starts with."""
@@ -137,8 +137,8 @@ def check_descriptions(texts: Iterable[str]) -> None:
     """Raise Refused where the descriptions of several channels are too long together."""
     if sum(map(len, texts)) > DESCRIPTIONS_MAX_LENGTH:
         raise Refused(
-            f"The descriptions are too long together (limit: {DESCRIPTIONS_MAX_LENGTH} characters). "
-            "Create the channels in several requests."
+            f"The descriptions are longer than {DESCRIPTIONS_MAX_LENGTH} characters together. "
+            "Create fewer channels at once."
         )
 
 

@@ -11,6 +11,7 @@ from itertools import takewhile
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import Subject
+from keybearer.server.domain.limits import MOST_EARLIER_TEXT
 
 CONTENT_MAX_LENGTH = 10_000
 TOPIC_MAX_LENGTH = 60
@@ -22,6 +23,9 @@ EDITABLE_FOR = timedelta(days=7)
 
 NO_TOPIC = "general chat"
 """What clients that do not know empty topics are shown in their place."""
+
+_BRIEF_TEXT = 200
+"""Characters of an earlier text that stand with a message."""
 
 _TRUNCATED = "\n[message truncated]"
 
@@ -203,6 +207,25 @@ def visible_edits(
 ) -> Sequence[Mapping[str, object]]:
     """The edits of a message (the newest first) since it was last moved out of a channel that is not among these."""
     return tuple(takewhile(lambda edit: edit.get("prev_stream") is None or edit["prev_stream"] in channel_ids, edits))
+
+
+def check_room_for_edit(message: Message) -> None:
+    """Raise Refused where the earlier versions of a message take up all the room that there is for them."""
+    texts = [str(edit.get(name, "")) for edit in message.edits for name in ("prev_content", "prev_rendered_content")]
+    if sum(map(len, (message.content, message.rendered, *texts))) > MOST_EARLIER_TEXT:
+        raise Refused("The earlier versions of this message take up too much room. Send a new message instead.")
+
+
+def brief_edits(edits: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """The edits of a message as they stand with it: an earlier text is cut. The history has the whole of it."""
+    return [
+        {
+            name: shortened(str(value), _BRIEF_TEXT, "…") if name == "prev_content" else value
+            for name, value in edit.items()
+            if name != "prev_rendered_content"
+        }
+        for edit in edits
+    ]
 
 
 def conversation_key(account_ids: Sequence[int]) -> str:

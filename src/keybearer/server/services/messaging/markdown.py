@@ -28,13 +28,13 @@ from keybearer.server.services.messaging.zulip_syntax import add_marks
 _DEEPEST = 6
 """How far quotes and spoilers may stand in one another."""
 
-_MOST_HTML_PER_CHARACTER = 30
-"""Characters of HTML for one of the text. An emoji's name in two colons becomes the most that a person writes."""
+_MOST_HTML_PER_CHARACTER = 12
+"""Characters of HTML for one of the text. Names of emoji become the most of what people write."""
 
-_FREE_HTML = 10_000
+_FREE_HTML = 20_000
 """Characters of HTML that every text may become."""
 
-_BLOCK_COST = 12
+_BLOCK_COST = 8
 """Characters of HTML that one token of a block counts as. A cell of a table is three tokens."""
 
 LONGEST_AT_ONCE = 1000
@@ -106,10 +106,21 @@ class _BlockTokens(list[Token]):
 
 
 async def render_for(context: Context, caller: Caller, text: str, names: Names | None = None) -> Rendered:
-    """A caller's text as HTML. A long one is rendered in a thread. Raises Refused as `render` does, or Busy."""
+    """A caller's text as HTML. A long one is rendered in a thread. Raises Refused as `render` does, or Overloaded."""
     if len(text) <= LONGEST_AT_ONCE:
         return render(text, names)
     return await context.long_work.run(caller.account.bot_owner_id or caller.id, render, text, names)
+
+
+async def render_all(context: Context, caller: Caller, texts: Sequence[str]) -> list[str]:
+    """Several texts of a caller as HTML, without names. Raises as `render_for` does."""
+
+    def render_each() -> list[str]:
+        return [render(text).html for text in texts]
+
+    if sum(map(len, texts)) <= LONGEST_AT_ONCE:
+        return render_each()
+    return await context.long_work.run(caller.account.bot_owner_id or caller.id, render_each)
 
 
 def render(text: str, names: Names | None = None) -> Rendered:

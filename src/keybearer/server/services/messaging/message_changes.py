@@ -18,6 +18,7 @@ from keybearer.server.domain.messaging.messages import (
     check_may_delete,
     check_may_move,
     check_may_rewrite,
+    check_room_for_edit,
     checked_content,
     checked_topic,
 )
@@ -82,6 +83,7 @@ async def _rendered(context: Context, caller: Caller, text: str) -> _Text:
 
 async def _rewrite(change: Change, account: Account, message: Message, text: _Text) -> Message:
     check_may_rewrite(account, message, change.now)
+    check_room_for_edit(message)
     connection, rendered = change.connection, text.rendered
     version = {
         "user_id": account.id,

@@ -28,7 +28,7 @@ from keybearer.server.domain.messaging.channels import (
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging.lookups import find_people
-from keybearer.server.services.messaging.markdown import render_for
+from keybearer.server.services.messaging.markdown import render_all
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels
@@ -58,8 +58,7 @@ async def follow(
 
     Returns what changed, and the accounts by id. Raises Refused in Zulip's words.
     """
-    check_descriptions(new.description for new in wanted)
-    wanted = [await _rendered(context, caller, new) for new in wanted]
+    wanted = await _described(context, caller, wanted)
     async with context.change(caller) as change:
         actor = change.actor
         # Before any row: two calls may name the same people and channels in opposite orders.
@@ -78,13 +77,15 @@ async def follow(
         return replace(changes, unauthorized=tuple(unauthorized)), people
 
 
-async def _rendered(context: Context, caller: Caller, new: NewChannel) -> NewChannel:
-    """The same with its description checked, and as HTML: rendered before the transaction that writes it."""
-    if not new.description:
-        return new
-    description = checked_description(new.description)
-    rendered = await render_for(context, caller, description)
-    return replace(new, description=description, rendered_description=rendered.html)
+async def _described(context: Context, caller: Caller, wanted: Sequence[NewChannel]) -> Sequence[NewChannel]:
+    """The same with their descriptions checked, and as HTML: rendered before the transaction that writes them."""
+    check_descriptions(new.description for new in wanted)
+    texts = [checked_description(new.description) for new in wanted]
+    rendered = await render_all(context, caller, texts)
+    return [
+        replace(new, description=text, rendered_description=html)
+        for new, text, html in zip(wanted, texts, rendered, strict=True)
+    ]
 
 
 async def _principals(change: Change, actor: Actor, principals: Sequence[str | int]) -> dict[int, Account]:
