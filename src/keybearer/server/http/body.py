@@ -181,6 +181,8 @@ async def _multipart(request: Request, query: Mapping[str, str], body: bytes) ->
     try:
         form = await parser.parse()
     except (MultiPartException, FormParserError, LookupError, UnicodeError, ValueError):
+        for file in parser._files_to_close_on_error:  # noqa: SLF001  it closes them itself only for some of these
+            file.close()
         _refuse_form()
     texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     files = [

@@ -13,7 +13,7 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 
 NAME_MAX_LENGTH = 60
 _LONGEST_TYPED = 4 * NAME_MAX_LENGTH
-"""Characters of a name before it is normalized. That may make one out of three, in a time that grows with the square."""
+"""Characters of a name before it is normalized, which may make one of three. The time for it grows with the square."""
 
 DESCRIPTION_MAX_LENGTH = 1024
 DESCRIPTIONS_MAX_LENGTH = 100_000

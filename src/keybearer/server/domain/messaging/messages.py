@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntFlag
 from itertools import takewhile
+from typing import NamedTuple
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
@@ -17,6 +18,9 @@ CONTENT_MAX_LENGTH = 10_000
 TOPIC_MAX_LENGTH = 60
 MOST_MESSAGES = 5000
 """How many messages one request may ask for."""
+
+MOST_MARKED = 50_000
+"""How many unread, or starred, messages a client is given when it registers, as in Zulip."""
 
 EDITABLE_FOR = timedelta(days=7)
 """How long after sending the author may change a message's text or delete it."""
@@ -100,6 +104,16 @@ class Message:
         if self.channel_id is None:
             return Subject(addressed_ids=addressed_ids)
         return Subject((self.channel_id,), (self.id,), addressed_ids=addressed_ids)
+
+
+class Marked(NamedTuple):
+    """A message that an account's copy marks, without its text: where it is, and the flags of the copy."""
+
+    id: int
+    channel_id: int | None
+    topic: str
+    recipient_ids: tuple[int, ...]
+    flags: Flag
 
 
 @dataclass(frozen=True, slots=True)

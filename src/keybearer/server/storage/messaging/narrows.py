@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, literal, not_, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, exists, false, func, literal, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -14,6 +14,7 @@ from keybearer.server.domain.limits import MOST_TEXT
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
 from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
     channels,
@@ -188,8 +189,15 @@ async def _page(
         .where(sized.c.before < MOST_TEXT)
         .order_by(order)
     )
-    found = rows.all()
-    return Page([from_row(row) for row in found], is_cut=bool(found) and found[0].wanted > len(found))
+    wanted_count = 0
+
+    def read(row: Row[Any]) -> Message:
+        nonlocal wanted_count
+        wanted_count = row.wanted
+        return from_row(row)
+
+    found = await paced(read, rows)
+    return Page(found, is_cut=wanted_count > len(found))
 
 
 async def first_unread(connection: AsyncConnection, view: View) -> int | None:
