@@ -59,6 +59,8 @@ class Question:
     names: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     by_key: bool = False
+    scalars: frozenset[str] = frozenset()
+    """The parameters that hold one number, or yes or no: all are read by the same few lines."""
 
     def filled(self, value: str = "1") -> str:
         """The path with a value in the place of each name."""
@@ -84,7 +86,8 @@ def wire_questions() -> list[Question]:
 def _question(endpoint: Endpoint, prefix: str, *, by_key: bool) -> Question:
     names = tuple(each.name for each in endpoint.takes)
     needed = tuple(each.name for each in endpoint.takes if each.required)
-    return Question(endpoint.method, prefix + endpoint.path, names, needed, by_key)
+    scalars = frozenset(each.name for each in endpoint.takes if each.schema["type"] in ("integer", "boolean"))
+    return Question(endpoint.method, prefix + endpoint.path, names, needed, by_key, scalars)
 
 
 async def fill(server: InProcessServer, owner: Known) -> None:

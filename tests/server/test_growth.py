@@ -144,5 +144,5 @@ async def test_ten_times_the_input_is_about_ten_times_the_work_at_most(counting:
 async def test_no_shape_in_any_parameter_is_more_work_than_in_proportion(counting: Counting) -> None:
     for question in await questions_of(counting):
         for name in question.names:
-            for shape in SHAPES:
+            for shape in random.sample(list(SHAPES), 3) if name in question.scalars else SHAPES:
                 await check(counting, question, name, shape)
