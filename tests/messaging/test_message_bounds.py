@@ -140,6 +140,26 @@ async def test_a_page_of_long_messages_is_cut_and_says_so_and_the_next_one_follo
     assert len((await found(server, hamlet, message_ids=sent[:20]))["messages"]) == 20
 
 
+async def test_a_queue_with_many_long_events_is_told_them_in_several_answers_in_order(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    options = {"event_types": ["message"], "apply_markdown": True, "fetch_event_types": []}
+    queue = json.loads((await call(server, hamlet, "POST", "register", **options)).body)
+    sent = [await send_to_self(server, hamlet, ":tada: " * 1200) for _ in range(90)]
+    told: list[int] = []
+    last, sizes = queue["last_event_id"], list[int]()
+    while len(told) < len(sent):
+        poll = {"queue_id": queue["queue_id"], "last_event_id": last, "dont_block": True}
+        answer = await call(server, hamlet, "GET", "events", **poll)
+        events = json.loads(answer.body)["events"]
+        assert events
+        told += [event["message"]["id"] for event in events]
+        last = events[-1]["id"]
+        sizes.append(len(answer.body))
+    assert told == sent
+    assert len(sizes) > 1
+    assert max(sizes) < 10_000_000
+
+
 async def test_a_search_has_so_many_words_and_no_more(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     sent = await send_to_self(server, hamlet, " ".join(f"word{number}" for number in range(MOST_WORDS + 1)))

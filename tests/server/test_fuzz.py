@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
 import pytest
 
+from keybearer.server.domain.errors import Refused
 from tests.asgi import Headers, by_key, by_session
 from tests.in_process import InProcessServer, prepared, serving
 from tests.server.fuzzer import Fuzzer, check
@@ -22,11 +24,13 @@ async def callers(server: InProcessServer, word: str) -> dict[str, Headers]:
     found: dict[str, Headers] = {"nobody": {}}
     for kind, (role, bot_type) in KINDS.items():
         known = await server.add_person(f"{kind.split()[0]}-{word}", role)
-        if bot_type is not None:
-            known = await server.add_bot(known, f"{kind.split()[0]}-{word}", bot_type)
-        else:
+        if bot_type is None:
             found[f"{kind} by session"] = by_session(await server.signed_in(known))
-        found[f"{kind} by key"] = by_key(known.auth)
+            found[f"{kind} by key"] = by_key(known.auth)
+            continue
+        with contextlib.suppress(Refused):  # an odd request may have forbidden bots to everybody
+            bot = await server.add_bot(known, f"{kind.split()[0]}-{word}", bot_type)
+            found[f"{kind} by key"] = by_key(bot.auth)
     return found
 
 

@@ -17,6 +17,9 @@ MOST_VALUES = 8 * MOST_ENTRIES
 MOST_TEXT = 5_000_000
 """Characters of messages in one answer: their texts, the same as HTML, and their earlier versions."""
 
+MOST_EVENT_TEXT = 2_000_000
+"""Characters of events that are read from the log at once."""
+
 MOST_EARLIER_TEXT = 1_000_000
 """Characters of the earlier versions of one message, as text and as HTML."""
 
