@@ -180,15 +180,15 @@ async def _multipart(request: Request, query: Mapping[str, str], body: bytes) ->
     parser = MultiPartParser(headers, stream(), max_files=MOST_FIELDS, max_fields=MOST_FIELDS, max_part_size=len(body))
     try:
         form = await parser.parse()
+        texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        files = [
+            UploadedFile(name, value.filename or "", value.content_type or "", await value.read())
+            for name, value in form.multi_items()
+            if isinstance(value, UploadFile)
+        ]
     except (MultiPartException, FormParserError, LookupError, UnicodeError, ValueError):
-        for file in parser._files_to_close_on_error:  # noqa: SLF001  it closes them itself only for some of these
-            file.close()
         _refuse_form()
-    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    files = [
-        UploadedFile(name, value.filename or "", value.content_type or "", await value.read())
-        for name, value in form.multi_items()
-        if isinstance(value, UploadFile)
-    ]
-    await form.close()
+    finally:
+        for file in parser._files_to_close_on_error:  # noqa: SLF001  also those of parts that never end
+            file.close()
     return Fields(query, texts, files)
