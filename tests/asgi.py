@@ -127,6 +127,38 @@ async def ask(app: ASGI, method: str, path: str, headers: Headers | None = None,
     return await Sending(app, method, path, headers or {}).finish(body)
 
 
+async def ask_raw(app: ASGI, scope: Mapping[str, Any], body: bytes = b"") -> Answer:
+    """The answer to a request with these fields of its scope, as bytes; its body comes in two pieces."""
+    sent: list[Message] = []
+    pieces = [body[:7], body[7:]]
+
+    async def receive() -> Message:
+        piece = pieces.pop(0) if pieces else b""
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    full = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": "GET",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": (ADDRESS, 1),
+        "server": ("localhost", 9991),
+        **scope,
+    }
+    await asyncio.wait_for(app(full, receive, send), 60)
+    headers = {str(name, "latin-1").lower(): str(value, "latin-1") for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
 def form(fields: Mapping[str, str]) -> bytes:
     """The body of a plain form."""
     return urlencode(fields).encode()

@@ -16,6 +16,7 @@ from keybearer.server.domain.limits import Quota
 from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.multipart import TooLarge
+from keybearer.server.http.routing import NothingHere
 
 Header = tuple[bytes, bytes]
 
@@ -121,6 +122,7 @@ _STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (TooManyAttempts, 429),
     (CSRFFailed, 403),
     (PasswordNeeded, 403),
+    (NothingHere, 404),
     (TooLarge, 413),
     (TooSlow, 408),
     (Overloaded, 503),

@@ -29,6 +29,24 @@ BODIES_OF_NETWORK = 4 * 1024 * 1024
 MOST_ENTRIES = 5000
 """Entries of one list or object in a parameter: as many ids as Zulip's programs send at once."""
 
+MOST_VALUES = 8 * MOST_ENTRIES
+"""Values in one parameter, at whatever depth: 5,000 objects with a few fields each."""
+
+MOST_TEXT = 5_000_000
+"""Characters of messages in one answer: their texts, the same as HTML, and their earlier versions."""
+
+MOST_EVENT_TEXT = 2_000_000
+"""Characters of events that are read from the log at once."""
+
+MOST_EARLIER_TEXT = 1_000_000
+"""Characters of the earlier versions of one message, as text and as HTML."""
+
+MOST_LONG_WORK = 200
+"""Pieces of work that wait for the thread of a worker that does what is too long for its event loop."""
+
+MOST_LONG_WORK_OF_ONE = 20
+"""Those of them that belong to one account or address."""
+
 
 class Quota(NamedTuple):
     """What a limit leaves: the `X-RateLimit-*` headers of an answer. `reset` is in seconds since 1970 UTC."""

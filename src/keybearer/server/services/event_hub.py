@@ -33,6 +33,9 @@ NOTE_EVERY = 10.0
 TAIL = 2000
 """Events that a worker remembers, so that a poll need not read them again."""
 
+TAIL_SIZE = 8_000_000
+"""Characters of the events that a worker remembers: as much as one poll is told at the most."""
+
 BATCH = 500
 AT_ONCE = 500
 """Polls that are looked through at once: other requests have their turn in between."""
@@ -81,6 +84,7 @@ class EventHub:
         self._written = asyncio.Event()
         self._heartbeat_every = heartbeat_every
         self._tail: deque[StoredEvent] = deque()
+        self._tail_size = 0
         self._tail_after = 0
         self._seen = 0
         self._waiting: dict[str, _Waiting] = {}
@@ -199,8 +203,9 @@ class EventHub:
         while after < self._tail_after:  # further back than this worker remembers
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
-                (told,) = await visible(connection, [Asked(queue, older)])
-            after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
+                (told,) = await visible(connection, [Asked(queue, older.events)])
+            read = older.events[-1].id if older.events else 0
+            after = max(self._tail_after, read) if older.is_last else read
             if told:
                 return told, after
         asked, after = Asked(queue, self._since(after)), max(after, self._seen)
@@ -216,7 +221,8 @@ class EventHub:
         return later[::-1]
 
     def _has_access_changed(self, caller: Caller, position: int) -> bool:
-        return any(stored.ends_polls_of(caller.id) for stored in self._since(position))
+        is_forgotten = position < self._tail_after
+        return is_forgotten or any(stored.ends_polls_of(caller.id) for stored in self._since(position))
 
     async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
         """The next events for the queue; None where the poll must check for itself."""
@@ -265,15 +271,19 @@ class EventHub:
             last = await event_log.last_id(connection)
             if last - self._seen > TAIL and not self._waiting:
                 self._tail.clear()
+                self._tail_size = 0
                 self._tail_after = self._seen = last
             while self._seen < last:
                 fresh = await event_log.find_after(connection, self._seen, limit=BATCH)
-                await self._take(connection, fresh, fresh[-1].id if len(fresh) == BATCH else last)
+                await self._take(connection, fresh.events, last if fresh.is_last else fresh.events[-1].id)
 
     async def _take(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
         self._tail.extend(fresh)
-        while len(self._tail) > TAIL:
-            self._tail_after = self._tail.popleft().id
+        self._tail_size += sum(stored.size for stored in fresh)
+        while len(self._tail) > TAIL or self._tail_size > TAIL_SIZE:
+            forgotten = self._tail.popleft()
+            self._tail_size -= forgotten.size
+            self._tail_after = forgotten.id
         self._seen = seen
         everybody = list(self._waiting.values())
         asked: list[tuple[_Waiting, Asked]] = []

@@ -38,6 +38,7 @@ _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (MethodNotAllowed, 405, "This page is not used like that"),
     (CSRFFailed, 403, "This page was open for too long"),
     (TooManyAttempts, 429, "Too many attempts"),
+    (Overloaded, 503, "Please try again in a moment"),
     (TooLarge, 413, "That is too large"),
     (TooSlow, 408, "That took too long"),
     (Overloaded, 503, "Please try again in a moment"),

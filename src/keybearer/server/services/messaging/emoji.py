@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 
 from rich.emoji import Emoji, NoEmoji
 
@@ -43,7 +43,7 @@ _ZULIP_NAMES = {
 """Names that Zulip's clients send and that rich has not, or has for another emoji."""
 
 
-@cache
+@lru_cache(maxsize=1024)
 def code_of(name: str) -> str | None:
     """The code of an emoji, as Zulip writes it: code points in hexadecimal with hyphens between. None for no emoji."""
     if name == "zulip":
