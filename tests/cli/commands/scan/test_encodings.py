@@ -12,7 +12,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keybearer import api_key
@@ -46,10 +46,13 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "a diff": lambda text: "".join(f"-{line}\n" for line in text.split("\n")),
 }
 
+UNTIMED = settings(deadline=None)
+
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=120)
 
 
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+@UNTIMED
 @given(before=TEXT, after=TEXT, glue=st.sampled_from(["", "n", "token", "=", " ", "3D", "é"]))
 def test_a_key_of_ours_is_found_in_every_encoding(
     encode: Callable[[str], str], before: str, after: str, glue: str
@@ -60,6 +63,7 @@ def test_a_key_of_ours_is_found_in_every_encoding(
     assert key in {leak.key for leak in search(text)}
 
 
+@UNTIMED
 @given(before=st.binary(max_size=90), after=st.binary(max_size=90))
 def test_a_key_of_ours_is_found_in_base64_of_anything(before: bytes, after: bytes) -> None:
     key = api_key.generate()
@@ -68,6 +72,7 @@ def test_a_key_of_ours_is_found_in_base64_of_anything(before: bytes, after: byte
     assert key in {leak.key for leak in search(text)}
 
 
+@UNTIMED
 @given(
     encoding=st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]),
     before=st.binary(max_size=40),
@@ -88,6 +93,7 @@ def test_a_key_in_encoded_lines_is_reported_with_its_line() -> None:
     assert {leak.line for leak in search(lines) if leak.key == key} == {11}
 
 
+@UNTIMED
 @given(st.text("ab%", max_size=60), st.data())
 def test_an_offset_in_a_rewritten_text_leads_back_to_where_it_was(text: str, data: st.DataObject) -> None:
     rewritten = Rewritten.of(text, re.compile("%+"), lambda match: data.draw(st.sampled_from(["", "-", "----"])))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keybearer import api_key
@@ -100,22 +101,34 @@ def test_an_ignore_file_that_is_a_pipe_is_not_waited_for(keybearer: CommandLine,
     assert "This is not a file" in done.err
 
 
-NAMES = st.text("ab*?[]!/.", min_size=1, max_size=12)
+NAMES = ("a", "b", "ab", "a.b")
+PATHS = ["/".join(names) for depth in (1, 2, 3) for names in itertools.product(NAMES, repeat=depth)]
+SEGMENTS = st.sampled_from(["a", "b", "ab", "*", "**", "a*", "?b", "[ab]", "[!a]", "[^a]b", "*.b", "a?b", "*a*b*"])
 
 
-@given(pattern=NAMES, path=st.lists(st.sampled_from(["a", "b", "ab", "a.b"]), min_size=1, max_size=4))
-def test_a_path_is_ignored_as_git_ignores_it(
-    pattern: str, path: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@settings(max_examples=40, deadline=None)
+@given(
+    patterns=st.lists(
+        st.builds(
+            "{}{}{}{}".format,
+            st.sampled_from(["", "!"]),
+            st.sampled_from(["", "/"]),
+            st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join),
+            st.sampled_from(["", "/"]),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_paths_are_ignored_as_git_ignores_them(patterns: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     top = tmp_path_factory.mktemp("top")
-    (top / IGNORE_FILE).write_text(f"{pattern}\n")
-    file = top.joinpath(*path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch()
+    (top / IGNORE_FILE).write_text("".join(f"{pattern}\n" for pattern in patterns))
     subprocess.run(["git", "init", "-q"], cwd=top, check=True)
 
     git = subprocess.run(
-        ["git", "-c", f"core.excludesFile={top / IGNORE_FILE}", "check-ignore", "-q", str(file)], cwd=top, check=False
-    )
+        ["git", "-c", f"core.excludesFile={top / IGNORE_FILE}", "check-ignore", "--no-index", "--stdin"],
+        cwd=top, input="\n".join(PATHS), capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
-    assert rules_for(file).ignores(file) == (git.returncode == 0)
+    rules = rules_for(top)
+    assert [path for path in PATHS if rules.ignores(top / path)] == git.stdout.splitlines()
