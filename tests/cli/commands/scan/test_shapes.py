@@ -184,13 +184,7 @@ SHAPES = {
     "UTF-16 in PowerShell": "powershell -enc "
     + base64.b64encode(f"$env:ZULIP_API_KEY='{F}'".encode("utf-16-le")).decode(),
     "escapes for every letter": "zulip_api_key=" + "".join(f"%{ord(c):02X}" for c in F),
-    "base64 in lines": "".join(f"{line}\n" for line in _lines)
-    if (
-        _lines := [
-            b64(f"{'-' * 99}\n[api]\nemail={ACCOUNT}\nkey={F}\nsite={SITE}\n")[i : i + 76] for i in range(0, 300, 76)
-        ]
-    )
-    else "",
+    "base64 in lines": base64.encodebytes(f"{'-' * 99}\n[api]\nemail={ACCOUNT}\nkey={F}\n".encode()).decode(),
 }
 
 
@@ -199,18 +193,16 @@ def test_the_key_of_another_server_is_found_in_the_shapes_in_which_people_keep_i
     assert [leak.key.reveal() for leak in search(text)] == [F]
 
 
-STRONG = {
-    name: SHAPES[name]
-    for name in ("a zuliprc", "a dotenv with quotes", "Errbot", "YAML", "a removed line of a diff", "requests",
-                 "a default in a shell", "curl", "Grafana", "a Kubernetes Secret", "a notebook", "GitHub Actions",
-                 "Terraform", "XML attributes", "zulip-send", "YAML without a mention of Zulip")
-    if name in SHAPES
-}  # fmt: skip
+STRONG = (
+    "a dotenv with quotes", "Errbot", "YAML", "a removed line of a diff", "requests", "a default in a shell", "curl",
+    "Grafana", "a Kubernetes Secret", "a notebook", "GitHub Actions", "Terraform", "XML attributes", "zulip-send",
+    "YAML without a mention of Zulip",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("text", STRONG.values(), ids=STRONG)
-def test_a_key_of_hexadecimal_digits_as_zulip_made_them_is_found_too(text: str) -> None:
-    text = text.replace(b64(F), b64(OLD)).replace(F, OLD)
+@pytest.mark.parametrize("name", STRONG)
+def test_a_key_of_hexadecimal_digits_as_zulip_made_them_is_found_too(name: str) -> None:
+    text = SHAPES[name].replace(b64(F), b64(OLD)).replace(F, OLD)
 
     assert [leak.key.reveal() for leak in search(text)] == [OLD]
 
