@@ -23,8 +23,8 @@ test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest $(ARGS)
 
-soak: $(VENV)/test.stamp browser  ## run the tests that are too long for `make test`
-	$(BIN)/pytest -m soak $(ARGS)
+soak: $(VENV)/test.stamp  ## attack a real server for ten minutes beside honest use; prints a table
+	$(BIN)/pytest -m soak -n0 -s $(ARGS)
 
 bench: $(VENV)/test.stamp  ## measure; prints figures, asserts none
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keybearer.server.process import granian, reserved_port
+from keybearer.server.process import granian, listening
 from keybearer.server.settings import Settings
 
 BODY = b'{"result":"success","msg":"","padding":"' + b"x" * 600 + b'"}'
@@ -32,15 +32,18 @@ async def application(scope: MutableMapping[str, Any], receive: Callable[[], Awa
     await send({"type": "http.response.body", "body": BODY})
 
 
-def load() -> Application:
+def load(on_started: Callable[[], None]) -> Application:
+    on_started()
     return application
 
 
 def main() -> None:
-    with reserved_port("127.0.0.1", 0) as (address, port):
+    with listening("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
         print(port, flush=True)
-        settings = replace(Settings(data_dir=Path()), port=port)
-        granian(settings, address).serve(target_loader=load, wrap_loader=False)
+        granian(replace(Settings(data_dir=Path()), port=port), listener, 1000).serve(
+            target_loader=load, wrap_loader=False
+        )
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ class Sending:
     path: str
     headers: Headers = field(default_factory=dict)
     sent: list[Message] = field(default_factory=list)
+    was_asked: bool = False
+    """Whether the application has asked for any of the body."""
 
     def __post_init__(self) -> None:
         self._pieces: asyncio.Queue[Message] = asyncio.Queue()
@@ -111,6 +113,7 @@ class Sending:
         return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in self.sent[1:]))
 
     async def _receive(self) -> Message:
+        self.was_asked = True
         if self._pieces.empty():
             self._is_waiting.set()
         return await self._pieces.get()
@@ -122,6 +125,38 @@ class Sending:
 async def ask(app: ASGI, method: str, path: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
     """The answer to a request that comes whole."""
     return await Sending(app, method, path, headers or {}).finish(body)
+
+
+async def ask_raw(app: ASGI, scope: Mapping[str, Any], body: bytes = b"") -> Answer:
+    """The answer to a request with these fields of its scope, as bytes; its body comes in two pieces."""
+    sent: list[Message] = []
+    pieces = [body[:7], body[7:]]
+
+    async def receive() -> Message:
+        piece = pieces.pop(0) if pieces else b""
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    full = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": "GET",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": (ADDRESS, 1),
+        "server": ("localhost", 9991),
+        **scope,
+    }
+    await asyncio.wait_for(app(full, receive, send), 60)
+    headers = {str(name, "latin-1").lower(): str(value, "latin-1") for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
 def form(fields: Mapping[str, str]) -> bytes:

@@ -69,9 +69,16 @@ def test_letters_beyond_ascii_and_a_final_newline_are_no_key() -> None:
 
 def test_keys_are_found_in_text_at_their_places_and_nothing_else_is() -> None:
     first, second = api_key.generate(), api_key.generate()
-    text = f"key={first.reveal()}\n# {second.reveal()}. kb{'a' * 30} x{first.reveal()}"
+    text = f"key={first.reveal()}\n# {second.reveal()}. kb{'a' * 30}"
 
     assert api_key.find(text) == [(4, first), (39, second)]
+
+
+@given(before=st.text(api_key.ALPHABET, max_size=40), after=st.text(api_key.ALPHABET, max_size=40))
+def test_a_key_is_found_right_behind_and_before_other_letters(before: str, after: str) -> None:
+    key = api_key.generate()
+
+    assert api_key.find(before + key.reveal() + after) == [(len(before), key)]
 
 
 def test_a_fingerprint_tells_keys_apart_and_holds_nothing_of_them() -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybearer.secret import MASK, Secret
+from keybearer.masking import MASK
+from keybearer.secret import Secret
 
 TEXTS = st.text(min_size=5).filter(lambda text: text.strip() and text not in f"[{Secret('')!r:>40}]")
 

@@ -30,8 +30,8 @@ WELL_FORMED = re.compile(r"[A-Za-z0-9]{32}\Z")
 
 _FORM_OF_OURS = re.compile(r"kb[A-Za-z0-9]{30}\Z")
 
-IN_TEXT = re.compile(r"(?<![A-Za-z0-9])kb[A-Za-z0-9]{30}(?![A-Za-z0-9])")
-"""Candidates in any text; `is_ours` decides."""
+IN_TEXT = re.compile(r"kb(?=[A-Za-z0-9]{30})")
+"""Where a key of ours can start in any text; `is_ours` decides. Letters and digits can be right before and after it."""
 
 
 def generate() -> Secret:
@@ -57,8 +57,9 @@ def is_ours(text: str) -> bool:
 
 
 def find(text: str) -> list[tuple[int, Secret]]:
-    """Every key of ours in `text` with the offset where it starts."""
-    return [(m.start(), Secret(m.group())) for m in IN_TEXT.finditer(text) if is_ours(m.group())]
+    """Every key of ours in `text` with the offset where it starts, whatever stands right before and after it."""
+    starts = (match.start() for match in IN_TEXT.finditer(text))
+    return [(start, Secret(text[start : start + LENGTH])) for start in starts if is_ours(text[start : start + LENGTH])]
 
 
 def fingerprint(key: Secret) -> str:

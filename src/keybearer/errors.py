@@ -10,6 +10,7 @@
     ├── StorageError             the server's database cannot be used
     │   ├── SchemaError          its schema is missing, older or newer than this program's
     │   └── SecretRingError      the secrets file is missing, unsafe or not the one the database was written with
+    ├── PackageMissing           an optional part of Keybearer is not installed (also an ImportError)
     └── ClientError              a call that did not succeed
         ├── UnusableRequest      a call that cannot be put into a request (also a ValueError)
         │   └── InvalidArgument  an argument of the wrong type or value
@@ -32,21 +33,30 @@
             ├── EventQueueLost
             └── ServerFailed     status 5xx
 
-No error carries the text of a line, a key or a password: not in its message, its arguments or its cause.
+No error carries the text of a line, a key or a password: not in its message, its arguments or its cause. What is
+shaped like a key is masked in every text of an error (`keybearer.masking`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from keybearer.masking import masked, masked_json
+
 
 class KeybearerError(Exception):
     """The root of all. `message` says what is wrong and where, `hint` what to do next (it may be empty)."""
 
+    _verbatim = frozenset[str]()
+
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message, hint)
+        super().__init__(masked(message), masked(hint))
         self.message = message
         self.hint = hint
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute. A key in a text of the error is masked, whoever wrote it there."""
+        super().__setattr__(name, masked(value) if isinstance(value, str) and name not in self._verbatim else value)
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
@@ -90,6 +100,10 @@ class FileError(KeybearerError):
     """A file or directory that cannot be read, written or locked."""
 
 
+class PackageMissing(KeybearerError, ImportError):
+    """A part of Keybearer is used, and the packages that it needs are not installed. The hint has the command."""
+
+
 class SettingError(KeybearerError):
     """A setting of the server that cannot be used. `variable` is its name in the environment."""
 
@@ -116,6 +130,8 @@ class KeyNotStored(FileError):
 
     `kept` is the path of the file that has the new key; None where it could not be written anywhere.
     """
+
+    _verbatim = frozenset({"kept"})  # a program moves that file
 
     def __init__(self, message: str, *, kept: str | None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -200,7 +216,7 @@ class APIError(ClientError):
         super().__init__(message, hint=hint)
         self.code = code
         self.status = status
-        self.answer: Mapping[str, object] = answer or {}
+        self.answer: Mapping[str, object] = masked_json(dict(answer or {}))
 
 
 class AuthenticationRefused(APIError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import NoReturn, final
 
-MASK = "••••••••"
+from keybearer.masking import MASK
 
 
 @final

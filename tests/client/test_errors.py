@@ -142,40 +142,44 @@ def test_a_connection_that_breaks_off_is_unreachable(
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
+FAR = Credentials(EMAIL, Secret(KEY), "http://chat.example.invalid")
+"""A site on this machine gets no proxy."""
+
+
 @pytest.mark.parametrize("value", ["socks9://proxy.example:1", "socks5://proxy.example:1", "http://proxy.example:port"])
 def test_a_proxy_variable_that_cannot_be_used_is_named(
-    open_client: Opener, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, value: str
+    open_client: Opener, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", value)
     with pytest.raises(Unreachable, match="ALL_PROXY"):
-        open_client(credentials).get_profile()
+        open_client(FAR).get_profile()
 
 
 def test_the_environments_proxy_is_used(
     open_client: Opener, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", server.site)
-    open_client(Credentials(EMAIL, Secret(KEY), "http://chat.example.invalid")).get_profile()
+    open_client(FAR).get_profile()
     assert server.seen[0].headers["host"] == "chat.example.invalid"
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "http://proxy.invalid:3128"])
 @pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
 def test_where_the_proxy_cannot_be_reached_it_is_not_the_site_that_is_blamed(
-    open_client: Opener, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, variable: str, address: str
+    open_client: Opener, monkeypatch: pytest.MonkeyPatch, variable: str, address: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed_at_once:
         port = closed_at_once.getsockname()[1]
     monkeypatch.setenv(variable, address.format(port=port))
     with pytest.raises(Unreachable, match="The proxy on the way to"):
-        open_client(credentials, retry=ONCE).get_profile()
+        open_client(FAR, retry=ONCE).get_profile()
 
 
-def test_a_host_that_is_exempt_is_reached_without_the_proxy(
+def test_a_site_on_this_machine_is_reached_without_the_proxy(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     assert open_client(credentials).get_profile().user_id == 7
     assert len(server.seen) == 1
 

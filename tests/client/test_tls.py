@@ -219,3 +219,33 @@ def test_where_pythons_trust_is_empty_certifis_bundle_is_used(tmp_path: Path) ->
     environ = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "none.pem"), "SSL_CERT_DIR": str(tmp_path / "none")}
     ran = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
     assert int(ran.stdout) > 50
+
+
+@pytest.mark.parametrize("sends_chain", [False, True])
+def test_an_issuer_whose_certificate_the_server_leaves_out_is_named(
+    open_client: Opener, tmp_path: Path, serve: Serve, sends_chain: bool
+) -> None:
+    root = trustme.CA(organization_name="Root Authority")
+    middle = root.create_child_ca()
+    unit = x509.load_pem_x509_certificate(middle.cert_pem.bytes()).subject.get_attributes_for_oid(
+        NameOID.ORGANIZATIONAL_UNIT_NAME
+    )
+    leaf = middle.issue_cert("127.0.0.1")
+    (tmp_path / "root.pem").write_bytes(root.cert_pem.bytes())
+    (tmp_path / "leaf.pem").write_bytes(
+        b"".join(one.bytes() for one in (leaf.cert_chain_pems if sends_chain else leaf.cert_chain_pems[:1]))
+    )
+    (tmp_path / "key.pem").write_bytes(leaf.private_key_pem.bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "leaf.pem", tmp_path / "key.pem")
+    client = open_client(credentials(serve(context).site, cert_bundle=str(tmp_path / "root.pem")))
+    if sends_chain:
+        assert client.get_profile().user_id == 7
+        return
+    with pytest.raises(TLSFailed) as raised:
+        client.get_profile()
+
+    assert raised.value.reason == "unknown_issuer"
+    assert str(unit[0].value) in raised.value.message
+    assert "does not send" in raised.value.message
+    assert "operator" in raised.value.hint

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from html.parser import HTMLParser
+from types import FrameType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.messaging import emoji
 from keybearer.server.services.messaging.markdown import Names, render
+from tests.server.shapes import TEXTS
 
 NAMES = Names(
     people={"iago": (5, "Iago"), "a & b": (6, "A & B")},
@@ -136,3 +141,53 @@ def test_what_is_found_in_a_text_is_told() -> None:
 @pytest.mark.parametrize("text", ["[" * 10_000, "> " * 5_000, "```quote\n" * 1_000, "_*" * 5_000, "@**" * 3_000])
 def test_a_text_made_to_be_hard_is_rendered_all_the_same(text: str) -> None:
     assert render(text, NAMES).html
+
+
+@pytest.mark.parametrize("shape", TEXTS)
+def test_the_html_of_a_text_and_the_work_for_it_are_in_proportion_to_it(shape: str) -> None:
+    small, large = TEXTS[shape](1000), TEXTS[shape](10_000)
+    few, many = calls_to_render(small), calls_to_render(large)
+    assert many <= 12 * few + 1000
+
+
+def calls_to_render(text: str) -> int:
+    """How many calls of functions it takes to render a text, or to refuse it. Its HTML is checked for its length."""
+    calls = 0
+
+    def note(_frame: FrameType, kind: str, _argument: object) -> None:
+        nonlocal calls
+        calls += kind in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        html = render(text).html
+    except Refused:
+        html = ""  # it would become too much
+    finally:
+        sys.setprofile(None)
+    assert len(html) <= 20_000 + 12 * len(text)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ":smile: :tada: " * 200,
+        "@**Iago** " * 300,
+        "#**two words>a topic.** " * 200,
+        "|" + "a name|" * 12 + "\n|" + "-|" * 12 + "\n" + ("|" + "a value|" * 12 + "\n") * 60,
+        "* a\n  * b\n    * c\n" * 300,
+        "[home]: https://a.example/page\n\n" + "see [home] " * 300,
+        "> " + "word " * 1900,
+    ],
+    ids=["emoji", "mentions", "channels", "table", "list", "references", "quote"],
+)
+def test_what_people_write_is_rendered_however_long_a_message_may_be(text: str) -> None:
+    assert render(text, NAMES).html
+
+
+def test_emoji_that_nobody_named_are_not_remembered_for_ever() -> None:
+    for number in range(3000):
+        render(f":no_{number}:")
+    remembered = emoji.code_of.cache_info()
+    assert remembered.currsize <= 1024

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from keybearer.server.api.routes import endpoints
 from keybearer.server.domain.accounts import Role
-from tests.in_process import ADDRESS, InProcessServer, prepared, serving
+from tests.asgi import ask_raw
+from tests.in_process import InProcessServer, prepared, serving
 from tests.server_process import OWNER_EMAIL, RunningServer, running_server
 
 FORM = b"application/x-www-form-urlencoded"
@@ -133,36 +134,7 @@ class Asked:
 
     def status(self, scope: dict[str, Any], body: bytes = b"") -> int:
         """The status of the answer to a raw request."""
-        return self.loop.run(self._status(scope, body))
-
-    async def _status(self, scope: dict[str, Any], body: bytes) -> int:
-        sent: list[dict[str, Any]] = []
-        pieces = [body[:7], body[7:]]
-
-        async def receive() -> dict[str, Any]:
-            piece = pieces.pop(0) if pieces else b""
-            return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        full = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "scheme": "http",
-            "method": "GET",
-            "path": "/",
-            "raw_path": b"/",
-            "query_string": b"",
-            "root_path": "",
-            "headers": [],
-            "client": (ADDRESS, 1),
-            "server": ("localhost", 9991),
-            **scope,
-        }
-        await asyncio.wait_for(self.server.app(full, receive, send), 20)
-        return int(sent[0]["status"])
+        return self.loop.run(ask_raw(self.server.app, scope, body)).status
 
 
 @pytest.fixture(scope="module")

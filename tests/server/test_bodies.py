@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -16,7 +18,7 @@ from keybearer.server.http.admission import Admission, Admitter
 from keybearer.server.http.authentication import KeyAuthentication
 from keybearer.server.http.body import BodyLimits, Disconnected, TooSlow, read_fields
 from keybearer.server.http.front_door import FrontDoor
-from keybearer.server.http.limits import Limits
+from keybearer.server.http.limits import HeldBody, Limits
 from keybearer.server.http.request import Request
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.services.refusals import RefusalRecorder
@@ -75,6 +77,10 @@ async def test_a_body_in_many_pieces_is_one_body(server: InProcessServer) -> Non
     assert (await server.known(mia.email)).account.full_name == "Mia Something Long"
 
 
+def held() -> HeldBody:
+    return HeldBody(Counter(), "198.51.100.7")
+
+
 LATE = BodyLimits(100, 100, 0.05)
 POST = Request(
     {
@@ -88,21 +94,21 @@ POST = Request(
 )
 
 
-async def test_a_body_that_is_held_open_beyond_its_time_is_given_up() -> None:
+async def test_a_body_that_is_held_open_beyond_its_time_is_given_up(tmp_path: Path) -> None:
     async def receive_slowly() -> Message:
         await asyncio.sleep(0.02)  # each piece comes in time, all of them never do
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     with pytest.raises(TooSlow):
-        await read_fields(POST, receive_slowly, LATE)
+        await read_fields(POST, receive_slowly, LATE, held(), tmp_path)
 
 
-async def test_a_connection_that_closes_first_leaves_no_body() -> None:
+async def test_a_connection_that_closes_first_leaves_no_body(tmp_path: Path) -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
     with pytest.raises(Disconnected):
-        await read_fields(POST, receive, LATE)
+        await read_fields(POST, receive, LATE, held(), tmp_path)
 
 
 async def test_a_body_that_comes_too_late_is_answered_408_and_not_executed(server: InProcessServer) -> None:

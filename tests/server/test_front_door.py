@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,7 +68,12 @@ async def strict(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProce
 async def test_uploaded_files_are_counted_as_calls_and_pages_are_not(strict: InProcessServer) -> None:
     hamlet = await strict.add_person("hamlet")
     kept = await uploads.save(
-        strict.context, Caller(hamlet.account), name="x.txt", content_type="text/plain", content=b"x"
+        strict.context,
+        Caller(hamlet.account),
+        name="x.txt",
+        content_type="text/plain",
+        content=io.BytesIO(b"x"),
+        size=1,
     )
     path = f"/user_uploads/{kept.path}"
     browser = by_session(await strict.signed_in(hamlet))
@@ -178,3 +185,24 @@ async def test_the_security_log_words_a_refused_call(server: InProcessServer) ->
     await recorded(server, since=start)
     page = await ask(server.app, "GET", "/settings/security-log/?kind=Refused+calls", browser)
     assert "A call by you was refused: GET /organization/users/: Must be an organization administrator." in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/api/v1/nothing", "application/json"),
+        ("/api/v2/users/me", "application/json"),
+        ("//api/v1/users/x/y/z", "application/json"),
+        ("/json/users/me/", "application/json"),
+        ("/user_uploads/nothing", "text/plain; charset=utf-8"),
+        ("/nothing/", "text/html; charset=utf-8"),
+        ("/apiary/", "text/html; charset=utf-8"),
+    ],
+)
+async def test_a_path_where_nothing_is_is_answered_in_the_form_of_its_door(
+    server: InProcessServer, path: str, content_type: str
+) -> None:
+    answer = await ask(server.app, "GET", path)
+    assert (answer.status, answer.headers["content-type"]) == (404, content_type)
+    if content_type == "application/json":
+        assert json.loads(answer.body)["result"] == "error"

@@ -39,14 +39,14 @@ async def queue_of(client: httpx2.AsyncClient) -> str:
 
 
 async def waiting_poll(
-    server: InProcessServer, who: Known, client: httpx2.AsyncClient
+    server: InProcessServer, who: Known, client: httpx2.AsyncClient, queue_id: str | None = None, *, so_far: int = 0
 ) -> asyncio.Task[httpx2.Response]:
-    """A poll that waits at the server."""
+    """A poll that waits at the server beside those so far."""
     hub = server.app._hub
     assert hub is not None
-    query = {"queue_id": await queue_of(client), "last_event_id": "-1"}
+    query = {"queue_id": queue_id or await queue_of(client), "last_event_id": "-1"}
     poll = asyncio.create_task(client.get("/json/events", params=query, timeout=None))
-    while not hub.count_polls(who.id) and not poll.done():  # noqa: ASYNC110  nothing tells of one that waits
+    while hub.count_polls(who.id) <= so_far and not poll.done():  # noqa: ASYNC110  nothing tells of one that waits
         await asyncio.sleep(0.01)
     return poll
 
@@ -77,3 +77,38 @@ async def test_the_poll_of_a_session_that_stays_goes_on(server: InProcessServer,
     )
     answer = (await asyncio.wait_for(poll, PATIENCE)).json()
     assert answer["events"][0]["message"]["content"] == "still there?"
+
+
+async def test_a_later_poll_of_a_queue_ends_the_earlier_one(server: InProcessServer, hamlet: Known) -> None:
+    client = await server.signed_in(hamlet)
+    queue_id = await queue_of(client)
+    other = await waiting_poll(server, hamlet, client)
+    earlier = await waiting_poll(server, hamlet, client, queue_id, so_far=1)
+    later = asyncio.create_task(
+        client.get("/json/events", params={"queue_id": queue_id, "last_event_id": "-1"}, timeout=None)
+    )
+    answer = await asyncio.wait_for(earlier, PATIENCE)
+    assert (answer.status_code, answer.json()["events"]) == (200, [])
+    assert not other.done()
+    assert not later.done()
+    server.app.end_polls()
+    await asyncio.wait_for(asyncio.gather(other, later), PATIENCE)
+
+
+async def test_polls_leave_connections_to_other_requests(server: InProcessServer, hamlet: Known) -> None:
+    hub = server.app._hub
+    assert hub is not None
+    hub.most_polls = 2
+    client = await server.signed_in(hamlet)
+    queues = [await queue_of(client) for _ in range(2)]
+    polls = [await waiting_poll(server, hamlet, client, queue, so_far=number) for number, queue in enumerate(queues)]
+    refused = await asyncio.wait_for(await waiting_poll(server, hamlet, client, so_far=2), PATIENCE)
+    assert (refused.status_code, refused.headers["retry-after"], refused.json()["code"]) == (
+        503,
+        "5",
+        "SERVICE_UNAVAILABLE",
+    )
+    assert (await client.get("/json/users/me")).status_code == 200
+    assert not any(poll.done() for poll in polls)
+    server.app.end_polls()
+    assert {answer.status_code for answer in await asyncio.gather(*polls)} == {200}

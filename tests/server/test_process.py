@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import ssl
@@ -198,30 +197,6 @@ def test_secrets_that_others_can_read_are_refused(data_dir: Path) -> None:
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0")
     assert done.returncode == 1
     assert "chmod 600" in done.stderr
-
-
-def test_a_worker_that_is_killed_comes_back(data_dir: Path) -> None:
-    with running_server(data_dir) as server:
-        (before,) = server.workers()
-        os.kill(before, signal.SIGKILL)
-        assert eventually(lambda: server.workers() and server.workers() != [before])
-
-        def answers() -> bool:
-            try:
-                return answer(server).status_code == 200
-            except httpx2.TransportError:
-                return False
-
-        assert eventually(answers)
-
-
-def test_with_two_workers_one_goes_on_answering_while_the_other_comes_back(data_dir: Path) -> None:
-    with running_server(data_dir, "--workers", "2") as server:
-        first, second = server.workers()
-        os.kill(first, signal.SIGKILL)
-        assert eventually(lambda: len(server.workers()) == 2 and first not in server.workers())
-        assert second in server.workers()
-        assert eventually(lambda: answer(server).status_code == 200)
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])

@@ -193,11 +193,11 @@ def test_a_name_that_no_file_can_have_is_an_error_of_ours(tmp_path: Path, name: 
     assert raised.value.kind in {"config_not_found", "file_unreadable"}
 
 
-@pytest.mark.parametrize("path", ["/dev/zero", "large"])
-def test_what_has_no_end_is_no_zuliprc(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(("path", "said"), [("/dev/zero", "a device"), ("large", "too large")])
+def test_what_has_no_end_is_no_zuliprc(tmp_path: Path, path: str, said: str) -> None:
     (tmp_path / "large").write_bytes(b"#" * (LARGEST + 1))
 
-    with pytest.raises(ResolutionError, match="too large") as raised:
+    with pytest.raises(ResolutionError, match=said) as raised:
         resolve(tmp_path / path, environ={})
     assert raised.value.kind == "file_unreadable"
 

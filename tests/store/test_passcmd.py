@@ -194,3 +194,21 @@ def test_nothing_is_logged(zuliprc: Path, caplog: pytest.LogCaptureFixture) -> N
 
     assert caplog.records == []
     assert stat.S_IMODE(zuliprc.stat().st_mode) == 0o600
+
+
+def test_a_process_that_the_command_leaves_behind_is_not_waited_for(zuliprc: Path) -> None:
+    """It holds the output open for much longer than the command has time."""
+    environ = write(zuliprc, "true")
+    command = PasswordCommand(
+        Secret("sh -c 'sleep 300 & echo the-key'"), Origin("file", "rc:3", "passcmd", str(zuliprc))
+    )
+
+    assert fetch_key(command, environ, timeout=120).reveal() == "the-key"
+
+
+def test_a_command_that_prints_slowly_is_read_to_its_end(zuliprc: Path) -> None:
+    environ = write(zuliprc, "true")
+    text = "sh -c 'printf the-; sleep 0.3; printf ke; sleep 0.2; echo y'"
+    command = PasswordCommand(Secret(text), Origin("file", "rc:3", "passcmd", str(zuliprc)))
+
+    assert fetch_key(command, environ).reveal() == "the-key"

@@ -154,6 +154,26 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         ("bots have none: one that is named is refused as `Invalid channel name`", ""),
     ),
     (
+        "`edit_history` of a message",
+        "the whole of each earlier text, also as HTML",
+        ("the first 200 characters of each; `GET messages/{id}/history` has the whole", "0087"),
+    ),
+    (
+        "a long message",
+        "at most a million characters of HTML",
+        ("at most 12 for each character and 20,000 more: `Unable to render message` beyond", "0087"),
+    ),
+    (
+        "a page of long messages",
+        "as many as were asked for",
+        ("at most about 5 million characters; `found_oldest` and `found_newest` say whether it was cut", "0087"),
+    ),
+    (
+        "paths where nothing is",
+        "a page in HTML, also below `/api/`",
+        ("JSON below `/api/` and `/json/`", "0087"),
+    ),
+    (
         "`204` to OPTIONS",
         "with `Content-Length: 0`",
         ("without it, as RFC 9110 asks (8.6)", ""),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
+from keybearer import extras
 from keybearer._version import __version__
+from keybearer.cli.terminal import streams
+from keybearer.cli.terminal.signals import Terminated, stoppable
 from keybearer.cli.terminal.text import one_line
 from keybearer.errors import KeybearerError
 
@@ -58,6 +60,8 @@ COMMANDS: dict[str, ListedCommand] = {
     "exec": ListedCommand(ABOUT, "keybearer.cli.commands.exec", "Run COMMAND with the credentials in its environment."),
     "api": ListedCommand(CALLS, "keybearer.cli.commands.api", "Make one call of Zulip's API and print its answer."),
     "send": ListedCommand(CALLS, "keybearer.cli.commands.send", "Send one message, to a channel or to people."),
+    "messages": ListedCommand(CALLS, "keybearer.cli.commands.messages", "Print messages, the oldest first."),
+    "listen": ListedCommand(CALLS, "keybearer.cli.commands.listen", "Print messages as they come, until Ctrl-C."),
     "bot": ListedCommand(CALLS, "keybearer.cli.commands.bot", "List, make and manage your bots."),
     "completion": ListedCommand(
         MORE, "keybearer.cli.commands.completion", "Print the code that lets your shell complete commands."
@@ -77,6 +81,9 @@ COMMANDS: dict[str, ListedCommand] = {
 }
 """Every command, in the order in which people meet them."""
 
+MEANT = {"--channel": "--to", "--stream": "--to", "--subject": "--topic"}
+"""Options that other programs have, with ours for the same."""
+
 TRACEBACK_VARIABLE = "KEYBEARER_TRACEBACK"
 """Set, a fault of the program itself is told with the places in the code that led to it."""
 
@@ -90,7 +97,9 @@ class ListedGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name].module), cmd_name)
+        row = COMMANDS[cmd_name]
+        load = extras.load if row.heading == SERVER else importlib.import_module
+        command = getattr(load(row.module), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -136,41 +145,47 @@ def keybearer() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 1 an expected failure told in one line, 2 wrong usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
-    sys.exit(_run(arguments))
+    """Run the command line and exit: 0 done, 1 an expected failure told in one line, 2 wrong usage.
+
+    A signal that stops it gives 128 and its number: 130 after Ctrl-C.
+    """
+    streams.prepare()
+    with stoppable():
+        code = _run(arguments)
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
     """The exit code. What a command returns as a number is its code."""
     try:
         code = keybearer.main(args=arguments, prog_name="keybearer", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # a full disk or a closed pipe shows here, and must not pass for success
+        sys.stdout.flush()  # a full disk or a closed pipe shows here, and must not pass for success
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
     except BrokenPipeError:
         return _without_reader()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback can hold a key
-        text, code = _outcome(error)
+        text, code = _outcome(error, sys.argv[1:] if arguments is None else arguments)
         click.echo(one_line(text), err=True)
     return code if isinstance(code, int) else 0
 
 
-def _outcome(error: BaseException) -> tuple[str, int]:
+def _outcome(error: BaseException, arguments: list[str]) -> tuple[str, int]:
     """What to tell of a run that ended in this error, and its exit code."""
     code = 1
     match error:
         case click.UsageError():
-            path = error.ctx.command_path if error.ctx else "keybearer"
-            text, code = f"{path}: {error.format_message().rstrip()} See `{path} --help`", 2
+            path = error.ctx.command_path if error.ctx else _path_of(arguments)
+            option = error.option_name if isinstance(error, click.NoSuchOption) else ""
+            meant = f" Did you mean {MEANT[option]}?" if option in MEANT else ""
+            said = f"No such option {option!r}.{meant}" if meant else error.format_message().rstrip()
+            text, code = f"{path}: {said} See `{path} --help`", 2
         case click.ClickException():
             text = f"keybearer: {error.format_message()}"
         case click.Abort() | KeyboardInterrupt():
-            text, code = "keybearer: Stopped", 130
+            reason = error.__cause__ or error  # click makes an Abort of it
+            text, code = "keybearer: Stopped", 128 + reason.number if isinstance(reason, Terminated) else 130
         case KeybearerError():
             text = f"keybearer: {error}"
         case OSError():
@@ -179,6 +194,11 @@ def _outcome(error: BaseException) -> tuple[str, int]:
         case _:
             text = f"keybearer: {_fault(error)}"
     return text, code
+
+
+def _path_of(arguments: list[str]) -> str:
+    """The command that the arguments mean; click does not say so of an option without its value."""
+    return f"keybearer {arguments[0]}" if arguments and arguments[0] in COMMANDS else "keybearer"
 
 
 def _fault(error: BaseException) -> str:

@@ -79,15 +79,21 @@ def credential_options(command: Callable[..., object]) -> Callable[..., object]:
 
 def locator_option(locator: Locator) -> Callable[..., Any]:
     """The option that says which file is meant."""
-    kind = click.Path() if locator is CONFIG_FILE else str
+    kind = click.Path(readable=False) if locator is CONFIG_FILE else str
     return click.option(
         *locator.options,
         locator.argument,
         metavar=locator.metavar,
         type=kind,
+        callback=_standard_input if locator is CONFIG_FILE else None,
         help=_plain(locator.meaning),
         shell_complete=_complete_profile if locator is PROFILE else None,
     )
+
+
+def _standard_input(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """`-` is standard input, as for other programs; `./-` is a file of that name."""
+    return "/dev/stdin" if value == "-" else value
 
 
 def _complete_profile(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
@@ -98,7 +104,7 @@ def setting_option(field: Field[Any]) -> Callable[..., Any]:
     """The option for one setting. A secret comes as a Secret, with a warning that process lists show it."""
     if not field.metavar:
         return click.option(*field.options, field.argument, default=None, help=_plain(field.meaning))
-    kind = click.Path() if field.metavar in {"FILE", "PATH"} else str
+    kind = click.Path(readable=False) if field.metavar in {"FILE", "PATH"} else str
     return click.option(
         *field.options,
         field.argument,

@@ -17,3 +17,12 @@ what came of each, and returns a value or raises. A runner carries the steps out
 
 Imports go downwards only; import-linter checks it.
 """
+
+from __future__ import annotations
+
+import logging
+
+from keybearer.masking import mask_log
+
+for _name in ("keybearer.client", "httpx2"):  # httpx2 logs the URL of every request
+    mask_log(logging.getLogger(_name))

@@ -12,6 +12,7 @@ from keybearer.client.flow.state import TIMEOUT, ClientState, user_agent
 from keybearer.client.flow.steps import Flow
 from keybearer.client.operations.arguments import Seconds, require_types
 from keybearer.errors import InvalidArgument
+from keybearer.masking import masked
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, TLSOptions, normalise_site
 from keybearer.zuliprc.fields import ResolveArguments
@@ -115,7 +116,7 @@ class BaseClient:
     def __repr__(self) -> str:
         if not hasattr(self, "_state"):  # the constructor failed, and an error report shows this object
             return f"{type(self).__name__}(not made)"
-        return f"{type(self).__name__}(email={self.email!r}, site={self.site!r})"
+        return masked(f"{type(self).__name__}(email={self.email!r}, site={self.site!r})")
 
 
 def _check_credentials(credentials: object) -> None:

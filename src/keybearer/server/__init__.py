@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from keybearer import extras
 
 if TYPE_CHECKING:
     from keybearer.server.app import create_app as create_app
@@ -17,6 +18,6 @@ __all__ = ["Settings", "create_app"]
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'keybearer.server' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    value: object = getattr(extras.load(_HOMES[name]), name)
     globals()[name] = value
     return value

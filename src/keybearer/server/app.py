@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from keybearer.server.api import routes
 from keybearer.server.api.door import BY_KEY, BY_SESSION, WireDoor
 from keybearer.server.api.messaging.files import FilesDoor
+from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.http.admission import Admitter
 from keybearer.server.http.authentication import KeyAuthentication
 from keybearer.server.http.front_door import Door, FrontDoor
@@ -36,8 +37,13 @@ from keybearer.server.web.door import PagesDoor
 class Application:
     """The ASGI application. Its parts come to life when the server starts it and end when the server stops."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, connections: int = MOST_CONNECTIONS, on_started: Callable[[], None] | None = None
+    ) -> None:
+        """`connections` is how many the server in front of it holds. `on_started` is called once it can answer."""
         self._settings = settings
+        self._connections = connections
+        self._on_started = on_started
         self._front_door: FrontDoor | None = None
         self._hub: EventHub | None = None
 
@@ -66,6 +72,7 @@ class Application:
             )
             self._front_door = FrontDoor(context, Admitter(context, keys, limits), refusals, doors)
             self._hub = hub = context.hub
+            hub.most_polls = self._connections // 2
             await hub.open()
             async with background(
                 uses.run(),
@@ -93,6 +100,8 @@ class Application:
         try:
             async with self.running():
                 with _calling_on_stop(self.end_polls):
+                    if self._on_started is not None:
+                        self._on_started()
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
         except Exception as error:
@@ -148,6 +157,6 @@ def create_app(settings: Settings) -> Application:
     return Application(settings)
 
 
-def create_app_from_environ() -> Application:
+def create_app_from_environ(connections: int, on_started: Callable[[], None]) -> Application:
     """The application as the workers of `keybearer serve` make it: with the settings of their environment."""
-    return create_app(Settings.from_environ(os.environ))
+    return Application(Settings.from_environ(os.environ), connections, on_started)

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,19 +20,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
-from granian.server.common import AbstractServer
 
 from keybearer.errors import FileError, KeybearerError, SettingError
 from keybearer.server.app import Application, create_app_from_environ
 from keybearer.server.services import server_data, setup
 from keybearer.server.settings import VARIABLES, Settings
 from keybearer.server.storage import data_dir
+from keybearer.server.workers import BACKLOG, Supervisor, connections_within, raise_descriptor_limit
 
 STOP_WITHIN = 10
 """Seconds that a worker may take to finish what it is doing when the server stops."""
+
+TAKEN_WITHIN = 60_000
+"""Milliseconds after which a connection is closed whose client takes nothing of what is sent to it."""
+
+FEW_CONNECTIONS = 4096
+"""A worker that may hold fewer than this is warned of at the start: each program that waits for events holds one."""
 
 READY_WITHIN = 60.0
 PROBE_EVERY = 0.02
@@ -41,7 +47,10 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-    "loggers": {"_granian": {"propagate": True}},
+    "loggers": {
+        "_granian": {"propagate": True},
+        "python_multipart": {"level": "ERROR"},  # anybody can send a form that cannot be read
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
 }
 
@@ -54,12 +63,12 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
     Sets an empty data directory up. Raises KeybearerError before it answers anything, if it cannot.
     """
     data_dir.make(settings.data_dir)
-    with reserved_port(settings.host, settings.port) as (address, port):
-        settings = replace(settings, port=port)
+    with listening(settings.host, settings.port) as listener:
+        settings = replace(settings, port=listener.getsockname()[1])
         with data_dir.locked(settings.data_dir, site_of(settings)):
             check_tls(settings)
             lines = asyncio.run(_prepare(settings))
-            _run(settings, address, partial(_tell_when_ready, settings, address, lines, tell))
+            _run(settings, listener, lines, tell)
 
 
 async def _prepare(settings: Settings) -> list[str]:
@@ -84,28 +93,29 @@ def site_of(settings: Settings) -> str:
 
 
 @contextmanager
-def reserved_port(host: str, port: int) -> Iterator[tuple[str, int]]:
-    """Take the port, so that nobody else does; yields its numeric address and the port (a free one for 0).
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket at that port, or at a free one for 0, that no other program shares. Raises SettingError.
 
-    Workers listen with SO_REUSEPORT, which lets any number of servers of one user share a port without a word. So one
-    socket that never listens takes it first without that, and allows sharing only then. Raises SettingError.
+    Connections inherit its options: one whose client is gone, or takes nothing of an answer, is closed in time.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
         raise SettingError(VARIABLES["host"], f"{host!r} is not an address of this machine") from None
     family, kind, protocol, _, address = found[0]
-    with socket.socket(family, kind, protocol) as reservation:
-        # With SO_REUSEADDR, connections that a stopped server left behind are no hindrance; a listener is.
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, kind, protocol) as listener:
+        # Connections that a stopped server left behind do not keep the port; another listener does.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TAKEN_WITHIN)
         try:
-            reservation.bind(address)
+            listener.bind(address)
+            listener.listen(BACKLOG)
         except OSError as error:
             raise _not_bound(error, host, port) from None
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken = reservation.getsockname()
-        yield taken[0], taken[1]
+        yield listener
 
 
 def _not_bound(error: OSError, host: str, port: int) -> KeybearerError:
@@ -155,22 +165,31 @@ def _check_readable(path: Path) -> None:
         raise FileError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _run(settings: Settings, address: str, on_startup: Callable[[], None]) -> None:
+def _run(settings: Settings, listener: socket.socket, lines: list[str], tell: Callable[[str], None]) -> None:
     os.environ.update(settings.to_environ())
-    server = granian(settings, address)
-    server.on_startup(on_startup)
-    server.serve(target_loader=partial(load_application, os.getpid()), wrap_loader=False)
+    connections = connections_within(raise_descriptor_limit())
+    lines.append(f"Each worker holds up to {connections} connections at once.")
+    if connections < FEW_CONNECTIONS:
+        _log.warning(
+            "the limit on open files lets each worker hold no more than %d connections: raise it with "
+            "`ulimit -Hn`, or with LimitNOFILE= in a systemd unit",
+            connections,
+        )
+    server = granian(settings, listener, connections)
+    server.on_startup(partial(_tell_when_ready, settings, listener.getsockname()[0], lines, tell))
+    server.serve(target_loader=partial(load_application, os.getpid(), connections), wrap_loader=False)
 
 
-def granian(settings: Settings, address: str) -> AbstractServer[Any]:
+def granian(settings: Settings, listener: socket.socket, connections: int) -> Supervisor:
     """Granian as we run it: what it serves is said when it is started."""
-    return Granian(
-        "keybearer.server.app:create_app_from_environ",
-        address=address,
+    return Supervisor(
+        listener,
+        address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
         workers=settings.workers,
-        http=HTTPModes.auto,
+        backpressure=connections,
+        http=HTTPModes.http1,  # with HTTP/2, Granian never ends a connection that is idle
         websockets=False,
         log_level=LogLevels.warning,
         log_dictconfig=LOGGING,
@@ -179,15 +198,16 @@ def granian(settings: Settings, address: str) -> AbstractServer[Any]:
         ssl_key=settings.tls_key,
         ssl_ca=settings.tls_client_ca,
         ssl_client_verify=settings.tls_client_ca is not None,
-        respawn_failed_workers=True,
         workers_kill_timeout=STOP_WITHIN,
     )
 
 
-def load_application(parent: int) -> Application:
-    """What a worker serves. A worker whose parent is killed ends too, so that nobody serves unseen."""
+def load_application(parent: int, connections: int, on_started: Callable[[], None]) -> Application:
+    """What a worker serves that may hold so many connections. A worker whose parent is killed ends too."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # a forked worker has its parent's handlers, which end nothing here
+        signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
-    application = create_app_from_environ()
+    application = create_app_from_environ(connections, on_started)
     # What is loaded now lives as long as the worker: looking through it for garbage again and again costs a tenth of
     # each request. Requests leave next to none behind.
     gc.collect()

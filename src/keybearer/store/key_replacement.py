@@ -159,6 +159,13 @@ def finish_replacement(path: str | os.PathLike[str]) -> None:
     left.path.unlink(missing_ok=True)
 
 
+def discard_leftover(path: Path) -> None:
+    """Remove what an interrupted replacement of the key in this file has left. A running one is left alone."""
+    found = _look(_beside(path))
+    if found is not None and not found.locked:
+        _beside(path).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Lock out other writers while a replacement is started."""

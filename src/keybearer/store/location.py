@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from keybearer.masking import masked_repr
 from keybearer.store import profiles
 from keybearer.store.home import expand, home_directory
 from keybearer.zuliprc.fields import CONFIG_FILE, PROFILE
+from keybearer.zuliprc.literal import bare
 
 DEFAULT_NAME = ".zuliprc"
 LEGACY_NAME = ".humbugrc"
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class Location:
     """The absolute path of the active file; None for the default if no home directory is known.
@@ -38,9 +41,9 @@ def locate(config_file: str | os.PathLike[str] | None, profile: str | None, envi
         return Location(expand(config_file, environ), CONFIG_FILE.argument)
     if profile is not None:
         return Location(profiles.path_of(profile, environ), PROFILE.argument, profile)
-    if named := environ.get(CONFIG_FILE.variable):
+    if named := bare(environ.get(CONFIG_FILE.variable, "")):
         return Location(expand(named, environ), CONFIG_FILE.variable)
-    if named := environ.get(PROFILE.variable):
+    if named := bare(environ.get(PROFILE.variable, "")):
         path = profiles.path_of(named, environ, place=PROFILE.variable)
         return Location(path, PROFILE.variable, named)
     return Location(default_path(environ))

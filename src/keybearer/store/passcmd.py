@@ -17,6 +17,7 @@ from pathlib import Path
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.store.home import home_directory
+from keybearer.wording import counted
 from keybearer.zuliprc.literal import has_control_character, has_quotes_around
 from keybearer.zuliprc.resolver import PasswordCommand
 from keybearer.zuliprc.sources import ZuliprcFile
@@ -26,6 +27,9 @@ TIMEOUT = 60.0
 
 MOST_OUTPUT = 1 << 16
 """The most bytes that a command may print."""
+
+_LOOK_EVERY = 0.05
+"""Seconds between two looks at whether the command has ended."""
 
 _RUN_IT_YOURSELF = "Run the command yourself to see what it says"
 
@@ -69,7 +73,10 @@ def fetch_key(command: PasswordCommand, environ: Mapping[str, str], *, timeout: 
         status = None if output is None else process.returncode
     if output is None:
         raise ResolutionError(
-            "passcmd_timeout", f"The command was stopped after {timeout:g} seconds", place=place, hint=_RUN_IT_YOURSELF
+            "passcmd_timeout",
+            f"The command was stopped after {counted(timeout, 'second')}",
+            place=place,
+            hint=_RUN_IT_YOURSELF,
         )
     if status:
         how = f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
@@ -108,7 +115,8 @@ def _start(arguments: list[str], environ: Mapping[str, str]) -> subprocess.Popen
 def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
     """Everything that the command prints until it ends; None if it was stopped at the deadline.
 
-    A command that prints more than `MOST_OUTPUT` is stopped too, and fails with the signal that stopped it.
+    A process that it leaves behind may keep the output open, and is not waited for. A command that prints more than
+    `MOST_OUTPUT` is stopped too, and fails with the signal that stopped it.
     """
     assert process.stdout is not None
     output = b""
@@ -116,8 +124,13 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while len(output) <= MOST_OUTPUT:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    return None
+                ended = process.poll() is not None  # asked first, so that nothing is printed after the last look
+                if not selector.select(0.0 if ended else min(_LOOK_EVERY, max(0.0, deadline - time.monotonic()))):
+                    if ended:
+                        return output
+                    if time.monotonic() >= deadline:
+                        return None
+                    continue
                 chunk = os.read(process.stdout.fileno(), MOST_OUTPUT)
                 output += chunk
                 if not chunk:

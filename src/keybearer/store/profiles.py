@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keybearer.errors import ResolutionError
+from keybearer.masking import masked_repr
 from keybearer.store.home import configuration_directory
 
 SUFFIX = ".zuliprc"
@@ -15,6 +16,7 @@ SUFFIX = ".zuliprc"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class ProfileFile:
     """A profile that exists. Its file may be broken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -81,9 +82,28 @@ def open_location(location: Location) -> ZuliprcFile:
             error.kind = "profile_not_found"
             error.message = f"There is no profile {location.profile}"
             error.hint = "See `keybearer profiles` for those that there are"
-        raise
+        raise _naming_its_origin(error, location) from None
     document = Document.parse(loaded.data, path)
     return ZuliprcFile(path, document, named=bool(location.named_by), mode=loaded.mode, owner=loaded.owner)
+
+
+def _naming_its_origin(error: ResolutionError, location: Location) -> ResolutionError:
+    """The error about a file that cannot be read, with what named the file."""
+    named_by = location.named_by
+    if _TEXT_OF_ZULIPRC.search(str(location.path)):
+        return ResolutionError(
+            error.kind,
+            "This is the text of a zuliprc, where the path of one belongs",
+            place=named_by if named_by.isupper() else f"argument {named_by}",
+            hint="Give the path of the file",
+        )
+    if named_by.isupper():
+        error.message = f"{error.message} (the variable {named_by} names it)"
+        error.hint = f"Correct {named_by}, or unset it"
+    return error
+
+
+_TEXT_OF_ZULIPRC = re.compile(r"\[api\]|(?:\A|\s|/)(?:key|email|site)\s*=")
 
 
 def resolve_location(

@@ -13,10 +13,13 @@ without pytest.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from keybearer import extras
+
 if TYPE_CHECKING:
+    from keybearer.server.domain.accounts import Role as Role
+    from keybearer.server.domain.bots import BotType as BotType
     from keybearer.testing.participants import NoAnswer as NoAnswer
     from keybearer.testing.participants import Participant as Participant
     from keybearer.testing.programs import Program as Program
@@ -26,20 +29,22 @@ if TYPE_CHECKING:
 
 # pytest loads the plugin in every run, so nothing of the server is imported before somebody asks for it.
 _HOMES = {
-    "NoAnswer": "participants",
-    "Participant": "participants",
-    "Program": "programs",
-    "PASSWORD": "server",
-    "Server": "server",
-    "running_server": "server",
+    "BotType": "keybearer.server.domain.bots",
+    "NoAnswer": "keybearer.testing.participants",
+    "Participant": "keybearer.testing.participants",
+    "Program": "keybearer.testing.programs",
+    "PASSWORD": "keybearer.testing.server",
+    "Role": "keybearer.server.domain.accounts",
+    "Server": "keybearer.testing.server",
+    "running_server": "keybearer.testing.server",
 }
 
-__all__ = ["PASSWORD", "NoAnswer", "Participant", "Program", "Server", "running_server"]
+__all__ = ["PASSWORD", "BotType", "NoAnswer", "Participant", "Program", "Role", "Server", "running_server"]
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'keybearer.testing' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"keybearer.testing.{_HOMES[name]}"), name)
+    value: object = getattr(extras.load(_HOMES[name]), name)
     globals()[name] = value
     return value

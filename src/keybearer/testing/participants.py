@@ -10,6 +10,8 @@ from typing import Protocol
 
 from keybearer.client.models.messages import Message
 from keybearer.client.sync import Client
+from keybearer.testing.programs import Program
+from keybearer.wording import counted
 
 LOOK_EVERY = 0.02
 
@@ -23,6 +25,12 @@ class Host(Protocol):
 
     def count_queues(self, participant: Participant) -> int:
         """How many event queues its program has open."""
+
+    def program_of(self, participant: Participant) -> Program | None:
+        """The program that runs with its zuliprc, as far as the server knows."""
+
+    def explain_silence(self, participant: Participant, message: Message) -> str:
+        """Why a participant's program got no event for a message; empty if it did, or that is not known."""
 
     def regenerate_api_key(self, participant: Participant) -> None:
         """Replace its key, and write the new one into its zuliprc."""
@@ -72,20 +80,36 @@ class Participant:
     ) -> Message:
         """The first message (by somebody) with a text in it after the one of that id, as soon as it is there.
 
-        Raises NoAnswer after `timeout` seconds.
+        Raises NoAnswer after `timeout` seconds, or as soon as the sender's program has ended without it.
         """
         ends = time.monotonic() + timeout
         while True:
+            ended = None if sender is None else sender.ended_program()
             found = self.messages(sender=sender, after=after)
             for message in found:
                 if containing in message.content:
                     return message
-            if time.monotonic() > ends:
+            if ended is not None or time.monotonic() > ends:
                 who = "anybody" if sender is None else sender.full_name
                 what = f" with {containing!r} in it" if containing else ""
                 others = "".join(f"\n  {message.content!r}" for message in found) or " none"
-                raise NoAnswer(f"no message from {who}{what} came within {timeout:g} seconds; others:{others}")
+                why = "" if sender is None else self._why_silent(sender, after)
+                waited = "" if ended is not None else f" within {counted(timeout, 'second')}"
+                raise NoAnswer(f"no message from {who}{what} came{waited}; others:{others}\n{why}".rstrip())
             time.sleep(LOOK_EVERY)
+
+    def _why_silent(self, sender: Participant, after: int) -> str:
+        """Why a sender's program may have sent nothing since that message, as far as that can be told."""
+        ended = sender.ended_program()
+        if ended is not None:
+            return f"Its program has ended with {ended.end()}"
+        sent = self.messages(sender=self, after=max(0, after - 1))
+        return self.server.explain_silence(sender, sent[-1]) if sent else ""
+
+    def ended_program(self) -> Program | None:
+        """Its program, if that has ended; None while it runs, or if the test has not started it."""
+        program = self.server.program_of(self)
+        return None if program is None or program.is_running else program
 
     def ask(
         self,
@@ -107,12 +131,16 @@ class Participant:
     def wait_until_listening(self, *, queues: int = 1, timeout: float = 10.0) -> None:
         """Wait until its program has opened so many event queues: what is sent from then on reaches it.
 
-        Raises NoAnswer after `timeout` seconds.
+        Raises NoAnswer after `timeout` seconds, or as soon as its program has ended.
         """
         ends = time.monotonic() + timeout
         while self.server.count_queues(self) < queues:
+            if (ended := self.ended_program()) is not None:
+                raise NoAnswer(f"{self.full_name} does not listen: its program has ended with {ended.end()}")
             if time.monotonic() > ends:
-                raise NoAnswer(f"{self.full_name} does not listen: it opened no event queue in {timeout:g} seconds")
+                raise NoAnswer(
+                    f"{self.full_name} does not listen: it opened no event queue in {counted(timeout, 'second')}"
+                )
             time.sleep(LOOK_EVERY)
 
     def regenerate_api_key(self) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def keybearer_server() -> Iterator[Server]:
     """A server of the test's own, with an organization and its owner."""
-    from keybearer.testing.server import running_server  # noqa: PLC0415  only tests that want a server pay for it
+    from keybearer.testing import running_server  # noqa: PLC0415  only tests that want a server pay for it
 
     with running_server() as server:
         yield server

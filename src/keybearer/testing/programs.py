@@ -19,10 +19,14 @@ LOOK_EVERY = 0.02
 
 @dataclass
 class Program:
-    """A program that a test runs. `output` is what it writes to standard output and standard error."""
+    """A program that a test runs. `output` is what it writes to standard output and standard error.
+
+    `told` is what it was given: its command and the environment that the test added.
+    """
 
     process: subprocess.Popen[bytes]
     file: IO[bytes]
+    told: tuple[str, ...] = ()
     _kept: str | None = None
 
     @property
@@ -37,6 +41,10 @@ class Program:
     def is_running(self) -> bool:
         """Whether it has not ended by itself."""
         return self.process.poll() is None
+
+    def end(self) -> str:
+        """How a program has ended, in words: its exit code and its output."""
+        return f"exit code {self.process.returncode}, and this output:\n{self.output or '(none)'}"
 
     def keep_output(self) -> None:
         """Remember the output: the file that holds it is about to go."""
@@ -64,18 +72,22 @@ class Program:
 def running(command: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Iterator[Program]:
     """Run a program while the block runs, and stop it at the end.
 
-    Of this process's environment it gets everything but what names Zulip credentials: a test never uses one's own.
+    Of this process's environment it gets everything but what names Zulip credentials, so that a test never uses one's
+    own. It connects to servers on this machine without the proxies of the environment.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ZULIP_")}
+    for name in ("NO_PROXY", "no_proxy"):  # most programs read the latter, and some only the former
+        inherited[name] = ",".join(filter(None, [inherited.get(name), "127.0.0.1", "localhost"]))
+    words = [os.fspath(part) for part in command]
     with tempfile.NamedTemporaryFile(prefix="keybearer-program-") as file:
         process = subprocess.Popen(
-            [os.fspath(part) for part in command],
+            words,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**inherited, "PYTHONUNBUFFERED": "1", **(environ or {})},
         )
-        program = Program(process, file)
+        program = Program(process, file, (*words, *(environ or {}).values()))
         try:
             yield program
         finally:

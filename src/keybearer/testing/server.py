@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 import os
 import socket
 import tempfile
 import threading
+import unicodedata
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +20,9 @@ from typing import Any, TypeVar
 from granian.constants import Interfaces
 from granian.server.embed import Server as Listener
 
+from keybearer.client.models.messages import Message
 from keybearer.client.sync import Client
+from keybearer.errors import ClientError
 from keybearer.secret import Secret
 from keybearer.server.app import create_app
 from keybearer.server.domain.accounts import Account, Role
@@ -60,10 +64,17 @@ class Server:
     _count_polls: Callable[[int], int] = field(repr=False)
     owner: Participant = field(init=False)
     participants: list[Participant] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
 
     def add_person(self, full_name: str, *, email: str | None = None, role: Role = Role.MEMBER) -> Participant:
-        """Add a person; without an email it is `<first name>@example.com`. The password is `PASSWORD`."""
-        address = email or f"{full_name.split(maxsplit=1)[0].lower()}@example.com"
+        """Add a person. The password is `PASSWORD`.
+
+        Without an email it is `<first name>@example.com`; if that is taken, `<first name>.<last name>@example.com`,
+        and then the first of these with a number that is free.
+        """
+        names = [_ascii(part) for part in full_name.split()]
+        full = ".".join(filter(None, names))
+        address = email or self._free((names[0] if names else "") or full or "person", full, "@example.com")
 
         async def add() -> Account:
             async with self._context.change(None) as change:
@@ -85,8 +96,11 @@ class Server:
         bot_type: BotType = BotType.GENERIC,
         payload_url: str | None = None,
     ) -> Participant:
-        """Add a bot, owned by somebody or by the organization's owner. Its address is made of its name."""
-        short_name = "".join(character for character in full_name.lower() if character.isalnum()) or "bot"
+        """Add a bot, owned by somebody or by the organization's owner.
+
+        Its address is made of the ASCII letters and digits of its name, with a number if that is taken.
+        """
+        short_name = self._free(_ascii(full_name) or "bot", "", "-bot@").removesuffix("-bot@")
         new = NewBot(full_name, short_name, bot_type, payload_url=payload_url)
 
         async def create() -> IssuedKey:
@@ -100,11 +114,44 @@ class Server:
         people = [self.owner, *subscribers]
         self.owner.client.add_subscriptions([name], principals=[each.id for each in people])
 
+    def _free(self, name: str, longer: str, end: str) -> str:
+        """The first address that no participant has: `name`, `longer`, `name2`, `name3`, ..., each with `end`."""
+        numbered = (f"{name}{number}" for number in itertools.count(2))
+        candidates = (f"{one}{end}" for one in itertools.chain([name, longer or name], numbered))
+        taken = [participant.email.lower() for participant in self.participants]
+        return next(one for one in candidates if not any(email.startswith(one) for email in taken))
+
+    @contextmanager
     def running(
         self, command: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None
-    ) -> AbstractContextManager[Program]:
+    ) -> Iterator[Program]:
         """Run a program, such as a bot, while a block runs. It sees no Zulip credentials but those it is given."""
-        return running(command, environ)
+        with running(command, environ) as program:
+            self.programs.append(program)
+            try:
+                yield program
+            finally:
+                self.programs.remove(program)
+
+    def program_of(self, participant: Participant) -> Program | None:
+        """The program that was started with somebody's zuliprc, the latest of several; None if none was."""
+        path = str(participant.zuliprc)
+        return next((one for one in reversed(self.programs) if any(path in text for text in one.told)), None)
+
+    def explain_silence(self, participant: Participant, message: Message) -> str:
+        """Why somebody got no event for a message in a channel; empty if they did, or that is not known."""
+        if message.type != "stream" or participant.mention in message.content:
+            return ""
+        try:
+            followed = {channel.name for channel in participant.client.get_subscriptions()}
+        except ClientError:
+            return ""
+        if message.display_recipient in followed:
+            return ""
+        return (
+            f"{participant.full_name} neither follows the channel {message.display_recipient} nor was it mentioned "
+            f"({participant.mention}), so the message did not reach it"
+        )
 
     def count_queues(self, participant: Participant) -> int:
         """How many event queues somebody has open."""
@@ -151,7 +198,7 @@ class Server:
 
     def _participant(self, issued: IssuedKey) -> Participant:
         account = issued.account
-        path = self.directory / "zuliprc" / f"{account.id}-{account.full_name.replace(' ', '-').lower()}"
+        path = self.directory / "zuliprc" / f"{account.id}-{_ascii(account.full_name)}"
         path.parent.mkdir(exist_ok=True)
         client = self._client(issued, path)
         participant = Participant(self, account.id, account.delivery_email, account.full_name, path, client)
@@ -247,6 +294,12 @@ class _Thread:
                 application.end_polls()
                 listener.stop()  # type: ignore[no-untyped-call]
                 await listening
+
+
+def _ascii(text: str) -> str:
+    """The ASCII letters and digits of a name, in lower case, letters without their accents."""
+    plain = unicodedata.normalize("NFKD", text.lower())
+    return "".join(character for character in plain if character.isascii() and character.isalnum())
 
 
 def _organization(name: str, site: str) -> NewOrganization:

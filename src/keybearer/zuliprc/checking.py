@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from keybearer.errors import ResolutionError
+from keybearer.secret import Secret
 from keybearer.zuliprc import values
 from keybearer.zuliprc.document import key_without_cert
 from keybearer.zuliprc.fields import CLIENT_BUNDLE, CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, FIELDS, KEY, PASSCMD
-from keybearer.zuliprc.resolver import SettingsReader, incomplete
+from keybearer.zuliprc.resolver import SettingsReader
+from keybearer.zuliprc.review import incomplete, swapped_identity
 from keybearer.zuliprc.sources import Origin, Sources
 
 
@@ -41,6 +43,10 @@ def check_sources(sources: Sources, here: values.Surroundings) -> CheckedSetting
         if wanted not in {KEY, PASSCMD, CLIENT_BUNDLE}:
             attempt(wanted.name, partial(settings.take, wanted))
     attempt(CLIENT_BUNDLE.name, settings.take_bundle)  # after insecure, on which it depends
+    email, key = settings.values.get(EMAIL.name), settings.values.get(KEY.name)
+    if isinstance(email, str) and isinstance(key, Secret):
+        swapped = swapped_identity(email, key, settings.origins)
+        faults += [swapped] if swapped else []
     needed = [wanted for wanted in (KEY, EMAIL) if wanted.name in absent]
     if needed:
         faults.append(incomplete(sources, needed[0], found_other=len(needed) == 1))

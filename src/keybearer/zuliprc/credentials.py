@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from keybearer.errors import ResolutionError
+from keybearer.masking import masked_repr
 from keybearer.secret import Secret
 from keybearer.zuliprc.hosts import is_loopback
 
@@ -20,6 +21,7 @@ _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?\Z")
 _LONE_SCHEME = re.compile(r"https?:(?![0-9])", re.IGNORECASE)
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class TLSOptions:
     """Options for TLS. Paths are absolute. Resolving has checked that the files exist, but not their content."""
@@ -30,6 +32,7 @@ class TLSOptions:
     insecure: bool = False
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """An account's credentials.
@@ -37,6 +40,8 @@ class Credentials:
     `site` is normalised (`https://chat.example.com`, no trailing slash, no `/api`) or None where none is set.
     `token` is the service token of an outgoing webhook bot, None for other accounts. A key or token that is passed as
     plain text becomes a Secret, so that no repr shows it.
+
+    Raises ResolutionError of kind `usage` for a key or token that is neither text nor a Secret.
     """
 
     email: str
@@ -50,6 +55,10 @@ class Credentials:
             value: object = getattr(self, name)
             if isinstance(value, str):
                 object.__setattr__(self, name, Secret(value))
+            elif not isinstance(value, Secret) and not (value is None and name == "token"):
+                kind = type(value).__name__
+                object.__setattr__(self, name, Secret(""))  # the object stays in the frames of the error
+                raise ResolutionError("usage", f"{name} must be text or a Secret, not {kind}", hint="Pass it as a str")
 
 
 def normalise_site(text: str) -> str:

@@ -14,10 +14,11 @@ from typing import NoReturn, final
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials, normalise_site
-from keybearer.zuliprc.fields import BY_FILE_KEY, KEY, PASSCMD, SITE, WRITTEN_ORDER
+from keybearer.zuliprc.fields import BY_FILE_KEY, EMAIL, KEY, PASSCMD, SECTION, SITE, WRITTEN_ORDER
 from keybearer.zuliprc.literal import escape, is_encodable, refuse_unsafe, strip_blanks, unescape
+from keybearer.zuliprc.lookalikes import recognize
 
-SECTION = "api"
+DEFAULT_SECTION = "DEFAULT"
 
 _BOM = "\ufeff"
 _ENDS = "\r\n"
@@ -48,7 +49,7 @@ class Document:
     repr does not show the text, and a document cannot be pickled.
     """
 
-    __slots__ = ("_bom", "_lines", "entries", "faults", "path", "sections")
+    __slots__ = ("_bom", "_lines", "defaults", "entries", "faults", "path", "sections")
 
     def __init__(self, text: str, path: str = "") -> None:
         self.path = path
@@ -58,6 +59,8 @@ class Document:
         """The settings of `[api]`, known and unknown, by their key in lower case."""
         self.sections: dict[str, int] = {}
         """The line of each section's first header."""
+        self.defaults: frozenset[str] = frozenset()
+        """The keys of `entries` that are in `[DEFAULT]`, which Zulip's Python bindings read where `[api]` has none."""
         self.faults: list[ResolutionError] = []
         self._read()
 
@@ -76,9 +79,13 @@ class Document:
     def parse(cls, data: bytes | str, path: str = "") -> Document:
         """As `read`, but raise the first fault."""
         document = cls.read(data, path)
-        if document.faults:
-            raise document.faults[0]
-        return document
+        if not document.faults:
+            return document
+        if (found := recognize(document.text())) is not None:
+            raise ResolutionError(
+                "no_section_header", f"This is {found.what}, not a zuliprc", place=path, hint=found.hint
+            )
+        raise document.faults[0]
 
     def get(self, key: str) -> DocumentEntry | None:
         """The entry of this key in `[api]`; None if it is absent or empty. An empty setting counts as not set."""
@@ -100,6 +107,14 @@ class Document:
         """Whether there are comments, other sections or unknown settings, which a person has added."""
         known = self.has_section + sum(key in BY_FILE_KEY for key in self.entries)
         return sum(not line.isspace() for line in self._lines) > known
+
+    def account_section(self) -> int:
+        """The line of the only section, where it is not `[api]` and has an email and a key; else 0."""
+        if self.has_section or len(self.sections) != 1:
+            return 0
+        (line,) = self.sections.values()
+        renamed = self.with_lines({line: f"[{SECTION}]\n"})
+        return line if not renamed.faults and renamed.get(KEY.name) and renamed.get(EMAIL.name) else 0
 
     def place(self, line: int) -> str:
         """How errors and origins name a line."""
@@ -187,6 +202,7 @@ class Document:
         There, a line that is indented deeper than the setting above continues that setting; here it is a fault.
         """
         section: str | None = None
+        defaults: dict[str, DocumentEntry] = {}
         setting_indentation: int | None = None
         for number, line in enumerate(self._lines, start=1):
             body = line.strip()
@@ -194,7 +210,7 @@ class Document:
                 continue
             indentation = len(line) - len(line.lstrip())
             if setting_indentation is not None and indentation > setting_indentation:
-                if section == SECTION:
+                if section in {SECTION, DEFAULT_SECTION}:
                     self._fault(
                         number, "malformed_line", "The line is indented, so some programs join it to the one above"
                     )
@@ -209,27 +225,32 @@ class Document:
                 return
             setting_indentation = indentation
             if section == SECTION:
-                self._read_setting(number, line)
+                self._read_setting(number, line, self.entries)
+            elif section == DEFAULT_SECTION:
+                self._read_setting(number, line, defaults)
+        if self.has_section:
+            self.defaults = frozenset(defaults.keys() - self.entries.keys())
+            self.entries |= {key: defaults[key] for key in defaults if key in self.defaults}
 
     def _read_header(self, number: int, section: str) -> None:
         if section == SECTION and section in self.sections:
             self._fault(number, "duplicate_section", f"The section [{SECTION}] is there twice")
         self.sections.setdefault(section, number)
 
-    def _read_setting(self, number: int, line: str) -> None:
+    def _read_setting(self, number: int, line: str, entries: dict[str, DocumentEntry]) -> None:
         equals, colon = line.find("="), line.find(":")
         delimiter = equals if colon < 0 or 0 <= equals < colon else colon
         key = line[:delimiter].strip().lower() if delimiter >= 0 else ""
         if not key:
             self._fault(number, "malformed_line", "The line is neither a setting nor a comment")
-        elif key in self.entries:
-            first = self.entries[key].line
+        elif key in entries:
+            first = entries[key].line
             self._fault(number, "duplicate_key", f"The setting is there twice; the first is in line {first}")
         else:
             raw = line[delimiter + 1 :].rstrip(_ENDS)
             text = strip_blanks(raw)
             start = delimiter + 1 + (raw.index(text) if text else len(raw))
-            self.entries[key] = DocumentEntry(key, Secret(text), number, start, start + len(text))
+            entries[key] = DocumentEntry(key, Secret(text), number, start, start + len(text))
 
     def _fault(self, number: int, kind: str, message: str) -> None:
         self.faults.append(ResolutionError(kind, message, place=self.place(number), hint=_HINTS[kind]))

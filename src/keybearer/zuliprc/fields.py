@@ -19,6 +19,9 @@ from keybearer.zuliprc.values import Surroundings, parse_boolean, parse_path, pa
 
 T = TypeVar("T")
 
+SECTION = "api"
+"""The section of a zuliprc that has the settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field(Generic[T]):
@@ -63,7 +66,7 @@ KEY = Field(
     metavar="KEY",
     required=True,
     secret=True,
-    mistaken=("ZULIP_KEY",),
+    mistaken=("ZULIP_KEY", "ZULIP_APIKEY", "ZULIP_API_TOKEN", "ZULIP_SECRET"),
 )
 EMAIL = Field(
     name="email",
@@ -75,7 +78,7 @@ EMAIL = Field(
     options=("--email", "--user"),
     metavar="EMAIL",
     required=True,
-    mistaken=("ZULIP_USER", "ZULIP_USERNAME"),
+    mistaken=("ZULIP_USER", "ZULIP_USERNAME", "ZULIP_LOGIN", "ZULIP_MAIL", "ZULIP_E_MAIL"),
 )
 SITE = Field(
     name="site",
@@ -86,7 +89,7 @@ SITE = Field(
     argument="site",
     options=("--site",),
     metavar="URL",
-    mistaken=("ZULIP_URL", "ZULIP_SERVER", "ZULIP_REALM"),
+    mistaken=("ZULIP_URL", "ZULIP_SERVER", "ZULIP_SERVER_URL", "ZULIP_REALM", "ZULIP_HOST", "ZULIP_BASE_URL"),
 )
 CLIENT_CERT_KEY = Field(
     name="client_cert_key",
@@ -188,7 +191,7 @@ CONFIG_FILE = Locator(
     variable="ZULIP_CONFIG",
     options=("--config-file", "--config", "-c"),
     metavar="FILE",
-    meaning="The zuliprc to read, in place of ~/.zuliprc.",
+    meaning="The zuliprc to read, in place of ~/.zuliprc; - is standard input.",
     mistaken=("ZULIP_CONFIG_FILE", "ZULIP_RC", "ZULIP_RC_PATH", "ZULIPRC"),
 )
 PROFILE = Locator(

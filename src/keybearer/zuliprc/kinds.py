@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keybearer.masking import masked
+
 ERROR_KINDS: Mapping[str, str] = {
     "bad_boolean": "`insecure` is neither true nor false.",
     "bad_profile_name": "A profile has a name that is not letters, digits, `.`, `_` and `-`.",
@@ -36,12 +38,14 @@ ERROR_KINDS: Mapping[str, str] = {
     "passcmd_unsafe": "A password command stands in a file that somebody else owns or can write.",
     "profile_not_found": "There is no profile of that name.",
     "suspicious_value": "A value has quotes around it, a comment behind it or a control character in it.",
+    "swapped_identity": "The email is where the key belongs, and the key where the email belongs.",
     "usage": "An argument is of a type that cannot be used.",
 }
 
 WARNING_KINDS: Mapping[str, str] = {
     "credential_sent_to_other_site": "The key's own source names another site than the one it will be sent to.",
     "empty_argument": "An argument is the empty text. It counts, so that nothing else is used in its stead.",
+    "invisible_character": "The email has a character in it that cannot be seen, or angle brackets around it.",
     "insecure": "The server's certificate will not be checked.",
     "mixed_identity": "Email and key come from different places, and may be of different accounts.",
     "odd_email_shape": "The email has no `@`, or a character that cannot log in.",
@@ -49,6 +53,7 @@ WARNING_KINDS: Mapping[str, str] = {
     "plain_http": "The key will travel in clear to a host that is not this machine.",
     "readable_by_others": "Other accounts of this machine can read the file that holds the key.",
     "shadows_named_file": "A file was named explicitly, and variables go before what is in it.",
+    "padded_value": "A variable or an argument has white space or a line end around its value, which is left out.",
     "unknown_setting": "A setting of `[api]` or a variable is not known; the likely one is named.",
     "unportable_value": "The file's email has a character that programs read in different ways: `%`, `#`, `;`, `=`, a "
     "double quote or a backslash.",
@@ -63,6 +68,10 @@ class ResolutionWarning:
     kind: str
     message: str
     place: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "place"):
+            object.__setattr__(self, name, masked(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message

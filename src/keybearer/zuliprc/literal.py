@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from keybearer.errors import ResolutionError, UnsafeValueError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _COMMENT = re.compile(r"(?:^|\s)[#;]")
 _REFERENCE = re.compile(r"%\([^)]+\)s")
+_INVISIBLE_AROUND = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "‘": "’"}
 
 
@@ -55,6 +57,22 @@ def unescape(text: str) -> str:
 def escape(text: str) -> str:
     """The text for this value in a file, which Zulip's Python bindings read correctly too."""
     return text.replace("%", "%%")
+
+
+def bare(text: str) -> str:
+    """`text` without the white space and line ends around it, and without invisible characters there."""
+    shorter = text.strip().strip(_INVISIBLE_AROUND)
+    return shorter if shorter == text else bare(shorter)
+
+
+def invisible_characters(text: str) -> list[str]:
+    """The characters of `text` that cannot be seen, such as a zero-width space, by their numbers: `U+200B`."""
+    return [f"U+{ord(one):04X}" for one in dict.fromkeys(text) if unicodedata.category(one) == "Cf"]
+
+
+def without_invisible(text: str) -> str:
+    """`text` without the characters that cannot be seen."""
+    return "".join(one for one in text if unicodedata.category(one) != "Cf")
 
 
 def strip_blanks(text: str) -> str:

@@ -9,10 +9,11 @@ from threading import Lock
 from typing import Any, TypeVar, final
 
 from keybearer.errors import ResolutionError
+from keybearer.masking import masked_repr
 from keybearer.secret import Secret
 from keybearer.zuliprc import review, values
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
-from keybearer.zuliprc.document import SECTION, key_without_cert
+from keybearer.zuliprc.document import key_without_cert
 from keybearer.zuliprc.fields import (
     CLIENT_BUNDLE,
     CLIENT_CERT,
@@ -64,6 +65,7 @@ class KeyOnDemand:
             return self._key
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The active credentials, and where they came from.
@@ -126,7 +128,11 @@ def resolve_sources(
     key = settings.take_key(fetch_key)
     email = settings.take(EMAIL)
     if key is None or email is None:
-        raise incomplete(sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None)
+        raise review.incomplete(
+            sources, KEY if key is None else EMAIL, found_other=key is not None or email is not None
+        )
+    if isinstance(key, Secret) and (swapped := review.swapped_identity(email, key, settings.origins)):
+        raise swapped
     site, token = settings.take(SITE), settings.take(TOKEN)
     tls = settings.take_tls()
     file = sources.file
@@ -147,6 +153,7 @@ def resolve_sources(
                 key=key if isinstance(key, Secret) else None,
                 site=site,
                 tls=tls,
+                padded=settings.padded,
             )
         ),
         config_file=file.path if file.document is not None else None,
@@ -164,6 +171,7 @@ class SettingsReader:
         self.origins: dict[str, Origin] = dict.fromkeys(FIELDS, DEFAULT)
         self.values: dict[str, object] = {}
         self.shadowed: dict[str, tuple[Origin, ...]] = {}
+        self.padded: list[Origin] = []
 
     def take(self, wanted: Field[T]) -> T | None:
         found = self._first(wanted)
@@ -218,6 +226,8 @@ class SettingsReader:
             error.place = str(found.origin)
             raise
         self.values[wanted.name] = value
+        if found.padded:
+            self.padded.append(found.origin)
         return value
 
 
@@ -237,48 +247,4 @@ def _contradiction(one: Origin, other: Origin) -> ResolutionError:
         f"{one.name} and {other.name} (line {other.line}) are two names of one setting, and differ",
         place=one.place,
         hint="Keep one of them",
-    )
-
-
-def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
-    """The error for a missing key or email. It depends on what else was found."""
-    file = sources.file
-    if file.document is not None and not file.document.has_section:
-        return ResolutionError(
-            "missing_section",
-            f"The file has no section [{SECTION}]",
-            place=file.path,
-            hint=review.likely_section(file.document) or f"Put [{SECTION}] above its settings",
-        )
-    if file.document is not None:
-        likely = review.likely_line(file.document, missing)
-        empty = file.document.entries.get(missing.name)
-        if empty is not None:
-            hint = f"Fill in line {empty.line}"
-        else:
-            hint = f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=..."
-        return ResolutionError(
-            f"missing_{missing.name}",
-            f"There is no {missing.name} in the file, and {missing.variable} is not set",
-            place=file.path,
-            hint=hint,
-        )
-    if file.legacy:
-        return ResolutionError(
-            "legacy_file",
-            "This is what the zuliprc was called before 2013; nothing reads it any more",
-            place=file.legacy,
-            hint=f"Rename it to {file.path}",
-        )
-    if found_other:
-        return ResolutionError(
-            f"missing_{missing.name}",
-            f"There is no {missing.name}: {missing.variable} is not set, and there is no {file.path or 'zuliprc'}",
-            hint=f"Set {missing.variable}, or name a zuliprc",
-        )
-    return ResolutionError(
-        "config_not_found",
-        f"There is no such file, and {KEY.variable} and {EMAIL.variable} are not set",
-        place=file.path or "~/.zuliprc",
-        hint="Run `keybearer login`, or download a zuliprc from your organization and run `keybearer install`",
     )

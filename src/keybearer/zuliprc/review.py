@@ -1,15 +1,17 @@
-"""Warnings about resolved credentials, and the likely meaning of misspelt settings."""
+"""What is wrong with settings together: warnings, errors about absent ones, and what misspelt ones likely mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from keybearer.api_key import is_well_formed
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
+from keybearer.zuliprc import literal
 from keybearer.zuliprc.credentials import TLSOptions, is_plain_http, normalise_site, same_site
-from keybearer.zuliprc.document import SECTION, Document
+from keybearer.zuliprc.document import Document
 from keybearer.zuliprc.fields import (
     BY_FILE_KEY,
     EMAIL,
@@ -17,12 +19,14 @@ from keybearer.zuliprc.fields import (
     INSECURE,
     KEY,
     LOCATORS,
+    SECTION,
     SITE,
     TOKEN,
     Field,
     Locator,
 )
 from keybearer.zuliprc.kinds import ResolutionWarning
+from keybearer.zuliprc.lookalikes import recognize
 from keybearer.zuliprc.sources import Origin, Source, Sources
 
 _UNPORTABLE = '%#;="\\'
@@ -32,8 +36,13 @@ _KNOWN: list[Field[Any] | Locator] = [*FIELDS.values(), *LOCATORS]
 _VARIABLES = {name: known.variable for known in _KNOWN for name in (*known.mistaken, known.variable) if known.variable}
 """Every known variable, correct or mistaken, with the correct one."""
 
-_BY_OTHER_NAME = {name.lower(): field for field in FIELDS.values() for name in (field.argument, field.variable) if name}
-"""The settings, by their names outside files."""
+_BY_OTHER_NAME = {
+    name.lower().removeprefix("zulip_"): field
+    for field in FIELDS.values()
+    for name in (field.argument, field.variable, *field.mistaken)
+    if name
+}
+"""The settings, by their names outside files, right or mistaken, without `ZULIP_`."""
 
 
 def review(
@@ -45,6 +54,7 @@ def review(
     key: Secret | None,
     site: str | None,
     tls: TLSOptions,
+    padded: Sequence[Origin] = (),
 ) -> Iterator[ResolutionWarning]:
     """Every warning about these credentials, the most serious first. `key` is None if it is still to be fetched."""
     yield from _about_site(sources, origins, site)
@@ -54,8 +64,75 @@ def review(
     yield from _about_permissions(sources)
     yield from _about_shadows(sources, shadowed)
     yield from _about_shapes(origins, email, key)
+    for origin in padded:
+        yield ResolutionWarning(
+            "padded_value", "The value has white space or a line end around it, which is left out", str(origin)
+        )
     yield from _about_unknown_settings(sources.file.document)
     yield from _about_unknown_variables(sources)
+
+
+def swapped_identity(email: str, key: Secret, origins: Mapping[str, Origin]) -> ResolutionError | None:
+    """The error for an email and a key that are in each other's place; None if they are not."""
+    if "@" not in key.reveal() or not is_well_formed(email):
+        return None
+    of_email, of_key = origins[EMAIL.name], origins[KEY.name]
+    hint = "Exchange the two" + (
+        "; `keybearer doctor --fix` does that" if of_email.kind == of_key.kind == "file" else ""
+    )
+    return ResolutionError(
+        "swapped_identity",
+        f"The email and the key are swapped: the email is a key, and the key ({of_key}) is an email",
+        place=str(of_email),
+        hint=hint,
+    )
+
+
+def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> ResolutionError:
+    """The error for a missing key or email. It depends on what else was found."""
+    file = sources.file
+    found = recognize(file.document.text()) if file.document is not None else None
+    if file.document is not None and not file.document.has_section:
+        return ResolutionError(
+            "missing_section",
+            f"This is {found.what}, not a zuliprc" if found else f"The file has no section [{SECTION}]",
+            place=file.path,
+            hint=found.hint if found else likely_section(file.document) or f"Put [{SECTION}] above its settings",
+        )
+    if file.document is not None:
+        likely = likely_line(file.document, missing)
+        empty = file.document.entries.get(missing.name)
+        if found is not None:
+            hint = f"This is {found.what}. {found.hint}"
+        elif empty is not None:
+            hint = f"Fill in line {empty.line}"
+        else:
+            hint = f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=..."
+        return ResolutionError(
+            f"missing_{missing.name}",
+            f"There is no {missing.name} in the file, and {missing.variable} is not set",
+            place=file.path,
+            hint=hint,
+        )
+    if file.legacy:
+        return ResolutionError(
+            "legacy_file",
+            "This is what the zuliprc was called before 2013; nothing reads it any more",
+            place=file.legacy,
+            hint=f"Rename it to {file.path}",
+        )
+    if found_other:
+        return ResolutionError(
+            f"missing_{missing.name}",
+            f"There is no {missing.name}: {missing.variable} is not set, and there is no {file.path or 'zuliprc'}",
+            hint=f"Set {missing.variable}, or name a zuliprc",
+        )
+    return ResolutionError(
+        "config_not_found",
+        f"There is no such file, and {KEY.variable} and {EMAIL.variable} are not set",
+        place=file.path or "~/.zuliprc",
+        hint="Run `keybearer login`, or download a zuliprc from your organization and run `keybearer install`",
+    )
 
 
 def likely_section(document: Document) -> str:
@@ -63,7 +140,8 @@ def likely_section(document: Document) -> str:
     for section, line in document.sections.items():
         if section.strip().lower() == SECTION:
             return f"Write line {line} as [{SECTION}]: lower case, no blanks"
-    return ""
+    line = document.account_section()
+    return f"The account is in another section: write line {line} as [{SECTION}]" if line else ""
 
 
 def likely_line(document: Document, wanted: Field[Any]) -> int:
@@ -76,7 +154,7 @@ def likely_field(key: str) -> Field[Any] | None:
     if key in BY_FILE_KEY or not key:
         return None
     plain = key.replace("-", "_").replace(" ", "_")
-    exact = BY_FILE_KEY.get(plain) or _BY_OTHER_NAME.get(plain)
+    exact = BY_FILE_KEY.get(plain) or _BY_OTHER_NAME.get(plain.removeprefix("zulip_"))
     close = [] if exact else get_close_matches(plain[:40], BY_FILE_KEY, n=1, cutoff=0.75)
     return exact or (BY_FILE_KEY[close[0]] if close else None)
 
@@ -148,6 +226,18 @@ def _about_shapes(origins: Mapping[str, Origin], email: str, key: Secret | None)
     if key and not (key.reveal().isascii() and key.reveal().isalnum()):
         yield ResolutionWarning(
             "odd_key_shape", "The key has characters that are no letters or digits", str(origins[KEY.name])
+        )
+    if hidden := literal.invisible_characters(email):
+        yield ResolutionWarning(
+            "invisible_character",
+            f"The email has a character that cannot be seen ({', '.join(hidden)}), so no server knows it",
+            str(origins[EMAIL.name]),
+        )
+    elif email.startswith("<") and email.endswith(">"):
+        yield ResolutionWarning(
+            "invisible_character",
+            "The email has angle brackets around it, so no server knows it",
+            str(origins[EMAIL.name]),
         )
     if email and ("@" not in email or ":" in email or any(character.isspace() for character in email)):
         yield ResolutionWarning(

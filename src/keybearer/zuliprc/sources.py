@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from keybearer.errors import ResolutionError
+from keybearer.masking import masked_repr
 from keybearer.secret import Secret
 from keybearer.zuliprc.document import Document, DocumentEntry
 from keybearer.zuliprc.fields import INSECURE, Field
+from keybearer.zuliprc.literal import bare
+from keybearer.zuliprc.values import parse_path
 
 Kind = Literal["argument", "environment", "file", "default"]
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a value came from.
@@ -43,11 +47,15 @@ DEFAULT = Origin("default")
 
 @dataclass(frozen=True, slots=True)
 class RawSetting:
-    """The unchecked text of a setting in a source. `rival` is the origin of a contradicting text in that source."""
+    """The unchecked text of a setting in a source. `rival` is the origin of a contradicting text in that source.
+
+    `padded` says that the source has white space or a line end around it, which is not part of the text.
+    """
 
     origin: Origin
     text: Secret
     rival: Origin | None = None
+    padded: bool = False
 
 
 class Source(Protocol):
@@ -66,7 +74,12 @@ class Arguments:
 
     def find(self, field: Field[Any]) -> RawSetting | None:
         text = self._texts.get(field.argument)
-        return None if text is None else RawSetting(Origin("argument", field.argument, field.argument), text)
+        if text is None:
+            return None
+        value = text.reveal() if field.parser is parse_path else bare(text.reveal())  # a name may end in a space
+        return RawSetting(
+            Origin("argument", field.argument, field.argument), Secret(value), padded=value != text.reveal()
+        )
 
     def get(self, name: str) -> str | None:
         """The text of an argument that is not a setting."""
@@ -75,7 +88,10 @@ class Arguments:
 
 
 class Environment:
-    """Environment variables. An empty one counts as not set."""
+    """Environment variables. An empty one counts as not set.
+
+    White space and line ends around a value are left out: the secrets of CI services and files end in a line end.
+    """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
@@ -89,13 +105,15 @@ class Environment:
 
     def _get(self, name: str) -> RawSetting | None:
         text = self._variables.get(name, "")
-        return RawSetting(Origin("environment", name, name), Secret(text)) if text.strip() else None
+        value = bare(text)
+        return RawSetting(Origin("environment", name, name), Secret(value), padded=value != text) if value else None
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names of all variables that are set and begin with `prefix`."""
         return (name for name in self._variables if name.startswith(prefix) and self._variables[name])
 
 
+@masked_repr
 @dataclass(frozen=True, slots=True)
 class ZuliprcFile:
     """The active file and its content.

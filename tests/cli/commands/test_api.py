@@ -57,7 +57,19 @@ def test_a_value_can_come_from_a_file_or_from_standard_input(
 
     asked.run("api", "POST", "messages", f"content@{tmp_path / 'text'}", "secret@-", stdin="hush")
 
-    assert scripted.seen[0].form == {"content": "über\n", "secret": "hush"}
+    assert scripted.seen[0].form == {"content": "über", "secret": "hush"}
+
+
+@pytest.mark.parametrize("text", ["one", "one\n", "one\r\n", "one\r\ntwo\n", "one\n\n", " one ", "\n", ""])
+def test_only_the_last_line_end_of_a_file_is_left_out_and_standard_input_is_treated_alike(
+    asked: Person, scripted: ScriptedServer, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "text").write_bytes(text.encode())
+
+    asked.run.process("api", "POST", "messages", f"content@{tmp_path / 'text'}", "again@-", stdin=text.encode())
+
+    expected = text.removesuffix("\n").removesuffix("\r")
+    assert scripted.seen[0].form == {"content": expected, "again": expected}
 
 
 def test_a_file_can_be_uploaded(asked: Person, scripted: ScriptedServer, tmp_path: Path) -> None:

@@ -192,3 +192,36 @@ def test_the_zuliprc_of_an_outgoing_webhook_bot_has_its_token(person: Person) ->
     zuliprc = person.run("bot", "zuliprc", str(json.loads(done.out)["user_id"])).out
 
     assert re.search(r"^token=[A-Za-z0-9]{32}$", zuliprc, re.MULTILINE)
+
+
+def test_json_does_not_go_with_a_zuliprc_on_standard_output(person: Person, reference: str) -> None:
+    for command in (["add", "--name", "x", "--short-name", "x", "--output", "-"], ["zuliprc", reference]):
+        done = person.run("bot", *command, "--json")
+        assert (done.code, done.out) == (2, "")
+
+
+def test_a_written_zuliprc_is_told_as_json(person: Person, reference: str) -> None:
+    output = person.run.home / "botrc"
+    told = json.loads(person.run("bot", "zuliprc", reference, "--output", str(output), "--json").out)
+
+    assert told["file"] == str(output)
+    assert told["email"] in output.read_text()
+
+
+def test_bots_are_listed_by_number(person: Person) -> None:
+    for number in (3, 1, 2):
+        name = f"{person.name} {number}"
+        assert person.run("bot", "add", "--name", name, "--short-name", f"{person.name}{number}").code == 0
+    listed = json.loads(person.run("bot", "list", "--json").out)
+
+    assert [one["user_id"] for one in listed] == sorted(one["user_id"] for one in listed)
+
+
+def test_the_key_of_a_deactivated_bot_points_to_the_command_that_reactivates_it(
+    person: Person, bot: dict[str, Any], reference: str
+) -> None:
+    output = person.run.home / "botrc"
+    person.run("bot", "zuliprc", reference, "--output", str(output))
+    person.run("bot", "deactivate", reference, "--yes")
+
+    assert "keybearer bot reactivate" in person.run("whoami", "-c", str(output)).complaint

@@ -141,3 +141,17 @@ def test_an_unknown_format_is_wrong_usage(keybearer: CommandLine, zuliprc: Path)
 
     assert done.code == 2
     assert "dotenv" in done.complaint
+
+
+@pytest.mark.parametrize("name", ["env", "dotenv", "zuliprc", "json", "curl"])
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_another_program_s_variable_is_not_exported(
+    keybearer: CommandLine, zuliprc: Path, tmp_path: Path, name: str, variable: str
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("x")
+    out = keybearer("export", "--format", name, **{variable: str(bundle)}).out
+    own = keybearer("export", "--format", name, "--cert-bundle", str(bundle)).out
+
+    assert str(bundle) not in out
+    assert str(bundle) in own

@@ -123,7 +123,7 @@ def test_on_a_terminal_it_asks(
     ("text", "said"),
     [
         ("", "no section"),
-        ("<html>not found</html>", "above the first setting"),
+        ("<html>not found</html>", "This is a web page"),
         ("[api]\nemail=ann@x.org\n", "no key"),
         (f'[api]\nemail=ann@x.org\nkey="{KEY}"\n', "quotes"),
         (f"{DOWNLOADED}site=x\n", "twice"),
@@ -230,3 +230,21 @@ def test_a_program_gets_the_outcome_as_json(keybearer: CommandLine, download: Pa
         "site": "https://z.x",
         "removed": True,
     }
+
+
+def test_moving_a_link_removes_the_file_behind_it_too(
+    keybearer: CommandLine, download: Path, installed: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(download)
+
+    assert keybearer("install", str(link), "--move").code == 0
+    assert not link.is_symlink()
+    assert not download.exists()
+    assert installed.read_text() == DOWNLOADED
+
+
+def test_a_key_that_no_zulip_server_makes_is_warned_of(keybearer: CommandLine, download: Path) -> None:
+    download.write_text(DOWNLOADED.replace(KEY, "x"))
+
+    assert "not 32 letters and digits" in keybearer("install", str(download)).err

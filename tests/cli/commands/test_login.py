@@ -226,7 +226,7 @@ def test_an_unknown_issuer_is_told_before_a_password_is_sent(
     done = home("login", server.site, "--email", "a@example.com", "--password-stdin", stdin="secret")
 
     assert done.code == 1
-    assert "an issuer that is not trusted" in done.complaint
+    assert "is not trusted here" in done.complaint
     assert server.seen == []
 
 

@@ -78,3 +78,29 @@ def test_where_there_is_no_file_it_is_said(keybearer: CommandLine) -> None:
 
     assert done.code == 1
     assert "There is no zuliprc" in done.complaint
+
+
+def test_what_an_interrupted_replacement_has_left_goes_too(person: Person) -> None:
+    left = person.zuliprc.with_name(".zuliprc.new")
+    left.write_text(person.zuliprc.read_text())
+
+    assert person.run("logout", "--yes").code == 0
+    assert list(person.run.home.iterdir()) == []
+
+
+def test_a_key_that_is_refused_already_has_ended_and_the_file_goes(town: Town, person: Person) -> None:
+    copy = town.server.write_zuliprc(person.run.home / "copy", person.email)
+    assert person.run("regenerate", "--yes", "-c", str(copy)).code == 0
+
+    done = person.run("logout", "--yes", "--regenerate")
+
+    assert done.code == 0
+    assert "refuses the key already" in done.complaint
+    assert not person.zuliprc.exists()
+
+
+def test_where_the_key_is_not_ended_it_is_said_that_the_file_stays(person: Person) -> None:
+    text = person.zuliprc.read_text()
+    person.zuliprc.write_text(f"{text[: text.index('site=')]}site=http://localhost:1\n")
+
+    assert f"{person.zuliprc} was left as it is" in person.run("logout", "--yes", "--regenerate").complaint

@@ -28,7 +28,9 @@ _ABOUT_KEYS = re.compile(r"\bapi_key\b|\bfetch_api_key\b")
 @click.argument("method")
 @click.argument("path")
 @click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option("--upload", multiple=True, type=click.Path(), metavar="FILE", help="Send this file along. Repeatable.")
+@click.option(
+    "--upload", multiple=True, type=click.Path(readable=False), metavar="FILE", help="Send this file along. Repeatable."
+)
 @click.option("--reveal", is_flag=True, help="Print API keys and tokens in the answer in clear.")
 @credential_options
 def api(
@@ -43,8 +45,8 @@ def api(
     """Make one call of Zulip's API and print its answer.
 
     PATH is the part after /api/v1/. A VALUE is sent as it stands, so lists and objects are written as JSON. NAME@FILE
-    sends what is in a file, and NAME@- standard input: the place for secrets, since every user of this machine can
-    see a command's arguments.
+    sends what is in a file, without its last line end, and NAME@- standard input: the place for secrets, since every
+    user of this machine can see a command's arguments.
 
     \b
         keybearer api GET users/me
@@ -62,10 +64,10 @@ def api(
                 answer = client.request(method, path, values, files=files)
         except APIError as error:
             if error.answer:
-                print_json(_printable(dict(error.answer), reveal=reveal))
+                print_json(_printable(dict(error.answer), reveal=reveal), verbatim=True)
             raise
     clear = reveal or _ABOUT_KEYS.search(path) is not None
-    print_json(_printable(answer, reveal=clear))
+    print_json(_printable(answer, reveal=clear), verbatim=True)
     if not clear and answer != _printable(answer, reveal=False):
         note("API keys in the answer are masked: --reveal prints them.")
 
@@ -90,13 +92,18 @@ def _parameter(text: str) -> tuple[str, str]:
 
 def _content(name: str) -> str:
     if name == STDIN:
-        return text_on_stdin()
+        return _without_end(text_on_stdin())
     try:
-        return Path(name).read_text(encoding="utf-8")
+        return _without_end(Path(name).read_bytes().decode())
     except OSError as error:
         raise FileError(f"{name}: {error.strerror}", hint="Check the path") from None
     except UnicodeDecodeError:
         raise FileError(f"{name} is not UTF-8 text", hint="Send it with --upload") from None
+
+
+def _without_end(text: str) -> str:
+    """Without the line end that editors and `echo` put behind a value."""
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _opened(name: str) -> Any:  # noqa: ANN401 - a binary file, which typing has several names for

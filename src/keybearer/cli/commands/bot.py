@@ -10,7 +10,7 @@ from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot, place_for
 from keybearer.cli.botserverrc import botserverrc
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.terminal.output import agreed, note, print_file, print_json, print_table
+from keybearer.cli.terminal.output import agreed, note, print_file, print_json, print_table, say
 from keybearer.cli.user_display import BOT_TYPES, as_json, email_of, kind_of
 from keybearer.client.models.accounts import User
 from keybearer.errors import KeybearerError
@@ -30,7 +30,7 @@ def bot() -> None:
 def list_(given: GivenCredentials) -> None:
     """List your bots, the deactivated ones too."""
     with connected(given) as client, waiting_for(client):
-        bots = client.get_own_bots()
+        bots = sorted(client.get_own_bots(), key=lambda one: one.user_id)
     if given.as_json:
         print_json([as_json(one) for one in bots])
         return
@@ -52,7 +52,9 @@ def list_(given: GivenCredentials) -> None:
     help="What it may do.",
 )
 @click.option("--payload-url", metavar="URL", help="Where an outgoing webhook bot is called.")
-@click.option("--output", type=click.Path(), metavar="FILE", help="Write its zuliprc there too; - prints it.")
+@click.option(
+    "--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc there too; - prints it."
+)
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @credential_options
 def add(
@@ -66,6 +68,8 @@ def add(
     yes: bool,
 ) -> None:
     """Make a bot of your own."""
+    if given.as_json and output == STDOUT:
+        raise click.UsageError("--json does not go with --output -, which prints the zuliprc.")
     if type_name == "outgoing-webhook" and payload_url is None:
         raise click.UsageError("An outgoing webhook bot needs --payload-url.")
     with connected(given) as client:
@@ -79,7 +83,7 @@ def add(
             BotZuliprc(client, account, path).write(made.api_key or client.get_bot_api_key(made.user_id))
         elif not given.as_json:
             note(f"Its zuliprc: keybearer bot zuliprc {account.user_id} --output FILE")
-    if given.as_json and output != STDOUT:
+    if given.as_json:
         print_json(as_json(account))
 
 
@@ -107,20 +111,24 @@ def show(given: GivenCredentials, *, id_or_email: str) -> None:
 
 @bot.command()
 @click.argument("id_or_email")
-@click.option("--output", type=click.Path(), metavar="FILE", help="Write it there, mode 0600, and do not print it.")
+@click.option(
+    "--output", type=click.Path(readable=False), metavar="FILE", help="Write it there, mode 0600, and do not print it."
+)
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @credential_options
 def zuliprc(given: GivenCredentials, *, id_or_email: str, output: str | None, yes: bool) -> None:
     """Print a bot's zuliprc, or write it to a file."""
-    if given.as_json:
-        raise click.UsageError("A zuliprc is no JSON: `keybearer export --format json -c FILE` makes it some.")
+    if given.as_json and output in {None, STDOUT}:
+        raise click.UsageError("A zuliprc is not JSON. Write it with --output FILE, or leave --json out.")
     with connected(given) as client:
         prepared = BotZuliprc.prepared(client, find_bot(client, id_or_email), output, yes=yes)
         with waiting_for(client):
             key = client.get_bot_api_key(prepared.bot.user_id)
         prepared.write(key)
-    if prepared.path is not None:
-        click.echo(f"{prepared.path}: {email_of(prepared.bot)} at {client.site}")
+    if given.as_json:
+        print_json({"file": str(prepared.path), "email": email_of(prepared.bot), "site": client.site})
+    elif prepared.path is not None:
+        say(f"{prepared.path}: {email_of(prepared.bot)} at {client.site}")
 
 
 @bot.command("botserverrc")
@@ -144,7 +152,7 @@ def botserverrc_(given: GivenCredentials, *, bots: tuple[str, ...], output: str 
         print_file(text)
     else:
         atomic_write(path, text.encode())
-        click.echo(f"{path}: {len(bots)} bots at {client.site}")
+        say(f"{path}: {len(bots)} bots at {client.site}")
 
 
 @bot.command()
@@ -180,11 +188,11 @@ def _told(given: GivenCredentials, account: User, what: str, *, is_active: bool)
     if given.as_json:
         print_json({**as_json(account), "is_active": is_active})
     else:
-        click.echo(f"{account.full_name} <{email_of(account)}> {what}")
+        say(f"{account.full_name} <{email_of(account)}> {what}")
 
 
 def _print_line(account: User) -> None:
-    click.echo(f"{account.full_name} <{email_of(account)}>, {kind_of(account)}, id {account.user_id}")
+    say(f"{account.full_name} <{email_of(account)}>, {kind_of(account)}, id {account.user_id}")
 
 
 def _type(account: User) -> str:

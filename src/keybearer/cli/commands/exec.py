@@ -20,14 +20,15 @@ def run(given: GivenCredentials, *, command: tuple[str, ...]) -> None:
     """Run COMMAND with the credentials in its environment.
 
     \b
-        keybearer exec --profile work -- zulip-send --stream ops "Deployed"
+        keybearer exec --profile work -- zulip-send --stream ops --subject deploys -m "Deployed"
 
     The variables of Zulip are set to the credentials in force, and those that say anything else are taken out,
     ZULIP_CONFIG and ZULIP_PROFILE too. The command takes this program's place, so its exit code is the one you get.
     """
     environ = environment(given.resolve().credentials, os.environ)
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        if stream is not None:
+            stream.flush()
     for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these, and what is ignored stays so in the command
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)

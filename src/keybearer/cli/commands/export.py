@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,7 +15,8 @@ from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import print_file
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
-from keybearer.zuliprc.fields import FIELDS, INSECURE, PASSCMD
+from keybearer.zuliprc.fields import CLIENT_BUNDLE, FIELDS, INSECURE, PASSCMD
+from keybearer.zuliprc.resolver import Resolution
 
 
 def as_shell(credentials: Credentials) -> str:
@@ -76,7 +78,15 @@ def export(given: GivenCredentials, *, format_name: str) -> None:
         keybearer export --format curl | curl --config - https://chat.example.com/api/v1/users/me
     """
     chosen = "json" if given.as_json else format_name
-    print_file(FORMATS[chosen](given.resolve().credentials))
+    print_file(FORMATS[chosen](_of_the_account(given.resolve())))
+
+
+def _of_the_account(resolution: Resolution) -> Credentials:
+    """The credentials without a bundle that another program's variable names, which is about this machine."""
+    credentials = resolution.credentials
+    if resolution.origins[CLIENT_BUNDLE.name].place not in CLIENT_BUNDLE.fallbacks:
+        return credentials
+    return replace(credentials, tls=replace(credentials.tls, cert_bundle=None))
 
 
 def _dotenv_quoted(text: str) -> str:

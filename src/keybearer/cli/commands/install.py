@@ -7,22 +7,23 @@ from pathlib import Path
 
 import click
 
+from keybearer.api_key import LENGTH, is_well_formed
 from keybearer.cli.options import json_option
 from keybearer.cli.overwriting import confirm_overwrite, read_standalone
-from keybearer.cli.terminal.output import note, print_json, warn
+from keybearer.cli.terminal.output import note, print_json, say, warn
 from keybearer.errors import FileError
 from keybearer.store.files import put_document
 from keybearer.store.home import expand, home_directory
 from keybearer.store.location import default_path
 from keybearer.store.profiles import path_of
 from keybearer.zuliprc.document import Document
-from keybearer.zuliprc.fields import FIELDS, LOCATORS, PROFILE
+from keybearer.zuliprc.fields import FIELDS, KEY, LOCATORS, PROFILE
 from keybearer.zuliprc.resolver import Resolution
 from keybearer.zuliprc.values import Surroundings, parse_path
 
 
 @click.command()
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @click.option(*PROFILE.options, metavar=PROFILE.metavar, help="Install it as this profile, not as ~/.zuliprc.")
 @click.option("--move", is_flag=True, help="Remove FILE when it is installed: the key is in it.")
 @click.option("--yes", "--force", "yes", is_flag=True, help="Replace another account's zuliprc without asking.")
@@ -40,7 +41,9 @@ def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: b
     put_document(target, _standing_alone(document, source))
     moved = move and not _same(source, target)
     if moved:
+        behind = source.resolve()
         source.unlink()
+        behind.unlink(missing_ok=True)  # of a link, the file that it leads to has the key
     _report(found, source, target, moved=moved, as_json=as_json)
 
 
@@ -64,10 +67,12 @@ def _report(found: Resolution, source: Path, target: Path, *, moved: bool, as_js
     for warning in found.warnings:
         if warning.kind not in {"readable_by_others", "writable_by_others"}:  # of the download; the new file is 0600
             warn(str(warning))
+    if found.origins[KEY.name].name == KEY.name and not is_well_formed(found.api_key.reveal()):
+        warn(f"{found.origins[KEY.name]}: The key is not {LENGTH} letters and digits, as the keys of Zulip are")
     if as_json:
         print_json({"file": str(target), "email": found.email, "site": found.site, "removed": moved})
     else:
-        click.echo(f"{target}: {found.email} at {found.site or 'no site'}")
+        say(f"{target}: {found.email} at {found.site or 'no site'}")
     if not moved and not _same(source, target):
         note(f"The key is still in {source} too: remove it, or use --move.")
     for locator in LOCATORS:

@@ -13,7 +13,7 @@ from keybearer.cli.connection import waiting_for
 from keybearer.cli.options import json_option, locator_option, setting_option
 from keybearer.cli.overwriting import confirm_overwrite
 from keybearer.cli.terminal.input import ask, ask_secret, secret_on_stdin
-from keybearer.cli.terminal.output import note, print_json, warn
+from keybearer.cli.terminal.output import note, print_json, say, warn
 from keybearer.cli.terminal.spinner import spinner
 from keybearer.cli.user_display import email_of
 from keybearer.client.models.server import ServerSettings
@@ -148,7 +148,7 @@ def _report(email: str, site: str, path: Path, settings: ServerSettings, *, as_j
     if as_json:
         print_json({"file": str(path), "email": email, "site": site, "realm_name": settings.realm_name})
     else:
-        click.echo(f"{path}: {email} at {site}")
+        say(f"{path}: {email} at {site}")
     canonical = settings.realm_url or settings.realm_uri or site
     if canonical.rstrip("/") != site:
         note(f"{settings.realm_name} calls its own address {canonical}; the file has the one that was given.")

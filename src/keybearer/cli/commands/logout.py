@@ -9,11 +9,12 @@ import click
 
 from keybearer.cli.connection import waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.terminal.output import agreed, note, print_json
+from keybearer.cli.terminal.output import agreed, note, print_json, say
 from keybearer.client.sync import Client
-from keybearer.errors import FileError, RegenerationRefused
+from keybearer.errors import FileError, InvalidAPIKey, KeybearerError, RegenerationRefused
 from keybearer.store.atomic import exclusive
 from keybearer.store.files import put_document
+from keybearer.store.key_replacement import discard_leftover
 from keybearer.store.location import Location
 from keybearer.store.resolution import open_location, resolve_location
 from keybearer.zuliprc.document import Document
@@ -46,7 +47,7 @@ def logout(given: GivenCredentials, *, regenerate: bool, yes: bool) -> None:
     if given.as_json:
         print_json({"file": str(location.path), "removed": gone, "key_ended": regenerate})
     else:
-        click.echo(f"{location.path} is removed" if gone else f"{location.path} has no credentials any more")
+        say(f"{location.path} is removed" if gone else f"{location.path} has no credentials any more")
     if not regenerate:
         note("The API key is still valid: who has a copy can use it until a new one is made, in the settings.")
     if os.environ.get(KEY.variable):
@@ -61,17 +62,26 @@ def _end_key(location: Location) -> None:
             f"{location.path} does not have email, key and site itself, so its key cannot be ended with it",
             hint="Make a new key in the settings of your organization, and log out without --regenerate",
         )
-    with Client(resolution) as client, waiting_for(client):
-        client.regenerate_api_key()
+    try:
+        with Client(resolution) as client, waiting_for(client):
+            client.regenerate_api_key()
+    except InvalidAPIKey:
+        note("The server refuses the key already, so there is nothing to end.")
+    except KeybearerError as error:
+        error.hint = f"{location.path} was left as it is; without --regenerate it is removed. {error.hint}".strip()
+        raise
 
 
 def _remove(path: Path, document: Document) -> bool:
     """Remove the file, behind a link if it is one, and the link. False where other things in it had to stay."""
     if document.has_more_than_settings:
         put_document(path, Document(""))
+        with exclusive(path) as target:
+            discard_leftover(target)
         return False
     with exclusive(path) as target:
         target.unlink()
+        discard_leftover(target)
         if path.is_symlink():
             path.unlink()
     return True

@@ -7,7 +7,7 @@ import click
 from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.terminal.output import agreed, print_json
+from keybearer.cli.terminal.output import agreed, print_json, say
 from keybearer.cli.user_display import email_of
 from keybearer.client.sync import Client
 from keybearer.errors import KeybearerError
@@ -15,7 +15,9 @@ from keybearer.errors import KeybearerError
 
 @click.command()
 @click.option("--bot", metavar="ID-OR-EMAIL", help="Make the new key for this bot, not for yourself.")
-@click.option("--output", type=click.Path(), metavar="FILE", help="Where the bot's new zuliprc goes; - prints it.")
+@click.option(
+    "--output", type=click.Path(readable=False), metavar="FILE", help="Where the bot's new zuliprc goes; - prints it."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @credential_options
 def regenerate(given: GivenCredentials, *, bot: str | None, output: str | None, yes: bool) -> None:
@@ -47,7 +49,7 @@ def _regenerate_own(given: GivenCredentials, *, yes: bool) -> None:
     if given.as_json:
         print_json({"email": client.email, "site": client.site, "file": resolution.own_file})
     else:
-        click.echo(f"{resolution.own_file}: {client.email} has a new API key; the old one is refused from now on")
+        say(f"{resolution.own_file}: {client.email} has a new API key; the old one is refused from now on")
 
 
 def _regenerate_bot(client: Client, id_or_email: str, output: str | None, *, yes: bool, as_json: bool) -> None:
@@ -60,7 +62,7 @@ def _regenerate_bot(client: Client, id_or_email: str, output: str | None, *, yes
     if as_json:
         print_json({"email": email_of(bot), "site": client.site, "file": str(zuliprc.path)})
     elif zuliprc.path is not None:
-        click.echo(f"{zuliprc.path}: {email_of(bot)} has a new API key; the old one is refused from now on")
+        say(f"{zuliprc.path}: {email_of(bot)} has a new API key; the old one is refused from now on")
 
 
 def _require_leave(email: str, *, yes: bool) -> None:

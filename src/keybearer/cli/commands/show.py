@@ -6,7 +6,8 @@ import click
 
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import print_json, print_table
-from keybearer.secret import MASK, Secret
+from keybearer.masking import MASK
+from keybearer.secret import Secret
 from keybearer.zuliprc.fields import PASSCMD
 from keybearer.zuliprc.resolver import Resolution
 from keybearer.zuliprc.sources import Origin

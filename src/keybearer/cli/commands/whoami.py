@@ -6,8 +6,7 @@ import click
 
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.terminal.output import print_json
-from keybearer.cli.terminal.text import one_line
+from keybearer.cli.terminal.output import print_json, say
 from keybearer.cli.user_display import as_json, email_of, kind_of
 
 
@@ -23,4 +22,4 @@ def whoami(given: GivenCredentials) -> None:
     if given.as_json:
         print_json({**as_json(profile), "site": client.site})
     else:
-        click.echo(one_line(f"{profile.full_name} <{email_of(profile)}>, {kind_of(profile)} at {client.site}"))
+        say(f"{profile.full_name} <{email_of(profile)}>, {kind_of(profile)} at {client.site}")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from keybearer.cli.terminal.output import is_terminal
+from keybearer.cli.terminal.text import one_line
 from keybearer.errors import KeybearerError
 from keybearer.secret import Secret
 
@@ -41,7 +42,7 @@ def read_password(*, from_stdin: bool, option: str) -> Secret:
     """
     if from_stdin:
         return secret_on_stdin(option)
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise click.UsageError(f"Give the password on standard input, with {option}.")
     return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
@@ -49,13 +50,13 @@ def read_password(*, from_stdin: bool, option: str) -> Secret:
 def ask_secret(question: str, *, otherwise: str) -> Secret:
     """Ask at the terminal, without an echo. Raises KeybearerError, with what to do `otherwise`, where there is none."""
     _require_terminal(question, otherwise)
-    return Secret(click.prompt(question, hide_input=True, err=True))
+    return Secret(click.prompt(one_line(question), hide_input=True, err=True))
 
 
 def ask(question: str, *, otherwise: str) -> str:
     """Ask at the terminal. Raises as `ask_secret`."""
     _require_terminal(question, otherwise)
-    answer: str = click.prompt(question, err=True)
+    answer: str = click.prompt(one_line(question), err=True)
     return answer.strip()
 
 

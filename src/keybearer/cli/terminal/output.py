@@ -10,8 +10,9 @@ from typing import TextIO
 
 import click
 
-from keybearer.cli.terminal.text import one_line
+from keybearer.cli.terminal.text import json_text, one_line
 from keybearer.errors import KeybearerError
+from keybearer.masking import masked_json
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -24,9 +25,14 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             click.echo("\t".join(row))
 
 
-def print_json(value: object) -> None:
-    """`value` as JSON, indented."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def print_json(value: object, *, verbatim: bool = False) -> None:
+    """`value` as JSON, indented, with every key masked unless `verbatim`."""
+    click.echo(json_text(json.dumps(value if verbatim else masked_json(value), indent=2, ensure_ascii=False)))
+
+
+def say(text: str) -> None:
+    """The result of a command, in one line on stdout."""
+    click.echo(one_line(text))
 
 
 def print_file(text: str) -> None:
@@ -37,7 +43,7 @@ def print_file(text: str) -> None:
 def warn(text: str) -> None:
     """Warn people on stderr of something that does not stop the command."""
     label = "warning:"
-    if is_terminal(sys.stderr) and not os.environ.get("NO_COLOR"):
+    if is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and not is_dumb():
         label = click.style(label, fg="yellow", bold=True)
     click.echo(f"keybearer: {label} {one_line(text)}", err=True)
 
@@ -75,6 +81,11 @@ def is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:  # closed
         return False
+
+
+def is_dumb() -> bool:
+    """Whether the terminal can neither show colours nor move its cursor."""
+    return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
 
 
 def _print_rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

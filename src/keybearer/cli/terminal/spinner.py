@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from keybearer.cli.terminal.output import is_terminal
+from keybearer.cli.terminal.output import is_dumb, is_terminal
+from keybearer.cli.terminal.signals import kept_from_threads
 from keybearer.cli.terminal.text import one_line
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ PATIENCE = 0.4
 @contextlib.contextmanager
 def spinner(text: str) -> Iterator[Callable[[str], None]]:
     """Spin on stderr while the block runs, if it takes long and a person looks on. Yields what changes the text."""
-    if not is_terminal(sys.stderr):
+    if not is_terminal(sys.stderr) or is_dumb():
         yield lambda text: None
         return
     spinning = _Spinning(text)
     timer = threading.Timer(PATIENCE, spinning.start)
     timer.daemon = True
-    timer.start()
+    with kept_from_threads():
+        timer.start()
     try:
         yield spinning.tell
     finally:

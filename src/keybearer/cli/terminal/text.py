@@ -4,9 +4,36 @@ from __future__ import annotations
 
 import re
 
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+from keybearer.masking import masked
+
+_CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+_BIDIRECTIONAL = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_UNPRINTABLE = re.compile(rf"[{_CONTROL}{_BIDIRECTIONAL}\x09\x0a\x20\u2028\u2029]+")
+_ACTIVE = re.compile(rf"[{_CONTROL}{_BIDIRECTIONAL}\u2028\u2029]")
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks and control characters: what a server sent must not move the cursor."""
+    """`text` in one line, with every key masked: what people are told, whoever wrote it.
+
+    What a server sent must neither move the cursor nor turn the direction of reading.
+    """
+    return bare_line(masked(text))
+
+
+def bare_line(text: str) -> str:
+    """As `one_line`, with the keys in it: for what a command exists to print."""
     return _UNPRINTABLE.sub(" ", text).strip()
+
+
+def content(text: str) -> str:
+    """Text of several lines, as it is but for characters that act on the terminal: those are shown as escapes."""
+    return _ACTIVE.sub(lambda found: _escaped(found[0]), text.replace("\r\n", "\n"))
+
+
+def json_text(text: str) -> str:
+    """JSON in which such characters stand as JSON's own escapes, so that it means the same."""
+    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escaped(character: str) -> str:
+    return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"

@@ -121,5 +121,7 @@ def _explain_404(state: ClientState, operation: Operation[T], error: NotAZulipSe
         f"The server has no endpoint {operation.path!r}",
         code="NOT_FOUND",
         status=404,
-        hint="Check its name; the server may be older than the endpoint",
+        hint="Only a development server has it"
+        if operation.path == "dev_fetch_api_key"
+        else "Check its name; the server may be older than the endpoint",
     )

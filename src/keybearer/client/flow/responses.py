@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -27,7 +27,9 @@ from keybearer.errors import (
     Unreachable,
     WrongSite,
 )
-from keybearer.secret import MASK, Secret
+from keybearer.masking import masked_json
+from keybearer.secret import Secret
+from keybearer.wording import counted
 
 DEFAULT_WAIT = 5.0
 """Seconds to wait when a server limits calls and does not say for how long."""
@@ -58,7 +60,7 @@ def judge(response: Response, context: CallContext) -> Mapping[str, Any] | Clien
         return answer
     if answer["result"] != "error":
         return _not_from_zulip(response, context)
-    return _error_of(response, scrubbed(answer, context.secrets), context)
+    return _error_of(response, masked_json(answer, [one.reveal() for one in context.secrets]), context)
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
@@ -67,18 +69,6 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
-
-
-def scrubbed(value: Any, secrets: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON
-    """The same JSON with the secrets masked, wherever the server has repeated them."""
-    if isinstance(value, str):
-        for secret in secrets:
-            if len(secret.reveal()) >= 4:
-                value = value.replace(secret.reveal(), MASK)
-        return value
-    if isinstance(value, dict):
-        return {scrubbed(name, secrets): scrubbed(inner, secrets) for name, inner in value.items()}
-    return [scrubbed(inner, secrets) for inner in value] if isinstance(value, list) else value
 
 
 AuthenticationError = type[AuthenticationRefused]
@@ -115,7 +105,8 @@ _HINT_OF: dict[AuthenticationError, str] = {
     InvalidAPIKey: "A newer key may have replaced it, or email, key and site may not belong together: get the zuliprc "
     "again from the settings, or with `keybearer login`",
     MalformedAPIKey: "A key is 32 letters and digits: copy it again, whole",
-    AccountDeactivated: "Ask an administrator of the organization to reactivate the account",
+    AccountDeactivated: "A bot's owner can reactivate it with `keybearer bot reactivate`; for a person, ask an "
+    "administrator of the organization",
     OrganizationDeactivated: "An owner of the organization can reactivate it",
     WrongSite: "Check the site: each organization of a server has an address of its own",
 }
@@ -128,7 +119,10 @@ def _error_of(response: Response, answer: Mapping[str, Any], context: CallContex
     if status == 429 or code == "RATE_LIMIT_HIT":
         wait = retry_after(response, answer)
         return RateLimited(
-            f"{text} ({context.site})", retry_after=wait, answer=answer, hint=f"Try again in {math.ceil(wait)} seconds"
+            f"{text} ({context.site})",
+            retry_after=wait,
+            answer=answer,
+            hint=f"Try again in {counted(math.ceil(wait), 'second')}",
         )
     refusal = _BY_MESSAGE.get(text) or _BY_CODE.get(code)
     if refusal is not None or status == 401:
@@ -178,9 +172,11 @@ def _not_from_zulip(response: Response, context: CallContext) -> ClientError:
             return error
     if status == 429:
         wait = retry_after(response, {})
-        return RateLimited(f"Too many calls ({site})", retry_after=wait, hint=f"Try again in {math.ceil(wait)} seconds")
+        return RateLimited(
+            f"Too many calls ({site})", retry_after=wait, hint=f"Try again in {counted(math.ceil(wait), 'second')}"
+        )
     if status == 407:
-        return Unreachable("The proxy asks for a login", hint="Put it into the proxy variable: http://user:password@…")
+        return proxy_wants_login()
     if status >= 500:
         return ServerFailed(f"The server failed (status {status}, {site})", status=status, hint="Try again later")
     what = "a page" if b"<html" in response.body[:4096].lower() else "something else"
@@ -188,6 +184,11 @@ def _not_from_zulip(response: Response, context: CallContext) -> ClientError:
         f"{site} answered {context.method} {context.path} with status {status} and {what} instead of Zulip's JSON",
         hint="Check the site: the address of the organization, as in the browser, without the path of a page",
     )
+
+
+def proxy_wants_login() -> Unreachable:
+    """The error for a proxy that asks for a login, however it did."""
+    return Unreachable("The proxy asks for a login", hint="Put it into the proxy variable: http://user:password@…")
 
 
 def _nginx_errors(site: str) -> tuple[tuple[bytes, ClientError], ...]:

@@ -33,7 +33,7 @@ class AsyncTransport:
         self._users = 0
         self._life = self._until_closed()
         try:
-            self._http = httpx2.AsyncClient(**http_options(context))
+            self._http = httpx2.AsyncClient(**http_options(context, state.required_site()))
         except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:

@@ -7,7 +7,11 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from keybearer.client.http.certificates import Certificate, certificate
 from keybearer.errors import TLSFailed
+
+_DER = 2
+"""`_ssl.ENCODING_DER`."""
 
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _NAME_MISMATCH = frozenset({62, 63, 64})
@@ -86,6 +90,46 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
         reason="not_acceptable",
         hint="Its operator has to fix that; if you trust it all the same, set cert_bundle to it or to its issuer's",
     )
+
+
+def naming_issuer(error: TLSFailed, site: str, *, timeout: float = 3.0) -> TLSFailed:
+    """The same error, with the issuer that is missing if the server does not send its certificate.
+
+    An error about a failed handshake does not say so. So this meets the server again, trusts it with nothing, and
+    looks at what it sends.
+    """
+    if error.reason != "unknown_issuer":
+        return error
+    sent = _sent_certificates(site, timeout)
+    first = sent[0] if sent else None
+    if first is None or len(sent) > 1 or not first.issuer or first.is_self_issued:
+        return error
+    return TLSFailed(
+        f"The certificate of {site} is from the issuer {first.issuer!r}, which is not trusted here, and the server "
+        "does not send that issuer's certificate",
+        reason="unknown_issuer",
+        hint="If that is an intermediate authority, the server's operator has to add its certificate to what the "
+        "server sends. Else set cert_bundle to the issuer's certificate, or the server's own",
+    )
+
+
+def _sent_certificates(site: str, timeout: float) -> list[Certificate]:
+    """The chain that the server sends; empty if that cannot be found out."""
+    parts = urlsplit(site)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((parts.hostname or "", parts.port or 443), timeout=timeout) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as secured,
+        ):
+            if hasattr(secured, "get_unverified_chain"):  # Python 3.13 and later
+                return [certificate(one) for one in secured.get_unverified_chain()]
+            chain = getattr(secured, "_sslobj").get_unverified_chain()  # noqa: B009 - the method before it was public
+            return [certificate(one.public_bytes(_DER)) for one in chain or ()]
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
 
 
 def probe(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-import urllib.request
 from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -13,9 +12,11 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx2
 
+from keybearer.client.flow.responses import proxy_wants_login
 from keybearer.client.flow.state import ClientState
 from keybearer.client.flow.steps import Failure, Request, Response
-from keybearer.client.http.handshake import explain, probe
+from keybearer.client.http.handshake import explain, naming_issuer, probe
+from keybearer.client.http.proxies import proxy_for
 from keybearer.client.http.tls import build_context
 from keybearer.errors import ConnectionFailed, TimedOut, TLSFailed, Unreachable
 from keybearer.secret import Secret
@@ -43,7 +44,7 @@ class Transport:
         self._state = state
         self._context = context or context_for(state)
         try:
-            self._http = httpx2.Client(**http_options(self._context))
+            self._http = httpx2.Client(**http_options(self._context, state.required_site()))
         except UNUSABLE_PROXY as error:
             unusable = unusable_proxy(error)
         else:
@@ -91,11 +92,13 @@ def context_for(state: ClientState) -> ssl.SSLContext:
     return build_context(state.tls, site=site)
 
 
-def http_options(context: ssl.SSLContext) -> dict[str, Any]:
-    """The arguments for httpx2's clients. Proxies of the environment are used; netrc and cookies never are."""
+def http_options(context: ssl.SSLContext, site: str) -> dict[str, Any]:
+    """The arguments for httpx2's clients, which send to this site only. Netrc and cookies are never used."""
+    proxy = proxy_for(site)
     return {
         "verify": context,
-        "trust_env": True,
+        "trust_env": False,
+        "proxy": proxy.url if proxy else None,
         "follow_redirects": False,
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         "headers": {"Accept": "application/json", "Accept-Language": "en"},
@@ -112,14 +115,17 @@ def unusable_proxy(error: Exception) -> Unreachable:
 
 
 def look_closer(failed: Failure, state: ClientState, context: ssl.SSLContext) -> Callable[[], Failure] | None:
-    """A function that finds out whether TLS is why a connection broke off at once; None if that cannot be the reason.
+    """A function that finds out more about a failure of TLS, or whether TLS is why a connection broke off at once.
 
-    Behind a proxy the server cannot be asked directly.
+    None if there is nothing to find out. Behind a proxy the server cannot be asked directly.
     """
     site = state.site or ""
+    error = failed.error
+    if isinstance(error, TLSFailed) and error.reason == "unknown_issuer" and proxy_for(site) is None:
+        return lambda: Failure(naming_issuer(error, site), failed.sent)
     if state.reached or not site.startswith("https:") or not failed.sent or not isinstance(failed.error, Unreachable):
         return None
-    if urllib.request.getproxies():
+    if proxy_for(site) is not None:
         return None
 
     def look() -> Failure:
@@ -191,7 +197,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], .
     (
         httpx2.ProxyError,
         Unreachable,
-        "The proxy refused to connect to {site}",
+        "The proxy refused to connect to {site}{why}",
         "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
     ),
     (
@@ -220,25 +226,20 @@ def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed
             reason="other",
             hint="Check the port, and whether a proxy or firewall is in between",
         )
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) and _goes_through_proxy(site):
+    proxy = proxy_for(site)
+    if proxy is not None and isinstance(error, httpx2.ProxyError) and str(error).startswith("407"):
+        return proxy_wants_login()
+    if proxy is not None and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         why = ": there is no such host" if isinstance(root, socket.gaierror) else _words(root)
         return Unreachable(
             f"The proxy on the way to {site} cannot be reached{why}",
-            hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY exempts hosts",
+            hint=f"Check {proxy.variable}; NO_PROXY exempts hosts",
         )
     if isinstance(root, socket.gaierror):
         return Unreachable(f"There is no host {_host(site)!r}", hint="Check the site's spelling and the network")
     kind, text, hint = next((kind, text, hint) for match, kind, text, hint in _EXPLANATIONS if isinstance(error, match))
     doubt = ": the server may want https" if site.startswith("http:") else ""
     return kind(text.format(site=site, why=_words(root)), hint=hint.format(doubt=doubt))
-
-
-def _goes_through_proxy(site: str) -> bool:
-    """Whether the connection goes through a proxy."""
-    proxies = urllib.request.getproxies()
-    return bool(proxies.get(urlsplit(site).scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(
-        _host(site)
-    )
 
 
 def _root(error: BaseException) -> BaseException:

@@ -11,11 +11,12 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import Overloaded, PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.limits import Quota
-from keybearer.server.http.body import TooLarge, TooSlow
+from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
-from keybearer.server.http.front_door import RETRY_AFTER, Unavailable
+from keybearer.server.http.multipart import TooLarge
+from keybearer.server.http.routing import NothingHere
 
 Header = tuple[bytes, bytes]
 
@@ -108,10 +109,8 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     """The answer to what a rule forbids; `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
     headers: list[Header] = []
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TooManyAttempts | Overloaded):
         headers.append((b"retry-after", str(error.retry_after).encode()))
-    if isinstance(error, Unavailable):
-        headers.append((b"retry-after", b"%d" % RETRY_AFTER))
     if status == 401 and challenge is not None:
         headers.append((b"www-authenticate", challenge + b' realm="zulip"'))
     answer = failure(status, error.wire_message, error.code, error.extra)
@@ -120,12 +119,13 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
 
 _STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (Unauthenticated, 401),
+    (TooManyAttempts, 429),
     (CSRFFailed, 403),
     (PasswordNeeded, 403),
-    (TooSlow, 408),
+    (NothingHere, 404),
     (TooLarge, 413),
-    (TooManyAttempts, 429),
-    (Unavailable, 503),
+    (TooSlow, 408),
+    (Overloaded, 503),
 )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.limits import MOST_ENTRIES
+from keybearer.server.domain.limits import MOST_ENTRIES, MOST_VALUES
 from keybearer.server.http import csrf
-from keybearer.server.http.body import Fields, UploadedFile
+from keybearer.server.http.body import Fields
+from keybearer.server.http.multipart import UploadedFile
 
 SMALLEST, LARGEST = -(2**31), 2**31 - 1
 """The whole numbers that both databases keep in an integer column."""
@@ -148,14 +149,18 @@ class Parameters:
 def check_decoded(name: str, text: str, value: object, most: int = MOST_ENTRIES) -> None:
     """Raise Refused where a value that was decoded from JSON is too much, however deep in it.
 
-    That is a list or an object with more than `most` entries, in the words of Zulip's parser, and a null character,
-    which PostgreSQL cannot keep.
+    That is a list or an object with more than `most` entries, in the words of Zulip's parser; more values than
+    `MOST_VALUES`; and a null character, which PostgreSQL cannot keep.
     """
     may_hold_nulls = "\\u0000" in text
     # Not by recursion: the decoder takes deeper values than the interpreter's stack.
     rest = [value]
+    left = max(most, MOST_VALUES)
     while rest:
         each = rest.pop()
+        left -= 1
+        if left < 0:
+            raise Refused(f"{name} has too many values (limit: {MOST_VALUES})")
         if isinstance(each, dict | list):
             check_entries(name, each, most)
             rest += each

@@ -5,6 +5,7 @@
     │   └── PasswordNeeded       not before the password is given again
     ├── Unauthenticated      who is asking is not known, or not welcome
     ├── TooManyAttempts      `retry_after` seconds from now it may be tried again
+    ├── Overloaded           the server holds as much as it can; `retry_after` seconds from now there may be room
     └── WeakPassword         a new password that is not good enough
 
 How a refusal looks on a wire or a page is the business of `api` and `web`.
@@ -102,6 +103,15 @@ class TooManyAttempts(Refused):
     def wire_message(self) -> str:
         """Zulip's words."""
         return "API usage exceeded rate limit"
+
+
+class Overloaded(Refused):
+    """The server holds as much of something as it can at the moment (status 503). `retry_after` is in seconds."""
+
+    retry_after = 5
+
+    def __init__(self, message: str = "The server has too much to do at the moment. Try again soon.") -> None:
+        super().__init__(message, code="SERVICE_UNAVAILABLE")
 
 
 class WeakPassword(Refused):

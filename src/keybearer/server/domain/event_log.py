@@ -50,6 +50,8 @@ class StoredEvent:
 
     id: int
     event: Event
+    size: int = 0
+    """Characters of its fields as JSON."""
 
     def ends_polls_of(self, account_id: int) -> bool:
         """Whether the account's open polls must check again whether they may go on."""

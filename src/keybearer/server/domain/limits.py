@@ -8,8 +8,44 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+MOST_CONNECTIONS = 20_000
+"""Connections of one worker, where the limit on its open files allows so many. Half of them may wait for events."""
+
+UNCOUNTED_BODY = 4 * 1024
+"""Bytes of each body that are always taken: room for a sign-in. How many there are is bounded by the connections."""
+
+BODIES_IN_FLIGHT = 64 * 1024 * 1024
+"""Bytes of all bodies that one worker holds at once, beyond those that are always taken."""
+
+BODIES_OF_STRANGERS = 16 * 1024 * 1024
+"""The part of it that is for requests before anybody has said who they are."""
+
+BODIES_OF_ONE = 16 * 1024 * 1024
+"""The part of it that one account may use."""
+
+BODIES_OF_NETWORK = 4 * 1024 * 1024
+"""The part of it that strangers from one network may use."""
+
 MOST_ENTRIES = 5000
 """Entries of one list or object in a parameter: as many ids as Zulip's programs send at once."""
+
+MOST_VALUES = 8 * MOST_ENTRIES
+"""Values in one parameter, at whatever depth: 5,000 objects with a few fields each."""
+
+MOST_TEXT = 5_000_000
+"""Characters of messages in one answer: their texts, the same as HTML, and their earlier versions."""
+
+MOST_EVENT_TEXT = 2_000_000
+"""Characters of events that are read from the log at once."""
+
+MOST_EARLIER_TEXT = 1_000_000
+"""Characters of the earlier versions of one message, as text and as HTML."""
+
+MOST_LONG_WORK = 200
+"""Pieces of work that wait for the thread of a worker that does what is too long for its event loop."""
+
+MOST_LONG_WORK_OF_ONE = 20
+"""Those of them that belong to one account or address."""
 
 
 class Quota(NamedTuple):

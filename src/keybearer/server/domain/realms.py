@@ -132,10 +132,17 @@ class Realm:
 
 _HOST = re.compile(r"([a-z0-9._-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::[0-9]{1,5})?", re.ASCII)
 
+_LONGEST_HOST = 300
+"""Characters of a Host header: a name has at most 253 (RFC 1035), and a port may follow."""
 
-@lru_cache(maxsize=256)
+
 def host_name(host: str) -> str | None:
     """The name or address in a Host header, in lower case, without a port; None where it cannot be one."""
+    return _host_name(host) if len(host) <= _LONGEST_HOST else None
+
+
+@lru_cache(maxsize=256)
+def _host_name(host: str) -> str | None:
     match = _HOST.fullmatch(host.lower())
     return None if match is None else match[1].strip("[]").removesuffix(".") or None
 

@@ -21,7 +21,7 @@ from keybearer.server.domain.sessions import Session
 from keybearer.server.http import csrf
 from keybearer.server.http.authentication import Identified, KeyAuthentication, authenticate_session
 from keybearer.server.http.body import NO_FIELDS, Fields, form_kind, read_fields
-from keybearer.server.http.limits import Limits
+from keybearer.server.http.limits import HeldBody, Limits
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere, Place, Route
 from keybearer.server.services import setup
@@ -57,7 +57,8 @@ class Admission:
 
     `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
     `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it, `is_read` that
-    the body was read. `refusal` is why the handler refused what was asked for, where it words that itself.
+    the body was read, `held` how much of it is in memory. `refusal` is why the handler refused what was asked for,
+    where it words that itself.
     """
 
     context: Context
@@ -71,6 +72,7 @@ class Admission:
     is_read: bool = False
     quota: Quota | None = None
     fields: Fields = NO_FIELDS
+    held: HeldBody | None = None
     refusal: Refused | None = None
 
     @property
@@ -83,6 +85,12 @@ class Admission:
     def session(self) -> Session | None:
         """The session that the caller came by."""
         return None if self.identified is None else self.identified.session
+
+    def release(self) -> None:
+        """Let go of the body: the request is answered."""
+        if self.held is not None:
+            self.held.release()
+            self.fields.close()
 
     @property
     def name(self) -> str:
@@ -188,7 +196,10 @@ class Admitter:
     async def _take_in(self, admission: Admission, place: Place, doorway: Doorway, receive: Receive) -> Route | None:
         """Read the fields of query and body, the method that a form may mean, and for changes the form's token."""
         request, route = admission.request, admission.route
-        admission.fields = await read_fields(request, receive, (route or place).body)
+        who = admission.identified
+        held = admission.held = self._limits.hold_body(request.origin.network if who is None else who.caller.id)
+        directory = self._context.settings.data_dir
+        admission.fields = await read_fields(request, receive, (route or place).body, held, directory)
         admission.is_read = True
         if doorway.takes_method_field and request.method == "POST" and not place.is_open:
             route = admission.route = _meant(place, admission.fields, route)

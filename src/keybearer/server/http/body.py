@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from python_multipart.exceptions import FormParserError
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive
 
 from keybearer.server.domain.errors import Refused
+from keybearer.server.http.limits import HeldBody
+from keybearer.server.http.multipart import MOST_FIELDS, FormUnreadable, MultipartForm, TooLarge, UploadedFile
 from keybearer.server.http.request import Request
 
-MOST_FIELDS = 1000
-"""Django's DATA_UPLOAD_MAX_NUMBER_FIELDS."""
+PIECE_WITHIN = 30.0
+"""Seconds for each piece of a body, however many there may be for all of it."""
+
+
+_LONG_FORM = 20_000
+"""Bytes of a form that is read in the event loop."""
 
 
 class BodyLimits(NamedTuple):
-    """How much of a body a route takes: bytes of a plain form, bytes of one with files, and seconds for all of it."""
+    """How much of a body a route takes.
+
+    Bytes of the texts of a form, bytes of all of a form with files, seconds for all of it, and whether the content of a
+    file is kept.
+    """
 
     form: int
     multipart: int
     seconds: float
+    keeps_file: bool = False
 
     @classmethod
     def widest(cls, several: Iterable[BodyLimits]) -> BodyLimits:
@@ -52,28 +60,11 @@ class Disconnected(Exception):
     """The client closed the connection before its request was whole: nothing of it is carried out."""
 
 
-class TooLarge(Refused):
-    """The request is larger than any that the route has a use for (status 413)."""
-
-    def __init__(self) -> None:
-        super().__init__("The request is too large.")
-
-
 class TooSlow(Refused):
     """The body did not arrive in time (status 408)."""
 
     def __init__(self) -> None:
         super().__init__("The request took too long to arrive. Send it again.")
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedFile:
-    """A file of a form, with its name and type as the client states them."""
-
-    field: str
-    name: str
-    content_type: str
-    content: bytes
 
 
 class Fields(NamedTuple):
@@ -83,26 +74,42 @@ class Fields(NamedTuple):
     form: Mapping[str, str]
     files: Sequence[UploadedFile] = ()
 
+    def close(self) -> None:
+        """Let go of the files."""
+        for uploaded in self.files:
+            if uploaded.file is not None:
+                uploaded.file.close()
+
 
 _FORM_KINDS = {"application/x-www-form-urlencoded": "urlencoded", "multipart/form-data": "multipart"}
 _NONE: Mapping[str, str] = {}
 NO_FIELDS = Fields(_NONE, _NONE)
 
 
-async def read_fields(request: Request, receive: Receive, limits: BodyLimits) -> Fields:
+async def read_fields(
+    request: Request, receive: Receive, limits: BodyLimits, held: HeldBody, directory: Path
+) -> Fields:
     """The fields of the query and of the body. A body that is not a form, such as JSON, has no field.
 
-    Raises Refused for a form that cannot be read, TooLarge or TooSlow for one beyond its limits, Disconnected where the
-    client closes the connection first.
+    What is read counts in `held`, and a file is kept in `directory`: the caller lets go of both when the request is
+    answered. Raises Refused for a form that cannot be read, TooLarge or TooSlow for one beyond its limits, Overloaded
+    where the worker holds too much, Disconnected where the client closes the connection first.
     """
-    query = parse_fields(request.query) if request.query else _NONE
+    query = await _parsed(request.query) if request.query else _NONE
     if not request.changes_something:
         return Fields(query, _NONE) if query else NO_FIELDS
     match form_kind(request):
         case "urlencoded":
-            return Fields(query, parse_fields(await _read(request, receive, limits.form, limits.seconds)))
+            body = bytearray()
+            async for piece in _pieces(request, receive, limits.form, limits.seconds):
+                held.add(len(piece))
+                body += piece
+            return Fields(query, await _parsed(bytes(body)))
         case "multipart":
-            return await _multipart(request, query, await _read(request, receive, limits.multipart, limits.seconds))
+            content_type = request.header(b"content-type") or ""
+            form = MultipartForm(content_type, held, limits.form, directory if limits.keeps_file else None)
+            await form.read(_pieces(request, receive, limits.multipart, limits.seconds))
+            return Fields(query, form.texts, form.files)
     return Fields(query, _NONE)
 
 
@@ -112,37 +119,42 @@ def form_kind(request: Request) -> str | None:
     return _FORM_KINDS.get(content_type)
 
 
+async def _parsed(encoded: bytes) -> dict[str, str]:
+    """The same as `parse_fields`, in a thread where it is much: a megabyte of percent signs takes half a second."""
+    return parse_fields(encoded) if len(encoded) <= _LONG_FORM else await asyncio.to_thread(parse_fields, encoded)
+
+
 def parse_fields(encoded: bytes) -> dict[str, str]:
     """The fields of a query string or a plain form. Raises Refused where there are too many."""
     try:
         text = encoded.decode("utf-8", "replace")
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace"))
     except ValueError:
-        _refuse_form()
+        raise FormUnreadable from None
 
 
-def _refuse_form() -> NoReturn:
-    raise Refused("The form in the request's body cannot be read.") from None
-
-
-async def _read(request: Request, receive: Receive, largest: int, seconds: float) -> bytes:
+async def _pieces(request: Request, receive: Receive, largest: int, seconds: float) -> AsyncIterator[bytes]:
+    """The body as it arrives, no more than `largest` bytes of it within `seconds`."""
     length = request.header(b"content-length") or ""
     if length.isascii() and length.isdigit() and int(length[:20]) > largest:
         raise TooLarge
-    body = bytearray()
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
+    loop = asyncio.get_running_loop()
+    end, size, more = loop.time() + seconds, 0, True
+    while more:
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + PIECE_WITHIN)):
                 message = await receive()
-                if message["type"] != "http.request":
-                    raise Disconnected
-                body += message.get("body", b"")
-                if len(body) > largest:  # a chunked body does not say its length beforehand
-                    raise TooLarge
-                if not message.get("more_body", False):
-                    return bytes(body)
-    except TimeoutError:
-        raise TooSlow from None
+        except TimeoutError:
+            raise TooSlow from None
+        if message["type"] != "http.request":
+            raise Disconnected
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > largest:  # a chunked body does not say its length beforehand
+            raise TooLarge
+        more = message.get("more_body", False)
+        if piece:
+            yield piece
 
 
 async def discard(request: Request, receive: Receive) -> bool:
@@ -151,28 +163,8 @@ async def discard(request: Request, receive: Receive) -> bool:
     if not request.header(b"content-length"):
         return False
     try:
-        await _read(request, receive, DISCARDED.form, DISCARDED.seconds)
+        async for _ in _pieces(request, receive, DISCARDED.form, DISCARDED.seconds):
+            pass
     except (TooLarge, TooSlow, Disconnected):
         return False
     return True
-
-
-async def _multipart(request: Request, query: Mapping[str, str], body: bytes) -> Fields:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
-        yield b""
-
-    headers = Headers({"content-type": request.header(b"content-type") or ""})
-    parser = MultiPartParser(headers, stream(), max_files=MOST_FIELDS, max_fields=MOST_FIELDS, max_part_size=len(body))
-    try:
-        form = await parser.parse()
-    except (MultiPartException, FormParserError, LookupError, UnicodeError, ValueError):
-        _refuse_form()
-    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    files = [
-        UploadedFile(name, value.filename or "", value.content_type or "", await value.read())
-        for name, value in form.multi_items()
-        if isinstance(value, UploadFile)
-    ]
-    await form.close()
-    return Fields(query, texts, files)

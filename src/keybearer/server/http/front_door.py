@@ -9,7 +9,7 @@ from typing import Protocol, final
 from starlette.types import Message, Receive, Scope, Send
 
 from keybearer.errors import StorageError
-from keybearer.server.domain.errors import NotPermitted, PasswordNeeded, Refused, Unauthenticated
+from keybearer.server.domain.errors import NotPermitted, Overloaded, PasswordNeeded, Refused, Unauthenticated
 from keybearer.server.http.admission import Admission, Admitter, Doorway
 from keybearer.server.http.body import Disconnected, discard
 from keybearer.server.http.csrf import CSRFFailed
@@ -18,19 +18,14 @@ from keybearer.server.http.routing import Route, Router
 from keybearer.server.services.context import Context
 from keybearer.server.services.refusals import RefusalRecorder
 
-RETRY_AFTER = 5
-"""Seconds after which clients may ask again while the database is away."""
-
 _log = logging.getLogger(__name__)
 
 
-class Unavailable(Refused):
+class Unavailable(Overloaded):
     """The database cannot be used at the moment (status 503). It names nothing of the server's inside."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The server cannot use its database at the moment. Try again soon.", code="SERVICE_UNAVAILABLE"
-        )
+        super().__init__("The server cannot use its database at the moment. Try again soon.")
 
 
 class Failed(Refused):
@@ -104,22 +99,29 @@ class FrontDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, self._proxies)
         door, admission = self._find(request)
-        response = None if admission.place is not None else door.find_file(request)
-        if response is None:
-            try:
-                route = await self._admitter.admit(admission, door.doorway, receive)
-                response = await door.answer(admission, route)
-                if admission.refusal is not None:
-                    self._note(admission, admission.refusal)
-                elif self._failing and admission.identified is not None:
-                    self._note_success(request)
-            except Disconnected:
-                return
-            except Exception as error:  # noqa: BLE001  every failure gets an answer
-                response = self._answer_error(door, admission, error)
-                if not admission.is_read and request.has_body and not await discard(request, receive):
-                    send = _closing(send)
-        await response(scope, receive, send)
+        try:
+            response = None if admission.place is not None else door.find_file(request)
+            if response is None:
+                try:
+                    response = await self._answer(door, admission, receive)
+                except Disconnected:
+                    return
+                except Exception as error:  # noqa: BLE001  every failure gets an answer
+                    response = self._answer_error(door, admission, error)
+                    if not admission.is_read and request.has_body and not await discard(request, receive):
+                        send = _closing(send)
+            await response(scope, receive, send)
+        finally:
+            admission.release()
+
+    async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response:
+        route = await self._admitter.admit(admission, door.doorway, receive)
+        response = await door.answer(admission, route)
+        if admission.refusal is not None:
+            self._note(admission, admission.refusal)
+        elif self._failing and admission.identified is not None:
+            self._note_success(admission.request)
+        return response
 
     def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
         match error:
@@ -136,11 +138,11 @@ class FrontDoor:
                 return door.refuse(admission, Failed())
 
     def _find(self, request: Request) -> tuple[Door, Admission]:
-        door = self._doors[-1]
         for door in self._doors:
             found = door.router.find(request.path)
             if found is not None:
                 return door, Admission(self._context, request, *found)
+        door = next((door for door in self._doors if door.router.prefix.owns(request.path)), self._doors[-1])
         return door, Admission(self._context, request, None, {})
 
     def _note_success(self, request: Request) -> None:

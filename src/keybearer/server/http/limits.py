@@ -1,13 +1,24 @@
-"""How often somebody may ask: calls by account, failed keys by address. A failing key never limits a good one."""
+"""How often somebody may ask, and how much of their requests is held.
+
+Calls are counted by account, failed keys by network. A failing key never limits a good one, and bodies of strangers
+never take the room of those whose sender is known.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import final
 
-from keybearer.server.domain.errors import TooManyAttempts
-from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.errors import Overloaded, TooManyAttempts
+from keybearer.server.domain.limits import (
+    BODIES_IN_FLIGHT,
+    BODIES_OF_NETWORK,
+    BODIES_OF_ONE,
+    BODIES_OF_STRANGERS,
+    UNCOUNTED_BODY,
+    Quota,
+)
 from keybearer.server.settings import Limit
 
 
@@ -48,13 +59,14 @@ class MovingWindow:
 
 @final
 class Limits:
-    """The limits of one worker: on the calls of an account, and on the failed keys of a network."""
+    """The limits of one worker: on the calls of an account, the failed keys of a network, and the bodies of all."""
 
-    __slots__ = ("_calls", "_failures")
+    __slots__ = ("_bodies", "_calls", "_failures")
 
     def __init__(self, calls_of_account: Limit, failures_of_address: Limit) -> None:
         self._calls = MovingWindow(*calls_of_account)
         self._failures = MovingWindow(*failures_of_address)
+        self._bodies: Counter[int | str] = Counter()
 
     def count_call(self, account_id: int) -> Quota:
         """Count a call of an account. Raises TooManyAttempts where it has made too many."""
@@ -63,3 +75,53 @@ class Limits:
     def count_failure(self, network: str) -> None:
         """Count a failed key from a network. Raises TooManyAttempts, to be answered in place of the failure."""
         self._failures.count(network)
+
+    def hold_body(self, sender: int | str) -> HeldBody:
+        """An account, or the network of a stranger, begins to send a body."""
+        return HeldBody(self._bodies, sender)
+
+
+@final
+class HeldBody:
+    """How much of one request's body its worker holds.
+
+    `bodies` are the bytes of every sender: of an account by its id, of strangers by their network. Beside them are the
+    bytes of all accounts and of all strangers, under names that are no network's.
+    """
+
+    __slots__ = ("_bodies", "_counted", "_sender", "_size")
+
+    def __init__(self, bodies: Counter[int | str], sender: int | str) -> None:
+        self._bodies = bodies
+        self._sender = sender
+        self._size = 0
+        self._counted = 0
+
+    def add(self, size: int) -> None:
+        """Hold more. Raises Overloaded where that is more than the sender, or everybody together, may have."""
+        self._size += size
+        more = max(0, self._size - UNCOUNTED_BODY) - self._counted
+        if not more:
+            return
+        everybody, most, most_of_one = _shares(self._sender)
+        if self._bodies[everybody] + more > most or self._bodies[self._sender] + more > most_of_one:
+            raise Overloaded
+        self._count(more)
+
+    def release(self) -> None:
+        """The request is answered."""
+        self._count(-self._counted)
+
+    def _count(self, size: int) -> None:
+        self._counted += size
+        for name in (self._sender, _shares(self._sender)[0]):
+            self._bodies[name] += size
+            if not self._bodies[name]:
+                del self._bodies[name]
+
+
+def _shares(sender: int | str) -> tuple[str, int, int]:
+    """The name for all senders of this kind, the bytes that they may have together, and those that one may have."""
+    if isinstance(sender, int):
+        return "accounts", BODIES_IN_FLIGHT - BODIES_OF_STRANGERS, BODIES_OF_ONE
+    return "strangers", BODIES_OF_STRANGERS, BODIES_OF_NETWORK

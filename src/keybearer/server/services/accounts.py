@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ async def find_for_operator(context: Context, email: str) -> Account:
 async def add_by_operator(context: Context, *, email: str, full_name: str, role: Role, password: Secret) -> Account:
     """Add a person from the server's own command line."""
     email, full_name = checked_email(email), checked_full_name(full_name)
-    passwords.check_strength(password, known=(email, full_name))
+    await asyncio.to_thread(passwords.check_strength, password, known=(email, full_name))
     hashed = await passwords.hashed(password)
     async with context.change(None) as change:
         return await add(change, email=email, full_name=full_name, role=role, password_hash=hashed)

@@ -22,6 +22,7 @@ from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.event_hub import EventHub
+from keybearer.server.services.long_work import LongWork
 from keybearer.server.settings import Settings
 from keybearer.server.storage import audit, authority, event_log, mails, realms
 from keybearer.server.storage.engine import Database
@@ -49,6 +50,8 @@ class Context:
     """Where clients of this worker wait for events."""
     webhooks_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set when an outgoing webhook is to be called."""
+    long_work: LongWork = field(default_factory=LongWork, init=False)
+    """Does what would keep the event loop of this worker for too long."""
 
     def __post_init__(self) -> None:
         hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)

@@ -14,9 +14,10 @@ from typing import final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Overloaded, Refused
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
+from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import every, repeat, woken_by
 from keybearer.server.services.event_delivery import Asked, WireEvent, visible
@@ -33,7 +34,13 @@ NOTE_EVERY = 10.0
 TAIL = 2000
 """Events that a worker remembers, so that a poll need not read them again."""
 
+TAIL_SIZE = 8_000_000
+"""Characters of the events that a worker remembers: as much as one poll is told at the most."""
+
 BATCH = 500
+AT_ONCE = 500
+"""Polls that are looked through at once: other requests have their turn in between."""
+
 HEARTBEAT_SPREAD = 10.0
 
 
@@ -68,7 +75,8 @@ class _Poll:
 class EventHub:
     """Reads the log for every poll of one worker together, and remembers its end.
 
-    `heartbeat_every` is in seconds.
+    `heartbeat_every` is in seconds. No more than `most_polls` wait at once: each holds a connection, and other requests
+    need some too.
     """
 
     def __init__(
@@ -80,9 +88,12 @@ class EventHub:
         self._written = asyncio.Event()
         self._heartbeat_every = heartbeat_every
         self._tail: deque[StoredEvent] = deque()
+        self._tail_size = 0
         self._tail_after = 0
         self._seen = 0
-        self._waiting: set[_Waiting] = set()
+        self._waiting: dict[str, _Waiting] = {}
+        """The polls that wait here, by their queues: a later poll of a queue ends the earlier one, as in Zulip."""
+        self.most_polls = MOST_CONNECTIONS // 2
         self._somebody_waits = asyncio.Event()
         self._reading = asyncio.Lock()
         self._advancing = asyncio.Lock()
@@ -129,15 +140,16 @@ class EventHub:
     def close(self) -> None:
         """End every poll, with nothing to tell: the worker stops."""
         self._closed = True
-        self._end_polls(self._waiting)
+        self._end_polls(self._waiting.values())
 
     def count_polls(self, account_id: int) -> int:
         """How many polls of an account wait at this moment."""
-        return sum(waiting.queue.account_id == account_id for waiting in list(self._waiting))
+        return sum(waiting.queue.account_id == account_id for waiting in list(self._waiting.values()))
 
     def end_polls_of(self, queue_id: str) -> None:
         """End the polls of a queue that is closed."""
-        self._end_polls([waiting for waiting in self._waiting if waiting.queue.id == queue_id])
+        if queue_id in self._waiting:
+            self._waiting[queue_id].answer([])
 
     def _end_polls(self, ended: Iterable[_Waiting]) -> None:
         for waiting in ended:
@@ -146,8 +158,8 @@ class EventHub:
     async def poll(self, caller: Caller, queue_id: str, last_number: int, *, dont_block: bool) -> list[WireEvent]:
         """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
 
-        Raises Refused for a queue that is not there, and Unauthenticated as soon as the key that came with the poll is
-        replaced, its session ended, or the account deactivated.
+        Raises Refused for a queue that is not there, Overloaded where too many polls wait, and Unauthenticated as soon
+        as the key that came with the poll is replaced, its session ended, or the account deactivated.
         """
         position = self._seen
         await self.catch_up()
@@ -193,8 +205,9 @@ class EventHub:
         while after < self._tail_after:  # further back than this worker remembers
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
-                (told,) = await visible(connection, self._ring, [Asked(queue, older)])
-            after = older[-1].id if len(older) == BATCH else max(self._tail_after, older[-1].id if older else 0)
+                (told,) = await visible(connection, self._ring, [Asked(queue, older.events)])
+            read = older.events[-1].id if older.events else 0
+            after = max(self._tail_after, read) if older.is_last else read
             if told:
                 return told, after
         asked, after = Asked(queue, self._since(after)), max(after, self._seen)
@@ -210,12 +223,15 @@ class EventHub:
         return later[::-1]
 
     def _has_access_changed(self, caller: Caller, position: int) -> bool:
-        return any(stored.ends_polls_of(caller.id) for stored in self._since(position))
+        is_forgotten = position < self._tail_after
+        return is_forgotten or any(stored.ends_polls_of(caller.id) for stored in self._since(position))
 
     async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
         """The next events for the queue; None where the poll must check for itself."""
-        waiting = _Waiting(queue, after)
-        self._waiting.add(waiting)
+        self.end_polls_of(queue.id)
+        if queue.id not in self._waiting and len(self._waiting) >= self.most_polls:
+            raise Overloaded
+        waiting = self._waiting[queue.id] = _Waiting(queue, after)
         self._somebody_waits.set()
         spread = random.uniform(0, min(HEARTBEAT_SPREAD, self._heartbeat_every))  # noqa: S311  so that not all come at once
         try:
@@ -225,7 +241,8 @@ class EventHub:
             told, after = await self._told_after(queue, after)
             return told or [heartbeat(queue, after)]
         finally:
-            self._waiting.discard(waiting)
+            if self._waiting.get(queue.id) is waiting:
+                del self._waiting[queue.id]
             if not self._waiting:
                 self._somebody_waits.clear()
             noted = self._polls.get(queue.id)
@@ -256,28 +273,38 @@ class EventHub:
             last = await event_log.last_id(connection)
             if last - self._seen > TAIL and not self._waiting:
                 self._tail.clear()
+                self._tail_size = 0
                 self._tail_after = self._seen = last
             while self._seen < last:
                 fresh = await event_log.find_after(connection, self._seen, limit=BATCH)
-                await self._take(connection, fresh, fresh[-1].id if len(fresh) == BATCH else last)
+                await self._take(connection, fresh.events, last if fresh.is_last else fresh.events[-1].id)
 
     async def _take(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
         self._tail.extend(fresh)
-        while len(self._tail) > TAIL:
-            self._tail_after = self._tail.popleft().id
+        self._tail_size += sum(stored.size for stored in fresh)
+        while len(self._tail) > TAIL or self._tail_size > TAIL_SIZE:
+            forgotten = self._tail.popleft()
+            self._tail_size -= forgotten.size
+            self._tail_after = forgotten.id
         self._seen = seen
-        going_on = []
-        for waiting in list(self._waiting):
-            if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
-                waiting.answer(None)
-            else:
-                going_on.append(waiting)
+        everybody = list(self._waiting.values())
+        asked: list[tuple[_Waiting, Asked]] = []
         try:
-            asked = [Asked(each.queue, [stored for stored in fresh if stored.id > each.after]) for each in going_on]
-            for waiting, told in zip(going_on, await visible(connection, self._ring, asked), strict=True):
+            for number, waiting in enumerate(everybody, start=1):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
+                    waiting.answer(None)
+                    continue
+                each = Asked(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
+                if each.found:
+                    asked.append((waiting, each))
+            for (waiting, _), told in zip(
+                asked, await visible(connection, self._ring, [each for _, each in asked]), strict=True
+            ):
                 if told:
                     waiting.answer(told)
         except BaseException:
-            for waiting in going_on:
+            for waiting in everybody:
                 waiting.answer(None)  # each poll then reads the log itself
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Sequence
@@ -194,7 +195,7 @@ async def accept(
     if known is None:
         raise Refused(INVALID_LINK)
     full_name = checked_full_name(full_name)
-    passwords.check_strength(password, known=(known.email, full_name))
+    await asyncio.to_thread(passwords.check_strength, password, known=(known.email, full_name))
     hashed = await passwords.hashed(password)
     async with context.change(None, origin=origin, holding=[known.created_by or 0]) as change:
         realm = await the_realm(change.connection)

@@ -26,6 +26,8 @@ from keybearer.server.storage import accounts, audit, links, sessions
 LENGTH = range(8, 129)
 LEAST_GUESSES = 10_000
 """zxcvbn's estimate of the guesses a password withstands: Zulip's PASSWORD_MIN_GUESSES."""
+_JUDGED = 40
+"""Characters of a password that zxcvbn looks at: its time grows with the square."""
 
 _hasher = PasswordHasher()
 
@@ -55,14 +57,16 @@ async def matches(password: Secret, stored: str | None) -> bool:
 
 
 def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
-    """Raise WeakPassword unless the password is long and hard enough; `known` are words that are tried first."""
+    """Raise WeakPassword unless the password is long and hard enough; `known` are words that are tried first.
+
+    To be called in a thread: a text of many signs that stand for letters takes half a second.
+    """
     text = password.reveal()
     if not text.strip() or len(text) < LENGTH.start:
         raise WeakPassword(f"It needs at least {LENGTH.start} characters.")
     if len(text) >= LENGTH.stop:
         raise WeakPassword(f"It may have {LENGTH.stop - 1} characters at the most.")
-    # zxcvbn's time grows with the square of the length, and its verdict does not change after so many characters.
-    if zxcvbn(text[:72], user_inputs=list(known))["guesses"] < LEAST_GUESSES:
+    if zxcvbn(text[:_JUDGED], user_inputs=[word[:_JUDGED] for word in known])["guesses"] < LEAST_GUESSES:
         raise WeakPassword("It is among the first that an attacker would try.")
 
 
@@ -122,7 +126,7 @@ async def change_own(
             await change.record(AuditEvent.PASSWORD_REFUSED, account)
         raise Refused("Wrong password!", quota=checked.quota)
     try:
-        check_strength(new, known=(account.delivery_email, account.full_name))
+        await asyncio.to_thread(check_strength, new, known=(account.delivery_email, account.full_name))
     except WeakPassword as error:
         error.quota = checked.quota
         raise
@@ -221,7 +225,7 @@ async def reset(context: Context, token: Secret, new: Secret, origin: RequestOri
     known = await find_reset(context, token)
     if known is None:
         raise Refused("This link has been used or has expired: ask for a new one.")
-    check_strength(new, known=(known.delivery_email, known.full_name))
+    await asyncio.to_thread(check_strength, new, known=(known.delivery_email, known.full_name))
     value = await hashed(new)
     async with context.change(None, origin=origin, holding=[known.id], for_change=True) as change:
         account = await the_account(change.connection, None, known.id)

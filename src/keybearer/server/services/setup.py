@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 
@@ -86,7 +87,9 @@ async def create_organization(
     Raises Refused for a bad or second set-up or a link that is not valid, and ResolutionError (kind `bad_url`) for a
     site that is no address.
     """
-    new = NewOrganization.checked(name=name, site=site, email=email, full_name=full_name, password=password)
+    new = await asyncio.to_thread(
+        NewOrganization.checked, name=name, site=site, email=email, full_name=full_name, password=password
+    )
     hashed = await passwords.hashed(password)
     async with context.change(None, origin=origin) as change:
         await _check_not_done(change)

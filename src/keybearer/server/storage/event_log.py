@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, QueueOptions
+from keybearer.server.domain.limits import MOST_EVENT_TEXT
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.storage.tables import event_counter, event_queues, events
 
@@ -79,13 +80,34 @@ async def last_id(connection: AsyncConnection) -> int:
     return last
 
 
-async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) -> Sequence[StoredEvent]:
-    """The events after a number, the oldest first."""
-    rows = await connection.execute(select(events).where(events.c.id > event_id).order_by(events.c.id).limit(limit))
-    return [
-        StoredEvent(row.id, Event(row.type, json.loads(row.fields), _subject(row.about), _recipients(row.recipients)))
-        for row in rows
-    ]
+class Batch(NamedTuple):
+    """Events in the order of the log. `is_last` says that there are no more of them."""
+
+    events: Sequence[StoredEvent]
+    is_last: bool
+
+
+async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) -> Batch:
+    """The events after a number, the oldest first: so many at the most, fewer where they are long, and always one."""
+    size = func.length(events.c.fields)
+    next_ones = select(events.c.id, size.label("size")).where(events.c.id > event_id).order_by(events.c.id)
+    wanted = next_ones.limit(limit).subquery()
+    before = func.sum(wanted.c.size).over(order_by=wanted.c.id) - wanted.c.size
+    sized = select(wanted.c.id, wanted.c.size, before.label("before"), func.count().over().label("wanted")).subquery()
+    rows = await connection.execute(
+        select(events, sized.c.size, sized.c.wanted)
+        .join(sized, sized.c.id == events.c.id)
+        .where(sized.c.before < MOST_EVENT_TEXT)
+        .order_by(events.c.id)
+    )
+    found = rows.all()
+    is_last = not found or len(found) == found[0].wanted < limit
+    return Batch([_stored(row) for row in found], is_last)
+
+
+def _stored(row: Row[Any]) -> StoredEvent:
+    event = Event(row.type, json.loads(row.fields), _subject(row.about), _recipients(row.recipients))
+    return StoredEvent(row.id, event, row.size)
 
 
 async def remove_read(connection: AsyncConnection) -> None:

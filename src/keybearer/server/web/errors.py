@@ -6,11 +6,12 @@ import math
 
 from starlette.responses import Response
 
-from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempts
+from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts
 from keybearer.server.http.admission import BadHost
-from keybearer.server.http.body import TooLarge, TooSlow
+from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
-from keybearer.server.http.front_door import RETRY_AFTER, Failed, Unavailable
+from keybearer.server.http.front_door import Failed, Unavailable
+from keybearer.server.http.multipart import TooLarge
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere
 from keybearer.server.web.visit import Visit
 
@@ -37,10 +38,11 @@ _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (MethodNotAllowed, 405, "This page is not used like that"),
     (CSRFFailed, 403, "This page was open for too long"),
     (TooManyAttempts, 429, "Too many attempts"),
+    (Overloaded, 503, "Please try again in a moment"),
     (TooLarge, 413, "That is too large"),
     (TooSlow, 408, "That took too long"),
+    (Overloaded, 503, "Please try again in a moment"),
     (NotPermitted, 403, "You may not do this"),
-    (Unavailable, 503, "Please try again in a moment"),
     (Failed, 500, "Something went wrong"),
 )
 """The status and the title of the page for a kind of refusal."""
@@ -60,10 +62,8 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
     page = error_page(visit, status, title, _message(refusal))
     if isinstance(refusal, MethodNotAllowed):
         page.headers["allow"] = ", ".join(refusal.methods)
-    if isinstance(refusal, TooManyAttempts):
+    if isinstance(refusal, TooManyAttempts | Overloaded):
         page.headers["retry-after"] = str(math.ceil(refusal.retry_after))
-    if isinstance(refusal, Unavailable):
-        page.headers["retry-after"] = str(RETRY_AFTER)
     return page
 
 

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME, Session
 from keybearer.server.http import csrf
@@ -154,9 +154,9 @@ class Visit(Admitted):
         """The page of a form: as it is at first, or again with the reason why what it asked for was refused.
 
         The reason is `error` in the template; a value of that name replaces its words. A limit says when to try again.
-        Raises the refusal where the caller's right to be here has ended: no form helps there.
+        Raises the refusal where no form helps: the caller's right to be here has ended, or the server is busy.
         """
-        if isinstance(refusal, Unauthenticated):
+        if isinstance(refusal, Unauthenticated | Overloaded):
             raise refusal
         values.setdefault("error", None if refusal is None else refusal_words(refusal))
         if refusal is None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keybearer.cli.commands.doctor.certificate_dates import Validity, validities, validity
+from keybearer.client.http.certificates import certificate, certificates
 from tests.cli.commands.doctor.authorities import DAY, NOW, Authority, point_to
 from tests.cli.commands.doctor.patients import Patient
 
@@ -162,7 +162,8 @@ def test_the_dates_that_are_read_are_those_of_the_certificate(
     ends = begins + datetime.timedelta(days=days)
     pem = issuer.issue_cert("x.org", not_before=begins, not_after=ends).cert_chain_pems[0].bytes()
 
-    assert next(iter(validities(pem + issuer.cert_pem.bytes()))) == Validity(begins, ends)
+    found = next(iter(certificates(pem + issuer.cert_pem.bytes())))
+    assert (found.begins, found.ends) == (begins, ends)
 
 
 @given(st.binary(max_size=60), st.integers(0, 400), st.integers(0, 400))
@@ -170,4 +171,4 @@ def test_bytes_that_are_no_certificate_have_no_dates(issuer: trustme.CA, noise: 
     der = x509.load_pem_x509_certificate(issuer.cert_pem.bytes()).public_bytes(serialization.Encoding.DER)
     for data in (noise, der[:start], der[: start + 1] + noise + der[start + 1 + length :]):
         with contextlib.suppress(ValueError):
-            assert validity(data).begins.tzinfo is datetime.UTC
+            assert certificate(data).begins.tzinfo is datetime.UTC

@@ -12,6 +12,8 @@ from tests.client.scripted_server import EMAIL, html, refused, serving
 
 OTHER_KEY = "x" * 32
 
+FAR = "http://chat.example.invalid"
+
 
 def test_a_stale_variable_that_goes_before_the_file_is_told(patient: Patient) -> None:
     patient.server.otherwise = zulip(profile=refused())
@@ -94,35 +96,48 @@ def test_a_proxy_is_told_and_what_comes_through_it_counts(patient: Patient, name
     assert len(proxy.seen) == 2
 
 
-def test_a_proxy_that_gives_no_answer_is_a_fault(patient: Patient) -> None:
+@pytest.fixture
+def far(patient: Patient) -> Patient:
+    """A person whose site is not on this machine."""
+    patient.write(patient.good_text.replace(patient.server.site, FAR))
+    return patient
+
+
+def test_a_proxy_that_gives_no_answer_is_a_fault(far: Patient) -> None:
     with serving() as gone:
         pass
-    report = patient.examined(HTTP_PROXY=gone.site)
+    report = far.examined(HTTP_PROXY=gone.site)
 
-    assert report.kinds == ["proxy", "proxy_failed"]
-    assert patient.server.seen == []
+    assert report.kinds == ["plain_http", "proxy", "proxy_failed"]
+    assert far.server.seen == []
 
 
-def test_a_proxy_that_answers_itself_is_a_fault(patient: Patient) -> None:
+def test_a_proxy_that_answers_itself_is_a_fault(far: Patient) -> None:
     with serving() as proxy:
         proxy.otherwise = html(403)
-        report = patient.examined(HTTP_PROXY=proxy.site)
+        report = far.examined(HTTP_PROXY=proxy.site)
 
-    assert report.kinds == ["proxy", "not_a_zulip_server"]
+    assert report.kinds == ["plain_http", "proxy", "not_a_zulip_server"]
 
 
 @pytest.mark.parametrize("address", ["socks5://127.0.0.1:1080", "nonsense://x", "http://proxy:port"])
-def test_a_proxy_that_cannot_be_one_is_a_fault(patient: Patient, address: str) -> None:
-    assert patient.examined(HTTP_PROXY=address).kinds == ["proxy", "proxy_unusable"]
+def test_a_proxy_that_cannot_be_one_is_a_fault(far: Patient, address: str) -> None:
+    assert far.examined(HTTP_PROXY=address).kinds == ["plain_http", "proxy", "proxy_unusable"]
 
 
-def test_a_proxy_without_an_address_is_a_fault(patient: Patient) -> None:
-    assert patient.examined(HTTP_PROXY="http://[").kinds == ["proxy", "proxy_failed"]
+def test_a_proxy_without_an_address_is_a_fault(far: Patient) -> None:
+    assert far.examined(HTTP_PROXY="http://[").kinds == ["plain_http", "proxy", "proxy_failed"]
 
 
-@pytest.mark.parametrize("exempt", ["127.0.0.1", "*"])
-def test_a_proxy_that_the_site_is_exempt_from_is_no_matter(patient: Patient, exempt: str) -> None:
-    assert patient.examined(HTTP_PROXY="http://127.0.0.1:9", NO_PROXY=exempt).kinds == []
+@pytest.mark.parametrize("exempt", ["chat.example.invalid", "*", "*.invalid", ".example.invalid:80"])
+def test_a_proxy_that_the_site_is_exempt_from_is_no_matter(far: Patient, exempt: str) -> None:
+    report = far.examined(HTTP_PROXY="http://127.0.0.1:9", NO_PROXY=exempt)
+
+    assert report.kinds == ["plain_http", "name_unknown"]
+
+
+def test_a_site_on_this_machine_needs_no_proxy(patient: Patient) -> None:
+    assert patient.examined(HTTP_PROXY="http://127.0.0.1:9", ALL_PROXY="http://127.0.0.1:9").kinds == []
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])

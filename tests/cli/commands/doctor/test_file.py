@@ -40,7 +40,7 @@ def test_credentials_that_are_nowhere_are_told(patient: Patient) -> None:
     patient.path.unlink()
     report = patient.examined()
 
-    assert report.kinds == ["config_not_found", "missing_site"]
+    assert report.kinds == ["config_not_found"]
     assert "keybearer login" in report.the("config_not_found")["remedy"]
 
 

@@ -66,7 +66,8 @@ def test_the_key_that_a_command_prints_is_tried(patient: Patient) -> None:
     with_command(patient, f"echo {KEY}")
     report = patient.examined()
 
-    assert report.kinds == []
+    assert report.kinds == ["passcmd_of_ours"]
+    assert KEY[-4:] not in report.done.out
     assert "key_accepted" in report.good
 
 
@@ -74,8 +75,16 @@ def test_what_a_command_prints_is_judged_as_any_key(patient: Patient) -> None:
     with_command(patient, "echo 'no key today'")
     report = patient.examined()
 
-    assert report.kinds == ["key_malformed"]
+    assert report.kinds == ["passcmd_of_ours", "key_malformed"]
     assert "no key today" not in report.done.out
+
+
+def test_offline_no_command_is_run(patient: Patient) -> None:
+    marker = patient.keybearer.home / "was-run"
+    with_command(patient, f"sh -c 'touch {marker}; echo {KEY}'")
+
+    assert patient.offline().kinds == ["passcmd_of_ours"]
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("command", ["false", "/nowhere/pass show zulip", "true"])
@@ -83,7 +92,7 @@ def test_a_command_that_gives_no_key_is_a_fault(patient: Patient, command: str) 
     with_command(patient, command)
     report = patient.examined()
 
-    assert report.kinds == ["passcmd_failed"]
+    assert report.kinds == ["passcmd_of_ours", "passcmd_failed"]
     assert report.the("passcmd_failed")["place"] == f"{patient.path}:3"
     assert patient.server.paths == ["/api/v1/server_settings"]
 
@@ -93,10 +102,10 @@ def test_a_command_in_a_file_that_others_can_write_is_not_run_until_that_is_fixe
     with_command(patient, f"sh -c 'touch {marker}; echo {KEY}'", mode=0o620)
     report = patient.examined()
 
-    assert report.kinds == ["writable_by_others", "passcmd_unsafe"]
+    assert report.kinds == ["writable_by_others", "passcmd_of_ours", "passcmd_unsafe"]
     assert report.the("passcmd_unsafe")["fixable"]
     assert not marker.exists()
-    assert patient.examined("--fix", "--yes").kinds == []
+    assert patient.examined("--fix", "--yes").kinds == ["passcmd_of_ours"]
     assert marker.exists()
 
 

@@ -158,10 +158,12 @@ def test_plain_http_to_another_machine_is_a_warning(patient: Patient) -> None:
     assert report.the("plain_http")["place"] == f"{patient.path}:4"
 
 
-def test_a_percent_sign_is_told_where_programs_differ_about_it(patient: Patient) -> None:
+def test_a_percent_sign_is_written_as_the_bindings_read_it_and_told_where_programs_differ(patient: Patient) -> None:
     patient.write(patient.good_text.replace(EMAIL, "50%off@example.com"))
 
-    assert patient.offline().kinds == ["unportable_value"]
+    assert patient.offline().kinds == ["single_percent", "unportable_value"]
+    assert patient.offline("--fix", "--yes").kinds == ["unportable_value"]
+    assert patient.path.read_text() == patient.good_text.replace(EMAIL, "50%%off@example.com")
 
 
 def test_a_reference_to_another_value_is_a_fault(patient: Patient) -> None:

@@ -72,9 +72,20 @@ def test_settings_without_a_section_are_a_fault_and_get_one(patient: Patient) ->
     assert fixed_text(patient) == patient.good_text.replace("[api]", "# my account\n[api]")
 
 
-def test_another_section_alone_is_no_section_of_ours(patient: Patient) -> None:
+def test_the_account_in_the_only_other_section_is_found_and_the_section_renamed(patient: Patient) -> None:
     patient.write(patient.good_text.replace("[api]", "[account]"))
-    report = patient.examined("--fix", "--yes")
+    report = patient.offline()
+
+    assert report.kinds == ["missing_section"]
+    assert "another section" in report.the("missing_section")["message"]
+    assert patient.examined("--fix", "--yes").kinds == []
+    assert patient.path.read_text() == patient.good_text
+
+
+@pytest.mark.parametrize("more", ["[other]\nemail=b@x.org\n", "[zterm]\ntheme=dark\n"])
+def test_of_several_sections_none_is_chosen(patient: Patient, more: str) -> None:
+    patient.write(patient.good_text.replace("[api]", "[account]") + more)
+    report = patient.offline("--fix", "--yes")
 
     assert "missing_section" in report.kinds
     assert report.told["mended"] == []

@@ -141,3 +141,74 @@ def test_a_person_sees_that_something_is_going_on(keybearer: CommandLine) -> Non
     done = keybearer.on_terminal("scan", "-", answers={"Searching": "nothing\n\x04"})
 
     assert done.code == 0
+
+
+def test_every_kind_of_output_says_the_same(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "a b").write_text(ZULIPRC)
+
+    as_json = keybearer("scan", "--format", "json", str(tree))
+    sarif = json.loads(keybearer("scan", "--format", "sarif", str(tree)).out)
+
+    assert as_json.out == keybearer("scan", "--json", str(tree)).out
+    assert keybearer("scan", "--format", "text", str(tree)).out == keybearer("scan", str(tree)).out
+    (result,) = sarif["runs"][0]["results"]
+    assert api_key.fingerprint(KEY) in result["message"]["text"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == f"{tree.as_uri()}/a%20b"
+    assert KEY.reveal() not in json.dumps(sarif)
+
+
+def test_sarif_has_all_that_githubs_code_scanning_requires(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "zuliprc").write_text(ZULIPRC)
+    (tree / "binary").write_bytes(b"\0" + ZULIPRC.encode())
+
+    done = keybearer.process("scan", "--format", "sarif", ".", "/proc/self/mem", cwd=tree)
+
+    report = json.loads(done.out)
+    assert done.code == 1
+    assert report["version"] == "2.1.0"
+    assert report["$schema"].startswith("https://")
+    (run,) = report["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert run["tool"]["driver"]["name"]
+    assert all(rule["id"] and rule["help"]["text"] for rule in rules)
+    assert all(rule["shortDescription"]["text"] and rule["fullDescription"]["text"] for rule in rules)
+    assert [result["locations"][0]["physicalLocation"] for result in run["results"]] == [
+        {"artifactLocation": {"uri": "binary"}, "region": {"startLine": 1}},
+        {"artifactLocation": {"uri": "zuliprc"}, "region": {"startLine": 3}},
+    ]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["message"]["text"]
+        assert result["partialFingerprints"]
+    assert run["invocations"][0]["executionSuccessful"] is False
+    assert "/proc/self/mem" in run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
+
+
+def test_json_and_another_format_contradict_each_other(keybearer: CommandLine, tree: Path) -> None:
+    assert keybearer("scan", "--json", "--format", "sarif", str(tree)).code == 2
+
+
+def test_a_key_in_the_name_of_a_file_is_found_and_not_shown(keybearer: CommandLine, tree: Path) -> None:
+    (tree / f"backup-{KEY.reveal()}.txt").write_text("nothing\n")
+
+    done = keybearer.process("scan", str(tree))
+
+    assert done.code == 1
+    assert api_key.fingerprint(KEY) in done.out
+    assert KEY.reveal() not in done.out + done.err
+
+
+def test_a_missing_path_stops_the_search_before_it_begins(keybearer: CommandLine, tree: Path) -> None:
+    (tree / "zuliprc").write_text(ZULIPRC)
+
+    done = keybearer("scan", str(tree), str(tree / "missing"))
+
+    assert (done.code, done.out) == (1, "")
+
+
+def test_this_project_scans_clean(keybearer: CommandLine) -> None:
+    top = Path(__file__).parents[4]
+
+    done = keybearer("scan", "--no-history", str(top))
+
+    assert (done.code, done.out) == (0, ""), done.out

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from keybearer.cli.commands.doctor.certificate_dates import Validity, validities
 from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.client.http.certificates import Certificate, certificates
 from keybearer.client.http.tls import build_context
 from keybearer.errors import TLSFailed
 from keybearer.store.resolution import missing_tls_files
@@ -55,7 +55,7 @@ _KINDS = {
 }
 
 
-def expiry(validity: Validity, now: datetime) -> str:
+def expiry(validity: Certificate, now: datetime) -> str:
     """When a certificate ends, in words."""
     days = (validity.ends - now).days
     when = f"{validity.ends:%Y-%m-%d %H:%M} UTC"
@@ -117,9 +117,9 @@ def _unusable(error: TLSFailed, origins: Mapping[str, Origin]) -> Finding:
     return of_error(error, of_reason(error), str(origins[name]))
 
 
-def _read(path: str) -> Iterator[Validity]:
+def _read(path: str) -> Iterator[Certificate]:
     try:
-        yield from validities(Path(path).read_bytes())
+        yield from certificates(Path(path).read_bytes())
     except OSError:
         return  # told when the context is built
 

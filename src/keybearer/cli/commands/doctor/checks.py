@@ -20,6 +20,7 @@ from keybearer.cli.commands.doctor.kinds import REMEDIES
 from keybearer.cli.commands.doctor.network import check_connection
 from keybearer.cli.commands.doctor.server import check_server
 from keybearer.cli.terminal.spinner import spinner
+from keybearer.client.http.proxies import proxy_for
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.store import passcmd
@@ -40,7 +41,14 @@ from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFi
 
 _TLS = (CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_BUNDLE, INSECURE)
 _TOLD_BETTER = frozenset(
-    {"odd_key_shape", "readable_by_others", "shadows_named_file", "unknown_setting", "writable_by_others"}
+    {
+        "invisible_character",
+        "odd_key_shape",
+        "readable_by_others",
+        "shadows_named_file",
+        "unknown_setting",
+        "writable_by_others",
+    }
 )
 """Warnings of resolving that the doctor has findings of its own for."""
 
@@ -70,7 +78,7 @@ class Checks:
         examined = check_sources(sources, surroundings(self.environ))
         self._tell([of_error(fault) for fault in examined.faults])
         resolution = None if examined.faults else self._resolve(sources, self.file.fixed)
-        key = self._key(examined, resolution, self.file.fixed)
+        key = self._key(examined, resolution, self.file.fixed, may_run=timeout is not None)
         site, tls = self._site(examined), _tls_options(examined)
         if tls is not None:
             credentials = Credentials(resolution.email, key, site, tls=tls) if resolution and key else None
@@ -99,31 +107,44 @@ class Checks:
         self._tell(list(environment.check_shadows(resolution, file)))
         return resolution
 
-    def _key(self, examined: CheckedSettings, resolution: Resolution | None, file: ZuliprcFile) -> Secret | None:
+    def _key(
+        self, examined: CheckedSettings, resolution: Resolution | None, file: ZuliprcFile, *, may_run: bool
+    ) -> Secret | None:
         """The key, if it may be sent: what its shape rules out needs no server."""
         origin = examined.origins[KEY.name]
         key = examined.values.get(KEY.name)
-        if resolution is not None and origin.name == PASSCMD.name:
-            key = self._fetched(resolution, file)
+        of_command = resolution is not None and origin.name == PASSCMD.name
+        if resolution is not None and of_command:
+            key = self._fetched(resolution, file, may_run=may_run)
         if not isinstance(key, Secret):
             return None
         self.secrets.append(key)
         oddities = list(check_key(key, str(origin)))
         if resolution is not None and not oddities:
-            found = f"{resolution.email}, with the key {key.masked()} from {origin}"
+            shown = f"the key that {PASSCMD.name} prints" if of_command else f"the key {key.masked()}"
+            found = f"{resolution.email}, with {shown} from {origin}"
             self._tell([Finding("credentials_found", found, str(resolution.origins["email"]))])
         self._tell(oddities)
         unclear = file.document is not None and file.document.faults
         return None if unclear or any(one.kind == "key_malformed" for one in oddities) else key
 
-    def _fetched(self, resolution: Resolution, file: ZuliprcFile) -> Secret | None:
-        """The key that a password command prints, unless somebody else could have written the command."""
+    def _fetched(self, resolution: Resolution, file: ZuliprcFile, *, may_run: bool) -> Secret | None:
+        """The key that a password command prints, unless somebody else could have written the command.
+
+        Only the server is told the key, so the command is not run if no server is asked (`may_run`).
+        """
         place = str(resolution.origins[PASSCMD.name])
         try:
             passcmd.require_trustworthy(file, place)
         except ResolutionError as error:
             only_mode = file.mode is not None and file.owner == os.geteuid()
             self._tell([of_error(error, fix="the mode is made 600" if only_mode else "")])
+            return None
+        if not may_run:
+            place, email = str(resolution.origins["email"]), resolution.email
+            self._tell(
+                [Finding("credentials_found", f"{email}, with a key from {PASSCMD.name}, which was not run", place)]
+            )
             return None
         try:
             return resolution.api_key
@@ -133,7 +154,8 @@ class Checks:
 
     def _site(self, examined: CheckedSettings) -> str:
         """The site, empty where there is none that can be used."""
-        if examined.origins[SITE.name].kind == "default":
+        nothing_there = any(one.kind in {"config_not_found", "missing_section"} for one in self.findings)
+        if examined.origins[SITE.name].kind == "default" and not nothing_there:
             self.findings.append(
                 Finding(
                     "missing_site",
@@ -160,7 +182,7 @@ class Checks:
         self.findings += environment.check_trust(tls, site, self.environ)
         if not site:
             return
-        proxy = environment.proxy_for(site)
+        proxy = proxy_for(site)
         self.findings += environment.check_proxy(proxy, site)
         if timeout is None:
             return

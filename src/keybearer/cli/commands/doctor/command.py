@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,15 @@ from keybearer.store.location import Location
 from keybearer.zuliprc.fields import FIELDS
 from keybearer.zuliprc.sources import Arguments
 
+LONGEST_TIMEOUT = 3600.0
+"""Seconds. The system's own calls do not take any number."""
+
+
+def _finite(context: click.Context, option: click.Parameter, value: float) -> float:
+    if math.isnan(value):
+        raise click.BadParameter("it is not a number.")
+    return value
+
 
 @click.command()
 @click.option("--fix", is_flag=True, help="Fix what is wrong with the file, after showing what.")
@@ -31,7 +41,8 @@ from keybearer.zuliprc.sources import Arguments
 @click.option(
     "--timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=LONGEST_TIMEOUT),
+    callback=_finite,
     default=10.0,
     show_default=True,
     help="How long to wait for the server.",

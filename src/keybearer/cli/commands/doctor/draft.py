@@ -26,6 +26,12 @@ class ZuliprcDraft:
         lines = tuple(text.removesuffix("\n").split("\n")) if text else ()
         return cls(path, lines, tuple(range(1, len(lines) + 1)))
 
+    @classmethod
+    def made(cls, text: str, path: str) -> ZuliprcDraft:
+        """The draft of a text that was made out of the whole file: every line is from its first."""
+        draft = cls.of(text, path)
+        return cls(path, draft.lines, (1,) * len(draft.lines))
+
     def text(self) -> str:
         """The whole text, the key in it."""
         return "".join(f"{line}\n" for line in self.lines)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.cli.credential_variables import HEEDED
+from keybearer.client.http.proxies import Proxy
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
 from keybearer.zuliprc.credentials import TLSOptions
@@ -22,34 +20,6 @@ _OF_OTHERS = frozenset({"ZULIP_EDITOR_COMMAND", "ZULIP_BOTSERVER_CONFIG"})
 """Variables of zulip-terminal and zulip-botserver, which have nothing to do with credentials of ours."""
 
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """The proxy between here and a site: the variable that names it, and its address without a login."""
-
-    variable: str
-    address: str
-
-
-def proxy_for(site: str) -> Proxy | None:
-    """The proxy that calls to this site go through, None where they go straight."""
-    parts = urlsplit(site)
-    proxies = urllib.request.getproxies()
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    for scheme in (parts.scheme, "all"):
-        if address := proxies.get(scheme):
-            return Proxy(f"{scheme}_proxy".upper(), _without_login(address))
-    return None
-
-
-def _without_login(address: str) -> str:
-    try:
-        shown = urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2]
-    except ValueError:
-        shown = ""
-    return shown or "of no address"
 
 
 def check_variables(named_by: str, environ: Mapping[str, str]) -> Iterator[Finding]:

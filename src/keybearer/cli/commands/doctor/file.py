@@ -11,6 +11,7 @@ from pathlib import Path
 
 from keybearer.cli.commands.doctor.draft import ZuliprcDraft
 from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.commands.doctor.readers import check_readers
 from keybearer.cli.commands.doctor.settings import fix_settings, lines_of
 from keybearer.cli.commands.doctor.text import fix_structure, read
 from keybearer.errors import ResolutionError
@@ -27,7 +28,7 @@ from keybearer.zuliprc.values import Surroundings
 if sys.platform != "win32":
     import pwd
 
-_OTHERS_READ, _OTHERS_WRITE = 0o044, 0o022
+_OTHERS_READ, _OTHERS_WRITE, _OTHERS_RUN = 0o044, 0o022, 0o011
 _PRIVATE = "the mode is made 600"
 
 
@@ -36,7 +37,7 @@ class CheckedFile:
     """What was found about the file in force.
 
     `fixed` is the file as a source of settings, its text fixed as far as possible; None where there is no text.
-    `data` is its text as it is, `draft` the fixed one; both None where there is none.
+    `data` is its content as it is, None where there is none; `draft` is the fixed text, None where there is no text.
     """
 
     location: Location
@@ -54,10 +55,9 @@ class CheckedFile:
         """Put the fixed text into the file, whole or not at all, with mode 0600. Raises FileError."""
         assert self.location.path is not None
         assert self.data is not None
-        assert self.draft is not None
-        text = self.draft.text().encode()
         only_mode = {finding.fix for finding in self.repairs} <= {_PRIVATE}
-        replace_text(self.location.path, self.data, self.data if only_mode else text)
+        text = self.data if self.draft is None or only_mode else self.draft.text().encode()
+        replace_text(self.location.path, self.data, text)
 
 
 def check_file(location: Location, environ: Mapping[str, str]) -> CheckedFile:
@@ -72,12 +72,12 @@ def check_file(location: Location, environ: Mapping[str, str]) -> CheckedFile:
     draft, findings = read(loaded.data, str(path))
     if draft is not None:
         draft, told = _fixed(draft, Surroundings(home_directory(environ), str(path.parent)))
-        findings += lines_of(told)
+        findings += lines_of([*told, *check_readers(draft)])
     findings = [*_about_access(path, loaded, draft), *findings]
     if not _is_ours_to_fix(path, loaded):
         findings = [dataclasses.replace(finding, fix="") for finding in findings]
     if draft is None:
-        return CheckedFile(location, tuple(findings))
+        return CheckedFile(location, tuple(findings), data=loaded.data)
     fixed = ZuliprcFile(
         str(path), draft.document(), named=bool(location.named_by), mode=loaded.mode, owner=loaded.owner
     )
@@ -130,6 +130,9 @@ def _about_access(path: Path, loaded: LoadedFile, draft: ZuliprcDraft | None) ->
         if mode & _OTHERS_WRITE:
             message = f"Other accounts of this machine can change the file (mode {mode:03o}), and where the key is sent"
             yield Finding("writable_by_others", message, place, f"Run: chmod 600 {path}", _PRIVATE)
+        if mode & _OTHERS_RUN and not mode & (_OTHERS_READ | _OTHERS_WRITE):
+            message = f"zulip-terminal refuses a file with a permission for others, even to run it (mode {mode:03o})"
+            yield Finding("permission_for_others", message, place, f"Run: chmod 600 {path}", _PRIVATE)
         if not mode & (_OTHERS_READ | _OTHERS_WRITE) and _is_ours(loaded):
             yield Finding("file_read", f"The file can be read by you alone (mode {mode:03o})", place)
     if not _is_ours(loaded) and loaded.owner != 0:

@@ -40,6 +40,20 @@ FILE_KINDS: Mapping[str, Kind] = {
     "file_read": _good("The file can be read."),
     "not_ours": _fault("The file belongs to another account of this machine, which can change it."),
     "interrupted_change": _fault("A change of the key was interrupted; the new key may be in the file beside."),
+    "not_a_zuliprc": _fault("The file is something else: a web page, JSON, YAML, a `.env` file, an encrypted file, "
+                            "Markdown, or a zuliprc in one line.", "Writes a zuliprc, if email and key are certain."),
+    "bindings_refuse": _fault("Another section has a line that keeps Zulip's Python bindings from reading the file."),
+    "passcmd_of_ours": _warning("The key comes from a `passcmd`, which only Keybearer reads."),
+    "read_differently": _warning("zulip-js reads another value, because of a `#`, a `;` or a backslash in it."),
+    "default_section": _warning("A setting is in `[DEFAULT]`, which only Keybearer and the bindings read.",
+                                "Moves it into `[api]`."),
+    "angle_brackets": _fault("A value has angle brackets around it, as in `<bot@example.com>`.", "Takes them off."),
+    "empty_setting": _fault("`insecure` or a certificate file is empty, which Zulip's Python bindings refuse.",
+                            "Removes the line."),
+    "single_percent": _fault("A value has a single `%` in it, which Zulip's Python bindings stumble over.",
+                             "Writes `%%`."),
+    "permission_for_others": _warning("Others have a permission on the file that zulip-terminal refuses.",
+                                      "Makes the mode 600."),
     "old_file": _warning("There is a `~/.humbugrc` and no `~/.zuliprc`; Zulip's Python bindings do not start then."),
     "byte_order_mark": _fault("The file begins with a byte order mark, which Zulip's Python bindings stumble over.",
                               "Takes it off."),
@@ -123,7 +137,9 @@ SERVER_KINDS: Mapping[str, Kind] = {
 }
 """What the server says, and what stands between."""
 
-_GRAVE = frozenset({"empty_argument", "odd_email_shape", "readable_by_others", "writable_by_others"})
+_GRAVE = frozenset(
+    {"empty_argument", "invisible_character", "odd_email_shape", "readable_by_others", "writable_by_others"}
+)
 """Warnings of resolving that a doctor calls faults: nothing breaks at once, and all of them have to be fixed."""
 
 _MENDED: Mapping[str, str] = {
@@ -131,12 +147,14 @@ _MENDED: Mapping[str, str] = {
     "duplicate_key": "Keeps the first, where both say the same.",
     "duplicate_section": "Joins the two, where they stand one after the other and contradict nowhere.",
     "encoding": "Writes UTF-16, which Windows makes, as UTF-8.",
+    "invisible_character": "Takes out what cannot be seen.",
     "malformed_line": "Moves an indented setting to the beginning of its line.",
-    "missing_section": "Writes `[API]` and `[ api ]` as `[api]`.",
+    "missing_section": "Writes `[API]` and `[ api ]` as `[api]`, and so the only section, if the account is in that.",
     "no_section_header": "Puts `[api]` above the first setting.",
     "passcmd_unsafe": "Makes the mode 600, where that is what is wrong.",
     "readable_by_others": "Makes the mode 600.",
     "suspicious_value": "Takes quotes off, and puts a comment into a line of its own.",
+    "swapped_identity": "Exchanges the two, where both are in the file.",
     "writable_by_others": "Makes the mode 600.",
 }
 """What `--fix` does about what resolving refuses or warns of."""
@@ -144,9 +162,11 @@ _MENDED: Mapping[str, str] = {
 REMEDIES: Mapping[str, str] = {
     "credential_sent_to_other_site": "Give email, key and site together, in one place",
     "empty_argument": "Give it a value, or leave the option out",
+    "invisible_character": "Type the email again, or copy it without what is around it",
     "insecure": "Set cert_bundle to the server's certificate or its issuer's, and take insecure out",
     "mixed_identity": "Give email and key together, in one place",
     "odd_email_shape": "Write the email of the account, as the settings of your organization show it",
+    "padded_value": "Set it without the line end, as with: printf %s",
     "plain_http": "Write https:// in the site",
     "refused": "Ask the server's operator what it means",
     "server_failed": "Try again later; if it stays, ask the server's operator",

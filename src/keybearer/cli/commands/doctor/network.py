@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from keybearer.cli.commands.doctor.certificate_dates import Validity, validity
 from keybearer.cli.commands.doctor.certificates import SOON, expiry, of_reason
 from keybearer.cli.commands.doctor.findings import Finding, of_error
-from keybearer.client.http.handshake import explain
+from keybearer.client.http.certificates import Certificate, certificate
+from keybearer.client.http.handshake import explain, naming_issuer
+from keybearer.wording import counted
 from keybearer.zuliprc.credentials import TLSOptions
 
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
@@ -39,19 +40,21 @@ def check_connection(site: str, tls: TLSOptions, context: ssl.SSLContext | None,
         with socket.create_connection((host, port), timeout=timeout) as connection:
             yield Finding("connected", f"{host} takes connections at port {port} ({_address(connection)})", site)
             if parts.scheme == "https" and context is not None:
-                yield from _shake_hands(connection, host, site, tls, context)
+                yield from _shake_hands(connection, site, tls, context, timeout)
     except OSError as error:
         yield _no_connection(error, host, port, site, timeout)
 
 
 def _shake_hands(
-    connection: socket.socket, host: str, site: str, tls: TLSOptions, context: ssl.SSLContext
+    connection: socket.socket, site: str, tls: TLSOptions, context: ssl.SSLContext, timeout: float
 ) -> Iterator[Finding]:
+    host = urlsplit(site).hostname or ""
     try:
         with context.wrap_socket(connection, server_hostname=host) as secured:
-            certificate = secured.getpeercert(binary_form=True)
+            presented = secured.getpeercert(binary_form=True)
     except ssl.SSLError as error:
         told = explain(error, site=site, has_client_certificate=bool(tls.client_cert))
+        told = naming_issuer(told, site, timeout=timeout)
         yield of_error(told, of_reason(told), site)
         return
     except TimeoutError:
@@ -65,10 +68,10 @@ def _shake_hands(
         )
         return
     with contextlib.suppress(ValueError):
-        yield _about_validity(validity(certificate or b""), site, trusted=not tls.insecure)
+        yield _about_validity(certificate(presented or b""), site, trusted=not tls.insecure)
 
 
-def _about_validity(found: Validity, site: str, *, trusted: bool) -> Finding:
+def _about_validity(found: Certificate, site: str, *, trusted: bool) -> Finding:
     """What an accepted certificate's dates say; with `insecure`, an expired one is accepted too."""
     now = datetime.now(UTC)
     if found.ends < now:
@@ -100,7 +103,7 @@ def _no_connection(error: OSError, host: str, port: int, site: str, timeout: flo
     if isinstance(error, TimeoutError):
         return Finding(
             "connection_timeout",
-            f"{host} did not take a connection at port {port} within {timeout:g} seconds",
+            f"{host} did not take a connection at port {port} within {counted(timeout, 'second')}",
             site,
             "Check the address and port, firewalls, and whether a proxy is needed",
         )

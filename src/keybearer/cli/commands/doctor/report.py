@@ -8,38 +8,32 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from keybearer import api_key
 from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.cli.terminal.output import is_terminal, note
 from keybearer.cli.terminal.text import one_line
-from keybearer.secret import MASK, Secret
+from keybearer.masking import masked
+from keybearer.secret import Secret
+from keybearer.wording import counted
 
 SIGNS = {"good": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red")}
 """How a terminal shows each severity."""
 
-_SHORTEST_SECRET = 8
-"""What is shorter would hide innocent words, and is no key."""
-
 
 def without_secrets(findings: Iterable[Finding], secrets: Sequence[Secret]) -> list[Finding]:
     """The findings with a mask in place of every key, wherever it got into a text: a site may be one by mistake."""
+    hidden = [
+        form for one in secrets if len(one.reveal()) >= _SHORTEST for form in (one.reveal(), one.reveal().lower())
+    ]
     return [
         dataclasses.replace(
-            finding,
-            **{name: _masked(getattr(finding, name), secrets) for name in ("message", "place", "remedy", "fix")},
+            finding, **{name: masked(getattr(finding, name), hidden) for name in ("message", "place", "remedy", "fix")}
         )
         for finding in findings
     ]
 
 
-def _masked(text: str, secrets: Sequence[Secret]) -> str:
-    for secret in secrets:
-        hidden = secret.reveal().lower()
-        while len(hidden) >= _SHORTEST_SECRET and (at := text.lower().find(hidden)) >= 0:
-            text = f"{text[:at]}{MASK}{text[at + len(hidden) :]}"
-    for _, key in api_key.find(text):
-        text = text.replace(key.reveal(), MASK)
-    return text
+_SHORTEST = 8
+"""A shorter text would hide innocent words, and is no key."""
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -67,7 +61,7 @@ def print_summary(findings: Sequence[Finding]) -> None:
         return
     fixable_count = sum(bool(finding.fix) for finding in findings)
     offer = f"; `keybearer doctor --fix` fixes {fixable_count} of them" if fixable_count else ""
-    note(f"{_counted(faults, 'fault')}, {_counted(warnings, 'warning')}{offer}.")
+    note(f"{counted(faults, 'fault')}, {counted(warnings, 'warning')}{offer}.")
 
 
 def count(findings: Iterable[Finding], severity: str) -> int:
@@ -88,10 +82,6 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
         }
         for finding in findings
     ]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_rich(findings: Sequence[Finding]) -> None:

@@ -9,13 +9,13 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from keybearer.cli.commands.doctor.certificates import of_reason
-from keybearer.cli.commands.doctor.environment import Proxy
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.cli.user_display import email_of, kind_of
 from keybearer.client.flow.protocol import flow_of
 from keybearer.client.flow.retry import RetryPolicy
 from keybearer.client.flow.state import ClientState, user_agent
 from keybearer.client.flow.steps import Response, Step
+from keybearer.client.http.proxies import Proxy
 from keybearer.client.http.runner import Runner
 from keybearer.client.models.accounts import Profile
 from keybearer.client.models.server import ServerSettings

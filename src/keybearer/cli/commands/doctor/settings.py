@@ -13,13 +13,25 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from urllib.parse import urlsplit, urlunsplit
 
+from keybearer.api_key import is_well_formed
 from keybearer.cli.commands.doctor.draft import ZuliprcDraft
 from keybearer.cli.commands.doctor.findings import Finding
 from keybearer.errors import ResolutionError
 from keybearer.zuliprc import literal, values
 from keybearer.zuliprc.credentials import normalise_site
-from keybearer.zuliprc.document import SECTION, Document, DocumentEntry
-from keybearer.zuliprc.fields import BY_FILE_KEY, CLIENT_BUNDLE, PASSCMD, SITE
+from keybearer.zuliprc.document import Document, DocumentEntry
+from keybearer.zuliprc.fields import (
+    BY_FILE_KEY,
+    CLIENT_BUNDLE,
+    CLIENT_CERT,
+    CLIENT_CERT_KEY,
+    EMAIL,
+    INSECURE,
+    KEY,
+    PASSCMD,
+    SECTION,
+    SITE,
+)
 from keybearer.zuliprc.review import likely_field
 
 _COMMENT = re.compile(r"\s+(?=[#;])")
@@ -57,13 +69,15 @@ def fix_settings(draft: ZuliprcDraft, paths: values.Surroundings) -> tuple[Zulip
         for rule in _RULES:
             setting, finding = rule(setting, context)
             findings += [finding] if finding else []
-        if setting.key in BY_FILE_KEY and _is_loose(entry, draft.line(entry.line)):
+        if not setting.key:
+            changes[entry.line] = []
+        elif setting.key in BY_FILE_KEY and _is_loose(entry, draft.line(entry.line)):
             findings.append(_loose(setting))
         elif setting == found:
             continue
         if setting.key in BY_FILE_KEY:
             changes[entry.line] = [*filter(None, [setting.comment]), f"{setting.key}={setting.text}"]
-    return _with_both_bundle_names(draft.with_lines(changes), findings)
+    return _with_both_bundle_names(_swapped(draft.with_lines(changes), findings), findings)
 
 
 def _name_it(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
@@ -115,6 +129,65 @@ def _move_comment(setting: DraftSetting, context: RuleContext) -> tuple[DraftSet
     )
 
 
+def _show_invisible(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    hidden = literal.invisible_characters(setting.text) if _is_plain(setting) else []
+    if not hidden:
+        return setting, None
+    return dataclasses.replace(setting, text=literal.bare(literal.without_invisible(setting.text))), Finding(
+        "invisible_character",
+        f"The value has a character that cannot be seen ({', '.join(hidden)})",
+        setting.place,
+        "Type the value again",
+        "it is taken out",
+    )
+
+
+def _take_brackets_off(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    bracketed = re.fullmatch(r"<\s*(?:mailto:)?([^<>\s]+)\s*>", setting.text)
+    if setting.key not in {EMAIL.name, SITE.name, KEY.name} or bracketed is None:
+        return setting, None
+    return dataclasses.replace(setting, text=bracketed[1]), Finding(
+        "angle_brackets",
+        "The value has angle brackets around it, which are not part of it",
+        setting.place,
+        "Write the bare value",
+        "the angle brackets are taken off",
+    )
+
+
+def _drop_empty(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    if setting.text or setting.key not in _REFUSED_EMPTY:
+        return setting, None
+    return dataclasses.replace(setting, key=""), Finding(
+        "empty_setting",
+        f"Zulip's Python bindings refuse an empty {setting.key}",
+        setting.place,
+        "Remove the line",
+        "the line is removed",
+    )
+
+
+_REFUSED_EMPTY = frozenset(
+    {INSECURE.name, CLIENT_CERT.name, CLIENT_CERT_KEY.name, CLIENT_BUNDLE.name, *CLIENT_BUNDLE.aliases}
+)
+
+
+def _double_percent(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
+    if not _is_plain(setting) or "%" not in setting.text.replace("%%", ""):
+        return setting, None
+    try:
+        text = literal.escape(literal.unescape(setting.text))
+    except ResolutionError:  # it refers to another value, and that is a fault of its own
+        return setting, None
+    return dataclasses.replace(setting, text=text), Finding(
+        "single_percent",
+        "With a single % in it, Zulip's Python bindings do not read the file",
+        setting.place,
+        "Write %% for it",
+        "it is written %%",
+    )
+
+
 def _make_absolute(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
     known = BY_FILE_KEY.get(setting.key)
     text = _meant(setting)
@@ -153,7 +226,18 @@ def _shape_site(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetti
     return dataclasses.replace(setting, text=literal.escape(site)), finding
 
 
-_RULES: tuple[Rule, ...] = (_name_it, _take_quotes_off, _move_comment, _take_quotes_off, _make_absolute, _shape_site)
+_RULES: tuple[Rule, ...] = (
+    _name_it,
+    _show_invisible,
+    _take_quotes_off,
+    _move_comment,
+    _take_quotes_off,
+    _take_brackets_off,
+    _drop_empty,
+    _make_absolute,
+    _shape_site,
+    _double_percent,
+)
 """A comment may stand behind quotes, so quotes are looked for again when it is gone."""
 
 
@@ -202,6 +286,26 @@ def _loose(setting: DraftSetting) -> Finding:
         setting.place,
         f"Write {setting.key}=…",
         f"it is written {setting.key}=…",
+    )
+
+
+def _swapped(draft: ZuliprcDraft, findings: list[Finding]) -> ZuliprcDraft:
+    """The draft with email and key exchanged, if each is where the other belongs."""
+    document = draft.document()
+    email, key = document.get(EMAIL.name), document.get(KEY.name)
+    if email is None or key is None or not (is_well_formed(email.text.reveal()) and "@" in key.text.reveal()):
+        return draft
+    findings.append(
+        Finding(
+            "swapped_identity",
+            "The email and the key are swapped: each is where the other belongs",
+            draft.place(email.line),
+            "Exchange the two",
+            "the two are exchanged",
+        )
+    )
+    return draft.with_lines(
+        {email.line: [f"{EMAIL.name}={key.text.reveal()}"], key.line: [f"{KEY.name}={email.text.reveal()}"]}
     )
 
 

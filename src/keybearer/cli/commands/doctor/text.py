@@ -13,8 +13,9 @@ from collections.abc import Callable
 from keybearer.cli.commands.doctor.draft import ZuliprcDraft
 from keybearer.cli.commands.doctor.findings import Finding, of_error
 from keybearer.errors import ResolutionError
-from keybearer.zuliprc.document import SECTION, Document, DocumentEntry
-from keybearer.zuliprc.fields import BY_FILE_KEY
+from keybearer.zuliprc.document import DEFAULT_SECTION, Document, DocumentEntry
+from keybearer.zuliprc.fields import BY_FILE_KEY, SECTION
+from keybearer.zuliprc.lookalikes import recognize
 
 _BOM = "\ufeff"
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -41,6 +42,10 @@ def read(data: bytes, path: str) -> tuple[ZuliprcDraft | None, list[Finding]]:
                 "the byte order mark is taken off",
             )
         )
+    if (found := recognize(text)) is not None:
+        said = "it is written as a zuliprc" if found.settings else ""
+        fault = Finding("not_a_zuliprc", f"This is {found.what}, not a zuliprc", path, found.hint, said)
+        return (ZuliprcDraft.made(found.text, path) if found.settings else None), [fault]
     if "\r" in text:
         ends = "CRLF" if "\r\n" in text else "CR"
         findings.append(
@@ -96,7 +101,8 @@ def fix_structure(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
         fixed = repair(draft, _line_of(fault))
         findings.append(_in_file(draft, of_error(fault, fix=said if fixed else "")))
         draft = fixed or draft
-    return draft, [*findings, *_second_accounts(draft)]
+    draft, moved = _without_defaults(draft)
+    return draft, [*findings, *moved, *_second_accounts(draft)]
 
 
 def _with_section_named(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
@@ -112,7 +118,38 @@ def _with_section_named(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding
                 f"the section is written [{SECTION}]",
             )
             return draft.with_lines({line: [f"[{SECTION}]"]}), [fault]
+    if line := document.account_section():
+        fault = Finding(
+            "missing_section",
+            f"The account is in another section than [{SECTION}], where no program looks for it",
+            draft.place(line),
+            f"Write the line as [{SECTION}]",
+            f"the section is written [{SECTION}]",
+        )
+        return draft.with_lines({line: [f"[{SECTION}]"]}), [fault]
     return draft, []
+
+
+def _without_defaults(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
+    """Settings of `[DEFAULT]` moved into `[api]`: the other readers know no section that stands for all."""
+    document = draft.document()
+    entries = [document.entries[key] for key in sorted(document.defaults & BY_FILE_KEY.keys())]
+    if not entries or document.faults:
+        return draft, []
+    header = document.sections[SECTION]
+    moved = [draft.line(entry.line) for entry in entries]
+    changes: dict[int, list[str]] = {header: [draft.line(header), *moved], **{one.line: [] for one in entries}}
+    findings = [
+        Finding(
+            "default_section",
+            f"The setting is in [{DEFAULT_SECTION}], which Keybearer and Zulip's Python bindings read, and no others",
+            draft.place(entry.line),
+            f"Move it into [{SECTION}]",
+            f"it is moved into [{SECTION}]",
+        )
+        for entry in entries
+    ]
+    return draft.with_lines(changes), findings
 
 
 def _put_header(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
@@ -185,7 +222,7 @@ def _second_accounts(draft: ZuliprcDraft) -> list[Finding]:
     for number, text in enumerate(draft.lines, start=1):
         if header := _HEADER.match(text):
             section = header[1]
-        elif section not in {"", SECTION} and _KEY_LINE.match(text):
+        elif section not in {"", SECTION, DEFAULT_SECTION} and _KEY_LINE.match(text):
             findings.append(
                 Finding(
                     "second_account",

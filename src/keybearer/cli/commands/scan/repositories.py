@@ -1,30 +1,24 @@
 """What git keeps: every version of every file that any branch, tag, stash or reflog still leads to, and the messages.
 
-git itself reads its objects, in one process that streams them; nothing is run through a shell, and nothing is fetched.
+git itself reads its objects, in one process that streams them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
-import tempfile
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from keybearer.cli.commands.scan.places import LocatedLeak, Search
+from keybearer.cli.commands.scan.git import Git, Repository, top_of
+from keybearer.cli.commands.scan.places import LocatedLeak, Search, leaks_in_path, without_keys
 from keybearer.cli.commands.scan.streams import search_stream
-from keybearer.cli.commands.scan.trees import search_readable
 from keybearer.errors import FileError
 
 _EVERYTHING = ("--all", "--reflog")
 _SUBMODULE = b"160000"
-_OF_ONE_REPOSITORY = frozenset(
-    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-     "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_CEILING_DIRECTORIES"}
-)  # fmt: skip
+_RAW = ("--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
 _AT_ONCE = 500
 """Blobs whose commits are asked for in one run of git: its arguments have a limit."""
 
@@ -45,69 +39,81 @@ class _Object:
         return data
 
 
-def search_history(repository: Path, search: Search, *, within: str = "") -> None:
-    """Search all that the repository keeps; only what changed `within` a path below its top, where one is given.
+def search_history(top: Path, search: Search, *, within: str = "") -> None:
+    """Search all that the repository at `top` keeps; only what changed `within` a path below it, where one is given.
 
-    Each key is told once for each path, with the commit that brought it there. Raises FileError where git cannot read
-    the repository.
+    Each key is reported once for each path, with the commit that brought it there. A repository with several working
+    trees is searched once. Raises FileError where git cannot read the repository.
     """
-    only = [f":(top,literal){within}"] if within not in {"", "."} else []
-    listing = ["rev-list", "--objects", *_EVERYTHING, "--indexed-objects", "--missing=print", "--", *only]
-    found: dict[tuple[str, str], list[LocatedLeak]] = {}
-    blobs: dict[str, str] = {}
-    for one in _objects(repository, listing, search):
-        search.advance(f"{repository} {one.path}")
-        search.files += 1
-        for leak in search_stream(one):
-            if one.kind == "blob":
-                located = LocatedLeak(leak, one.path, one.name, str(repository))
-                blobs[one.name] = ""
-            else:
-                located = LocatedLeak(replace(leak, line=0), "", one.name, str(repository))
-            found.setdefault((located.path, located.fingerprint), []).append(located)
-    blobs |= _commits_of(repository, sorted(blobs))
-    versions = [[replace(each, commit=blobs.get(each.commit, each.commit)) for each in same] for same in found.values()]
-    age = _ages(repository, {each.commit for same in versions for each in same if len(same) > 1})
-    for same in versions:
-        search.add(max(same, key=lambda located: age.get(located.commit, -1)))
+    repository = Repository.at(top)
+    if repository is None or not search.begin_history(repository.common, within):
+        return
+    with repository.opened() as git:
+        _search_objects(git, top, search, [within] if within not in {"", "."} else [])
 
 
 def search_staged(search: Search) -> None:
-    """Search what the next commit would bring, as it is in the index. Raises FileError as `search_history`."""
-    here = Path()
-    try:
-        _output(here, "rev-parse", "--git-dir", in_hook=True)
-    except FileError as error:  # where git diff sees no repository, it complains of its options
-        raise FileError(error.message, hint="--staged is for a directory in a git repository, with git") from None
-    listing = ("diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--diff-filter=d")
-    fields = _output(here, *listing, in_hook=True).split(b"\0")
-    for meta, path in zip(fields[::2], fields[1::2], strict=False):
-        mode, blob = meta.split()[1], meta.split()[3].decode()
-        if mode == _SUBMODULE:
+    """Search what the next commit would bring, as it is in the index. Raises FileError as `search_history`.
+
+    In a hook, git's variables say where the repository and its index are.
+    """
+    named = os.environ.get("GIT_DIR")
+    top = top_of(Path())
+    repository = Repository.at(Path(named)) if named else Repository.at(top) if top else None
+    if repository is None:
+        raise FileError("This is not a git repository", hint="--staged is for a directory in one")
+    index = Path(os.environ.get("GIT_INDEX_FILE") or repository.own / "index").absolute()
+    top = top or Path.cwd()
+    rules = search.rules_for(top)
+    with repository.opened(index=index) as git:
+        head = git.output("rev-parse", "--verify", "--quiet", "HEAD^{tree}", tolerated=1)
+        tree = (head or git.output("hash-object", "-t", "tree", "--stdin")).decode().strip()
+        fields = git.output("diff-index", "--cached", "-z", *_RAW, "--diff-filter=d", tree).split(b"\0")
+        for meta, path in zip(fields[::2], fields[1::2], strict=False):
+            mode, blob = meta.split()[1], meta.split()[3].decode()
+            name = os.fsdecode(path)
+            if mode == _SUBMODULE:
+                continue
+            if rules.ignores(Path(top.resolve(), name)):
+                search.ignored += 1
+                continue
+            with git.running("cat-file", "blob", blob) as stream:
+                search.read(stream, name, rules)
+
+
+def _search_objects(git: Git, top: Path, search: Search, only: list[str]) -> None:
+    rules, directory = search.rules_for(top), top.resolve()
+    found: dict[tuple[str, str], list[LocatedLeak]] = {}
+    blobs: dict[str, str] = {}
+    for one in _objects(git, only, search):
+        if one.path and rules.ignores(directory / one.path):
+            search.ignored += 1
             continue
-        with _running(here, "cat-file", "blob", blob, in_hook=True) as stream:
-            search_readable(stream, os.fsdecode(path), search)
+        search.advance(without_keys(f"{top} {one.path}"))
+        search.files += 1
+        for leak in (*leaks_in_path(one.path), *search_stream(one)):
+            if one.kind == "blob":
+                located = LocatedLeak(leak, without_keys(one.path), one.name, str(top))
+                blobs[one.name] = ""
+            else:
+                located = LocatedLeak(replace(leak, line=0), "", one.name, str(top))
+            found.setdefault((located.path, located.fingerprint), []).append(located)
+    blobs |= _commits_of(git, sorted(blobs))
+    versions = [[replace(each, commit=blobs.get(each.commit, each.commit)) for each in same] for same in found.values()]
+    age = _ages(git, {each.commit for same in versions for each in same if len(same) > 1})
+    for same in versions:
+        search.add(max(same, key=lambda located: age.get(located.commit, -1)), rules)
 
 
-def top_of(path: Path) -> Path | None:
-    """The top of the working tree that `path` is in; None where it is in none."""
-    try:
-        return Path(os.fsdecode(_output(path, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
-    except FileError:
-        return None
-
-
-def _objects(repository: Path, listing: list[str], search: Search) -> Iterator[_Object]:
-    """Every commit, tag and blob that the listing names, one after the other; what is not read of one is skipped."""
+def _objects(git: Git, only: list[str], search: Search) -> Iterator[_Object]:
+    """Every commit, tag and blob that is kept, one after the other; what is not read of one is skipped."""
+    listing = ["rev-list", "--objects", *_EVERYTHING, "--indexed-objects", "--missing=print", "--", *only]
     form = "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)"
-    with (
-        _running(repository, *listing) as names,
-        _running(repository, "cat-file", form, "--buffer", source=names) as stream,
-    ):
+    with git.running(*listing) as names, git.running("cat-file", form, "--buffer", source=names) as stream:
         while header := stream.readline():
             fields = header.rstrip(b"\n").split(b" ", 3)
             if len(fields) < 4:
-                search.skip(str(repository), "an object of its history is not in this clone")
+                search.skip(git.name, "an object of its history is not in this clone")
                 continue
             kind, size, name, path = fields
             one = _Object(name.decode(), kind.decode(), os.fsdecode(path), stream, int(size))
@@ -118,81 +124,28 @@ def _objects(repository: Path, listing: list[str], search: Search) -> Iterator[_
             stream.read(1)
 
 
-def _commits_of(repository: Path, blobs: list[str]) -> dict[str, str]:
+def _commits_of(git: Git, blobs: list[str]) -> dict[str, str]:
     """The first commit with each blob; those that only the index has are left out."""
     commits: dict[str, str] = {}
     for start in range(0, len(blobs), _AT_ONCE):
         wanted = [f"--find-object={name}" for name in blobs[start : start + _AT_ONCE]]
-        options = [
-            "--topo-order",
-            "--raw",
-            "--no-abbrev",
-            "--no-renames",
-            "--no-ext-diff",
-            "-m",
-            "--format=%H",
-            *wanted,
-        ]
         commit = ""
-        for line in _output(repository, "log", *_EVERYTHING, *options).decode("utf-8", "replace").splitlines():
-            if line.startswith(":"):
-                commits[line.split()[3]] = commit  # git goes back in time: what stays is the first
-            elif line:
-                commit = line
+        with (
+            git.running("rev-list", "--topo-order", *_EVERYTHING) as names,
+            git.running("diff-tree", "--stdin", "-r", "-m", "--root", *_RAW, *wanted, source=names) as stream,
+        ):
+            for line in stream:
+                if line.startswith(b":"):  # git goes back in time: what stays is the first
+                    commits[line.split()[3].decode()] = commit
+                elif words := line.split():
+                    commit = words[0].decode()
     return commits
 
 
-def _ages(repository: Path, commits: Set[str]) -> dict[str, int]:
+def _ages(git: Git, commits: Set[str]) -> dict[str, int]:
     """How many commits stand before each, going back in time, children before their parents. None is asked for none."""
     if not commits:
         return {}
-    with _running(repository, "rev-list", "--topo-order", *_EVERYTHING) as stream:
+    with git.running("rev-list", "--topo-order", *_EVERYTHING) as stream:
         names = (line.rstrip(b"\n").decode() for line in stream)
         return {name: age for age, name in enumerate(names) if name in commits}
-
-
-def _output(repository: Path, *arguments: str, in_hook: bool = False) -> bytes:
-    with _running(repository, *arguments, in_hook=in_hook) as stream:
-        return stream.read()
-
-
-@contextlib.contextmanager
-def _running(
-    repository: Path, *arguments: str, source: IO[bytes] | None = None, in_hook: bool = False
-) -> Iterator[IO[bytes]]:
-    """What git writes. Raises FileError with git's own words when it fails.
-
-    `in_hook`: follow the variables with which git tells its hooks about the repository and its index.
-    """
-    command = ["git", "-C", str(repository), "-c", "core.fsmonitor=false", "-c", "log.showRoot=true", *arguments]
-    with tempfile.TemporaryFile() as complaints:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=source or subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env=_environment(in_hook=in_hook),
-            )
-        except FileNotFoundError:
-            raise FileError("git is not installed", hint="Install it, or use --no-history") from None
-        if source is not None:
-            source.close()  # so that only the reader keeps the pipe open, and its writer ends with it
-        assert process.stdout is not None
-        try:
-            yield process.stdout
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            process.stdout.close()
-            status = process.wait()
-        if status > 0:
-            complaints.seek(0)
-            words = complaints.readline().decode("utf-8", "replace").strip() or f"status {status}"
-            raise FileError(f"git cannot read {repository}: {words}", hint="Use --no-history to leave the history out")
-
-
-def _environment(*, in_hook: bool) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if in_hook or name not in _OF_ONE_REPOSITORY}
-    return {**kept, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1"}

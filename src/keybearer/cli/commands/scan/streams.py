@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Protocol
 
-from keybearer import api_key
-from keybearer.cli.commands.scan.recognition import Leak, search
+from keybearer.cli.commands.scan.recognition import Leak, search_binary, search_with_offsets
 from keybearer.secret import Secret
 
 BLOCK = 1 << 20
 """Bytes that are read at once."""
 
 OVERLAP = 4096
-"""Characters that a block repeats of the one before: so much context of a key is never cut off."""
+"""Characters that a block repeats of the one before."""
+
+_TAIL = OVERLAP // 4
+"""Characters at the end of a block whose keys are left to the next block, which has all of their context."""
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -24,6 +27,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LOOKED_AT = 8000
+_WIDE_WORD = re.compile(rb"[A-Za-z0-9](?:\0{1,3}[A-Za-z0-9]){31}")
+_WORD_END = re.compile("[^A-Za-z0-9]")
 
 
 class Readable(Protocol):
@@ -33,19 +38,27 @@ class Readable(Protocol):
 
 
 def search_stream(stream: Readable, block: int = BLOCK) -> Iterator[Leak]:
-    """Every leak in a stream. In what is not text, only keys of ours are looked for, and their line is 0."""
+    """Every leak in a stream. In what is not text, each key is given once, and its line is 0."""
     data = _chunks(stream, block)
     head = next(data)
-    encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "utf-8")
-    if encoding == "utf-8" and b"\0" in head[:_LOOKED_AT]:
+    encoding = _encoding(head[:_LOOKED_AT])
+    if encoding is None:
         yield from _search_binary(chain([head], data))
         return
     seen: set[tuple[int, Secret]] = set()
-    for text, line in _blocks(_decoded(chain([head], data), encoding), block):
-        for leak in search(text, line):
-            if (leak.line, leak.key) not in seen:
+    for text, line, is_last in _blocks(_decoded(chain([head], data), encoding), block):
+        for offset, leak in search_with_offsets(text, line):
+            if (is_last or offset < len(text) - _TAIL) and (leak.line, leak.key) not in seen:
                 seen.add((leak.line, leak.key))
                 yield leak
+
+
+def _encoding(head: bytes) -> str | None:
+    """The encoding of a text that begins so. None for what is not text."""
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            return name
+    return None if b"\0" in head else "utf-8"
 
 
 def _chunks(stream: Readable, size: int) -> Iterator[bytes]:
@@ -63,9 +76,9 @@ def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-def _blocks(texts: Iterator[str], size: int) -> Iterator[tuple[str, int]]:
-    """The text in blocks that overlap, each with the number of its first line. No block ends in the middle of a word,
-    nor of a line unless that is very long.
+def _blocks(texts: Iterator[str], size: int) -> Iterator[tuple[str, int, bool]]:
+    """The text in blocks that overlap, each with the number of its first line, and whether it is the last. No block
+    ends in the middle of a word, nor of a line unless that is very long.
     """
     rest, line = "", 1
     for text in texts:
@@ -73,12 +86,18 @@ def _blocks(texts: Iterator[str], size: int) -> Iterator[tuple[str, int]]:
         if len(rest) < size // 2:
             continue
         end = rest.rfind("\n", len(rest) // 2) + 1 or _word_end(rest)
-        yield rest[:end], line
-        start = max(0, end - OVERLAP)
-        start = rest.find("\n", start, end) + 1 or start
+        yield rest[:end], line, False
+        start = _block_start(rest, max(0, end - OVERLAP))
         line += rest.count("\n", 0, start)
         rest = rest[start:]
-    yield rest, line
+    yield rest, line, True
+
+
+def _block_start(text: str, start: int) -> int:
+    """The next beginning of a line near `start`, else of a word."""
+    newline = text.find("\n", start, start + _TAIL)
+    word_end = _WORD_END.search(text, start, start + _TAIL)
+    return newline + 1 or (word_end.end() if word_end else start)
 
 
 def _word_end(text: str) -> int:
@@ -89,11 +108,15 @@ def _word_end(text: str) -> int:
 
 def _search_binary(chunks: Iterable[bytes]) -> Iterator[Leak]:
     seen: set[Secret] = set()
-    rest = ""
+    rest = b""
     for data in chunks:
-        rest += data.decode("latin-1")
-        for _, key in api_key.find(rest):
-            if key not in seen:
-                seen.add(key)
-                yield Leak("keybearer", key, 0)
-        rest = rest[-api_key.LENGTH :]
+        rest += data
+        readings = [rest] if rest.strip(b"\0") else []
+        if _WIDE_WORD.search(rest):
+            readings.append(rest.replace(b"\0", b""))
+        for reading in readings:
+            for leak in search_binary(reading):
+                if leak.key not in seen:
+                    seen.add(leak.key)
+                    yield leak
+        rest = rest[-OVERLAP:]

@@ -3,67 +3,100 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from keybearer.cli.commands.scan.places import LocatedLeak, Search
-from keybearer.cli.commands.scan.streams import Readable, search_stream
+from keybearer.cli.commands.scan.git import GIT, Repository
+from keybearer.cli.commands.scan.ignoring import IGNORE_FILE, Rules
+from keybearer.cli.commands.scan.places import Search, without_keys
+from keybearer.errors import FileError
 
-GIT = ".git"
+_READ_OF_GIT = frozenset({"config", "config.worktree", "hooks", "info", "lfs", "modules"})
+"""What is read as files of the directory in which git keeps a repository. The rest is its history."""
 
 
 def search_path(path: Path, search: Search) -> list[Path]:
     """Search a file, or all files below a directory. Returns the tops of the git repositories met on the way.
 
-    Links inside a directory are not followed (a named one is), and what git keeps for itself is not read as files.
+    Links inside a directory are not followed (a named one is), and neither pipes nor devices are opened.
     """
+    rules = search.rules_for(path)
     if not path.is_dir():
-        search_file(path, search)
+        if rules.ignores(path.resolve()):
+            search.ignored += 1
+        else:
+            search_file(path, search, rules)
         return []
     repositories = []
-    for directory, files in _walk(path, search):
-        if _is_kept_by_git(directory) or _is_kept_by_git(directory / GIT) or (directory / GIT).is_file():
+    for directory, files, rules_here in _walk(path, search, rules):
+        if Repository.at(directory) and directory.name != GIT:
             repositories.append(directory)
         for file in files:
-            search_file(file, search)
+            search_file(file, search, rules_here)
     return repositories
 
 
-def search_file(path: Path, search: Search) -> None:
+def search_file(path: Path, search: Search, rules: Rules) -> None:
     """Search one file. Devices, pipes and sockets are none."""
-    search.advance(str(path))
+    search.advance(without_keys(str(path)))
     try:
-        with path.open("rb") as stream:
-            search_readable(stream, str(path), search)
+        with open(path, "rb", opener=_without_waiting) as stream:
+            search.read(stream, str(path), rules)
     except OSError as error:
         search.skip(str(path), error.strerror or "cannot be read")
 
 
-def search_readable(stream: Readable, path: str, search: Search, *, commit: str = "", repository: str = "") -> None:
-    """Search a stream that is told as `path`."""
-    search.files += 1
-    for leak in search_stream(stream):
-        search.add(LocatedLeak(leak, path, commit, repository))
+def check_path(path: Path) -> None:
+    """Raise FileError for what is neither a file nor a directory."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        raise FileError(f"{path}: There is no such file or directory", hint="Check the path") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise FileError(
+            f"{path}: This is a pipe, a device or a socket, and not a file",
+            hint="To search what a program writes, give - and its output as standard input",
+        )
 
 
-def _walk(top: Path, search: Search) -> Iterator[tuple[Path, list[Path]]]:
-    """Each directory with its regular files, in the order of names."""
-    pending = [top]
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file, but nothing that has no end or makes its reader wait."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "is not a file")
+    return descriptor
+
+
+def _walk(top: Path, search: Search, rules: Rules) -> Iterator[tuple[Path, list[Path], Rules]]:
+    """Each directory with its regular files, in the order of names, and with the rules that hold in it."""
+    real = top.resolve()
+    pending = [(top, rules)]
     while pending:
-        directory = pending.pop()
-        if _is_kept_by_git(directory):
-            yield directory, []
-            continue
+        directory, rules = pending.pop()
         try:
             with os.scandir(directory) as listing:
-                entries = sorted((one for one in listing if one.name != GIT), key=lambda entry: entry.name)
+                entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             search.skip(str(directory), error.strerror or "cannot be read")
             continue
-        pending += [directory / one.name for one in reversed(entries) if one.is_dir(follow_symlinks=False)]
-        yield directory, [directory / one.name for one in entries if one.is_file(follow_symlinks=False)]
-
-
-def _is_kept_by_git(directory: Path) -> bool:
-    """Whether this is a `.git` or a repository without a working tree, as servers have them."""
-    return (directory / "HEAD").is_file() and (directory / "objects").is_dir() and (directory / "refs").is_dir()
+        names = {entry.name for entry in entries}
+        if IGNORE_FILE in names and directory != top:
+            rules = search.rules_for(real / directory.relative_to(top), rules)
+        if {"HEAD", "objects", "refs"} <= names and Repository.at(directory):
+            entries = [entry for entry in entries if entry.name in _READ_OF_GIT]
+        directories, files = [], []
+        for entry in entries:
+            path = directory / entry.name
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if not is_directory and not entry.is_file(follow_symlinks=False):
+                continue
+            if rules.ignores(real / path.relative_to(top), is_directory=is_directory):
+                search.ignored += 1
+            elif is_directory:
+                directories.append((path, rules))
+            else:
+                files.append(path)
+        pending += reversed(directories)
+        yield directory, files, rules

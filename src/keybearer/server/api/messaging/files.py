@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, final
 from urllib.parse import quote
 
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
-from keybearer.server.domain.errors import NotLoggedIn, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import NotLoggedIn, Overloaded, Refused, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.messaging.uploads import INLINE_TYPES, Upload
 from keybearer.server.domain.rules import EVERYBODY, OPEN, Way
 from keybearer.server.http.admission import Admission, Doorway
 from keybearer.server.http.body import NO_BODY
-from keybearer.server.http.front_door import RETRY_AFTER, Failed, Unavailable
+from keybearer.server.http.front_door import Failed
 from keybearer.server.http.request import Request
-from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
+from keybearer.server.http.routing import MethodNotAllowed, NothingHere, Prefix, Route, Router
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import uploads
 from keybearer.server.services.messaging.uploads import NoSuchFile
@@ -86,13 +87,13 @@ class FilesDoor:
         if isinstance(refusal, Unauthenticated):
             status, headers["www-authenticate"] = 401, f'{"Basic" if by_key else "Session"} realm="zulip"'
         elif isinstance(refusal, TooManyAttempts):
-            status, headers["retry-after"] = 429, str(refusal.retry_after)
+            status, headers["retry-after"] = 429, str(ceil(refusal.retry_after))
         elif isinstance(refusal, MethodNotAllowed):
             status, headers["allow"] = 405, "GET, HEAD"
-        elif isinstance(refusal, NoSuchFile):
+        elif isinstance(refusal, NoSuchFile | NothingHere):
             status = 404
-        elif isinstance(refusal, Unavailable):
-            status, headers["retry-after"] = 503, str(RETRY_AFTER)
+        elif isinstance(refusal, Overloaded):
+            status, headers["retry-after"] = 503, str(refusal.retry_after)
         elif isinstance(refusal, Failed):
             status = 500
         return PlainTextResponse(f"{refusal.wire_message}\n", status, headers)

@@ -18,7 +18,7 @@ from keybearer.server.domain.messaging.channels import (
     may_create_channels,
     may_subscribe_others,
 )
-from keybearer.server.domain.messaging.messages import ANY_MENTION, NO_TOPIC, Flag, Message
+from keybearer.server.domain.messaging.messages import ANY_MENTION, MOST_MARKED, NO_TOPIC
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services.messaging.initial_state import InitialState
@@ -161,7 +161,7 @@ def _starred(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
 def _unread(state: InitialState, account: Account, wishes: Wishes) -> Fields:
     streams: dict[tuple[int, str], list[int]] = {}
     people: dict[tuple[int, ...], list[int]] = {}
-    for message, _ in state.unread:
+    for message in state.unread:
         if message.channel_id is not None:
             topic = message.topic or ("" if wishes.empty_topics else NO_TOPIC)
             streams.setdefault((message.channel_id, topic), []).append(message.id)
@@ -181,14 +181,10 @@ def _unread(state: InitialState, account: Account, wishes: Wishes) -> Fields:
                 for (channel_id, topic), found in streams.items()
             ],
             "huddles": groups,
-            "mentions": [message.id for message, flags in state.unread if _is_mention(message, flags)],
-            "old_unreads_missing": False,
+            "mentions": [message.id for message in state.unread if message.flags & ANY_MENTION],
+            "old_unreads_missing": len(state.unread) == MOST_MARKED,
         }
     }
-
-
-def _is_mention(_message: Message, flags: Flag) -> bool:
-    return bool(flags & ANY_MENTION)
 
 
 def _unread_with(ids: tuple[int, ...], account: Account, found: list[int]) -> Fields:

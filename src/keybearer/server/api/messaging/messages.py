@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
@@ -27,6 +28,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.message_events import copy_fields
 from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
 from keybearer.server.domain.messaging.text_differences import marked
+from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import message_changes, messages
@@ -43,7 +45,8 @@ async def get(call: Call) -> Answer:
     ids = read_message_ids(parameters, "message_ids")
     query = read_query(parameters) if ids is None else Query(narrow=read_narrow(parameters), message_ids=tuple(ids))
     found = await messages.find(call.context, call.caller, query)
-    rows = [copy_fields(copy, found.directory, as_html=as_html, empty_topics=empty_topics) for copy in found.copies]
+    fields = partial(copy_fields, directory=found.directory, as_html=as_html, empty_topics=empty_topics)
+    rows = await paced(fields, found.copies)
     if any(term.operator == "search" for term in query.narrow):
         for row, copy in zip(rows, found.copies, strict=True):
             row |= {"match_content": copy.message.rendered, "match_subject": copy.message.topic}

@@ -21,10 +21,10 @@ async def upload(call: Call) -> Answer:
     if len(files) > 1:
         raise Refused("You may only upload one file at a time")
     file = files[0]
-    if not file.name:
+    if not file.name or file.file is None:
         raise Refused("You must specify a file to upload")
     kept = await uploads.save(
-        call.context, call.caller, name=file.name, content_type=file.content_type, content=file.content
+        call.context, call.caller, name=file.name, content_type=file.content_type, content=file.file, size=file.size
     )
     address = f"/user_uploads/{kept.path}"
     return success(uri=address, url=address, filename=kept.name)
@@ -37,7 +37,7 @@ async def link(call: Call) -> Answer:
     return success(url=uploads.temporary_link(call.context, found))
 
 
-UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0)
+UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0, keeps_file=True)
 """Room for the largest file, the form around it, and a slow line."""
 
 ENDPOINTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -11,7 +12,13 @@ from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import NotPermitted, Refused
 
 NAME_MAX_LENGTH = 60
+_LONGEST_TYPED = 4 * NAME_MAX_LENGTH
+"""Characters of a name before it is normalized, which may make one of three. The time for it grows with the square."""
+
 DESCRIPTION_MAX_LENGTH = 1024
+DESCRIPTIONS_MAX_LENGTH = 100_000
+"""Characters of the descriptions of all channels that one request names."""
+
 DEFAULT_CHANNEL = "general"
 """The channel that every organization starts with."""
 
@@ -97,16 +104,20 @@ class SubscriptionChanges:
 
 
 def name_key(name: str) -> str:
-    """The form under which a channel's or a topic's name is looked up: in one case."""
-    return unicodedata.normalize("NFC", name).casefold()
+    """The form under which a channel's or a topic's name is looked up: in one case.
+
+    Nothing has a name of more than `_LONGEST_TYPED` characters, so what follows them does not count.
+    """
+    return unicodedata.normalize("NFC", name[:_LONGEST_TYPED]).casefold()
 
 
 def checked_name(text: str) -> str:
     """`text` without outer blanks if it is a good name for a channel; raises Refused with Zulip's words."""
-    name = unicodedata.normalize("NFC", text.strip())
+    typed = text.strip()
+    name = unicodedata.normalize("NFC", typed[:_LONGEST_TYPED])
     if not name:
         raise Refused("Channel name can't be empty.")
-    if len(name) > NAME_MAX_LENGTH:
+    if len(name) > NAME_MAX_LENGTH or len(typed) > _LONGEST_TYPED:
         raise Refused(f"Channel name too long (limit: {NAME_MAX_LENGTH} characters).")
     for position, character in enumerate(name, start=1):
         if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
@@ -120,6 +131,15 @@ def checked_description(text: str) -> str:
     if len(description) > DESCRIPTION_MAX_LENGTH:
         raise Refused(f"description is too long (limit: {DESCRIPTION_MAX_LENGTH} characters)")
     return description
+
+
+def check_descriptions(texts: Iterable[str]) -> None:
+    """Raise Refused where the descriptions of several channels are too long together."""
+    if sum(map(len, texts)) > DESCRIPTIONS_MAX_LENGTH:
+        raise Refused(
+            f"The descriptions are longer than {DESCRIPTIONS_MAX_LENGTH} characters together. "
+            "Create fewer channels at once."
+        )
 
 
 def checked_post_policy(number: int) -> PostPolicy:

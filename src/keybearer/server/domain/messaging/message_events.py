@@ -8,7 +8,7 @@ from datetime import datetime
 
 from keybearer.server.domain.accounts import avatar_url, display_email
 from keybearer.server.domain.event_log import Event, Recipients, Subject
-from keybearer.server.domain.messaging.messages import NO_TOPIC, Copy, Directory, Flag, Message, Reaction
+from keybearer.server.domain.messaging.messages import NO_TOPIC, Copy, Directory, Flag, Message, Reaction, brief_edits
 from keybearer.server.domain.messaging.reaction_events import reaction_fields
 
 
@@ -34,7 +34,7 @@ def message_fields(message: Message, directory: Directory, reactions: tuple[Reac
         **recipient_fields(message, directory),
     }
     if message.edits:
-        fields["edit_history"] = list(message.edits)
+        fields["edit_history"] = brief_edits(message.edits)
     # Since feature level 365 the two are apart. The newest edit stands first.
     for name, marks in (
         ("last_edit_timestamp", ("prev_content",)),

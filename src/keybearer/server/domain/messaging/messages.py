@@ -7,21 +7,29 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntFlag
 from itertools import takewhile
+from typing import NamedTuple
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import Subject
+from keybearer.server.domain.limits import MOST_EARLIER_TEXT
 
 CONTENT_MAX_LENGTH = 10_000
 TOPIC_MAX_LENGTH = 60
 MOST_MESSAGES = 5000
 """How many messages one request may ask for."""
 
+MOST_MARKED = 50_000
+"""How many unread, or starred, messages a client is given when it registers, as in Zulip."""
+
 EDITABLE_FOR = timedelta(days=7)
 """How long after sending the author may change a message's text or delete it."""
 
 NO_TOPIC = "general chat"
 """What clients that do not know empty topics are shown in their place."""
+
+_BRIEF_TEXT = 200
+"""Characters of an earlier text that stand with a message."""
 
 _TRUNCATED = "\n[message truncated]"
 
@@ -98,6 +106,16 @@ class Message:
         return Subject((self.channel_id,), (self.id,), addressed_ids=addressed_ids)
 
 
+class Marked(NamedTuple):
+    """A message that an account's copy marks, without its text: where it is, and the flags of the copy."""
+
+    id: int
+    channel_id: int | None
+    topic: str
+    recipient_ids: tuple[int, ...]
+    flags: Flag
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """An emoji that an account put under a message. `kind` is `unicode_emoji` or `zulip_extra_emoji`."""
@@ -146,12 +164,17 @@ def checked_content(text: str) -> str:
         raise Refused("Message must not be empty")
     if "\x00" in content:
         raise Refused("Message must not contain null bytes")
-    return shortened(content, CONTENT_MAX_LENGTH, _TRUNCATED)
+    return shortened_content(content)
+
+
+def shortened_content(text: str) -> str:
+    """As much of a text as a message has room for."""
+    return shortened(text, CONTENT_MAX_LENGTH, _TRUNCATED)
 
 
 def checked_topic(text: str) -> str:
     """The topic as it is stored: "" for none (in whatever words a client says so), a longer one cut, as in Zulip."""
-    topic = text.strip()
+    topic = text.strip()[: TOPIC_MAX_LENGTH + 1]  # one more than there is room for, to be seen as too long
     for position, character in enumerate(topic, start=1):
         if not character.isprintable() and character not in "\u200d\ufe0f":
             raise Refused(f"Invalid character in topic, at position {position}!")
@@ -198,6 +221,25 @@ def visible_edits(
 ) -> Sequence[Mapping[str, object]]:
     """The edits of a message (the newest first) since it was last moved out of a channel that is not among these."""
     return tuple(takewhile(lambda edit: edit.get("prev_stream") is None or edit["prev_stream"] in channel_ids, edits))
+
+
+def check_room_for_edit(message: Message) -> None:
+    """Raise Refused where the earlier versions of a message take up all the room that there is for them."""
+    texts = [str(edit.get(name, "")) for edit in message.edits for name in ("prev_content", "prev_rendered_content")]
+    if sum(map(len, (message.content, message.rendered, *texts))) > MOST_EARLIER_TEXT:
+        raise Refused("The earlier versions of this message take up too much room. Send a new message instead.")
+
+
+def brief_edits(edits: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """The edits of a message as they stand with it: an earlier text is cut. The history has the whole of it."""
+    return [
+        {
+            name: shortened(str(value), _BRIEF_TEXT, "…") if name == "prev_content" else value
+            for name, value in edit.items()
+            if name != "prev_rendered_content"
+        }
+        for edit in edits
+    ]
 
 
 def conversation_key(account_ids: Sequence[int]) -> str:

@@ -30,6 +30,9 @@ IS_OPERANDS = {"dm", "starred", "unread", "mentioned", "alerted", "resolved", "f
 HAS_OPERANDS = {"link", "image", "attachment", "reaction"}
 MOST_TERMS = 50
 """Terms of one narrow: each costs a look-up and makes the query longer."""
+MOST_WORDS = 50
+"""Words that one narrow searches for: each makes the query longer."""
+SEARCH_MAX_LENGTH = 1000
 RESOLVED_PREFIX = "✔ "
 
 
@@ -40,6 +43,11 @@ class Term:
     operator: str
     operand: Operand
     negated: bool = False
+
+    @property
+    def words(self) -> Sequence[str]:
+        """What a message must hold, where the term searches for words."""
+        return str(self.operand).replace('"', " ").split() if self.operator == "search" else ()
 
 
 def bad_narrow(description: str) -> Refused:
@@ -58,7 +66,10 @@ def parse_narrow(value: object) -> tuple[Term, ...]:
         raise Refused("narrow is not a list")
     if len(value) > MOST_TERMS:
         raise Refused(f"Invalid narrow: List should have at most {MOST_TERMS} items after validation, not {len(value)}")
-    return tuple(_term(position, each) for position, each in enumerate(value))
+    terms = tuple(_term(position, each) for position, each in enumerate(value))
+    if sum(len(term.words) for term in terms) > MOST_WORDS:
+        raise bad_narrow(f"more than {MOST_WORDS} words to search for")
+    return terms
 
 
 def _term(position: int, value: object) -> Term:
@@ -120,6 +131,8 @@ def _checked_word(operator: str, operand: str) -> str:
         raise bad_narrow(f"unknown 'in' operand {operand}")
     if operator == "channels" and operand not in ("public", "web-public"):
         raise bad_narrow(f"unknown channels operand {operand}")
+    if operator == "search" and len(operand) > SEARCH_MAX_LENGTH:
+        raise bad_narrow(f"more than {SEARCH_MAX_LENGTH} characters to search for")
     if operator == "topic" and operand == NO_TOPIC:
         return ""
     return operand

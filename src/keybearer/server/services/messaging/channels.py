@@ -26,7 +26,7 @@ from keybearer.server.domain.messaging.channels import (
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
-from keybearer.server.services.messaging.markdown import render
+from keybearer.server.services.messaging.markdown import render_for
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels
@@ -116,15 +116,16 @@ async def find_topics(context: Context, caller: Caller, channel_id: int) -> Sequ
 
 async def change(context: Context, caller: Caller, channel_id: int, wanted: ChannelChange) -> None:
     """Rename, describe or restrict a channel: administrators may, and who made it. Raises Refused."""
+    description = None if wanted.description is None else checked_description(wanted.description)
+    rendered = None if description is None else (await render_for(context, caller, description)).html
     async with context.change(caller) as change:
         actor = change.actor
         before = await _administered(change, actor, channel_id)
         after = before
         if wanted.name is not None:
             after = replace(after, name=await _free_name(change, before, wanted.name))
-        if wanted.description is not None:
-            text = checked_description(wanted.description)
-            after = replace(after, description=text, rendered_description=render(text).html)
+        if description is not None and rendered is not None:
+            after = replace(after, description=description, rendered_description=rendered)
         if wanted.is_private is not None:
             after = replace(after, is_private=wanted.is_private)
         if wanted.post_policy is not None:

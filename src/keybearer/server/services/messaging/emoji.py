@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 
 from rich.emoji import Emoji, NoEmoji
 from zulip_emoji_mapping.emoji_names import EMOJI_NAME_MAPS
@@ -18,7 +18,7 @@ _CODES: dict[str, str] = {
 }
 
 
-@cache
+@lru_cache(maxsize=1024)
 def code_of(name: str) -> str | None:
     """The code of an emoji, as Zulip writes it: code points in hexadecimal with hyphens between. None for no emoji."""
     if name == "zulip":

@@ -9,7 +9,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.messaging.channels import Followed
-from keybearer.server.domain.messaging.messages import Flag, Message
+from keybearer.server.domain.messaging.messages import Flag, Marked
 from keybearer.server.domain.messaging.presences import Present, Status
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Context
@@ -24,7 +24,7 @@ from keybearer.server.storage.messaging import messages, presences
 class InitialState:
     """The state after the event `event_id`. What the client does not want is left empty.
 
-    `unread` are the messages that it has not read, with their flags; `channels` every channel that it may see.
+    `unread` are the messages that it has not read; `channels` every channel that it may see.
     """
 
     event_id: int
@@ -34,7 +34,7 @@ class InitialState:
     managed_bots: Sequence[Account] = ()
     services: Mapping[int, RevealedService] = field(default_factory=dict)
     channels: Sequence[Followed] = ()
-    unread: Sequence[tuple[Message, Flag]] = ()
+    unread: Sequence[Marked] = ()
     starred_ids: Sequence[int] = ()
     newest_id: int = -1
     present: Sequence[Present] = ()
@@ -68,7 +68,7 @@ async def gather(context: Context, caller: Caller, wants: Callable[[str], bool])
                 if wants("update_message_flags")
                 else ()
             ),
-            starred_ids=[message.id for message, _ in starred],
+            starred_ids=[message.id for message in starred],
             newest_id=await messages.newest_id(connection, account.id),
             present=[
                 (each, people[each.account_id])

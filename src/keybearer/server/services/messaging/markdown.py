@@ -1,6 +1,7 @@
 """From Markdown to HTML that is safe to show: markdown-it reads it, Zulip's own marks are added, nh3 cleans the result.
 
-No HTML in a message is HTML: it is text. What markdown-it makes of the rest is cleaned all the same.
+No HTML in a message is HTML: it is text. What markdown-it makes of the rest is cleaned all the same. How much HTML a
+text may become is bounded, and so is the work for it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,25 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.errors import Refused
+from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.zulip_syntax import add_marks
 
 _DEEPEST = 6
 """How far quotes and spoilers may stand in one another."""
+
+_MOST_HTML_PER_CHARACTER = 12
+"""Characters of HTML for one of the text. Names of emoji become the most of what people write."""
+
+_FREE_HTML = 20_000
+"""Characters of HTML that every text may become."""
+
+_BLOCK_COST = 8
+"""Characters of HTML that one token of a block counts as. A cell of a table is three tokens."""
+
+LONGEST_AT_ONCE = 1000
+"""Characters of a text that is rendered in the event loop: it takes a few milliseconds at the most."""
 
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol",
@@ -64,12 +80,62 @@ class Rendered:
     upload_paths: frozenset[str] = frozenset()
 
 
+class _Budget:
+    """The characters of HTML that a text may still become."""
+
+    def __init__(self, text: str) -> None:
+        self.left = _FREE_HTML + _MOST_HTML_PER_CHARACTER * len(text)
+
+    def spend(self, characters: int) -> None:
+        """Take these away. Raises Refused in Zulip's words where they are more than there are."""
+        self.left -= characters
+        if self.left < 0:
+            raise Refused("Unable to render message")
+
+
+class _BlockTokens(list[Token]):
+    """The tokens of a text's blocks. Each is paid for: tables complete short rows, with many more cells than text."""
+
+    def __init__(self, budget: _Budget) -> None:
+        super().__init__()
+        self._budget = budget
+
+    def append(self, token: Token) -> None:
+        self._budget.spend(_BLOCK_COST)
+        super().append(token)
+
+
+async def render_for(context: Context, caller: Caller, text: str, names: Names | None = None) -> Rendered:
+    """A caller's text as HTML. A long one is rendered in a thread. Raises Refused as `render` does, or Overloaded."""
+    if len(text) <= LONGEST_AT_ONCE:
+        return render(text, names)
+    return await context.long_work.run(caller.account.bot_owner_id or caller.id, render, text, names)
+
+
+async def render_all(context: Context, caller: Caller, texts: Sequence[str]) -> list[str]:
+    """Several texts of a caller as HTML, without names. Raises as `render_for` does."""
+
+    def render_each() -> list[str]:
+        return [render(text).html for text in texts]
+
+    if sum(map(len, texts)) <= LONGEST_AT_ONCE:
+        return render_each()
+    return await context.long_work.run(caller.account.bot_owner_id or caller.id, render_each)
+
+
 def render(text: str, names: Names | None = None) -> Rendered:
-    """A message's text as HTML."""
+    """A text as HTML. Raises Refused in Zulip's words for one that would become too much of it."""
     found: dict[str, set[Any]] = {"mentioned": set(), "wildcards": set(), "links": set()}
-    env: dict[str, Any] = {"names": names or Names(), "found": found, "depth": 0, "quoted": False}
+    env: dict[str, Any] = {
+        "names": names or Names(),
+        "found": found,
+        "depth": 0,
+        "quoted": False,
+        "budget": _Budget(text),
+    }
     parser = _parser()
     html = _cleaned(parser.render(text, env))
+    _Budget(text).spend(len(html))
     links = found["links"]
     uploads = frozenset(path for link in links if (path := _upload_path(link)) is not None)
     return Rendered(
@@ -104,6 +170,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20})
     parser.enable(["table", "strikethrough"])
     add_marks(parser)
+    parser.core.ruler.at("block", _read_blocks)
     parser.core.ruler.at("inline", _read_inline)
     parser.add_render_rule("s_open", lambda *_: "<del>")
     parser.add_render_rule("s_close", lambda *_: "</del>")
@@ -112,6 +179,12 @@ def _parser() -> MarkdownIt:
     parser.add_render_rule("link_open", _link_open)
     parser.add_render_rule("image", _image)
     return parser
+
+
+def _read_blocks(state: StateCore) -> None:
+    """markdown-it's own rule, with a bound on the tokens."""
+    state.tokens = _BlockTokens(state.env["budget"])
+    state.md.block.parse(state.src, state.md, state.env, state.tokens)
 
 
 def _read_inline(state: StateCore) -> None:
@@ -157,6 +230,8 @@ def _code(text: str, language: str) -> str:
 
 
 def _link_open(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    # A reference is written once and used by many links.
+    env["budget"].spend(sum(len(str(value)) for value in tokens[index].attrs.values()))
     env["found"]["links"].add(str(tokens[index].attrGet("href") or ""))
     return self.renderToken(tokens, index, options, env)
 
@@ -164,5 +239,6 @@ def _link_open(self: RendererHTML, tokens: Sequence[Token], index: int, options:
 def _image(self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
     """A picture is shown as a link to it, as Zulip does: no client fetches unasked what a message names."""
     source = str(tokens[index].attrGet("src") or "")
+    env["budget"].spend(2 * len(source))
     env["found"]["links"].add(source)
     return f'<a href="{escape(source)}">{escape(tokens[index].content or source)}</a>'

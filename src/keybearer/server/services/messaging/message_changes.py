@@ -20,13 +20,14 @@ from keybearer.server.domain.messaging.messages import (
     check_may_delete,
     check_may_move,
     check_may_rewrite,
+    check_room_for_edit,
     checked_content,
     checked_topic,
 )
 from keybearer.server.domain.visibility import may_see_channel
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.lookups import audience, names_in, visible_message
-from keybearer.server.services.messaging.markdown import Rendered, render
+from keybearer.server.services.messaging.markdown import Rendered, render_for
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels, messages, uploads
@@ -79,11 +80,12 @@ async def _rendered(context: Context, caller: Caller, text: str) -> _Text:
     content = "(deleted)" if not text.strip() else checked_content(text)
     async with context.viewing(caller) as view:
         names = await names_in(view.connection, view.actor.account, content)
-    return _Text(content, render(content, names))
+    return _Text(content, await render_for(context, caller, content, names))
 
 
 async def _rewrite(change: Change, account: Account, message: Message, text: _Text) -> Message:
     check_may_rewrite(account, message, change.now)
+    check_room_for_edit(message)
     connection, rendered = change.connection, text.rendered
     version = {
         "user_id": account.id,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message
+from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message, shortened_content
 from keybearer.server.domain.messaging.narrows import Term, bad_narrow
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.lookups import (
@@ -21,9 +21,9 @@ from keybearer.server.services.messaging.lookups import (
     names_in,
     visible_message,
 )
-from keybearer.server.services.messaging.markdown import render as render_markdown
+from keybearer.server.services.messaging.markdown import render_for
 from keybearer.server.storage.messaging import channels, narrows
-from keybearer.server.storage.messaging.narrows import View
+from keybearer.server.storage.messaging.narrows import Page, View
 
 BEYOND_ALL = 10_000_000_000_000_000
 """Zulip's number for a place after the newest message."""
@@ -54,8 +54,8 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
         connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
         if query.message_ids is not None:
-            rows = await narrows.find_some(connection, view, query.message_ids)
-            return await _found(connection, actor, rows, BEYOND_ALL, (False, False, False))
+            page = await narrows.find_some(connection, view, query.message_ids)
+            return await _found(connection, actor, _whole(page), BEYOND_ALL, (False, False, False))
         return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
 
 
@@ -64,22 +64,28 @@ def _check_count(wanted: int) -> None:
         raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
 
 
+def _whole(page: Page) -> Sequence[Message]:
+    if page.is_cut:
+        raise Refused("These messages are too long for one answer. Ask for fewer of them.")
+    return page.messages
+
+
 async def _around(connection: AsyncConnection, actor: Actor, view: View, query: Query) -> Found:
     anchor = await _anchor(connection, view, query.anchor)
     at = max(-1, min(anchor, _LARGEST_ID))
-    before: Sequence[Message] = ()
+    older = newer = Page((), is_cut=False)
     wanted = query.num_before + (1 if query.include_anchor else 0)
     if wanted:
-        before = await narrows.find_before(connection, view, at, limit=wanted, inclusive=query.include_anchor)
+        older = await narrows.find_before(connection, view, at, limit=wanted, inclusive=query.include_anchor)
+    before = older.messages
     found_anchor = query.include_anchor and bool(before) and before[0].id == at
     if query.include_anchor and not found_anchor:
         before = before[: query.num_before]
-    after: Sequence[Message] = ()
     if query.num_after and anchor < BEYOND_ALL:
-        after = await narrows.find_after(connection, view, at, limit=query.num_after)
-    found_oldest = anchor == 0 or len(before) - found_anchor < query.num_before
-    found_newest = anchor >= BEYOND_ALL or len(after) < query.num_after
-    rows = [*reversed(before), *after]
+        newer = await narrows.find_after(connection, view, at, limit=query.num_after)
+    found_oldest = anchor == 0 or (len(before) - found_anchor < query.num_before and not older.is_cut)
+    found_newest = anchor >= BEYOND_ALL or (len(newer.messages) < query.num_after and not newer.is_cut)
+    rows = [*reversed(before), *newer.messages]
     return await _found(connection, actor, rows, anchor, (found_anchor, found_oldest, found_newest))
 
 
@@ -175,11 +181,12 @@ async def matching(
     async with context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, _ = await resolve_narrow(connection, actor.account, terms)
-        return await narrows.find_some(connection, view, message_ids)
+        return _whole(await narrows.find_some(connection, view, message_ids))
 
 
 async def render(context: Context, caller: Caller, content: str) -> str:
-    """A text as HTML, as a message would show it."""
+    """A text as HTML, as a message would show it: a longer one is cut."""
+    content = shortened_content(content)
     async with context.viewing(caller) as view:
         names = await names_in(view.connection, view.actor.account, content)
-    return render_markdown(content, names).html
+    return (await render_for(context, caller, content, names)).html

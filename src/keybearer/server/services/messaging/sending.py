@@ -20,7 +20,7 @@ from keybearer.server.domain.visibility import may_see_channel, shown_email
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.lookups import directory_of, find_channel, find_people, names_in
-from keybearer.server.services.messaging.markdown import Rendered, render
+from keybearer.server.services.messaging.markdown import Rendered, render_for
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
 from keybearer.server.storage.messaging.messages import NewMessage
@@ -59,7 +59,7 @@ async def send(context: Context, caller: Caller, draft: Draft) -> int:
     content = checked_content(draft.content)
     async with context.viewing(caller) as view:
         names = await names_in(view.connection, view.actor.account, content)
-    rendered = render(content, names)
+    rendered = await render_for(context, caller, content, names)
     async with context.change(caller) as change:
         sender = change.actor.account
         place = await _place(change.connection, sender, draft.to)

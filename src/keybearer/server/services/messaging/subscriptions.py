@@ -17,6 +17,7 @@ from keybearer.server.domain.messaging.channels import (
     PostPolicy,
     Subscription,
     SubscriptionChanges,
+    check_descriptions,
     check_may_be_default,
     checked_description,
     checked_name,
@@ -28,7 +29,7 @@ from keybearer.server.domain.messaging.channels import (
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
 from keybearer.server.services.messaging.lookups import find_people
-from keybearer.server.services.messaging.markdown import render
+from keybearer.server.services.messaging.markdown import render_all
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels
@@ -44,6 +45,7 @@ class NewChannel:
     is_private: bool = False
     post_policy: PostPolicy = PostPolicy.EVERYONE
     is_default: bool = False
+    rendered_description: str = ""
 
 
 async def follow(
@@ -58,6 +60,7 @@ async def follow(
 
     Returns what changed, and the accounts by id. Raises Refused in Zulip's words.
     """
+    wanted = await _described(context, caller, wanted)
     async with context.change(caller) as change:
         actor = change.actor
         # Before any row: two calls may name the same people and channels in opposite orders.
@@ -74,6 +77,17 @@ async def follow(
         if unauthorized and authorization_errors_fatal:
             raise Refused(f"Unable to access channel ({unauthorized[0]}).")
         return replace(changes, unauthorized=tuple(unauthorized)), people
+
+
+async def _described(context: Context, caller: Caller, wanted: Sequence[NewChannel]) -> Sequence[NewChannel]:
+    """The same with their descriptions checked, and as HTML: rendered before the transaction that writes them."""
+    check_descriptions(new.description for new in wanted)
+    texts = [checked_description(new.description) for new in wanted]
+    rendered = await render_all(context, caller, texts)
+    return [
+        replace(new, description=text, rendered_description=html)
+        for new, text, html in zip(wanted, texts, rendered, strict=True)
+    ]
 
 
 async def _principals(change: Change, actor: Actor, principals: Sequence[str | int]) -> dict[int, Account]:
@@ -100,7 +114,6 @@ async def _authorized(change: Change, account: Account, new: NewChannel) -> Chan
 
 async def _create(change: Change, account: Account, new: NewChannel) -> Channel | None:
     """The new channel; None where the name belongs to one that the account does not see."""
-    description = checked_description(new.description)
     if new.is_default:
         check_may_be_default(account, is_private=new.is_private)
     await take_turn(change.connection, CHANNELS)
@@ -111,8 +124,8 @@ async def _create(change: Change, account: Account, new: NewChannel) -> Channel 
         realm_id=account.realm_id,
         name=new.name,
         at=change.now,
-        description=description,
-        rendered_description=render(description).html,
+        description=new.description,
+        rendered_description=new.rendered_description,
         is_private=new.is_private,
         post_policy=new.post_policy,
         creator_id=account.id,

@@ -9,8 +9,10 @@ import contextlib
 import hashlib
 import hmac
 import secrets
+import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
@@ -27,6 +29,7 @@ from keybearer.server.storage.messaging import uploads
 from keybearer.store.atomic import replacement
 
 DIRECTORY = "uploads"
+COPIED_AT_ONCE = 256 * 1024
 LINK_LIVES = timedelta(minutes=1)
 """How long a temporary link to a file is good: long enough to follow it (as in Zulip)."""
 
@@ -35,9 +38,11 @@ class NoSuchFile(Refused):
     """There is no such file, or the caller may not see it: the two look alike."""
 
 
-async def save(context: Context, caller: Caller, *, name: str, content_type: str, content: bytes) -> Upload:
-    """Keep a file that the actor uploads. Raises Refused for one that is too large."""
-    if len(content) > MAX_SIZE:
+async def save(
+    context: Context, caller: Caller, *, name: str, content_type: str, content: BinaryIO, size: int
+) -> Upload:
+    """Keep a file of so many bytes that the actor uploads. Raises Refused for one that is too large."""
+    if size > MAX_SIZE:
         raise Refused(f"Uploaded file is larger than the allowed limit of {MAX_SIZE_MIB} MiB")
     path = f"{caller.account.realm_id}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
     place = place_of(context, path)
@@ -51,7 +56,7 @@ async def save(context: Context, caller: Caller, *, name: str, content_type: str
                 account_id=actor.id,
                 name=shown_name(name),
                 content_type=safe_content_type(content_type),
-                size=len(content),
+                size=size,
                 at=change.now,
             )
     except BaseException:
@@ -64,11 +69,12 @@ def place_of(context: Context, path: str) -> Path:
     return context.settings.data_dir / DIRECTORY / path
 
 
-def _write(place: Path, content: bytes) -> None:
+def _write(place: Path, content: BinaryIO) -> None:
     """The whole file or none."""
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content.seek(0)
     with replacement(place) as file:
-        file.write(content)
+        shutil.copyfileobj(content, file, COPIED_AT_ONCE)
 
 
 def _remove(place: Path) -> None:

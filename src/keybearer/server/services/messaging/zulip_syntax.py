@@ -132,10 +132,10 @@ def _address(state: StateInline, silent: bool) -> bool:
     if match is None:
         return False
     address = match[0].rstrip(".,;:!?")
-    while address.endswith((")", "]")) and address.count("(") + address.count("[") < address.count(")") + address.count(
-        "]"
-    ):
+    unopened = sum(map(address.count, ")]")) - sum(map(address.count, "(["))
+    while unopened > 0 and address.endswith((")", "]")):
         address = address[:-1].rstrip(".,;:!?")
+        unopened -= 1
     if not silent:
         opening = state.push("link_open", "a", 1)
         opening.attrs = {"href": state.md.normalizeLink(address)}

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.domain.messaging.messages import Flag, Message, conversation_key
+from keybearer.server.domain.messaging.messages import MOST_MARKED, Flag, Marked, Message, conversation_key
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import insert_or_ignore, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.visibility import sees_message
@@ -46,10 +47,13 @@ class NewMessage:
 def from_row(row: Row[Any]) -> Message:
     """The value of a row that has `COLUMNS`."""
     columns = dict(row._mapping)
-    members = columns.pop("members_key")
-    recipients = tuple(int(account_id) for account_id in members.split(",")) if members else ()
     fields = {name: columns[name] for name in _FIELDS}
-    return Message(**{**fields, "edits": tuple(json.loads(columns["edits"])), "recipient_ids": recipients})
+    edits = () if columns["edits"] == "[]" else tuple(json.loads(columns["edits"]))
+    return Message(**{**fields, "edits": edits, "recipient_ids": _recipient_ids(columns["members_key"])})
+
+
+def _recipient_ids(members_key: str | None) -> tuple[int, ...]:
+    return tuple(map(int, members_key.split(","))) if members_key else ()
 
 
 _FIELDS = (
@@ -226,19 +230,20 @@ async def change_flags(
 
 
 async def find_with_flag(
-    connection: AsyncConnection, viewer: Account, flag: Flag, *, is_set: bool = True, limit: int = 50_000
-) -> Sequence[tuple[Message, Flag]]:
+    connection: AsyncConnection, viewer: Account, flag: Flag, *, is_set: bool = True
+) -> Sequence[Marked]:
     """The messages that the viewer sees and whose copy has a flag (or has it not), the oldest first; the newest
-    `limit` of them."""
+    `MOST_MARKED` of them."""
     has_flag = copies.c.flags.bitwise_and(flag.value) != 0
     rows = await connection.execute(
-        select(*[*COLUMNS, copies.c.flags])
+        select(messages.c.id, messages.c.channel_id, messages.c.topic, conversations.c.members_key, copies.c.flags)
         .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
         .where(copies.c.account_id == viewer.id, has_flag if is_set else ~has_flag, sees_message(viewer))
         .order_by(messages.c.id.desc())
-        .limit(limit)
+        .limit(MOST_MARKED)
     )
-    return [(from_row(row), Flag(row.flags)) for row in rows][::-1]
+    found = await paced(lambda row: Marked(row[0], row[1], row[2], _recipient_ids(row[3]), Flag(row[4])), rows)
+    return found[::-1]
 
 
 async def newest_id(connection: AsyncConnection, account_id: int) -> int:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, exists, false, func, literal, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.limits import MOST_TEXT
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
 from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
+from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
     channels,
@@ -100,24 +102,23 @@ def _dm(view: View, operand: object) -> Condition:
 
 def _dm_including(_view: View, operand: object) -> Condition:
     assert isinstance(operand, tuple)
-    return and_(
-        *(
-            exists().where(
-                conversation_members.c.conversation_id == messages.c.conversation_id,
-                conversation_members.c.account_id == int(account_id),
-            )
-            for account_id in operand
-        )
+    account_ids = set(map(int, operand))
+    members = conversation_members.c
+    with_all = (
+        select(members.conversation_id)
+        .where(members.account_id.in_(account_ids))
+        .group_by(members.conversation_id)
+        .having(func.count() == len(account_ids))
     )
+    return messages.c.conversation_id.in_(with_all) if account_ids else messages.c.conversation_id.is_not(None)
 
 
 def _search(_view: View, operand: object) -> Condition:
-    words = str(operand).replace('"', " ").split()
     return and_(
         true(),
         *(
             or_(messages.c.content.icontains(word, autoescape=True), messages.c.topic.icontains(word, autoescape=True))
-            for word in words
+            for word in Term("search", str(operand)).words
         ),
     )
 
@@ -142,42 +143,62 @@ _CONDITIONS: dict[str, Callable[[View, object], Condition]] = {
 }
 
 
-async def find_before(
-    connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool
-) -> Sequence[Message]:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages in the order that was asked for. `is_cut` says that there are more than one answer has room for."""
+
+    messages: Sequence[Message]
+    is_cut: bool
+
+
+async def find_before(connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool) -> Page:
     """The messages before an anchor (and at it), the newest first."""
     at = messages.c.id <= anchor if inclusive else messages.c.id < anchor
-    rows = await connection.execute(
-        select(*COLUMNS)
-        .select_from(_source(view))
-        .where(at, *_conditions(view))
-        .order_by(messages.c.id.desc())
-        .limit(limit)
-    )
-    return [from_row(row) for row in rows]
+    return await _page(connection, view, at, messages.c.id.desc(), limit=limit)
 
 
-async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Sequence[Message]:
+async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page:
     """The messages after an anchor, the oldest first."""
-    rows = await connection.execute(
-        select(*COLUMNS)
-        .select_from(_source(view))
-        .where(messages.c.id > anchor, *_conditions(view))
-        .order_by(messages.c.id)
-        .limit(limit)
-    )
-    return [from_row(row) for row in rows]
+    return await _page(connection, view, messages.c.id > anchor, messages.c.id.asc(), limit=limit)
 
 
-async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Sequence[Message]:
+async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page:
     """Those of several messages that are seen through the narrow, the oldest first."""
-    rows = await connection.execute(
-        select(*COLUMNS)
-        .select_from(_source(view))
-        .where(messages.c.id.in_(set(message_ids)), *_conditions(view))
-        .order_by(messages.c.id)
+    return await _page(connection, view, messages.c.id.in_(set(message_ids)), messages.c.id.asc())
+
+
+async def _page(
+    connection: AsyncConnection, view: View, where: Condition, order: ColumnElement[Any], *, limit: int | None = None
+) -> Page:
+    """The first of the messages that fit, as many as there is room for; and always one."""
+    wanted = select(messages.c.id).select_from(_source(view)).where(where, *_conditions(view))
+    wanted_ids = wanted.order_by(order).limit(limit).subquery()
+    size = sum(map(func.length, (messages.c.content, messages.c.rendered, messages.c.edits)), start=literal(0))
+    sized = (
+        select(
+            messages.c.id,
+            (func.sum(size).over(order_by=order) - size).label("before"),
+            func.count().over().label("wanted"),
+        )
+        .join(wanted_ids, wanted_ids.c.id == messages.c.id)
+        .subquery()
     )
-    return [from_row(row) for row in rows]
+    columns: list[ColumnElement[Any]] = [*COLUMNS, sized.c.wanted]
+    rows = await connection.execute(
+        select(*columns)
+        .select_from(SOURCE.join(sized, sized.c.id == messages.c.id))
+        .where(sized.c.before < MOST_TEXT)
+        .order_by(order)
+    )
+    wanted_count = 0
+
+    def read(row: Row[Any]) -> Message:
+        nonlocal wanted_count
+        wanted_count = row.wanted
+        return from_row(row)
+
+    found = await paced(read, rows)
+    return Page(found, is_cut=wanted_count > len(found))
 
 
 async def first_unread(connection: AsyncConnection, view: View) -> int | None:

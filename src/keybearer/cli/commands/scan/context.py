@@ -1,0 +1,174 @@
+"""What the text around 32 letters and digits says about them: whether they are a Zulip API key, and whose. Pure.
+
+All functions look at no more than REACH characters on either side, so a text takes time that is linear in its length.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import dataclass
+from typing import Literal
+
+from keybearer.cli.commands.scan.encodings import without_escapes
+from keybearer.cli.commands.scan.names import Name, name_before
+
+REACH = 2000
+"""Characters on either side of a key that can say something about it."""
+
+_NEAR = 500
+_BESIDE = 250
+
+Likeness = Literal["random", "possible"]
+"""`random`: capitals, small letters and digits, as Zulip makes its keys. `possible`: as it made them until 2019, in
+hexadecimal digits, like a hash; more must speak for such a key.
+"""
+
+_FEWEST_DISTINCT = 9
+"""A random key has some 25 different characters, one of hexadecimal digits some 14."""
+
+
+def likeness(word: str) -> Likeness | None:
+    """Which kind of key the 32 characters can be. None for a name, or for a placeholder like `xxxx…` or `0123…`."""
+    steps = sum(ord(later) - ord(word[i]) == 1 for lag in (1, 2) for i, later in enumerate(word[lag:]))
+    if len(set(word)) < _FEWEST_DISTINCT or steps > len(word) // 3 or word in (word * 2)[1:-1]:
+        return None
+    capitals = sum(character.isupper() for character in word)
+    digits = sum(character.isdigit() for character in word)
+    if capitals >= 4 and 32 - capitals - digits >= 4:
+        return "random" if digits or 9 <= capitals <= 23 else None
+    return "possible" if digits >= 3 else None
+
+
+_ZULIP = re.compile(r"zulip|humbug", re.IGNORECASE)
+_ENDPOINT = re.compile(r"/api/v1/(?:external|messages|users|streams|register|events|typing|realm|bots)", re.IGNORECASE)
+_CLUES = ("zulip", "humbug", "api", "@", "mail", "user", "login")
+"""Without one of these, nothing can speak for a key."""
+
+_ADDRESS = r"(?<![\w.+-])[\w.+-]{1,64}@(?:(?:[\w-]{1,63}\.){1,8}(?:[A-Za-z]{2,24}|\d{1,3})|localhost)"
+_EMAIL = re.compile(_ADDRESS + r"(?![\w@-])", re.ASCII)
+_EMAIL_BEFORE = re.compile(_ADDRESS + r"[\"'`]?\s{0,20}[,:;|\s]\s{0,20}[\"'`]?\Z", re.ASCII)
+_BASIC_BEFORE = re.compile(r"basic\s{1,4}" + _ADDRESS + r":\Z", re.ASCII | re.IGNORECASE)
+_ADDRESS_OF_BOT_BEFORE = re.compile(r"zulip://[^\s\"'<>]{1,150}[/:]\Z", re.IGNORECASE)
+"""Addresses as notifiers have them: `zulip://bot@organization/KEY/channel`, `zulip://bot@example.com:KEY@site`."""
+
+_SITE = re.compile(
+    r"(https?://)(?:[^\s/@\"'<>\\]{1,200}@)?((?:[\w-]{1,63}\.){0,8}[\w-]{1,63}(?::\d{1,5})?)"
+    r"|(?:site|realm|server|host|domain|machine|url)[\"'`\])]{0,3}\s{0,4}[=:\s,>]\s{0,4}[\"'`]?"
+    r"((?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?::\d{1,5})?)(?![\w.(@-])"
+    r"|(?<![\w.@-])([\w-]{1,63}\.zulipchat\.com)",
+    re.ASCII | re.IGNORECASE,
+)
+_HEADER = re.compile(r"^[ \t>+#*|-]{0,8}\[([^\[\]=\"',\n]{1,60})\][ \t]{0,8}\r?$|\[(api)\]", re.MULTILINE)
+_EMAIL_AND_SITE = (
+    re.compile(r"\b(?:e?mail|user(?:name)?)\W{1,8}[\w.+-]+@", re.I),
+    re.compile(r"\bsite\W{1,8}\w", re.I),
+)
+_SETTING_BEFORE = re.compile(r"\b(key|token)[\"'`]?\s{0,8}[=:]\s{0,8}[\"'`]?\Z", re.IGNORECASE)
+_BASE64 = string.ascii_letters + string.digits + "+/"
+
+
+def kind(before: str, after: str, likeness: Likeness) -> str | None:
+    """Which of KINDS the key between two texts is. None where nothing says that it is a key of a Zulip."""
+    if _is_in_base64(before, after):
+        return None
+    nearby = f"{before[-_NEAR:]} {after[:_NEAR]}".lower()
+    if not any(clue in nearby for clue in _CLUES) and "zulip" not in before and "[api]" not in before:
+        return None
+    place = _Place.of(before, after)
+    start = place.before[-_BESIDE:]
+    name = None if _EMAIL_BEFORE.search(start) else name_before(start)
+    if name is Name.OTHER:
+        return None
+    if name is Name.ZULIP:
+        return "variable"
+    return _by_section(place, name) or _by_call(place, name, likeness) or _by_neighbours(place, name, likeness)
+
+
+def owner(before: str, after: str) -> tuple[str, str]:
+    """The email and the site of the key between two texts, each empty where the texts do not say it."""
+    place = _Place.of(before, after)
+    return _nearest(_EMAIL, place), _nearest(_SITE, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The text on both sides of a key, without escapes, within its section of a file like a zuliprc."""
+
+    before: str
+    after: str
+    section: str
+    near: str
+    around: str
+
+    @classmethod
+    def of(cls, before: str, after: str) -> _Place:
+        before, after = without_escapes(before), without_escapes(after[:_NEAR])
+        header = _last(_HEADER, before)
+        end = _HEADER.search(after)
+        return cls(
+            before[header.end() :] if header else before,
+            after[: end.start()] if end else after,
+            (header[1] or header[2]) if header else "",
+            f"{before[-_NEAR:]} {after}",
+            f"{before} {after}",
+        )
+
+    def beside(self) -> str:
+        return f"{self.before[-_BESIDE:]} {self.after[:_BESIDE]}"
+
+
+def _by_section(place: _Place, name: Name | None) -> str | None:
+    """Of a zuliprc, or of a section or mapping with the same settings."""
+    if name not in {Name.KEY, Name.API_KEY}:
+        return None
+    if place.section == "api" or all(setting.search(place.beside()) for setting in _EMAIL_AND_SITE):
+        setting = _SETTING_BEFORE.search(place.before[-_BESIDE:])
+        return "token" if setting and setting[1].lower() == "token" else "zuliprc"
+    return None
+
+
+def _by_call(place: _Place, name: Name | None, likeness: Likeness) -> str | None:
+    """In a call of the API, or in an address."""
+    around = place.around if likeness == "random" else place.near
+    calls_zulip = _ZULIP.search(around) or _ENDPOINT.search(around)
+    start = place.before[-_BESIDE:]
+    if _ADDRESS_OF_BOT_BEFORE.search(start):
+        return "call"
+    if calls_zulip and (name is Name.API_KEY or _EMAIL_BEFORE.search(start)):
+        return "call"
+    if likeness == "random" and (_BASIC_BEFORE.search(start) or (name is Name.API_KEY and "/api/v1" in place.around)):
+        return "call"
+    return None
+
+
+def _by_neighbours(place: _Place, name: Name | None, likeness: Likeness) -> str | None:
+    """Beside the email and the site of its account, or where Zulip is mentioned."""
+    mentions_zulip = _ZULIP.search(place.near)
+    beside = place.beside()
+    complete = _EMAIL.search(beside) and _SITE.search(beside)
+    if likeness == "random" and (complete or (name is Name.KEY and mentions_zulip)):
+        return "credentials"
+    if complete and mentions_zulip and name in {Name.KEY, Name.API_KEY}:
+        return "credentials"
+    return None
+
+
+def _nearest(pattern: re.Pattern[str], place: _Place) -> str:
+    before = place.before[-_NEAR:]
+    found, later = _last(pattern, before), pattern.search(place.after)
+    if found is None or (later is not None and later.start() < len(before) - found.end()):
+        found = later
+    if found is None:
+        return ""
+    return "".join(filter(None, found.groups())) or found[0]
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return next(reversed(list(pattern.finditer(text))), None)
+
+
+def _is_in_base64(before: str, after: str) -> bool:
+    """Whether the key is a part of longer base64, such as a checksum in a lock file."""
+    start, end = before[-64:], after[:64]
+    return len(start) - len(start.rstrip(_BASE64)) + len(end) - len(end.lstrip(_BASE64)) > 32

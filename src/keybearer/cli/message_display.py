@@ -1,0 +1,42 @@
+"""How a message is shown, to people and to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import click
+
+from keybearer.cli.terminal.text import bare_line, content, json_text
+from keybearer.client.models.messages import Message
+
+
+def print_message(message: Message, *, as_json: bool) -> None:
+    """One message on stdout: a line with when, where and who, and the text below it, indented.
+
+    As JSON, it is one line with what the server sent. The text is what the command exists to print, so no key in it is
+    masked; what would act on the terminal is shown as an escape.
+    """
+    if as_json:
+        click.echo(json_text(json.dumps(dict(message.wire), ensure_ascii=False, default=str)))
+        return
+    time = "" if message.timestamp is None else datetime.fromtimestamp(message.timestamp, UTC).astimezone()
+    when = f"{time:%Y-%m-%d %H:%M}" if time else "at an unknown time"
+    sender = message.sender_full_name or message.sender_email or f"user {message.sender_id}"
+    click.echo(bare_line(f"{when}  {_place(message)}  {sender}  (message {message.id})"))
+    for line in content(message.content).split("\n"):
+        click.echo(f"  {line}".rstrip())
+
+
+def _place(message: Message) -> str:
+    """`#channel > topic`, or the other people of a direct message."""
+    to = message.display_recipient
+    if isinstance(to, str):
+        return f"#{to} > {message.topic or '(no topic)'}"
+    names = [
+        str(one.get("full_name") or one.get("email"))
+        for one in (to if isinstance(to, list) else [])
+        if isinstance(one, Mapping) and one.get("id") != message.sender_id
+    ]
+    return f"to {', '.join(names) or 'themselves'}"

@@ -1,0 +1,51 @@
+"""The standard streams where the shell has closed some (`keybearer show >&-`) or they cannot show every character."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import NoReturn
+
+from keybearer.errors import KeybearerError
+
+
+class _Closed(io.TextIOBase):
+    """Stands for a closed stream: reading and writing say that it is closed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def buffer(self) -> _Closed:
+        return self
+
+    def read(self, size: int | None = -1) -> NoReturn:
+        self._refuse("Give the command something to read, such as </dev/null")
+
+    def readline(self, size: int | None = -1) -> NoReturn:
+        self.read()
+
+    def write(self, text: object) -> NoReturn:
+        self._refuse("Give the command a place to write to, such as >/dev/null")
+
+    def _refuse(self, hint: str) -> NoReturn:
+        raise KeybearerError(f"Standard {self._name} is closed", hint=hint)
+
+
+def prepare() -> None:
+    """Make the standard streams usable.
+
+    A closed stream raises KeybearerError when it is used. Its number is taken, so that no file that is opened later
+    gets it by chance; programs that this one becomes or starts still find it closed.
+    """
+    if sys.stdin is None:
+        sys.stdin = _Closed("input")
+    if sys.stdout is None:
+        sys.stdout = _Closed("output")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)

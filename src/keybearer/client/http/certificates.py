@@ -1,0 +1,97 @@
+"""What a certificate says of itself, out of its bytes: from when until when it is good, and its issuer.
+
+Python's ssl module tells that of certificates that it has verified only, and neither of a client's own nor of those of
+a server that is not trusted.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
+_ENCODINGS = {0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
+"""Of the strings in names; all others are UTF-8 or part of it."""
+
+_COMMON_NAME, _ORGANIZATION = b"\x55\x04\x03", (b"\x55\x04\x0a", b"\x55\x04\x0b")
+"""Object identifiers: that of the common name; those of the organization and its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate: its issuer, whether that is itself, and the time in which it is good, both ends in it."""
+
+    issuer: str
+    is_self_issued: bool
+    begins: datetime
+    ends: datetime
+
+
+def certificates(pem: bytes) -> Iterator[Certificate]:
+    """All certificates in a PEM file; what cannot be read is left out."""
+    for found in _PEM.finditer(pem):
+        try:
+            yield certificate(ssl.PEM_cert_to_DER_cert(found.group().decode("ascii")))
+        except ValueError:
+            continue
+
+
+def certificate(der: bytes) -> Certificate:
+    """One certificate (X.509, RFC 5280 section 4.1). Raises ValueError for what is none."""
+    try:
+        return _certificate(memoryview(der))
+    except IndexError:
+        raise ValueError("not a certificate") from None
+
+
+def _certificate(der: memoryview) -> Certificate:
+    whole, _ = _element(der, _SEQUENCE)
+    rest, _ = _element(whole, _SEQUENCE)
+    if rest[0] == _VERSION:  # absent in certificates of the first version
+        _, rest = _element(rest)
+    for _ in ("serial number", "signature"):
+        _, rest = _element(rest)
+    issuer, rest = _element(rest, _SEQUENCE)
+    both, rest = _element(rest, _SEQUENCE)
+    begins, until = _time(both)
+    ends, _ = _time(until)
+    subject, _ = _element(rest, _SEQUENCE)
+    return Certificate(_name(issuer), bytes(issuer) == bytes(subject), begins, ends)
+
+
+def _element(der: memoryview, expected: int | None = None) -> tuple[memoryview, memoryview]:
+    """The content of the first element, and what is behind it."""
+    tag, length, start = der[0], der[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(der[2:start], "big")
+    if (expected is not None and tag != expected) or len(der) < start + length:
+        raise ValueError("not a certificate")
+    return der[start : start + length], der[start + length :]
+
+
+def _name(der: memoryview) -> str:
+    """The common name, else the organization with its unit, else nothing."""
+    found: dict[bytes, str] = {}
+    while der:
+        attributes, der = _element(der)
+        while attributes:
+            pair, attributes = _element(attributes, _SEQUENCE)
+            kind, value = _element(pair)
+            text, _ = _element(value)
+            found[bytes(kind)] = bytes(text).decode(_ENCODINGS.get(value[0], "utf-8"), "replace")
+    return found.get(_COMMON_NAME) or ", ".join(found[kind] for kind in _ORGANIZATION if kind in found)
+
+
+def _time(der: memoryview) -> tuple[datetime, memoryview]:
+    content, rest = _element(der)
+    text = bytes(content).decode("ascii")
+    if der[0] == _UTC_TIME:  # two digits of the year: 50 to 99 are of the last century
+        text = f"{'19' if text[:2] >= '50' else '20'}{text}"
+    elif der[0] != _GENERALIZED_TIME:
+        raise ValueError("not a certificate")
+    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC), rest

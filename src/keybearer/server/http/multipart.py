@@ -1,0 +1,197 @@
+"""A form with files, taken apart while it arrives: what belongs to a file goes to the disk, not into memory."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, final
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from keybearer.server.domain.errors import Refused
+from keybearer.server.http.limits import HeldBody
+
+MOST_FIELDS = 1000
+"""Django's DATA_UPLOAD_MAX_NUMBER_FIELDS."""
+
+SLICE = 16 * 1024
+"""Bytes that are taken apart at once: other requests have their turn in between."""
+
+WRITTEN_AT_ONCE = 256 * 1024
+"""Bytes of a file that are collected before they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file of a form, with its name and type as the client states them.
+
+    `file` has no name on the disk, so it is gone when it is closed, whatever happens. It is None for a file whose
+    content the route has no use for, and for every file of a form but the first.
+    """
+
+    field: str
+    name: str
+    content_type: str
+    size: int
+    file: BinaryIO | None
+
+
+class TooLarge(Refused):
+    """The request is larger than any that the route has a use for (status 413)."""
+
+    def __init__(self) -> None:
+        super().__init__("The request is too large.")
+
+
+class FormUnreadable(Refused):
+    """The form breaks the rules of its encoding (status 400)."""
+
+    def __init__(self) -> None:
+        super().__init__("The form in the request's body cannot be read.")
+
+
+@dataclass(slots=True)
+class _Part:
+    disposition: bytes = b""
+    content_type: bytes = b""
+    name: str = ""
+    filename: str | None = None
+    size: int = 0
+    file: BinaryIO | None = None
+
+
+@final
+class MultipartForm:
+    """The fields and files of one form. `largest` are the bytes of all its texts together.
+
+    With a directory in `keep_in`, the content of the first file is kept there.
+    """
+
+    def __init__(self, content_type: str, held: HeldBody, largest: int, keep_in: Path | None) -> None:
+        _, options = parse_options_header(content_type)
+        self.texts: dict[str, str] = {}
+        self.files: list[UploadedFile] = []
+        self._held = held
+        self._room = largest
+        self._keep_in = keep_in
+        self._is_whole = False
+        self._parts = 0
+        self._part = _Part()
+        self._header = b""
+        self._value = b""
+        self._text = bytearray()
+        self._kept: BinaryIO | None = None
+        self._unwritten = bytearray()
+        try:
+            self._parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_field": self._take_header,
+                    "on_header_value": self._take_value,
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._open_part,
+                    "on_part_data": self._take_data,
+                    "on_part_end": self._end_part,
+                    "on_end": self._end,
+                },
+            )
+        except (KeyError, FormParserError):
+            raise FormUnreadable from None
+
+    async def read(self, pieces: AsyncIterator[bytes]) -> None:
+        """Take the whole body in. Raises Refused, and what `pieces` raises; no file is left behind then."""
+        try:
+            async for piece in pieces:
+                for start in range(0, len(piece), SLICE):
+                    self._parser.write(piece[start : start + SLICE])
+                    await asyncio.sleep(0)
+                if len(self._unwritten) >= WRITTEN_AT_ONCE:
+                    await self._write()
+            await self._write()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, FormParserError | ValueError):
+                raise FormUnreadable from None
+            raise
+        if not self._is_whole:
+            self.close()
+            raise FormUnreadable
+
+    def close(self) -> None:
+        """Let go of what was kept of a file."""
+        if self._kept is not None:
+            self._kept.close()
+
+    async def _write(self) -> None:
+        if self._kept is not None:
+            await asyncio.to_thread(self._kept.write, bytes(self._unwritten))
+            self._unwritten.clear()
+
+    def _begin_part(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_FIELDS:
+            raise FormUnreadable
+        self._part = _Part()
+
+    def _take_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _take_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _end_header(self) -> None:
+        match self._header.lower():
+            case b"content-disposition":
+                self._part.disposition = self._value
+            case b"content-type":
+                self._part.content_type = self._value
+        self._header = self._value = b""
+
+    def _open_part(self) -> None:
+        part = self._part
+        _, options = parse_options_header(part.disposition)
+        if b"name" not in options:
+            raise FormUnreadable
+        part.name = _decoded(options[b"name"])
+        if b"filename" in options:
+            part.filename = _decoded(options[b"filename"])
+            if self._keep_in is not None and self._kept is None:
+                self._held.add(WRITTEN_AT_ONCE)
+                # The server's own directory: the one for temporary files may be memory.
+                part.file = self._kept = tempfile.TemporaryFile(dir=self._keep_in)  # noqa: SIM115  closed with the request
+
+    def _take_data(self, data: bytes, start: int, end: int) -> None:
+        size = end - start
+        self._part.size += size
+        if self._part.filename is None:
+            self._room -= size
+            self._held.add(size)
+            if self._room < 0:
+                raise TooLarge
+            self._text += data[start:end]
+        elif self._part.file is not None:
+            self._unwritten += data[start:end]
+
+    def _end_part(self) -> None:
+        part = self._part
+        if part.filename is None:
+            self.texts[part.name] = _decoded(bytes(self._text))
+            self._text.clear()
+        else:
+            content_type = part.content_type.decode("latin-1")
+            self.files.append(UploadedFile(part.name, part.filename, content_type, part.size, part.file))
+
+    def _end(self) -> None:
+        self._is_whole = True
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")

@@ -1,0 +1,148 @@
+"""Work grows with its input and no faster, and what is sent back is bounded. Work is counted, never timed."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Engine, event
+
+from keybearer.server.domain.accounts import Role
+from tests.asgi import Answer, Headers, ask_raw, by_key, by_session
+from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.server.questions import Question, fill, page_questions, wire_questions
+from tests.server.shapes import TEXTS, VALUES
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UNLIMITED = "10000000/minute"
+SMALL, LARGE = 10_000, 100_000
+GROWTH = 12
+"""How much more work ten times the input may be."""
+
+FREE_CALLS = 30_000
+"""Calls of functions that do not count: what a request costs whose small form was refused at once."""
+
+FREE_STATEMENTS = 40
+MOST_SENT_BACK = 2_000_000
+"""Bytes of an answer to anything that is asked here."""
+
+SHAPES = {**TEXTS, **VALUES}
+
+
+@dataclass
+class Work:
+    """What a request cost: calls of functions in all threads, statements, and bytes that were sent back."""
+
+    calls: int = 0
+    statements: int = 0
+    sent_back: int = 0
+
+
+class Counting:
+    """A server, its owner, and the work that it does for them."""
+
+    def __init__(self, server: InProcessServer) -> None:
+        self.server = server
+        self.work = Work()
+        self._owners = 0
+
+    async def come(self) -> None:
+        """Let an owner come, who has done nothing yet that would end a key or use up a limit."""
+        self._owners += 1
+        self.owner: Known = await self.server.add_person(f"owner-{self._owners}", Role.OWNER)
+        self.by_session: Headers = by_session(await self.server.signed_in(self.owner))
+
+    async def ask(self, question: Question, name: str, value: str) -> Answer:
+        """The answer to a question with one parameter of that value, and the others as they should be."""
+        who = by_key(self.owner.auth) if question.by_key else self.by_session
+        fields = question.good() | {name: value}
+        if question.path.endswith("/events") and name != "dont_block":
+            fields["dont_block"] = "true"
+        text = "&".join(f"{key}={quote(each, safe='', errors='surrogatepass')}" for key, each in fields.items())
+        headers = [(key.encode(), each.encode()) for key, each in who.items()]
+        headers += [(b"host", b"localhost:9991"), (b"content-type", b"application/x-www-form-urlencoded")]
+        scope: dict[str, Any] = {"method": question.method, "path": question.filled(), "headers": headers}
+        is_shown = question.method == "GET"
+        scope["query_string"] = text.encode() if is_shown else b""
+        self.work = Work()
+        sys.setprofile(self.note_call)
+        try:
+            answer = await ask_raw(self.server.app, scope, b"" if is_shown else text.encode())
+        finally:
+            sys.setprofile(None)
+        self.work.sent_back = len(answer.body)
+        return answer
+
+    def note_call(self, _frame: FrameType, kind: str, _argument: object) -> None:
+        """As `sys.setprofile` has it."""
+        if kind in ("call", "c_call"):
+            self.work.calls += 1
+
+    def note_statement(self, *_arguments: object) -> None:
+        """As SQLAlchemy has it."""
+        self.work.statements += 1
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def counting(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> AsyncIterator[Counting]:
+    """One server for all questions."""
+    directory = tmp_path_factory.mktemp("growth") / "data"
+    settings = prepared(directory, sqlite_template, api_limit=UNLIMITED, failure_limit=UNLIMITED)
+    async with serving(settings) as server:
+        counting = Counting(server)
+        await counting.come()
+        await fill(server, counting.owner)
+        threading.setprofile(counting.note_call)
+        event.listen(Engine, "before_cursor_execute", counting.note_statement)
+        try:
+            yield counting
+        finally:
+            event.remove(Engine, "before_cursor_execute", counting.note_statement)
+            threading.setprofile(None)
+
+
+async def questions_of(counting: Counting) -> list[Question]:
+    """Every endpoint by key, and every page, that has a parameter."""
+    pages = await page_questions(counting.server, counting.owner, {"account_id": counting.owner.id})
+    return [each for each in (*(q for q in wire_questions() if q.by_key), *pages) if each.names]
+
+
+async def check(counting: Counting, question: Question, name: str, shape: str) -> None:
+    """Fail where ten times the input costs far more than ten times the work, or where much is sent back."""
+    small_answer = await counting.ask(question, name, SHAPES[shape](SMALL))
+    small = counting.work
+    answer = await counting.ask(question, name, SHAPES[shape](LARGE))
+    large = counting.work
+    what = f"{question.method} {question.path} {name}: {shape}; {small} and {large}; {answer.message[:200]}"
+    assert small_answer.status < 500, what
+    assert answer.status < 500, what
+    assert large.calls <= GROWTH * small.calls + FREE_CALLS, what
+    assert large.statements <= small.statements + FREE_STATEMENTS, what
+    assert max(small.sent_back, large.sent_back) <= MOST_SENT_BACK, what
+    if 401 in (answer.status, small_answer.status):
+        await counting.come()
+
+
+async def test_ten_times_the_input_is_about_ten_times_the_work_at_most(counting: Counting) -> None:
+    chance = random.Random(13)
+    for question in await questions_of(counting):
+        for name in chance.sample(question.names, max(1, len(question.names) // 3)):
+            await check(counting, question, name, chance.choice(list(SHAPES)))
+
+
+@pytest.mark.soak
+async def test_no_shape_in_any_parameter_is_more_work_than_in_proportion(counting: Counting) -> None:
+    for question in await questions_of(counting):
+        for name in question.names:
+            for shape in random.sample(list(SHAPES), 3) if name in question.scalars else SHAPES:
+                await check(counting, question, name, shape)
