@@ -16,7 +16,6 @@ from keybearer.server.domain.limits import Quota
 from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.multipart import TooLarge
-from keybearer.server.http.routing import NothingHere
 
 Header = tuple[bytes, bytes]
 
@@ -122,7 +121,6 @@ _STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (TooManyAttempts, 429),
     (CSRFFailed, 403),
     (PasswordNeeded, 403),
-    (NothingHere, 404),
     (TooLarge, 413),
     (TooSlow, 408),
     (Overloaded, 503),

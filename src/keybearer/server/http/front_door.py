@@ -138,11 +138,11 @@ class FrontDoor:
                 return door.refuse(admission, Failed())
 
     def _find(self, request: Request) -> tuple[Door, Admission]:
+        door = self._doors[-1]
         for door in self._doors:
             found = door.router.find(request.path)
             if found is not None:
                 return door, Admission(self._context, request, *found)
-        door = next((door for door in self._doors if door.router.prefix.owns(request.path)), self._doors[-1])
         return door, Admission(self._context, request, None, {})
 
     def _note_success(self, request: Request) -> None:
