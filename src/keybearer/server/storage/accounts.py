@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, Text, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
 from keybearer.server.domain.bots import BotType
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.tables import accounts
 
 _OWNERS = accounts.alias("owners")
@@ -142,7 +143,7 @@ async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[A
 
 async def find_bot_ids_of(connection: AsyncConnection, owner_ids: Iterable[int]) -> Sequence[int]:
     """The bots that these accounts own, the deactivated too, by id."""
-    statement = select(accounts.c.id).where(accounts.c.bot_owner_id.in_(set(owner_ids))).order_by(accounts.c.id)
+    statement = select(accounts.c.id).where(among(accounts.c.bot_owner_id, owner_ids)).order_by(accounts.c.id)
     return (await connection.execute(statement)).scalars().all()
 
 
@@ -170,7 +171,7 @@ async def count_active_people(connection: AsyncConnection, realm_id: int, *, lea
 
 async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:
     """Several accounts, the deactivated too, by id; those that are not there are absent."""
-    rows = await connection.execute(select(*COLUMNS).where(accounts.c.id.in_(set(account_ids))))
+    rows = await connection.execute(select(*COLUMNS).where(among(accounts.c.id, account_ids)))
     return {account.id: account for account in map(from_row, rows)}
 
 
@@ -181,7 +182,9 @@ async def find_by_names(connection: AsyncConnection, realm_id: int, full_names: 
         .where(
             accounts.c.realm_id == realm_id,
             accounts.c.is_active,
-            func.lower(accounts.c.full_name).in_({name.lower() for name in full_names} | set(full_names)),
+            among(
+                func.lower(accounts.c.full_name, type_=Text), {name.lower() for name in full_names} | set(full_names)
+            ),
         )
         .order_by(accounts.c.id)
     )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_key_uses, api_keys
 
@@ -83,7 +84,7 @@ async def find_live(connection: AsyncConnection, account_id: int) -> APIKeyRecor
 async def find_live_of(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
     """The live keys of several accounts, unopened, by account."""
     rows = await connection.execute(
-        _records().where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
+        _records().where(among(api_keys.c.account_id, account_ids), api_keys.c.revoked_at.is_(None))
     )
     return {record.account_id: record for record in map(from_row, rows)}
 
@@ -92,7 +93,7 @@ async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids
     """The live keys of several accounts, opened."""
     rows = await connection.execute(
         _records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
-            api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None)
+            among(api_keys.c.account_id, account_ids), api_keys.c.revoked_at.is_(None)
         )
     )
     return [
@@ -108,7 +109,7 @@ async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) 
     """Every key ever issued to these accounts, the newest first."""
     rows = await connection.execute(
         _records()
-        .where(api_keys.c.account_id.in_(list(account_ids)))
+        .where(among(api_keys.c.account_id, account_ids))
         .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
     )
     return [from_row(row) for row in rows]

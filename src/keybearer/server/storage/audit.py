@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import AuditEvent, AuditRecord
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.tables import audit
 
 CLIENT_MAX_LENGTH = 200
@@ -67,7 +68,7 @@ async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[Aud
         statement = statement.where(audit.c.event.in_([event.value for event in wanted.events]))
     if wanted.concerning is not None:
         ids = list(wanted.concerning)
-        statement = statement.where(or_(audit.c.actor_id.in_(ids), audit.c.subject_id.in_(ids)))
+        statement = statement.where(or_(among(audit.c.actor_id, ids), among(audit.c.subject_id, ids)))
     if wanted.since is not None:
         statement = statement.where(audit.c.at >= wanted.since)
     if wanted.before_id is not None:

@@ -2,15 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, final
 
-from sqlalchemy import Select, Table, func, select, text
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Select,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 SelectT = TypeVar("SelectT", bound=Select[Any])
 Insert = postgresql.Insert | sqlite.Insert
+
+
+@final
+class _Listed(TypeDecorator[Sequence[Any]]):
+    """Many values in one bound parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.of = of
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return postgresql.ARRAY(self.of) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:  # noqa: ANN401  as it has it
+        return value if dialect.name == "postgresql" else json.dumps(value)
+
+
+@final
+class _Among(FunctionElement[bool]):
+    """Whether the first clause is one of the values in the second."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_Among, "sqlite")
+def _among_in_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} IN (SELECT value FROM json_each({values})))"  # noqa: S608  both are SQL already
+
+
+@compiles(_Among, "postgresql")
+def _among_in_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} = ANY ({values}))"
+
+
+def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> ColumnElement[bool]:
+    """Whether the column has one of these values, however many: they are one bound parameter.
+
+    `IN` binds one for each, and a statement has at most 32,767 of them.
+    """
+    return _Among(column, bindparam(None, sorted(set(values)), type_=_Listed(column.type), unique=True))
+
+
+@final
+class _JSONText(FunctionElement[str]):
+    """A text as JSON writes it, in quotation marks."""
+
+    inherit_cache = True
+    type = Text()
+
+
+@compiles(_JSONText, "sqlite")
+def _json_text_in_sqlite(element: _JSONText, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    return f"json_quote({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_JSONText, "postgresql")
+def _json_text_in_postgresql(element: _JSONText, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    return f"CAST(to_json({compiler.process(element.clauses, **options)}) AS TEXT)"
+
+
+def json_text(column: ColumnElement[str]) -> ColumnElement[str]:
+    """The column's text as JSON writes it, in quotation marks."""
+    return _JSONText(column)
 
 
 def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
@@ -51,6 +137,24 @@ async def insert_or_ignore(
     """Insert a row unless one has the same `key` columns; True if it was inserted."""
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
     return (await connection.execute(statement.returning(*table.primary_key.columns))).first() is not None
+
+
+async def insert_missing(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """Insert those of several rows whose `key` columns no row has yet, in one statement."""
+    if rows:
+        await connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=list(key)), rows)
+
+
+async def upsert_all(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """As `upsert`, for several rows that have the same columns, in one statement."""
+    if rows:
+        statement = _insert(connection, table)
+        changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+        await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
 
 
 async def continue_ids(connection: AsyncConnection, table: Table) -> None:

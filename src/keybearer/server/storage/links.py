@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, email_key
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
-from keybearer.server.storage.dialect import unheld
+from keybearer.server.storage.dialect import among, unheld
 from keybearer.server.storage.tables import links
 
 COLUMNS = [column for column in links.c if column.name != "digest"]
@@ -119,7 +119,7 @@ async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, r
         select(links.c.id, links.c.email).where(links.c.purpose == purpose.value, links.c.realm_id == realm_id)
     )
     ids = [row.id for row in found if email_key(row.email) == email_key(email)]
-    await connection.execute(delete(links).where(links.c.id.in_(ids)))
+    await connection.execute(delete(links).where(among(links.c.id, ids)))
 
 
 async def remove(connection: AsyncConnection, link_id: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.storage.dialect import upsert
+from keybearer.server.storage.dialect import among, upsert
 from keybearer.server.storage.messaging.tables import bot_storage
 
 
@@ -15,7 +15,7 @@ async def find(connection: AsyncConnection, account_id: int, keys: Iterable[str]
     """What an account keeps: under these keys, or everything. Keys that are not there are absent."""
     statement = select(bot_storage.c.key, bot_storage.c.value).where(bot_storage.c.account_id == account_id)
     if keys is not None:
-        statement = statement.where(bot_storage.c.key.in_(set(keys)))
+        statement = statement.where(among(bot_storage.c.key, keys))
     return {row.key: row.value for row in await connection.execute(statement.order_by(bot_storage.c.key))}
 
 
@@ -35,5 +35,5 @@ async def put(connection: AsyncConnection, account_id: int, key: str, value: str
 async def remove(connection: AsyncConnection, account_id: int, keys: Iterable[str]) -> None:
     """Forget what is under these keys."""
     await connection.execute(
-        delete(bot_storage).where(bot_storage.c.account_id == account_id, bot_storage.c.key.in_(set(keys)))
+        delete(bot_storage).where(bot_storage.c.account_id == account_id, among(bot_storage.c.key, keys))
     )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import Channel, PostPolicy, Subscription, name_key
-from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.dialect import among, insert_or_ignore
 from keybearer.server.storage.messaging.tables import channels, messages, subscriptions
 from keybearer.server.storage.tables import accounts
 from keybearer.server.storage.visibility import sees_channel
@@ -106,7 +106,7 @@ async def find_all_seen(
     """Every channel that the viewer may see (or those of these names), by id, the archived too."""
     statement = select(*COLUMNS).where(sees_channel(viewer)).order_by(channels.c.id)
     if names is not None:
-        statement = statement.where(channels.c.name_key.in_({name_key(name.strip()) for name in names}))
+        statement = statement.where(among(channels.c.name_key, (name_key(name.strip()) for name in names)))
     return [from_row(row) for row in await connection.execute(statement)]
 
 
@@ -116,13 +116,13 @@ def _is_named(name: str) -> ColumnElement[bool]:
 
 async def find_by_ids(connection: AsyncConnection, channel_ids: Collection[int]) -> dict[int, Channel]:
     """Several channels, the archived too, by id; those that are not there are absent."""
-    rows = await connection.execute(select(*COLUMNS).where(channels.c.id.in_(channel_ids)))
+    rows = await connection.execute(select(*COLUMNS).where(among(channels.c.id, channel_ids)))
     return {channel.id: channel for channel in map(from_row, rows)}
 
 
 async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, str]:
     """The names of channels by their ids."""
-    rows = await connection.execute(select(channels.c.id, channels.c.name).where(channels.c.id.in_(set(channel_ids))))
+    rows = await connection.execute(select(channels.c.id, channels.c.name).where(among(channels.c.id, channel_ids)))
     return {row.id: row.name for row in rows}
 
 
@@ -165,7 +165,7 @@ async def find_pairs(
     """Which of these accounts follow which of these channels, as pairs of ids."""
     rows = await connection.execute(
         select(subscriptions.c.account_id, subscriptions.c.channel_id).where(
-            subscriptions.c.account_id.in_(account_ids), subscriptions.c.channel_id.in_(channel_ids)
+            among(subscriptions.c.account_id, account_ids), among(subscriptions.c.channel_id, channel_ids)
         )
     )
     return frozenset((row.account_id, row.channel_id) for row in rows)
@@ -175,7 +175,7 @@ async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[in
     """The accounts that follow each of several channels, the deactivated too."""
     wanted = set(channel_ids)
     rows = await connection.execute(
-        select(subscriptions.c.channel_id, subscriptions.c.account_id).where(subscriptions.c.channel_id.in_(wanted))
+        select(subscriptions.c.channel_id, subscriptions.c.account_id).where(among(subscriptions.c.channel_id, wanted))
     )
     found: dict[int, set[int]] = {channel_id: set() for channel_id in wanted}
     for row in rows:

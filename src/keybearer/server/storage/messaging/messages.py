@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import Flag, Message, conversation_key
-from keybearer.server.storage.dialect import insert_or_ignore, locked
+from keybearer.server.storage.dialect import among, insert_or_ignore, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.visibility import sees_message
 
@@ -112,7 +112,9 @@ async def find_seen(
 
 async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_ids: Collection[int]) -> set[int]:
     """Those of several messages that the viewer may see."""
-    rows = await connection.execute(select(messages.c.id).where(messages.c.id.in_(message_ids), sees_message(viewer)))
+    rows = await connection.execute(
+        select(messages.c.id).where(among(messages.c.id, message_ids), sees_message(viewer))
+    )
     return {row.id for row in rows}
 
 
@@ -178,7 +180,7 @@ async def find_flags(
     """
     statement = (
         select(copies.c.message_id, copies.c.flags)
-        .where(copies.c.account_id == account_id, copies.c.message_id.in_(set(message_ids)))
+        .where(copies.c.account_id == account_id, among(copies.c.message_id, message_ids))
         .order_by(copies.c.message_id)
     )
     rows = await connection.execute(locked(statement) if for_change else statement)
@@ -187,7 +189,7 @@ async def find_flags(
 
 async def find_owner_ids(connection: AsyncConnection, message_ids: Collection[int]) -> set[int]:
     """The accounts that have a copy of one of several messages."""
-    statement = select(copies.c.account_id).where(copies.c.message_id.in_(message_ids)).distinct()
+    statement = select(copies.c.account_id).where(among(copies.c.message_id, message_ids)).distinct()
     return {row.account_id for row in await connection.execute(statement)}
 
 
@@ -214,7 +216,7 @@ async def change_flags(
     flags = copies.c.flags.bitwise_and(~removed.value).bitwise_or(added.value)
     await connection.execute(
         update(copies)
-        .where(copies.c.account_id.in_(account_ids), copies.c.message_id.in_(message_ids))
+        .where(among(copies.c.account_id, account_ids), among(copies.c.message_id, message_ids))
         .values(flags=flags)
     )
 

@@ -13,6 +13,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
 from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
     channels,
@@ -173,7 +174,7 @@ async def find_some(connection: AsyncConnection, view: View, message_ids: Sequen
     rows = await connection.execute(
         select(*COLUMNS)
         .select_from(_source(view))
-        .where(messages.c.id.in_(set(message_ids)), *_conditions(view))
+        .where(among(messages.c.id, message_ids), *_conditions(view))
         .order_by(messages.c.id)
     )
     return [from_row(row) for row in rows]

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.messages import Reaction
-from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.dialect import among, insert_or_ignore
 from keybearer.server.storage.messaging.tables import reactions
 
 
@@ -46,7 +46,7 @@ async def remove(
 async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
     """The reactions of several messages, by message, in the order in which they were made."""
     rows = await connection.execute(
-        select(reactions).where(reactions.c.message_id.in_(set(message_ids))).order_by(reactions.c.id)
+        select(reactions).where(among(reactions.c.message_id, message_ids)).order_by(reactions.c.id)
     )
     found: dict[int, tuple[Reaction, ...]] = {}
     for row in rows:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.uploads import Upload
-from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.dialect import among, insert_or_ignore
 from keybearer.server.storage.messaging.tables import message_uploads, uploads
 from keybearer.server.storage.visibility import sees_file
 
@@ -48,7 +48,7 @@ async def find_seen(connection: AsyncConnection, viewer: Account, path: str) -> 
 async def find_ids(connection: AsyncConnection, paths: Iterable[str], account_id: int) -> Sequence[int]:
     """Which of these paths are files that the account may share: its own."""
     rows = await connection.execute(
-        select(uploads.c.id).where(uploads.c.path.in_(set(paths)), uploads.c.account_id == account_id)
+        select(uploads.c.id).where(among(uploads.c.path, paths), uploads.c.account_id == account_id)
     )
     return [row.id for row in rows]
 
