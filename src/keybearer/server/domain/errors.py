@@ -5,6 +5,8 @@
     │   └── PasswordNeeded       not before the password is given again
     ├── Unauthenticated      who is asking is not known, or not welcome
     ├── TooManyAttempts      `retry_after` seconds from now it may be tried again
+    ├── TooBusy              the server has too much to do; `retry_after` as above
+    ├── CapReached           there is as much of something as there may be
     └── WeakPassword         a new password that is not good enough
 
 How a refusal looks on a wire or a page is the business of `api` and `web`.
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil
 
-from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.limits import Cap, Quota
 
 
 class Refused(Exception):
@@ -102,6 +104,28 @@ class TooManyAttempts(Refused):
     def wire_message(self) -> str:
         """Zulip's words."""
         return "API usage exceeded rate limit"
+
+
+class TooBusy(Refused):
+    """Too many wait already (status 503). `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message, code="SERVICE_UNAVAILABLE")
+        self.retry_after = retry_after
+
+
+class CapReached(Refused):
+    """There is as much of something as there may be; `cap` says of what, `over` how much more was asked for."""
+
+    def __init__(self, cap: Cap, *, code: str = "BAD_REQUEST", over: int = 0) -> None:
+        super().__init__(cap.refusal(over=over), code=code)
+        self.cap = cap
+
+
+def check_cap(cap: Cap, count: int) -> None:
+    """Raise CapReached where `count` is more than there may be."""
+    if count > cap.most:
+        raise CapReached(cap, over=count - cap.most)
 
 
 class WeakPassword(Refused):

@@ -1,15 +1,147 @@
-"""Limits: how often something may be tried, and what is left of it."""
+"""Limits: how much there may be of something, how often it may be tried, and what is left of that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
-MOST_ENTRIES = 5000
-"""Entries of one list or object in a parameter: as many ids as Zulip's programs send at once."""
+
+class Cap(Enum):
+    """The most that there may be of something, what it is, and what happens beyond: the words of the refusal.
+
+    The reference of limits is made from this table. Limits on one text, such as a name, are not here but with the text.
+    """
+
+    # One request. No list is shorter than what Zulip's programs send at once: 5,000 ids.
+    ENTRIES = (5000, "entries of a list or an object in a parameter", "The request is refused.")
+    MESSAGES = (5000, "messages that one request reads or marks", "The request is refused.")
+    TERMS = (50, "terms of a narrow", "The request is refused.")
+    SEARCH_WORDS = (100, "words of a search", "a search has at most {most} words")
+    INVITED = (100, "people invited by one request", "Invite at most {most} people at once.")
+    FOLLOWED = (
+        10_000,
+        "subscriptions that one request changes: channels times people",
+        "A request can change at most {most} subscriptions. Send fewer channels or fewer people at once.",
+    )
+    FOLLOWERS = (
+        100_000,
+        "followers, together, of the channels that one request subscribes somebody to",
+        "The channels have more than {most} followers together. Subscribe to fewer channels at once.",
+    )
+    DESCRIPTIONS = (
+        100_000,
+        "characters of the descriptions of channels that one request creates",
+        "The descriptions are longer than {most} characters together. Create fewer channels at once.",
+    )
+    MOVED = (
+        10_000,
+        "messages that one request moves",
+        "More than {most} messages would move at once. Begin at a later message, with propagate_mode change_later.",
+    )
+    # What one account has.
+    QUEUES = (
+        1500,
+        "event queues that an account has open",
+        "You have {most} event queues open, as many as an account may have. Close one, or wait until one times out.",
+    )
+    QUEUE_FILTER = (
+        10_000,
+        "characters of the filter of an event queue: its narrow and its event types, as JSON",
+        "narrow and event_types are longer than {most} characters together.",
+    )
+    QUEUE_LOG = (
+        20_000,
+        "events that wait for an event queue",
+        "The queue is closed. Its client is answered BAD_EVENT_QUEUE_ID and registers a new one.",
+    )
+    CHANNELS = (
+        2000,
+        "channels that an account has created",
+        "You have created {most} channels, as many as an account may create.",
+    )
+    BOTS = (1000, "bots that an account owns, with the deactivated", "An account may own at most {most} bots.")
+    SESSIONS = (
+        200,
+        "browsers that an account is signed in with",
+        "The one that was not used for the longest time is signed out, and the audit log says so.",
+    )
+    DEVICES = (
+        100,
+        "mobile devices of an account",
+        "You have {most} devices, as many as an account may have. Remove one first.",
+    )
+    INVITATIONS = (
+        1000,
+        "open invitations of an account",
+        "You have {most} open invitations, as many as an account may have. Revoke some, or wait until they expire.",
+    )
+    STORAGE = (
+        10_000_000,
+        "characters that an account keeps in `bot_storage`, keys and values",
+        "Request exceeds storage limit by {over} characters. The limit is {most} characters.",
+    )
+    STORAGE_KEYS = (
+        20_000,
+        "keys that an account keeps in `bot_storage`",
+        "An account may keep at most {most} keys. Remove some first.",
+    )
+    # What a message has.
+    EDITS = (
+        200,
+        "changes of one message",
+        "This message was changed {most} times, as often as a message may be. Send a new one.",
+    )
+    EDITS_TEXT = (
+        200_000,
+        "characters of the earlier versions of one message",
+        "The earlier versions of this message are longer than {most} characters together. Send a new one.",
+    )
+    REACTIONS = (1000, "reactions to a message", "This message has {most} reactions, as many as a message may have.")
+    OWN_REACTIONS = (50, "reactions of one account to a message", "You may add at most {most} reactions to a message.")
+    # The whole server.
+    UPLOADS = (
+        10_240,
+        "MiB of uploaded files (`KEYBEARER_UPLOAD_QUOTA`); one account may use a tenth of it",
+        "Upload would exceed your organization's upload quota.",
+    )
+    MAILS = (
+        10_000,
+        "mails that wait to be sent",
+        "Too many mails are waiting to be sent. Try again later, or tell the operator of this server.",
+    )
+    MAILS_TO_ONE = (
+        100,
+        "mails that wait for one recipient",
+        "A notice is not sent, and the log says so. An invitation or a reset link is refused.",
+    )
+
+    def __init__(self, most: int, what: str, beyond: str) -> None:
+        self.most = most
+        self.what = what
+        self.beyond = beyond
+
+    def refusal(self, **values: int) -> str:
+        """What to say to who reaches it."""
+        return self.beyond.format(**{"most": self.most, **values})
+
+
+MOST_ENTRIES = Cap.ENTRIES.most
+
+
+class Retention(Enum):
+    """How long something is kept that only grows: the days, and what it is."""
+
+    STRANGERS = (90, "audit records that somebody without an account can cause: refused sign-ins, reset requests")
+    AUDIT = (730, "other audit records")
+    GIVEN_UP_MAILS = (90, "mails that could not be sent")
+    SIGN_INS = (30, "from where an account signed in")
+
+    def __init__(self, days: int, what: str) -> None:
+        self.days = timedelta(days=days)
+        self.what = what
 
 
 class Quota(NamedTuple):

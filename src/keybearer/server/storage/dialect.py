@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Dialect,
+    Integer,
     Select,
     Table,
     Text,
@@ -77,26 +78,39 @@ def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> 
 
 
 @final
-class _JSONText(FunctionElement[str]):
+class json_text(FunctionElement[str]):  # noqa: N801  it reads as the SQL function that it is
     """A text as JSON writes it, in quotation marks."""
 
     inherit_cache = True
     type = Text()
 
 
-@compiles(_JSONText, "sqlite")
-def _json_text_in_sqlite(element: _JSONText, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+@compiles(json_text, "sqlite")
+def _json_text_in_sqlite(element: json_text, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
     return f"json_quote({compiler.process(element.clauses, **options)})"
 
 
-@compiles(_JSONText, "postgresql")
-def _json_text_in_postgresql(element: _JSONText, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+@compiles(json_text, "postgresql")
+def _json_text_in_postgresql(element: json_text, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
     return f"CAST(to_json({compiler.process(element.clauses, **options)}) AS TEXT)"
 
 
-def json_text(column: ColumnElement[str]) -> ColumnElement[str]:
-    """The column's text as JSON writes it, in quotation marks."""
-    return _JSONText(column)
+@final
+class json_length(FunctionElement[int]):  # noqa: N801  as above
+    """How many entries a list has that is kept as JSON."""
+
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(json_length, "sqlite")
+def _json_length_in_sqlite(element: json_length, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    return f"json_array_length({compiler.process(element.clauses, **options)})"
+
+
+@compiles(json_length, "postgresql")
+def _json_length_in_postgresql(element: json_length, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"json_array_length(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
 def locked(statement: SelectT, *, shared: bool = False) -> SelectT:

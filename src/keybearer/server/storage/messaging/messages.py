@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, Text, case, cast, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import Flag, Message, conversation_key
-from keybearer.server.storage.dialect import among, insert_or_ignore, locked
+from keybearer.server.storage.dialect import among, insert_or_ignore, json_length, json_text, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.visibility import sees_message
 
@@ -110,6 +110,13 @@ async def find_seen(
     return None if row is None else from_row(row)
 
 
+async def find_all_seen(connection: AsyncConnection, viewer: Account, message_ids: Iterable[int]) -> Sequence[Message]:
+    """Those of several messages that the viewer may see, by id."""
+    wanted = (among(messages.c.id, message_ids), sees_message(viewer))
+    rows = await connection.execute(select(*COLUMNS).select_from(SOURCE).where(*wanted).order_by(messages.c.id))
+    return [from_row(row) for row in rows]
+
+
 async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_ids: Collection[int]) -> set[int]:
     """Those of several messages that the viewer may see."""
     rows = await connection.execute(
@@ -118,18 +125,13 @@ async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_id
     return {row.id for row in rows}
 
 
-async def find_in_topic(
-    connection: AsyncConnection, channel_id: int, topic: str, *, since: int = 0, for_change: bool = False
-) -> Sequence[Message]:
-    """The messages of a topic from the message `since` on, the oldest first.
-
-    `for_change` holds their rows until the transaction ends.
-    """
+async def hold_topic(
+    connection: AsyncConnection, channel_id: int, topic: str, *, since: int, limit: int
+) -> Sequence[int]:
+    """The messages of a topic from the message `since` on, the oldest first; held until the transaction ends."""
     wanted = (messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic), messages.c.id >= since)
-    if for_change:
-        await connection.execute(locked(select(messages.c.id).where(*wanted).order_by(messages.c.id)))
-    rows = await connection.execute(select(*COLUMNS).select_from(SOURCE).where(*wanted).order_by(messages.c.id))
-    return [from_row(row) for row in rows]
+    statement = select(messages.c.id).where(*wanted).order_by(messages.c.id).limit(limit)
+    return (await connection.execute(locked(statement))).scalars().all()
 
 
 async def save_content(
@@ -151,18 +153,31 @@ async def save_content(
     )
 
 
-async def save_place(connection: AsyncConnection, message: Message) -> None:
-    """Write a message's changed channel and topic, with what they were before."""
+async def most_edits(connection: AsyncConnection, message_ids: Iterable[int]) -> int:
+    """How many changes the one of these messages has that was changed most often."""
+    most = select(func.max(json_length(messages.c.edits))).where(among(messages.c.id, message_ids))
+    return (await connection.execute(most)).scalar_one() or 0
+
+
+async def move(
+    connection: AsyncConnection, message_ids: Iterable[int], *, channel_id: int, topic: str, by: int, at: datetime
+) -> None:
+    """Move messages of one channel, each with a note of where it was before. Those that are there already stay."""
+    other_topic, other_channel = messages.c.topic != topic, messages.c.channel_id != channel_id
+    note = f'"user_id": {by}, "timestamp": {int(at.timestamp())}'
+    of_topic = literal(f', "topic": {json.dumps(topic)}, "prev_topic": ').concat(json_text(messages.c.topic))
+    of_channel = literal(f', "stream": {channel_id}, "prev_stream": ').concat(cast(messages.c.channel_id, Text))
+    edit = (
+        literal(f"[{{{note}")
+        .concat(case((other_topic, of_topic), else_=""))
+        .concat(case((other_channel, of_channel), else_=""))
+        .concat("}")
+    )
+    rest = case((messages.c.edits == "[]", "]"), else_=literal(", ").concat(func.substr(messages.c.edits, 2)))
     await connection.execute(
         update(messages)
-        .where(messages.c.id == message.id)
-        .values(
-            channel_id=message.channel_id,
-            topic=message.topic,
-            topic_key=name_key(message.topic),
-            edited_at=message.edited_at,
-            edits=json.dumps(list(message.edits), ensure_ascii=False),
-        )
+        .where(among(messages.c.id, message_ids), or_(other_topic, other_channel))
+        .values(channel_id=channel_id, topic=topic, topic_key=name_key(topic), edited_at=at, edits=edit.concat(rest))
     )
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
-from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
+from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term, bad_narrow
 from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
@@ -100,19 +101,21 @@ def _dm(view: View, operand: object) -> Condition:
 
 def _dm_including(_view: View, operand: object) -> Condition:
     assert isinstance(operand, tuple)
-    return and_(
-        *(
-            exists().where(
-                conversation_members.c.conversation_id == messages.c.conversation_id,
-                conversation_members.c.account_id == int(account_id),
-            )
-            for account_id in operand
-        )
+    wanted = {*map(int, operand)}
+    members = conversation_members.c
+    having_all = (
+        select(members.conversation_id)
+        .where(among(members.account_id, wanted))
+        .group_by(members.conversation_id)
+        .having(func.count() == len(wanted))
     )
+    return messages.c.conversation_id.in_(having_all) if wanted else true()
 
 
 def _search(_view: View, operand: object) -> Condition:
     words = str(operand).replace('"', " ").split()
+    if len(words) > Cap.SEARCH_WORDS.most:
+        raise bad_narrow(Cap.SEARCH_WORDS.refusal())
     return and_(
         true(),
         *(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.uploads import Upload
-from keybearer.server.storage.dialect import among, insert_or_ignore
+from keybearer.server.storage.dialect import among, insert_missing
 from keybearer.server.storage.messaging.tables import message_uploads, uploads
 from keybearer.server.storage.visibility import sees_file
 
@@ -55,9 +55,8 @@ async def find_ids(connection: AsyncConnection, paths: Iterable[str], account_id
 
 async def attach(connection: AsyncConnection, message_id: int, upload_ids: Iterable[int]) -> None:
     """Let those who may see a message see the files that it links to."""
-    for upload_id in upload_ids:
-        values = {"message_id": message_id, "upload_id": upload_id}
-        await insert_or_ignore(connection, message_uploads, values, key=["message_id", "upload_id"])
+    rows = [{"message_id": message_id, "upload_id": upload_id} for upload_id in upload_ids]
+    await insert_missing(connection, message_uploads, rows, key=["message_id", "upload_id"])
 
 
 async def detach_all(connection: AsyncConnection, message_id: int) -> None:
