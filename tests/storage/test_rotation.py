@@ -53,7 +53,7 @@ async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database:
 async def test_a_waiting_mail_is_sealed_anew_and_still_opens(database: Database, ring: SecretRing) -> None:
     mail = Mail("hamlet@example.com", "Join", "https://chat.example.com/join/x/\n")
     async with database.write() as connection:
-        await mails.add(connection, ring, mail, at=NOON)
+        await mails.add(connection, ring, [mail], at=NOON)
     rotated, _ = await rotate(database, ring)
     alone = SecretRing((rotated._current.entry,), rotated.path)
     async with database.read() as connection:
@@ -149,7 +149,7 @@ async def test_a_ring_with_another_secret_under_the_same_id_is_refused(
         await add_token(database, ring, holder.account.id)
     async with database.write() as connection:
         if what == "mail":
-            await mails.add(connection, ring, Mail("hamlet@example.com", "Join", "text"), at=NOON)
+            await mails.add(connection, ring, [Mail("hamlet@example.com", "Join", "text")], at=NOON)
         if what != "key":
             await connection.execute(update(api_keys_table).values(sealed=None, revoked_at=NOON))
         await rotation.check(connection, ring)

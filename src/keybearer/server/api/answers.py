@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.errors import PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import PasswordNeeded, Refused, TooBusy, TooManyAttempts, TryLater, Unauthenticated
 from keybearer.server.domain.limits import Quota
 from keybearer.server.http.body import TooLarge, TooSlow
 from keybearer.server.http.csrf import CSRFFailed
@@ -108,7 +108,7 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     """The answer to what a rule forbids; `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
     headers: list[Header] = []
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TryLater):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if isinstance(error, Unavailable):
         headers.append((b"retry-after", b"%d" % RETRY_AFTER))
@@ -125,6 +125,7 @@ _STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (TooSlow, 408),
     (TooLarge, 413),
     (TooManyAttempts, 429),
+    (TooBusy, 503),
     (Unavailable, 503),
 )
 

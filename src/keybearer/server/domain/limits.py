@@ -162,6 +162,10 @@ class AttemptKind(StrEnum):
     """What is tried, counted in the database for every worker alike."""
 
     PASSWORD = "password"  # noqa: S105  a kind, not a password
+    SIGN_IN = "sign_in"
+    """Not counted, but remembered: from where an account signed in."""
+    ACCOUNTS_OF_ADDRESS = "accounts_of_address"
+    """Not kept: the accounts for which an address has failed, among the rows of `PASSWORD`."""
     PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
     PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
 
@@ -177,6 +181,9 @@ class Window:
 WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
     # Zulip's authenticate_by_username, which counts all addresses together and lets a stranger lock the owner out.
     AttemptKind.PASSWORD: (Window(5, timedelta(minutes=30)),),
+    # Whoever tries a few passwords for each of many accounts. An office behind one address has fewer people who mistype
+    # theirs and were not signed in from there lately.
+    AttemptKind.ACCOUNTS_OF_ADDRESS: (Window(20, timedelta(minutes=30)),),
     # Zulip's password_reset_form_by_email.
     AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
@@ -208,3 +215,28 @@ def judge(windows: Sequence[Window], times: Sequence[datetime], now: datetime) -
         quota = Quota(window.most, left, int((oldest + window.within).timestamp())).merged(quota)
     assert quota is not None
     return Verdict(allowed, quota, wait)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordHistory:
+    """What is remembered of an account at an address: when it failed, and last signed in (None: not lately).
+
+    `others` is when the address last failed for each other account.
+    """
+
+    own: Sequence[datetime] = ()
+    others: Sequence[datetime] = ()
+    signed_in_at: datetime | None = None
+
+
+def judge_password(history: PasswordHistory, now: datetime) -> Verdict:
+    """Whether one more password may be tried.
+
+    No limit counts an account's failures at other addresses: with it a stranger could lock out the owner. An account
+    that signed in from the address lately is not refused for what others there do.
+    """
+    own = judge(WINDOWS[AttemptKind.PASSWORD], history.own, now)
+    if not own.allowed or history.signed_in_at is not None:
+        return own
+    spread = judge(WINDOWS[AttemptKind.ACCOUNTS_OF_ADDRESS], history.others, now)
+    return own if spread.allowed else spread

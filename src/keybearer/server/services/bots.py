@@ -22,7 +22,7 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
-from keybearer.server.services.accounts import deactivate_account
+from keybearer.server.services.accounts import deactivate_accounts
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import check_email_free, check_name_free, the_bot, the_realm
@@ -263,4 +263,4 @@ async def deactivate(context: Context, caller: Caller | None, bot_id: int) -> No
     async with context.change(caller, holding=[bot_id], for_change=True) as change:
         bot = await the_bot(change.connection, change.acting_account, bot_id)
         if bot.is_active:
-            await deactivate_account(change, bot)
+            await deactivate_accounts(change, [bot])

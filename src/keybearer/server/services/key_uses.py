@@ -10,7 +10,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.services.background import every, repeat
+from keybearer.server.services.background import every, in_slices, repeat
 from keybearer.server.services.context import Context
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.api_keys import NewUse
@@ -55,14 +55,13 @@ class UseRecorder:
         if not uses:
             return
         try:
-            async with self._context.change(None) as change:
-                await api_keys.record_uses(
-                    change.connection,
-                    [
-                        NewUse(key_id, KeyUse(at, origin.address, printable(origin.client)))
-                        for key_id, (at, origin) in uses.items()
-                    ],
-                )
+            new = [
+                NewUse(key_id, KeyUse(at, origin.address, printable(origin.client)))
+                for key_id, (at, origin) in uses.items()
+            ]
+            for some in in_slices(new):
+                async with self._context.change(None) as change:
+                    await api_keys.record_uses(change.connection, some)
         except BaseException:
             self._uses = uses | self._uses
             raise

@@ -120,6 +120,13 @@ async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) 
     )
 
 
+async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Iterable[str]) -> dict[str, Account]:
+    """The accounts with these delivery emails, in any case, by `email_key`."""
+    wanted = (accounts.c.realm_id == realm_id, among(accounts.c.email_key, map(email_key, emails)))
+    rows = await connection.execute(select(*COLUMNS).where(*wanted))
+    return {email_key(account.delivery_email): account for account in map(from_row, rows)}
+
+
 async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:
     """Every account of the realm, the deactivated too, by id."""
     rows = await connection.execute(select(*COLUMNS).where(accounts.c.realm_id == realm_id).order_by(accounts.c.id))
@@ -209,6 +216,11 @@ async def save(connection: AsyncConnection, account: Account) -> None:
             login_mails=account.login_mails,
         )
     )
+
+
+async def deactivate(connection: AsyncConnection, account_ids: Iterable[int]) -> None:
+    """Mark accounts as deactivated."""
+    await connection.execute(update(accounts).where(among(accounts.c.id, account_ids)).values(is_active=False))
 
 
 async def password_hash(connection: AsyncConnection, account_id: int) -> str | None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     bindparam,
+    delete,
     func,
     select,
     text,
@@ -169,6 +170,17 @@ async def upsert_all(
         statement = _insert(connection, table)
         changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
         await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
+
+
+async def delete_some(connection: AsyncConnection, table: Table, *conditions: ColumnElement[bool], limit: int) -> int:
+    """Delete rows that fit, at most so many, the first by their key; returns how many. For sweeping in slices.
+
+    Rows that another transaction holds are left for the next time.
+    """
+    (key,) = table.primary_key.columns
+    found = unheld(select(key).where(*conditions).order_by(key).limit(limit))
+    deleted = await connection.execute(delete(table).where(key.in_(found)).returning(key))
+    return len(deleted.all())
 
 
 async def continue_ids(connection: AsyncConnection, table: Table) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Row, bindparam, cast, delete, func, insert, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, QueueOptions
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.narrows import Term
-from keybearer.server.storage.tables import event_counter, event_queues, events
+from keybearer.server.storage.dialect import delete_some
+from keybearer.server.storage.tables import event_counter, event_queues, events, to_microseconds
 
 
 async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
@@ -88,11 +90,11 @@ async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) 
     ]
 
 
-async def remove_read(connection: AsyncConnection) -> None:
-    """Forget the events that no queue will ask for."""
+async def remove_read(connection: AsyncConnection, _now: datetime, *, limit: int) -> int:
+    """Forget events that no queue will ask for, at most so many; returns how many."""
     oldest = (await connection.execute(select(func.min(event_queues.c.acknowledged_id)))).scalar_one()
-    limit = await last_id(connection) if oldest is None else oldest
-    await connection.execute(delete(events).where(events.c.id <= limit))
+    read = await last_id(connection) if oldest is None else oldest
+    return await delete_some(connection, events, events.c.id <= read, limit=limit)
 
 
 async def add_queue(connection: AsyncConnection, queue: Queue) -> None:
@@ -151,13 +153,18 @@ def _options(stored: Mapping[str, Any]) -> QueueOptions:
     )
 
 
-async def note_poll(connection: AsyncConnection, queue_id: str, *, at: datetime, acknowledged_id: int) -> None:
-    """Note that a queue was asked, and how far its client has read."""
-    await connection.execute(
-        update(event_queues)
-        .where(event_queues.c.id == queue_id, event_queues.c.polled_at <= at)
-        .values(polled_at=at, acknowledged_id=acknowledged_id)
-    )
+async def note_polls(connection: AsyncConnection, polls: Iterable[tuple[str, datetime, int]]) -> None:
+    """Note when queues were asked, and how far their clients have read."""
+    # In the order of their ids, so that two workers that write at once wait for each other and not in a circle.
+    rows = [{"of_id": each, "at": at, "read": read} for each, at, read in sorted(polls)]
+    if rows:
+        at = bindparam("at", type_=event_queues.c.polled_at.type)
+        await connection.execute(
+            update(event_queues)
+            .where(event_queues.c.id == bindparam("of_id"), event_queues.c.polled_at <= at)
+            .values(polled_at=at, acknowledged_id=bindparam("read")),
+            rows,
+        )
 
 
 async def count_queues(connection: AsyncConnection, account_id: int) -> int:
@@ -171,9 +178,12 @@ async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
     await connection.execute(delete(event_queues).where(event_queues.c.id == queue_id))
 
 
-async def remove_idle_queues(connection: AsyncConnection, now: datetime) -> None:
-    """Close the queues that nobody asked for too long."""
-    rows = await connection.execute(select(event_queues))
-    for queue in map(_queue, rows.all()):
-        if queue.is_over(now):
-            await remove_queue(connection, queue.id)
+async def remove_idle_queues(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Close queues that nobody asked for too long, or for which too many events wait, at most so many of them.
+
+    Returns how many.
+    """
+    polled_at = type_coerce(event_queues.c.polled_at, BigInteger)
+    is_idle = polled_at + cast(event_queues.c.idle_seconds, BigInteger) * 1_000_000 < to_microseconds(now)
+    is_behind = event_queues.c.acknowledged_id < await last_id(connection) - Cap.QUEUE_LOG.most
+    return await delete_some(connection, event_queues, is_idle | is_behind, limit=limit)

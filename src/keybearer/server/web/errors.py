@@ -6,7 +6,7 @@ import math
 
 from starlette.responses import Response
 
-from keybearer.server.domain.errors import NotPermitted, Refused, TooManyAttempts
+from keybearer.server.domain.errors import NotPermitted, Refused, TooBusy, TooManyAttempts, TryLater
 from keybearer.server.http.admission import BadHost
 from keybearer.server.http.body import TooLarge, TooSlow
 from keybearer.server.http.csrf import CSRFFailed
@@ -37,6 +37,7 @@ _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (MethodNotAllowed, 405, "This page is not used like that"),
     (CSRFFailed, 403, "This page was open for too long"),
     (TooManyAttempts, 429, "Too many attempts"),
+    (TooBusy, 503, "The server is busy"),
     (TooLarge, 413, "That is too large"),
     (TooSlow, 408, "That took too long"),
     (NotPermitted, 403, "You may not do this"),
@@ -60,7 +61,7 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
     page = error_page(visit, status, title, _message(refusal))
     if isinstance(refusal, MethodNotAllowed):
         page.headers["allow"] = ", ".join(refusal.methods)
-    if isinstance(refusal, TooManyAttempts):
+    if isinstance(refusal, TryLater):
         page.headers["retry-after"] = str(math.ceil(refusal.retry_after))
     if isinstance(refusal, Unavailable):
         page.headers["retry-after"] = str(RETRY_AFTER)

@@ -40,6 +40,7 @@ channels = Table(
     Column("is_default", Boolean, nullable=False, server_default=false()),
     Column("first_message_id", Integer),
     UniqueConstraint("realm_id", "name_key"),
+    Index(None, "creator_id"),
     **_NO_REUSE,
 )
 
@@ -134,6 +135,7 @@ uploads = Table(
     Column("content_type", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Index(None, "account_id"),
     **_NO_REUSE,
 )
 

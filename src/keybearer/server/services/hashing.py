@@ -1,0 +1,100 @@
+"""Hashing passwords: in threads of their own, a few at a time, so that nothing else waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import sys
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import TypeVar, final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from keybearer.secret import Secret
+from keybearer.server.domain.errors import TooBusy
+
+AT_ONCE = 2
+"""Passwords that one worker hashes at the same time."""
+
+MOST_WAITING = 200
+"""Passwords that wait in one worker for their turn."""
+
+MOST_WAITING_OF_ONE = 100
+"""Those of them that come from one address, so that nobody takes every place."""
+
+RETRY_AFTER = 10
+
+T = TypeVar("T")
+
+_argon2 = PasswordHasher()
+
+
+@cache
+def _hash_of_nothing() -> str:
+    """Checked where there is no account, so that the answer takes the same time."""
+    return _argon2.hash(secrets.token_urlsafe(32))
+
+
+@final
+class Hasher:
+    """The threads of one worker that hash passwords, and who waits for them."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(AT_ONCE, "passwords", initializer=_yield_to_other_work)
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, network: str) -> AsyncIterator[None]:
+        """Wait for a turn to check a password that comes from this network. Raises TooBusy where too many wait."""
+        if self._waiting.total() >= MOST_WAITING or self._waiting[network] >= MOST_WAITING_OF_ONE:
+            raise TooBusy("Too many people are signing in at this moment. Try again soon.", retry_after=RETRY_AFTER)
+        self._waiting[network] += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting[network] -= 1
+            self._waiting += Counter()  # forgets who does not wait any more
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def hash(self, password: Secret) -> str:
+        """The argon2id hash of a password; it takes tens of milliseconds on purpose."""
+        return await self._run(lambda: _argon2.hash(password.reveal()))
+
+    async def matches(self, password: Secret, stored: str | None) -> bool:
+        """Whether the password is the stored one. Takes as long where nothing is stored."""
+
+        def verify() -> bool:
+            nothing = _hash_of_nothing()
+            try:
+                _argon2.verify(stored or nothing, password.reveal())
+            except (VerificationError, InvalidHashError):
+                return False
+            return stored is not None and bool(password)
+
+        return await self._run(verify)
+
+    async def renewed(self, password: Secret, stored: str) -> str | None:
+        """Another hash of a password whose stored one was made with weaker settings; None where it was not."""
+        return await self.hash(password) if _argon2.check_needs_rehash(stored) else None
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _yield_to_other_work() -> None:
+    """Let the threads that answer requests go first. Only Linux has a priority for each thread."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
