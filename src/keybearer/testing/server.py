@@ -158,7 +158,7 @@ class Server:
 
         async def count() -> int:
             async with self._context.reading() as connection:
-                return await event_log.count_queues(connection, participant.id)
+                return await event_log.count_queues(connection, participant.id, self._context.clock())
 
         return self.finish(count())
 

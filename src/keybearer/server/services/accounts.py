@@ -26,7 +26,14 @@ from keybearer.server.domain.permissions import (
 )
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import OWNERS, check_email_free, check_name_free, the_account, the_realm
+from keybearer.server.services.lookups import (
+    OWNERS,
+    check_email_free,
+    check_may_own_more,
+    check_name_free,
+    the_account,
+    the_realm,
+)
 from keybearer.server.services.messaging import channels
 from keybearer.server.storage import accounts, links, sessions
 from keybearer.server.storage.dialect import take_turn
@@ -245,6 +252,7 @@ async def reactivate(context: Context, caller: Caller, account_id: int) -> Accou
                 change, account.realm_id, account.full_name, besides=account.id, message=_NAME_TAKEN % account.full_name
             )
         if account.lacks_active_owner:
+            await check_may_own_more(change, actor.id)
             reactivated = reactivated.owned_by(actor)
             await change.record(AuditEvent.BOT_OWNER_CHANGED, reactivated, details={"owner": actor.id})
             change.tell_changed(reactivated, "bot_owner_id")

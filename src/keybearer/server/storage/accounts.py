@@ -148,6 +148,11 @@ async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[A
     return [from_row(row) for row in rows]
 
 
+async def count_bots_of(connection: AsyncConnection, owner_id: int) -> int:
+    """How many bots an account owns, the deactivated too."""
+    return (await connection.execute(select(func.count()).where(accounts.c.bot_owner_id == owner_id))).scalar_one()
+
+
 async def find_bot_ids_of(connection: AsyncConnection, owner_ids: Iterable[int]) -> Sequence[int]:
     """The bots that these accounts own, the deactivated too, by id."""
     statement = select(accounts.c.id).where(among(accounts.c.bot_owner_id, owner_ids)).order_by(accounts.c.id)

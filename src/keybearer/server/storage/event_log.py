@@ -7,7 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, cast, delete, func, insert, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, Subject
@@ -107,7 +119,7 @@ async def add_queue(connection: AsyncConnection, queue: Queue) -> None:
             acknowledged_id=queue.acknowledged_id,
             polled_at=queue.polled_at,
             idle_seconds=int(queue.idle_timeout.total_seconds()),
-            options=_options_text(queue.options),
+            options=options_text(queue.options),
         )
     )
 
@@ -130,7 +142,8 @@ def _queue(row: Row[Any]) -> Queue:
     )
 
 
-def _options_text(options: QueueOptions) -> str:
+def options_text(options: QueueOptions) -> str:
+    """What a client wants of its queue, as it is kept."""
     return json.dumps(
         {
             "event_types": options.event_types,
@@ -167,10 +180,10 @@ async def note_polls(connection: AsyncConnection, polls: Iterable[tuple[str, dat
         )
 
 
-async def count_queues(connection: AsyncConnection, account_id: int) -> int:
-    """How many queues an account has open."""
-    counted = await connection.execute(select(func.count()).where(event_queues.c.account_id == account_id))
-    return counted.scalar_one()
+async def count_queues(connection: AsyncConnection, account_id: int, now: datetime) -> int:
+    """How many queues an account has open, without those that nobody asked for too long."""
+    wanted = (event_queues.c.account_id == account_id, ~_is_idle(now))
+    return (await connection.execute(select(func.count()).where(*wanted))).scalar_one()
 
 
 async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
@@ -183,7 +196,10 @@ async def remove_idle_queues(connection: AsyncConnection, now: datetime, *, limi
 
     Returns how many.
     """
-    polled_at = type_coerce(event_queues.c.polled_at, BigInteger)
-    is_idle = polled_at + cast(event_queues.c.idle_seconds, BigInteger) * 1_000_000 < to_microseconds(now)
     is_behind = event_queues.c.acknowledged_id < await last_id(connection) - Cap.QUEUE_LOG.most
-    return await delete_some(connection, event_queues, is_idle | is_behind, limit=limit)
+    return await delete_some(connection, event_queues, _is_idle(now) | is_behind, limit=limit)
+
+
+def _is_idle(now: datetime) -> ColumnElement[bool]:
+    polled_at = type_coerce(event_queues.c.polled_at, BigInteger)
+    return polled_at + cast(event_queues.c.idle_seconds, BigInteger) * 1_000_000 < to_microseconds(now)

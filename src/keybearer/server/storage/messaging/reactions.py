@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.messages import Reaction
@@ -22,6 +22,15 @@ async def add(connection: AsyncConnection, reaction: Reaction) -> bool:
         "kind": reaction.kind,
     }
     return await insert_or_ignore(connection, reactions, values, key=["message_id", "account_id", "kind", "emoji_code"])
+
+
+async def count(connection: AsyncConnection, message_id: int, account_id: int) -> tuple[int, int]:
+    """How many reactions a message has, and how many of them are the account's."""
+    own = func.count(case((reactions.c.account_id == account_id, 1)))
+    everybody, mine = (
+        await connection.execute(select(func.count(), own).where(reactions.c.message_id == message_id))
+    ).one()
+    return everybody, mine
 
 
 async def remove(
