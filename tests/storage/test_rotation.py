@@ -9,7 +9,7 @@ from keybearer.errors import SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, ServiceInterface
 from keybearer.server.domain.mails import Mail
-from keybearer.server.storage import api_keys, bots, mails, rotation
+from keybearer.server.storage import accounts, api_keys, bots, mails, rotation
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.rotation import Resealed
 from keybearer.server.storage.secret_ring import SecretRing
@@ -23,7 +23,10 @@ async def rotate(database: Database, ring: SecretRing) -> tuple[SecretRing, Rese
     rotated = ring.rotated()
     rotated.save()
     async with database.write() as connection:
-        return rotated, await rotation.reseal(connection, rotated)
+        resealed = await rotation.reseal(connection, rotated, await accounts.find_ids(connection))
+        while await rotation.reseal_mails(connection, rotated, limit=2):
+            pass
+    return rotated, resealed
 
 
 async def add_token(database: Database, ring: SecretRing, account_id: int) -> Secret:

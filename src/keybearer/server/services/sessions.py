@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -31,8 +31,6 @@ SEEN_EVERY = timedelta(minutes=1)
 
 TOLD_AFTER = timedelta(seconds=60)
 """Sign-ins are reported by mail to accounts of at least this age, as in Zulip."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +162,11 @@ async def find_visitor(context: Context, token: Secret, origin: RequestOrigin) -
 
 async def _note_seen(context: Context, session: Session, origin: RequestOrigin) -> None:
     """Note that a session was seen, if that can be written: a full disk keeps nobody from reading."""
-    try:
+    with contextlib.suppress(StorageError):
         async with context.change(None, origin=origin) as change:
             await sessions.touch(
                 change.connection, session.id, change.now, address=origin.address, client=audit.printable(origin.client)
             )
-    except StorageError as error:
-        _log.warning("that a session was seen could not be written: %s", error)
 
 
 async def confirm_password(context: Context, caller: Caller, password: Secret) -> Quota:
