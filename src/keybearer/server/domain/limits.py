@@ -48,7 +48,7 @@ class Cap(Enum):
         "You have {most} event queues open, as many as an account may have. Close one, or wait until one times out.",
     )
     QUEUE_FILTER = (
-        10_000,
+        20_000,
         "characters of the filter of an event queue: its narrow and its event types, as JSON",
         "narrow and event_types are longer than {most} characters together.",
     )
@@ -58,7 +58,7 @@ class Cap(Enum):
         "The queue is closed. Its client is answered BAD_EVENT_QUEUE_ID and registers a new one.",
     )
     CHANNELS = (
-        2000,
+        5000,
         "channels that an account has created",
         "You have created {most} channels, as many as an account may create.",
     )

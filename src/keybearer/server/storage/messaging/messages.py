@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import Flag, Message, conversation_key
+from keybearer.server.domain.messaging.messages import conversation_members as members_of
 from keybearer.server.storage.dialect import among, insert_or_ignore, json_length, json_text, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.visibility import sees_message
@@ -22,7 +23,7 @@ NO_FLAGS = Flag(0)
 
 SOURCE = messages.outerjoin(conversations, conversations.c.id == messages.c.conversation_id)
 COLUMNS = [*(c for c in messages.c if c.name not in ("topic_key", "has_link", "has_image", "has_attachment")),
-           conversations.c.members_key]  # fmt: skip
+           func.coalesce(conversations.c.members, conversations.c.members_key).label("members")]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class NewMessage:
 def from_row(row: Row[Any]) -> Message:
     """The value of a row that has `COLUMNS`."""
     columns = dict(row._mapping)
-    members = columns.pop("members_key")
+    members = columns.pop("members")
     recipients = tuple(int(account_id) for account_id in members.split(",")) if members else ()
     fields = {name: columns[name] for name in _FIELDS}
     return Message(**{**fields, "edits": tuple(json.loads(columns["edits"])), "recipient_ids": recipients})
@@ -71,7 +72,9 @@ async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tu
 async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int]) -> int:
     """The conversation of exactly these people, made where there is none."""
     key = conversation_key(account_ids)
-    made = await insert_or_ignore(connection, conversations, {"members_key": key}, key=["members_key"])
+    members = members_of(account_ids)
+    values = {"members_key": key, "members": None if key == members else members}
+    made = await insert_or_ignore(connection, conversations, values, key=["members_key"])
     statement = select(conversations.c.id).where(conversations.c.members_key == key)
     conversation_id: int = (await connection.execute(statement)).scalar_one()
     if made:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
+from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message, conversation_key
 from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term, bad_narrow
 from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
@@ -95,8 +95,7 @@ def _has(_view: View, operand: object) -> Condition:
 
 def _dm(view: View, operand: object) -> Condition:
     assert isinstance(operand, tuple)
-    members = sorted({*map(int, operand), view.account_id})
-    return conversations.c.members_key == ",".join(map(str, members))
+    return conversations.c.members_key == conversation_key({*map(int, operand), view.account_id})
 
 
 def _dm_including(_view: View, operand: object) -> Condition:

@@ -65,6 +65,7 @@ conversations = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("members_key", Text, nullable=False, unique=True),
+    Column("members", Text),  # where they are so many that the key is a digest
     **_NO_REUSE,
 )
 
