@@ -40,11 +40,10 @@ def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A password that was right: the attempt, the stored hash it fits, and another to be stored in its place."""
+    """A password that was right: the attempt, and the stored hash that it fits."""
 
     attempt: PasswordAttempt
     stored: str | None = field(repr=False)
-    renewed: str | None = field(repr=False)
 
     @property
     def quota(self) -> Quota:
@@ -79,8 +78,19 @@ async def check(
                 await record(change, refusal)
             refusal.quota = attempt.quota
             raise refusal
-        renewed = None if stored is None else await context.hasher.renewed(password, stored)
-        return Checked(attempt, stored, renewed)
+        if account is not None and stored is not None:
+            stored = await _renewed(context, account, password, stored)
+        return Checked(attempt, stored)
+
+
+async def _renewed(context: Context, account: Account, password: Secret, stored: str) -> str:
+    """The hash of a right password that is stored from now on: another, where the present one has weaker settings."""
+    renewed = await context.hasher.renewed(password, stored)
+    if renewed is None:
+        return stored
+    async with context.change(None, holding=[account.id], for_change=True) as change:
+        await accounts.renew_password_hash(change.connection, account.id, before=stored, after=renewed)
+    return renewed
 
 
 async def accept(context: Context, change: Change, account: Account, password: Secret, checked: Checked) -> bool:
@@ -93,8 +103,6 @@ async def accept(context: Context, change: Change, account: Account, password: S
     if stored != checked.stored and not await context.hasher.matches(password, stored):
         return False
     await checked.attempt.succeed(change)
-    if checked.renewed is not None and stored is not None:
-        await accounts.renew_password_hash(change.connection, account.id, before=stored, after=checked.renewed)
     return True
 
 
