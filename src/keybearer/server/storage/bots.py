@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, ServiceInterface
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import bot_services
 
@@ -35,7 +36,7 @@ async def add_service(connection: AsyncConnection, ring: SecretRing, service: Bo
 
 async def find_services(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, BotService]:
     """The services of several bots, by account; bots of other types have none."""
-    rows = await connection.execute(select(bot_services).where(bot_services.c.account_id.in_(list(account_ids))))
+    rows = await connection.execute(select(bot_services).where(among(bot_services.c.account_id, account_ids)))
     return {
         row.account_id: BotService(row.account_id, row.name, row.base_url, ServiceInterface(row.interface))
         for row in rows
