@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
+from sqlalchemy import event, func, insert, select
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.limits import MOST_ENTRIES
@@ -19,6 +19,8 @@ from keybearer.server.services.messaging import flags, subscriptions
 from keybearer.server.services.messaging.presences import tell_typing_to_people
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.subscriptions import NewChannel
+from keybearer.server.storage.messaging.tables import conversations
+from keybearer.server.storage.tables import accounts
 from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
 from tests.in_process import InProcessServer, Known, prepared, serving
 
@@ -88,6 +90,27 @@ async def test_typing_to_many_costs_as_many_statements_as_to_one(server: InProce
     few = await statements_of(server, tell_typing_to_people(server.context, who, "start", [ophelia.id]))
     many = await statements_of(server, tell_typing_to_people(server.context, who, "start", [ophelia.id] * MOST_ENTRIES))
     assert many == few
+
+
+async def test_a_message_to_more_people_than_an_index_can_hold_is_sent_once_and_found_by_them(
+    server: InProcessServer,
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    emails = [f"person{number}@example.com" for number in range(1500)]
+    shared = {"realm_id": hamlet.account.realm_id, "role": 400, "date_joined": server.context.clock()}
+    async with server.context.change(None) as change:
+        rows = [{**shared, "delivery_email": each, "email_key": each, "full_name": each} for each in emails]
+        await change.connection.execute(insert(accounts), rows)
+        ids = list((await change.connection.execute(select(accounts.c.id))).scalars())
+    for _ in range(2):
+        assert (await call(server, hamlet, "POST", "messages", type="direct", to=ids, content="all")).status == 200
+    async with server.context.reading() as connection:
+        assert (await connection.execute(select(func.count()).select_from(conversations))).scalar_one() == 1
+    answer = await call(server, hamlet, "POST", "messages/flags/narrow", anchor="newest", num_before=5, num_after=0,
+                        narrow=[["dm", ids], ["dm-including", ids[:700]]], op="add", flag="read")  # fmt: skip
+    assert json.loads(answer.body)["processed_count"] == 2
+    found = await call(server, hamlet, "GET", "messages", anchor="newest", num_before=1, num_after=0)
+    assert len(json.loads(found.body)["messages"][-1]["display_recipient"]) == len(ids)
 
 
 NUMBERS = [1] * (MOST_ENTRIES + 1)

@@ -212,8 +212,8 @@ def check(odd: Odd, answer: Answer) -> None:
     if answer.status == 400 and "Bad Request (400)" in answer.text:
         return  # the Host header is none: Zulip's plain page, whatever the path
     if path.startswith(("/api/", "/json/")):
-        if is_empty:
-            return
+        if is_empty or (answer.status == 404 and kind.startswith("text/html")):
+            return  # nothing is there: Zulip's page
         assert kind == "application/json" or answer.status == 405, kind
         said = json.loads(answer.body)
         if answer.status != 200 or "openapi" not in said:

@@ -169,11 +169,6 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         ("at most about 5 million characters; `found_oldest` and `found_newest` say whether it was cut", "0087"),
     ),
     (
-        "paths where nothing is",
-        "a page in HTML, also below `/api/`",
-        ("JSON below `/api/` and `/json/`", "0087"),
-    ),
-    (
         "`204` to OPTIONS",
         "with `Content-Length: 0`",
         ("without it, as RFC 9110 asks (8.6)", ""),

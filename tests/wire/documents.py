@@ -9,6 +9,7 @@ from pathlib import Path
 from keybearer.server.api import routes
 from keybearer.server.api.messaging import files
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.limits import Cap, Retention
 from keybearer.server.domain.rules import Rule, Way
 from keybearer.server.http.body import BodyLimits
 from keybearer.server.http.routing import Route
@@ -20,6 +21,7 @@ DECISIONS = Path(__file__).parents[2] / "docs" / "decisions"
 WIRE = REFERENCE / "wire.md"
 DIFFERENCES_PAGE = REFERENCE / "differences.md"
 ROUTES_PAGE = REFERENCE / "routes.md"
+LIMITS_PAGE = REFERENCE / "limits.md"
 MARKS = re.compile(r"(<!-- endpoints: [^\n]* -->\n).*?(<!-- end of endpoints -->)", re.DOTALL)
 
 INTRODUCTION = """# Differences from Zulip
@@ -91,6 +93,32 @@ def _size(body: BodyLimits) -> str:
     return largest if body.form == body.multipart else f"{largest}, with files {body.multipart // 1024} kB"
 
 
+LIMITS_INTRODUCTION = """# Limits
+
+Made by `python -m tests.wire.documents` from the table of the server (`domain/limits.py`). How often something may be
+tried is in [the wire](wire.md#limits).
+"""
+
+
+def limits() -> str:
+    """The page of the caps."""
+    caps = [(f"{cap.most:,}", cap.what, cap.refusal(over=1).replace(" by 1 characters", "")) for cap in Cap]
+    kept = [(f"{each.days.days} days", each.what) for each in Retention]
+    return "\n".join(
+        [
+            LIMITS_INTRODUCTION,
+            "## At most",
+            "",
+            *_table(("most", "of what", "what happens, or the words of the refusal"), caps),
+            "",
+            "## How long it is kept",
+            "",
+            *_table(("how long", "what"), kept),
+            "",
+        ]
+    )
+
+
 def differences() -> str:
     """The page of the differences."""
     recorded = [
@@ -138,6 +166,7 @@ def main() -> None:
     WIRE.write_text(wire(), "utf-8")
     DIFFERENCES_PAGE.write_text(differences(), "utf-8")
     ROUTES_PAGE.write_text(who_may_call_what(), "utf-8")
+    LIMITS_PAGE.write_text(limits(), "utf-8")
 
 
 if __name__ == "__main__":

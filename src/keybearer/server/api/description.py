@@ -6,6 +6,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from keybearer.server.domain.limits import MOST_ENTRIES
+
 Schema = Mapping[str, Any]
 
 STRING: Schema = {"type": "string"}
@@ -53,18 +55,24 @@ def record(fields: Mapping[str, Schema], *, optional: Set[str] = frozenset()) ->
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `schema` is that of the text in the form or query, which for many types is JSON."""
+    """One parameter. `schema` is that of the text in the form or query, which for many types is JSON.
+
+    `most` is how many entries it may have, where it is a list.
+    """
 
     name: str
     schema: Schema
     meaning: str
     required: bool = False
+    most: int | None = None
 
 
-def text(name: str, meaning: str, *, required: bool = False, max_length: int | None = None) -> Parameter:
-    """A plain text."""
+def text(
+    name: str, meaning: str, *, required: bool = False, max_length: int | None = None, most: int | None = None
+) -> Parameter:
+    """A plain text; with `most` one that may be a list, with commas or as JSON."""
     schema = STRING if max_length is None else {**STRING, "maxLength": max_length}
-    return Parameter(name, schema, meaning, required)
+    return Parameter(name, schema, meaning, required, most)
 
 
 def integer(name: str, meaning: str, *, required: bool = False) -> Parameter:
@@ -82,6 +90,10 @@ def boolean(name: str, meaning: str) -> Parameter:
     return Parameter(name, BOOLEAN, meaning)
 
 
-def encoded(name: str, meaning: str, schema: Schema) -> Parameter:
-    """A value that is JSON-encoded into the text."""
-    return Parameter(name, {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}, meaning)
+def encoded(name: str, meaning: str, schema: Schema, *, most: int | None = None) -> Parameter:
+    """A value that is JSON-encoded into the text. A list has at most `most` entries, or as many as any list."""
+    if schema.get("type") == "array":
+        most = MOST_ENTRIES if most is None else most
+        schema = {**schema, "maxItems": most}
+    described = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    return Parameter(name, described, meaning, most=most)

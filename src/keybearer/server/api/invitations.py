@@ -21,6 +21,7 @@ from keybearer.server.api.description import (
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
 from keybearer.server.domain.rules import MEMBERS
 from keybearer.server.http.body import FORM
@@ -105,7 +106,12 @@ ENDPOINTS = (
         FORM,
         "Invite people by mail.",
         takes=(
-            text("invitee_emails", "Addresses, with commas or line ends between.", required=True),
+            text(
+                "invitee_emails",
+                "Addresses, with commas or line ends between.",
+                required=True,
+                most=Cap.INVITED.most,
+            ),
             encoded("invite_expires_in_minutes", "How long the links work; null is a year.", nullable(INTEGER)),
             choice("invite_as", "The role that is given.", tuple(role.value for role in Role)),
             encoded("stream_ids", "Channels to join: ours has none.", array(INTEGER)),

@@ -78,10 +78,6 @@ class Prefix:
     number: str = "[0-9]+"
     word: str = "[^/]+"
 
-    def owns(self, path: str) -> bool:
-        """Whether the door answers for a path, also where it has no place there: `/api/v1/` owns all below `/api/`."""
-        return path.startswith("/".join((*self.text.split("/")[:2], "")) if self.text else "/")
-
     def compiled(self, path: str) -> re.Pattern[str]:
         """The pattern of a whole path. A name that ends in `_id` is a number."""
 

@@ -19,7 +19,7 @@ from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services.authority import read_actor
-from keybearer.server.services.background import every, repeat, woken_by
+from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
 from keybearer.server.services.event_delivery import Asked, WireEvent, visible
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
@@ -128,14 +128,16 @@ class EventHub:
         if not polls:
             return
         try:
-            async with self._database.write() as connection:
-                for queue_id, poll in sorted(polls.items()):
-                    await event_log.note_poll(connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id)
-                await event_log.remove_idle_queues(connection, self._clock())
-                await event_log.remove_read(connection)
+            for some in in_slices(list(polls.items())):
+                async with self._database.write() as connection:
+                    noted = [(queue_id, poll.at, poll.acknowledged_id) for queue_id, poll in some]
+                    await event_log.note_polls(connection, noted)
         except BaseException:
             self._polls = polls | self._polls
             raise
+        for remove in (event_log.remove_idle_queues, event_log.remove_read):
+            async with self._database.write() as connection:
+                await remove(connection, self._clock(), limit=SLICE)
 
     def close(self) -> None:
         """End every poll, with nothing to tell: the worker stops."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, RevealedService, ServiceInterface
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import bot_services
 
@@ -39,7 +40,7 @@ def _from_row(row: Row[Any]) -> BotService:
 
 
 async def _find(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[Row[Any]]:
-    rows = await connection.execute(select(bot_services).where(bot_services.c.account_id.in_(list(account_ids))))
+    rows = await connection.execute(select(bot_services).where(among(bot_services.c.account_id, account_ids)))
     return rows.all()
 
 

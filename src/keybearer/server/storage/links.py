@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, email_key
 from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
-from keybearer.server.storage.dialect import unheld
+from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.tables import links
 
 COLUMNS = [column for column in links.c if column.name != "digest"]
@@ -59,6 +59,36 @@ async def add(
         .returning(*COLUMNS)
     )
     return from_row(row.one())
+
+
+async def add_all(
+    connection: AsyncConnection,
+    tokens: Mapping[str, Secret],
+    purpose: LinkPurpose,
+    *,
+    at: datetime,
+    realm_id: int,
+    role: Role,
+    created_by: int,
+    lifetime: timedelta,
+) -> Sequence[Link]:
+    """Make a link for each of these addresses, in one statement. Their order is not that of the addresses."""
+    shared = {
+        "purpose": purpose.value,
+        "realm_id": realm_id,
+        "role": role,
+        "created_by": created_by,
+        "created_at": at,
+        "expires_at": at + lifetime,
+    }
+    rows = [{"digest": _digest(token), "email": email, **shared} for email, token in tokens.items()]
+    return [from_row(row) for row in await connection.execute(insert(links).returning(*COLUMNS), rows)]
+
+
+async def count(connection: AsyncConnection, purpose: LinkPurpose, *, created_by: int, now: datetime) -> int:
+    """How many open links of a purpose an account has made."""
+    wanted = (links.c.purpose == purpose.value, links.c.created_by == created_by, links.c.expires_at > now)
+    return (await connection.execute(select(func.count()).where(*wanted))).scalar_one()
 
 
 def _is_good(token: Secret, purpose: LinkPurpose, now: datetime) -> ColumnElement[bool]:
@@ -119,7 +149,7 @@ async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, r
         select(links.c.id, links.c.email).where(links.c.purpose == purpose.value, links.c.realm_id == realm_id)
     )
     ids = [row.id for row in found if email_key(row.email) == email_key(email)]
-    await connection.execute(delete(links).where(links.c.id.in_(ids)))
+    await connection.execute(delete(links).where(among(links.c.id, ids)))
 
 
 async def remove(connection: AsyncConnection, link_id: int) -> bool:
@@ -141,7 +171,6 @@ async def remove_all(
     await connection.execute(statement)
 
 
-async def remove_expired(connection: AsyncConnection, now: datetime) -> None:
-    """Sweep out links that nobody used in time."""
-    expired = select(links.c.id).where(links.c.expires_at <= now)
-    await connection.execute(delete(links).where(links.c.id.in_(unheld(expired))))
+async def remove_expired(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Sweep out links that nobody used in time, at most so many; returns how many."""
+    return await delete_some(connection, links, links.c.expires_at <= now, limit=limit)

@@ -43,7 +43,7 @@ async def register(call: Call) -> Answer:
     parameters.optional_boolean("client_gravatar")
     parameters.optional_integer("presence_history_limit_days")
     options = QueueOptions(
-        event_types=None if event_types is None else tuple(event_types),
+        event_types=None if event_types is None else tuple(dict.fromkeys(event_types)),
         narrow=narrow,
         all_public_streams=bool(parameters.optional_boolean("all_public_streams")),
         apply_markdown=bool(parameters.optional_boolean("apply_markdown")),

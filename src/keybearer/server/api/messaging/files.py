@@ -15,7 +15,7 @@ from keybearer.server.http.admission import Admission, Doorway
 from keybearer.server.http.body import NO_BODY
 from keybearer.server.http.front_door import Failed
 from keybearer.server.http.request import Request
-from keybearer.server.http.routing import MethodNotAllowed, NothingHere, Prefix, Route, Router
+from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import uploads
 from keybearer.server.services.messaging.uploads import NoSuchFile
@@ -90,7 +90,7 @@ class FilesDoor:
             status, headers["retry-after"] = 429, str(ceil(refusal.retry_after))
         elif isinstance(refusal, MethodNotAllowed):
             status, headers["allow"] = 405, "GET, HEAD"
-        elif isinstance(refusal, NoSuchFile | NothingHere):
+        elif isinstance(refusal, NoSuchFile):
             status = 404
         elif isinstance(refusal, Overloaded):
             status, headers["retry-after"] = 503, str(refusal.retry_after)

@@ -9,9 +9,11 @@ from keybearer.server.api.description import INTEGER, STRING, array, encoded
 from keybearer.server.api.parameters import LARGEST, Parameters
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.messages import invalid_messages
-from keybearer.server.domain.messaging.narrows import Term, parse_narrow
+from keybearer.server.domain.messaging.narrows import MOST_TERMS, Term, parse_narrow
 
-NARROW = encoded("narrow", 'A filter, such as `[["channel", "general"], ["is", "unread"]]`.', array({}))
+NARROW = encoded(
+    "narrow", 'A filter, such as `[["channel", "general"], ["is", "unread"]]`.', array({}), most=MOST_TERMS
+)
 PRINCIPALS = encoded(
     "principals", "Whom it is about: email addresses or ids. The caller where it is not sent.", array({})
 )

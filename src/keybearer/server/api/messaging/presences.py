@@ -10,6 +10,7 @@ from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.messaging.shapes import ONE_PRESENCE, PRESENCES, STATUS
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
 from keybearer.server.domain.rules import EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
@@ -160,7 +161,7 @@ ENDPOINTS = (
         takes=(
             text("op", "`start` or `stop`.", required=True),
             text("type", "`direct` (as by default) or `channel`."),
-            encoded("to", "To whom: a JSON list of ids or email addresses.", {}),
+            encoded("to", "To whom: a JSON list of ids or email addresses.", {}, most=MOST_ENTRIES),
             integer("stream_id", "In which channel."),
             text("topic", "In which topic."),
         ),

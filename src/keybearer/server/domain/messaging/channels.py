@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -16,8 +15,6 @@ _LONGEST_TYPED = 4 * NAME_MAX_LENGTH
 """Characters of a name before it is normalized, which may make one of three. The time for it grows with the square."""
 
 DESCRIPTION_MAX_LENGTH = 1024
-DESCRIPTIONS_MAX_LENGTH = 100_000
-"""Characters of the descriptions of all channels that one request names."""
 
 DEFAULT_CHANNEL = "general"
 """The channel that every organization starts with."""
@@ -131,15 +128,6 @@ def checked_description(text: str) -> str:
     if len(description) > DESCRIPTION_MAX_LENGTH:
         raise Refused(f"description is too long (limit: {DESCRIPTION_MAX_LENGTH} characters)")
     return description
-
-
-def check_descriptions(texts: Iterable[str]) -> None:
-    """Raise Refused where the descriptions of several channels are too long together."""
-    if sum(map(len, texts)) > DESCRIPTIONS_MAX_LENGTH:
-        raise Refused(
-            f"The descriptions are longer than {DESCRIPTIONS_MAX_LENGTH} characters together. "
-            "Create fewer channels at once."
-        )
 
 
 def checked_post_policy(number: int) -> PostPolicy:

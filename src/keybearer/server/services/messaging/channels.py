@@ -45,19 +45,18 @@ class ChannelChange:
 
 async def create_default(change: Change, owner: Account) -> None:
     """Give a new organization its first channel, which every new person follows."""
-    channel = await channels.add(
-        change.connection, realm_id=owner.realm_id, name=DEFAULT_CHANNEL, at=change.now, is_default=True
+    (channel,) = await channels.add(
+        change.connection, [Channel(0, owner.realm_id, DEFAULT_CHANNEL, change.now, is_default=True)]
     )
-    await channels.subscribe(change.connection, Subscription(owner.id, channel.id, COLORS[0]))
+    await channels.subscribe(change.connection, [Subscription(owner.id, channel.id, COLORS[0])])
 
 
 async def follow_defaults(change: Change, account: Account) -> None:
     """Let a new person follow the channels that new people follow."""
-    for position, channel_id in enumerate(await channels.find_default_ids(change.connection, account.realm_id)):
-        await channels.subscribe(
-            change.connection, Subscription(account.id, channel_id, COLORS[position % len(COLORS)])
-        )
-        change.tell(channel_events.peers_subscribed(channel_id, [account.id]))
+    ids = await channels.find_default_ids(change.connection, account.realm_id)
+    colored = [Subscription(account.id, each, COLORS[place % len(COLORS)]) for place, each in enumerate(ids)]
+    await channels.subscribe(change.connection, colored)
+    change.tell(*(channel_events.peers_subscribed(channel_id, [account.id]) for channel_id in ids))
 
 
 async def find_followed(context: Context, caller: Caller) -> list[Followed]:

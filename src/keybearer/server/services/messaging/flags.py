@@ -65,7 +65,7 @@ async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: 
         added, removed = (flag, messages.NO_FLAGS) if is_added else (messages.NO_FLAGS, flag)
         await messages.change_flags(change.connection, [actor.id], changed, added=added, removed=removed)
         unread = op == "remove" and flag is Flag.READ
-        details = await messages.find_by_ids(change.connection, changed) if unread else ()
+        details = await messages.find_all_seen(change.connection, actor.account, changed) if unread else ()
         change.tell(
             flag_events.changed(actor.id, op, flag, sorted(changed), [(each, mine[each.id]) for each in details])
         )

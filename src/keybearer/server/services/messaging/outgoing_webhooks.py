@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 
 from keybearer._version import __version__
+from keybearer.errors import StorageError
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.bots import BotService
@@ -89,9 +91,14 @@ class OutgoingWebhooks:
         async with self._context.reading() as connection:
             due = await webhook_calls.find_due(connection, self._context.clock(), limit=BATCH)
         for call in due:
-            task = asyncio.create_task(self._make(call))
+            task = asyncio.create_task(self._try(call))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
+
+    async def _try(self, call: WebhookCall) -> None:
+        """Make a call; where the database fails, it is due again in a minute."""
+        with contextlib.suppress(StorageError):
+            await self._make(call)
 
     async def _make(self, call: WebhookCall) -> None:
         async with self._context.change(None) as change:
