@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ Schema = Mapping[str, Any]
 
 STRING: Schema = {"type": "string"}
 INTEGER: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
 BOOLEAN: Schema = {"type": "boolean"}
 NULL: Schema = {"type": "null"}
 EMAIL: Schema = {"type": "string", "description": "An email address."}
@@ -32,8 +33,23 @@ def array(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
-def record(fields: Mapping[str, Schema], *, optional: frozenset[str] = frozenset()) -> Schema:
-    """An object with these fields, which may have others."""
+def by_key(schema: Schema) -> Schema:
+    """An object whose names are ids or addresses, with these under them."""
+    return {"type": "object", "additionalProperties": schema}
+
+
+def constant(value: str) -> Schema:
+    """This one text."""
+    return {"const": value}
+
+
+def one_of(*schemas: Schema) -> Schema:
+    """Any one of these."""
+    return {"anyOf": list(schemas)}
+
+
+def record(fields: Mapping[str, Schema], *, optional: Set[str] = frozenset()) -> Schema:
+    """An object with these fields. A later version may send others."""
     return {"type": "object", "properties": dict(fields), "required": [name for name in fields if name not in optional]}
 
 

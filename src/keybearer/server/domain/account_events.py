@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from keybearer.server.domain import bot_events
-from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
+from keybearer.server.domain.accounts import Account, EmailVisibility, Role, avatar_url, display_email
 from keybearer.server.domain.event_log import Event, Subject
 
 
@@ -45,7 +45,8 @@ def _minute(moment: datetime) -> str:
 
 def person_fields(account: Account, dummy_domain: str) -> dict[str, object]:
     """An account as everybody may see it."""
-    fields = profile_fields(account, dummy_domain, delivery_email=None)
+    shown = account.email_visibility is EmailVisibility.EVERYONE
+    fields = profile_fields(account, dummy_domain, delivery_email=account.delivery_email if shown else None)
     return fields if account.is_bot else {**fields, "profile_data": {}}
 
 
@@ -55,8 +56,9 @@ _CHANGEABLE: Mapping[str, Callable[[Account, str], object]] = {
     "new_email": display_email,
     "is_active": lambda account, _: account.is_active,
     "bot_owner_id": lambda account, _: account.bot_owner_id,
+    "services": lambda _account, _domain: [],
 }
-"""The fields of a changed account on the wire."""
+"""The fields of a changed account on the wire. `services` are added at delivery: see `bot_events`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def events_of(news: AccountNews, *, dummy_domain: str) -> Iterator[Event]:
             yield bot_events.added(account)
         return
     changed = {name: _CHANGEABLE[name](account, dummy_domain) for name in news.changed}
-    yield _realm_user("update", account, {"user_id": account.id, **changed})
+    of_user = {name: value for name, value in changed.items() if name != "services"}
+    if of_user:
+        yield _realm_user("update", account, {"user_id": account.id, **of_user})
     if account.is_bot:
         yield bot_events.updated(account, changed)
 

@@ -181,7 +181,7 @@ async def deactivate_person(
     """Deactivate somebody else, for administrators or the operator: their bots too, every session ends.
 
     The key is not revoked, so that the answer to it is `Account is deactivated`. Bots are no people here (`No such
-    user`). Doing it twice is no error.
+    user`). Raises Refused for an account that is deactivated already, as in Zulip.
     """
     async with context.change(caller, holding=[account_id], for_change=True, with_bots_of=account_id) as change:
         actor = change.acting_account
@@ -190,12 +190,13 @@ async def deactivate_person(
             raise Refused("No such user")
         if actor is not None:
             check_may_deactivate(actor, account)
+        if not account.is_active:
+            raise Refused("User is deactivated")
         if await _is_last_owner(change, account):
             raise Refused("Cannot deactivate the only organization owner")
-        if account.is_active:
-            await _deactivate(change, account)
-            realm = await the_realm(change.connection)
-            await change.send(None if comment is None else mail_texts.account_deactivated(realm, account, comment))
+        await _deactivate(change, account)
+        realm = await the_realm(change.connection)
+        await change.send(None if comment is None else mail_texts.account_deactivated(realm, account, comment))
 
 
 async def deactivate_own(context: Context, caller: Caller) -> None:

@@ -62,7 +62,7 @@ class Context:
     """Does what would keep the event loop of this worker for too long."""
 
     def __post_init__(self) -> None:
-        hub = EventHub(self.database, self.clock, heartbeat_every=self.heartbeat_every)
+        hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
 
     @asynccontextmanager

@@ -17,6 +17,8 @@ from keybearer.server.services.context import Change, Context
 from keybearer.server.storage import devices
 
 TOKEN_MAX_LENGTH = 4096
+SHORTEST_APNS_TOKEN = 32
+_HEXADECIMAL = re.compile(r"([0-9a-fA-F]{2})+")
 APP_ID = re.compile(r"[.a-zA-Z0-9-]+")
 
 
@@ -94,13 +96,13 @@ def check_token(kind: DeviceKind, token: str) -> None:
     """Raise Refused unless the token can be one of that push service."""
     if not token or len(token) > TOKEN_MAX_LENGTH:
         raise Refused("Empty or invalid length token")
-    if kind is DeviceKind.APNS and not _is_base64(token):
+    if kind is DeviceKind.APNS and not (_HEXADECIMAL.fullmatch(token) or _is_base64(token)):
         raise Refused("Invalid APNS token")
 
 
 def _is_base64(token: str) -> bool:
+    """Whether it is a device's token in base64, as Zulip's old iOS app sent it. Apple's have 32 bytes or more."""
     try:
-        base64.b64decode(token, validate=True)
+        return len(base64.b64decode(token, validate=True)) >= SHORTEST_APNS_TOKEN
     except (binascii.Error, ValueError):
         return False
-    return True

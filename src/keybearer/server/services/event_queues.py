@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused, check_cap
+from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.event_queues import Queue, QueueOptions, bad_queue
 from keybearer.server.domain.limits import Cap
 from keybearer.server.services.context import Context
@@ -30,8 +30,6 @@ async def close_queue(context: Context, caller: Caller, queue_id: str) -> None:
     async with context.change(caller) as change:
         actor = change.actor
         queue = await event_log.find_queue(change.connection, queue_id)
-        if queue is None:
+        if queue is None or queue.account_id != actor.id:
             raise bad_queue(queue_id)
-        if queue.account_id != actor.id:
-            raise Refused("You are not authorized to access this queue")
         await event_log.remove_queue(change.connection, queue_id)

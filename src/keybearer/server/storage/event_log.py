@@ -172,6 +172,8 @@ def options_text(options: QueueOptions) -> str:
             "all_public_streams": options.all_public_streams,
             "apply_markdown": options.apply_markdown,
             "empty_topics": options.empty_topics,
+            "simplified_presence": options.simplified_presence,
+            "stream_typing": options.stream_typing,
         }
     )
 

@@ -40,6 +40,12 @@ def channel_fields(channel: Channel) -> dict[str, object]:
         "can_add_subscribers_group": SystemGroup.MEMBERS.value,
         "can_remove_subscribers_group": SystemGroup.ADMINISTRATORS.value,
         "can_subscribe_group": SystemGroup.NOBODY.value,
+        "can_create_topic_group": SystemGroup.EVERYONE.value,
+        "can_delete_any_message_group": SystemGroup.ADMINISTRATORS.value,
+        "can_delete_own_message_group": SystemGroup.EVERYONE.value,
+        "can_move_messages_out_of_channel_group": SystemGroup.ADMINISTRATORS.value,
+        "can_move_messages_within_channel_group": SystemGroup.MEMBERS.value,
+        "can_resolve_topics_group": SystemGroup.MEMBERS.value,
         "folder_id": None,
         "topics_policy": "inherit",
         "stream_weekly_traffic": None,
@@ -93,6 +99,8 @@ def changed(before: Channel, after: Channel, subscribers: Iterable[int]) -> Iter
         fields = {"property": name, "value": now[name], "stream_id": after.id, "name": before.name}
         if name == "description":
             fields["rendered_description"] = after.rendered_description
+        if name == "invite_only":
+            fields |= {each: now[each] for each in ("history_public_to_subscribers", "is_web_public")}
         yield _stream("update", after.id, fields, recipients)
 
 

@@ -170,11 +170,11 @@ def may_administer(account: Account, channel: Channel) -> bool:
     )
 
 
-def check_may_be_default(account: Account, before: Channel, after: Channel) -> None:
-    """Raise Refused, with Zulip's words, where new people may not be subscribed to the changed channel by default."""
-    if after.is_default and not before.is_default and not account.is_administrator:
+def check_may_be_default(account: Account, *, is_private: bool) -> None:
+    """Raise Refused, with Zulip's words, unless the account may let new people be subscribed to such a channel."""
+    if not account.is_administrator:
         raise NotPermitted
-    if after.is_default and after.is_private:
+    if is_private:
         raise Refused("A default channel cannot be private.")
 
 

@@ -131,7 +131,8 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
             after = replace(after, post_policy=wanted.post_policy)
         if wanted.is_default is not None:
             after = replace(after, is_default=wanted.is_default)
-        check_may_be_default(actor.account, before, after)
+        if after.is_default and (after.is_private or not before.is_default):
+            check_may_be_default(actor.account, is_private=after.is_private)
         if after != before:
             await channels.save(change.connection, after)
             subscribers = await channels.find_active_subscribers(change.connection, after.id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.messaging.channels import Followed
 from keybearer.server.domain.messaging.messages import Flag, Marked
 from keybearer.server.domain.messaging.presences import Present, Status
@@ -15,7 +16,7 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
 from keybearer.server.services.messaging.presences import HISTORY
-from keybearer.server.storage import accounts, event_log, visibility
+from keybearer.server.storage import accounts, bots, event_log, visibility
 from keybearer.server.storage.messaging import messages, presences
 
 
@@ -31,6 +32,7 @@ class InitialState:
     viewer: Account
     everybody: Sequence[Account] = ()
     managed_bots: Sequence[Account] = ()
+    services: Mapping[int, RevealedService] = field(default_factory=dict)
     channels: Sequence[Followed] = ()
     unread: Sequence[Marked] = ()
     starred_ids: Sequence[int] = ()
@@ -50,12 +52,16 @@ async def gather(context: Context, caller: Caller, wants: Callable[[str], bool])
         found = await presences.find_all(connection, view.now - HISTORY) if wants("presence") else ()
         starred = await messages.find_with_flag(connection, account, Flag.STARRED) if wants("starred_messages") else ()
         wants_channels = wants("subscription") or wants("stream") or wants("default_streams")
+        managed = await visibility.find_bots(connection, account) if wants("realm_bot") else ()
         return InitialState(
             event_id=event_id,
             realm=await the_realm(connection),
             viewer=account,
             everybody=everybody,
-            managed_bots=await visibility.find_bots(connection, account) if wants("realm_bot") else (),
+            managed_bots=managed,
+            services=await bots.reveal_services(connection, context.ring, [bot.id for bot in managed])
+            if managed
+            else {},
             channels=await survey(connection, account) if wants_channels else (),
             unread=(
                 await messages.find_with_flag(connection, account, Flag.READ, is_set=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused, check_cap
@@ -113,8 +115,20 @@ async def _rewrite(change: Change, account: Account, message: Message, text: _Te
     for mentions, account_ids in by_mentions.items():
         await messages.change_flags(connection, account_ids, [message.id], added=mentions, removed=ANY_MENTION)
     recipients = await audience(connection, message)
-    change.tell(message_events.edited(message, changed, by=account.id, at=change.now, recipients=recipients))
+    channel_name = await _channel_name(connection, message)
+    change.tell(
+        message_events.edited(
+            message, changed, by=account.id, at=change.now, channel_name=channel_name, recipients=recipients
+        )
+    )
     return changed
+
+
+async def _channel_name(connection: AsyncConnection, message: Message) -> str | None:
+    """The name of the channel that the message is in; None for a direct message."""
+    if message.channel_id is None:
+        return None
+    return (await channels.find_names(connection, [message.channel_id]))[message.channel_id]
 
 
 async def _move(change: Change, account: Account, message: Message, wanted: MessageChange) -> None:
@@ -168,6 +182,7 @@ async def _tell_of_move(
             propagate_mode=propagate_mode,
             by=change.actor.id,
             at=change.now,
+            channel_name=await _channel_name(connection, message) or "",
             recipients=without_flags(sorted(had)),
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,9 +42,10 @@ _LARGEST_ID = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which messages are wanted. `anchor` is an id, `newest`, `oldest` or `first_unread`; or `message_ids` alone."""
+    """Which messages are wanted. `anchor` is an id, `newest`, `oldest`, `first_unread` or a moment; or `message_ids`
+    alone."""
 
-    anchor: int | str = "newest"
+    anchor: int | str | datetime = "newest"
     num_before: int = 0
     num_after: int = 0
     include_anchor: bool = True
@@ -96,9 +98,12 @@ async def _around(connection: AsyncConnection, actor: Actor, view: View, query: 
     return await _found(connection, actor, rows, anchor, (found_anchor, found_oldest, found_newest))
 
 
-async def _anchor(connection: AsyncConnection, view: View, anchor: int | str) -> int:
+async def _anchor(connection: AsyncConnection, view: View, anchor: int | str | datetime) -> int:
     if isinstance(anchor, int):
         return min(max(anchor, 0), BEYOND_ALL)
+    if isinstance(anchor, datetime):
+        first = await narrows.first_since(connection, view, anchor)
+        return BEYOND_ALL if first is None else first
     if anchor == "oldest":
         return 0
     if anchor == "newest":

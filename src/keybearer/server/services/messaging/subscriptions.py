@@ -17,6 +17,7 @@ from keybearer.server.domain.messaging.channels import (
     PostPolicy,
     Subscription,
     SubscriptionChanges,
+    check_may_be_default,
     checked_description,
     checked_name,
     may_create_channels,
@@ -42,6 +43,7 @@ class NewChannel:
     color: str | None = None
     is_private: bool = False
     post_policy: PostPolicy = PostPolicy.EVERYONE
+    is_default: bool = False
 
 
 async def follow(
@@ -112,6 +114,9 @@ async def _make(
 ) -> Sequence[Channel]:
     if wanted:
         check_cap(Cap.CHANNELS, await channels.count_created(change.connection, account.id) + len(wanted))
+    for each in wanted:
+        if each.is_default:
+            check_may_be_default(account, is_private=each.is_private)
     new = [
         Channel(
             0,
@@ -123,6 +128,7 @@ async def _make(
             is_private=each.is_private,
             post_policy=each.post_policy,
             creator_id=account.id,
+            is_default=each.is_default,
         )
         for each in wanted
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, exists, false, func, literal, not_, or_, select, true
@@ -212,3 +213,14 @@ async def first_unread(connection: AsyncConnection, view: View) -> int | None:
     )
     unread: int | None = found.scalar_one()
     return unread
+
+
+async def first_since(connection: AsyncConnection, view: View, moment: datetime) -> int | None:
+    """The first message seen through the narrow that was sent at this moment or later."""
+    found = await connection.execute(
+        select(func.min(messages.c.id))
+        .select_from(_source(view))
+        .where(*_conditions(view), messages.c.sent_at >= moment)
+    )
+    first: int | None = found.scalar_one()
+    return first

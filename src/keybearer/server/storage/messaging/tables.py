@@ -165,6 +165,7 @@ statuses = Table(
     Column("emoji_name", Text, nullable=False, server_default=""),
     Column("emoji_code", Text, nullable=False, server_default=""),
     Column("kind", Text, nullable=False, server_default=""),
+    Column("is_away", Boolean, nullable=False, server_default=false()),
 )
 
 bot_storage = Table(
