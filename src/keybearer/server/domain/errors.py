@@ -6,7 +6,7 @@
     ├── Unauthenticated      who is asking is not known, or not welcome
     ├── TryLater             `retry_after` seconds from now it may be tried again
     │   ├── TooManyAttempts      a limit is reached
-    │   └── TooBusy              too many wait already
+    │   └── Overloaded           the server has too much to do at the moment
     ├── CapReached           there is as much of something as there may be
     └── WeakPassword         a new password that is not good enough
 
