@@ -96,6 +96,7 @@ RULES = {
     "GET users/{user_id}/status": EVERYBODY,
     "POST typing": EVERYBODY,
     "POST user_uploads": EVERYBODY,
+    "GET user_uploads/{realm_id}/{folder}/{directory}/{filename}": EVERYBODY,
     "GET user_uploads/{realm_id}/{directory}/{filename}": EVERYBODY,
     "GET bot_storage": EVERYBODY,
     "PUT bot_storage": EVERYBODY,

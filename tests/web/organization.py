@@ -74,7 +74,7 @@ async def _populate(context: Context) -> Organization:
     await bots.deactivate(context, acting, old.id)
     foreign = await bot(Caller(member, browser), "Telescope control", "telescope", BotType.GENERIC)
 
-    await devices.register(context, acting, DeviceKind.APNS, "c2VjcmV0LXRva2Vu", "org.zulip.Zulip")
+    await devices.register(context, acting, DeviceKind.APNS, "736563726574", "org.zulip.Zulip")
     await devices.register(context, acting, DeviceKind.FCM, "fcm-registration-token")
     await sessions.sign_in(context, OWNER_EMAIL, Secret(OWNER_PASSWORD), browser)
     await invitations.invite(context, acting, ["petra@example.com"], role=Role.MEMBER)
