@@ -47,6 +47,21 @@ MOST_LONG_WORK = 200
 MOST_LONG_WORK_OF_ONE = 20
 """Those of them that belong to one account or address."""
 
+MOST_ALERT_WORDS = 200
+"""Alert words of one account."""
+
+MOST_USER_TOPICS = 1000
+"""Topics that one account has muted, unmuted or followed."""
+
+MOST_MUTED_USERS = 1000
+"""Accounts that one account has muted."""
+
+MOST_DEFAULT_CHANNELS = 100
+"""Channels that every new person follows."""
+
+MOST_MULTIUSE_INVITATIONS = 100
+"""Invitations that are open at one time and that several people can use."""
+
 
 class Quota(NamedTuple):
     """What a limit leaves: the `X-RateLimit-*` headers of an answer. `reset` is in seconds since 1970 UTC."""
@@ -68,6 +83,8 @@ class AttemptKind(StrEnum):
     PASSWORD = "password"  # noqa: S105  a kind, not a password
     PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
     PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
+    JOINING = "joining"
+    JOININGS_OF_ADDRESS = "joinings_of_address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,9 @@ WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
     AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
     AttemptKind.PASSWORD_RESETS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
+    # A mail to whatever address a stranger names, as for password resets.
+    AttemptKind.JOINING: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
+    AttemptKind.JOININGS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
 }
 
 LONGEST_WINDOW = max(window.within for windows in WINDOWS.values() for window in windows)

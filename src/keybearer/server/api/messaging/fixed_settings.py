@@ -80,7 +80,7 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_disallow_disposable_email_addresses": False,
     "realm_enable_spectator_access": False,
     "realm_web_public_access_enabled": False,
-    "realm_enable_read_receipts": False,
+    "realm_enable_read_receipts": True,
     "realm_presence_disabled": False,
     "realm_push_notifications_enabled": False,
     "realm_push_notifications_enabled_end_timestamp": None,
@@ -127,7 +127,7 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_can_resolve_topics_group": SystemGroup.MEMBERS.value,
     "realm_can_set_topics_policy_group": SystemGroup.NOBODY.value,
     "realm_can_summarize_topics_group": SystemGroup.NOBODY.value,
-    "realm_create_multiuse_invite_group": SystemGroup.NOBODY.value,
+    "realm_create_multiuse_invite_group": SystemGroup.ADMINISTRATORS.value,
 }
 """What cannot be set otherwise in an organization of ours, by the names of `register`."""
 
@@ -168,7 +168,7 @@ USER_SETTINGS: dict[str, object] = {
     "pm_content_in_desktop_notifications": True,
     "presence_enabled": True,
     "send_private_typing_notifications": True,
-    "send_read_receipts": False,
+    "send_read_receipts": True,
     "send_stream_typing_notifications": True,
     "starred_message_counts": True,
     "translate_emoticons": False,
@@ -199,11 +199,6 @@ async def get_profile_fields(_call: Call) -> Answer:
     return success(custom_fields=[])
 
 
-async def get_alert_words(_call: Call) -> Answer:
-    """`GET users/me/alert_words`."""
-    return success(alert_words=[])
-
-
 ENDPOINTS = (
     Endpoint.get(
         "realm/linkifiers",
@@ -221,8 +216,5 @@ ENDPOINTS = (
         EVERYBODY,
         "An organization of ours has none of its own.",
         gives={"custom_fields": array({})},
-    ),
-    Endpoint.get(
-        "users/me/alert_words", get_alert_words, EVERYBODY, "Nobody has any here.", gives={"alert_words": array({})}
     ),
 )

@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.limits import MOST_DEFAULT_CHANNELS
 
 NAME_MAX_LENGTH = 60
 _LONGEST_TYPED = 4 * NAME_MAX_LENGTH
@@ -188,6 +189,12 @@ def check_may_be_default(account: Account, before: Channel, after: Channel) -> N
         raise NotPermitted
     if after.is_default and after.is_private:
         raise Refused("A default channel cannot be private.")
+
+
+def check_default_count(count: int) -> None:
+    """Raise Refused where new people would follow too many channels."""
+    if count > MOST_DEFAULT_CHANNELS:
+        raise Refused(f"There can be at most {MOST_DEFAULT_CHANNELS} default channels. Remove some first.")
 
 
 def check_may_post(account: Account, channel: Channel) -> None:

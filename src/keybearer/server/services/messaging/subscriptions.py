@@ -18,6 +18,7 @@ from keybearer.server.domain.messaging.channels import (
     Subscription,
     SubscriptionChanges,
     check_descriptions,
+    check_may_be_default,
     checked_description,
     checked_name,
     may_create_channels,
@@ -27,6 +28,7 @@ from keybearer.server.domain.messaging.channels import (
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
+from keybearer.server.services.messaging.channels import tell_defaults
 from keybearer.server.services.messaging.lookups import find_people
 from keybearer.server.services.messaging.markdown import render_all
 from keybearer.server.storage import accounts
@@ -86,6 +88,35 @@ async def _described(context: Context, caller: Caller, wanted: Sequence[NewChann
         replace(new, description=text, rendered_description=html)
         for new, text, html in zip(wanted, texts, rendered, strict=True)
     ]
+
+
+async def create(
+    context: Context, caller: Caller, new: NewChannel, subscribers: Sequence[str | int], *, is_default: bool = False
+) -> Channel:
+    """Make a channel that these accounts follow. Raises Refused in Zulip's words where there is one of that name."""
+    name = checked_name(new.name)
+    if new.is_private and not subscribers:
+        raise Refused("A private channel needs at least one subscriber: nobody else can see it.")
+    (new,) = await _described(context, caller, [replace(new, name=name)])
+    async with context.change(caller) as change:
+        actor = change.actor
+        await take_turn(change.connection, CHANNELS)
+        if not may_create_channels(actor.account):
+            raise NotPermitted
+        people = await _principals(change, actor, subscribers) if subscribers else {}
+        if await channels.find_by_name(change.connection, actor.account.realm_id, name) is not None:
+            message, extra = f"Channel '{name}' already exists", {"channel_name": name}
+            raise Refused(message, code="CHANNEL_ALREADY_EXISTS", extra=extra)
+        channel = await _create(change, actor.account, new)
+        assert channel is not None
+        if is_default:
+            before, channel = channel, replace(channel, is_default=True)
+            check_may_be_default(actor.account, before, channel)
+            await channels.save(change.connection, channel)
+            await tell_defaults(change, channel.realm_id)
+        changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
+        await _follow(change, channel, new, people.values(), changes)
+        return channel
 
 
 async def _principals(change: Change, actor: Actor, principals: Sequence[str | int]) -> dict[int, Account]:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.attachments import Attachment, changed
 from keybearer.server.domain.messaging.uploads import (
     MAX_SIZE,
     MAX_SIZE_MIB,
@@ -25,7 +26,7 @@ from keybearer.server.domain.messaging.uploads import (
     shown_name,
 )
 from keybearer.server.services.context import Context
-from keybearer.server.storage.messaging import uploads
+from keybearer.server.storage.messaging import attachments, uploads
 from keybearer.store.atomic import replacement
 
 DIRECTORY = "uploads"
@@ -50,7 +51,7 @@ async def save(
         await asyncio.to_thread(_write, place, content)
         async with context.change(caller) as change:
             actor = change.actor
-            return await uploads.add(
+            upload = await uploads.add(
                 change.connection,
                 path=path,
                 account_id=actor.id,
@@ -59,8 +60,11 @@ async def save(
                 size=size,
                 at=change.now,
             )
+            used = await attachments.size(change.connection)
+            change.tell(changed("add", actor.id, Attachment(upload), used=used))
+            return upload
     except BaseException:
-        _remove(place)
+        discard(place)
         raise
 
 
@@ -77,7 +81,7 @@ def _write(place: Path, content: BinaryIO) -> None:
         shutil.copyfileobj(content, file, COPIED_AT_ONCE)
 
 
-def _remove(place: Path) -> None:
+def discard(place: Path) -> None:
     """The file, and the directory that was made for it alone."""
     with contextlib.suppress(OSError):
         place.unlink(missing_ok=True)
