@@ -18,6 +18,10 @@ def test_the_reference_says_who_may_call_what_on_every_route() -> None:
     assert documents.ROUTES_PAGE.read_text("utf-8") == documents.who_may_call_what()
 
 
+def test_the_reference_lists_what_is_not_available() -> None:
+    assert documents.UNAVAILABLE_PAGE.read_text("utf-8") == documents.not_available()
+
+
 def test_the_limits_in_the_reference_are_the_default_ones() -> None:
     page = documents.WIRE.read_text("utf-8")
     assert Settings.__dataclass_fields__["api_limit"].default == "200/minute"

@@ -38,7 +38,7 @@ _FAILURES: dict[str, tuple[str, str, Schema]] = {
     "400": ("Refused: `msg` says why.", "application/json", _ERROR),
     "401": ("Who is asking is not known, or not welcome.", "application/json", _ERROR),
     "403": ("The form's token is missing or wrong.", "application/json", _ERROR),
-    "404": ("Nothing can be at this path, or no organization lives at this host.", "application/json", _ERROR),
+    "404": ("Nothing can be at this path, it is not available, or no organization lives at this host.", "application/json", _ERROR),
     "405": ("There is no such method here.", "text/html; charset=utf-8", STRING),
     "413": ("The request is too large.", "application/json", _ERROR),
     "429": ("Too often; `retry-after` seconds from now it may be tried again.", "application/json", _LIMITED),
@@ -145,10 +145,12 @@ def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
         statuses += ["401", "429"] if way is Way.KEY else ["401", "403", "429"]
     elif each.method == "POST":
         statuses += ["401", "404", "429"]
-    if "{" in each.path:
+    if "{" in each.path or not each.is_available:
         statuses.append("404")
     responses: dict[str, Any] = {"200": {"description": "Done.", "content": {"application/json": {"schema": {}}}}}
-    if each.path != "openapi.json":
+    if not each.is_available:
+        responses = {}
+    elif each.path != "openapi.json":
         optional = each.optional | {"ignored_parameters_unsupported"}
         schema = record(
             {
