@@ -13,19 +13,29 @@ from keybearer.server.domain.accounts import Account, Role, checked_email, check
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused
-from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
-from keybearer.server.domain.permissions import check_may_invite_as, may_invite_as, may_manage_invitation
+from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
+from keybearer.server.domain.permissions import (
+    check_may_invite_as,
+    may_invite_as,
+    may_invite_several_as,
+    may_manage_invitation,
+)
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import accounts as people
 from keybearer.server.services import mail_texts, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_realm
+from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links
 from keybearer.server.storage.dialect import take_turn
 
 MOST_AT_ONCE = 100
 LONGEST_LIFETIME = timedelta(days=365)
+INVITATIONS = (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION)
+SEVERAL = "several people"
+"""Whom a multi-use invitation is for, in the audit log."""
+
 NO_INVITATION = "No such invitation"
 INVALID_LINK = "This invitation has been used, withdrawn or has expired: ask for a new one."
 
@@ -60,6 +70,7 @@ async def invite(
     *,
     role: Role = Role.MEMBER,
     lifetime: timedelta = LIFETIMES[LinkPurpose.INVITATION],
+    joins: Joins = DEFAULT_CHANNELS,
 ) -> Sequence[Link]:
     """Mail a link to each address. Who has an account already is skipped, and named by InvitationFailed.
 
@@ -69,16 +80,16 @@ async def invite(
         raise Refused("You must specify at least one email address.")
     if len(emails) > MOST_AT_ONCE:
         raise Refused(f"Invite at most {MOST_AT_ONCE} people at once.")
-    if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
-        raise Refused("Invalid invite_expires_in_minutes")
+    check_lifetime(lifetime)
     _check_addresses(emails)
     async with context.change(caller) as change:
         actor = change.actor
         realm = await the_realm(change.connection)
         check_may_invite_as(actor.account, role, realm)
+        await check_seen(change.connection, actor.account, joins.channel_ids)
         taken = [email for email in emails if await accounts.find_by_email(change.connection, realm.id, email)]
         sent = [
-            await _send(change, realm, actor.account, email, role=role, lifetime=lifetime)
+            await send(change, realm, actor.account, email, role=role, lifetime=lifetime, joins=joins)
             for email in emails
             if email not in taken
         ]
@@ -97,6 +108,12 @@ async def invite(
     return sent
 
 
+def check_lifetime(lifetime: timedelta) -> None:
+    """Raise Refused, with Zulip's words, for links that work for no time or for too long."""
+    if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
+        raise Refused("Invalid invite_expires_in_minutes")
+
+
 def _check_addresses(emails: Sequence[str]) -> None:
     invalid = []
     for email in emails:
@@ -109,7 +126,18 @@ def _check_addresses(emails: Sequence[str]) -> None:
         raise InvitationFailed(message, invalid, sent=False)
 
 
-async def _send(change: Change, realm: Realm, inviter: Account, email: str, *, role: Role, lifetime: timedelta) -> Link:
+async def send(
+    change: Change,
+    realm: Realm,
+    inviter: Account,
+    email: str,
+    *,
+    role: Role,
+    lifetime: timedelta,
+    joins: Joins,
+    made_by_link: int | None = None,
+) -> Link:
+    """Mail an invitation to one address, in a transaction under way. The values have been checked."""
     token = Secret(secrets.token_urlsafe(32))
     link = await links.add(
         change.connection,
@@ -121,9 +149,12 @@ async def _send(change: Change, realm: Realm, inviter: Account, email: str, *, r
         role=role,
         created_by=inviter.id,
         lifetime=lifetime,
+        joins=joins,
+        made_by_link=made_by_link,
     )
     await change.send(mail_texts.invitation(realm, email, inviter, token, until=link.expires_at))
-    await change.record(AuditEvent.INVITATION_CREATED, realm=realm, details={"email": email, "role": role.label})
+    details = {"email": email, "role": role.label, **({"by_link": made_by_link} if made_by_link else {})}
+    await change.record(AuditEvent.INVITATION_CREATED, realm=realm, details=details)
     return link
 
 
@@ -139,17 +170,22 @@ async def _reasons(change: Change, realm: Realm, taken: Sequence[str]) -> list[t
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
     """The invitations that are not used up: everybody's for administrators, for others their own."""
     async with context.viewing(caller) as view:
-        found = await links.find_all(view.connection, LinkPurpose.INVITATION, view.now)
+        found = await links.find_all(view.connection, INVITATIONS, view.now)
     return [link for link in found if may_manage_invitation(view.actor.account, link)]
 
 
-async def revoke(context: Context, caller: Caller, invitation_id: int) -> None:
-    """Withdraw an invitation. Raises Refused with `No such invitation`, NotPermitted where it is not theirs."""
+async def revoke(
+    context: Context, caller: Caller, invitation_id: int, purposes: Sequence[LinkPurpose] = INVITATIONS
+) -> None:
+    """Withdraw an invitation. With a multi-use one, those that were asked for with it end too.
+
+    Raises Refused with `No such invitation`, NotPermitted where it is not theirs.
+    """
     async with context.change(caller) as change:
-        link = await _managed(change, invitation_id)
+        link = await _managed(change, invitation_id, purposes)
         if not await links.remove(change.connection, link.id):
             raise Refused(NO_INVITATION)
-        await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email})
+        await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email or SEVERAL})
 
 
 async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
@@ -157,7 +193,7 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
     async with context.change(caller) as change:
         actor = change.actor.account
         realm = await the_realm(change.connection)
-        link = await _managed(change, invitation_id)
+        link = await _managed(change, invitation_id, [LinkPurpose.INVITATION])
         check_may_invite_as(actor, link.role or Role.MEMBER, realm)
         token = Secret(secrets.token_urlsafe(32))
         renewed = await links.renew(change.connection, link, token, at=change.now)
@@ -168,9 +204,9 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
         return renewed
 
 
-async def _managed(change: Change, invitation_id: int) -> Link:
+async def _managed(change: Change, invitation_id: int, purposes: Sequence[LinkPurpose]) -> Link:
     actor = change.actor.account
-    link = await links.find_by_id(change.connection, invitation_id, LinkPurpose.INVITATION, change.now)
+    link = await links.find_by_id(change.connection, invitation_id, purposes, change.now)
     if link is None or link.realm_id != actor.realm_id:
         raise Refused(NO_INVITATION)
     if not may_manage_invitation(actor, link):
@@ -179,9 +215,10 @@ async def _managed(change: Change, invitation_id: int) -> Link:
 
 
 async def find(context: Context, token: Secret) -> Link | None:
-    """The invitation of a link's token; None where it is used, withdrawn or expired."""
+    """The invitation of a link's token, for one or for several; None where it is used, withdrawn or expired."""
     async with context.reading() as connection:
-        return await links.find(connection, token, LinkPurpose.INVITATION, context.clock())
+        found = [await links.find(connection, token, purpose, context.clock()) for purpose in INVITATIONS]
+    return next((link for link in found if link is not None), None)
 
 
 async def accept(
@@ -202,7 +239,7 @@ async def accept(
         # Before the link: two who join at one address by two links would wait for each other's.
         await take_turn(change.connection, NAMES_AND_ADDRESSES)
         link = await links.use(change.connection, token, LinkPurpose.INVITATION, change.now)
-        if link is None or not await _still_stands(change, link, realm):
+        if link is None or not await still_stands(change, link, realm):
             raise Refused(INVALID_LINK)
         account = await people.add(
             change,
@@ -211,6 +248,7 @@ async def accept(
             role=link.role or Role.MEMBER,
             password_hash=hashed,
             invited_by=link.created_by,
+            joins=link.joins,
         )
         await links.remove_all_for(
             change.connection, LinkPurpose.INVITATION, realm_id=realm.id, email=email_key(link.email)
@@ -218,6 +256,11 @@ async def accept(
         return await open_session(change.by(account), account)
 
 
-async def _still_stands(change: Change, link: Link, realm: Realm) -> bool:
+async def still_stands(change: Change, link: Link, realm: Realm) -> bool:
+    """Whether who made an invitation may invite to its role by now."""
     inviter = await accounts.find(change.connection, link.created_by) if link.created_by is not None else None
-    return inviter is not None and inviter.is_active and may_invite_as(inviter, link.role or Role.MEMBER, realm)
+    role = link.role or Role.MEMBER
+    if inviter is None or not inviter.is_active or not may_invite_as(inviter, role, realm):
+        return False
+    is_for_several = link.purpose is LinkPurpose.MULTIUSE_INVITATION or link.made_by_link is not None
+    return may_invite_several_as(inviter, role) if is_for_several else True
