@@ -13,7 +13,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts
-from keybearer.server.domain.limits import MOST_MULTIUSE_INVITATIONS
+from keybearer.server.domain.limits import MOST_CHANNELS_OF_INVITATION, MOST_MULTIUSE_INVITATIONS
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import accounts, invitations, multiuse_invitations
 from keybearer.server.storage import links
@@ -223,6 +223,14 @@ async def test_channels_that_the_inviter_does_not_see_are_refused_and_nobody_is_
             answer = await call(server, iago, "POST", path, stream_ids=[channel_id], **form)
             assert answer["msg"] == f"Invalid channel ID {channel_id}. No invites were sent."
     assert await server.mails() == []
+
+
+async def test_an_invitation_names_so_many_channels_and_no_more(server: InProcessServer) -> None:
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    ids = [1] * (MOST_CHANNELS_OF_INVITATION + 1)
+    for path in ("invites", "invites/multiuse"):
+        answer = await call(server, iago, "POST", path, invitee_emails=EMAIL, stream_ids=ids)
+        assert f"at most {MOST_CHANNELS_OF_INVITATION} items" in answer["msg"]
 
 
 async def test_a_channel_that_the_inviter_does_not_see_any_more_is_left_out(server: InProcessServer) -> None:

@@ -22,6 +22,7 @@ from keybearer.server.api.description import (
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_CHANNELS_OF_INVITATION
 from keybearer.server.domain.links import LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.rules import MEMBERS
 from keybearer.server.http.body import FORM
@@ -71,7 +72,7 @@ def _joins(call: Call) -> Joins:
     """The channels to follow. Who names none, in no list, means the default ones."""
     parameters = call.parameters
     with_defaults = parameters.optional_boolean("include_realm_default_subscriptions")
-    channel_ids = parameters.optional_integers("stream_ids")
+    channel_ids = parameters.optional_integers("stream_ids", most=MOST_CHANNELS_OF_INVITATION)
     if parameters.optional_integers("group_ids"):
         raise Refused("Invalid user group")
     if with_defaults is None:

@@ -59,6 +59,9 @@ MOST_MUTED_USERS = 1000
 MOST_DEFAULT_CHANNELS = 100
 """Channels that every new person follows."""
 
+MOST_CHANNELS_OF_INVITATION = 200
+"""Channels that an invitation names."""
+
 MOST_MULTIUSE_INVITATIONS = 100
 """Invitations that are open at one time and that several people can use."""
 

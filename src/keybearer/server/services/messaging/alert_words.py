@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.messaging.alert_words import changed, check_count, cleaned, is_in, searchable, tokens_in
+from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.services.context import Context
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import alert_words
@@ -38,7 +39,8 @@ async def _change(
         connection, account_id = change.connection, change.actor.id
         await take_turn(connection, f"alert words:{account_id}")
         before = await alert_words.find_all(connection, account_id)
-        await alert_words.add(connection, account_id, added)
+        known = {name_key(word) for word in before}
+        await alert_words.add(connection, account_id, [word for word in added if name_key(word) not in known])
         await alert_words.remove(connection, account_id, removed)
         after = await alert_words.find_all(connection, account_id)
         check_count(len(after))

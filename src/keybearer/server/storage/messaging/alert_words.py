@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.alert_words import first_token
 from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.storage.dialect import insert_or_ignore
 from keybearer.server.storage.messaging.tables import alert_words
 
 
@@ -27,10 +26,13 @@ async def find_candidates(connection: AsyncConnection, tokens: Collection[str]) 
 
 
 async def add(connection: AsyncConnection, account_id: int, words: Iterable[str]) -> None:
-    """Give an account these alert words, unless it has them in any case."""
-    for word in words:
-        values = {"account_id": account_id, "key": name_key(word), "word": word, "first_token": first_token(word)}
-        await insert_or_ignore(connection, alert_words, values, key=["account_id", "key"])
+    """Give an account these alert words, which it does not have in any case."""
+    rows = [
+        {"account_id": account_id, "key": name_key(word), "word": word, "first_token": first_token(word)}
+        for word in words
+    ]
+    if rows:
+        await connection.execute(insert(alert_words), rows)
 
 
 async def remove(connection: AsyncConnection, account_id: int, words: Iterable[str]) -> None:
