@@ -84,7 +84,7 @@ async def test_bad_values_add_nobody(server: InProcessServer, fields: dict[str, 
 async def test_the_given_password_opens_neither_key_nor_session(server: InProcessServer) -> None:
     await add(server, await server.add_person("iago", Role.ADMINISTRATOR))
     fetched = await fetch_key(server, GIVEN)
-    assert (fetched.status_code, fetched.json()["code"]) == (401, "NEW_PASSWORD_NEEDED")
+    assert (fetched.status_code, fetched.json()["code"]) == (401, "PASSWORD_RESET_REQUIRED")
     assert "choose one of your own" in fetched.json()["msg"]
     client = server.client()
     response = await sign_in(client, GIVEN)

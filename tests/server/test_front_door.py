@@ -98,7 +98,8 @@ async def make_links_unreadable(server: InProcessServer) -> None:
 PATHS = {
     f"/setup/{TOKEN}-0/": "GET /setup/{token}/",
     f"/join/{TOKEN}-1/": "GET /join/{token}/",
-    f"/accounts/password/reset/{TOKEN}-2/": "GET /accounts/password/reset/{token}/",
+    f"/join/{TOKEN}-2/": "GET /join/{token}/",
+    f"/accounts/password/reset/{TOKEN}-3/": "GET /accounts/password/reset/{token}/",
 }
 
 

@@ -141,7 +141,7 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     (
         "a person added by `POST users`",
         "the password that the administrator chose opens the account and its key",
-        ("it lets the person in only to choose another: `NEW_PASSWORD_NEEDED` until then", "0090"),
+        ("it lets the person in only to choose another: `PASSWORD_RESET_REQUIRED` until then", "0090"),
     ),
     (
         "what is not available",

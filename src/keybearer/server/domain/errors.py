@@ -86,7 +86,7 @@ class NewPasswordNeeded(Unauthenticated):
     def __init__(self, token: Secret) -> None:
         super().__init__(
             "An administrator chose this password: sign in with it in a browser, and choose one of your own first.",
-            code="NEW_PASSWORD_NEEDED",
+            code="PASSWORD_RESET_REQUIRED",
         )
         self.token = token
 
