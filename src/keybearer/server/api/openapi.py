@@ -38,7 +38,11 @@ _FAILURES: dict[str, tuple[str, str, Schema]] = {
     "400": ("Refused: `msg` says why.", "application/json", _ERROR),
     "401": ("Who is asking is not known, or not welcome.", "application/json", _ERROR),
     "403": ("The form's token is missing or wrong.", "application/json", _ERROR),
-    "404": ("Nothing can be at this path, it is not available, or no organization lives at this host.", "application/json", _ERROR),
+    "404": (
+        "Nothing can be at this path, it is not available, or no organization lives at this host.",
+        "application/json",
+        _ERROR,
+    ),
     "405": ("There is no such method here.", "text/html; charset=utf-8", STRING),
     "413": ("The request is too large.", "application/json", _ERROR),
     "429": ("Too often; `retry-after` seconds from now it may be tried again.", "application/json", _LIMITED),
