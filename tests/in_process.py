@@ -39,6 +39,7 @@ from keybearer.server.storage import accounts, api_keys, mails, realms
 from keybearer.server.storage.audit import AuditFilter
 from keybearer.server.storage.audit import find as find_audit
 from keybearer.server.storage.secret_ring import SecretRing
+from tests.wire.described import check_response
 
 SITE = "http://localhost:9991"
 PASSWORD = "a rather good passphrase 8264"
@@ -82,9 +83,10 @@ class InProcessServer:
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
     def client(self, *, address: str = ADDRESS, site: str | None = None, **options: Any) -> httpx2.AsyncClient:
-        """A client that comes from that network address. It keeps cookies."""
+        """A client that comes from that network address. It keeps cookies, and checks answers against the document."""
         transport = httpx2.ASGITransport(app=self.app, client=(address, 40000), raise_app_exceptions=True)
-        client = httpx2.AsyncClient(transport=transport, base_url=site or self.site, **options)
+        hooks = {"response": [check_response]}
+        client = httpx2.AsyncClient(transport=transport, base_url=site or self.site, event_hooks=hooks, **options)
         self.clients.append(client)
         return client
 

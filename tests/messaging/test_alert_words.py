@@ -1,12 +1,9 @@
-"""Where an alert word stands in a text, and how many choices an account can make."""
+"""Where an alert word stands in a text."""
 
 from __future__ import annotations
 
 import pytest
 
-from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.limits import MOST_ALERT_WORDS, MOST_DEFAULT_CHANNELS, MOST_MUTED_USERS, MOST_USER_TOPICS
-from keybearer.server.domain.messaging import alert_words, channels, muted_users, user_topics
 from keybearer.server.domain.messaging.alert_words import first_token, is_in, searchable, tokens_in
 
 
@@ -35,15 +32,3 @@ def test_a_word_alerts_where_it_stands_by_itself_outside_of_code(word: str, text
     assert is_in(word, searched) is alerted
     if alerted:
         assert first_token(word) in tokens_in(searched)
-
-
-def test_lists_of_choices_have_a_limit_that_a_refusal_names() -> None:
-    for check, most in (
-        (alert_words.check_count, MOST_ALERT_WORDS),
-        (user_topics.check_count, MOST_USER_TOPICS),
-        (muted_users.check_count, MOST_MUTED_USERS),
-        (channels.check_default_count, MOST_DEFAULT_CHANNELS),
-    ):
-        check(most)
-        with pytest.raises(Refused, match=f"at most {most} "):
-            check(most + 1)

@@ -99,7 +99,6 @@ def test_leaving_is_told_and_ends_the_messages(play: Play) -> None:
     events = events_of(play.hamlet, queue_id)
     assert [(event["type"], event["op"]) for event in events] == [
         ("subscription", "remove"),
-        ("subscription", "peer_remove"),
         ("subscription", "peer_add"),
     ]
     error = refusal(play.hamlet, "DELETE", FOLLOW, subscriptions=["nowhere"])

@@ -86,7 +86,7 @@ def test_a_poll_that_waits_hears_only_what_its_account_may_see(play: Play) -> No
 def test_what_was_queued_before_a_removal_is_not_delivered_after_it(play: Play) -> None:
     who, secret = new_person(play.server), new_name()
     channel_id = make_channel(play.owner, secret, who, is_private=True)
-    queue_id = register(who)
+    queue_id = register(who, client_capabilities={"stream_typing_notifications": True})
     sent = play.owner.send("planted", to=secret, topic="planted")
     call(play.owner, "POST", f"messages/{sent}/reactions", emoji_name="tada")
     call(play.owner, "POST", "typing", op="start", type="stream", stream_id=channel_id, topic="planted")

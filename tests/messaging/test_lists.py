@@ -9,16 +9,18 @@ from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
+from sqlalchemy import event, func, insert, select
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.limits import MOST_ENTRIES
+from keybearer.server.domain.limits import MOST_ENTRIES, Cap
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES
 from keybearer.server.domain.messaging.narrows import MOST_TERMS
 from keybearer.server.services.messaging import alert_words, flags, subscriptions
 from keybearer.server.services.messaging.presences import tell_typing_to_people
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.subscriptions import NewChannel
+from keybearer.server.storage.messaging.tables import conversations
+from keybearer.server.storage.tables import accounts
 from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
 from tests.in_process import InProcessServer, Known, prepared, serving
 
@@ -99,6 +101,14 @@ async def test_many_alert_words_cost_as_many_statements_as_one(server: InProcess
         assert many == few, change.__name__
 
 
+async def test_more_alert_words_than_one_may_have_are_refused(server: InProcessServer) -> None:
+    hamlet, most = await server.add_person("hamlet"), Cap.ALERT_WORDS.most
+    for method in ("POST", "DELETE"):
+        answer = await call(server, hamlet, method, "users/me/alert_words", alert_words=["word"] * (most + 1))
+        expected = f"Invalid alert_words: List should have at most {most} items after validation, not {most + 1}"
+        assert (answer.status, answer.message) == (400, expected)
+
+
 async def test_a_message_for_many_who_are_alerted_costs_as_many_statements_as_for_none(server: InProcessServer) -> None:
     sender = Caller((await server.add_person("sender")).account)
     people = [await server.add_person(f"person{each}") for each in range(10)]
@@ -109,6 +119,27 @@ async def test_a_message_for_many_who_are_alerted_costs_as_many_statements_as_fo
     many = await statements_of(server, send(server.context, sender, draft))
     # The first message makes the conversation.
     assert many <= few
+
+
+async def test_a_message_to_more_people_than_an_index_can_hold_is_sent_once_and_found_by_them(
+    server: InProcessServer,
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    emails = [f"person{number}@example.com" for number in range(1500)]
+    shared = {"realm_id": hamlet.account.realm_id, "role": 400, "date_joined": server.context.clock()}
+    async with server.context.change(None) as change:
+        rows = [{**shared, "delivery_email": each, "email_key": each, "full_name": each} for each in emails]
+        await change.connection.execute(insert(accounts), rows)
+        ids = list((await change.connection.execute(select(accounts.c.id))).scalars())
+    for _ in range(2):
+        assert (await call(server, hamlet, "POST", "messages", type="direct", to=ids, content="all")).status == 200
+    async with server.context.reading() as connection:
+        assert (await connection.execute(select(func.count()).select_from(conversations))).scalar_one() == 1
+    answer = await call(server, hamlet, "POST", "messages/flags/narrow", anchor="newest", num_before=5, num_after=0,
+                        narrow=[["dm", ids], ["dm-including", ids[:700]]], op="add", flag="read")  # fmt: skip
+    assert json.loads(answer.body)["processed_count"] == 2
+    found = await call(server, hamlet, "GET", "messages", anchor="newest", num_before=1, num_after=0)
+    assert len(json.loads(found.body)["messages"][-1]["display_recipient"]) == len(ids)
 
 
 NUMBERS = [1] * (MOST_ENTRIES + 1)
@@ -123,7 +154,6 @@ TOO_MUCH: dict[str, tuple[str, str, str, object]] = {
     "what to leave": ("DELETE", "users/me/subscriptions", "subscriptions", NAMES),
     "what was chosen": ("POST", "users/me/subscriptions/properties", "subscription_data", [{}] * len(NUMBERS)),
     "who is wanted": ("GET", "users", "user_ids", NUMBERS),
-    "alert words": ("POST", "users/me/alert_words", "alert_words", NAMES),
     "who follows a new channel": ("POST", "channels/create", "subscribers", NUMBERS),
     "kinds of events": ("POST", "register", "event_types", NAMES),
     "what a bot keeps": ("PUT", "bot_storage", "storage", WORDS),

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.limits import MOST_EARLIER_TEXT, MOST_TEXT
-from keybearer.server.domain.messaging.channels import DESCRIPTION_MAX_LENGTH, DESCRIPTIONS_MAX_LENGTH
+from keybearer.server.domain.limits import MOST_TEXT, Cap
+from keybearer.server.domain.messaging.channels import DESCRIPTION_MAX_LENGTH
 from keybearer.server.domain.messaging.messages import CONTENT_MAX_LENGTH
 from keybearer.server.domain.messaging.narrows import MOST_WORDS, SEARCH_MAX_LENGTH
 from keybearer.server.services.messaging import subscriptions
@@ -106,11 +106,11 @@ async def test_an_edit_beyond_the_room_for_earlier_versions_is_refused_and_chang
         answer = await call(server, hamlet, "PATCH", f"messages/{sent}", content=f"{number} {text}")
     assert (answer.status, answer.message) == (
         400,
-        "The earlier versions of this message take up too much room. Send a new message instead.",
+        Cap.EDITS_TEXT.refusal(),
     )
     history = await call(server, hamlet, "GET", f"messages/{sent}/history")
     assert len(json.loads(history.body)["message_history"]) == number + 1
-    assert len(history.body) < 4 * MOST_EARLIER_TEXT
+    assert len(history.body) < 4 * Cap.EDITS_TEXT.most
     move = await call(server, hamlet, "GET", f"messages/{sent}")
     assert json.loads(move.body)["raw_content"].startswith(f"{number - 1} ")
 
@@ -194,10 +194,10 @@ async def test_a_narrow_to_people_finds_the_conversations_that_all_of_them_are_i
 
 async def test_descriptions_have_a_length_together_and_none_is_saved_beyond_it(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
-    count = DESCRIPTIONS_MAX_LENGTH // DESCRIPTION_MAX_LENGTH + 1
+    count = Cap.DESCRIPTIONS.most // DESCRIPTION_MAX_LENGTH + 1
     wanted = [{"name": f"channel {each}", "description": "x" * DESCRIPTION_MAX_LENGTH} for each in range(count)]
     answer = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=wanted)
-    assert (answer.status, f"longer than {DESCRIPTIONS_MAX_LENGTH} characters" in answer.message) == (400, True)
+    assert (answer.status, f"longer than {Cap.DESCRIPTIONS.most} characters" in answer.message) == (400, True)
     assert json.loads((await call(server, hamlet, "GET", "streams")).body)["streams"] == []
     await subscriptions.follow(server.context, Caller(hamlet.account), [NewChannel("one", "*what*   it is for")])
     (channel,) = json.loads((await call(server, hamlet, "GET", "streams")).body)["streams"]

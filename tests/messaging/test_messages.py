@@ -231,7 +231,6 @@ def test_anchors_and_counts_cut_the_right_piece(play: Play) -> None:
     [
         ({"num_before": 1, "num_after": 1}, "Missing 'anchor' argument."),
         ({"anchor": "here", "num_before": 1, "num_after": 1}, "Invalid anchor"),
-        ({"anchor": "newest", "num_after": 1}, "Missing 'num_before' argument"),
         ({"anchor": "newest", "num_before": -1, "num_after": 1}, "num_before is too small"),
         ({"anchor": "newest", "num_before": 5000, "num_after": 1}, "Too many messages requested (maximum 5000)."),
         ({"anchor": "newest", "num_before": "x", "num_after": 1}, "num_before is not valid JSON"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keybearer.server.domain.limits import MOST_ALERT_WORDS
+from keybearer.server.domain.limits import Cap
 from keybearer.testing import Participant
 from tests.messaging.conftest import Play
 from tests.messaging.wire import (
@@ -223,10 +223,10 @@ def test_read_receipts_name_who_has_read_but_not_the_sender_nor_who_is_muted(pla
 
 def test_more_alert_words_than_the_limit_change_nothing(play: Play) -> None:
     who, path = new_person(play.server), "users/me/alert_words"
-    words = [f"word{number}" for number in range(MOST_ALERT_WORDS)]
+    words = [f"word{number}" for number in range(Cap.ALERT_WORDS.most)]
     call(who, "POST", path, alert_words=words[:-1])
     too_many = refusal(who, "POST", path, alert_words=["one more", "and another"])
-    assert said(too_many) == f"You can have at most {MOST_ALERT_WORDS} alert words. Remove some first."
-    assert len(call(who, "GET", path)["alert_words"]) == MOST_ALERT_WORDS - 1
+    assert said(too_many) == Cap.ALERT_WORDS.refusal()
+    assert len(call(who, "GET", path)["alert_words"]) == Cap.ALERT_WORDS.most - 1
     too_long = refusal(who, "POST", path, alert_words=["x" * 101])
     assert said(too_long) == "alert_words[0] is too long (limit: 100 characters)"

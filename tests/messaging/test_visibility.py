@@ -149,13 +149,19 @@ MESSAGE_DOORS: dict[str, Callable[[Participant, int], Any]] = {
     "delete": lambda who, id_: call(who, "DELETE", f"messages/{id_}"),
     "react": lambda who, id_: call(who, "POST", f"messages/{id_}/reactions", emoji_name="tada"),
     "take a reaction away": lambda who, id_: call(who, "DELETE", f"messages/{id_}/reactions", emoji_name="tada"),
-    "star": lambda who, id_: call(who, "POST", "messages/flags", messages=[id_], op="add", flag="starred"),
-    "mark read": lambda who, id_: call(who, "POST", "messages/flags", messages=[id_], op="add", flag="read"),
+    "star": lambda who, id_: flagged(who, id_, "starred"),
+    "mark read": lambda who, id_: flagged(who, id_, "read"),
     "narrow with it": lambda who, id_: narrowed(who, ["with", id_]),
     "narrow to it": lambda who, id_: [each["id"] for each in narrowed(who, ["id", id_])["messages"]],
     "by ids": lambda who, id_: call(who, "GET", "messages", message_ids=[id_])["messages"],
     "matches narrow": lambda who, id_: call(who, "GET", "messages/matches_narrow", msg_ids=[id_])["messages"],
 }
+
+
+def flagged(who: Participant, message_id: int, flag: str) -> dict[str, Any]:
+    """Mark a message; the answer without the ids, which it repeats."""
+    answer = call(who, "POST", "messages/flags", messages=[message_id], op="add", flag=flag)
+    return {name: value for name, value in answer.items() if name != "messages"}
 
 
 def message_outcome(door: Callable[[Participant, int], Any], who: Participant, message_id: int) -> Any:

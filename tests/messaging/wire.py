@@ -10,6 +10,7 @@ import pytest
 from keybearer.errors import APIError
 from keybearer.server.domain.accounts import EmailVisibility, Role
 from keybearer.testing import Participant, Server
+from tests.wire import described
 
 _numbers = itertools.count(1)
 
@@ -26,8 +27,9 @@ def new_person(server: Server, role: Role = Role.MEMBER) -> Participant:
 
 
 def call(who: Participant, method: str, path: str, **parameters: Any) -> dict[str, Any]:
-    """One call as somebody; returns the answer."""
+    """One call as somebody; returns the answer, which is as the document says."""
     answer: dict[str, Any] = who.client.request(method, path, parameters)
+    described.check(method, f"/api/v1/{path}", answer)
     return answer
 
 

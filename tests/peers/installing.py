@@ -18,9 +18,18 @@ TAKES_AT_MOST = 300.0
 
 def terminal() -> Path:
     """zulip-terminal and what it needs, to be put on the path of a Python of its own."""
-    lock = HERE / "terminal" / "requirements.txt"
+    return _packages("terminal")
+
+
+def programs() -> Path:
+    """Programs of other people for Zulip, and what they need, to be put on the path of a Python of their own."""
+    return _packages("programs")
+
+
+def _packages(name: str) -> Path:
+    lock = HERE / name / "requirements.txt"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--ignore-requires-python"]
-    return _installed("terminal", [lock], [*command, "--requirement", "requirements.txt", "--target", "packages"])
+    return _installed(name, [lock], [*command, "--requirement", "requirements.txt", "--target", "packages"])
 
 
 def javascript() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,7 +60,10 @@ async def test_failed_keys_are_limited_by_address_and_a_good_key_from_there_is_n
     hamlet = await strict.add_person("hamlet")
     answers = [await strict.client().get("/api/v1/users/me", auth=WRONG) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 2
-    assert answers[-1].json()["code"] == "RATE_LIMIT_HIT"
+    limited = answers[-1].json()
+    assert limited["code"] == "RATE_LIMIT_HIT"
+    assert limited["msg"] == "API usage exceeded rate limit: Invalid API key"
+    assert limited["refusal"] == "Invalid API key"
     assert (await strict.client().get("/api/v1/users/me", auth=hamlet.auth)).status_code == 200
     elsewhere = await strict.client(address="203.0.113.9").get("/api/v1/users/me", auth=WRONG)
     assert elsewhere.status_code == 401
@@ -71,6 +75,17 @@ async def test_a_failed_key_too_many_at_a_file_is_told_as_everywhere(strict: InP
     ]
     assert {answer.status_code for answer in answers} == {401, 429}
     assert float(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_that_one_address_sends_bad_keys_again_and_again_is_one_line_in_the_log(
+    strict: InProcessServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(9):
+        await strict.client().get("/api/v1/users/me", auth=WRONG)
+    lines = [record for record in caplog.records if "keys are refused" in record.getMessage()]
+    assert len(lines) == 1
+    assert WRONG[1] not in caplog.text
 
 
 async def test_a_limited_account_with_a_wrong_key_is_told_of_the_key(strict: InProcessServer) -> None:

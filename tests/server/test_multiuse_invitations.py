@@ -13,7 +13,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts
-from keybearer.server.domain.limits import MOST_CHANNELS_OF_INVITATION, MOST_MULTIUSE_INVITATIONS
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import accounts, invitations, multiuse_invitations
 from keybearer.server.storage import links
@@ -170,11 +170,11 @@ async def test_a_link_is_listed_without_its_token_and_withdrawn_with_what_was_as
 async def test_so_many_links_for_several_people_are_open_and_no_more(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     async with server.context.change(None) as change:
-        for number in range(MOST_MULTIUSE_INVITATIONS):
+        for number in range(Cap.MULTIUSE_INVITATIONS.most):
             token = Secret(f"token {number}")
             await links.add(change.connection, token, LinkPurpose.MULTIUSE_INVITATION, at=change.now, realm_id=1)
     answer = await call(server, iago, "POST", "invites/multiuse")
-    assert answer["msg"] == f"There are {MOST_MULTIUSE_INVITATIONS} such invitations already. Withdraw one first."
+    assert answer["msg"] == Cap.MULTIUSE_INVITATIONS.refusal()
 
 
 async def followed_by(server: InProcessServer, account: Account) -> set[str]:
@@ -227,10 +227,10 @@ async def test_channels_that_the_inviter_does_not_see_are_refused_and_nobody_is_
 
 async def test_an_invitation_names_so_many_channels_and_no_more(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
-    ids = [1] * (MOST_CHANNELS_OF_INVITATION + 1)
+    ids = [1] * (Cap.INVITED_TO.most + 1)
     for path in ("invites", "invites/multiuse"):
         answer = await call(server, iago, "POST", path, invitee_emails=EMAIL, stream_ids=ids)
-        assert f"at most {MOST_CHANNELS_OF_INVITATION} items" in answer["msg"]
+        assert f"at most {Cap.INVITED_TO.most} items" in answer["msg"]
 
 
 async def test_a_channel_that_the_inviter_does_not_see_any_more_is_left_out(server: InProcessServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -61,6 +62,39 @@ async def test_a_program_that_goes_on_and_on_is_recorded_once_a_minute(server: I
         await server.client().get("/api/v1/users/me", auth=hamlet.auth)
         await asyncio.sleep(0.01)
     assert [event for event, *_ in await server.events()].count("api_key:late_use") == 1
+
+
+async def test_a_forgotten_bot_with_an_old_key_is_named_once_in_the_log_and_never_its_key(
+    server: InProcessServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "forgotten", name="Forgotten Bot")
+    await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=hamlet.auth)
+    caplog.set_level(logging.INFO)
+    for again in range(100):
+        await server.client().get("/api/v1/users/me", auth=bot.auth)
+        if again == 0:
+            await late_use(server, bot)
+    about = [record.getMessage() for record in caplog.records if record.name.startswith("keybearer")]
+    assert len(about) == 1, about
+    assert f"Forgotten Bot (account {bot.id})" in about[0]
+    assert bot.api_key not in caplog.text
+
+
+async def test_the_owner_s_page_says_that_an_old_key_of_a_bot_is_used(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "forgotten")
+    await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=hamlet.auth)
+    browser = await server.signed_in(hamlet)
+    pages = ("/settings/bots/", f"/settings/bots/{bot.id}/")
+    assert not [page for page in pages if "old API key" in (await browser.get(page)).text]
+    await server.client(address="203.0.113.80").get("/api/v1/users/me", auth=bot.auth)
+    await late_use(server, bot)
+    for page in pages:
+        text = (await browser.get(page)).text
+        assert "An old API key is still used" in text
+        assert "203.0.113.80" in text
 
 
 async def test_a_live_key_knows_when_from_where_and_by_what_it_was_last_used(server_on_each: InProcessServer) -> None:

@@ -175,7 +175,7 @@ async def test_keys_revoked_since_are_recognised_across_a_rotation_of_the_secret
     rotated.save()
     database = await Database.open(sqlite_url)
     async with database.write() as connection:
-        await rotation.reseal(connection, rotated)
+        await rotation.reseal(connection, rotated, [holder.account.id])
     await regenerate(database, rotated, holder)
     await database.close()
     restoration = await restore(target, sqlite_url, rotated, overwrite=True)

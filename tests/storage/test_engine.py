@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import stat
 import traceback
@@ -16,12 +17,65 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.errors import SchemaError, StorageError
 from keybearer.server.storage import realms
 from keybearer.server.storage.dialect import insert_or_ignore, locked, upsert
-from keybearer.server.storage.engine import Database
+from keybearer.server.storage.engine import QUIET, Database, Outage
 from keybearer.server.storage.schema import migrate
 from keybearer.server.storage.tables import mails
 from keybearer.server.storage.tables import realms as realms_table
 from tests.databases import PostgreSQLServer
 from tests.storage.rows import NOON, add_realm
+
+
+class Clock:
+    """A time that goes on only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[int]:
+    return [record.levelno for record in caplog.records if record.name == "keybearer.server.storage.engine"]
+
+
+async def test_an_outage_is_one_line_in_the_log_and_its_end_another(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    database = await Database.open(sqlite_url, Outage(clock))
+
+    async def broken() -> None:
+        with pytest.raises(StorageError):
+            async with database.read() as connection:
+                await connection.execute(text("SELECT * FROM nowhere"))
+
+    async def good(*, write: bool = False) -> None:
+        async with database.write() if write else database.read() as connection:
+            await count_realms(connection)
+
+    for lines in ([logging.ERROR, logging.WARNING], [logging.ERROR, logging.WARNING] * 2):
+        for _ in range(5):  # some statements fail and others succeed, for longer than an outage must be quiet
+            await broken()
+            await good()
+            await good(write=True)
+            clock.now += QUIET - 1
+        assert told(caplog) == lines[:-1]
+        clock.now += 1
+        await good()
+        assert told(caplog) == lines
+    await database.close()
+
+
+async def test_reading_does_not_end_an_outage_of_writing(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    outage.note_failure(StorageError("There is no room left"), writing=True)
+    clock.now += QUIET
+    outage.note_success(writing=False)
+    assert told(caplog) == [logging.ERROR]
+    outage.note_success(writing=True)
+    assert told(caplog) == [logging.ERROR, logging.WARNING]
 
 
 async def count_realms(connection: AsyncConnection) -> int:

@@ -9,7 +9,7 @@ from keybearer.errors import SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, ServiceInterface
 from keybearer.server.domain.mails import Mail
-from keybearer.server.storage import api_keys, bots, mails, rotation
+from keybearer.server.storage import accounts, api_keys, bots, mails, rotation
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.rotation import Resealed
 from keybearer.server.storage.secret_ring import SecretRing
@@ -23,7 +23,10 @@ async def rotate(database: Database, ring: SecretRing) -> tuple[SecretRing, Rese
     rotated = ring.rotated()
     rotated.save()
     async with database.write() as connection:
-        return rotated, await rotation.reseal(connection, rotated)
+        resealed = await rotation.reseal(connection, rotated, await accounts.find_ids(connection))
+        while await rotation.reseal_mails(connection, rotated, limit=2):
+            pass
+    return rotated, resealed
 
 
 async def add_token(database: Database, ring: SecretRing, account_id: int) -> Secret:
@@ -53,7 +56,7 @@ async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database:
 async def test_a_waiting_mail_is_sealed_anew_and_still_opens(database: Database, ring: SecretRing) -> None:
     mail = Mail("hamlet@example.com", "Join", "https://chat.example.com/join/x/\n")
     async with database.write() as connection:
-        await mails.add(connection, ring, mail, at=NOON)
+        await mails.add(connection, ring, [mail], at=NOON)
     rotated, _ = await rotate(database, ring)
     alone = SecretRing((rotated._current.entry,), rotated.path)
     async with database.read() as connection:
@@ -149,7 +152,7 @@ async def test_a_ring_with_another_secret_under_the_same_id_is_refused(
         await add_token(database, ring, holder.account.id)
     async with database.write() as connection:
         if what == "mail":
-            await mails.add(connection, ring, Mail("hamlet@example.com", "Join", "text"), at=NOON)
+            await mails.add(connection, ring, [Mail("hamlet@example.com", "Join", "text")], at=NOON)
         if what != "key":
             await connection.execute(update(api_keys_table).values(sealed=None, revoked_at=NOON))
         await rotation.check(connection, ring)

@@ -74,16 +74,11 @@ async def populate(database: Database, chance: random.Random) -> Population:
             await add_accounts(connection, found, realm.id)
             mine = [each for each in found.accounts if each.realm_id == realm.id]
             for is_private in (True, False, True, False):
-                channel = await channels.add(
-                    connection,
-                    realm_id=realm.id,
-                    name=f"channel {len(found.channels)} of {number}",
-                    at=NOON,
-                    is_private=is_private,
-                )
+                name = f"channel {len(found.channels)} of {number}"
+                (channel,) = await channels.add(connection, [Channel(0, realm.id, name, NOON, is_private=is_private)])
                 found.channels.append(channel)
                 for account in chance.sample(mine, len(mine) // 3):
-                    await channels.subscribe(connection, Subscription(account.id, channel.id, COLORS[0]))
+                    await channels.subscribe(connection, [Subscription(account.id, channel.id, COLORS[0])])
                     found.subscriptions.add((account.id, channel.id))
             await add_messages(connection, found, mine, chance)
     return found

@@ -25,7 +25,7 @@ class Difference:
 DIFFERENCES = [
     Difference(
         "*server_settings*",
-        "zulip_version zulip_feature_level",
+        "zulip_version zulip_feature_level keybearer_version",
         "the version and feature level that Keybearer reports, and behaves by",
     ),
     Difference(

@@ -10,6 +10,7 @@ from keybearer.server.api import routes, unavailable
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import files
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.limits import Cap, Retention
 from keybearer.server.domain.rules import Rule, Way
 from keybearer.server.http.body import BodyLimits
 from keybearer.server.http.routing import Route
@@ -22,6 +23,7 @@ WIRE = REFERENCE / "wire.md"
 DIFFERENCES_PAGE = REFERENCE / "differences.md"
 ROUTES_PAGE = REFERENCE / "routes.md"
 UNAVAILABLE_PAGE = REFERENCE / "unavailable.md"
+LIMITS_PAGE = REFERENCE / "limits.md"
 MARKS = re.compile(r"(<!-- endpoints: [^\n]* -->\n).*?(<!-- end of endpoints -->)", re.DOTALL)
 
 INTRODUCTION = """# Differences from Zulip
@@ -111,6 +113,32 @@ def not_available() -> str:
     return "\n".join([UNAVAILABLE_INTRODUCTION, *_table(("what", "endpoints"), rows), ""])
 
 
+LIMITS_INTRODUCTION = """# Limits
+
+Made by `python -m tests.wire.documents` from the table of the server (`domain/limits.py`). How often something may be
+tried is in [the wire](wire.md#limits).
+"""
+
+
+def limits() -> str:
+    """The page of the caps."""
+    caps = [(f"{cap.most:,}", cap.what, cap.refusal(over=1).replace(" by 1 characters", "")) for cap in Cap]
+    kept = [(f"{each.days.days} days", each.what) for each in Retention]
+    return "\n".join(
+        [
+            LIMITS_INTRODUCTION,
+            "## At most",
+            "",
+            *_table(("most", "of what", "what happens, or the words of the refusal"), caps),
+            "",
+            "## How long it is kept",
+            "",
+            *_table(("how long", "what"), kept),
+            "",
+        ]
+    )
+
+
 def differences() -> str:
     """The page of the differences."""
     recorded = [
@@ -159,6 +187,7 @@ def main() -> None:
     DIFFERENCES_PAGE.write_text(differences(), "utf-8")
     ROUTES_PAGE.write_text(who_may_call_what(), "utf-8")
     UNAVAILABLE_PAGE.write_text(not_available(), "utf-8")
+    LIMITS_PAGE.write_text(limits(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,10 @@ def test_the_reference_lists_what_is_not_available() -> None:
     assert documents.UNAVAILABLE_PAGE.read_text("utf-8") == documents.not_available()
 
 
+def test_the_page_of_limits_is_the_table_of_the_server() -> None:
+    assert documents.LIMITS_PAGE.read_text("utf-8") == documents.limits()
+
+
 def test_the_limits_in_the_reference_are_the_default_ones() -> None:
     page = documents.WIRE.read_text("utf-8")
     assert Settings.__dataclass_fields__["api_limit"].default == "200/minute"

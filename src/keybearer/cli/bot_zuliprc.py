@@ -66,8 +66,7 @@ class BotZuliprc:
     def write(self, key: Secret) -> None:
         """Write it, or print its exact text."""
         with waiting_for(self.client):
-            token = _token_of(self.client, self.bot)
-        credentials = Credentials(email_of(self.bot), key, self.client.site, token)
+            credentials = credentials_of(self.client, self.bot, key)
         if self.path is None:
             print_file(render_zuliprc(credentials))
         else:
@@ -82,6 +81,11 @@ class BotZuliprc:
         except FileError as error:
             error.hint = f"Nothing is lost: `keybearer bot zuliprc {self.bot.user_id} --output FILE` writes it again"
             raise
+
+
+def credentials_of(client: Client, bot: User, key: Secret) -> Credentials:
+    """What a bot's zuliprc holds: for an outgoing webhook bot its service's token too."""
+    return Credentials(email_of(bot), key, client.site, _token_of(client, bot))
 
 
 def _token_of(client: Client, bot: User) -> Secret | None:

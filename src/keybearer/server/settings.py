@@ -35,6 +35,7 @@ VARIABLES = {
     "webhook_networks": "KEYBEARER_WEBHOOK_NETWORKS",
     "api_limit": "KEYBEARER_API_LIMIT",
     "failure_limit": "KEYBEARER_FAILURE_LIMIT",
+    "upload_quota": "KEYBEARER_UPLOAD_QUOTA",
     "tls_cert": "KEYBEARER_TLS_CERT",
     "tls_key": "KEYBEARER_TLS_KEY",
     "tls_client_ca": "KEYBEARER_TLS_CLIENT_CA",
@@ -51,7 +52,8 @@ class Settings:
     `database_url` and `smtp_url` may hold passwords, so the repr leaves them out. Left empty, the database is an
     SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
     X-Forwarded-* headers are believed, `webhook_networks` those of this machine and of private networks that outgoing
-    webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`.
+    webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`. `upload_quota` is how
+    many MiB all uploaded files may have together.
 
     Raises SettingError for a value that cannot be used.
     """
@@ -68,6 +70,7 @@ class Settings:
     webhook_networks: tuple[Network, ...] = ()
     api_limit: str = "200/minute"
     failure_limit: str = "60/minute"
+    upload_quota: int = 10_240
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
@@ -92,6 +95,10 @@ class Settings:
             raise SettingError(VARIABLES["port"], f"{self.port} is not a port", hint="Ports go from 0 to 65535.")
         if self.workers < 1:
             raise SettingError(VARIABLES["workers"], f"{self.workers} workers cannot serve", hint="Give 1 or more.")
+        if self.upload_quota < 1:
+            raise SettingError(
+                VARIABLES["upload_quota"], f"{self.upload_quota} MiB cannot keep a file", hint="Give 1 or more."
+            )
         for name in ("api_limit", "failure_limit"):
             parse_limit(VARIABLES[name], getattr(self, name))
         if self.smtp_url is not None and not re.match(r"smtps?(\+starttls)?://[^/]", self.smtp_url):
@@ -222,6 +229,7 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "secrets_file": _path,
     "port": _number,
     "workers": _number,
+    "upload_quota": _number,
     "development": _flag,
     "trusted_proxies": _networks,
     "webhook_networks": _networks,

@@ -28,7 +28,7 @@ from keybearer.server.app import create_app
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
-from keybearer.server.services import accounts, api_keys, bots, passwords, server_data, setup
+from keybearer.server.services import accounts, api_keys, bots, server_data, setup
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
@@ -158,7 +158,7 @@ class Server:
 
         async def count() -> int:
             async with self._context.reading() as connection:
-                return await event_log.count_queues(connection, participant.id)
+                return await event_log.count_queues(connection, participant.id, self._context.clock())
 
         return self.finish(count())
 
@@ -282,7 +282,7 @@ class _Thread:
         await server_data.prepare(settings)
         async with server_data.opened(settings) as context:
             owner = await setup.create_organization_by_operator(context, _organization(self._organization, site))
-            password_hash = await passwords.hashed(Secret(PASSWORD))
+            password_hash = await context.hasher.hash(Secret(PASSWORD))
             application = create_app(settings)
             async with application.running():
                 listener = Listener(application, HOST, port, interface=Interfaces.ASGINL, log_enabled=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from typing import Any
 
@@ -179,6 +180,18 @@ def test_nobody_manages_a_person_as_a_bot(person: Person, command: str) -> None:
 def test_a_bot_that_is_not_there_is_told(person: Person) -> None:
     assert "No such user" in person.run("bot", "show", "999999").complaint
     assert "No such user" in person.run("bot", "show", "nobody@example.com").complaint
+
+
+def test_the_zuliprc_of_an_outgoing_webhook_bot_has_its_token(person: Person) -> None:
+    short_name = person.name
+    done = person.run(
+        "bot", "add", "--name", f"{person.name} Hook", "--short-name", short_name, "--type", "outgoing-webhook",
+        "--payload-url", "http://127.0.0.1:1/", "--json",
+    )  # fmt: skip
+
+    zuliprc = person.run("bot", "zuliprc", str(json.loads(done.out)["user_id"])).out
+
+    assert re.search(r"^token=[A-Za-z0-9]{32}$", zuliprc, re.MULTILINE)
 
 
 def test_json_does_not_go_with_a_zuliprc_on_standard_output(person: Person, reference: str) -> None:

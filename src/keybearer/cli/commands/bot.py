@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot, place_for
+from keybearer.cli.botserverrc import botserverrc
 from keybearer.cli.connection import connected, waiting_for
 from keybearer.cli.options import GivenCredentials, credential_options
-from keybearer.cli.terminal.output import agreed, note, print_json, print_table, say
+from keybearer.cli.terminal.output import agreed, note, print_file, print_json, print_table, say
 from keybearer.cli.user_display import BOT_TYPES, as_json, email_of, kind_of
 from keybearer.client.models.accounts import User
 from keybearer.errors import KeybearerError
+from keybearer.store.atomic import atomic_write
+from keybearer.store.home import expand
 
 _NUMBERS = {name: number for number, name in BOT_TYPES.items()}
 
@@ -124,6 +129,30 @@ def zuliprc(given: GivenCredentials, *, id_or_email: str, output: str | None, ye
         print_json({"file": str(prepared.path), "email": email_of(prepared.bot), "site": client.site})
     elif prepared.path is not None:
         say(f"{prepared.path}: {email_of(prepared.bot)} at {client.site}")
+
+
+@bot.command("botserverrc")
+@click.argument("bots", nargs=-1, required=True, metavar="[SECTION=]ID_OR_EMAIL...")
+@click.option("--output", type=click.Path(), metavar="FILE", help="Write it there, mode 0600, and do not print it.")
+@credential_options
+def botserverrc_(given: GivenCredentials, *, bots: tuple[str, ...], output: str | None) -> None:
+    """Print the file with which `zulip-botserver` runs several bots, or write it.
+
+    A section has the name of the program that a bot runs: helloworld=12. Without one it is the bot's short name.
+    """
+    if given.as_json:
+        raise click.UsageError("A botserverrc is no JSON.")
+    with connected(given) as client:
+        path = None if output in (None, STDOUT) else expand(str(output), os.environ)
+        if path is not None and path.exists():
+            raise KeybearerError(f"{path} exists already", hint="Name another file, or remove it first")
+        with waiting_for(client):
+            text = botserverrc(client, bots)
+    if path is None:
+        print_file(text)
+    else:
+        atomic_write(path, text.encode())
+        say(f"{path}: {len(bots)} bots at {client.site}")
 
 
 @bot.command()

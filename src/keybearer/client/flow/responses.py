@@ -116,7 +116,8 @@ def _error_of(response: Response, answer: Mapping[str, Any], context: CallContex
     text = str(answer.get("msg", "")).strip().rstrip(".") or f"The server answered with status {response.status}"
     code = str(answer.get("code", ""))
     status = response.status
-    if status == 429 or code == "RATE_LIMIT_HIT":
+    refused = _BY_MESSAGE.get(str(answer.get("refusal", "")))
+    if refused is None and (status == 429 or code == "RATE_LIMIT_HIT"):
         wait = retry_after(response, answer)
         return RateLimited(
             f"{text} ({context.site})",
@@ -124,7 +125,9 @@ def _error_of(response: Response, answer: Mapping[str, Any], context: CallContex
             answer=answer,
             hint=f"Try again in {counted(math.ceil(wait), 'second')}",
         )
-    refusal = _BY_MESSAGE.get(text) or _BY_CODE.get(code)
+    # Where too many keys from here were refused, Keybearer's server names the refusal beside the limit: waiting does
+    # not help a bad key, and a good one is never limited.
+    refusal = refused or _BY_MESSAGE.get(text) or _BY_CODE.get(code)
     if refusal is not None or status == 401:
         kind = refusal or AuthenticationRefused
         who = f" for {context.email}" if context.email else ""

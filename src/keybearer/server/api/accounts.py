@@ -29,9 +29,10 @@ async def get_all(call: Call) -> Answer:
     """`GET users`: everybody, the deactivated too."""
     _read_gravatar(call)
     with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
-    wanted = call.parameters.optional_integers("user_ids")
+    ids = call.parameters.optional_integers("user_ids")
     viewed = await profiles.find_all(call.context, call.caller)
-    members = [account for account in viewed.accounts if wanted is None or account.id in set(wanted)]
+    wanted = None if ids is None else set(ids)
+    members = [account for account in viewed.accounts if wanted is None or account.id in wanted]
     return success(members=[profile(account, viewed.viewer, call.realm, with_data=with_data) for account in members])
 
 

@@ -11,7 +11,14 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.errors import Overloaded, PasswordNeeded, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import (
+    Overloaded,
+    PasswordNeeded,
+    Refused,
+    TooManyAttempts,
+    TryLater,
+    Unauthenticated,
+)
 from keybearer.server.domain.limits import Quota
 from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
@@ -108,7 +115,7 @@ def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
     """The answer to what a rule forbids; `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
     headers: list[Header] = []
-    if isinstance(error, TooManyAttempts | Overloaded):
+    if isinstance(error, TryLater):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if status == 401 and challenge is not None:
         headers.append((b"www-authenticate", challenge + b' realm="zulip"'))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
+
+from keybearer.server.domain.limits import MOST_ENTRIES
 
 Schema = Mapping[str, Any]
 
 STRING: Schema = {"type": "string"}
 INTEGER: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
 BOOLEAN: Schema = {"type": "boolean"}
 NULL: Schema = {"type": "null"}
 EMAIL: Schema = {"type": "string", "description": "An email address."}
@@ -30,25 +33,46 @@ def array(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
-def record(fields: Mapping[str, Schema], *, optional: frozenset[str] = frozenset()) -> Schema:
-    """An object with these fields, which may have others."""
+def by_key(schema: Schema) -> Schema:
+    """An object whose names are ids or addresses, with these under them."""
+    return {"type": "object", "additionalProperties": schema}
+
+
+def constant(value: str) -> Schema:
+    """This one text."""
+    return {"const": value}
+
+
+def one_of(*schemas: Schema) -> Schema:
+    """Any one of these."""
+    return {"anyOf": list(schemas)}
+
+
+def record(fields: Mapping[str, Schema], *, optional: Set[str] = frozenset()) -> Schema:
+    """An object with these fields. A later version may send others."""
     return {"type": "object", "properties": dict(fields), "required": [name for name in fields if name not in optional]}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `schema` is that of the text in the form or query, which for many types is JSON."""
+    """One parameter. `schema` is that of the text in the form or query, which for many types is JSON.
+
+    `most` is how many entries it may have, where it is a list.
+    """
 
     name: str
     schema: Schema
     meaning: str
     required: bool = False
+    most: int | None = None
 
 
-def text(name: str, meaning: str, *, required: bool = False, max_length: int | None = None) -> Parameter:
-    """A plain text."""
+def text(
+    name: str, meaning: str, *, required: bool = False, max_length: int | None = None, most: int | None = None
+) -> Parameter:
+    """A plain text; with `most` one that may be a list, with commas or as JSON."""
     schema = STRING if max_length is None else {**STRING, "maxLength": max_length}
-    return Parameter(name, schema, meaning, required)
+    return Parameter(name, schema, meaning, required, most)
 
 
 def integer(name: str, meaning: str, *, required: bool = False) -> Parameter:
@@ -66,6 +90,10 @@ def boolean(name: str, meaning: str) -> Parameter:
     return Parameter(name, BOOLEAN, meaning)
 
 
-def encoded(name: str, meaning: str, schema: Schema) -> Parameter:
-    """A value that is JSON-encoded into the text."""
-    return Parameter(name, {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}, meaning)
+def encoded(name: str, meaning: str, schema: Schema, *, most: int | None = None) -> Parameter:
+    """A value that is JSON-encoded into the text. A list has at most `most` entries, or as many as any list."""
+    if schema.get("type") == "array":
+        most = MOST_ENTRIES if most is None else most
+        schema = {**schema, "maxItems": most}
+    described = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    return Parameter(name, described, meaning, most=most)

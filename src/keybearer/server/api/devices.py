@@ -48,7 +48,7 @@ async def remove_client(call: Call) -> Answer:
     return success()
 
 
-_APNS_TOKEN = text("token", "The token that the device was given, in base64.", required=True)
+_APNS_TOKEN = text("token", "The token that the device was given, in hexadecimal.", required=True)
 _FCM_TOKEN = text("token", "The token that the device was given.", required=True)
 
 ENDPOINTS = (

@@ -22,7 +22,7 @@ from keybearer.server.api.description import (
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.limits import MOST_CHANNELS_OF_INVITATION
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.rules import MEMBERS
 from keybearer.server.http.body import FORM
@@ -72,7 +72,7 @@ def _joins(call: Call) -> Joins:
     """The channels to follow. Who names none, in no list, means the default ones."""
     parameters = call.parameters
     with_defaults = parameters.optional_boolean("include_realm_default_subscriptions")
-    channel_ids = parameters.optional_integers("stream_ids", most=MOST_CHANNELS_OF_INVITATION)
+    channel_ids = parameters.optional_integers("stream_ids", most=Cap.INVITED_TO.most)
     if parameters.optional_integers("group_ids"):
         raise Refused("Invalid user group")
     if with_defaults is None:
@@ -125,7 +125,10 @@ _TAKES = (
     encoded("invite_expires_in_minutes", "How long the link works; null is a year.", nullable(INTEGER)),
     choice("invite_as", "The role that is given.", tuple(role.value for role in Role)),
     encoded(
-        "stream_ids", "The channels that the person follows; the default ones where it is not sent.", array(INTEGER)
+        "stream_ids",
+        "The channels that the person follows; the default ones where it is not sent.",
+        array(INTEGER),
+        most=Cap.INVITED_TO.most,
     ),
     boolean("include_realm_default_subscriptions", "Whether the person follows the default channels too."),
     encoded("group_ids", "Groups to join: ours has none.", array(INTEGER)),
@@ -140,7 +143,12 @@ ENDPOINTS = (
         FORM,
         "Invite people by mail.",
         takes=(
-            text("invitee_emails", "Addresses, with commas or line ends between.", required=True),
+            text(
+                "invitee_emails",
+                "Addresses, with commas or line ends between.",
+                required=True,
+                most=Cap.INVITED.most,
+            ),
             *_TAKES,
             boolean("notify_referrer_on_join", "Changes nothing."),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keybearer.server.api.description import BOOLEAN, EMAIL, INTEGER, STRING, Schema, nullable
+from keybearer.server.api.description import BOOLEAN, EMAIL, INTEGER, STRING, Schema, nullable, record
 from keybearer.server.domain.account_events import profile_fields
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.realms import Realm
@@ -28,6 +28,9 @@ PROFILE: dict[str, Schema] = {
     "profile_data": {"type": "object"},
 }
 """The fields of `profile`."""
+
+PERSON = record(PROFILE, optional={"bot_type", "bot_owner_id", "profile_data"})
+"""An account in an answer or an event."""
 
 OPTIONAL = frozenset({"bot_type", "bot_owner_id", "profile_data"})
 """Those that only some accounts have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from keybearer.server.api.answers import Answer, success
@@ -97,11 +98,12 @@ async def list_groups(call: Call) -> Answer:
     """`GET user_groups`: the system groups. Ours has no others."""
     call.parameters.optional_boolean("include_deactivated_groups")
     viewed = await profiles.find_all(call.context, call.caller)
-    return success(user_groups=[_group_row(group, viewed.accounts, call.realm) for group in SystemGroup])
+    return success(user_groups=[group_fields(group, viewed.accounts, call.realm) for group in SystemGroup])
 
 
-def _group_row(group: SystemGroup, everybody: Any, realm: Realm) -> dict[str, object]:  # noqa: ANN401
-    active: list[Account] = [account for account in everybody if account.is_active]
+def group_fields(group: SystemGroup, everybody: Iterable[Account], realm: Realm) -> dict[str, object]:
+    """A system group, with those of these accounts that belong to it directly."""
+    active = [account for account in everybody if account.is_active]
     return {
         "id": group.value,
         "name": group.wire_name,
@@ -117,7 +119,7 @@ def _group_row(group: SystemGroup, everybody: Any, realm: Realm) -> dict[str, ob
 
 
 _GROUP_VALUE: Schema = {"type": ["integer", "object"]}
-_GROUP = record(
+GROUP = record(
     {
         "id": INTEGER,
         "name": STRING,
@@ -158,6 +160,6 @@ ENDPOINTS = (
         EVERYBODY,
         "The groups that settings are given as.",
         takes=(boolean("include_deactivated_groups", "Changes nothing: system groups are never deactivated."),),
-        gives={"user_groups": array(_GROUP)},
+        gives={"user_groups": array(GROUP)},
     ),
 )

@@ -14,7 +14,8 @@ from keybearer.server.domain.rules import OPEN
 from keybearer.server.services import realms
 
 FEATURE_LEVEL = 492
-VERSION = f"12.0+keybearer.{__version__}"
+VERSION = "12.0"
+"""The Zulip release whose wire this is: programs read a number in it."""
 _OTHER_METHODS = (
     "ldap", "remoteuser", "github", "azuread", "gitlab", "google", "apple", "saml", "openid connect",
 )  # fmt: skip
@@ -29,6 +30,7 @@ async def get_settings(call: Call) -> Answer:
     return success(
         authentication_methods={**methods, **dict.fromkeys(_OTHER_METHODS, False)},
         zulip_version=VERSION,
+        keybearer_version=__version__,
         zulip_merge_base="",
         zulip_feature_level=FEATURE_LEVEL,
         push_notifications_enabled=False,
@@ -48,6 +50,7 @@ async def get_settings(call: Call) -> Answer:
 _SETTINGS: dict[str, Schema] = {
     "authentication_methods": {"type": "object", "additionalProperties": BOOLEAN},
     "zulip_version": STRING,
+    "keybearer_version": STRING,
     "zulip_merge_base": STRING,
     "zulip_feature_level": INTEGER,
     "push_notifications_enabled": BOOLEAN,

@@ -45,7 +45,8 @@ def _minute(moment: datetime) -> str:
 
 def person_fields(account: Account, dummy_domain: str) -> dict[str, object]:
     """An account as everybody may see it."""
-    fields = profile_fields(account, dummy_domain, delivery_email=None)
+    shown = account.email_visibility is EmailVisibility.EVERYONE
+    fields = profile_fields(account, dummy_domain, delivery_email=account.delivery_email if shown else None)
     return fields if account.is_bot else {**fields, "profile_data": {}}
 
 
@@ -57,8 +58,9 @@ _CHANGEABLE: Mapping[str, Callable[[Account, str], object]] = {
     "bot_owner_id": lambda account, _: account.bot_owner_id,
     "email": display_email,
     "timezone": lambda account, _: account.timezone,
+    "services": lambda _account, _domain: [],
 }
-"""The fields of a changed account on the wire."""
+"""The fields of a changed account on the wire. `services` are added at delivery: see `bot_events`."""
 
 SETTINGS: Mapping[str, str] = {
     "timezone": "timezone",
@@ -104,7 +106,9 @@ def events_of(news: AccountNews, *, dummy_domain: str) -> Iterator[Event]:
             yield bot_events.added(account)
         return
     changed = {name: _CHANGEABLE[name](account, dummy_domain) for name in news.changed}
-    yield _realm_user("update", account, {"user_id": account.id, **changed})
+    of_user = {name: value for name, value in changed.items() if name != "services"}
+    if of_user:
+        yield _realm_user("update", account, {"user_id": account.id, **of_user})
     if account.is_bot:
         yield bot_events.updated(account, changed)
 

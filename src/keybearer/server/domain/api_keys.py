@@ -24,7 +24,8 @@ class KeyUse:
 class APIKeyRecord:
     """What is known of a key without opening it. A live key has no `revoked_at`.
 
-    `late_use` is the last time somebody tried it after it was revoked.
+    `late_use` is the last time somebody tried it after it was revoked, and of a live key `use_of_old_key` the last time
+    that somebody tried an earlier key of the account.
     """
 
     id: int
@@ -37,6 +38,7 @@ class APIKeyRecord:
     revoked_by: int | None = None
     last_use: KeyUse | None = None
     late_use: KeyUse | None = None
+    use_of_old_key: KeyUse | None = None
 
     @property
     def is_live(self) -> bool:

@@ -45,6 +45,10 @@ class AuditEvent(StrEnum):
     SECRETS_ROTATED = "secrets:rotated"
 
 
+BY_STRANGERS = (AuditEvent.SESSION_REFUSED, AuditEvent.PASSWORD_RESET_REQUESTED)
+"""What somebody without an account can cause. Limits on attempts bound it, and it is not kept as long as the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One event. Ids are of accounts; `details` hold names and numbers, never a secret."""

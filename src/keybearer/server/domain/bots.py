@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from urllib.parse import urlsplit
 
+from keybearer.secret import Secret
 from keybearer.server.domain.errors import Refused
 
 SHORT_NAME_MAX_LENGTH = 64
@@ -45,6 +46,14 @@ class BotService:
     name: str
     base_url: str
     interface: ServiceInterface
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedService:
+    """A service with its token opened, for whoever may manage the bot."""
+
+    service: BotService
+    token: Secret
 
 
 def checked_short_name(text: str) -> str:

@@ -5,8 +5,10 @@
     │   └── PasswordNeeded       not before the password is given again
     ├── Unauthenticated      who is asking is not known, or not welcome
     │   └── NewPasswordNeeded    the password is right, and lets them in only to choose another one
-    ├── TooManyAttempts      `retry_after` seconds from now it may be tried again
-    ├── Overloaded           the server holds as much as it can; `retry_after` seconds from now there may be room
+    ├── TryLater             `retry_after` seconds from now it may be tried again
+    │   ├── TooManyAttempts      a limit is reached
+    │   └── Overloaded           too many wait already, or the server holds as much as it can
+    ├── CapReached           there is as much of something as there may be
     └── WeakPassword         a new password that is not good enough
 
 How a refusal looks on a wire or a page is the business of `api` and `web`.
@@ -18,7 +20,7 @@ from collections.abc import Mapping
 from math import ceil
 
 from keybearer.secret import Secret
-from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.limits import Cap, Quota
 
 
 class Refused(Exception):
@@ -98,33 +100,60 @@ class NotLoggedIn(Unauthenticated):
         super().__init__("Not logged in: API authentication or user session required")
 
 
-class TooManyAttempts(Refused):
-    """A limit is reached. `retry_after` is in seconds."""
+class TryLater(Refused):
+    """What was asked for may be tried again `retry_after` seconds from now."""
 
-    def __init__(self, *, retry_after: float, quota: Quota | None = None) -> None:
+    retry_after: float
+
+
+class TooManyAttempts(TryLater):
+    """A limit is reached (status 429).
+
+    `instead_of` is the refusal that it stands in place of, where it is one: the answer says it too.
+    """
+
+    def __init__(
+        self, *, retry_after: float, quota: Quota | None = None, instead_of: Unauthenticated | None = None
+    ) -> None:
         minutes = ceil(retry_after / 60)
         wait = f"{minutes} minutes" if minutes > 1 else "a minute"
         super().__init__(
             f"Too many attempts. Try again in {wait}.",
             code="RATE_LIMIT_HIT",
-            extra={"retry-after": retry_after},
+            extra={"retry-after": retry_after} | ({} if instead_of is None else {"refusal": instead_of.message}),
             quota=quota,
         )
         self.retry_after = retry_after
+        self._instead_of = instead_of
 
     @property
     def wire_message(self) -> str:
-        """Zulip's words."""
-        return "API usage exceeded rate limit"
+        """Zulip's words, and those of the refusal that it stands in place of."""
+        words = "API usage exceeded rate limit"
+        return words if self._instead_of is None else f"{words}: {self._instead_of.message}"
 
 
-class Overloaded(Refused):
-    """The server holds as much of something as it can at the moment (status 503). `retry_after` is in seconds."""
+class Overloaded(TryLater):
+    """The server holds as much of something as it can at the moment, or too many wait already (status 503)."""
 
     retry_after = 5
 
     def __init__(self, message: str = "The server has too much to do at the moment. Try again soon.") -> None:
         super().__init__(message, code="SERVICE_UNAVAILABLE")
+
+
+class CapReached(Refused):
+    """There is as much of something as there may be; `cap` says of what, `over` how much more was asked for."""
+
+    def __init__(self, cap: Cap, *, code: str = "BAD_REQUEST", over: int = 0) -> None:
+        super().__init__(cap.refusal(over=over), code=code)
+        self.cap = cap
+
+
+def check_cap(cap: Cap, count: int) -> None:
+    """Raise CapReached where `count` is more than there may be."""
+    if count > cap.most:
+        raise CapReached(cap, over=count - cap.most)
 
 
 class WeakPassword(Refused):

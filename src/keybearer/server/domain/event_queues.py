@@ -7,7 +7,7 @@ numbers may be skipped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -37,6 +37,8 @@ class QueueOptions:
     all_public_streams: bool = False
     apply_markdown: bool = False
     empty_topics: bool = False
+    simplified_presence: bool = False
+    stream_typing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,28 @@ def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
         return _message_for_queue(stored, queue)
     if event.recipients is not None and queue.account_id not in event.recipients:
         return None
-    return {**event.fields, "id": queue.number_of(stored.id)}
+    fields = event.fields
+    if event.type == "subscription" and queue.account_id in _peers(fields):
+        return None  # it is told of its own subscriptions by `add` and `remove`
+    if event.type == "typing" and "stream_id" in fields and not options.stream_typing:
+        return None
+    if event.type == "presence":
+        fields = _presence_for_queue(fields, queue.options)
+    return {**fields, "id": queue.number_of(stored.id)}
+
+
+def _peers(fields: Mapping[str, object]) -> Sequence[object]:
+    peers = fields.get("user_ids", ())
+    assert isinstance(peers, Sequence)
+    return peers
+
+
+def _presence_for_queue(fields: Mapping[str, object], options: QueueOptions) -> Mapping[str, object]:
+    """The form of feature level 419 for clients with the capability `simplified_presence_events`, else the old form."""
+    simplified = fields.get("simplified")
+    if options.simplified_presence and isinstance(simplified, Mapping):
+        return simplified
+    return {name: value for name, value in fields.items() if name != "simplified"}
 
 
 def _message_for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:

@@ -1,11 +1,11 @@
-"""Limits: how often something may be tried, and what is left of it."""
+"""Limits: how much there may be of something, how often it may be tried, and what is left of that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 MOST_CONNECTIONS = 20_000
@@ -26,8 +26,167 @@ BODIES_OF_ONE = 16 * 1024 * 1024
 BODIES_OF_NETWORK = 4 * 1024 * 1024
 """The part of it that strangers from one network may use."""
 
-MOST_ENTRIES = 5000
-"""Entries of one list or object in a parameter: as many ids as Zulip's programs send at once."""
+
+class Cap(Enum):
+    """The most that there may be of something, what it is, and what happens beyond: the words of the refusal.
+
+    The reference of limits is made from this table. Limits on one text, such as a name, are not here but with the text.
+    """
+
+    # One request. No list is shorter than what Zulip's programs send at once: 5,000 ids.
+    ENTRIES = (5000, "entries of a list or an object in a parameter", "The request is refused.")
+    MESSAGES = (5000, "messages that one request reads or marks", "The request is refused.")
+    TERMS = (50, "terms of a narrow", "The request is refused.")
+    SEARCH_WORDS = (100, "words of a search", "a search has at most {most} words")
+    INVITED = (100, "people invited by one request", "Invite at most {most} people at once.")
+    INVITED_TO = (200, "channels that an invitation names", "The request is refused.")
+    FOLLOWED = (
+        10_000,
+        "subscriptions that one request changes: channels times people",
+        "A request can change at most {most} subscriptions. Send fewer channels or fewer people at once.",
+    )
+    FOLLOWERS = (
+        100_000,
+        "followers, together, of the channels that one request subscribes somebody to",
+        "The channels have more than {most} followers together. Subscribe to fewer channels at once.",
+    )
+    DESCRIPTIONS = (
+        100_000,
+        "characters of the descriptions of channels that one request creates",
+        "The descriptions are longer than {most} characters together. Create fewer channels at once.",
+    )
+    MOVED = (
+        10_000,
+        "messages that one request moves",
+        "More than {most} messages would move at once. Begin at a later message, with propagate_mode change_later.",
+    )
+    # What one account has.
+    QUEUES = (
+        1500,
+        "event queues that an account has open",
+        "You have {most} event queues open, as many as an account may have. Close one, or wait until one times out.",
+    )
+    QUEUE_FILTER = (
+        20_000,
+        "characters of the filter of an event queue: its narrow and its event types, as JSON",
+        "narrow and event_types are longer than {most} characters together.",
+    )
+    QUEUE_LOG = (
+        20_000,
+        "events that wait for an event queue",
+        "The queue is closed. Its client is answered BAD_EVENT_QUEUE_ID and registers a new one.",
+    )
+    CHANNELS = (
+        5000,
+        "channels that an account has created",
+        "You have created {most} channels, as many as an account may create.",
+    )
+    BOTS = (1000, "bots that an account owns, with the deactivated", "An account may own at most {most} bots.")
+    SESSIONS = (
+        200,
+        "browsers that an account is signed in with",
+        "The one that was not used for the longest time is signed out, and the audit log says so.",
+    )
+    DEVICES = (
+        100,
+        "mobile devices of an account",
+        "You have {most} devices, as many as an account may have. Remove one first.",
+    )
+    INVITATIONS = (
+        1000,
+        "open invitations of an account",
+        "You have {most} open invitations, as many as an account may have. Revoke some, or wait until they expire.",
+    )
+    ALERT_WORDS = (
+        200,
+        "alert words of an account",
+        "You can have at most {most} alert words. Remove some first.",
+    )
+    USER_TOPICS = (
+        1000,
+        "topics that an account has muted, unmuted or followed",
+        "You can mute, unmute or follow at most {most} topics. Reset some first.",
+    )
+    MUTED_USERS = (
+        1000,
+        "accounts that an account has muted",
+        "You can mute at most {most} users. Unmute some first.",
+    )
+    STORAGE = (
+        10_000_000,
+        "characters that an account keeps in `bot_storage`, keys and values",
+        "Request exceeds storage limit by {over} characters. The limit is {most} characters.",
+    )
+    STORAGE_KEYS = (
+        20_000,
+        "keys that an account keeps in `bot_storage`",
+        "An account may keep at most {most} keys. Remove some first.",
+    )
+    # What a message has.
+    EDITS = (
+        200,
+        "changes of one message",
+        "This message was changed {most} times, as often as a message may be. Send a new one.",
+    )
+    EDITS_TEXT = (
+        1_000_000,
+        "characters of the earlier versions of one message",
+        "The earlier versions of this message are longer than {most} characters together. Send a new one.",
+    )
+    REACTIONS = (1000, "reactions to a message", "This message has {most} reactions, as many as a message may have.")
+    OWN_REACTIONS = (50, "reactions of one account to a message", "You may add at most {most} reactions to a message.")
+    # The whole server.
+    DEFAULT_CHANNELS = (
+        100,
+        "channels that every new person follows",
+        "There can be at most {most} default channels. Remove some first.",
+    )
+    MULTIUSE_INVITATIONS = (
+        100,
+        "open invitations that several people can use",
+        "There are {most} such invitations already. Withdraw one first.",
+    )
+    UPLOADS = (
+        10_240,
+        "MiB of uploaded files (`KEYBEARER_UPLOAD_QUOTA`); one account may use a tenth of it",
+        "Upload would exceed your organization's upload quota.",
+    )
+    MAILS = (
+        10_000,
+        "mails that wait to be sent",
+        "Too many mails are waiting to be sent. Try again later, or tell the operator of this server.",
+    )
+    MAILS_TO_ONE = (
+        100,
+        "mails that wait for one recipient",
+        "A notice is not sent, and the log says so. An invitation or a reset link is refused.",
+    )
+
+    def __init__(self, most: int, what: str, beyond: str) -> None:
+        self.most = most
+        self.what = what
+        self.beyond = beyond
+
+    def refusal(self, **values: int) -> str:
+        """What to say to who reaches it."""
+        return self.beyond.format(**{"most": self.most, **values})
+
+
+MOST_ENTRIES = Cap.ENTRIES.most
+
+
+class Retention(Enum):
+    """How long something is kept that only grows: the days, and what it is."""
+
+    STRANGERS = (90, "audit records that somebody without an account can cause: refused sign-ins, reset requests")
+    AUDIT = (730, "other audit records")
+    GIVEN_UP_MAILS = (90, "mails that could not be sent")
+    SIGN_INS = (30, "from where an account signed in")
+
+    def __init__(self, days: int, what: str) -> None:
+        self.days = timedelta(days=days)
+        self.what = what
+
 
 MOST_VALUES = 8 * MOST_ENTRIES
 """Values in one parameter, at whatever depth: 5,000 objects with a few fields each."""
@@ -38,32 +197,11 @@ MOST_TEXT = 5_000_000
 MOST_EVENT_TEXT = 2_000_000
 """Characters of events that are read from the log at once."""
 
-MOST_EARLIER_TEXT = 1_000_000
-"""Characters of the earlier versions of one message, as text and as HTML."""
-
 MOST_LONG_WORK = 200
 """Pieces of work that wait for the thread of a worker that does what is too long for its event loop."""
 
 MOST_LONG_WORK_OF_ONE = 20
 """Those of them that belong to one account or address."""
-
-MOST_ALERT_WORDS = 200
-"""Alert words of one account."""
-
-MOST_USER_TOPICS = 1000
-"""Topics that one account has muted, unmuted or followed."""
-
-MOST_MUTED_USERS = 1000
-"""Accounts that one account has muted."""
-
-MOST_DEFAULT_CHANNELS = 100
-"""Channels that every new person follows."""
-
-MOST_CHANNELS_OF_INVITATION = 200
-"""Channels that an invitation names."""
-
-MOST_MULTIUSE_INVITATIONS = 100
-"""Invitations that are open at one time and that several people can use."""
 
 
 class Quota(NamedTuple):
@@ -84,6 +222,10 @@ class AttemptKind(StrEnum):
     """What is tried, counted in the database for every worker alike."""
 
     PASSWORD = "password"  # noqa: S105  a kind, not a password
+    SIGN_IN = "sign_in"
+    """Not counted, but remembered: from where an account signed in."""
+    ACCOUNTS_OF_ADDRESS = "accounts_of_address"
+    """Not kept: the accounts for which an address has failed, among the rows of `PASSWORD`."""
     PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
     PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
     JOINING = "joining"
@@ -101,6 +243,9 @@ class Window:
 WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
     # Zulip's authenticate_by_username, which counts all addresses together and lets a stranger lock the owner out.
     AttemptKind.PASSWORD: (Window(5, timedelta(minutes=30)),),
+    # Whoever tries a few passwords for each of many accounts. An office behind one address has fewer people who mistype
+    # theirs and were not signed in from there lately.
+    AttemptKind.ACCOUNTS_OF_ADDRESS: (Window(20, timedelta(minutes=30)),),
     # Zulip's password_reset_form_by_email.
     AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
@@ -135,3 +280,28 @@ def judge(windows: Sequence[Window], times: Sequence[datetime], now: datetime) -
         quota = Quota(window.most, left, int((oldest + window.within).timestamp())).merged(quota)
     assert quota is not None
     return Verdict(allowed, quota, wait)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordHistory:
+    """What is remembered of an account at an address: when it failed, and last signed in (None: not lately).
+
+    `others` is when the address last failed for each other account.
+    """
+
+    own: Sequence[datetime] = ()
+    others: Sequence[datetime] = ()
+    signed_in_at: datetime | None = None
+
+
+def judge_password(history: PasswordHistory, now: datetime) -> Verdict:
+    """Whether one more password may be tried.
+
+    No limit counts an account's failures at other addresses: with it a stranger could lock out the owner. An account
+    that signed in from the address lately is not refused for what others there do.
+    """
+    own = judge(WINDOWS[AttemptKind.PASSWORD], history.own, now)
+    if not own.allowed or history.signed_in_at is not None:
+        return own
+    spread = judge(WINDOWS[AttemptKind.ACCOUNTS_OF_ADDRESS], history.others, now)
+    return own if spread.allowed else spread

@@ -256,4 +256,6 @@ def _replaced(name: str, value: object, addresses: Mapping[str, str]) -> object:
         return {each: _replaced(each, inner, addresses) for each, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_replaced(name, each, addresses) for each in value]
+    if name == "delivery_email" and value in addresses:
+        return None
     return addresses.get(value, value) if name in _ADDRESS_FIELDS and isinstance(value, str) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -24,8 +24,11 @@ from keybearer.server.http.request import Request
 from keybearer.server.services import sessions
 from keybearer.server.services.context import Context
 from keybearer.server.services.key_uses import UseRecorder
-from keybearer.server.services.refusals import RefusalRecorder
+from keybearer.server.services.refusals import OnceEvery, RefusalRecorder
 from keybearer.server.storage.verification import KeyVerifier
+
+LOGGED_EVERY = timedelta(minutes=1)
+"""How often it is logged that keys from one network are refused for one reason."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +60,10 @@ def basic_credentials(authorization: str) -> tuple[str, Secret]:
     return email, Secret(key)
 
 
+class _Revoked(Unauthenticated):
+    """The key was the account's once. Whose it was stands in the log, and on the owner's page."""
+
+
 class KeyAuthentication:
     """Knows an account by its key."""
 
@@ -73,6 +80,7 @@ class KeyAuthentication:
         self._refusals = refusals
         self._limits = limits
         self._clock = clock
+        self._logged: OnceEvery[tuple[str, str]] = OnceEvery(LOGGED_EVERY, clock)
 
     async def authenticate(self, authorization: str, host: str, origin: RequestOrigin, rule: Rule) -> Identified:
         """The caller that the header and the Host header name.
@@ -85,8 +93,9 @@ class KeyAuthentication:
             email, key = basic_credentials(authorization)
             return self._identified(await self._verifier.verify(key), email, host, origin, rule)
         except Unauthenticated as error:
-            self._limits.count_failure(origin.network)
-            _log.info("a key was refused, from %s: %s", origin.address, error.message)
+            if not isinstance(error, _Revoked) and self._logged.is_due((origin.network, error.message)):
+                _log.info("keys are refused, from %s: %s", origin.address, error.message)
+            self._limits.count_failure(origin.network, error)
             raise
 
     def _identified(
@@ -97,7 +106,7 @@ class KeyAuthentication:
         account, realm = found.account, found.realm
         if found.revoked:
             self._uses.note_late(found.key_id, account, origin)
-            raise Unauthenticated("Invalid API key")
+            raise _Revoked("Invalid API key")
         if found.expires_at is not None and found.expires_at <= self._clock():
             raise Unauthenticated("Invalid API key")
         if account.delivery_email != email and email_key(account.delivery_email) != email_key(email):

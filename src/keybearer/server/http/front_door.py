@@ -93,8 +93,6 @@ class FrontDoor:
         self._refusals = refusals
         self._doors = doors
         self._proxies = context.settings.trusted_proxies
-        self._failing: set[bool] = set()
-        """Whether calls that read (False) and calls that change something (True) fail: a full disk can be read."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, self._proxies)
@@ -119,8 +117,6 @@ class FrontDoor:
         response = await door.answer(admission, route)
         if admission.refusal is not None:
             self._note(admission, admission.refusal)
-        elif self._failing and admission.identified is not None:
-            self._note_success(admission.request)
         return response
 
     def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
@@ -129,9 +125,8 @@ class FrontDoor:
                 self._note(admission, error)
                 return door.refuse(admission, error)
             case StorageError():
-                if not self._failing:
-                    _log.error("the database cannot be used, calls are answered with 503: %s", error)
-                self._failing.add(admission.request.changes_something)
+                # Most are known already. One of a sealed text that does not open is not.
+                self._context.database.outage.note_failure(error, writing=admission.request.changes_something)
                 return door.refuse(admission, Unavailable())
             case _:
                 _log.error("%s failed", admission.name, exc_info=error)
@@ -144,12 +139,6 @@ class FrontDoor:
             if found is not None:
                 return door, Admission(self._context, request, *found)
         return door, Admission(self._context, request, None, {})
-
-    def _note_success(self, request: Request) -> None:
-        """A call of a known account was answered. One that changed something has read as well."""
-        self._failing -= {False, request.changes_something}
-        if not self._failing:
-            _log.warning("the database can be used again")
 
     def _note(self, admission: Admission, refusal: Refused) -> None:
         """Record that a known account tried what it may not. That its password is needed again is no such attempt."""

@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from typing import final
 
-from keybearer.server.domain.errors import Overloaded, TooManyAttempts
+from keybearer.server.domain.errors import Overloaded, TooManyAttempts, Unauthenticated
 from keybearer.server.domain.limits import (
     BODIES_IN_FLIGHT,
     BODIES_OF_NETWORK,
@@ -72,9 +72,15 @@ class Limits:
         """Count a call of an account. Raises TooManyAttempts where it has made too many."""
         return self._calls.count(account_id)
 
-    def count_failure(self, network: str) -> None:
-        """Count a failed key from a network. Raises TooManyAttempts, to be answered in place of the failure."""
-        self._failures.count(network)
+    def count_failure(self, network: str, failure: Unauthenticated) -> None:
+        """Count a failed key from a network.
+
+        Raises TooManyAttempts, to be answered in place of the failure, which it names.
+        """
+        try:
+            self._failures.count(network)
+        except TooManyAttempts as error:
+            raise TooManyAttempts(retry_after=error.retry_after, quota=error.quota, instead_of=failure) from None
 
     def hold_body(self, sender: int | str) -> HeldBody:
         """An account, or the network of a stranger, begins to send a body."""

@@ -29,7 +29,14 @@ from keybearer.server.domain.permissions import (
 )
 from keybearer.server.services import api_keys, mail_texts, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import OWNERS, check_email_free, check_name_free, the_account, the_realm
+from keybearer.server.services.lookups import (
+    OWNERS,
+    check_email_free,
+    check_may_own_more,
+    check_name_free,
+    the_account,
+    the_realm,
+)
 from keybearer.server.services.messaging import channels
 from keybearer.server.storage import accounts, links, sessions
 from keybearer.server.storage.dialect import take_turn
@@ -60,7 +67,7 @@ async def add_by_operator(context: Context, *, email: str, full_name: str, role:
     """Add a person from the server's own command line."""
     email, full_name = checked_email(email), checked_full_name(full_name)
     await asyncio.to_thread(passwords.check_strength, password, known=(email, full_name))
-    hashed = await passwords.hashed(password)
+    hashed = await context.hasher.hash(password)
     async with context.change(None) as change:
         return await add(change, email=email, full_name=full_name, role=role, password_hash=hashed)
 
@@ -77,7 +84,7 @@ async def add_by_administrator(
         await asyncio.to_thread(passwords.check_strength, password, known=(email, full_name))
     except WeakPassword as error:
         raise Refused("The password is too weak.", extra=error.extra) from None
-    hashed = await passwords.hashed(password)
+    hashed = await context.hasher.hash(password)
     async with context.change(caller) as change:
         if not may_change_people(change.actor.account):
             raise NotPermitted
@@ -207,7 +214,7 @@ async def deactivate_person(
     """Deactivate somebody else, for administrators or the operator: their bots too, every session ends.
 
     The key is not revoked, so that the answer to it is `Account is deactivated`. Bots are no people here (`No such
-    user`). Doing it twice is no error.
+    user`). Raises Refused for an account that is deactivated already, as in Zulip.
     """
     async with context.change(caller, holding=[account_id], for_change=True, with_bots_of=account_id) as change:
         actor = change.acting_account
@@ -216,12 +223,13 @@ async def deactivate_person(
             raise Refused("No such user")
         if actor is not None:
             check_may_deactivate(actor, account)
+        if not account.is_active:
+            raise Refused("User is deactivated")
         if await _is_last_owner(change, account):
             raise Refused("Cannot deactivate the only organization owner")
-        if account.is_active:
-            await _deactivate(change, account)
-            realm = await the_realm(change.connection)
-            await change.send(None if comment is None else mail_texts.account_deactivated(realm, account, comment))
+        await _deactivate(change, account)
+        realm = await the_realm(change.connection)
+        await change.send(None if comment is None else mail_texts.account_deactivated(realm, account, comment))
 
 
 async def deactivate_own(context: Context, caller: Caller) -> None:
@@ -244,23 +252,22 @@ async def deactivate_own(context: Context, caller: Caller) -> None:
 
 
 async def _deactivate(change: Change, account: Account) -> None:
-    for bot in await accounts.find_bots_of(change.connection, account.id):
-        if bot.is_active:
-            await deactivate_account(change, bot)
+    active_bots = [bot for bot in await accounts.find_bots_of(change.connection, account.id) if bot.is_active]
     await sessions.remove_all(change.connection, account.id)
     for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION):
         await links.remove_all(change.connection, purpose, created_by=account.id)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
-    await deactivate_account(change, account)
+    await deactivate_accounts(change, [*active_bots, account])
 
 
-async def deactivate_account(change: Change, account: Account) -> None:
-    """Mark a person's or a bot's account as deactivated, and end its polls. Its key stays, and is refused."""
-    deactivated = account._replace(is_active=False)
-    await accounts.save(change.connection, deactivated)
-    await change.record(AuditEvent.ACCOUNT_DEACTIVATED, deactivated)
-    change.end_polls_of(account.id)
-    change.tell_changed(deactivated, "is_active")
+async def deactivate_accounts(change: Change, active: Sequence[Account]) -> None:
+    """Mark people's or bots' accounts as deactivated, and end their polls. Their keys stay, and are refused."""
+    deactivated = [account._replace(is_active=False) for account in active]
+    await accounts.deactivate(change.connection, [account.id for account in deactivated])
+    await change.record_all(AuditEvent.ACCOUNT_DEACTIVATED, [(account, {}) for account in deactivated])
+    for account in deactivated:
+        change.end_polls_of(account.id)
+        change.tell_changed(account, "is_active")
 
 
 async def reactivate(context: Context, caller: Caller, account_id: int) -> Account:
@@ -281,6 +288,7 @@ async def reactivate(context: Context, caller: Caller, account_id: int) -> Accou
                 change, account.realm_id, account.full_name, besides=account.id, message=_NAME_TAKEN % account.full_name
             )
         if account.lacks_active_owner:
+            await check_may_own_more(change, actor.id)
             reactivated = reactivated.owned_by(actor)
             await change.record(AuditEvent.BOT_OWNER_CHANGED, reactivated, details={"owner": actor.id})
             change.tell_changed(reactivated, "bot_owner_id")

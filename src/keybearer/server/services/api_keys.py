@@ -123,8 +123,7 @@ async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
         owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
         revealed = await api_keys.reveal_live(change.connection, change.ring, [bot.id for bot in owned])
         by_account = {key.record.account_id: key for key in revealed}
-        for bot in owned:
-            await change.record(AuditEvent.API_KEY_VIEWED, bot)
+        await change.record_all(AuditEvent.API_KEY_VIEWED, [(bot, {}) for bot in owned])
         return [
             IssuedKey(bot, realm, by_account[bot.id].record, by_account[bot.id].api_key)
             for bot in owned

@@ -1,13 +1,32 @@
-"""Counting attempts: in one transaction with what they are about, or before it."""
+"""Counting attempts: of reset requests before they are answered, of passwords when they turn out to be wrong."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keybearer.server.domain.accounts import email_key
+from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import TooManyAttempts
-from keybearer.server.domain.limits import LONGEST_WINDOW, WINDOWS, AttemptKind, Quota, judge
-from keybearer.server.services.context import Change
+from keybearer.server.domain.limits import (
+    LONGEST_WINDOW,
+    WINDOWS,
+    AttemptKind,
+    PasswordHistory,
+    Quota,
+    Verdict,
+    judge,
+    judge_password,
+)
+from keybearer.server.services.context import Change, Context
 from keybearer.server.storage import attempts
 
 SUBJECT_MAX_LENGTH = 320
+
+SIGN_IN_NOTED_EVERY = timedelta(days=1)
+"""How exactly it is known when an account last signed in from somewhere: not every sign-in is worth a write."""
 
 
 async def count(change: Change, kind: AttemptKind, subject: str) -> Quota:
@@ -19,15 +38,70 @@ async def count(change: Change, kind: AttemptKind, subject: str) -> Quota:
     times = await attempts.find_times(
         change.connection, kind, subject=subject, address=address, since=change.now - LONGEST_WINDOW
     )
-    verdict = judge(WINDOWS[kind], times, change.now)
-    if not verdict.allowed:
-        wait = max(verdict.wait.total_seconds(), 0.001)
-        raise TooManyAttempts(retry_after=wait, quota=verdict.quota)
+    quota = _allowed(judge(WINDOWS[kind], times, change.now))
     await attempts.add(change.connection, kind, subject=subject, address=address, at=change.now)
+    return quota
+
+
+def _allowed(verdict: Verdict) -> Quota:
+    if not verdict.allowed:
+        raise TooManyAttempts(retry_after=max(verdict.wait.total_seconds(), 0.001), quota=verdict.quota)
     return verdict.quota
 
 
-async def forget(change: Change, kind: AttemptKind, subject: str, *, everywhere: bool = False) -> None:
-    """Forget the attempts for a subject that came from where the request comes from, or from everywhere."""
-    address = None if everywhere else change.origin.network
-    await attempts.forget(change.connection, kind, subject=subject[:SUBJECT_MAX_LENGTH], address=address)
+@dataclass(frozen=True, slots=True)
+class PasswordAttempt:
+    """An attempt that is under way. It counts only if it fails; `quota` is what is left then."""
+
+    subject: str
+    origin: RequestOrigin
+    history: PasswordHistory
+    quota: Quota
+
+    async def fail(self, change: Change) -> None:
+        """The password was wrong, or the account may not enter: count it.
+
+        Raises TooManyAttempts where others that were under way have used up the limit: then the answer says no more.
+        """
+        address = self.origin.network
+        await attempts.take_turn_for(change.connection, self.subject, address)
+        history = await attempts.find_history(change.connection, self.subject, address, change.now)
+        _allowed(judge_password(history, change.now))
+        await attempts.add(
+            change.connection, AttemptKind.PASSWORD, subject=self.subject, address=address, at=change.now
+        )
+
+    async def succeed(self, change: Change) -> None:
+        """The password was right: forget the failures from here, and note from where the account signs in."""
+        connection, subject, address = change.connection, self.subject, self.origin.network
+        if self.history.own:
+            await attempts.forget(connection, AttemptKind.PASSWORD, subject=subject, address=address)
+        last = self.history.signed_in_at
+        if last is None or last < change.now - SIGN_IN_NOTED_EVERY:
+            await attempts.forget(connection, AttemptKind.SIGN_IN, subject=subject, address=address)
+            await attempts.add(connection, AttemptKind.SIGN_IN, subject=subject, address=address, at=change.now)
+
+
+@asynccontextmanager
+async def trying_password(context: Context, email: str, origin: RequestOrigin) -> AsyncIterator[PasswordAttempt]:
+    """A turn to check a password for this email, whether anybody has it or not.
+
+    An attempt that is under way is no failure. But only a few are under way at the same time, so a burst of wrong
+    passwords goes little beyond the limit. Raises TooManyAttempts, and Overloaded where too many wait for their turn.
+    """
+    subject = email_key(email)[:SUBJECT_MAX_LENGTH]
+    await _look(context, subject, origin)  # who has no attempt left takes no place among those who wait
+    async with context.hasher.turn(origin.network):
+        yield await _look(context, subject, origin)
+
+
+async def _look(context: Context, subject: str, origin: RequestOrigin) -> PasswordAttempt:
+    now: datetime = context.clock()
+    async with context.reading() as connection:
+        history = await attempts.find_history(connection, subject, origin.network, now)
+    return PasswordAttempt(subject, origin, history, _allowed(judge_password(history, now)))
+
+
+async def forget_passwords(change: Change, email: str) -> None:
+    """Forget the wrong passwords for an email, wherever they came from: it has a new one."""
+    await attempts.forget(change.connection, AttemptKind.PASSWORD, subject=email_key(email)[:SUBJECT_MAX_LENGTH])

@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
+
+from keybearer.errors import StorageError
+
+T = TypeVar("T")
+
+SLICE = 500
+"""Rows that background work changes in one transaction: other writers wait no longer than for so many."""
 
 RETRY_AFTER = 1.0
 """Seconds between a failure and the next try, where nothing else has to be waited for."""
@@ -34,12 +42,19 @@ async def repeat(
             at_once = False
             try:
                 await work()
+            except StorageError:  # the database says so itself, once for all work
+                await asyncio.sleep(RETRY_AFTER)
             except Exception:  # noqa: BLE001  whatever it is, the next turn is another chance
                 _log.exception("%s failed; trying again", what)
                 await asyncio.sleep(RETRY_AFTER)
     finally:
         if finally_too:
             await work()
+
+
+def in_slices(everything: Sequence[T]) -> Iterator[Sequence[T]]:
+    """A sequence in pieces that are small enough for one transaction each."""
+    return (everything[start : start + SLICE] for start in range(0, len(everything), SLICE))
 
 
 def every(seconds: float) -> Callable[[], Awaitable[object]]:

@@ -22,10 +22,10 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
-from keybearer.server.services.accounts import deactivate_account
+from keybearer.server.services.accounts import deactivate_accounts
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import check_email_free, check_name_free, the_bot, the_realm
+from keybearer.server.services.lookups import check_email_free, check_may_own_more, check_name_free, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots
 
 
@@ -85,6 +85,7 @@ async def create(context: Context, caller: Caller, new: NewBot) -> IssuedKey:
         await check_name_free(change, realm.id, full_name)
         if not may_create_bot(owner, new.bot_type, realm):
             raise NotPermitted
+        await check_may_own_more(change, owner.id)
         bot_type, interface = _checked_type(new.bot_type), _checked_interface(new.interface)
         payload_url = "" if new.payload_url is None else checked_payload_url(new.payload_url)
         _check_pictures(new.pictures)
@@ -202,10 +203,10 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
 async def _record_change(change: Change, before: Account, bot: Account, wanted: BotChange) -> None:
     changed = ["full_name"] if bot.full_name != before.full_name else []
     changed += ["role"] if bot.granted_role is not before.granted_role else []
-    changed += [name for name in ("payload_url", "interface") if getattr(wanted, name) is not None]
-    if changed:
-        await change.record(AuditEvent.BOT_CHANGED, bot, details={"changed": changed})
-        change.tell_changed(bot, "full_name", "new_email")
+    of_service = [name for name in ("payload_url", "interface") if getattr(wanted, name) is not None]
+    if changed or of_service:
+        await change.record(AuditEvent.BOT_CHANGED, bot, details={"changed": [*changed, *of_service]})
+        change.tell_changed(bot, "full_name", "new_email", *(["services"] if of_service else []))
     if bot.delivery_email != before.delivery_email:
         details: dict[str, object] = {"from": before.delivery_email, "to": bot.delivery_email}
         await change.record(AuditEvent.ACCOUNT_EMAIL_CHANGED, bot, details=details)
@@ -240,6 +241,7 @@ async def _new_owner(change: Change, bot: Account, owner_id: int) -> Account:
         raise Refused("Failed to change owner, user is deactivated")
     if owner.is_bot:
         raise Refused("Failed to change owner, bots can't own other bots")
+    await check_may_own_more(change, owner.id)
     return owner
 
 
@@ -263,4 +265,4 @@ async def deactivate(context: Context, caller: Caller | None, bot_id: int) -> No
     async with context.change(caller, holding=[bot_id], for_change=True) as change:
         bot = await the_bot(change.connection, change.acting_account, bot_id)
         if bot.is_active:
-            await deactivate_account(change, bot)
+            await deactivate_accounts(change, [bot])

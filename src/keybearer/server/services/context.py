@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,17 +17,22 @@ from keybearer.server.domain.account_events import AccountNews
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.event_log import Event, access_changed
 from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.event_hub import EventHub
+from keybearer.server.services.hashing import Hasher
 from keybearer.server.services.long_work import LongWork
 from keybearer.server.settings import Settings
 from keybearer.server.storage import audit, authority, event_log, mails, realms
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
+
+_log = logging.getLogger(__name__)
 
 MOST_TRIES = 8
 """How often a transaction starts again because bots changed owners while their rows were being locked."""
@@ -48,13 +54,15 @@ class Context:
     heartbeat_every: float = HEARTBEAT_EVERY
     hub: EventHub = field(init=False)
     """Where clients of this worker wait for events."""
+    hasher: Hasher = field(default_factory=Hasher, init=False)
+    """What hashes passwords in this worker."""
     webhooks_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set when an outgoing webhook is to be called."""
     long_work: LongWork = field(default_factory=LongWork, init=False)
     """Does what would keep the event loop of this worker for too long."""
 
     def __post_init__(self) -> None:
-        hub = EventHub(self.database, self.clock, heartbeat_every=self.heartbeat_every)
+        hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
 
     @asynccontextmanager
@@ -165,16 +173,25 @@ class Change:
         details: Mapping[str, object] | None = None,
     ) -> None:
         """Write an audit event into this transaction."""
-        account = subject or self.acting_account
+        await self.record_all(event, [(subject, details or {})], realm=realm)
+
+    async def record_all(
+        self,
+        event: AuditEvent,
+        about: Sequence[tuple[Account | None, Mapping[str, object]]],
+        *,
+        realm: Realm | None = None,
+    ) -> None:
+        """Write a record of the same event for each of these subjects, with its details, in one statement."""
+        account = next((subject for subject, _ in about if subject is not None), self.acting_account)
         await audit.add(
             self.connection,
             event,
             realm_id=account.realm_id if account else (realm.id if realm else None),
             at=self.now,
             actor_id=self.actor_id,
-            subject_id=subject.id if subject else None,
+            about=[(subject.id if subject else None, details) for subject, details in about],
             origin=self.origin,
-            details=details or {},
         )
 
     def tell(self, *events: Event) -> None:
@@ -206,7 +223,20 @@ class Change:
             await event_log.append(self.connection, self.events)
         return bool(self.events)
 
-    async def send(self, mail: Mail | None) -> None:
-        """Put a mail into the queue: it leaves only if this transaction is written. None sends nothing."""
-        if mail is not None:
-            await mails.add(self.connection, self.ring, mail, at=self.now)
+    async def check_mails(self, recipients: Sequence[str]) -> None:
+        """Raise CapReached where so many mails wait that one to each of these, which somebody asks for, is too many."""
+        check_cap(Cap.MAILS, await mails.count(self.connection) + len(recipients))
+        waiting = await mails.count_to(self.connection, recipients)
+        check_cap(Cap.MAILS_TO_ONE, max(waiting.values(), default=0) + 1)
+
+    async def send(self, *sent: Mail | None) -> None:
+        """Put mails into the queue: they leave only if this transaction is written. None sends nothing.
+
+        A recipient for whom too many wait already gets no more of them, and the log says so.
+        """
+        new = [mail for mail in sent if mail is not None]
+        waiting = await mails.count_to(self.connection, [mail.recipient for mail in new]) if new else {}
+        kept = [mail for mail in new if waiting.get(mail.recipient, 0) < Cap.MAILS_TO_ONE.most]
+        if len(kept) < len(new):
+            _log.warning("a mail was not sent: %d wait for its recipient already", Cap.MAILS_TO_ONE.most)
+        await mails.add(self.connection, self.ring, kept, at=self.now)

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.devices import Device, DeviceKind
-from keybearer.server.domain.errors import Refused
-from keybearer.server.services.context import Context
+from keybearer.server.domain.errors import Refused, check_cap
+from keybearer.server.domain.limits import Cap
+from keybearer.server.services.context import Change, Context
 from keybearer.server.storage import devices
 
 TOKEN_MAX_LENGTH = 4096
+SHORTEST_APNS_TOKEN = 32
+_HEXADECIMAL = re.compile(r"([0-9a-fA-F]{2})+")
 APP_ID = re.compile(r"[.a-zA-Z0-9-]+")
 
 
@@ -26,8 +29,14 @@ async def register(context: Context, caller: Caller, kind: DeviceKind, token: st
         raise Refused("appid has invalid format")
     async with context.change(caller) as change:
         actor = change.actor
+        await _check_cap(change, actor.id, kind, token)
         await devices.put(change.connection, account_id=actor.id, kind=kind, token=token, app_id=app_id, at=change.now)
         await change.record(AuditEvent.DEVICE_REGISTERED, actor.account, details={"kind": kind.value})
+
+
+async def _check_cap(change: Change, account_id: int, kind: DeviceKind, token: str) -> None:
+    """Raise CapReached where the account has as many other devices as it may have."""
+    check_cap(Cap.DEVICES, await devices.count_others(change.connection, account_id, kind=kind, token=token) + 1)
 
 
 async def remove(context: Context, caller: Caller, kind: DeviceKind, token: str) -> None:
@@ -44,11 +53,13 @@ async def register_client(context: Context, caller: Caller) -> int:
     """Register a device that will ask for encrypted pushes; returns its id. Each call is another device."""
     async with context.change(caller) as change:
         actor = change.actor
+        token = secrets.token_hex(16)
+        await _check_cap(change, actor.id, DeviceKind.E2EE, token)
         device_id = await devices.put(
             change.connection,
             account_id=actor.id,
             kind=DeviceKind.E2EE,
-            token=secrets.token_hex(16),
+            token=token,
             app_id="",
             at=change.now,
         )
@@ -85,13 +96,13 @@ def check_token(kind: DeviceKind, token: str) -> None:
     """Raise Refused unless the token can be one of that push service."""
     if not token or len(token) > TOKEN_MAX_LENGTH:
         raise Refused("Empty or invalid length token")
-    if kind is DeviceKind.APNS and not _is_base64(token):
+    if kind is DeviceKind.APNS and not (_HEXADECIMAL.fullmatch(token) or _is_base64(token)):
         raise Refused("Invalid APNS token")
 
 
 def _is_base64(token: str) -> bool:
+    """Whether it is a device's token in base64, as Zulip's old iOS app sent it. Apple's have 32 bytes or more."""
     try:
-        base64.b64decode(token, validate=True)
+        return len(base64.b64decode(token, validate=True)) >= SHORTEST_APNS_TOKEN
     except (binascii.Error, ValueError):
         return False
-    return True

@@ -7,10 +7,13 @@ from typing import final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain import bot_events
+from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent
 from keybearer.server.domain.event_queues import Queue, for_queue
 from keybearer.server.domain.visibility import Sight
-from keybearer.server.storage import sight
+from keybearer.server.storage import bots, sight
+from keybearer.server.storage.secret_ring import SecretRing
 
 WireEvent = Mapping[str, object]
 
@@ -24,14 +27,21 @@ class Asked:
         self.found = [(each.event.about, told) for each in stored if (told := for_queue(each, queue)) is not None]
 
 
-async def visible(connection: AsyncConnection, asked: Sequence[Asked]) -> list[list[WireEvent]]:
+async def visible(connection: AsyncConnection, ring: SecretRing, asked: Sequence[Asked]) -> list[list[WireEvent]]:
     """The events that each of these may see. Visibility is asked once for all of them together."""
     hidden = [(each.account_id, about) for each in asked for about, _ in each.found if about != OPEN_TO_ALL]
     seen = Sight()
     if hidden:
         account_ids, subjects = zip(*hidden, strict=True)
         seen = await sight.find(connection, account_ids, set(subjects))
-    return [
-        [seen.without_hidden(about, told) for about, told in each.found if seen.shows(about, each.account_id)]
+    shown = [
+        [(about, seen.without_hidden(about, told)) for about, told in each.found if seen.shows(about, each.account_id)]
         for each in asked
     ]
+    bot_ids = {about.bot_id or 0 for found in shown for about, told in found if bot_events.has_services(told)}
+    services = await bots.reveal_services(connection, ring, bot_ids) if bot_ids else {}
+    return [[_completed(about.bot_id or 0, told, services) for about, told in found] for found in shown]
+
+
+def _completed(bot_id: int, told: WireEvent, services: Mapping[int, RevealedService]) -> WireEvent:
+    return bot_events.with_services(told, services.get(bot_id)) if bot_events.has_services(told) else told

@@ -19,10 +19,11 @@ from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services.authority import read_actor
-from keybearer.server.services.background import every, repeat, woken_by
+from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
 from keybearer.server.services.event_delivery import Asked, WireEvent, visible
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.secret_ring import SecretRing
 
 LOOK_EVERY = 0.08
 """Seconds between two looks for events that other workers wrote, while somebody waits here."""
@@ -78,8 +79,11 @@ class EventHub:
     need some too.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], *, heartbeat_every: float) -> None:
+    def __init__(
+        self, database: Database, ring: SecretRing, clock: Callable[[], datetime], *, heartbeat_every: float
+    ) -> None:
         self._database = database
+        self._ring = ring
         self._clock = clock
         self._written = asyncio.Event()
         self._heartbeat_every = heartbeat_every
@@ -124,14 +128,16 @@ class EventHub:
         if not polls:
             return
         try:
-            async with self._database.write() as connection:
-                for queue_id, poll in sorted(polls.items()):
-                    await event_log.note_poll(connection, queue_id, at=poll.at, acknowledged_id=poll.acknowledged_id)
-                await event_log.remove_idle_queues(connection, self._clock())
-                await event_log.remove_read(connection)
+            for some in in_slices(list(polls.items())):
+                async with self._database.write() as connection:
+                    noted = [(queue_id, poll.at, poll.acknowledged_id) for queue_id, poll in some]
+                    await event_log.note_polls(connection, noted)
         except BaseException:
             self._polls = polls | self._polls
             raise
+        for remove in (event_log.remove_idle_queues, event_log.remove_read):
+            async with self._database.write() as connection:
+                await remove(connection, self._clock(), limit=SLICE)
 
     def close(self) -> None:
         """End every poll, with nothing to tell: the worker stops."""
@@ -181,10 +187,8 @@ class EventHub:
             queue = await event_log.find_queue(connection, queue_id)
             await read_actor(connection, caller, now)
         noted = self._polls.get(queue_id)
-        if queue is None or (noted is None and queue.is_over(now)):
+        if queue is None or queue.account_id != caller.id or (noted is None and queue.is_over(now)):
             raise bad_queue(queue_id)
-        if queue.account_id != caller.id:
-            raise Refused("You are not authorized to get events from this queue")
         read = max(queue.id_of(last_number), queue.start_id)
         if read < max(queue.acknowledged_id, noted.acknowledged_id if noted else 0):
             raise Refused(f"An event newer than {last_number} has already been pruned!")
@@ -203,7 +207,7 @@ class EventHub:
         while after < self._tail_after:  # further back than this worker remembers
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
-                (told,) = await visible(connection, [Asked(queue, older.events)])
+                (told,) = await visible(connection, self._ring, [Asked(queue, older.events)])
             read = older.events[-1].id if older.events else 0
             after = max(self._tail_after, read) if older.is_last else read
             if told:
@@ -212,7 +216,7 @@ class EventHub:
         if not asked.found:
             return [], after
         async with self._database.read() as connection:
-            (told,) = await visible(connection, [asked])
+            (told,) = await visible(connection, self._ring, [asked])
         return told, after
 
     def _since(self, after: int) -> list[StoredEvent]:
@@ -297,7 +301,9 @@ class EventHub:
                 each = Asked(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
                 if each.found:
                     asked.append((waiting, each))
-            for (waiting, _), told in zip(asked, await visible(connection, [each for _, each in asked]), strict=True):
+            for (waiting, _), told in zip(
+                asked, await visible(connection, self._ring, [each for _, each in asked]), strict=True
+            ):
                 if told:
                     waiting.answer(told)
         except BaseException:

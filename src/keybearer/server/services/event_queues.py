@@ -6,16 +6,19 @@ import uuid
 from datetime import timedelta
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.event_queues import Queue, QueueOptions, bad_queue
+from keybearer.server.domain.limits import Cap
 from keybearer.server.services.context import Context
 from keybearer.server.storage import event_log
 
 
 async def open_queue(context: Context, caller: Caller, options: QueueOptions, idle_timeout: timedelta) -> Queue:
-    """A new queue that begins now."""
+    """A new queue that begins now. Raises CapReached where the actor has too many, or the filter is too long."""
+    check_cap(Cap.QUEUE_FILTER, len(event_log.options_text(options)))
     async with context.change(caller) as change:
         actor = change.actor
+        check_cap(Cap.QUEUES, await event_log.count_queues(change.connection, actor.id, change.now) + 1)
         last = await event_log.last_id(change.connection)
         queue = Queue(str(uuid.uuid4()), actor.id, last, last, change.now, idle_timeout, options)
         await event_log.add_queue(change.connection, queue)
@@ -27,8 +30,6 @@ async def close_queue(context: Context, caller: Caller, queue_id: str) -> None:
     async with context.change(caller) as change:
         actor = change.actor
         queue = await event_log.find_queue(change.connection, queue_id)
-        if queue is None:
+        if queue is None or queue.account_id != actor.id:
             raise bad_queue(queue_id)
-        if queue.account_id != actor.id:
-            raise Refused("You are not authorized to access this queue")
         await event_log.remove_queue(change.connection, queue_id)

@@ -12,7 +12,8 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name, email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import CapReached, NotPermitted, Refused, check_cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.permissions import (
     check_may_invite_as,
@@ -30,7 +31,6 @@ from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links
 from keybearer.server.storage.dialect import take_turn
 
-MOST_AT_ONCE = 100
 LONGEST_LIFETIME = timedelta(days=365)
 INVITATIONS = (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION)
 SEVERAL = "several people"
@@ -43,12 +43,14 @@ INVALID_LINK = "This invitation has been used, withdrawn or has expired: ask for
 class InvitationFailed(Refused):
     """Not everybody could be invited; `errors` says who and why, `sent` whether the others were."""
 
-    def __init__(self, message: str, errors: Sequence[tuple[str, str, bool]], *, sent: bool) -> None:
+    def __init__(
+        self, message: str, errors: Sequence[tuple[str, str, bool]], *, sent: bool, is_limit: bool = False
+    ) -> None:
         extra = {
             "errors": [list(error) for error in errors],
             "sent_invitations": sent,
             "license_limit_reached": False,
-            "daily_limit_reached": False,
+            "daily_limit_reached": is_limit,
         }
         super().__init__(message, code="INVITATION_FAILED", extra=extra)
 
@@ -78,8 +80,7 @@ async def invite(
     """
     if not emails:
         raise Refused("You must specify at least one email address.")
-    if len(emails) > MOST_AT_ONCE:
-        raise Refused(f"Invite at most {MOST_AT_ONCE} people at once.")
+    check_cap(Cap.INVITED, len(emails))
     check_lifetime(lifetime)
     _check_addresses(emails)
     async with context.change(caller) as change:
@@ -87,17 +88,17 @@ async def invite(
         realm = await the_realm(change.connection)
         check_may_invite_as(actor.account, role, realm)
         await check_seen(change.connection, actor.account, joins.channel_ids)
-        taken = [email for email in emails if await accounts.find_by_email(change.connection, realm.id, email)]
-        sent = [
-            await send(change, realm, actor.account, email, role=role, lifetime=lifetime, joins=joins)
+        known = await accounts.find_by_emails(change.connection, realm.id, emails)
+        reasons = [
+            (email, "Account has been deactivated." if not account.is_active else "Already has an account.", False)
             for email in emails
-            if email not in taken
+            if (account := known.get(email_key(email))) is not None
         ]
-        if not sent:
-            raise InvitationFailed(
-                "We weren't able to invite anyone.", await _reasons(change, realm, taken), sent=False
-            )
-        reasons = await _reasons(change, realm, taken)
+        invited = [email for email in emails if email_key(email) not in known]
+        if not invited:
+            raise InvitationFailed("We weren't able to invite anyone.", reasons, sent=False)
+        await _check_caps(change, actor.account, invited)
+        sent = await send(change, realm, actor.account, invited, role=role, lifetime=lifetime, joins=joins)
     if reasons:
         raise InvitationFailed(
             "Some of those addresses are already using Zulip, so we didn't send them an invitation. We did send "
@@ -126,45 +127,57 @@ def _check_addresses(emails: Sequence[str]) -> None:
         raise InvitationFailed(message, invalid, sent=False)
 
 
+async def _check_caps(change: Change, inviter: Account, emails: Sequence[str]) -> None:
+    """Raise InvitationFailed, as for Zulip's limit on invitations, where these would be too many."""
+    try:
+        await check_caps(change, inviter.id, emails)
+    except CapReached as reached:
+        raise InvitationFailed(reached.message, (), sent=False, is_limit=True) from None
+
+
+async def check_caps(change: Change, inviter_id: int, emails: Sequence[str]) -> None:
+    """Raise CapReached where an account would have too many open invitations, or too many mails would wait."""
+    connection, now = change.connection, change.now
+    check_cap(
+        Cap.INVITATIONS,
+        await links.count(connection, LinkPurpose.INVITATION, created_by=inviter_id, now=now) + len(emails),
+    )
+    await change.check_mails(emails)
+
+
 async def send(
     change: Change,
     realm: Realm,
     inviter: Account,
-    email: str,
+    emails: Sequence[str],
     *,
     role: Role,
     lifetime: timedelta,
     joins: Joins,
     made_by_link: int | None = None,
-) -> Link:
-    """Mail an invitation to one address, in a transaction under way. The values have been checked."""
-    token = Secret(secrets.token_urlsafe(32))
-    link = await links.add(
+) -> Sequence[Link]:
+    """Mail an invitation to each of these addresses, in a transaction under way. The values have been checked."""
+    tokens = {email: Secret(secrets.token_urlsafe(32)) for email in emails}
+    sent = await links.add_all(
         change.connection,
-        token,
+        tokens,
         LinkPurpose.INVITATION,
         at=change.now,
         realm_id=realm.id,
-        email=email,
         role=role,
         created_by=inviter.id,
         lifetime=lifetime,
         joins=joins,
         made_by_link=made_by_link,
     )
-    await change.send(mail_texts.invitation(realm, email, inviter, token, until=link.expires_at))
-    details = {"email": email, "role": role.label, **({"by_link": made_by_link} if made_by_link else {})}
-    await change.record(AuditEvent.INVITATION_CREATED, realm=realm, details=details)
-    return link
-
-
-async def _reasons(change: Change, realm: Realm, taken: Sequence[str]) -> list[tuple[str, str, bool]]:
-    found = [(email, await accounts.find_by_email(change.connection, realm.id, email)) for email in taken]
-    return [
-        (email, "Account has been deactivated." if not account.is_active else "Already has an account.", False)
-        for email, account in found
-        if account is not None
+    mails = [
+        mail_texts.invitation(realm, each.email, inviter, tokens[each.email], until=each.expires_at) for each in sent
     ]
+    await change.send(*mails)
+    by_link = {"by_link": made_by_link} if made_by_link else {}
+    details = [{"email": email, "role": role.label, **by_link} for email in emails]
+    await change.record_all(AuditEvent.INVITATION_CREATED, [(None, each) for each in details], realm=realm)
+    return sorted(sent, key=lambda link: link.id)
 
 
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
@@ -199,6 +212,7 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
         renewed = await links.renew(change.connection, link, token, at=change.now)
         if renewed is None:
             raise Refused(NO_INVITATION)
+        await change.check_mails([renewed.email])
         await change.send(mail_texts.invitation(realm, renewed.email, actor, token, until=renewed.expires_at))
         await change.record(AuditEvent.INVITATION_CREATED, details={"email": renewed.email, "again": True})
         return renewed
@@ -233,7 +247,7 @@ async def accept(
         raise Refused(INVALID_LINK)
     full_name = checked_full_name(full_name)
     await asyncio.to_thread(passwords.check_strength, password, known=(known.email, full_name))
-    hashed = await passwords.hashed(password)
+    hashed = await context.hasher.hash(password)
     async with context.change(None, origin=origin, holding=[known.created_by or 0]) as change:
         realm = await the_realm(change.connection)
         # Before the link: two who join at one address by two links would wait for each other's.

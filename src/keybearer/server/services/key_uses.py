@@ -6,12 +6,14 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+from keybearer.errors import StorageError
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.services.background import every, repeat
+from keybearer.server.services.background import every, in_slices, repeat
 from keybearer.server.services.context import Context
+from keybearer.server.services.refusals import OnceEvery
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.api_keys import NewUse
 from keybearer.server.storage.audit import printable
@@ -34,7 +36,7 @@ class UseRecorder:
         self._context = context
         self._uses: dict[int, tuple[datetime, RequestOrigin]] = {}
         self._late: set[asyncio.Task[None]] = set()
-        self._late_keys: set[int] = set()
+        self._late_keys: OnceEvery[int] = OnceEvery(LATE_USE_EVERY, context.clock)
 
     def note(self, key_id: int, origin: RequestOrigin) -> None:
         """A live key was used, now."""
@@ -42,9 +44,8 @@ class UseRecorder:
 
     def note_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
         """A revoked key was used, now. It is written while the request continues."""
-        if key_id in self._late_keys:
+        if not self._late_keys.is_due(key_id):
             return
-        self._late_keys.add(key_id)
         task = asyncio.get_running_loop().create_task(self._write_late(key_id, account, origin))
         self._late.add(task)
         task.add_done_callback(self._late.discard)
@@ -55,14 +56,13 @@ class UseRecorder:
         if not uses:
             return
         try:
-            async with self._context.change(None) as change:
-                await api_keys.record_uses(
-                    change.connection,
-                    [
-                        NewUse(key_id, KeyUse(at, origin.address, printable(origin.client)))
-                        for key_id, (at, origin) in uses.items()
-                    ],
-                )
+            new = [
+                NewUse(key_id, KeyUse(at, origin.address, printable(origin.client)))
+                for key_id, (at, origin) in uses.items()
+            ]
+            for some in in_slices(new):
+                async with self._context.change(None) as change:
+                    await api_keys.record_uses(change.connection, some)
         except BaseException:
             self._uses = uses | self._uses
             raise
@@ -78,12 +78,22 @@ class UseRecorder:
         try:
             async with self._context.change(None, origin=origin) as change:
                 use = KeyUse(change.now, origin.address, printable(origin.client))
+                before = await api_keys.find_late_use(change.connection, key_id)
                 written = await api_keys.record_late_use(
                     change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
                 )
                 if written:
                     await change.record(AuditEvent.API_KEY_LATE_USE, account, details={"key": key_id})
+        except StorageError:
+            return  # the database says so itself
         except Exception:  # noqa: BLE001  it must not end the request it is about
             _log.exception("the use of a revoked key could not be written")
-        finally:
-            self._late_keys.discard(key_id)
+            return
+        if before is None:
+            _log.warning(
+                "a revoked API key of %s (account %d) is still used, from %s by %s; this is said once for a key",
+                printable(account.full_name),
+                account.id,
+                origin.address,
+                use.client,
+            )

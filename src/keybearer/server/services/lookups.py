@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, check_is_no_display_email
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Change, Context
@@ -75,6 +76,12 @@ async def check_name_free(
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     if await accounts.is_name_taken(change.connection, realm_id, full_name, besides=besides):
         raise Refused(message)
+
+
+async def check_may_own_more(change: Change, owner_id: int) -> None:
+    """Raise CapReached where an account owns as many bots as it may. Until the transaction ends, it gets no other."""
+    await take_turn(change.connection, NAMES_AND_ADDRESSES)
+    check_cap(Cap.BOTS, await accounts.count_bots_of(change.connection, owner_id) + 1)
 
 
 async def check_email_free(change: Change, realm_id: int, email: str, *, besides: int = 0) -> None:

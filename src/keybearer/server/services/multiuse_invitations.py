@@ -9,13 +9,21 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, checked_email, email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.limits import MOST_MULTIUSE_INVITATIONS, AttemptKind
+from keybearer.server.domain.errors import CapReached, Refused, check_cap
+from keybearer.server.domain.limits import AttemptKind, Cap
 from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.permissions import check_may_invite_as, check_may_invite_several_as
 from keybearer.server.services import attempts, mail_texts
 from keybearer.server.services.context import Context
-from keybearer.server.services.invitations import INVALID_LINK, SEVERAL, check_lifetime, find, send, still_stands
+from keybearer.server.services.invitations import (
+    INVALID_LINK,
+    SEVERAL,
+    check_caps,
+    check_lifetime,
+    find,
+    send,
+    still_stands,
+)
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.storage import accounts, links
@@ -43,8 +51,8 @@ async def create(
         check_may_invite_as(actor, role, realm)
         await check_seen(connection, actor, joins.channel_ids)
         await take_turn(connection, "multi-use invitations")
-        if await links.count(connection, LinkPurpose.MULTIUSE_INVITATION, change.now) >= MOST_MULTIUSE_INVITATIONS:
-            raise Refused(f"There are {MOST_MULTIUSE_INVITATIONS} such invitations already. Withdraw one first.")
+        open_already = await links.count(connection, LinkPurpose.MULTIUSE_INVITATION, now=change.now)
+        check_cap(Cap.MULTIUSE_INVITATIONS, open_already + 1)
         link = await links.add(
             connection,
             token,
@@ -78,6 +86,11 @@ async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin
         if link is None or not await still_stands(change, link, realm):
             raise Refused(INVALID_LINK)
         inviter = await accounts.find(change.connection, link.created_by or 0)
+        try:
+            # Before the address is looked up: whether it has an account changes nothing of it.
+            await check_caps(change, link.created_by or 0, [email])
+        except CapReached:
+            raise Refused("Too many invitations are open at the moment. Try again later.") from None
         if await accounts.find_by_email(change.connection, realm.id, email) is not None or inviter is None:
             await change.send(mail_texts.already_joined(realm, email))
             return
@@ -86,7 +99,7 @@ async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin
             change,
             realm,
             inviter,
-            email,
+            [email],
             role=link.role or Role.MEMBER,
             lifetime=lifetime,
             joins=link.joins,

@@ -1,14 +1,12 @@
-"""Passwords: hashing, strength, checking with a limit on failures, changing and resetting."""
+"""Passwords: strength, checking with a limit on failures, changing and resetting."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cache
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
 from keybearer.secret import Secret
@@ -19,6 +17,7 @@ from keybearer.server.domain.errors import NewPasswordNeeded, Refused, WeakPassw
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import api_keys, attempts, mail_texts
+from keybearer.server.services.attempts import PasswordAttempt
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.storage import accounts, audit, links, sessions
@@ -28,32 +27,6 @@ LEAST_GUESSES = 10_000
 """zxcvbn's estimate of the guesses a password withstands: Zulip's PASSWORD_MIN_GUESSES."""
 _JUDGED = 40
 """Characters of a password that zxcvbn looks at: its time grows with the square."""
-
-_hasher = PasswordHasher()
-
-
-@cache
-def _hash_of_nothing() -> str:
-    """Checked where there is no account, so that the answer takes the same time."""
-    return _hasher.hash(secrets.token_urlsafe(32))
-
-
-async def hashed(password: Secret) -> str:
-    """The argon2id hash of a password; computed in a thread, for it takes tens of milliseconds on purpose."""
-    return await asyncio.to_thread(_hasher.hash, password.reveal())
-
-
-async def matches(password: Secret, stored: str | None) -> bool:
-    """Whether the password is the stored one. Takes as long where nothing is stored."""
-
-    def verify() -> bool:
-        try:
-            _hasher.verify(stored or _hash_of_nothing(), password.reveal())
-        except (VerificationError, InvalidHashError):
-            return False
-        return stored is not None
-
-    return await asyncio.to_thread(verify)
 
 
 def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
@@ -72,43 +45,88 @@ def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether a password was right, by which stored hash, and how many more attempts there are."""
+    """A password that was right: the attempt, and the stored hash that it fits."""
 
-    right: bool
-    quota: Quota
-    stored: str | None = field(default=None, repr=False)
+    attempt: PasswordAttempt
+    stored: str | None = field(repr=False)
+
+    @property
+    def quota(self) -> Quota:
+        """How many more attempts there were."""
+        return self.attempt.quota
 
 
 async def check(
-    context: Context, account: Account | None, password: Secret, *, email: str, origin: RequestOrigin
+    context: Context,
+    account: Account | None,
+    password: Secret,
+    *,
+    email: str,
+    origin: RequestOrigin,
+    refuse: Callable[[bool], Refused | None],
+    record: Callable[[Change, Refused], Awaitable[None]],
+    caller: Caller | None = None,
 ) -> Checked:
-    """Whether `password` is right for `account` (None: nobody has that email; then it is wrong, and takes as long).
+    """Check a password of `account` (None: nobody has that email; then it is wrong, and takes as long).
 
-    Attempts are counted for the address and the email together before the password is looked at, so that a parallel
-    burst counts too; a right password takes its own count back. Raises TooManyAttempts when the count is used up.
+    `refuse` is told whether it is right and says what to raise, `record` writes that into the audit log. An attempt
+    that is refused is counted for the address and the email together. Raises TooManyAttempts when there were too many,
+    and Overloaded where too many wait to be checked.
     """
-    subject = email_key(email)
-    async with context.change(None, origin=origin) as change:
-        quota = await attempts.count(change, AttemptKind.PASSWORD, subject)
-        stored = await accounts.password_hash(change.connection, account.id if account is not None else 0)
-    right = await matches(password, stored) and bool(password)
-    if right and stored is not None and account is not None:
-        renewed = await hashed(password) if _hasher.check_needs_rehash(stored) else None
-        async with context.change(None, origin=origin, holding=[account.id], for_change=True) as change:
-            await attempts.forget(change, AttemptKind.PASSWORD, subject)
-            if renewed is not None:
-                await accounts.renew_password_hash(change.connection, account.id, before=stored, after=renewed)
-    return Checked(right, quota, stored)
+    async with attempts.trying_password(context, email, origin) as attempt:
+        async with context.reading() as connection:
+            stored = await accounts.password_hash(connection, 0 if account is None else account.id)
+        refusal = refuse(await context.hasher.matches(password, stored))
+        if refusal is not None:
+            async with context.change(caller, origin=origin) as change:
+                await attempt.fail(change)
+                await record(change, refusal)
+            refusal.quota = attempt.quota
+            raise refusal
+        if account is not None and stored is not None:
+            stored = await _renewed(context, account, password, stored)
+        return Checked(attempt, stored)
 
 
-async def is_right_still(change: Change, account: Account, password: Secret, checked: Checked) -> bool:
+async def _renewed(context: Context, account: Account, password: Secret, stored: str) -> str:
+    """The hash of a right password that is stored from now on: another, where the present one has weaker settings."""
+    renewed = await context.hasher.renewed(password, stored)
+    if renewed is None:
+        return stored
+    async with context.change(None, holding=[account.id], for_change=True) as change:
+        await accounts.renew_password_hash(change.connection, account.id, before=stored, after=renewed)
+    return renewed
+
+
+async def accept(context: Context, change: Change, account: Account, password: Secret, checked: Checked) -> bool:
     """Whether a password that was right is so yet, in a transaction that holds the account's row.
 
     Looking at a password takes long enough for another to be set meanwhile, and what is granted for the earlier one
     would outlive it.
     """
     stored = await accounts.password_hash(change.connection, account.id)
-    return stored == checked.stored or await matches(password, stored)
+    if stored != checked.stored and not await context.hasher.matches(password, stored):
+        return False
+    await checked.attempt.succeed(change)
+    return True
+
+
+async def check_own(context: Context, caller: Caller, password: Secret, *, words: str) -> Checked:
+    """Check the password that the caller gives again; raises Refused with these words, and as `check`."""
+
+    async def record(change: Change, _refusal: Refused) -> None:
+        await change.record(AuditEvent.PASSWORD_REFUSED, change.actor.account)
+
+    return await check(
+        context,
+        caller.account,
+        password,
+        email=caller.account.delivery_email,
+        origin=caller.origin,
+        refuse=lambda is_right: None if is_right else Refused(words),
+        record=record,
+        caller=caller,
+    )
 
 
 async def change_own(
@@ -120,20 +138,16 @@ async def change_own(
     TooManyAttempts after too many wrong ones.
     """
     account = caller.account
-    checked = await check(context, account, old, email=account.delivery_email, origin=caller.origin)
-    if not checked.right:
-        async with context.change(caller) as change:
-            await change.record(AuditEvent.PASSWORD_REFUSED, account)
-        raise Refused("Wrong password!", quota=checked.quota)
+    checked = await check_own(context, caller, old, words="Wrong password!")
     try:
         await asyncio.to_thread(check_strength, new, known=(account.delivery_email, account.full_name))
     except WeakPassword as error:
         error.quota = checked.quota
         raise
-    value = await hashed(new)
+    value = await context.hasher.hash(new)
     async with context.change(caller, for_change=True) as change:
         actor = change.actor
-        if not await is_right_still(change, actor.account, old, checked):
+        if not await accept(context, change, actor.account, old, checked):
             raise Refused("Wrong password!", quota=checked.quota)
         await _set(change, actor.account, value, keep_session=actor.session_id)
         if replaces_key:
@@ -143,7 +157,7 @@ async def change_own(
 
 async def _set(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
     await accounts.set_password_hash(change.connection, account.id, value)
-    await attempts.forget(change, AttemptKind.PASSWORD, email_key(account.delivery_email), everywhere=True)
+    await attempts.forget_passwords(change, account.delivery_email)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
     await sessions.remove_all(change.connection, account.id, besides=keep_session)
     await change.record(AuditEvent.PASSWORD_CHANGED, account)
@@ -172,7 +186,9 @@ async def request_reset(context: Context, email: str, origin: RequestOrigin) -> 
         else:
             is_deactivated = account is not None and not account.is_bot
             mail = mail_texts.no_password_reset(realm, email.strip(), is_deactivated=is_deactivated)
-        await change.send(mail if is_email(mail.recipient) else None)
+        if is_email(mail.recipient):
+            await change.check_mails([mail.recipient])
+            await change.send(mail)
         details = {"email": audit.printable(email.strip())}
         await change.record(AuditEvent.PASSWORD_RESET_REQUESTED, account, realm=realm, details=details)
     return quota
@@ -243,9 +259,9 @@ async def reset(context: Context, token: Secret, new: Secret, origin: RequestOri
     async with context.reading() as connection:
         is_provisional = await accounts.password_is_provisional(connection, known.id)
         given = await accounts.password_hash(connection, known.id)
-    if is_provisional and await matches(new, given):
+    if is_provisional and await context.hasher.matches(new, given):
         raise WeakPassword("It is the one that you were given, which somebody else knows.")
-    value = await hashed(new)
+    value = await context.hasher.hash(new)
     async with context.change(None, origin=origin, holding=[known.id], for_change=True) as change:
         account = await the_account(change.connection, None, known.id)
         link = await links.use(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keybearer.errors import FileError, SecretRingError
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.services.background import SLICE, in_slices
 from keybearer.server.services.context import Context, utc_now
 from keybearer.server.services.lookups import find_everybody
 from keybearer.server.settings import Settings
@@ -84,9 +85,16 @@ async def rotate_secrets(context: Context) -> Resealed:
     """Seal everything under a new secret: no key changes, and the retired secrets stay for look-up."""
     rotated = context.ring.rotated()
     rotated.save()  # first: a row must never name a secret that is in no file
-    everybody = await find_everybody(context)
-    async with context.change(None, holding=everybody, for_change=True) as change:
-        resealed = await rotation.reseal(change.connection, rotated)
+    keys = tokens = 0
+    for some in in_slices(await find_everybody(context)):
+        async with context.change(None, holding=some, for_change=True) as change:
+            resealed = await rotation.reseal(change.connection, rotated, some)
+        keys, tokens = keys + resealed.api_keys, tokens + resealed.tokens
+    sealed = SLICE
+    while sealed == SLICE:
+        async with context.change(None) as change:
+            sealed = await rotation.reseal_mails(change.connection, rotated, limit=SLICE)
+    async with context.change(None) as change:
         realm = await realms.find(change.connection)
         await change.record(AuditEvent.SECRETS_ROTATED, realm=realm, details={"secret": rotated.current_id})
-    return resealed
+    return Resealed(keys, tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused, Unauthenticated
-from keybearer.server.domain.limits import Quota
+from keybearer.server.domain.limits import Cap, Quota
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.rules import check_standing
 from keybearer.server.domain.sessions import Session
@@ -31,8 +31,6 @@ SEEN_EVERY = timedelta(minutes=1)
 
 TOLD_AFTER = timedelta(seconds=60)
 """Sign-ins are reported by mail to accounts of at least this age, as in Zulip."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +68,26 @@ async def authenticate(context: Context, email: str, password: Secret, origin: R
     """The person with this email and password.
 
     Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, a bot's or a
-    wrong password alike, `USER_DEACTIVATED` only if the password is right; TooManyAttempts after too many failures.
+    wrong password alike, `USER_DEACTIVATED` only if the password is right; and as `passwords.check`.
     """
     async with context.reading() as connection:
         realm = await the_realm(connection)
         account = await accounts.find_by_email(connection, realm.id, email)
     person = None if account is None or account.is_bot else account
-    checked = await passwords.check(context, person, password, email=email, origin=origin)
-    refusal: Unauthenticated | None = None
-    if person is None or not checked.right:
-        refusal = Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
-    elif not realm.is_active:
-        refusal = Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
-    elif not person.is_active:
-        refusal = Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
-    if refusal is not None or person is None:
-        assert refusal is not None
-        async with context.change(None, origin=origin) as change:
-            details = {"email": audit.printable(email.strip()), "because": refusal.code}
-            await change.record(AuditEvent.SESSION_REFUSED, account, realm=realm, details=details)
-        refusal.quota = checked.quota
-        raise refusal
+
+    def refuse(is_right: bool) -> Unauthenticated | None:
+        if person is None or not is_right:
+            return Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
+        if not realm.is_active:
+            return Unauthenticated("This organization has been deactivated", code="REALM_DEACTIVATED")
+        return None if person.is_active else Unauthenticated("Account is deactivated", code="USER_DEACTIVATED")
+
+    async def record(change: Change, refusal: Refused) -> None:
+        details = {"email": audit.printable(email.strip()), "because": refusal.code}
+        await change.record(AuditEvent.SESSION_REFUSED, account, realm=realm, details=details)
+
+    checked = await passwords.check(context, person, password, email=email, origin=origin, refuse=refuse, record=record)
+    assert person is not None
     return Authenticated(person, checked)
 
 
@@ -117,7 +114,7 @@ async def _signing_in(
     await passwords.check_chosen(context, authenticated.account, origin)
     async with context.change(None, origin=origin, holding=[account_id], for_change=True) as change:
         account = await the_account(change.connection, None, account_id)
-        if not await passwords.is_right_still(change, account, password, authenticated.checked):
+        if not await passwords.accept(context, change, account, password, authenticated.checked):
             raise Unauthenticated("Your username or password is incorrect", code="AUTHENTICATION_FAILED")
         check_standing(account, by_session=True)
         yield change.by(account)
@@ -133,6 +130,10 @@ async def _tell_of_sign_in(change: Change, account: Account, *, got_key: bool) -
 async def open_session(change: Change, account: Account) -> SignedIn:
     """Open a session in a transaction under way; its token is new, whatever session the browser had before."""
     token = Secret(secrets.token_urlsafe(32))
+    ended = await sessions.remove_beyond(change.connection, account.id, Cap.SESSIONS.most - 1)
+    if ended:
+        await change.record(AuditEvent.SESSION_CLOSED, account, details={"sessions": ended, "because": "too many"})
+        change.end_polls_of(account.id)
     session = await sessions.add(
         change.connection,
         token,
@@ -163,13 +164,11 @@ async def find_visitor(context: Context, token: Secret, origin: RequestOrigin) -
 
 async def _note_seen(context: Context, session: Session, origin: RequestOrigin) -> None:
     """Note that a session was seen, if that can be written: a full disk keeps nobody from reading."""
-    try:
+    with contextlib.suppress(StorageError):
         async with context.change(None, origin=origin) as change:
             await sessions.touch(
                 change.connection, session.id, change.now, address=origin.address, client=audit.printable(origin.client)
             )
-    except StorageError as error:
-        _log.warning("that a session was seen could not be written: %s", error)
 
 
 async def confirm_password(context: Context, caller: Caller, password: Secret) -> Quota:
@@ -191,21 +190,16 @@ async def reveal_own_key(context: Context, caller: Caller, password: Secret) -> 
 @asynccontextmanager
 async def _confirming(context: Context, caller: Caller, password: Secret) -> AsyncIterator[tuple[Change, Quota]]:
     """A transaction in which the actor's password is confirmed, and how many more attempts there were."""
-    account = caller.account
-    checked = await passwords.check(context, account, password, email=account.delivery_email, origin=caller.origin)
-    refusal = Refused("Password is incorrect.", quota=checked.quota)
+    words = "Password is incorrect."
+    checked = await passwords.check_own(context, caller, password, words=words)
     async with context.change(caller, for_change=True) as change:
         actor = change.actor
-        if checked.right:
-            if not await passwords.is_right_still(change, actor.account, password, checked):
-                raise refusal
-            await change.record(AuditEvent.PASSWORD_CONFIRMED, actor.account)
-            if actor.session_id is not None:
-                await sessions.confirm(change.connection, actor.session_id, change.now)
-            yield change, checked.quota
-            return
-        await change.record(AuditEvent.PASSWORD_REFUSED, actor.account)
-    raise refusal
+        if not await passwords.accept(context, change, actor.account, password, checked):
+            raise Refused(words, quota=checked.quota)
+        await change.record(AuditEvent.PASSWORD_CONFIRMED, actor.account)
+        if actor.session_id is not None:
+            await sessions.confirm(change.connection, actor.session_id, change.now)
+        yield change, checked.quota
 
 
 async def find_all(context: Context, caller: Caller) -> Sequence[Session]:

@@ -90,7 +90,7 @@ async def create_organization(
     new = await asyncio.to_thread(
         NewOrganization.checked, name=name, site=site, email=email, full_name=full_name, password=password
     )
-    hashed = await passwords.hashed(password)
+    hashed = await context.hasher.hash(password)
     async with context.change(None, origin=origin) as change:
         await _check_not_done(change)
         await _use_link(change, token)
@@ -100,7 +100,7 @@ async def create_organization(
 
 async def create_organization_by_operator(context: Context, new: NewOrganization) -> Account:
     """Make the organization and its owner from the server's own command line. Raises Refused for a second set-up."""
-    hashed = await passwords.hashed(new.password)
+    hashed = await context.hasher.hash(new.password)
     async with context.change(None) as change:
         await _check_not_done(change)
         return await _create(change, new, hashed)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, Text, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
 from keybearer.server.domain.bots import BotType
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.tables import accounts
 
 _OWNERS = accounts.alias("owners")
@@ -121,6 +122,13 @@ async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) 
     )
 
 
+async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Iterable[str]) -> dict[str, Account]:
+    """The accounts with these delivery emails, in any case, by `email_key`."""
+    wanted = (accounts.c.realm_id == realm_id, among(accounts.c.email_key, map(email_key, emails)))
+    rows = await connection.execute(select(*COLUMNS).where(*wanted))
+    return {email_key(account.delivery_email): account for account in map(from_row, rows)}
+
+
 async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:
     """Every account of the realm, the deactivated too, by id."""
     rows = await connection.execute(select(*COLUMNS).where(accounts.c.realm_id == realm_id).order_by(accounts.c.id))
@@ -142,9 +150,14 @@ async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[A
     return [from_row(row) for row in rows]
 
 
+async def count_bots_of(connection: AsyncConnection, owner_id: int) -> int:
+    """How many bots an account owns, the deactivated too."""
+    return (await connection.execute(select(func.count()).where(accounts.c.bot_owner_id == owner_id))).scalar_one()
+
+
 async def find_bot_ids_of(connection: AsyncConnection, owner_ids: Iterable[int]) -> Sequence[int]:
     """The bots that these accounts own, the deactivated too, by id."""
-    statement = select(accounts.c.id).where(accounts.c.bot_owner_id.in_(set(owner_ids))).order_by(accounts.c.id)
+    statement = select(accounts.c.id).where(among(accounts.c.bot_owner_id, owner_ids)).order_by(accounts.c.id)
     return (await connection.execute(statement)).scalars().all()
 
 
@@ -172,7 +185,7 @@ async def count_active_people(connection: AsyncConnection, realm_id: int, *, lea
 
 async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:
     """Several accounts, the deactivated too, by id; those that are not there are absent."""
-    rows = await connection.execute(select(*COLUMNS).where(accounts.c.id.in_(set(account_ids))))
+    rows = await connection.execute(select(*COLUMNS).where(among(accounts.c.id, account_ids)))
     return {account.id: account for account in map(from_row, rows)}
 
 
@@ -183,7 +196,9 @@ async def find_by_names(connection: AsyncConnection, realm_id: int, full_names: 
         .where(
             accounts.c.realm_id == realm_id,
             accounts.c.is_active,
-            func.lower(accounts.c.full_name).in_({name.lower() for name in full_names} | set(full_names)),
+            among(
+                func.lower(accounts.c.full_name, type_=Text), {name.lower() for name in full_names} | set(full_names)
+            ),
         )
         .order_by(accounts.c.id)
     )
@@ -208,6 +223,11 @@ async def save(connection: AsyncConnection, account: Account) -> None:
             login_mails=account.login_mails,
         )
     )
+
+
+async def deactivate(connection: AsyncConnection, account_ids: Iterable[int]) -> None:
+    """Mark accounts as deactivated."""
+    await connection.execute(update(accounts).where(among(accounts.c.id, account_ids)).values(is_active=False))
 
 
 async def password_hash(connection: AsyncConnection, account_id: int) -> str | None:

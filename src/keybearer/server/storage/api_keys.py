@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey
+from keybearer.server.storage.dialect import among, locked
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_key_uses, api_keys
 
@@ -74,25 +75,27 @@ async def add(
 
 async def find_live(connection: AsyncConnection, account_id: int) -> APIKeyRecord | None:
     """The live key of an account, unopened."""
-    row = (
-        await connection.execute(_records().where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None)))
-    ).first()
-    return None if row is None else from_row(row)
+    return (await find_live_of(connection, [account_id])).get(account_id)
 
 
 async def find_live_of(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
-    """The live keys of several accounts, unopened, by account."""
-    rows = await connection.execute(
-        _records().where(api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None))
-    )
-    return {record.account_id: record for record in map(from_row, rows)}
+    """The live keys of several accounts, unopened, by account; each with the last use of an earlier key."""
+    is_theirs = among(api_keys.c.account_id, account_ids)
+    rows = await connection.execute(_records().where(is_theirs, api_keys.c.revoked_at.is_(None)))
+    live = {record.account_id: record for record in map(from_row, rows)}
+    used_late = _records().where(is_theirs, api_key_uses.c.late_used_at.is_not(None))
+    late = {
+        record.account_id: record.late_use
+        for record in map(from_row, await connection.execute(used_late.order_by(api_key_uses.c.late_used_at)))
+    }
+    return {each: replace(record, use_of_old_key=late.get(each)) for each, record in live.items()}
 
 
 async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]) -> list[RevealedKey]:
     """The live keys of several accounts, opened."""
     rows = await connection.execute(
         _records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
-            api_keys.c.account_id.in_(list(account_ids)), api_keys.c.revoked_at.is_(None)
+            among(api_keys.c.account_id, account_ids), api_keys.c.revoked_at.is_(None)
         )
     )
     return [
@@ -108,7 +111,7 @@ async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) 
     """Every key ever issued to these accounts, the newest first."""
     rows = await connection.execute(
         _records()
-        .where(api_keys.c.account_id.in_(list(account_ids)))
+        .where(among(api_keys.c.account_id, account_ids))
         .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
     )
     return [from_row(row) for row in rows]
@@ -148,6 +151,12 @@ async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> No
         .values(last_used_at=used_at, last_used_address=bindparam("address"), last_used_client=bindparam("client")),
         rows,
     )
+
+
+async def find_late_use(connection: AsyncConnection, key_id: int) -> datetime | None:
+    """When a revoked key was last used; its row is held until the transaction ends."""
+    statement = locked(select(api_key_uses.c.late_used_at).where(api_key_uses.c.key_id == key_id))
+    return (await connection.execute(statement)).scalar_one_or_none()
 
 
 async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_every: timedelta) -> bool:

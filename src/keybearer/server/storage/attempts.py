@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.limits import AttemptKind
-from keybearer.server.storage.dialect import take_turn, unheld
+from keybearer.server.domain.limits import LONGEST_WINDOW, AttemptKind, PasswordHistory, Retention
+from keybearer.server.storage.dialect import delete_some, take_turn
 from keybearer.server.storage.tables import attempts
 
 
@@ -19,7 +19,7 @@ async def find_times(
 
     Until the transaction ends nobody else looks at the same attempts, so that a burst is counted one by one.
     """
-    await take_turn(connection, f"attempts:{kind}:{subject}:{address}")
+    await take_turn_for(connection, f"{kind}:{subject}", address)
     rows = await connection.execute(
         select(attempts.c.at)
         .where(
@@ -31,6 +31,35 @@ async def find_times(
         .order_by(attempts.c.at)
     )
     return list(rows.scalars())
+
+
+async def take_turn_for(connection: AsyncConnection, subject: str, address: str) -> None:
+    """Wait until nobody else counts attempts for this subject from this address."""
+    await take_turn(connection, f"attempts:{subject}:{address}")
+
+
+async def find_history(connection: AsyncConnection, subject: str, address: str, now: datetime) -> PasswordHistory:
+    """What is remembered of passwords for this subject from this address, and for others from there."""
+    is_failure = (attempts.c.kind == AttemptKind.PASSWORD.value) & (attempts.c.at > now - LONGEST_WINDOW)
+    is_sign_in = (
+        (attempts.c.kind == AttemptKind.SIGN_IN.value)
+        & (attempts.c.subject == subject)
+        & (attempts.c.at > now - Retention.SIGN_INS.days)
+    )
+    rows = (
+        await connection.execute(
+            select(attempts.c.kind, attempts.c.subject, attempts.c.at)
+            .where(attempts.c.address == address, is_failure | is_sign_in)
+            .order_by(attempts.c.at)
+        )
+    ).all()
+    failed = [row for row in rows if row.kind == AttemptKind.PASSWORD.value]
+    others = {row.subject: row.at for row in failed if row.subject != subject}
+    return PasswordHistory(
+        own=[row.at for row in failed if row.subject == subject],
+        others=sorted(others.values()),
+        signed_in_at=max((row.at for row in rows if row.kind == AttemptKind.SIGN_IN.value), default=None),
+    )
 
 
 async def add(connection: AsyncConnection, kind: AttemptKind, *, subject: str, address: str, at: datetime) -> None:
@@ -46,7 +75,9 @@ async def forget(connection: AsyncConnection, kind: AttemptKind, *, subject: str
     await connection.execute(statement)
 
 
-async def remove_old(connection: AsyncConnection, before: datetime) -> None:
-    """Sweep out attempts that no longer count."""
-    old = select(attempts.c.id).where(attempts.c.at < before)
-    await connection.execute(delete(attempts).where(attempts.c.id.in_(unheld(old))))
+async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Sweep out what no longer counts, at most so much; returns how much."""
+    is_old = attempts.c.at < now - LONGEST_WINDOW
+    is_long_ago = attempts.c.at < now - Retention.SIGN_INS.days
+    is_over = is_long_ago | (is_old & (attempts.c.kind != AttemptKind.SIGN_IN.value))
+    return await delete_some(connection, attempts, is_over, limit=limit)

@@ -11,7 +11,9 @@ from sqlalchemy import Row, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.domain.audit import AuditEvent, AuditRecord
+from keybearer.server.domain.audit import BY_STRANGERS, AuditEvent, AuditRecord
+from keybearer.server.domain.limits import Retention
+from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.tables import audit
 
 CLIENT_MAX_LENGTH = 200
@@ -41,23 +43,24 @@ async def add(
     realm_id: int | None,
     at: datetime,
     actor_id: int | None,
-    subject_id: int | None,
+    about: Sequence[tuple[int | None, Mapping[str, object]]],
     origin: RequestOrigin,
-    details: Mapping[str, object],
 ) -> None:
-    """Remember an event, in the transaction of what it tells of."""
-    await connection.execute(
-        insert(audit).values(
-            realm_id=realm_id,
-            at=at,
-            event=event.value,
-            actor_id=actor_id,
-            subject_id=subject_id,
-            address=origin.address,
-            client=printable(origin.client),
-            details=json.dumps(dict(details), ensure_ascii=False, sort_keys=True),
-        )
-    )
+    """Remember an event, in the transaction of what it tells of: a record for each subject, with its details."""
+    shared = {
+        "realm_id": realm_id,
+        "at": at,
+        "event": event.value,
+        "actor_id": actor_id,
+        "address": origin.address,
+        "client": printable(origin.client),
+    }
+    rows = [
+        {**shared, "subject_id": subject_id, "details": json.dumps(dict(details), ensure_ascii=False, sort_keys=True)}
+        for subject_id, details in about
+    ]
+    if rows:
+        await connection.execute(insert(audit), rows)
 
 
 async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[AuditRecord]:
@@ -67,12 +70,22 @@ async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[Aud
         statement = statement.where(audit.c.event.in_([event.value for event in wanted.events]))
     if wanted.concerning is not None:
         ids = list(wanted.concerning)
-        statement = statement.where(or_(audit.c.actor_id.in_(ids), audit.c.subject_id.in_(ids)))
+        statement = statement.where(or_(among(audit.c.actor_id, ids), among(audit.c.subject_id, ids)))
     if wanted.since is not None:
         statement = statement.where(audit.c.at >= wanted.since)
     if wanted.before_id is not None:
         statement = statement.where(audit.c.id < wanted.before_id)
     return [from_row(row) for row in await connection.execute(statement)]
+
+
+async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Sweep out the records that are old enough, at most so many; returns how many."""
+    kept = {event: Retention.STRANGERS if event in BY_STRANGERS else Retention.AUDIT for event in AuditEvent}
+    by_retention = [
+        audit.c.event.in_([event.value for event in AuditEvent if kept[event] is each]) & (audit.c.at < now - each.days)
+        for each in (Retention.STRANGERS, Retention.AUDIT)
+    ]
+    return await delete_some(connection, audit, or_(*by_retention), limit=limit)
 
 
 def printable(client: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
-from keybearer.server.domain.bots import BotService, ServiceInterface
+from keybearer.server.domain.bots import BotService, RevealedService, ServiceInterface
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import bot_services
 
@@ -33,19 +35,36 @@ async def add_service(connection: AsyncConnection, ring: SecretRing, service: Bo
     )
 
 
+def _from_row(row: Row[Any]) -> BotService:
+    return BotService(row.account_id, row.name, row.base_url, ServiceInterface(row.interface))
+
+
+async def _find(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[Row[Any]]:
+    rows = await connection.execute(select(bot_services).where(among(bot_services.c.account_id, account_ids)))
+    return rows.all()
+
+
 async def find_services(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, BotService]:
     """The services of several bots, by account; bots of other types have none."""
-    rows = await connection.execute(select(bot_services).where(bot_services.c.account_id.in_(list(account_ids))))
+    return {row.account_id: _from_row(row) for row in await _find(connection, account_ids)}
+
+
+async def reveal_services(
+    connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]
+) -> dict[int, RevealedService]:
+    """The services of several bots with their tokens, by account; bots of other types have none."""
     return {
-        row.account_id: BotService(row.account_id, row.name, row.base_url, ServiceInterface(row.interface))
-        for row in rows
+        row.account_id: RevealedService(
+            _from_row(row), ring.unseal(Sealed(row.secret_id, row.sealed_token), bound_to(row.account_id))
+        )
+        for row in await _find(connection, account_ids)
     }
 
 
 async def reveal_token(connection: AsyncConnection, ring: SecretRing, account_id: int) -> Secret | None:
     """The token of an outgoing webhook bot, opened; None for other bots."""
-    row = (await connection.execute(select(bot_services).where(bot_services.c.account_id == account_id))).first()
-    return None if row is None else ring.unseal(Sealed(row.secret_id, row.sealed_token), bound_to(account_id))
+    revealed = (await reveal_services(connection, ring, [account_id])).get(account_id)
+    return None if revealed is None else revealed.token
 
 
 async def save_service(connection: AsyncConnection, service: BotService) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.devices import Device, DeviceKind
@@ -50,6 +50,13 @@ async def put(
     )
     device_id: int = found.scalar_one()
     return device_id
+
+
+async def count_others(connection: AsyncConnection, account_id: int, *, kind: DeviceKind, token: str) -> int:
+    """How many devices an account has beside the one with this token."""
+    is_this = (devices.c.kind == kind.value) & (devices.c.token_digest == _digest(token))
+    counted = await connection.execute(select(func.count()).where(devices.c.account_id == account_id, ~is_this))
+    return counted.scalar_one()
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Device]:

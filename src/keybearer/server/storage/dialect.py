@@ -2,15 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, final
 
-from sqlalchemy import Select, Table, func, select, text
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Integer,
+    Select,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 SelectT = TypeVar("SelectT", bound=Select[Any])
 Insert = postgresql.Insert | sqlite.Insert
+
+
+@final
+class _Listed(TypeDecorator[Sequence[Any]]):
+    """Many values in one bound parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.of = of
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return postgresql.ARRAY(self.of) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:  # noqa: ANN401  as it has it
+        return value if dialect.name == "postgresql" else json.dumps(value)
+
+
+@final
+class _Among(FunctionElement[bool]):
+    """Whether the first clause is one of the values in the second."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_Among, "sqlite")
+def _among_in_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} IN (SELECT value FROM json_each({values})))"  # noqa: S608  both are SQL already
+
+
+@compiles(_Among, "postgresql")
+def _among_in_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} = ANY ({values}))"
+
+
+def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> ColumnElement[bool]:
+    """Whether the column has one of these values, however many: they are one bound parameter.
+
+    `IN` binds one for each, and a statement has at most 32,767 of them.
+    """
+    return _Among(column, bindparam(None, sorted(set(values)), type_=_Listed(column.type), unique=True))
+
+
+@final
+class json_text(FunctionElement[str]):  # noqa: N801  it reads as the SQL function that it is
+    """A text as JSON writes it, in quotation marks."""
+
+    inherit_cache = True
+    type = Text()
+
+
+@compiles(json_text, "sqlite")
+def _json_text_in_sqlite(element: json_text, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    return f"json_quote({compiler.process(element.clauses, **options)})"
+
+
+@compiles(json_text, "postgresql")
+def _json_text_in_postgresql(element: json_text, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    return f"CAST(to_json({compiler.process(element.clauses, **options)}) AS TEXT)"
+
+
+@final
+class json_length(FunctionElement[int]):  # noqa: N801  as above
+    """How many entries a list has that is kept as JSON."""
+
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(json_length, "sqlite")
+def _json_length_in_sqlite(element: json_length, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  as it has it
+    return f"json_array_length({compiler.process(element.clauses, **options)})"
+
+
+@compiles(json_length, "postgresql")
+def _json_length_in_postgresql(element: json_length, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"json_array_length(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
 def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
@@ -51,6 +152,35 @@ async def insert_or_ignore(
     """Insert a row unless one has the same `key` columns; True if it was inserted."""
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
     return (await connection.execute(statement.returning(*table.primary_key.columns))).first() is not None
+
+
+async def insert_missing(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """Insert those of several rows whose `key` columns no row has yet, in one statement."""
+    if rows:
+        await connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=list(key)), rows)
+
+
+async def upsert_all(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """As `upsert`, for several rows that have the same columns, in one statement."""
+    if rows:
+        statement = _insert(connection, table)
+        changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+        await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
+
+
+async def delete_some(connection: AsyncConnection, table: Table, *conditions: ColumnElement[bool], limit: int) -> int:
+    """Delete rows that fit, at most so many, the first by their key; returns how many. For sweeping in slices.
+
+    Rows that another transaction holds are left for the next time.
+    """
+    (key,) = table.primary_key.columns
+    found = unheld(select(key).where(*conditions).order_by(key).limit(limit))
+    deleted = await connection.execute(delete(table).where(key.in_(found)).returning(key))
+    return len(deleted.all())
 
 
 async def continue_ids(connection: AsyncConnection, table: Table) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, final
 
@@ -14,13 +16,69 @@ from keybearer.errors import KeybearerError, StorageError
 from keybearer.server.storage import schema
 from keybearer.server.storage.driver import Driver, Lookup, driver_for
 
+QUIET = 10.0
+"""Seconds without a failure after which an outage may be over."""
+
+_log = logging.getLogger(__name__)
+
+
+@final
+class Outage:
+    """What the log says of a database that fails: one line when that begins, and one when it is over.
+
+    It is over when nothing has failed for ten seconds and then something succeeds: while only some statements fail,
+    others succeed all the time. Where writing fails, as on a full disk, reading does not end it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failing: set[bool] = set()
+        """Whether transactions that read (False) and that write (True) fail."""
+        self._failed_at = 0.0
+
+    def note_failure(self, error: StorageError, *, writing: bool) -> None:
+        """Something failed."""
+        if not self._failing:
+            _log.error("the database cannot be used, calls are answered with 503: %s", error)
+        self._failing.add(writing)
+        self._failed_at = self._clock()
+
+    def note_success(self, *, writing: bool) -> None:
+        """Something succeeded. What wrote has read as well."""
+        if self._failing and self._clock() - self._failed_at >= QUIET:
+            self._failing -= {False, writing}
+            if not self._failing:
+                _log.warning("the database can be used again")
+
+
+@final
+class _WatchedLookup:
+    """A question put to the driver directly, whose failures are part of an outage."""
+
+    def __init__(self, lookup: Lookup, outage: Outage) -> None:
+        self._lookup = lookup
+        self._outage = outage
+
+    async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        try:
+            rows = await self._lookup.fetch(values)
+        except StorageError as error:
+            self._outage.note_failure(error, writing=False)
+            raise
+        self._outage.note_success(writing=False)
+        return rows
+
+    async def close(self) -> None:
+        await self._lookup.close()
+
 
 @final
 class Database:
     """An open database. Made by `open`; it belongs to the event loop that opened it."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, outage: Outage | None = None) -> None:
         self._driver = driver
+        self.outage = outage or Outage()
         self._reader = driver.reader()
         self._writer = driver.writer()
         self._turn: asyncio.Lock | None = asyncio.Lock() if driver.writers_queue else None
@@ -28,13 +86,13 @@ class Database:
         self._lookups: list[Lookup] = []
 
     @classmethod
-    async def open(cls, url: str) -> Database:
+    async def open(cls, url: str, outage: Outage | None = None) -> Database:
         """Open the database at `sqlite:///path` or `postgresql://…`.
 
         Raises StorageError where it cannot be reached or does not let us in, SchemaError where `keybearer.server.
         storage.schema.migrate` has not been called or a newer program has migrated it.
         """
-        database = cls(driver_for(url))
+        database = cls(driver_for(url), outage)
         try:
             async with database.read() as connection:
                 await schema.check(connection)
@@ -54,7 +112,7 @@ class Database:
 
         Raises StorageError where the database fails.
         """
-        async with self._transaction(self._reader) as connection:
+        async with self._transaction(self._reader, writing=False) as connection:
             yield connection
 
     @asynccontextmanager
@@ -72,12 +130,12 @@ class Database:
             async with AsyncExitStack() as stack:
                 if self._turn is not None:
                     await stack.enter_async_context(self._turn)
-                yield await stack.enter_async_context(self._transaction(self._writer))
+                yield await stack.enter_async_context(self._transaction(self._writer, writing=True))
         finally:
             self._writing.discard(task)
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(self, engine: AsyncEngine, *, writing: bool) -> AsyncIterator[AsyncConnection]:
         try:
             async with engine.begin() as connection:
                 yield connection
@@ -87,11 +145,13 @@ class Database:
             failure = self._driver.explain(error)
             if failure is None:
                 raise
+            self.outage.note_failure(failure, writing=writing)
             raise failure from error
+        self.outage.note_success(writing=writing)
 
     def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> Lookup:
         """A question put to the driver directly, for the hot path; closed with the database."""
-        lookup = self._driver.lookup(statement, by)
+        lookup = _WatchedLookup(self._driver.lookup(statement, by), self.outage)
         self._lookups.append(lookup)
         return lookup
 

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, StoredEvent, Subject
 from keybearer.server.domain.event_queues import Queue, QueueOptions
-from keybearer.server.domain.limits import MOST_EVENT_TEXT
+from keybearer.server.domain.limits import MOST_EVENT_TEXT, Cap
 from keybearer.server.domain.messaging.narrows import Term
-from keybearer.server.storage.tables import event_counter, event_queues, events
+from keybearer.server.storage.dialect import delete_some
+from keybearer.server.storage.tables import event_counter, event_queues, events, to_microseconds
 
 
 async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
@@ -110,11 +123,11 @@ def _stored(row: Row[Any]) -> StoredEvent:
     return StoredEvent(row.id, event, row.size)
 
 
-async def remove_read(connection: AsyncConnection) -> None:
-    """Forget the events that no queue will ask for."""
+async def remove_read(connection: AsyncConnection, _now: datetime, *, limit: int) -> int:
+    """Forget events that no queue will ask for, at most so many; returns how many."""
     oldest = (await connection.execute(select(func.min(event_queues.c.acknowledged_id)))).scalar_one()
-    limit = await last_id(connection) if oldest is None else oldest
-    await connection.execute(delete(events).where(events.c.id <= limit))
+    read = await last_id(connection) if oldest is None else oldest
+    return await delete_some(connection, events, events.c.id <= read, limit=limit)
 
 
 async def add_queue(connection: AsyncConnection, queue: Queue) -> None:
@@ -127,7 +140,7 @@ async def add_queue(connection: AsyncConnection, queue: Queue) -> None:
             acknowledged_id=queue.acknowledged_id,
             polled_at=queue.polled_at,
             idle_seconds=int(queue.idle_timeout.total_seconds()),
-            options=_options_text(queue.options),
+            options=options_text(queue.options),
         )
     )
 
@@ -150,7 +163,8 @@ def _queue(row: Row[Any]) -> Queue:
     )
 
 
-def _options_text(options: QueueOptions) -> str:
+def options_text(options: QueueOptions) -> str:
+    """What a client wants of its queue, as it is kept."""
     return json.dumps(
         {
             "event_types": options.event_types,
@@ -158,6 +172,8 @@ def _options_text(options: QueueOptions) -> str:
             "all_public_streams": options.all_public_streams,
             "apply_markdown": options.apply_markdown,
             "empty_topics": options.empty_topics,
+            "simplified_presence": options.simplified_presence,
+            "stream_typing": options.stream_typing,
         }
     )
 
@@ -173,19 +189,24 @@ def _options(stored: Mapping[str, Any]) -> QueueOptions:
     )
 
 
-async def note_poll(connection: AsyncConnection, queue_id: str, *, at: datetime, acknowledged_id: int) -> None:
-    """Note that a queue was asked, and how far its client has read."""
-    await connection.execute(
-        update(event_queues)
-        .where(event_queues.c.id == queue_id, event_queues.c.polled_at <= at)
-        .values(polled_at=at, acknowledged_id=acknowledged_id)
-    )
+async def note_polls(connection: AsyncConnection, polls: Iterable[tuple[str, datetime, int]]) -> None:
+    """Note when queues were asked, and how far their clients have read."""
+    # In the order of their ids, so that two workers that write at once wait for each other and not in a circle.
+    rows = [{"of_id": each, "at": at, "read": read} for each, at, read in sorted(polls)]
+    if rows:
+        at = bindparam("at", type_=event_queues.c.polled_at.type)
+        await connection.execute(
+            update(event_queues)
+            .where(event_queues.c.id == bindparam("of_id"), event_queues.c.polled_at <= at)
+            .values(polled_at=at, acknowledged_id=bindparam("read")),
+            rows,
+        )
 
 
-async def count_queues(connection: AsyncConnection, account_id: int) -> int:
-    """How many queues an account has open."""
-    counted = await connection.execute(select(func.count()).where(event_queues.c.account_id == account_id))
-    return counted.scalar_one()
+async def count_queues(connection: AsyncConnection, account_id: int, now: datetime) -> int:
+    """How many queues an account has open, without those that nobody asked for too long."""
+    wanted = (event_queues.c.account_id == account_id, ~_is_idle(now))
+    return (await connection.execute(select(func.count()).where(*wanted))).scalar_one()
 
 
 async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
@@ -193,9 +214,15 @@ async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
     await connection.execute(delete(event_queues).where(event_queues.c.id == queue_id))
 
 
-async def remove_idle_queues(connection: AsyncConnection, now: datetime) -> None:
-    """Close the queues that nobody asked for too long."""
-    rows = await connection.execute(select(event_queues))
-    for queue in map(_queue, rows.all()):
-        if queue.is_over(now):
-            await remove_queue(connection, queue.id)
+async def remove_idle_queues(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Close queues that nobody asked for too long, or for which too many events wait, at most so many of them.
+
+    Returns how many.
+    """
+    is_behind = event_queues.c.acknowledged_id < await last_id(connection) - Cap.QUEUE_LOG.most
+    return await delete_some(connection, event_queues, _is_idle(now) | is_behind, limit=limit)
+
+
+def _is_idle(now: datetime) -> ColumnElement[bool]:
+    polled_at = type_coerce(event_queues.c.polled_at, BigInteger)
+    return polled_at + cast(event_queues.c.idle_seconds, BigInteger) * 1_000_000 < to_microseconds(now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, email_key
 from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
-from keybearer.server.storage.dialect import unheld
+from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.tables import links
 
 COLUMNS = [column for column in links.c if column.name != "digest"]
@@ -33,6 +33,13 @@ def from_row(row: Row[tuple[object, ...]]) -> Link:
         "joins": Joins(tuple(json.loads(channel_ids or "[]")), bool(columns.pop("with_default_channels"))),
     }
     return Link(**columns)
+
+
+def _joins_columns(joins: Joins) -> Mapping[str, object]:
+    return {
+        "channel_ids": json.dumps(joins.channel_ids) if joins.channel_ids else None,
+        "with_default_channels": joins.with_defaults,
+    }
 
 
 async def add(
@@ -63,13 +70,50 @@ async def add(
             created_by=created_by,
             created_at=at,
             expires_at=at + (lifetime or LIFETIMES[purpose]),
-            channel_ids=json.dumps(joins.channel_ids) if joins.channel_ids else None,
-            with_default_channels=joins.with_defaults,
             made_by_link=made_by_link,
+            **_joins_columns(joins),
         )
         .returning(*COLUMNS)
     )
     return from_row(row.one())
+
+
+async def add_all(
+    connection: AsyncConnection,
+    tokens: Mapping[str, Secret],
+    purpose: LinkPurpose,
+    *,
+    at: datetime,
+    realm_id: int,
+    role: Role,
+    created_by: int,
+    lifetime: timedelta,
+    joins: Joins = DEFAULT_CHANNELS,
+    made_by_link: int | None = None,
+) -> Sequence[Link]:
+    """Make a link for each of these addresses, in one statement. Their order is not that of the addresses."""
+    shared = {
+        "purpose": purpose.value,
+        "realm_id": realm_id,
+        "role": role,
+        "created_by": created_by,
+        "created_at": at,
+        "expires_at": at + lifetime,
+        "made_by_link": made_by_link,
+        **_joins_columns(joins),
+    }
+    rows = [{"digest": _digest(token), "email": email, **shared} for email, token in tokens.items()]
+    return [from_row(row) for row in await connection.execute(insert(links).returning(*COLUMNS), rows)]
+
+
+async def count(
+    connection: AsyncConnection, purpose: LinkPurpose, *, now: datetime, created_by: int | None = None
+) -> int:
+    """How many links of a purpose are open: all of them, or those that one account made."""
+    statement = select(func.count()).where(links.c.purpose == purpose.value, links.c.expires_at > now)
+    if created_by is not None:
+        statement = statement.where(links.c.created_by == created_by)
+    return (await connection.execute(statement)).scalar_one()
 
 
 def _is_good(token: Secret, purpose: LinkPurpose, now: datetime) -> ColumnElement[bool]:
@@ -136,13 +180,7 @@ async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, r
         select(links.c.id, links.c.email).where(links.c.purpose == purpose.value, links.c.realm_id == realm_id)
     )
     ids = [row.id for row in found if email_key(row.email) == email_key(email)]
-    await connection.execute(delete(links).where(links.c.id.in_(ids)))
-
-
-async def count(connection: AsyncConnection, purpose: LinkPurpose, now: datetime) -> int:
-    """How many links of a purpose are open."""
-    statement = select(func.count()).where(links.c.purpose == purpose.value, links.c.expires_at > now)
-    return (await connection.execute(statement)).scalar_one()
+    await connection.execute(delete(links).where(among(links.c.id, ids)))
 
 
 async def remove(connection: AsyncConnection, link_id: int) -> bool:
@@ -165,7 +203,6 @@ async def remove_all(
     await connection.execute(statement)
 
 
-async def remove_expired(connection: AsyncConnection, now: datetime) -> None:
-    """Sweep out links that nobody used in time."""
-    expired = select(links.c.id).where(links.c.expires_at <= now)
-    await connection.execute(delete(links).where(links.c.id.in_(unheld(expired))))
+async def remove_expired(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Sweep out links that nobody used in time, at most so many; returns how many."""
+    return await delete_some(connection, links, links.c.expires_at <= now, limit=limit)

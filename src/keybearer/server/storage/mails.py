@@ -5,15 +5,17 @@ Their text is sealed, for a link in it lets whoever reads it set a password or j
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
+from keybearer.server.domain.limits import Retention
 from keybearer.server.domain.mails import Mail
+from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import mails
 
@@ -40,20 +42,37 @@ def bound_to(recipient: str) -> bytes:
     return b"mails:" + recipient.encode()
 
 
-async def add(connection: AsyncConnection, ring: SecretRing, mail: Mail, *, at: datetime) -> None:
-    """Put a mail into the queue."""
-    sealed = ring.seal(Secret(mail.body), bound_to(mail.recipient))
-    await connection.execute(
-        insert(mails).values(
-            recipient=mail.recipient,
-            subject=mail.subject,
-            body="",
-            secret_id=sealed.secret_id,
-            sealed_body=sealed.box,
-            created_at=at,
-            next_attempt_at=at,
-        )
+async def add(connection: AsyncConnection, ring: SecretRing, new: Iterable[Mail], *, at: datetime) -> None:
+    """Put mails into the queue."""
+    sealed = [(mail, ring.seal(Secret(mail.body), bound_to(mail.recipient))) for mail in new]
+    rows = [
+        {
+            "recipient": mail.recipient,
+            "subject": mail.subject,
+            "body": "",
+            "secret_id": body.secret_id,
+            "sealed_body": body.box,
+            "created_at": at,
+            "next_attempt_at": at,
+        }
+        for mail, body in sealed
+    ]
+    if rows:
+        await connection.execute(insert(mails), rows)
+
+
+async def count(connection: AsyncConnection) -> int:
+    """How many mails wait."""
+    statement = select(func.count()).select_from(mails).where(mails.c.is_given_up.is_(False))
+    return (await connection.execute(statement)).scalar_one()
+
+
+async def count_to(connection: AsyncConnection, recipients: Iterable[str]) -> dict[str, int]:
+    """How many mails wait for each of these recipients; those for whom none waits are absent."""
+    statement = select(mails.c.recipient, func.count().label("waiting")).where(
+        among(mails.c.recipient, recipients), mails.c.is_given_up.is_(False)
     )
+    return {row.recipient: row.waiting for row in await connection.execute(statement.group_by(mails.c.recipient))}
 
 
 async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[WaitingMail]:
@@ -94,6 +113,12 @@ async def claim(connection: AsyncConnection, mail_id: int, *, attempts: int, unt
 async def remove(connection: AsyncConnection, mail_id: int) -> None:
     """A mail has been sent."""
     await connection.execute(delete(mails).where(mails.c.id == mail_id))
+
+
+async def remove_given_up(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Sweep out mails that failed for good long ago, at most so many; returns how many."""
+    is_old = mails.c.created_at < now - Retention.GIVEN_UP_MAILS.days
+    return await delete_some(connection, mails, mails.c.is_given_up, is_old, limit=limit)
 
 
 async def give_up(connection: AsyncConnection, mail_id: int) -> None:

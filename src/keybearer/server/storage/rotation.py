@@ -1,12 +1,13 @@
 """Rotating the secrets: everything that is sealed is sealed again, and no key is invalidated.
 
-The new ring is saved first, then the rows are written in one transaction. A crash in between leaves rows under a
-retired secret, which opens them as before; rotating again finishes the work. Servers that run meanwhile notice the
-new file when they meet a row that they cannot open or find.
+The new ring is saved first, then the rows are written, some accounts in each transaction. A crash in between leaves
+rows under a retired secret, which opens them as before; rotating again finishes the work. Servers that run meanwhile
+notice the new file when they meet a row that they cannot open or find.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, select, update
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import SecretRingError
 from keybearer.server.storage import api_keys, bots, mails
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_keys as api_keys_table
 from keybearer.server.storage.tables import bot_services
@@ -28,21 +30,21 @@ class Resealed:
     tokens: int
 
 
-async def reseal(connection: AsyncConnection, ring: SecretRing) -> Resealed:
-    """Seal and digest every live key, and seal every token and waiting mail, under the ring's current secret.
+async def reseal(connection: AsyncConnection, ring: SecretRing, account_ids: Collection[int]) -> Resealed:
+    """Seal and digest the live keys of these accounts, and seal their tokens, under the ring's current secret.
 
-    The transaction holds every account, so that no key is revoked and no token is changed meanwhile.
+    The transaction holds the accounts, so that no key is revoked and no token is changed meanwhile.
     The ring must be saved before: a row that names a secret which is in no file cannot be opened. Revoked keys keep
     their old digest, for nobody has their text any more. Raises SecretRingError where a row does not open.
     """
-    resealed = Resealed(await _reseal_keys(connection, ring), await _reseal_tokens(connection, ring))
-    await _reseal_mails(connection, ring)
-    return resealed
+    return Resealed(
+        await _reseal_keys(connection, ring, account_ids), await _reseal_tokens(connection, ring, account_ids)
+    )
 
 
-async def _reseal_keys(connection: AsyncConnection, ring: SecretRing) -> int:
+async def _reseal_keys(connection: AsyncConnection, ring: SecretRing, account_ids: Collection[int]) -> int:
     table = api_keys_table
-    is_live = table.c.revoked_at.is_(None)
+    is_live = table.c.revoked_at.is_(None) & among(table.c.account_id, account_ids)
     rows = (await connection.execute(select(table).where(is_live).order_by(table.c.id))).all()
     changes = []
     for row in rows:
@@ -56,8 +58,8 @@ async def _reseal_keys(connection: AsyncConnection, ring: SecretRing) -> int:
     return len(changes)
 
 
-async def _reseal_tokens(connection: AsyncConnection, ring: SecretRing) -> int:
-    rows = (await connection.execute(select(bot_services))).all()
+async def _reseal_tokens(connection: AsyncConnection, ring: SecretRing, account_ids: Collection[int]) -> int:
+    rows = (await connection.execute(select(bot_services).where(among(bot_services.c.account_id, account_ids)))).all()
     changes = []
     for row in rows:
         place = bots.bound_to(row.account_id)
@@ -68,16 +70,19 @@ async def _reseal_tokens(connection: AsyncConnection, ring: SecretRing) -> int:
     return len(changes)
 
 
-async def _reseal_mails(connection: AsyncConnection, ring: SecretRing) -> None:
+async def reseal_mails(connection: AsyncConnection, ring: SecretRing, *, limit: int) -> int:
+    """Seal some of the mails that wait under the ring's current secret, at most so many; returns how many."""
     table = mails_table
     changes = []
-    waiting = select(table).where(table.c.secret_id.is_not(None), table.c.is_given_up.is_(False)).order_by(table.c.id)
+    is_older = table.c.secret_id.is_not(None) & (table.c.secret_id != ring.current_id)
+    waiting = select(table).where(is_older, table.c.is_given_up.is_(False)).order_by(table.c.id).limit(limit)
     for row in await connection.execute(waiting):
         place = mails.bound_to(row.recipient)
         sealed = ring.seal(ring.unseal(Sealed(row.secret_id, row.sealed_body), place), place)
         changes.append({"of_id": row.id, "secret_id": sealed.secret_id, "sealed_body": sealed.box})
     if changes:
         await connection.execute(update(table).where(table.c.id == bindparam("of_id")), changes)
+    return len(changes)
 
 
 async def check(connection: AsyncConnection, ring: SecretRing) -> None:

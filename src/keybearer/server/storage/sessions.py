@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.sessions import IDLE_LIFETIME, LIFETIME, Session
-from keybearer.server.storage.dialect import unheld
+from keybearer.server.storage.dialect import delete_some
 from keybearer.server.storage.tables import sessions
 
 COLUMNS = [column for column in sessions.c if column.name != "digest"]
@@ -108,9 +108,15 @@ async def remove_all(connection: AsyncConnection, account_id: int, *, besides: i
     return len((await connection.execute(statement.returning(sessions.c.id))).all())
 
 
-async def remove_ended(connection: AsyncConnection, now: datetime) -> None:
-    """Sweep out the rows of sessions that are over."""
-    ended = select(sessions.c.id).where(
-        (sessions.c.expires_at <= now) | (sessions.c.last_seen_at <= now - IDLE_LIFETIME)
-    )
-    await connection.execute(delete(sessions).where(sessions.c.id.in_(unheld(ended))))
+async def remove_ended(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
+    """Sweep out the rows of sessions that are over, at most so many; returns how many."""
+    is_over = (sessions.c.expires_at <= now) | (sessions.c.last_seen_at <= now - IDLE_LIFETIME)
+    return await delete_some(connection, sessions, is_over, limit=limit)
+
+
+async def remove_beyond(connection: AsyncConnection, account_id: int, most: int) -> int:
+    """End the sessions of an account that are more than `most`, the longest unseen; returns how many."""
+    mine = sessions.c.account_id == account_id
+    newest = select(sessions.c.id).where(mine).order_by(sessions.c.last_seen_at.desc(), sessions.c.id.desc())
+    beyond = delete(sessions).where(mine, sessions.c.id.not_in(newest.limit(most)))
+    return len((await connection.execute(beyond.returning(sessions.c.id))).all())

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.event_log import Subject
 from keybearer.server.domain.visibility import Sight
 from keybearer.server.storage import accounts, realms
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging import channels
 from keybearer.server.storage.messaging.tables import messages
 
@@ -35,6 +36,6 @@ async def find(connection: AsyncConnection, account_ids: Iterable[int], subjects
 async def _channels_of(connection: AsyncConnection, message_ids: Collection[int]) -> dict[int, int]:
     if not message_ids:
         return {}
-    wanted = (messages.c.id.in_(message_ids), messages.c.channel_id.is_not(None))
+    wanted = (among(messages.c.id, message_ids), messages.c.channel_id.is_not(None))
     rows = await connection.execute(select(messages.c.id, messages.c.channel_id).where(*wanted))
     return {row.id: row.channel_id for row in rows}

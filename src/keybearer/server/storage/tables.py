@@ -206,6 +206,7 @@ audit = Table(
     Index(None, "realm_id", "at"),
     Index(None, "subject_id", "at"),
     Index(None, "actor_id", "at"),
+    Index(None, "event", "at"),
     **_NO_REUSE,
 )
 
@@ -238,6 +239,7 @@ attempts = Table(
     Column("address", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Index(None, "kind", "subject", "address", "at"),
+    Index(None, "address", "at"),
     Index(None, "at"),
     **_NO_REUSE,
 )
@@ -256,6 +258,7 @@ mails = Table(
     Column("next_attempt_at", Instant, nullable=False),
     Column("is_given_up", Boolean, nullable=False, server_default=false()),
     Index(None, "next_attempt_at"),
+    Index(None, "recipient"),
     **_NO_REUSE,
 )
 

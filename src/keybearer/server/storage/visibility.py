@@ -12,6 +12,7 @@ from keybearer.server.domain import visibility
 from keybearer.server.domain.accounts import Account, email_key, id_of_display_email
 from keybearer.server.domain.visibility import AllOf, Fact, Visibility
 from keybearer.server.storage import accounts as account_rows
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.tables import (
     channels,
     copies,
@@ -120,7 +121,7 @@ async def find_addressed(
     by_id = {account_id for account_id in dummies.values() if account_id is not None}
     statement: Select[Any] = select(*account_rows.COLUMNS, sees_address(viewer).label("is_shown")).where(
         accounts.c.realm_id == viewer.realm_id,
-        or_(accounts.c.email_key.in_(dummies.keys()), accounts.c.id.in_(by_id)),
+        or_(among(accounts.c.email_key, dummies), among(accounts.c.id, by_id)),
     )
     rows = await connection.execute(statement)
     found = [(account_rows.from_row(row), bool(row.is_shown)) for row in rows]

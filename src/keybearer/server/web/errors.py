@@ -6,7 +6,7 @@ import math
 
 from starlette.responses import Response
 
-from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts
+from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts, TryLater
 from keybearer.server.http.admission import BadHost
 from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
@@ -38,7 +38,6 @@ _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (MethodNotAllowed, 405, "This page is not used like that"),
     (CSRFFailed, 403, "This page was open for too long"),
     (TooManyAttempts, 429, "Too many attempts"),
-    (Overloaded, 503, "Please try again in a moment"),
     (TooLarge, 413, "That is too large"),
     (TooSlow, 408, "That took too long"),
     (Overloaded, 503, "Please try again in a moment"),
@@ -62,7 +61,7 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
     page = error_page(visit, status, title, _message(refusal))
     if isinstance(refusal, MethodNotAllowed):
         page.headers["allow"] = ", ".join(refusal.methods)
-    if isinstance(refusal, TooManyAttempts | Overloaded):
+    if isinstance(refusal, TryLater):
         page.headers["retry-after"] = str(math.ceil(refusal.retry_after))
     return page
 

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts, TryLater, Unauthenticated
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME, Session
 from keybearer.server.http import csrf
@@ -165,7 +165,7 @@ class Visit(Admitted):
             self._admission.refusal = refusal
         status = 429 if isinstance(refusal, TooManyAttempts) else 403 if isinstance(refusal, NotPermitted) else 400
         response = self.render(template, status=status, **values)
-        if isinstance(refusal, TooManyAttempts):
+        if isinstance(refusal, TryLater):
             response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
         return response
 

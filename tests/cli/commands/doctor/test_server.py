@@ -53,6 +53,20 @@ def test_a_server_that_fails_is_a_fault(patient: Patient) -> None:
     assert len(patient.server.seen) == 1
 
 
+def test_a_refused_key_is_told_as_such_also_where_too_many_were_refused(patient: Patient) -> None:
+    limited = error(
+        429,
+        "API usage exceeded rate limit: Invalid API key",
+        "RATE_LIMIT_HIT",
+        **{"retry-after": 17.2, "refusal": "Invalid API key"},
+    )
+    patient.server.otherwise = zulip(profile=limited)
+    report = patient.examined()
+
+    assert report.kinds == ["key_refused"]
+    assert "Invalid API key" in report.the("key_refused")["message"]
+
+
 def test_too_many_calls_are_a_fault_that_passes(patient: Patient) -> None:
     limited = error(429, "API usage exceeded rate limit", "RATE_LIMIT_HIT", **{"retry-after": 17.2})
     patient.server.otherwise = zulip(profile=limited)

@@ -32,8 +32,12 @@ def regenerate(settings: Settings, *, email: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_data
 def regenerate_all(settings: Settings, *, yes: bool) -> None:
-    """Replace every API key at once, after a leak. Every issued zuliprc is void then, and every owner is told."""
+    """Replace every API key at once, after a leak. Every issued zuliprc is void then, and every owner is told.
+
+    A running server cannot change anything until it is done: about a second for every thousand accounts.
+    """
     if not agreed("Every program that uses a key of this server will be refused. Go on?", yes=yes):
         raise click.Abort
+    note("Until this is done, a running server cannot change anything; calls that only read are answered.")
     count = run_on(settings, api_keys.regenerate_all_by_operator)
     click.echo(f"Replaced the API keys of {count} accounts.")

@@ -8,6 +8,7 @@ from keybearer.server.api.description import encoded
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import STRINGS, read_strings
 from keybearer.server.api.parameters import missing
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import alert_words
@@ -29,14 +30,14 @@ async def remove(call: Call) -> Answer:
 
 
 def _words(call: Call) -> list[str]:
-    words = read_strings(call.parameters, "alert_words")
+    words = read_strings(call.parameters, "alert_words", most=Cap.ALERT_WORDS.most)
     if words is None:
         raise missing("alert_words")
     return words
 
 
 _PATH = "users/me/alert_words"
-_WORDS = encoded("alert_words", "The words or phrases, in any case.", STRINGS)
+_WORDS = encoded("alert_words", "The words or phrases, in any case.", STRINGS, most=Cap.ALERT_WORDS.most)
 _GIVES = {"alert_words": STRINGS}
 
 ENDPOINTS = (

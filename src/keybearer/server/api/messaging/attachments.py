@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.description import INTEGER, STRING, array, record
+from keybearer.server.api.description import INTEGER, array
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.shapes import ATTACHMENT
 from keybearer.server.domain.messaging.attachments import attachment_fields
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -24,24 +25,13 @@ async def delete(call: Call) -> Answer:
     return success()
 
 
-_ATTACHMENT = record(
-    {
-        "id": INTEGER,
-        "name": STRING,
-        "path_id": STRING,
-        "size": INTEGER,
-        "create_time": INTEGER,
-        "messages": array(record({"id": INTEGER, "date_name": INTEGER})),
-    }
-)
-
 ENDPOINTS = (
     Endpoint.get(
         "attachments",
         get_all,
         EVERYBODY,
         "The files that the caller has uploaded, and the messages that link to them.",
-        gives={"attachments": array(_ATTACHMENT), "upload_space_used": INTEGER},
+        gives={"attachments": array(ATTACHMENT), "upload_space_used": INTEGER},
     ),
     Endpoint.delete("attachments/{attachment_id}", delete, EVERYBODY, FORM, "Delete a file of the caller's own."),
 )

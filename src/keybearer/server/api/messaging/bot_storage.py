@@ -9,6 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import STRINGS, read_strings
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import bot_storage
@@ -50,7 +51,7 @@ ENDPOINTS = (
         EVERYBODY,
         FORM,
         "Keep texts under keys.",
-        takes=(encoded("storage", "Texts by their keys.", {"type": "object"}),),
+        takes=(encoded("storage", "Texts by their keys.", {"type": "object"}, most=MOST_ENTRIES),),
     ),
     Endpoint.delete("bot_storage", remove, EVERYBODY, FORM, "Forget what is under keys.", takes=(_KEYS,)),
 )

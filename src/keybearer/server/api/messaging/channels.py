@@ -6,6 +6,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, array, boolean, encoded, integer, record, text
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.shapes import CHANNEL, SUBSCRIPTION
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.channels import checked_post_policy
@@ -112,8 +113,6 @@ async def is_follower(call: Call) -> Answer:
     return success(is_subscribed=await channels.is_follower(call.context, call.caller, user_id, channel_id))
 
 
-CHANNEL = record({"stream_id": INTEGER, "name": STRING, "description": STRING, "invite_only": BOOLEAN})
-
 ENDPOINTS = (
     Endpoint.get(
         "streams",
@@ -172,7 +171,7 @@ ENDPOINTS = (
         EVERYBODY,
         "The channels that the caller follows.",
         takes=(encoded("include_subscribers", "Whether everybody who follows them is wanted too.", {}),),
-        gives={"subscriptions": array(CHANNEL)},
+        gives={"subscriptions": array(SUBSCRIPTION)},
     ),
     Endpoint.get(
         "users/me/{stream_id}/topics",

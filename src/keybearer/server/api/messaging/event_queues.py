@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from keybearer._version import __version__
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, STRING, array, boolean, encoded, integer, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import initial_state
+from keybearer.server.api.messaging.event_shapes import EVENT
 from keybearer.server.api.messaging.narrows import NARROW, STRINGS, read_narrow, read_strings
+from keybearer.server.api.messaging.state_shapes import STATE
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.api.server import FEATURE_LEVEL, VERSION
 from keybearer.server.domain.errors import Refused
@@ -35,15 +38,18 @@ async def register(call: Call) -> Answer:
         with_subscribers=_include_subscribers(parameters),
         slim_presence=bool(parameters.optional_boolean("slim_presence")),
         empty_topics=capabilities.get("empty_topic_name") is True,
+        notification_null=capabilities.get("notification_settings_null") is True,
     )
     parameters.optional_boolean("client_gravatar")
     parameters.optional_integer("presence_history_limit_days")
     options = QueueOptions(
-        event_types=None if event_types is None else tuple(event_types),
+        event_types=None if event_types is None else tuple(dict.fromkeys(event_types)),
         narrow=narrow,
         all_public_streams=bool(parameters.optional_boolean("all_public_streams")),
         apply_markdown=bool(parameters.optional_boolean("apply_markdown")),
         empty_topics=wishes.empty_topics,
+        simplified_presence=capabilities.get("simplified_presence_events") is True,
+        stream_typing=capabilities.get("stream_typing_notifications") is True,
     )
     idle_timeout = _idle_timeout(parameters)
     queue = await event_queues.open_queue(call.context, call.caller, options, idle_timeout)
@@ -52,6 +58,7 @@ async def register(call: Call) -> Answer:
         queue_id=queue.id,
         last_event_id=queue.number_of(state.event_id),
         zulip_version=VERSION,
+        keybearer_version=__version__,
         zulip_merge_base="",
         zulip_feature_level=FEATURE_LEVEL,
         idle_queue_timeout_secs=int(idle_timeout.total_seconds()),
@@ -129,10 +136,13 @@ ENDPOINTS = (
             "queue_id": STRING,
             "last_event_id": INTEGER,
             "zulip_version": STRING,
+            "keybearer_version": STRING,
             "zulip_merge_base": STRING,
             "zulip_feature_level": INTEGER,
             "idle_queue_timeout_secs": INTEGER,
+            **STATE,
         },
+        optional=frozenset(STATE),
     ),
     Endpoint.get(
         "events",
@@ -144,7 +154,7 @@ ENDPOINTS = (
             integer("last_event_id", "The last event that the client has; what comes before is forgotten."),
             boolean("dont_block", "Whether to answer at once, with events or without."),
         ),
-        gives={"events": array({"type": "object"}), "queue_id": STRING},
+        gives={"events": array(EVENT), "queue_id": STRING},
     ),
     Endpoint.delete(
         "events",

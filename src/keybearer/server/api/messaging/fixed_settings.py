@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import array
@@ -13,6 +15,12 @@ from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, PING_EVER
 from keybearer.server.domain.messaging.uploads import MAX_SIZE_MIB
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.domain.rules import EVERYBODY
+
+_STARTED = int(time.time())
+"""When this worker began, in seconds since 1970 UTC: clients load everything again where it changes."""
+
+_JITSI = "https://meet.jit.si"
+"""Zulip's default. Clients make links to it; this server calls nobody."""
 
 _EDIT_SECONDS = int(EDITABLE_FOR.total_seconds())
 
@@ -34,7 +42,7 @@ REALM_SETTINGS: dict[str, object] = {
     "server_typing_started_wait_period_milliseconds": 30_000,
     "server_timestamp_format": "seconds",
     "server_emoji_data_url": "",
-    "server_generation": 0,
+    "server_generation": _STARTED,
     "server_needs_upgrade": False,
     "server_web_public_streams_enabled": False,
     "server_inline_image_preview": False,
@@ -42,7 +50,9 @@ REALM_SETTINGS: dict[str, object] = {
     "server_avatar_changes_disabled": True,
     "server_name_changes_disabled": False,
     "server_supported_permission_settings": {},
-    "server_jitsi_server_url": None,
+    "server_jitsi_server_url": _JITSI,
+    "realm_jitsi_server_url": None,
+    "realm_default_external_accounts": {},
     "server_max_deactivated_realm_deletion_days": None,
     "development_environment": False,
     "password_min_length": 8,
@@ -50,7 +60,7 @@ REALM_SETTINGS: dict[str, object] = {
     "zulip_plan_is_not_limited": True,
     "upgrade_text_for_wide_organization_logo": "",
     "giphy_api_key": "",
-    "jitsi_server_url": None,
+    "jitsi_server_url": _JITSI,
     "realm_icon_url": "/static/icon.svg",
     "realm_icon_source": "G",
     "realm_logo_url": "",
@@ -68,7 +78,7 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_move_messages_within_stream_limit_seconds": None,
     "realm_move_messages_between_streams_limit_seconds": None,
     "realm_allow_edit_history": True,
-    "realm_message_edit_history_visibility_policy": 1,
+    "realm_message_edit_history_visibility_policy": "all",
     "realm_message_retention_days": -1,
     "realm_mandatory_topics": False,
     "realm_topics_policy": "allow_empty_topic",
@@ -128,6 +138,34 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_can_set_topics_policy_group": SystemGroup.NOBODY.value,
     "realm_can_summarize_topics_group": SystemGroup.NOBODY.value,
     "realm_create_multiuse_invite_group": SystemGroup.ADMINISTRATORS.value,
+    "server_min_deactivated_realm_deletion_days": None,
+    "server_can_summarize_topics": False,
+    "server_report_message_types": [],
+    "server_thumbnail_formats": [],
+    "password_min_guesses": 10000,
+    "max_reminder_note_length": 1000,
+    "max_channel_folder_name_length": 60,
+    "max_channel_folder_description_length": 1024,
+    "giphy_rating_options": {},
+    "gif_rating_policy_options": {},
+    "tenor_api_key": "",
+    "insecure_desktop_app": False,
+    "settings_send_digest_emails": False,
+    "realm_embedded_bots": [],
+    "realm_incoming_webhook_bots": [],
+    "realm_digest_weekday": 1,
+    "realm_enable_guest_user_indicator": True,
+    "realm_enable_guest_user_dm_warning": False,
+    "realm_send_channel_events_messages": False,
+    "realm_welcome_message_custom_text": "",
+    "realm_require_unique_names": False,
+    "realm_require_e2ee_push_notifications": False,
+    "realm_media_preview_size": 100,
+    "realm_owner_full_content_access": False,
+    "realm_workplace_users_group": SystemGroup.NOBODY.value,
+    "realm_can_set_delete_message_policy_group": SystemGroup.NOBODY.value,
+    "realm_gif_rating_policy": 0,
+    "realm_scheduled_deletion_date": None,
 }
 """What cannot be set otherwise in an organization of ours, by the names of `register`."""
 
@@ -180,6 +218,25 @@ USER_SETTINGS: dict[str, object] = {
     "web_mark_read_on_scroll_policy": 1,
     "web_stream_unreads_count_display_policy": 2,
     "wildcard_mentions_notify": True,
+    "allow_private_data_export": False,
+    "automatically_follow_topics_policy": 1,
+    "automatically_unmute_topics_in_muted_streams_policy": 2,
+    "automatically_follow_topics_where_mentioned": True,
+    "desktop_icon_count_display": 1,
+    "email_notifications_batching_period_seconds": 120,
+    "hide_ai_features": False,
+    "realm_name_in_email_notifications_policy": 1,
+    "receives_typing_notifications": True,
+    "resolved_topic_notice_auto_read_policy": "except_followed",
+    "web_animate_image_previews": "on_hover",
+    "web_channel_default_view": 1,
+    "web_inbox_show_channel_folders": True,
+    "web_left_sidebar_show_channel_folders": True,
+    "web_left_sidebar_unreads_count_summary": True,
+    "web_navigate_to_sent_message": True,
+    "web_suggest_update_timezone": True,
+    "available_notification_sounds": ["zulip"],
+    "emojiset_choices": [{"key": "google", "text": "Google"}],
 }
 """The settings of every person, which only tell clients what to do by themselves."""
 

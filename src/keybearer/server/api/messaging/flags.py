@@ -9,7 +9,6 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.messages import AROUND, read_query
 from keybearer.server.api.messaging.narrows import MESSAGE_IDS, read_message_ids
 from keybearer.server.api.parameters import missing
-from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import flags
@@ -48,16 +47,14 @@ async def mark_all(call: Call) -> Answer:
 
 async def mark_channel(call: Call) -> Answer:
     """`POST mark_stream_as_read`."""
-    channel = Term("channel", call.parameters.integer("stream_id"))
-    await flags.mark_all_read(call.context, call.caller, (channel,))
+    await flags.mark_channel_read(call.context, call.caller, call.parameters.integer("stream_id"))
     return success()
 
 
 async def mark_topic(call: Call) -> Answer:
     """`POST mark_topic_as_read`."""
-    channel = Term("channel", call.parameters.integer("stream_id"))
-    topic = Term("topic", call.parameters.text("topic_name"))
-    await flags.mark_all_read(call.context, call.caller, (channel, topic))
+    channel_id, topic = call.parameters.integer("stream_id"), call.parameters.text("topic_name")
+    await flags.mark_channel_read(call.context, call.caller, channel_id, topic=topic)
     return success()
 
 

@@ -8,11 +8,17 @@ from datetime import datetime
 
 from keybearer.server.api.messaging.fixed_settings import REALM_SETTINGS, USER_SETTINGS
 from keybearer.server.api.profiles import profile
+from keybearer.server.api.realms import group_fields
 from keybearer.server.domain.account_events import settings_fields
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.bot_events import bot_fields
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
-from keybearer.server.domain.messaging.channels import Followed, may_create_channels, may_subscribe_others
+from keybearer.server.domain.messaging.channels import (
+    NOTIFICATION_SETTINGS,
+    Followed,
+    may_create_channels,
+    may_subscribe_others,
+)
 from keybearer.server.domain.messaging.messages import ANY_MENTION, MOST_MARKED, NO_TOPIC
 from keybearer.server.domain.messaging.muted_users import muted_fields as muted_user_fields
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
@@ -32,6 +38,7 @@ class Wishes:
     with_subscribers: bool = False
     slim_presence: bool = False
     empty_topics: bool = False
+    notification_null: bool = False
 
     def wants(self, event_type: str) -> bool:
         """Whether the state that belongs to a type of events is wanted."""
@@ -45,7 +52,7 @@ def fields(state: InitialState, wishes: Wishes) -> Fields:
     for event_type, part in _PARTS.items():
         if wishes.wants(event_type):
             found |= part(state, account, wishes)
-    for event_type, empty in _EMPTY.items():
+    for event_type, empty in NOTHING_OF_OURS.items():
         if wishes.wants(event_type):
             found |= empty
     return found
@@ -109,18 +116,30 @@ def _person(each: Account, viewer: Account, state: InitialState) -> Fields:
 
 
 def _realm_bot(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {"realm_bots": [{**bot_fields(each), "is_active": each.is_active} for each in state.managed_bots]}
+    return {
+        "realm_bots": [
+            {**bot_fields(each, state.services.get(each.id)), "is_active": each.is_active}
+            for each in state.managed_bots
+        ]
+    }
 
 
 def _subscription(state: InitialState, account: Account, wishes: Wishes) -> Fields:
     def rows(chosen: Iterable[Followed]) -> list[Fields]:
-        return [followed_fields(each, with_subscribers=wishes.with_subscribers) for each in chosen]
+        found = [followed_fields(each, with_subscribers=wishes.with_subscribers) for each in chosen]
+        return found if wishes.notification_null else [_without_null(row) for row in found]
 
     return {
         "subscriptions": rows(each for each in state.channels if each.subscription is not None),
         "unsubscribed": [],
         "never_subscribed": rows(each for each in state.channels if each.subscription is None),
     }
+
+
+def _without_null(row: Fields) -> Fields:
+    """For clients that do not know null: the setting of the account stands for it."""
+    defaults = {name: USER_SETTINGS[f"enable_stream_{name}"] for name in NOTIFICATION_SETTINGS[:4]}
+    return row | {name: value for name, value in defaults.items() if name in row and row[name] is None}
 
 
 def _stream(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
@@ -136,29 +155,7 @@ def _default_streams(state: InitialState, _account: Account, _wishes: Wishes) ->
 
 
 def _user_groups(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    created = int(state.realm.created_at.timestamp())
-    return {
-        "realm_user_groups": [
-            {
-                "id": group.value,
-                "name": group.wire_name,
-                "description": f"The {group.name.lower().replace('_', ' ')} of the organization.",
-                "members": [each.id for each in state.everybody if each.is_active and group.includes(each.role)],
-                "direct_subgroup_ids": [],
-                "is_system_group": True,
-                "creator_id": None,
-                "date_created": created,
-                "deactivated": False,
-                "can_mention_group": SystemGroup.NOBODY.value,
-                "can_manage_group": SystemGroup.NOBODY.value,
-                "can_add_members_group": SystemGroup.NOBODY.value,
-                "can_remove_members_group": SystemGroup.NOBODY.value,
-                "can_join_group": SystemGroup.NOBODY.value,
-                "can_leave_group": SystemGroup.NOBODY.value,
-            }
-            for group in SystemGroup
-        ]
-    }
+    return {"realm_user_groups": [group_fields(each, state.everybody, state.realm) for each in SystemGroup]}
 
 
 def _starred(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
@@ -251,9 +248,10 @@ _PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Fields]] = {
     "muted_users": _muted_users,
 }
 
-_EMPTY: Mapping[str, Fields] = {
+NOTHING_OF_OURS: Mapping[str, Fields] = {
     "channel_folders": {"channel_folders": []},
     "custom_profile_fields": {"custom_profile_fields": [], "custom_profile_field_types": {}},
+    "default_stream_groups": {"realm_default_stream_groups": []},
     "drafts": {"drafts": []},
     "navigation_views": {"navigation_views": []},
     "onboarding_steps": {"onboarding_steps": []},
@@ -267,6 +265,7 @@ _EMPTY: Mapping[str, Fields] = {
     "reminders": {"reminders": []},
     "saved_snippets": {"saved_snippets": []},
     "scheduled_messages": {"scheduled_messages": []},
+    "stop_words": {"stop_words": []},
     # Before feature level 89 these settings stood beside the others; clients of that time still look there.
     "update_display_settings": {name: USER_SETTINGS[name] for name in ("twenty_four_hour_time", "default_language")},
     "update_global_notifications": {

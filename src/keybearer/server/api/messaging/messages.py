@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 
 from keybearer.server.api.answers import Answer, success
@@ -14,16 +15,19 @@ from keybearer.server.api.description import (
     boolean,
     encoded,
     integer,
+    nullable,
     record,
     text,
 )
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import MESSAGE_IDS, NARROW, read_message_ids, read_narrow
 from keybearer.server.api.messaging.sending import SUBJECT, TOPIC, read_topic
+from keybearer.server.api.messaging.shapes import MATCHES, MESSAGE, VERSION
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.message_events import copy_fields
 from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
+from keybearer.server.domain.messaging.text_differences import marked
 from keybearer.server.domain.pacing import paced
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -46,11 +50,9 @@ async def get(call: Call) -> Answer:
     if any(term.operator == "search" for term in query.narrow):
         for row, copy in zip(rows, found.copies, strict=True):
             row |= {"match_content": copy.message.rendered, "match_subject": copy.message.topic}
-    if ids is not None:
-        return success(messages=rows, history_limited=False)
     return success(
         messages=rows,
-        anchor=found.anchor,
+        anchor=None if ids is not None else found.anchor,
         found_anchor=found.found_anchor,
         found_oldest=found.found_oldest,
         found_newest=found.found_newest,
@@ -61,19 +63,31 @@ async def get(call: Call) -> Answer:
 def read_query(parameters: Parameters) -> Query:
     """The parameters that say around which message how many are wanted."""
     narrow = read_narrow(parameters)
-    num_before, num_after = parameters.integer("num_before"), parameters.integer("num_after")
+    num_before, num_after = parameters.integer("num_before", 0), parameters.integer("num_after", 0)
     anchor = parameters.optional_text("anchor")
     if parameters.optional_boolean("use_first_unread_anchor"):
         anchor = "first_unread"
     if anchor is None:
         raise Refused("Missing 'anchor' argument.")
     return Query(
-        anchor=_anchor(anchor),
+        anchor=_anchor_date(parameters) if anchor == "date" else _anchor(anchor),
         num_before=num_before,
         num_after=num_after,
         include_anchor=parameters.optional_boolean("include_anchor") is not False,
         narrow=narrow,
     )
+
+
+def _anchor_date(parameters: Parameters) -> datetime:
+    """The moment of `anchor_date`, in ISO 8601; one without a zone is in UTC, as in Zulip."""
+    text = parameters.optional_text("anchor_date")
+    if text is None:
+        raise missing("anchor_date")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused("Invalid anchor_date") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _anchor(text: str) -> int | str:
@@ -116,6 +130,8 @@ def _history(message: Message) -> list[dict[str, object]]:
         for name in ("prev_content", "prev_rendered_content", "prev_topic", "stream", "prev_stream"):
             if name in edit:
                 version[name] = edit[name]
+        if "prev_rendered_content" in edit:
+            version["content_html_diff"] = marked(str(edit["prev_rendered_content"]), rendered)
         versions.append(version)
         content, rendered = str(edit.get("prev_content", content)), str(edit.get("prev_rendered_content", rendered))
         topic = str(edit.get("prev_topic", topic))
@@ -174,11 +190,9 @@ _EMPTY_TOPICS = boolean(
     "allow_empty_topic_name", 'Whether the client knows empty topics; else they are "general chat".'
 )
 _GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here.")
-_MESSAGE = record(
-    {"id": INTEGER, "sender_id": INTEGER, "content": STRING, "type": STRING, "subject": STRING, "timestamp": INTEGER}
-)
 AROUND = (
-    text("anchor", "A message's id, `newest`, `oldest` or `first_unread`."),
+    text("anchor", "A message's id, `newest`, `oldest`, `first_unread` or `date`."),
+    text("anchor_date", "With the anchor `date`: a moment in ISO 8601."),
     integer("num_before", "How many messages before the anchor."),
     integer("num_after", "How many messages after the anchor."),
     boolean("include_anchor", "Whether the message at the anchor is wanted."),
@@ -200,14 +214,13 @@ ENDPOINTS = (
             _EMPTY_TOPICS,
         ),
         gives={
-            "messages": array(_MESSAGE),
+            "messages": array(MESSAGE),
             "history_limited": BOOLEAN,
-            "anchor": INTEGER,
+            "anchor": nullable(INTEGER),
             "found_anchor": BOOLEAN,
             "found_oldest": BOOLEAN,
             "found_newest": BOOLEAN,
         },
-        optional=frozenset({"anchor", "found_anchor", "found_oldest", "found_newest"}),
     ),
     Endpoint.post(
         "messages/render",
@@ -224,7 +237,7 @@ ENDPOINTS = (
         EVERYBODY,
         "Which of several messages a narrow shows.",
         takes=(encoded("msg_ids", "The messages.", MESSAGE_IDS), NARROW),
-        gives={"messages": {"type": "object"}},
+        gives={"messages": MATCHES},
     ),
     Endpoint.get(
         "messages/{message_id}",
@@ -232,7 +245,7 @@ ENDPOINTS = (
         EVERYBODY,
         "One message.",
         takes=(_AS_HTML, _EMPTY_TOPICS),
-        gives={"message": _MESSAGE, "raw_content": STRING},
+        gives={"message": MESSAGE, "raw_content": STRING},
     ),
     Endpoint.get(
         "messages/{message_id}/history",
@@ -240,7 +253,7 @@ ENDPOINTS = (
         EVERYBODY,
         "Every version of a message.",
         takes=(_EMPTY_TOPICS,),
-        gives={"message_history": array({"type": "object"})},
+        gives={"message_history": array(VERSION)},
     ),
     Endpoint.patch(
         "messages/{message_id}",
@@ -257,7 +270,7 @@ ENDPOINTS = (
             boolean("send_notification_to_old_thread", "Changes nothing: no notice is sent."),
             boolean("send_notification_to_new_thread", "Changes nothing: no notice is sent."),
         ),
-        gives={"detached_uploads": array({"type": "object"})},
+        gives={"detached_uploads": array(record({}))},
     ),
     Endpoint.delete("messages/{message_id}", delete, EVERYBODY, FORM, "Delete a message for everybody."),
 )

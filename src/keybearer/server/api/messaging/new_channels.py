@@ -24,10 +24,10 @@ async def create(call: Call) -> Answer:
         name=parameters.text("name"),
         description=parameters.optional_text("description") or "",
         is_private=bool(parameters.optional_boolean("invite_only")),
+        is_default=bool(parameters.optional_boolean("is_default_stream")),
     )
-    is_default = bool(parameters.optional_boolean("is_default_stream"))
     people = checked_people("subscribers", subscriber_ids)
-    made = await subscriptions.create(call.context, call.caller, new, people, is_default=is_default)
+    made = await subscriptions.create(call.context, call.caller, new, people)
     return success(id=made.id)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.description import boolean, encoded, integer, text
+from keybearer.server.api.description import BOOLEAN, INTEGER, NUMBER, boolean, encoded, integer, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import checked_people
+from keybearer.server.api.messaging.shapes import ONE_PRESENCE, PRESENCES, STATUS
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
 from keybearer.server.domain.rules import EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
@@ -49,13 +51,12 @@ async def get_one(call: Call) -> Answer:
     named = call.ids["user"]
     person = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else named
     found = await presences.find(call.context, call.caller, person)
-    return success(presence=one_presence_fields(found))
+    return success(presence=one_presence_fields(found, call.context.clock()))
 
 
 async def set_status(call: Call) -> Answer:
     """`POST users/me/status`."""
     parameters = call.parameters
-    parameters.optional_boolean("away")
     await presences.set_status(
         call.context,
         call.caller,
@@ -63,6 +64,7 @@ async def set_status(call: Call) -> Answer:
         emoji_name=parameters.optional_text("emoji_name"),
         code=parameters.optional_text("emoji_code"),
         kind=parameters.optional_text("reaction_type"),
+        is_away=parameters.optional_boolean("away"),
     )
     return success()
 
@@ -109,8 +111,6 @@ async def tell_typing_in_message(call: Call) -> Answer:
 
 
 _OP = text("op", "`start` or `stop`.", required=True)
-_SECONDS = {"type": "number"}
-_BY_ACCOUNT = {"type": "object"}
 
 ENDPOINTS = (
     Endpoint.post(
@@ -127,18 +127,23 @@ ENDPOINTS = (
             integer("last_update_id", "Asks for the new form."),
             integer("history_limit_days", "Changes nothing: presence is told for two weeks."),
         ),
-        gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS},
-        optional=frozenset({"presences", "server_timestamp"}),
+        gives={
+            "presences": PRESENCES,
+            "server_timestamp": NUMBER,
+            "presence_last_update_id": INTEGER,
+            "zephyr_mirror_active": BOOLEAN,
+        },
+        optional=frozenset({"presences", "server_timestamp", "presence_last_update_id", "zephyr_mirror_active"}),
     ),
     Endpoint.get(
         "realm/presence",
         get_all,
         EVERYBODY,
         "Who is there.",
-        gives={"presences": _BY_ACCOUNT, "server_timestamp": _SECONDS},
+        gives={"presences": PRESENCES, "server_timestamp": NUMBER},
     ),
     Endpoint.get(
-        "users/{user}/presence", get_one, EVERYBODY, "When somebody was last there.", gives={"presence": _BY_ACCOUNT}
+        "users/{user}/presence", get_one, EVERYBODY, "When somebody was last there.", gives={"presence": ONE_PRESENCE}
     ),
     Endpoint.post(
         "users/me/status",
@@ -151,7 +156,7 @@ ENDPOINTS = (
             text("emoji_name", "With an emoji; empty for none."),
             text("emoji_code", "The emoji's code points in hexadecimal."),
             text("reaction_type", "`unicode_emoji` or `zulip_extra_emoji`."),
-            boolean("away", "Changes nothing: the old way to be unavailable."),
+            boolean("away", "Whether the caller is shown as offline."),
         ),
     ),
     Endpoint.get(
@@ -159,7 +164,7 @@ ENDPOINTS = (
         get_status,
         EVERYBODY,
         "What somebody says of themselves.",
-        gives={"status": _BY_ACCOUNT},
+        gives={"status": STATUS},
     ),
     Endpoint.post(
         "typing",
@@ -170,7 +175,7 @@ ENDPOINTS = (
         takes=(
             _OP,
             text("type", "`direct` (as by default) or `channel`."),
-            encoded("to", "To whom: a JSON list of ids or email addresses.", {}),
+            encoded("to", "To whom: a JSON list of ids or email addresses.", {}, most=MOST_ENTRIES),
             integer("stream_id", "In which channel."),
             text("topic", "In which topic."),
         ),

@@ -11,6 +11,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.parameters import LARGEST, Parameters, check_decoded, check_entries, missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.rules import WEBHOOKS_TOO
 from keybearer.server.http.body import FORM
@@ -100,7 +101,12 @@ ENDPOINTS = (
         "Send a message to a channel or to people.",
         takes=(
             text("type", "`channel` (or `stream`), or `direct` (or `private`).", required=True),
-            text("to", "A channel's name or id; or a JSON list of email addresses or ids.", required=True),
+            text(
+                "to",
+                "A channel's name or id; or a JSON list of email addresses or ids.",
+                required=True,
+                most=MOST_ENTRIES,
+            ),
             text("content", "The text, in Markdown.", required=True),
             TOPIC,
             SUBJECT,

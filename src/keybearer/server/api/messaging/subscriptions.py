@@ -7,7 +7,7 @@ from typing import Any
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.description import array, boolean, encoded, integer
+from keybearer.server.api.description import BOOLEAN, STRING, array, boolean, by_key, encoded, integer
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import PRINCIPALS, STRINGS, read_people, read_strings
 from keybearer.server.api.parameters import Parameters, missing
@@ -18,10 +18,7 @@ from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import subscriptions
 from keybearer.server.services.messaging.subscriptions import NewChannel
 
-_OTHER = (
-    "announce", "send_new_subscription_messages", "is_web_public", "is_default_stream",
-    "history_public_to_subscribers",
-)  # fmt: skip
+_OTHER = ("announce", "send_new_subscription_messages", "is_web_public", "history_public_to_subscribers")
 
 
 async def follow(call: Call) -> Answer:
@@ -67,13 +64,13 @@ def _new(parameters: Parameters, value: object, name: str) -> NewChannel:
     for other in _OTHER:
         parameters.optional_boolean(other)
     policy = parameters.optional_integer("stream_post_policy")
-    parameters.has("message_retention_days")
     return NewChannel(
         name=value["name"],
         description=description,
         color=color,
         is_private=bool(parameters.optional_boolean("invite_only")),
         post_policy=PostPolicy.EVERYONE if policy is None else checked_post_policy(policy),
+        is_default=bool(parameters.optional_boolean("is_default_stream")),
     )
 
 
@@ -127,7 +124,7 @@ _FOLLOWING = (
     encoded("message_retention_days", "Changes nothing: messages are kept.", {}),
     *(boolean(name, "Changes nothing.") for name in _OTHER),
 )
-_BY_ACCOUNT = {"type": "object"}
+_BY_ACCOUNT = by_key(array(STRING))
 
 ENDPOINTS = (
     Endpoint.post(
@@ -137,7 +134,12 @@ ENDPOINTS = (
         FORM,
         "Follow channels; those that are not there yet are made.",
         takes=(encoded("subscriptions", 'The channels, as `[{"name": "general"}]`.', array({})), *_FOLLOWING),
-        gives={"subscribed": _BY_ACCOUNT, "already_subscribed": _BY_ACCOUNT, "unauthorized": STRINGS},
+        gives={
+            "subscribed": _BY_ACCOUNT,
+            "already_subscribed": _BY_ACCOUNT,
+            "new_subscription_messages_sent": BOOLEAN,
+            "unauthorized": STRINGS,
+        },
         optional=frozenset({"unauthorized"}),
     ),
     Endpoint.patch(
@@ -156,7 +158,10 @@ ENDPOINTS = (
             "already_subscribed": _BY_ACCOUNT,
             "removed": STRINGS,
             "not_removed": STRINGS,
+            "new_subscription_messages_sent": BOOLEAN,
+            "unauthorized": STRINGS,
         },
+        optional=frozenset({"new_subscription_messages_sent", "unauthorized"}),
     ),
     Endpoint.delete(
         "users/me/subscriptions",

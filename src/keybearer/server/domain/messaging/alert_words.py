@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, without_flags
-from keybearer.server.domain.limits import MOST_ALERT_WORDS
 from keybearer.server.domain.messaging.channels import name_key
 
 MAX_LENGTH = 100
@@ -28,12 +27,6 @@ def cleaned(words: Iterable[str]) -> list[str]:
         if word.strip():
             found.setdefault(name_key(word.strip()), word.strip())
     return list(found.values())
-
-
-def check_count(count: int) -> None:
-    """Raise Refused where an account would have too many."""
-    if count > MOST_ALERT_WORDS:
-        raise Refused(f"You can have at most {MOST_ALERT_WORDS} alert words. Remove some first.")
 
 
 def first_token(word: str) -> str:

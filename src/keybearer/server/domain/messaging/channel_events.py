@@ -40,6 +40,12 @@ def channel_fields(channel: Channel) -> dict[str, object]:
         "can_add_subscribers_group": SystemGroup.MEMBERS.value,
         "can_remove_subscribers_group": SystemGroup.ADMINISTRATORS.value,
         "can_subscribe_group": SystemGroup.NOBODY.value,
+        "can_create_topic_group": SystemGroup.EVERYONE.value,
+        "can_delete_any_message_group": SystemGroup.ADMINISTRATORS.value,
+        "can_delete_own_message_group": SystemGroup.EVERYONE.value,
+        "can_move_messages_out_of_channel_group": SystemGroup.ADMINISTRATORS.value,
+        "can_move_messages_within_channel_group": SystemGroup.MEMBERS.value,
+        "can_resolve_topics_group": SystemGroup.MEMBERS.value,
         "folder_id": None,
         "topics_policy": "inherit",
         "stream_weekly_traffic": None,
@@ -93,6 +99,8 @@ def changed(before: Channel, after: Channel, subscribers: Iterable[int]) -> Iter
         fields = {"property": name, "value": now[name], "stream_id": after.id, "name": before.name}
         if name == "description":
             fields["rendered_description"] = after.rendered_description
+        if name == "invite_only":
+            fields |= {each: now[each] for each in ("history_public_to_subscribers", "is_web_public")}
         yield _stream("update", after.id, fields, recipients)
 
 
@@ -108,14 +116,24 @@ def archived(channel: Channel) -> Event:
     return _stream("delete", channel.id, {"streams": [gone], "stream_ids": [channel.id]})
 
 
-def subscribed(followed: Followed) -> Iterator[Event]:
-    """An account subscribed to a channel, for the account itself. A private channel is new to it."""
-    assert followed.subscription is not None
-    channel, recipients = followed.channel, [followed.subscription.account_id]
-    if channel.is_private and recipients != [channel.creator_id]:
-        yield _stream("create", channel.id, {"streams": [channel_fields(channel)]}, recipients)
-    rows = [followed_fields(followed, with_subscribers=True)]
-    yield _subscription("add", Subject((channel.id,)), {"subscriptions": rows}, recipients)
+def subscribed(channel: Channel, subscribers: frozenset[int], subscriptions: Iterable[Subscription]) -> Iterator[Event]:
+    """Accounts subscribed to a channel: for themselves, to whom a private channel is new, and for all who see it.
+
+    What differs between the accounts is the color. There is an event for each color, and not for each account: it has
+    the list of all subscribers in it.
+    """
+    by_color: dict[str, list[Subscription]] = {}
+    for each in subscriptions:
+        by_color.setdefault(each.color, []).append(each)
+    account_ids = [each.account_id for same in by_color.values() for each in same]
+    newcomers = [each for each in account_ids if each != channel.creator_id]
+    if channel.is_private and newcomers:
+        yield _stream("create", channel.id, {"streams": [channel_fields(channel)]}, newcomers)
+    for same in by_color.values():
+        rows = [followed_fields(Followed(channel, subscribers, same[0]), with_subscribers=True)]
+        recipients = [each.account_id for each in same]
+        yield _subscription("add", Subject((channel.id,)), {"subscriptions": rows}, recipients)
+    yield peers_subscribed(channel.id, account_ids)
 
 
 def peers_subscribed(channel_id: int, account_ids: Sequence[int]) -> Event:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import NotPermitted, Refused
-from keybearer.server.domain.limits import MOST_DEFAULT_CHANNELS
 
 NAME_MAX_LENGTH = 60
 _LONGEST_TYPED = 4 * NAME_MAX_LENGTH
 """Characters of a name before it is normalized, which may make one of three. The time for it grows with the square."""
 
 DESCRIPTION_MAX_LENGTH = 1024
-DESCRIPTIONS_MAX_LENGTH = 100_000
-"""Characters of the descriptions of all channels that one request names."""
 
 DEFAULT_CHANNEL = "general"
 """The channel that every organization starts with."""
@@ -134,15 +130,6 @@ def checked_description(text: str) -> str:
     return description
 
 
-def check_descriptions(texts: Iterable[str]) -> None:
-    """Raise Refused where the descriptions of several channels are too long together."""
-    if sum(map(len, texts)) > DESCRIPTIONS_MAX_LENGTH:
-        raise Refused(
-            f"The descriptions are longer than {DESCRIPTIONS_MAX_LENGTH} characters together. "
-            "Create fewer channels at once."
-        )
-
-
 def checked_post_policy(number: int) -> PostPolicy:
     """The policy of that number; raises Refused with Zulip's words."""
     try:
@@ -183,18 +170,12 @@ def may_administer(account: Account, channel: Channel) -> bool:
     )
 
 
-def check_may_be_default(account: Account, before: Channel, after: Channel) -> None:
-    """Raise Refused, with Zulip's words, where new people may not be subscribed to the changed channel by default."""
-    if after.is_default and not before.is_default and not account.is_administrator:
+def check_may_be_default(account: Account, *, is_private: bool) -> None:
+    """Raise Refused, with Zulip's words, unless the account may let new people be subscribed to such a channel."""
+    if not account.is_administrator:
         raise NotPermitted
-    if after.is_default and after.is_private:
+    if is_private:
         raise Refused("A default channel cannot be private.")
-
-
-def check_default_count(count: int) -> None:
-    """Raise Refused where new people would follow too many channels."""
-    if count > MOST_DEFAULT_CHANNELS:
-        raise Refused(f"There can be at most {MOST_DEFAULT_CHANNELS} default channels. Remove some first.")
 
 
 def check_may_post(account: Account, channel: Channel) -> None:

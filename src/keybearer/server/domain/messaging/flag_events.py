@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event
-from keybearer.server.domain.messaging.messages import Flag
+from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
 
 
-def changed(account_id: int, op: str, flag: Flag, message_ids: Sequence[int]) -> Event:
-    """An account added a flag to messages (`op` is `add`) or removed it (`remove`)."""
-    fields = {
+def changed(
+    account_id: int, op: str, flag: Flag, message_ids: Sequence[int], unread: Sequence[tuple[Message, Flag]] = ()
+) -> Event:
+    """An account added a flag to messages (`op` is `add`) or removed it (`remove`).
+
+    `unread` are the messages, with their flags, that it marked as unread: clients count them where they are.
+    """
+    fields: dict[str, object] = {
         "type": "update_message_flags",
         "op": op,
         "operation": op,
@@ -18,4 +23,18 @@ def changed(account_id: int, op: str, flag: Flag, message_ids: Sequence[int]) ->
         "messages": list(message_ids),
         "all": False,
     }
+    if op == "remove" and flag is Flag.READ:
+        fields["message_details"] = {str(message.id): _details(message, flags, account_id) for message, flags in unread}
     return Event("update_message_flags", fields, OPEN_TO_ALL, {account_id: ()})
+
+
+def _details(message: Message, flags: Flag, account_id: int) -> dict[str, object]:
+    details: dict[str, object]
+    if message.channel_id is not None:
+        details = {"type": "stream", "stream_id": message.channel_id, "topic": message.topic}
+        details["unmuted_stream_msg"] = True
+    else:
+        details = {"type": "private", "user_ids": [each for each in message.recipient_ids if each != account_id]}
+    if flags & ANY_MENTION:
+        details["mentioned"] = True
+    return details

@@ -33,10 +33,16 @@ def message_fields(message: Message, directory: Directory, reactions: tuple[Reac
         "avatar_url": avatar_url(sender),
         **recipient_fields(message, directory),
     }
-    if message.edited_at is not None:
-        fields["last_edit_timestamp"] = int(message.edited_at.timestamp())
     if message.edits:
         fields["edit_history"] = brief_edits(message.edits)
+    # Since feature level 365 the two are apart. The newest edit stands first.
+    for name, marks in (
+        ("last_edit_timestamp", ("prev_content",)),
+        ("last_moved_timestamp", ("prev_topic", "prev_stream")),
+    ):
+        newest = next((edit for edit in message.edits if any(mark in edit for mark in marks)), None)
+        if newest is not None:
+            fields[name] = newest["timestamp"]
     return fields
 
 
@@ -105,10 +111,12 @@ def sent(
     return Event("message", fields, message.subject, {each: flag.wire_names for each, flag in flags.items()})
 
 
-def edited(before: Message, after: Message, *, by: int, at: datetime, recipients: Recipients) -> Event:
-    """A message's text was changed."""
+def edited(
+    before: Message, after: Message, *, by: int, at: datetime, channel_name: str | None, recipients: Recipients
+) -> Event:
+    """A message's text was changed. `channel_name` is None for a direct message."""
     fields = {
-        **_updated(after, [after.id], by=by, at=at),
+        **_updated(after, [after.id], by=by, at=at, channel_name=channel_name),
         "orig_content": before.content,
         "orig_rendered_content": before.rendered,
         "content": after.content,
@@ -128,11 +136,12 @@ def moved(
     propagate_mode: str,
     by: int,
     at: datetime,
+    channel_name: str,
     recipients: Recipients,
 ) -> Event:
     """Messages of one topic were moved to another topic or channel; `before` is the one that was named."""
     fields = {
-        **_updated(before, message_ids, by=by, at=at),
+        **_updated(before, message_ids, by=by, at=at, channel_name=channel_name),
         "propagate_mode": propagate_mode,
         "orig_subject": before.topic,
     }
@@ -148,7 +157,9 @@ def _places(before: Message, channel_id: int) -> tuple[int, ...]:
     return (channel_id,) if before.channel_id in (None, channel_id) else (before.channel_id, channel_id)
 
 
-def _updated(message: Message, message_ids: Sequence[int], *, by: int, at: datetime) -> dict[str, object]:
+def _updated(
+    message: Message, message_ids: Sequence[int], *, by: int, at: datetime, channel_name: str | None
+) -> dict[str, object]:
     fields: dict[str, object] = {
         "type": "update_message",
         "user_id": by,
@@ -159,7 +170,7 @@ def _updated(message: Message, message_ids: Sequence[int], *, by: int, at: datet
         "flags": [],
     }
     if message.channel_id is not None:
-        fields["stream_id"] = message.channel_id
+        fields |= {"stream_id": message.channel_id, "stream_name": channel_name}
     return fields
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntFlag
@@ -12,12 +13,13 @@ from typing import NamedTuple
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import Subject
-from keybearer.server.domain.limits import MOST_EARLIER_TEXT
+from keybearer.server.domain.limits import Cap
 
 CONTENT_MAX_LENGTH = 10_000
 TOPIC_MAX_LENGTH = 60
-MOST_MESSAGES = 5000
-"""How many messages one request may ask for."""
+MOST_MESSAGES = Cap.MESSAGES.most
+LONGEST_KEY = 2000
+"""Characters of a text that PostgreSQL can have in an index."""
 
 MOST_MARKED = 50_000
 """How many unread, or starred, messages a client is given when it registers, as in Zulip."""
@@ -227,13 +229,6 @@ def visible_edits(
     return tuple(takewhile(lambda edit: edit.get("prev_stream") is None or edit["prev_stream"] in channel_ids, edits))
 
 
-def check_room_for_edit(message: Message) -> None:
-    """Raise Refused where the earlier versions of a message take up all the room that there is for them."""
-    texts = [str(edit.get(name, "")) for edit in message.edits for name in ("prev_content", "prev_rendered_content")]
-    if sum(map(len, (message.content, message.rendered, *texts))) > MOST_EARLIER_TEXT:
-        raise Refused("The earlier versions of this message take up too much room. Send a new message instead.")
-
-
 def brief_edits(edits: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
     """The edits of a message as they stand with it: an earlier text is cut. The history has the whole of it."""
     return [
@@ -246,9 +241,17 @@ def brief_edits(edits: Sequence[Mapping[str, object]]) -> list[Mapping[str, obje
     ]
 
 
-def conversation_key(account_ids: Sequence[int]) -> str:
-    """The name of a conversation: its people's ids in order, each once."""
+def conversation_members(account_ids: Iterable[int]) -> str:
+    """The people of a conversation as a text: their ids in order, each once."""
     return ",".join(str(account_id) for account_id in sorted(set(account_ids)))
+
+
+def conversation_key(account_ids: Iterable[int]) -> str:
+    """The name of a conversation: its people, or where they are many a digest of them, which an index can hold."""
+    members = conversation_members(account_ids)
+    if len(members) <= LONGEST_KEY:
+        return members
+    return f"sha256:{hashlib.sha256(members.encode()).hexdigest()}"
 
 
 def invalid_messages() -> Refused:

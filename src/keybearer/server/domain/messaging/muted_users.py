@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, without_flags
-from keybearer.server.domain.limits import MOST_MUTED_USERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +16,6 @@ class MutedUser:
     account_id: int
     muted_id: int
     muted_at: datetime
-
-
-def check_count(count: int) -> None:
-    """Raise Refused where an account would have muted too many."""
-    if count > MOST_MUTED_USERS:
-        raise Refused(f"You can mute at most {MOST_MUTED_USERS} users. Unmute some first.")
 
 
 def muted_fields(muted: Sequence[MutedUser]) -> list[dict[str, object]]:

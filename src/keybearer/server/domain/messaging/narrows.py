@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.limits import MOST_ENTRIES
+from keybearer.server.domain.limits import MOST_ENTRIES, Cap
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import NO_TOPIC
 
@@ -28,7 +28,7 @@ OPERATORS = {
 }  # fmt: skip
 IS_OPERANDS = {"dm", "starred", "unread", "mentioned", "alerted", "resolved", "followed", "muted"}
 HAS_OPERANDS = {"link", "image", "attachment", "reaction"}
-MOST_TERMS = 50
+MOST_TERMS = Cap.TERMS.most
 """Terms of one narrow: each costs a look-up and makes the query longer."""
 MOST_WORDS = 50
 """Words that one narrow searches for: each makes the query longer."""

@@ -52,9 +52,14 @@ def may_be_called(address: Address, allowed: Sequence[Network]) -> bool:
 
 def payload(
     service: BotService, bot: Account, *, token: str, trigger: str, message: Mapping[str, object], content: str
-) -> Payload:
-    """What Zulip sends: JSON, or for the Slack interface a form. `message` is as on the wire, its text as written."""
-    if service.interface is ServiceInterface.SLACK and message["type"] == "stream":
+) -> Payload | None:
+    """What Zulip sends: JSON, or for the Slack interface a form. `message` is as on the wire, its text as written.
+
+    None for a direct message to a bot of the Slack interface, which has no form for them.
+    """
+    if service.interface is ServiceInterface.SLACK:
+        if message["type"] != "stream":
+            return None
         form = {
             "token": token,
             "team_id": "T1",

@@ -8,37 +8,38 @@ from datetime import datetime
 from keybearer.server.domain.accounts import Account, display_email
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Recipients, Subject, without_flags
 from keybearer.server.domain.messaging.messages import Message
-from keybearer.server.domain.messaging.presences import Presence, Present, Status
+from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, Presence, Present, Status
 
 Fields = dict[str, object]
 
 
 def presence_fields(present: Iterable[Present], dummy_domain: str, *, slim: bool) -> Fields:
-    """Everybody's presence: by id in the new form (`slim`), or by email address with a row for each program."""
+    """Everybody's presence: by id in the modern form (`slim`), or by email address in the form of old clients."""
     if slim:
-        return {
-            str(account.id): {
-                "idle_timestamp": int(each.seen_at.timestamp()),
-                **({"active_timestamp": int(each.active_at.timestamp())} if each.active_at else {}),
-            }
-            for each, account in present
-        }
-    rows: Fields = {}
-    for each, account in present:
-        row = {
-            "client": each.client,
-            "status": "active" if each.is_active else "idle",
-            "timestamp": int(each.seen_at.timestamp()),
-            "pushable": False,
-        }
-        rows[display_email(account, dummy_domain)] = {"aggregated": row, each.client or "Unspecified": row}
-    return rows
+        return {str(account.id): _times(each) for each, account in present}
+    return {display_email(account, dummy_domain): _old_form(each) for each, account in present}
 
 
-def one_presence_fields(presence: Presence) -> Fields:
-    """One account's presence, with a row for its program."""
-    row = {"status": "active" if presence.is_active else "idle", "timestamp": int(presence.seen_at.timestamp())}
-    return {"aggregated": row, presence.client or "Unspecified": row}
+def one_presence_fields(presence: Presence, now: datetime) -> Fields:
+    """One account's presence, as `GET users/{id}/presence` shows it: an account that was not seen lately is offline."""
+    row = {"status": _status(presence), "timestamp": int(presence.seen_at.timestamp())}
+    aggregated = {**row, "status": "offline"} if now - presence.seen_at > OFFLINE_AFTER else row
+    return {"aggregated": aggregated, "website": row}
+
+
+def _status(presence: Presence) -> str:
+    return "active" if presence.is_active else "idle"
+
+
+def _times(presence: Presence) -> Fields:
+    times: Fields = {"idle_timestamp": int(presence.seen_at.timestamp())}
+    return times if presence.active_at is None else {**times, "active_timestamp": int(presence.active_at.timestamp())}
+
+
+def _old_form(presence: Presence) -> Fields:
+    """Since feature level 178 there is one row, whatever program was seen: it is called `website`."""
+    row = {"client": "website", "status": _status(presence), "timestamp": int(presence.seen_at.timestamp())}
+    return {"aggregated": row, "website": {**row, "pushable": False}}
 
 
 def status_fields(status: Status) -> Fields:
@@ -52,18 +53,19 @@ def _all_status_fields(status: Status) -> Fields:
         "emoji_name": status.emoji_name,
         "emoji_code": status.emoji_code,
         "reaction_type": status.kind,
+        "away": status.is_away,
     }
 
 
-def seen(account: Account, at: datetime, *, status: str, client: str, dummy_domain: str) -> Event:
-    """An account reported that it is there: `status` is `active` or `idle`."""
-    now = at.timestamp()
+def seen(account: Account, presence: Presence, *, dummy_domain: str) -> Event:
+    """An account reported that it is there. `simplified` is for clients that know the form of feature level 419."""
     fields = {
         "type": "presence",
         "user_id": account.id,
         "email": display_email(account, dummy_domain),
-        "server_timestamp": now,
-        "presence": {client: {"client": client, "status": status, "timestamp": int(now), "pushable": False}},
+        "server_timestamp": presence.seen_at.timestamp(),
+        "presence": {"website": _old_form(presence)["website"]},
+        "simplified": {"type": "presence", "presences": {str(account.id): _times(presence)}},
     }
     return Event("presence", fields, Subject(addressed_ids=(account.id,)))
 

@@ -36,13 +36,14 @@ Present = tuple[Presence, Account]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What an account says of itself, in words and an emoji; either may be empty."""
+    """What an account says of itself, in words and an emoji; either may be empty. Who is away is shown as offline."""
 
     account_id: int
     text: str = ""
     emoji_name: str = ""
     emoji_code: str = ""
     kind: str = ""
+    is_away: bool = False
 
 
 def checked_presence(status: str) -> bool:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import Event, Subject, without_flags
-from keybearer.server.domain.limits import MOST_USER_TOPICS
 
 
 class TopicPolicy(IntEnum):
@@ -37,12 +35,6 @@ class UserTopic:
     topic: str
     policy: TopicPolicy
     changed_at: datetime
-
-
-def check_count(count: int) -> None:
-    """Raise Refused where an account would have chosen something for too many topics."""
-    if count > MOST_USER_TOPICS:
-        raise Refused(f"You can mute, unmute or follow at most {MOST_USER_TOPICS} topics. Reset some first.")
 
 
 def topic_fields(chosen: UserTopic) -> dict[str, object]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.messaging.alert_words import changed, check_count, cleaned, is_in, searchable, tokens_in
+from keybearer.server.domain.errors import check_cap
+from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.messaging.alert_words import changed, cleaned, is_in, searchable, tokens_in
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.services.context import Context
 from keybearer.server.storage.dialect import take_turn
@@ -22,9 +24,7 @@ async def find_all(context: Context, caller: Caller) -> Sequence[str]:
 
 async def add(context: Context, caller: Caller, words: Sequence[str]) -> Sequence[str]:
     """Add alert words to the actor's; returns all of them. Raises Refused where these are too many."""
-    wanted = cleaned(words)
-    check_count(len(wanted))
-    return await _change(context, caller, added=wanted)
+    return await _change(context, caller, added=cleaned(words))
 
 
 async def remove(context: Context, caller: Caller, words: Sequence[str]) -> Sequence[str]:
@@ -43,7 +43,7 @@ async def _change(
         await alert_words.add(connection, account_id, [word for word in added if name_key(word) not in known])
         await alert_words.remove(connection, account_id, removed)
         after = await alert_words.find_all(connection, account_id)
-        check_count(len(after))
+        check_cap(Cap.ALERT_WORDS, len(after))
         if after != before:
             change.tell(changed(account_id, after))
         return after

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Refused, check_cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.services.context import Context
 from keybearer.server.storage.messaging import bot_storage
-
-LIMIT = 10_000_000
-"""Characters that an account may keep, keys and values (Zulip's USER_STATE_SIZE_LIMIT)."""
 
 
 async def get(context: Context, caller: Caller, keys: Sequence[str] | None) -> dict[str, str]:
@@ -30,11 +28,10 @@ async def put(context: Context, caller: Caller, texts: Mapping[str, str]) -> Non
         before = await bot_storage.find(change.connection, actor.id, texts)
         grown = sum(len(key) + len(value) for key, value in texts.items())
         grown -= sum(len(key) + len(value) for key, value in before.items())
-        over = await bot_storage.size(change.connection, actor.id) + grown - LIMIT
-        if over > 0:
-            raise Refused(f"Request exceeds storage limit by {over} characters. The limit is {LIMIT} characters.")
-        for key, value in texts.items():
-            await bot_storage.put(change.connection, actor.id, key, value)
+        keys, size = await bot_storage.size(change.connection, actor.id)
+        check_cap(Cap.STORAGE, size + grown)
+        check_cap(Cap.STORAGE_KEYS, keys + len(texts) - len(before))
+        await bot_storage.put(change.connection, actor.id, texts)
 
 
 async def remove(context: Context, caller: Caller, keys: Sequence[str] | None) -> None:
@@ -44,4 +41,4 @@ async def remove(context: Context, caller: Caller, keys: Sequence[str] | None) -
         found = await bot_storage.find(change.connection, actor.id, keys)
         if keys is not None and not found.keys() >= set(keys):
             raise Refused("Key does not exist.")
-        await bot_storage.remove(change.connection, actor.id, found)
+        await bot_storage.remove(change.connection, actor.id, keys)

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import Joins
 from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
@@ -19,7 +20,6 @@ from keybearer.server.domain.messaging.channels import (
     Followed,
     PostPolicy,
     Subscription,
-    check_default_count,
     check_may_be_default,
     checked_description,
     checked_name,
@@ -47,10 +47,10 @@ class ChannelChange:
 
 async def create_default(change: Change, owner: Account) -> None:
     """Give a new organization its first channel, which every new person follows."""
-    channel = await channels.add(
-        change.connection, realm_id=owner.realm_id, name=DEFAULT_CHANNEL, at=change.now, is_default=True
+    (channel,) = await channels.add(
+        change.connection, [Channel(0, owner.realm_id, DEFAULT_CHANNEL, change.now, is_default=True)]
     )
-    await channels.subscribe(change.connection, Subscription(owner.id, channel.id, COLORS[0]))
+    await channels.subscribe(change.connection, [Subscription(owner.id, channel.id, COLORS[0])])
 
 
 async def check_seen(connection: AsyncConnection, viewer: Account, channel_ids: Sequence[int]) -> None:
@@ -73,9 +73,9 @@ async def follow_first(change: Change, account: Account, joins: Joins, *, invite
     ids = [] if inviter is None else list(await _usable_ids(connection, inviter, joins.channel_ids))
     if joins.with_defaults:
         ids += [each for each in await channels.find_default_ids(connection, account.realm_id) if each not in ids]
-    for position, channel_id in enumerate(ids):
-        await channels.subscribe(connection, Subscription(account.id, channel_id, COLORS[position % len(COLORS)]))
-        change.tell(channel_events.peers_subscribed(channel_id, [account.id]))
+    colored = [Subscription(account.id, each, COLORS[place % len(COLORS)]) for place, each in enumerate(ids)]
+    await channels.subscribe(connection, colored)
+    change.tell(*(channel_events.peers_subscribed(channel_id, [account.id]) for channel_id in ids))
 
 
 async def find_followed(context: Context, caller: Caller) -> list[Followed]:
@@ -150,7 +150,8 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
             after = replace(after, post_policy=wanted.post_policy)
         if wanted.is_default is not None:
             after = replace(after, is_default=wanted.is_default)
-        check_may_be_default(actor.account, before, after)
+        if after.is_default and (after.is_private or not before.is_default):
+            check_may_be_default(actor.account, is_private=after.is_private)
         if after != before:
             await channels.save(change.connection, after)
             subscribers = await channels.find_active_subscribers(change.connection, after.id)
@@ -162,7 +163,7 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
 async def tell_defaults(change: Change, realm_id: int) -> None:
     """Let clients know which channels new people follow by now. Raises Refused where these are too many."""
     channel_ids = await channels.find_default_ids(change.connection, realm_id)
-    check_default_count(len(channel_ids))
+    check_cap(Cap.DEFAULT_CHANNELS, len(channel_ids))
     change.tell(channel_events.defaults_changed(channel_ids))
 
 

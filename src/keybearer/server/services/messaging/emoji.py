@@ -1,4 +1,4 @@
-"""Emoji by name: those of Unicode that rich knows, and the names that Zulip has for some of them."""
+"""Emoji by name: Zulip's own table, and for names that it lacks those that rich knows."""
 
 from __future__ import annotations
 
@@ -6,41 +6,16 @@ import re
 from functools import lru_cache
 
 from rich.emoji import Emoji, NoEmoji
+from zulip_emoji_mapping.emoji_names import EMOJI_NAME_MAPS
 
 from keybearer.server.domain.errors import Refused
 
-_NAME = re.compile(r"[0-9a-z_+-]{1,64}")
+_NAME = re.compile(r"[\w+-]{1,64}")
 _CODE = re.compile(r"[0-9a-f]{2,6}(-[0-9a-f]{2,6}){0,9}")
 _KINDS = ("unicode_emoji", "zulip_extra_emoji")
-
-_ZULIP_NAMES = {
-    "check": "2705",
-    "check_mark": "2714",
-    "slight_smile": "1f642",
-    "working_on_it": "1f6e0",
-    "thumbs_up": "1f44d",
-    "thumbs_down": "1f44e",
-    "question": "2753",
-    "bot": "1f916",
-    "robot": "1f916",
-    "time_ticking": "23f3",
-    "stop_sign": "1f6d1",
-    "big_smile": "1f600",
-    "point_up": "1f446",
-    "smiley": "1f603",
-    "cross_mark": "274c",
-    "calendar": "1f4c5",
-    "hourglass": "231b",
-    "laughing": "1f602",
-    "joy": "1f602",
-    "frown": "1f641",
-    "light_bulb": "1f4a1",
-    "party_popper": "1f389",
-    "gear": "2699",
-    "warning": "26a0",
-    "info": "2139",
+_CODES: dict[str, str] = {
+    name: code for code, entry in EMOJI_NAME_MAPS.items() for name in (entry["canonical_name"], *entry["aliases"])
 }
-"""Names that Zulip's clients send and that rich has not, or has for another emoji."""
 
 
 @lru_cache(maxsize=1024)
@@ -48,8 +23,8 @@ def code_of(name: str) -> str | None:
     """The code of an emoji, as Zulip writes it: code points in hexadecimal with hyphens between. None for no emoji."""
     if name == "zulip":
         return "zulip"
-    if name in _ZULIP_NAMES:
-        return _ZULIP_NAMES[name]
+    if name in _CODES:
+        return _CODES[name]
     try:
         text = str(Emoji(name))
     except NoEmoji:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging import flag_events
+from keybearer.server.domain.messaging.channels import invalid_channel
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.services.context import Change, Context
@@ -15,7 +16,7 @@ from keybearer.server.services.messaging.lookups import NOT_DELIVERED
 from keybearer.server.services.messaging.messages import Query
 from keybearer.server.services.messaging.messages import find as find_messages
 from keybearer.server.storage.dialect import take_turn
-from keybearer.server.storage.messaging import messages
+from keybearer.server.storage.messaging import channels, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,8 @@ async def mark(context: Context, caller: Caller, message_ids: Sequence[int], op:
     if len(message_ids) > MOST_MESSAGES:
         raise invalid_messages()
     async with context.change(caller) as change:
+        # Zulip ignores messages that are not there, or that the account may not see.
         seen = await messages.find_seen_ids(change.connection, change.actor.account, message_ids)
-        if seen != set(message_ids):
-            raise invalid_messages()
         await _mark(change, change.actor, seen, op, checked)
 
 
@@ -64,7 +64,11 @@ async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: 
     if changed:
         added, removed = (flag, messages.NO_FLAGS) if is_added else (messages.NO_FLAGS, flag)
         await messages.change_flags(change.connection, [actor.id], changed, added=added, removed=removed)
-        change.tell(flag_events.changed(actor.id, op, flag, sorted(changed)))
+        unread = op == "remove" and flag is Flag.READ
+        details = await messages.find_all_seen(change.connection, actor.account, changed) if unread else ()
+        change.tell(
+            flag_events.changed(actor.id, op, flag, sorted(changed), [(each, mine[each.id]) for each in details])
+        )
     return changed
 
 
@@ -95,3 +99,12 @@ async def mark_all_read(context: Context, caller: Caller, terms: Sequence[Term] 
         marked = await mark_narrow(context, caller, query, "add", "read")
         if marked.updated == 0 or marked.found_newest:
             return
+
+
+async def mark_channel_read(context: Context, caller: Caller, channel_id: int, *, topic: str | None = None) -> None:
+    """Mark a channel, or one topic in it, as read. Raises Refused for a channel that the actor may not see."""
+    async with context.viewing(caller) as view:
+        if await channels.find_seen(view.connection, view.actor.account, channel_id) is None:
+            raise invalid_channel()
+    narrow = (Term("channel", channel_id), *(() if topic is None else (Term("topic", topic),)))
+    await mark_all_read(context, caller, narrow)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.bots import RevealedService
 from keybearer.server.domain.messaging.channels import Followed, name_key
 from keybearer.server.domain.messaging.messages import Flag, Marked
 from keybearer.server.domain.messaging.muted_users import MutedUser
@@ -19,7 +20,7 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
 from keybearer.server.services.messaging.presences import HISTORY
-from keybearer.server.storage import accounts, event_log, visibility
+from keybearer.server.storage import accounts, bots, event_log, visibility
 from keybearer.server.storage.messaging import alert_words, messages, muted_users, presences, user_topics
 from keybearer.server.storage.messaging.channels import find_subscriptions
 
@@ -37,6 +38,7 @@ class InitialState:
     viewer: Account
     everybody: Sequence[Account] = ()
     managed_bots: Sequence[Account] = ()
+    services: Mapping[int, RevealedService] = field(default_factory=dict)
     channels: Sequence[Followed] = ()
     unread: Sequence[Marked] = ()
     unread_count: int = 0
@@ -64,12 +66,16 @@ async def gather(context: Context, caller: Caller, wants: Callable[[str], bool])
         unread = await messages.find_with_flag(connection, account, Flag.READ, is_set=False) if wants_unread else ()
         wants_topics = wants_unread or wants("user_topic") or wants("muted_topics")
         topics = await user_topics.find_seen(connection, account) if wants_topics else ()
+        managed = await visibility.find_bots(connection, account) if wants("realm_bot") else ()
         return InitialState(
             event_id=event_id,
             realm=await the_realm(connection),
             viewer=account,
             everybody=everybody,
-            managed_bots=await visibility.find_bots(connection, account) if wants("realm_bot") else (),
+            managed_bots=managed,
+            services=await bots.reveal_services(connection, context.ring, [bot.id for bot in managed])
+            if managed
+            else {},
             channels=await survey(connection, account) if wants_channels else (),
             unread=unread,
             unread_count=await _count_unmuted(connection, account, unread, topics) if wants_unread else 0,

@@ -93,9 +93,9 @@ async def find_channel(connection: AsyncConnection, viewer: Account, channel: st
     if found is not None:
         return found
     if isinstance(channel, int):
-        raise Refused(f"Channel with ID '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST")
-    extra = {"channel_name": channel}
-    raise Refused(f"Channel '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST", extra=extra)
+        message, extra = f"Channel with ID '{channel}' does not exist", {"stream_id": channel}
+        raise Refused(message, code="STREAM_DOES_NOT_EXIST", extra=extra)
+    raise Refused(f"Channel '{channel}' does not exist", code="STREAM_DOES_NOT_EXIST", extra={"stream": channel})
 
 
 def _invalid_person(person: str | int) -> Refused:

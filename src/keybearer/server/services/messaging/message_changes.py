@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Refused, check_cap
 from keybearer.server.domain.event_log import without_flags
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import Channel, invalid_channel
 from keybearer.server.domain.messaging.messages import (
@@ -18,7 +21,6 @@ from keybearer.server.domain.messaging.messages import (
     check_may_delete,
     check_may_move,
     check_may_rewrite,
-    check_room_for_edit,
     checked_content,
     checked_topic,
 )
@@ -86,8 +88,12 @@ async def _rendered(context: Context, caller: Caller, text: str) -> _Text:
 
 async def _rewrite(change: Change, account: Account, message: Message, text: _Text) -> Message:
     check_may_rewrite(account, message, change.now)
-    check_room_for_edit(message)
     connection, rendered = change.connection, text.rendered
+    check_cap(Cap.EDITS, len(message.edits) + 1)
+    earlier = sum(
+        len(str(edit.get(name, ""))) for edit in message.edits for name in ("prev_content", "prev_rendered_content")
+    )
+    check_cap(Cap.EDITS_TEXT, earlier + len(message.content) + len(message.rendered))
     version = {
         "user_id": account.id,
         "timestamp": int(change.now.timestamp()),
@@ -115,8 +121,20 @@ async def _rewrite(change: Change, account: Account, message: Message, text: _Te
     for now, account_ids in by_flags.items():
         await messages.change_flags(connection, account_ids, [message.id], added=now, removed=BY_TEXT)
     recipients = await audience(connection, message)
-    change.tell(message_events.edited(message, changed, by=account.id, at=change.now, recipients=recipients))
+    channel_name = await _channel_name(connection, message)
+    change.tell(
+        message_events.edited(
+            message, changed, by=account.id, at=change.now, channel_name=channel_name, recipients=recipients
+        )
+    )
     return changed
+
+
+async def _channel_name(connection: AsyncConnection, message: Message) -> str | None:
+    """The name of the channel that the message is in; None for a direct message."""
+    if message.channel_id is None:
+        return None
+    return (await channels.find_names(connection, [message.channel_id]))[message.channel_id]
 
 
 async def _move(change: Change, account: Account, message: Message, wanted: MessageChange) -> None:
@@ -131,15 +149,15 @@ async def _move(change: Change, account: Account, message: Message, wanted: Mess
     check_may_move(account, to_other_channel=channel_id != message.channel_id)
     if target is None or (target.is_archived and channel_id != message.channel_id):
         raise invalid_channel()
-    moved: Sequence[Message] = [message]
+    moved_ids: Sequence[int] = [message.id]
     if wanted.propagate_mode != "change_one":
         since = message.id if wanted.propagate_mode == "change_later" else 0
-        moved = await messages.find_in_topic(
-            connection, message.channel_id, message.topic, since=since, for_change=True
+        moved_ids = await messages.hold_topic(
+            connection, message.channel_id, message.topic, since=since, limit=Cap.MOVED.most + 1
         )
-    for each in moved:
-        await messages.save_place(connection, _moved(change, account, each, channel_id, topic))
-    moved_ids = [each.id for each in moved]
+        check_cap(Cap.MOVED, len(moved_ids))
+    check_cap(Cap.EDITS, await messages.most_edits(connection, moved_ids) + 1)
+    await messages.move(connection, moved_ids, channel_id=channel_id, topic=topic, by=account.id, at=change.now)
     await follow_move(change, message, channel_id=channel_id, topic=topic)
     await _tell_of_move(change, message, moved_ids, target, topic=topic, propagate_mode=wanted.propagate_mode)
 
@@ -171,18 +189,10 @@ async def _tell_of_move(
             propagate_mode=propagate_mode,
             by=change.actor.id,
             at=change.now,
+            channel_name=await _channel_name(connection, message) or "",
             recipients=without_flags(sorted(had)),
         )
     )
-
-
-def _moved(change: Change, account: Account, message: Message, channel_id: int, topic: str) -> Message:
-    version: dict[str, object] = {"user_id": account.id, "timestamp": int(change.now.timestamp())}
-    if topic != message.topic:
-        version |= {"topic": topic, "prev_topic": message.topic}
-    if channel_id != message.channel_id:
-        version |= {"stream": channel_id, "prev_stream": message.channel_id}
-    return replace(message, topic=topic, channel_id=channel_id, edited_at=change.now, edits=(version, *message.edits))
 
 
 async def delete(context: Context, caller: Caller, message_id: int) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Copy, Directory, Found, Message, shortened_content
+from keybearer.server.domain.messaging.messages import (
+    MOST_MESSAGES,
+    Copy,
+    Directory,
+    Found,
+    Message,
+    invalid_messages,
+    shortened_content,
+)
 from keybearer.server.domain.messaging.narrows import Term, bad_narrow
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.lookups import (
@@ -22,6 +31,7 @@ from keybearer.server.services.messaging.lookups import (
 )
 from keybearer.server.services.messaging.markdown import render_for
 from keybearer.server.storage.messaging import channels, narrows
+from keybearer.server.storage.messaging import messages as stored
 from keybearer.server.storage.messaging.narrows import Page, View
 
 BEYOND_ALL = 10_000_000_000_000_000
@@ -32,9 +42,10 @@ _LARGEST_ID = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which messages are wanted. `anchor` is an id, `newest`, `oldest` or `first_unread`; or `message_ids` alone."""
+    """Which messages are wanted. `anchor` is an id, `newest`, `oldest`, `first_unread` or a moment; or `message_ids`
+    alone."""
 
-    anchor: int | str = "newest"
+    anchor: int | str | datetime = "newest"
     num_before: int = 0
     num_after: int = 0
     include_anchor: bool = True
@@ -87,9 +98,12 @@ async def _around(connection: AsyncConnection, actor: Actor, view: View, query: 
     return await _found(connection, actor, rows, anchor, (found_anchor, found_oldest, found_newest))
 
 
-async def _anchor(connection: AsyncConnection, view: View, anchor: int | str) -> int:
+async def _anchor(connection: AsyncConnection, view: View, anchor: int | str | datetime) -> int:
     if isinstance(anchor, int):
         return min(max(anchor, 0), BEYOND_ALL)
+    if isinstance(anchor, datetime):
+        first = await narrows.first_since(connection, view, anchor)
+        return BEYOND_ALL if first is None else first
     if anchor == "oldest":
         return 0
     if anchor == "newest":
@@ -114,49 +128,67 @@ async def resolve_narrow(
     Raises Refused in Zulip's words for a channel or an address that the account may not see, as for one that is not
     there.
     """
-    resolved = [await _resolved(connection, account, term) for term in terms]
+    names = {term.operand for term in terms if term.operator == "channel"}
+    channel_ids = await _channel_ids(connection, account, {each for each in names if isinstance(each, str | int)})
+    people = [person for term in terms for person in _people_in(term)]
+    people_ids = dict(zip(people, await _people_ids(connection, account, people), strict=True))
+    with_ids = {term.operand for term in terms if term.operator == "with"}
+    places = await _places(connection, account, {each for each in with_ids if isinstance(each, int)})
+    resolved = [_resolved(term, channel_ids, people_ids, places) for term in terms]
     anchor = next((term.operand for term in resolved if term.operator == "near"), None)
     return View(account, resolved), anchor if isinstance(anchor, int) else None
 
 
-async def _resolved(connection: AsyncConnection, account: Account, term: Term) -> Term:
-    if term.operator == "channel":
-        assert isinstance(term.operand, str | int)
-        return replace(term, operand=await _channel_id(connection, account, term.operand))
-    if term.operator == "sender":
-        assert isinstance(term.operand, str | int)
-        (sender_id,) = await _people_ids(connection, account, (term.operand,))
-        return replace(term, operand=sender_id)
-    if term.operator in ("dm", "dm-including"):
-        assert isinstance(term.operand, tuple)
-        return replace(term, operand=await _people_ids(connection, account, term.operand))
-    if term.operator == "with":
-        return await _conversation_with(connection, account, term)
+Named = str | int
+
+
+def _people_in(term: Term) -> tuple[Named, ...]:
+    """The people whom a term names."""
+    if term.operator not in ("sender", "dm", "dm-including"):
+        return ()
+    return term.operand if isinstance(term.operand, tuple) else (term.operand,)
+
+
+def _resolved(
+    term: Term, channel_ids: Mapping[Named, int], people_ids: Mapping[Named, int], places: Mapping[int, Message]
+) -> Term:
+    match term.operator, term.operand:
+        case "channel", str() | int() as channel:
+            return replace(term, operand=channel_ids[channel])
+        case "sender", str() | int() as sender:
+            return replace(term, operand=people_ids[sender])
+        case "dm" | "dm-including", tuple() as people:
+            return replace(term, operand=tuple(people_ids[each] for each in people))
+        case "with", int() as message_id:
+            # The channel and topic, or the conversation, that this message is in now.
+            message = places[message_id]
+            if message.recipient_ids:
+                return Term("dm", message.recipient_ids, term.negated)
+            return Term("topic", message.topic, term.negated)
     return term
 
 
-async def _channel_id(connection: AsyncConnection, account: Account, operand: str | int) -> int:
-    channel = await channels.find_seen(connection, account, operand)
-    if channel is None:
-        raise bad_narrow(f"unknown channel {operand}")
-    return channel.id
+async def _channel_ids(connection: AsyncConnection, account: Account, wanted: Collection[Named]) -> dict[Named, int]:
+    """The ids of the channels with these names and ids."""
+    found = await channels.find_named(connection, account, wanted) if wanted else {}
+    for each in wanted:
+        if each not in found:
+            raise bad_narrow(f"unknown channel {each}")
+    return {each: channel.id for each, channel in found.items()}
 
 
-async def _people_ids(
-    connection: AsyncConnection, account: Account, operands: tuple[str | int, ...]
-) -> tuple[int, ...]:
+async def _places(connection: AsyncConnection, account: Account, message_ids: Collection[int]) -> dict[int, Message]:
+    """The messages with these ids."""
+    found = await stored.find_all_seen(connection, account, message_ids) if message_ids else []
+    if len(found) < len(message_ids):
+        raise invalid_messages()
+    return {message.id: message for message in found}
+
+
+async def _people_ids(connection: AsyncConnection, account: Account, operands: Sequence[Named]) -> Sequence[int]:
     named = [account.id if each == "me" else each for each in operands]
     found = await find_people(connection, account, named, refusal=lambda operand: bad_narrow(f"unknown user {operand}"))
-    return tuple(person.id for person in found)
-
-
-async def _conversation_with(connection: AsyncConnection, account: Account, term: Term) -> Term:
-    """`with:` a message is the channel and topic, or the conversation, that this message is in now."""
-    assert isinstance(term.operand, int)
-    message = await visible_message(connection, account, term.operand)
-    if message.recipient_ids:
-        return Term("dm", message.recipient_ids, term.negated)
-    return Term("topic", message.topic, term.negated)
+    return [person.id for person in found]
 
 
 async def find_one(context: Context, caller: Caller, message_id: int) -> tuple[Copy, Directory]:

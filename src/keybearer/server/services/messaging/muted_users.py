@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.muted_users import MutedUser, changed, check_count
+from keybearer.server.domain.errors import Refused, check_cap
+from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.messaging.muted_users import MutedUser, changed
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_account
@@ -39,5 +40,5 @@ async def unmute(context: Context, caller: Caller, account_id: int) -> None:
 
 async def _tell(change: Change) -> None:
     muted = await muted_users.find_all(change.connection, change.actor.id)
-    check_count(len(muted))
+    check_cap(Cap.MUTED_USERS, len(muted))
     change.tell(changed(change.actor.id, muted))

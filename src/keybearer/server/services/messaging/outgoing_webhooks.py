@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 
 from keybearer._version import __version__
+from keybearer.errors import StorageError
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.bots import BotService
@@ -58,12 +60,12 @@ class _Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A call with everything it needs."""
+    """A call with everything it needs. `payload` is None where the service's interface has no form for the message."""
 
     bot: Account
     service: BotService
     message: Message
-    payload: Payload
+    payload: Payload | None
 
 
 @final
@@ -89,9 +91,14 @@ class OutgoingWebhooks:
         async with self._context.reading() as connection:
             due = await webhook_calls.find_due(connection, self._context.clock(), limit=BATCH)
         for call in due:
-            task = asyncio.create_task(self._make(call))
+            task = asyncio.create_task(self._try(call))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
+
+    async def _try(self, call: WebhookCall) -> None:
+        """Make a call; where the database fails, it is due again in a minute."""
+        with contextlib.suppress(StorageError):
+            await self._make(call)
 
     async def _make(self, call: WebhookCall) -> None:
         async with self._context.change(None) as change:
@@ -100,7 +107,12 @@ class OutgoingWebhooks:
         prepared = await self._prepare(call)
         if prepared is not None:
             try:
-                await self._reply(prepared, reply_in(prepared.service, await self._post(prepared)))
+                if prepared.payload is None:
+                    await self._reply(prepared, "Failure! Slack outgoing webhooks don't support direct messages.")
+                else:
+                    await self._reply(
+                        prepared, reply_in(prepared.service, await self._post(prepared, prepared.payload))
+                    )
             except BadAnswer as error:
                 await self._give_up(prepared, str(error))
             except _Failed as error:
@@ -138,13 +150,13 @@ class OutgoingWebhooks:
         )
         return _Prepared(bot, service, message, body)
 
-    async def _post(self, prepared: _Prepared) -> bytes:
+    async def _post(self, prepared: _Prepared, payload: Payload) -> bytes:
         """The service's answer. Raises _Failed."""
         url = prepared.service.base_url
         address, host = await self._address(url)
         headers = {
             "Host": host,
-            "Content-Type": prepared.payload.content_type,
+            "Content-Type": payload.content_type,
             "User-Agent": f"KeybearerOutgoingWebhook/{__version__}",
         }
         try:
@@ -155,7 +167,7 @@ class OutgoingWebhooks:
                 client.stream(
                     "POST",
                     address,
-                    content=prepared.payload.body,
+                    content=payload.body,
                     headers=headers,
                     extensions={"sni_hostname": urlsplit(url).hostname},
                 ) as response,

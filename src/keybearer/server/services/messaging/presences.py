@@ -32,9 +32,9 @@ async def note(context: Context, caller: Caller, status: str) -> list[Present]:
         client = client_name(actor.origin.client)
         await presences.note(change.connection, actor.id, at=change.now, is_active=is_active, client=client)
         realm = await the_realm(change.connection)
-        change.tell(
-            presence_events.seen(actor.account, change.now, status=status, client=client, dummy_domain=realm.bot_domain)
-        )
+        seen = await presences.find(change.connection, actor.id)
+        assert seen is not None
+        change.tell(presence_events.seen(actor.account, seen, dummy_domain=realm.bot_domain))
     return await find_all(context, caller)
 
 
@@ -58,27 +58,37 @@ async def find(context: Context, caller: Caller, person: str | int) -> Presence:
         if account.is_bot:
             raise Refused("Presence is not supported for bot users.")
         found = await presences.find(view.connection, account.id)
-    if found is None:
+        is_away = (await presences.find_status(view.connection, account.id)).is_away
+    if found is None or is_away:
         raise Refused(f"No presence data for {person}")
     return found
 
 
 async def set_status(
-    context: Context, caller: Caller, *, text: str | None, emoji_name: str | None, code: str | None, kind: str | None
+    context: Context,
+    caller: Caller,
+    *,
+    text: str | None,
+    emoji_name: str | None,
+    code: str | None,
+    kind: str | None,
+    is_away: bool | None,
 ) -> None:
     """Change what the actor says of itself; what is None stays. Raises Refused in Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         status = await presences.find_status(change.connection, actor.id)
-        if text is None and emoji_name is None:
+        if text is None and emoji_name is None and is_away is None:
             raise Refused("Client did not pass any new values.")
         if text is not None:
             status = replace(status, text=checked_status_text(text))
         if emoji_name == "":
-            status = Status(actor.id, status.text)
+            status = Status(actor.id, status.text, is_away=status.is_away)
         elif emoji_name is not None:
             code, kind = emoji.checked_emoji(emoji_name, code, kind)
             status = replace(status, emoji_name=emoji_name, emoji_code=code, kind=kind)
+        if is_away is not None:
+            status = replace(status, is_away=is_away)
         await presences.set_status(change.connection, status)
         change.tell(presence_events.status_changed(status))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from keybearer.server.domain.actors import Actor, Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Refused, check_cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging import reaction_events
 from keybearer.server.domain.messaging.messages import Directory, Message, Reaction
 from keybearer.server.services.context import Change, Context
@@ -24,6 +25,9 @@ async def add(
         reaction = Reaction(message.id, actor.id, name, code, kind)
         if not await reactions.add(change.connection, reaction):
             raise Refused("Reaction already exists.", code="REACTION_ALREADY_EXISTS")
+        everybody, own = await reactions.count(change.connection, message.id, actor.id)
+        check_cap(Cap.OWN_REACTIONS, own)
+        check_cap(Cap.REACTIONS, everybody)
         await _tell(change, actor, message, reaction, "add")
 
 

@@ -184,8 +184,7 @@ async def _call_webhooks(change: Change, message: Message, place: _Place, mentio
     trigger = "direct_message" if place.channel is None else "mention"
     addressed = mentioned if place.channel else await accounts.find_by_ids(connection, message.recipient_ids)
     bots = [each for each in addressed.values() if each.bot_type is BotType.OUTGOING_WEBHOOK and each.is_active]
-    for bot in bots:
-        await webhook_calls.add(connection, bot.id, message.id, trigger=trigger, at=change.now)
+    await webhook_calls.add(connection, [bot.id for bot in bots], message.id, trigger=trigger, at=change.now)
     return len(bots)
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
     COLORS,
     NOTIFICATION_SETTINGS,
     Channel,
-    Followed,
     PostPolicy,
     Subscription,
     SubscriptionChanges,
-    check_descriptions,
     check_may_be_default,
     checked_description,
     checked_name,
@@ -45,7 +44,7 @@ class NewChannel:
     color: str | None = None
     is_private: bool = False
     post_policy: PostPolicy = PostPolicy.EVERYONE
-    rendered_description: str = ""
+    is_default: bool = False
 
 
 async def follow(
@@ -60,62 +59,47 @@ async def follow(
 
     Returns what changed, and the accounts by id. Raises Refused in Zulip's words.
     """
-    wanted = await _described(context, caller, wanted)
+    wanted = [
+        replace(new, name=checked_name(new.name), description=checked_description(new.description)) for new in wanted
+    ]
+    texts = list({new.description for new in wanted})
+    check_cap(Cap.DESCRIPTIONS, sum(map(len, texts)))
+    # Before the transaction that needs it.
+    rendered = dict(zip(texts, await render_all(context, caller, texts), strict=True))
     async with context.change(caller) as change:
         actor = change.actor
         # Before any row: two calls may name the same people and channels in opposite orders.
         await take_turn(change.connection, CHANNELS)
         people = await _principals(change, actor, principals)
-        changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
-        unauthorized: list[str] = []
-        for new in wanted:
-            channel = await _authorized(change, actor.account, new)
-            if channel is None:
-                unauthorized.append(new.name)
-                continue
-            await _follow(change, channel, new, people.values(), changes)
+        check_cap(Cap.FOLLOWED, len(wanted) * len(people))
+        found = await _found_or_made(change, actor.account, wanted, rendered)
+        unauthorized = tuple(new.name for new in wanted if name_key(new.name) not in found)
         if unauthorized and authorization_errors_fatal:
             raise Refused(f"Unable to access channel ({unauthorized[0]}).")
-        return replace(changes, unauthorized=tuple(unauthorized)), people
+        changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people}, unauthorized)
+        authorized = [(found[name_key(new.name)], new.color) for new in wanted if name_key(new.name) in found]
+        await _follow(change, authorized, people, changes)
+        return changes, people
 
 
-async def _described(context: Context, caller: Caller, wanted: Sequence[NewChannel]) -> Sequence[NewChannel]:
-    """The same with their descriptions checked, and as HTML: rendered before the transaction that writes them."""
-    check_descriptions(new.description for new in wanted)
-    texts = [checked_description(new.description) for new in wanted]
-    rendered = await render_all(context, caller, texts)
-    return [
-        replace(new, description=text, rendered_description=html)
-        for new, text, html in zip(wanted, texts, rendered, strict=True)
-    ]
-
-
-async def create(
-    context: Context, caller: Caller, new: NewChannel, subscribers: Sequence[str | int], *, is_default: bool = False
-) -> Channel:
+async def create(context: Context, caller: Caller, new: NewChannel, subscribers: Sequence[str | int]) -> Channel:
     """Make a channel that these accounts follow. Raises Refused in Zulip's words where there is one of that name."""
-    name = checked_name(new.name)
+    new = replace(new, name=checked_name(new.name), description=checked_description(new.description))
     if new.is_private and not subscribers:
         raise Refused("A private channel needs at least one subscriber: nobody else can see it.")
-    (new,) = await _described(context, caller, [replace(new, name=name)])
+    rendered = await render_all(context, caller, [new.description])
     async with context.change(caller) as change:
         actor = change.actor
         await take_turn(change.connection, CHANNELS)
         if not may_create_channels(actor.account):
             raise NotPermitted
         people = await _principals(change, actor, subscribers) if subscribers else {}
-        if await channels.find_by_name(change.connection, actor.account.realm_id, name) is not None:
-            message, extra = f"Channel '{name}' already exists", {"channel_name": name}
+        if await channels.find_by_name(change.connection, actor.account.realm_id, new.name) is not None:
+            message, extra = f"Channel '{new.name}' already exists", {"channel_name": new.name}
             raise Refused(message, code="CHANNEL_ALREADY_EXISTS", extra=extra)
-        channel = await _create(change, actor.account, new)
-        assert channel is not None
-        if is_default:
-            before, channel = channel, replace(channel, is_default=True)
-            check_may_be_default(actor.account, before, channel)
-            await channels.save(change.connection, channel)
-            await tell_defaults(change, channel.realm_id)
+        (channel,) = await _make(change, actor.account, [new], {new.description: rendered[0]})
         changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
-        await _follow(change, channel, new, people.values(), changes)
+        await _follow(change, [(channel, new.color)], people, changes)
         return channel
 
 
@@ -130,55 +114,81 @@ async def _principals(change: Change, actor: Actor, principals: Sequence[str | i
     return {person.id: person for person in people}
 
 
-async def _authorized(change: Change, account: Account, new: NewChannel) -> Channel | None:
-    """The channel, made where there is none; None where the account may not follow it, or make it."""
-    name = checked_name(new.name)
-    channel = await channels.find_seen(change.connection, account, name)
-    if channel is not None:
-        return None if channel.is_archived else channel
-    if not may_create_channels(account):
-        return None
-    return await _create(change, account, replace(new, name=name))
+async def _found_or_made(
+    change: Change, account: Account, wanted: Sequence[NewChannel], rendered: Mapping[str, str]
+) -> dict[str, Channel]:
+    """The channels by `name_key`, made where there are none; without those that the account may not follow, or make."""
+    connection, names = change.connection, [new.name for new in wanted]
+    seen = await channels.find_all_seen(connection, account, names=names)
+    found = {name_key(channel.name): channel for channel in seen if not channel.is_archived}
+    if may_create_channels(account):
+        taken = {
+            name_key(channel.name) for channel in await channels.find_by_names(connection, account.realm_id, names)
+        }
+        missing = {name_key(new.name): new for new in reversed(wanted) if name_key(new.name) not in taken}
+        made = await _make(change, account, list(missing.values()), rendered)
+        found |= {name_key(channel.name): channel for channel in made}
+    return found
 
 
-async def _create(change: Change, account: Account, new: NewChannel) -> Channel | None:
-    """The new channel; None where the name belongs to one that the account does not see."""
-    await take_turn(change.connection, CHANNELS)
-    if await channels.find_by_name(change.connection, account.realm_id, new.name) is not None:
-        return await channels.find_seen(change.connection, account, new.name)  # made by somebody else in this moment
-    channel = await channels.add(
-        change.connection,
-        realm_id=account.realm_id,
-        name=new.name,
-        at=change.now,
-        description=new.description,
-        rendered_description=new.rendered_description,
-        is_private=new.is_private,
-        post_policy=new.post_policy,
-        creator_id=account.id,
-    )
-    change.tell(channel_events.created(channel))
-    return channel
+async def _make(
+    change: Change, account: Account, wanted: Sequence[NewChannel], rendered: Mapping[str, str]
+) -> Sequence[Channel]:
+    if wanted:
+        check_cap(Cap.CHANNELS, await channels.count_created(change.connection, account.id) + len(wanted))
+    for each in wanted:
+        if each.is_default:
+            check_may_be_default(account, is_private=each.is_private)
+    new = [
+        Channel(
+            0,
+            account.realm_id,
+            each.name,
+            change.now,
+            each.description,
+            rendered[each.description],
+            is_private=each.is_private,
+            post_policy=each.post_policy,
+            creator_id=account.id,
+            is_default=each.is_default,
+        )
+        for each in wanted
+    ]
+    made = await channels.add(change.connection, new)
+    change.tell(*map(channel_events.created, made))
+    if any(each.is_default for each in made):
+        await tell_defaults(change, account.realm_id)
+    return made
 
 
 async def _follow(
-    change: Change, channel: Channel, new: NewChannel, people: Iterable[Account], changes: SubscriptionChanges
+    change: Change,
+    wanted: Sequence[tuple[Channel, str | None]],
+    people: Mapping[int, Account],
+    changes: SubscriptionChanges,
 ) -> None:
-    fresh = []
-    for person in people:
-        position = len(await channels.find_subscriptions(change.connection, person.id))
-        subscription = Subscription(person.id, channel.id, new.color or COLORS[position % len(COLORS)])
-        if await channels.subscribe(change.connection, subscription):
-            changes.subscribed[person.id].append(channel)
-            fresh.append(subscription)
-        else:
-            changes.already[person.id].append(channel)
-    subscribers = (await channels.find_subscribers(change.connection, [channel.id]))[channel.id]
-    for subscription in fresh:
-        change.tell(*channel_events.subscribed(Followed(channel, subscribers, subscription)))
-    if fresh:
-        ids = [subscription.account_id for subscription in fresh]
-        change.tell(channel_events.peers_subscribed(channel.id, ids))
+    """Subscribe everybody to every channel, in its color or in the next of each one's own."""
+    connection, ids = change.connection, [channel.id for channel, _ in wanted]
+    check_cap(Cap.FOLLOWERS, await channels.count_followers(connection, ids))
+    following = set(await channels.find_pairs(connection, people, ids))
+    followed = await channels.count_subscriptions(connection, people)
+    fresh: dict[int, list[Subscription]] = {}
+    for channel, color in wanted:
+        for each in people:
+            if (each, channel.id) in following:
+                changes.already[each].append(channel)
+                continue
+            place = followed.get(each, 0)
+            followed[each] = place + 1
+            following.add((each, channel.id))
+            changes.subscribed[each].append(channel)
+            subscription = Subscription(each, channel.id, color or COLORS[place % len(COLORS)])
+            fresh.setdefault(channel.id, []).append(subscription)
+    await channels.subscribe(connection, [each for several in fresh.values() for each in several])
+    subscribers = await channels.find_subscribers(connection, fresh)
+    by_id = {channel.id: channel for channel, _ in wanted}
+    for channel_id, subscribed in fresh.items():
+        change.tell(*channel_events.subscribed(by_id[channel_id], subscribers[channel_id], subscribed))
 
 
 async def unfollow(
@@ -186,27 +196,43 @@ async def unfollow(
 ) -> tuple[list[str], list[str]]:
     """Let accounts follow channels no more; returns the names of those left, and of those not followed anyway."""
     async with context.change(caller) as change:
-        actor = change.actor
-        await take_turn(change.connection, CHANNELS)
+        actor, connection = change.actor, change.connection
+        await take_turn(connection, CHANNELS)
         people = await _principals(change, actor, principals)
+        check_cap(Cap.FOLLOWED, len(names) * len(people))
         if not all(may_unsubscribe(actor.account, each) for each in people.values()):
             raise NotPermitted
-        removed: list[str] = []
-        not_removed: list[str] = []
-        bot_ids = await accounts.find_bot_ids_of(change.connection, people)
-        seen = await channels.find_all_seen(change.connection, actor.account, names=names)
+        seen = await channels.find_all_seen(connection, actor.account, names=names)
         by_name = {name_key(channel.name): channel for channel in seen}
         missing = [name for name in names if name_key(name.strip()) not in by_name]
         if missing:
             raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
+        left = await _leave(change, people, by_name.values())
+        removed: list[str] = []
+        not_removed: list[str] = []
         for name in names:
             channel = by_name[name_key(name.strip())]
-            leaving = [*people, *bot_ids] if channel.is_private else people  # a bot shows its owner what it sees
-            left = [each for each in leaving if await channels.unsubscribe(change.connection, each, channel.id)]
-            (removed if left else not_removed).append(channel.name)
-            if left:
-                change.tell(*channel_events.unsubscribed(channel, left))
+            leavers = left.pop(channel.id, [])
+            (removed if leavers else not_removed).append(channel.name)
+            if leavers:
+                change.tell(*channel_events.unsubscribed(channel, leavers))
         return removed, not_removed
+
+
+async def _leave(change: Change, people: Collection[int], wanted: Collection[Channel]) -> dict[int, list[int]]:
+    """End the subscriptions of everybody to every channel; returns who left, by channel.
+
+    Bots leave private channels together with their owner: a bot shows its owner what it sees.
+    """
+    connection = change.connection
+    public = [channel.id for channel in wanted if not channel.is_private]
+    private = [channel.id for channel in wanted if channel.is_private]
+    with_bots = [*people, *await accounts.find_bot_ids_of(connection, people)] if private else []
+    left: dict[int, list[int]] = {}
+    for account_ids, channel_ids in ((people, public), (with_bots, private)):
+        for account_id, channel_id in sorted(await channels.unsubscribe(connection, account_ids, channel_ids)):
+            left.setdefault(channel_id, []).append(account_id)
+    return left
 
 
 async def choose(context: Context, caller: Caller, choices: Sequence[tuple[int, str, object]]) -> None:
@@ -214,12 +240,16 @@ async def choose(context: Context, caller: Caller, choices: Sequence[tuple[int, 
     async with context.change(caller) as change:
         actor = change.actor
         mine = await channels.find_subscriptions(change.connection, actor.id)
+        chosen: dict[str, dict[int, object]] = {}
         for channel_id, name, value in choices:
             if channel_id not in mine:
                 raise Refused(f"Not subscribed to channel ID {channel_id}")
             column, stored = _choice(name, value)
-            await channels.change_subscription(change.connection, actor.id, channel_id, {column: stored})
-            change.tell(*channel_events.setting_changed(actor.id, channel_id, column, stored))
+            chosen.setdefault(column, {})[channel_id] = stored
+        for column, values in chosen.items():
+            await channels.change_subscriptions(change.connection, actor.id, column, values)
+            for channel_id, stored in values.items():
+                change.tell(*channel_events.setting_changed(actor.id, channel_id, column, stored))
 
 
 def _choice(name: str, value: object) -> tuple[str, object]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import CapReached, Refused
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.attachments import Attachment, changed
 from keybearer.server.domain.messaging.uploads import (
     MAX_SIZE,
@@ -26,11 +27,16 @@ from keybearer.server.domain.messaging.uploads import (
     shown_name,
 )
 from keybearer.server.services.context import Context
+from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import attachments, uploads
 from keybearer.store.atomic import replacement
 
 DIRECTORY = "uploads"
 COPIED_AT_ONCE = 256 * 1024
+MIB = 1024 * 1024
+SHARE_OF_ONE = 10
+"""The part of the quota that one account may use: a tenth."""
+
 LINK_LIVES = timedelta(minutes=1)
 """How long a temporary link to a file is good: long enough to follow it (as in Zulip)."""
 
@@ -48,9 +54,16 @@ async def save(
     path = f"{caller.account.realm_id}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
     place = place_of(context, path)
     try:
+        async with context.viewing(caller) as view:  # before a file is written that would not be kept
+            quota = context.settings.upload_quota * MIB
+            _check_quota(quota, await uploads.size_of_all(view.connection), size)
+            _check_quota(quota // SHARE_OF_ONE, await uploads.size_of(view.connection, view.actor.id), size)
         await asyncio.to_thread(_write, place, content)
         async with context.change(caller) as change:
             actor = change.actor
+            # Once more for the account, whose other uploads may have ended meanwhile.
+            await take_turn(change.connection, f"uploads:{actor.id}")
+            _check_quota(quota // SHARE_OF_ONE, await uploads.size_of(change.connection, actor.id), size)
             upload = await uploads.add(
                 change.connection,
                 path=path,
@@ -66,6 +79,12 @@ async def save(
     except BaseException:
         discard(place)
         raise
+
+
+def _check_quota(quota: int, used: int, size: int) -> None:
+    """Raise CapReached, in Zulip's words, where a file of this size is more than there is room for."""
+    if used + size > quota:
+        raise CapReached(Cap.UPLOADS, code="REALM_UPLOAD_QUOTA")
 
 
 def place_of(context: Context, path: str) -> Path:

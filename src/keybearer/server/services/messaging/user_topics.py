@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Refused, check_cap
+from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.channels import invalid_channel, name_key
 from keybearer.server.domain.messaging.messages import Message, checked_topic
 from keybearer.server.domain.messaging.user_topics import (
     TopicPolicy,
     UserTopic,
     changed,
-    check_count,
     muted_topics_changed,
 )
 from keybearer.server.services.context import Change, Context
@@ -38,7 +38,7 @@ async def choose(context: Context, caller: Caller, channel: str | int, topic: st
                 return
         else:
             await user_topics.save(connection, chosen)
-            check_count(await user_topics.count(connection, actor.id))
+            check_cap(Cap.USER_TOPICS, await user_topics.count(connection, actor.id))
         seen = await user_topics.find_seen(connection, actor.account)
         change.tell(muted_topics_changed(actor.id, seen), changed(chosen))
 

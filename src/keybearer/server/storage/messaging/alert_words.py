@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.alert_words import first_token
 from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.tables import alert_words
 
 
@@ -21,7 +22,7 @@ async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str
 async def find_candidates(connection: AsyncConnection, tokens: Collection[str]) -> Sequence[tuple[int, str]]:
     """The alert words whose first token is one of these, with whose they are."""
     columns = alert_words.c
-    rows = await connection.execute(select(columns.account_id, columns.word).where(columns.first_token.in_(tokens)))
+    rows = await connection.execute(select(columns.account_id, columns.word).where(among(columns.first_token, tokens)))
     return [(row.account_id, row.word) for row in rows]
 
 
@@ -39,5 +40,5 @@ async def remove(connection: AsyncConnection, account_id: int, words: Iterable[s
     """Take these alert words, in any case, from an account."""
     keys = {name_key(word) for word in words}
     await connection.execute(
-        delete(alert_words).where(alert_words.c.account_id == account_id, alert_words.c.key.in_(keys))
+        delete(alert_words).where(alert_words.c.account_id == account_id, among(alert_words.c.key, keys))
     )

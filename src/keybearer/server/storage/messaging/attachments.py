@@ -12,6 +12,7 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.attachments import Attachment, Attachments
 from keybearer.server.domain.messaging.uploads import Upload
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.tables import message_uploads, messages, uploads
 from keybearer.server.storage.messaging.uploads import from_row
 from keybearer.server.storage.visibility import sees_message
@@ -23,13 +24,13 @@ async def find(
     """The account's files (or those of these ids), by id: the newest of them, with the newest messages that it sees."""
     wanted = select(uploads).where(uploads.c.account_id == account.id)
     if upload_ids is not None:
-        wanted = wanted.where(uploads.c.id.in_(upload_ids))
+        wanted = wanted.where(among(uploads.c.id, upload_ids))
     rows = await connection.execute(wanted.order_by(uploads.c.id.desc()).limit(MOST_ENTRIES))
     found = [from_row(row) for row in rows][::-1]
     linking = await connection.execute(
         select(message_uploads.c.upload_id, messages.c.id, messages.c.sent_at)
         .join(messages, messages.c.id == message_uploads.c.message_id)
-        .where(message_uploads.c.upload_id.in_([each.id for each in found]), sees_message(account))
+        .where(among(message_uploads.c.upload_id, [each.id for each in found]), sees_message(account))
         .order_by(messages.c.id.desc())
         .limit(MOST_ENTRIES)
     )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import Channel, PostPolicy, Subscription, name_key
-from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.dialect import among, insert_missing
 from keybearer.server.storage.messaging.tables import channels, messages, subscriptions
 from keybearer.server.storage.tables import accounts
 from keybearer.server.storage.visibility import sees_channel
@@ -25,36 +24,27 @@ def from_row(row: Row[Any]) -> Channel:
     return Channel(**{**columns, "post_policy": PostPolicy(columns["post_policy"])})
 
 
-async def add(
-    connection: AsyncConnection,
-    *,
-    realm_id: int,
-    name: str,
-    at: datetime,
-    description: str = "",
-    rendered_description: str = "",
-    is_private: bool = False,
-    post_policy: PostPolicy = PostPolicy.EVERYONE,
-    creator_id: int | None = None,
-    is_default: bool = False,
-) -> Channel:
-    """Make a channel; where there is one of that name by now, in any case, return that."""
-    values = {
-        "realm_id": realm_id,
-        "name": name,
-        "name_key": name_key(name),
-        "description": description,
-        "rendered_description": rendered_description,
-        "is_private": is_private,
-        "post_policy": post_policy.value,
-        "creator_id": creator_id,
-        "created_at": at,
-        "is_default": is_default,
-    }
-    await insert_or_ignore(connection, channels, values, key=["realm_id", "name_key"])
-    channel = await find_by_name(connection, realm_id, name)
-    assert channel is not None
-    return channel
+async def add(connection: AsyncConnection, new: Sequence[Channel]) -> Sequence[Channel]:
+    """Make channels of one realm, whose ids are given here. Their names must be free: the database insists."""
+    rows = [
+        {
+            "realm_id": channel.realm_id,
+            "name": channel.name,
+            "name_key": name_key(channel.name),
+            "description": channel.description,
+            "rendered_description": channel.rendered_description,
+            "is_private": channel.is_private,
+            "post_policy": channel.post_policy.value,
+            "creator_id": channel.creator_id,
+            "created_at": channel.created_at,
+            "is_default": channel.is_default,
+        }
+        for channel in new
+    ]
+    if not rows:
+        return []
+    await connection.execute(insert(channels), rows)
+    return await find_by_names(connection, new[0].realm_id, [channel.name for channel in new])
 
 
 async def save(connection: AsyncConnection, channel: Channel) -> None:
@@ -94,10 +84,34 @@ async def find_by_name(connection: AsyncConnection, realm_id: int, name: str) ->
     return await _one(connection, select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_named(name)))
 
 
+async def find_by_names(connection: AsyncConnection, realm_id: int, names: Iterable[str]) -> Sequence[Channel]:
+    """The channels of these names, as `find_by_name`, by id."""
+    statement = select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_one_of(names)).order_by(channels.c.id)
+    return [from_row(row) for row in await connection.execute(statement)]
+
+
+async def count_created(connection: AsyncConnection, account_id: int) -> int:
+    """How many channels an account has made, the archived too."""
+    return (await connection.execute(select(func.count()).where(channels.c.creator_id == account_id))).scalar_one()
+
+
 async def find_seen(connection: AsyncConnection, viewer: Account, channel: str | int) -> Channel | None:
     """The channel of a name or an id, archived or not; None for one that the viewer may not see."""
     wanted = channels.c.id == channel if isinstance(channel, int) else _is_named(channel)
     return await _one(connection, select(*COLUMNS).where(wanted, sees_channel(viewer)))
+
+
+async def find_named(
+    connection: AsyncConnection, viewer: Account, wanted: Collection[str | int]
+) -> dict[str | int, Channel]:
+    """The channels of these names and ids, by them, archived or not; those that the viewer may not see are absent."""
+    ids, names = [each for each in wanted if isinstance(each, int)], [each for each in wanted if isinstance(each, str)]
+    named = or_(among(channels.c.id, ids), _is_one_of(names))
+    rows = await connection.execute(select(*COLUMNS).where(named, sees_channel(viewer)))
+    found = [from_row(row) for row in rows]
+    by_id, by_key = {each.id: each for each in found}, {name_key(each.name): each for each in found}
+    meant = {each: by_id.get(each) if isinstance(each, int) else by_key.get(name_key(each.strip())) for each in wanted}
+    return {each: channel for each, channel in meant.items() if channel is not None}
 
 
 async def find_all_seen(
@@ -106,7 +120,7 @@ async def find_all_seen(
     """Every channel that the viewer may see (or those of these names), by id, the archived too."""
     statement = select(*COLUMNS).where(sees_channel(viewer)).order_by(channels.c.id)
     if names is not None:
-        statement = statement.where(channels.c.name_key.in_({name_key(name.strip()) for name in names}))
+        statement = statement.where(_is_one_of(names))
     return [from_row(row) for row in await connection.execute(statement)]
 
 
@@ -114,42 +128,49 @@ def _is_named(name: str) -> ColumnElement[bool]:
     return channels.c.name_key == name_key(name.strip())
 
 
+def _is_one_of(names: Iterable[str]) -> ColumnElement[bool]:
+    return among(channels.c.name_key, (name_key(name.strip()) for name in names))
+
+
 async def find_by_ids(connection: AsyncConnection, channel_ids: Collection[int]) -> dict[int, Channel]:
     """Several channels, the archived too, by id; those that are not there are absent."""
-    rows = await connection.execute(select(*COLUMNS).where(channels.c.id.in_(channel_ids)))
+    rows = await connection.execute(select(*COLUMNS).where(among(channels.c.id, channel_ids)))
     return {channel.id: channel for channel in map(from_row, rows)}
 
 
 async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, str]:
     """The names of channels by their ids."""
-    rows = await connection.execute(select(channels.c.id, channels.c.name).where(channels.c.id.in_(set(channel_ids))))
+    rows = await connection.execute(select(channels.c.id, channels.c.name).where(among(channels.c.id, channel_ids)))
     return {row.id: row.name for row in rows}
 
 
-async def subscribe(connection: AsyncConnection, subscription: Subscription) -> bool:
-    """Let an account follow a channel; False where it does already."""
-    values = {"account_id": subscription.account_id, "channel_id": subscription.channel_id, "color": subscription.color}
-    return await insert_or_ignore(connection, subscriptions, values, key=["account_id", "channel_id"])
+async def subscribe(connection: AsyncConnection, new: Sequence[Subscription]) -> None:
+    """Let accounts follow channels. Who follows one already goes on as before."""
+    rows = [{"account_id": each.account_id, "channel_id": each.channel_id, "color": each.color} for each in new]
+    await insert_missing(connection, subscriptions, rows, key=["account_id", "channel_id"])
 
 
-async def unsubscribe(connection: AsyncConnection, account_id: int, channel_id: int) -> bool:
-    """Let an account follow a channel no more; False where it did not."""
-    result = await connection.execute(
+async def unsubscribe(
+    connection: AsyncConnection, account_ids: Iterable[int], channel_ids: Iterable[int]
+) -> Sequence[tuple[int, int]]:
+    """Let each of these accounts follow none of these channels; returns what ended, as pairs of account and channel."""
+    rows = await connection.execute(
         delete(subscriptions)
-        .where(subscriptions.c.account_id == account_id, subscriptions.c.channel_id == channel_id)
-        .returning(subscriptions.c.channel_id)
+        .where(among(subscriptions.c.account_id, account_ids), among(subscriptions.c.channel_id, channel_ids))
+        .returning(subscriptions.c.account_id, subscriptions.c.channel_id)
     )
-    return result.first() is not None
+    return [(row.account_id, row.channel_id) for row in rows]
 
 
-async def change_subscription(
-    connection: AsyncConnection, account_id: int, channel_id: int, values: Mapping[str, object]
+async def change_subscriptions(
+    connection: AsyncConnection, account_id: int, name: str, values: Mapping[int, object]
 ) -> None:
-    """Change what an account chose for a channel."""
+    """Change one thing that an account chose, to a value for each of several channels."""
     await connection.execute(
         update(subscriptions)
-        .where(subscriptions.c.account_id == account_id, subscriptions.c.channel_id == channel_id)
-        .values(**values)
+        .where(subscriptions.c.account_id == account_id, subscriptions.c.channel_id == bindparam("of_channel"))
+        .values({name: bindparam("value")}),
+        [{"of_channel": channel_id, "value": value} for channel_id, value in values.items()],
     )
 
 
@@ -159,13 +180,28 @@ async def find_subscriptions(connection: AsyncConnection, account_id: int) -> di
     return {row.channel_id: Subscription(**row._mapping) for row in rows}
 
 
+async def count_subscriptions(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, int]:
+    """How many channels each of several accounts follows; who follows none is absent."""
+    statement = select(subscriptions.c.account_id, func.count().label("followed"))
+    rows = await connection.execute(
+        statement.where(among(subscriptions.c.account_id, account_ids)).group_by(subscriptions.c.account_id)
+    )
+    return {row.account_id: row.followed for row in rows}
+
+
+async def count_followers(connection: AsyncConnection, channel_ids: Iterable[int]) -> int:
+    """How many accounts follow these channels: who follows two counts twice."""
+    counted = await connection.execute(select(func.count()).where(among(subscriptions.c.channel_id, channel_ids)))
+    return counted.scalar_one()
+
+
 async def find_pairs(
     connection: AsyncConnection, account_ids: Collection[int], channel_ids: Collection[int]
 ) -> frozenset[tuple[int, int]]:
     """Which of these accounts follow which of these channels, as pairs of ids."""
     rows = await connection.execute(
         select(subscriptions.c.account_id, subscriptions.c.channel_id).where(
-            subscriptions.c.account_id.in_(account_ids), subscriptions.c.channel_id.in_(channel_ids)
+            among(subscriptions.c.account_id, account_ids), among(subscriptions.c.channel_id, channel_ids)
         )
     )
     return frozenset((row.account_id, row.channel_id) for row in rows)
@@ -175,7 +211,7 @@ async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[in
     """The accounts that follow each of several channels, the deactivated too."""
     wanted = set(channel_ids)
     rows = await connection.execute(
-        select(subscriptions.c.channel_id, subscriptions.c.account_id).where(subscriptions.c.channel_id.in_(wanted))
+        select(subscriptions.c.channel_id, subscriptions.c.account_id).where(among(subscriptions.c.channel_id, wanted))
     )
     found: dict[int, set[int]] = {channel_id: set() for channel_id in wanted}
     for row in rows:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, Text, case, cast, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import MOST_MARKED, Flag, Marked, Message, conversation_key
+from keybearer.server.domain.messaging.messages import conversation_members as members_of
 from keybearer.server.domain.pacing import paced
-from keybearer.server.storage.dialect import insert_or_ignore, locked
+from keybearer.server.storage.dialect import among, insert_or_ignore, json_length, json_text, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.visibility import sees_message
 
@@ -23,7 +24,7 @@ NO_FLAGS = Flag(0)
 
 SOURCE = messages.outerjoin(conversations, conversations.c.id == messages.c.conversation_id)
 COLUMNS = [*(c for c in messages.c if c.name not in ("topic_key", "has_link", "has_image", "has_attachment")),
-           conversations.c.members_key]  # fmt: skip
+           func.coalesce(conversations.c.members, conversations.c.members_key).label("members")]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,11 @@ def from_row(row: Row[Any]) -> Message:
     columns = dict(row._mapping)
     fields = {name: columns[name] for name in _FIELDS}
     edits = () if columns["edits"] == "[]" else tuple(json.loads(columns["edits"]))
-    return Message(**{**fields, "edits": edits, "recipient_ids": _recipient_ids(columns["members_key"])})
+    return Message(**{**fields, "edits": edits, "recipient_ids": _recipient_ids(columns["members"])})
 
 
-def _recipient_ids(members_key: str | None) -> tuple[int, ...]:
-    return tuple(map(int, members_key.split(","))) if members_key else ()
+def _recipient_ids(members: str | None) -> tuple[int, ...]:
+    return tuple(map(int, members.split(","))) if members else ()
 
 
 _FIELDS = (
@@ -75,7 +76,9 @@ async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tu
 async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int]) -> int:
     """The conversation of exactly these people, made where there is none."""
     key = conversation_key(account_ids)
-    made = await insert_or_ignore(connection, conversations, {"members_key": key}, key=["members_key"])
+    members = members_of(account_ids)
+    values = {"members_key": key, "members": None if key == members else members}
+    made = await insert_or_ignore(connection, conversations, values, key=["members_key"])
     statement = select(conversations.c.id).where(conversations.c.members_key == key)
     conversation_id: int = (await connection.execute(statement)).scalar_one()
     if made:
@@ -114,24 +117,28 @@ async def find_seen(
     return None if row is None else from_row(row)
 
 
+async def find_all_seen(connection: AsyncConnection, viewer: Account, message_ids: Iterable[int]) -> Sequence[Message]:
+    """Those of several messages that the viewer may see, by id."""
+    wanted = (among(messages.c.id, message_ids), sees_message(viewer))
+    rows = await connection.execute(select(*COLUMNS).select_from(SOURCE).where(*wanted).order_by(messages.c.id))
+    return [from_row(row) for row in rows]
+
+
 async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_ids: Collection[int]) -> set[int]:
     """Those of several messages that the viewer may see."""
-    rows = await connection.execute(select(messages.c.id).where(messages.c.id.in_(message_ids), sees_message(viewer)))
+    rows = await connection.execute(
+        select(messages.c.id).where(among(messages.c.id, message_ids), sees_message(viewer))
+    )
     return {row.id for row in rows}
 
 
-async def find_in_topic(
-    connection: AsyncConnection, channel_id: int, topic: str, *, since: int = 0, for_change: bool = False
-) -> Sequence[Message]:
-    """The messages of a topic from the message `since` on, the oldest first.
-
-    `for_change` holds their rows until the transaction ends.
-    """
+async def hold_topic(
+    connection: AsyncConnection, channel_id: int, topic: str, *, since: int, limit: int
+) -> Sequence[int]:
+    """The messages of a topic from the message `since` on, the oldest first; held until the transaction ends."""
     wanted = (messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic), messages.c.id >= since)
-    if for_change:
-        await connection.execute(locked(select(messages.c.id).where(*wanted).order_by(messages.c.id)))
-    rows = await connection.execute(select(*COLUMNS).select_from(SOURCE).where(*wanted).order_by(messages.c.id))
-    return [from_row(row) for row in rows]
+    statement = select(messages.c.id).where(*wanted).order_by(messages.c.id).limit(limit)
+    return (await connection.execute(locked(statement))).scalars().all()
 
 
 async def save_content(
@@ -153,18 +160,31 @@ async def save_content(
     )
 
 
-async def save_place(connection: AsyncConnection, message: Message) -> None:
-    """Write a message's changed channel and topic, with what they were before."""
+async def most_edits(connection: AsyncConnection, message_ids: Iterable[int]) -> int:
+    """How many changes the one of these messages has that was changed most often."""
+    most = select(func.max(json_length(messages.c.edits))).where(among(messages.c.id, message_ids))
+    return (await connection.execute(most)).scalar_one() or 0
+
+
+async def move(
+    connection: AsyncConnection, message_ids: Iterable[int], *, channel_id: int, topic: str, by: int, at: datetime
+) -> None:
+    """Move messages of one channel, each with a note of where it was before. Those that are there already stay."""
+    other_topic, other_channel = messages.c.topic != topic, messages.c.channel_id != channel_id
+    note = f'"user_id": {by}, "timestamp": {int(at.timestamp())}'
+    of_topic = literal(f', "topic": {json.dumps(topic)}, "prev_topic": ').concat(json_text(messages.c.topic))
+    of_channel = literal(f', "stream": {channel_id}, "prev_stream": ').concat(cast(messages.c.channel_id, Text))
+    edit = (
+        literal(f"[{{{note}")
+        .concat(case((other_topic, of_topic), else_=""))
+        .concat(case((other_channel, of_channel), else_=""))
+        .concat("}")
+    )
+    rest = case((messages.c.edits == "[]", "]"), else_=literal(", ").concat(func.substr(messages.c.edits, 2)))
     await connection.execute(
         update(messages)
-        .where(messages.c.id == message.id)
-        .values(
-            channel_id=message.channel_id,
-            topic=message.topic,
-            topic_key=name_key(message.topic),
-            edited_at=message.edited_at,
-            edits=json.dumps(list(message.edits), ensure_ascii=False),
-        )
+        .where(among(messages.c.id, message_ids), or_(other_topic, other_channel))
+        .values(channel_id=channel_id, topic=topic, topic_key=name_key(topic), edited_at=at, edits=edit.concat(rest))
     )
 
 
@@ -182,7 +202,7 @@ async def find_flags(
     """
     statement = (
         select(copies.c.message_id, copies.c.flags)
-        .where(copies.c.account_id == account_id, copies.c.message_id.in_(set(message_ids)))
+        .where(copies.c.account_id == account_id, among(copies.c.message_id, message_ids))
         .order_by(copies.c.message_id)
     )
     rows = await connection.execute(locked(statement) if for_change else statement)
@@ -191,7 +211,7 @@ async def find_flags(
 
 async def find_owner_ids(connection: AsyncConnection, message_ids: Collection[int]) -> set[int]:
     """The accounts that have a copy of one of several messages."""
-    statement = select(copies.c.account_id).where(copies.c.message_id.in_(message_ids)).distinct()
+    statement = select(copies.c.account_id).where(among(copies.c.message_id, message_ids)).distinct()
     return {row.account_id for row in await connection.execute(statement)}
 
 
@@ -218,7 +238,7 @@ async def change_flags(
     flags = copies.c.flags.bitwise_and(~removed.value).bitwise_or(added.value)
     await connection.execute(
         update(copies)
-        .where(copies.c.account_id.in_(account_ids), copies.c.message_id.in_(message_ids))
+        .where(among(copies.c.account_id, account_ids), among(copies.c.message_id, message_ids))
         .values(flags=flags)
     )
 

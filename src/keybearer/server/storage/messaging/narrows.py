@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, exists, false, func, literal, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.limits import MOST_TEXT
+from keybearer.server.domain.limits import MOST_TEXT, Cap
 from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message
-from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term
+from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message, conversation_key
+from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term, bad_narrow
 from keybearer.server.domain.messaging.user_topics import TopicPolicy
 from keybearer.server.domain.pacing import paced
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import (
     channels,
@@ -115,24 +117,26 @@ def _has(_view: View, operand: object) -> Condition:
 
 def _dm(view: View, operand: object) -> Condition:
     assert isinstance(operand, tuple)
-    members = sorted({*map(int, operand), view.account_id})
-    return conversations.c.members_key == ",".join(map(str, members))
+    return conversations.c.members_key == conversation_key({*map(int, operand), view.account_id})
 
 
 def _dm_including(_view: View, operand: object) -> Condition:
     assert isinstance(operand, tuple)
-    account_ids = set(map(int, operand))
+    wanted = {*map(int, operand)}
     members = conversation_members.c
-    with_all = (
+    having_all = (
         select(members.conversation_id)
-        .where(members.account_id.in_(account_ids))
+        .where(among(members.account_id, wanted))
         .group_by(members.conversation_id)
-        .having(func.count() == len(account_ids))
+        .having(func.count() == len(wanted))
     )
-    return messages.c.conversation_id.in_(with_all) if account_ids else messages.c.conversation_id.is_not(None)
+    return messages.c.conversation_id.in_(having_all) if wanted else true()
 
 
 def _search(_view: View, operand: object) -> Condition:
+    words = str(operand).replace('"', " ").split()
+    if len(words) > Cap.SEARCH_WORDS.most:
+        raise bad_narrow(Cap.SEARCH_WORDS.refusal())
     return and_(
         true(),
         *(
@@ -183,7 +187,7 @@ async def find_after(connection: AsyncConnection, view: View, anchor: int, *, li
 
 async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page:
     """Those of several messages that are seen through the narrow, the oldest first."""
-    return await _page(connection, view, messages.c.id.in_(set(message_ids)), messages.c.id.asc())
+    return await _page(connection, view, among(messages.c.id, message_ids), messages.c.id.asc())
 
 
 async def _page(
@@ -229,3 +233,14 @@ async def first_unread(connection: AsyncConnection, view: View) -> int | None:
     )
     unread: int | None = found.scalar_one()
     return unread
+
+
+async def first_since(connection: AsyncConnection, view: View, moment: datetime) -> int | None:
+    """The first message seen through the narrow that was sent at this moment or later."""
+    found = await connection.execute(
+        select(func.min(messages.c.id))
+        .select_from(_source(view))
+        .where(*_conditions(view), messages.c.sent_at >= moment)
+    )
+    first: int | None = found.scalar_one()
+    return first

@@ -26,16 +26,16 @@ async def find(connection: AsyncConnection, account_id: int) -> Presence | None:
 
 
 async def find_all(connection: AsyncConnection, since: datetime) -> Sequence[Presence]:
-    """The accounts that were there since then."""
-    rows = await connection.execute(
-        select(presences).where(presences.c.seen_at >= since).order_by(presences.c.account_id)
-    )
+    """The accounts that were there since then, without those that say that they are away."""
+    away = select(statuses.c.account_id).where(statuses.c.is_away)
+    wanted = (presences.c.seen_at >= since, presences.c.account_id.not_in(away))
+    rows = await connection.execute(select(presences).where(*wanted).order_by(presences.c.account_id))
     return [Presence(**row._mapping) for row in rows]
 
 
 async def set_status(connection: AsyncConnection, status: Status) -> None:
     """Write what an account says of itself; nothing is left of an empty status."""
-    if not status.text and not status.emoji_name:
+    if not (status.text or status.emoji_name or status.is_away):
         await connection.execute(delete(statuses).where(statuses.c.account_id == status.account_id))
         return
     values = {name: getattr(status, name) for name in Status.__slots__}

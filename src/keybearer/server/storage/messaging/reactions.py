@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.messages import Reaction
-from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.dialect import among, insert_or_ignore
 from keybearer.server.storage.messaging.tables import reactions
 
 
@@ -22,6 +22,15 @@ async def add(connection: AsyncConnection, reaction: Reaction) -> bool:
         "kind": reaction.kind,
     }
     return await insert_or_ignore(connection, reactions, values, key=["message_id", "account_id", "kind", "emoji_code"])
+
+
+async def count(connection: AsyncConnection, message_id: int, account_id: int) -> tuple[int, int]:
+    """How many reactions a message has, and how many of them are the account's."""
+    own = func.count(case((reactions.c.account_id == account_id, 1)))
+    everybody, mine = (
+        await connection.execute(select(func.count(), own).where(reactions.c.message_id == message_id))
+    ).one()
+    return everybody, mine
 
 
 async def remove(
@@ -46,7 +55,7 @@ async def remove(
 async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
     """The reactions of several messages, by message, in the order in which they were made."""
     rows = await connection.execute(
-        select(reactions).where(reactions.c.message_id.in_(set(message_ids))).order_by(reactions.c.id)
+        select(reactions).where(among(reactions.c.message_id, message_ids)).order_by(reactions.c.id)
     )
     found: dict[int, tuple[Reaction, ...]] = {}
     for row in rows:

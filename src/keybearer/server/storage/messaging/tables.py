@@ -40,6 +40,7 @@ channels = Table(
     Column("is_default", Boolean, nullable=False, server_default=false()),
     Column("first_message_id", Integer),
     UniqueConstraint("realm_id", "name_key"),
+    Index(None, "creator_id"),
     **_NO_REUSE,
 )
 
@@ -64,6 +65,7 @@ conversations = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("members_key", Text, nullable=False, unique=True),
+    Column("members", Text),  # where they are so many that the key is a digest
     **_NO_REUSE,
 )
 
@@ -134,6 +136,7 @@ uploads = Table(
     Column("content_type", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Index(None, "account_id"),
     **_NO_REUSE,
 )
 
@@ -162,6 +165,7 @@ statuses = Table(
     Column("emoji_name", Text, nullable=False, server_default=""),
     Column("emoji_code", Text, nullable=False, server_default=""),
     Column("kind", Text, nullable=False, server_default=""),
+    Column("is_away", Boolean, nullable=False, server_default=false()),
 )
 
 alert_words = Table(

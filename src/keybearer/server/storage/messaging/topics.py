@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import Message
-from keybearer.server.storage.dialect import locked
+from keybearer.server.storage.dialect import among, locked
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
 from keybearer.server.storage.messaging.tables import copies, messages
 
@@ -24,12 +24,12 @@ async def hold_newest(connection: AsyncConnection, channel_id: int, topic: str, 
         .limit(limit)
     )
     ids = (await connection.execute(newest)).scalars().all()
-    await connection.execute(locked(select(messages.c.id).where(messages.c.id.in_(ids)).order_by(messages.c.id)))
-    held = select(copies.c.account_id).where(copies.c.message_id.in_(ids))
+    await connection.execute(locked(select(messages.c.id).where(among(messages.c.id, ids)).order_by(messages.c.id)))
+    held = select(copies.c.account_id).where(among(copies.c.message_id, ids))
     held = locked(held.order_by(copies.c.message_id, copies.c.account_id))
     await connection.execute(select(func.count()).select_from(held.subquery()))
     rows = await connection.execute(
-        select(*COLUMNS).select_from(SOURCE).where(messages.c.id.in_(ids)).order_by(messages.c.id)
+        select(*COLUMNS).select_from(SOURCE).where(among(messages.c.id, ids)).order_by(messages.c.id)
     )
     return [from_row(row) for row in rows]
 
@@ -42,4 +42,4 @@ async def has_messages(connection: AsyncConnection, channel_id: int, topic: str)
 
 async def remove(connection: AsyncConnection, message_ids: Collection[int]) -> None:
     """Delete messages, with their copies and reactions."""
-    await connection.execute(delete(messages).where(messages.c.id.in_(message_ids)))
+    await connection.execute(delete(messages).where(among(messages.c.id, message_ids)))

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, case, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.uploads import Upload
-from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.dialect import among, insert_missing
 from keybearer.server.storage.messaging.tables import message_uploads, uploads
 from keybearer.server.storage.visibility import sees_file
+
+LEAST_TAKEN = 8192
+"""Bytes that even an empty file takes on a disk, with the directory of its own."""
 
 
 def from_row(row: Row[Any]) -> Upload:
@@ -33,6 +36,19 @@ async def add(
     return from_row(row.one())
 
 
+_TAKEN = func.sum(case((uploads.c.size < LEAST_TAKEN, LEAST_TAKEN), else_=uploads.c.size))
+
+
+async def size_of_all(connection: AsyncConnection) -> int:
+    """How many bytes all files take."""
+    return int((await connection.execute(select(_TAKEN))).scalar_one() or 0)
+
+
+async def size_of(connection: AsyncConnection, account_id: int) -> int:
+    """How many bytes an account's files take."""
+    return int((await connection.execute(select(_TAKEN).where(uploads.c.account_id == account_id))).scalar_one() or 0)
+
+
 async def find(connection: AsyncConnection, path: str) -> Upload | None:
     """The file of that path, whoever may see it."""
     row = (await connection.execute(select(uploads).where(uploads.c.path == path))).first()
@@ -48,16 +64,15 @@ async def find_seen(connection: AsyncConnection, viewer: Account, path: str) -> 
 async def find_ids(connection: AsyncConnection, paths: Iterable[str], account_id: int) -> Sequence[int]:
     """Which of these paths are files that the account may share: its own."""
     rows = await connection.execute(
-        select(uploads.c.id).where(uploads.c.path.in_(set(paths)), uploads.c.account_id == account_id)
+        select(uploads.c.id).where(among(uploads.c.path, paths), uploads.c.account_id == account_id)
     )
     return [row.id for row in rows]
 
 
 async def attach(connection: AsyncConnection, message_id: int, upload_ids: Iterable[int]) -> None:
     """Let those who may see a message see the files that it links to."""
-    for upload_id in upload_ids:
-        values = {"message_id": message_id, "upload_id": upload_id}
-        await insert_or_ignore(connection, message_uploads, values, key=["message_id", "upload_id"])
+    rows = [{"message_id": message_id, "upload_id": upload_id} for upload_id in upload_ids]
+    await insert_missing(connection, message_uploads, rows, key=["message_id", "upload_id"])
 
 
 async def detach_all(connection: AsyncConnection, message_id: int) -> None:

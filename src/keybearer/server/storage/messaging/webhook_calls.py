@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,11 +23,13 @@ class WebhookCall:
     attempts: int
 
 
-async def add(connection: AsyncConnection, bot_id: int, message_id: int, *, trigger: str, at: datetime) -> None:
-    """Have a bot's webhook called with a message."""
-    await connection.execute(
-        insert(webhook_calls).values(bot_id=bot_id, message_id=message_id, trigger=trigger, next_attempt_at=at)
-    )
+async def add(
+    connection: AsyncConnection, bot_ids: Iterable[int], message_id: int, *, trigger: str, at: datetime
+) -> None:
+    """Have the webhooks of several bots called with a message."""
+    rows = [{"bot_id": each, "message_id": message_id, "trigger": trigger, "next_attempt_at": at} for each in bot_ids]
+    if rows:
+        await connection.execute(insert(webhook_calls), rows)
 
 
 async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[WebhookCall]:

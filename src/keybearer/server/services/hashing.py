@@ -1,0 +1,89 @@
+"""Hashing passwords: in threads of their own, few at a time, so that nothing else waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import TypeVar, final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from keybearer.secret import Secret
+from keybearer.server.domain.errors import Overloaded
+
+AT_ONCE = 1
+"""Passwords that one worker hashes at the same time: the other processors are for requests."""
+
+MOST_WAITING = 200
+"""Passwords that wait in one worker for their turn."""
+
+MOST_WAITING_OF_ONE = 100
+"""Those of them that come from one address, so that nobody takes every place."""
+
+T = TypeVar("T")
+
+_argon2 = PasswordHasher(time_cost=1, memory_cost=46 * 1024, parallelism=1)
+"""argon2id with the first of the settings that OWASP recommends. The library's own cost four times as much, and whoever
+tries passwords makes the server pay it."""
+
+
+@cache
+def _hash_of_nothing() -> str:
+    """Checked where there is no account, so that the answer takes the same time."""
+    return _argon2.hash(secrets.token_urlsafe(32))
+
+
+@final
+class Hasher:
+    """The threads of one worker that hash passwords, and who waits for them."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(AT_ONCE, "passwords")
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, network: str) -> AsyncIterator[None]:
+        """Wait for a turn to check a password that comes from this network. Raises Overloaded where too many wait."""
+        if self._waiting.total() >= MOST_WAITING or self._waiting[network] >= MOST_WAITING_OF_ONE:
+            raise Overloaded("Too many people are signing in at this moment. Try again soon.")
+        self._waiting[network] += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting[network] -= 1
+            self._waiting += Counter()  # forgets who does not wait any more
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def hash(self, password: Secret) -> str:
+        """The argon2id hash of a password; it takes tens of milliseconds on purpose."""
+        return await self._run(lambda: _argon2.hash(password.reveal()))
+
+    async def matches(self, password: Secret, stored: str | None) -> bool:
+        """Whether the password is the stored one. Takes as long where nothing is stored."""
+
+        def verify() -> bool:
+            nothing = _hash_of_nothing()
+            try:
+                _argon2.verify(stored or nothing, password.reveal())
+            except (VerificationError, InvalidHashError):
+                return False
+            return stored is not None and bool(password)
+
+        return await self._run(verify)
+
+    async def renewed(self, password: Secret, stored: str) -> str | None:
+        """Another hash of a password whose stored one was made with weaker settings; None where it was not."""
+        return await self.hash(password) if _argon2.check_needs_rehash(stored) else None
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

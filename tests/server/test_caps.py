@@ -1,0 +1,308 @@
+"""What grows has a cap: what reaches it is refused in clear words, and nothing that is there is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.event_queues import QueueOptions
+from keybearer.server.domain.limits import Cap, Retention
+from keybearer.server.domain.mails import Mail
+from keybearer.server.services import event_queues, housekeeping, sessions
+from keybearer.server.services.background import SLICE
+from keybearer.server.storage import audit, event_log
+from keybearer.server.storage.messaging.tables import (
+    bot_storage,
+    channels,
+    messages,
+    muted_users,
+    reactions,
+    user_topics,
+)
+from keybearer.server.storage.tables import accounts, devices, links, mails
+from keybearer.server.storage.tables import audit as audit_table
+from keybearer.server.storage.tables import event_queues as queues
+from keybearer.server.storage.tables import sessions as sessions_table
+from tests.in_process import InProcessServer, Known, prepared, serving
+
+
+async def call(server: InProcessServer, who: Known, method: str, path: str, **fields: object) -> dict[str, Any]:
+    texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in fields.items()}
+    response = await server.client().request(method, f"/api/v1/{path}", auth=who.auth, data=texts)
+    answer: dict[str, Any] = {**response.json(), "status": response.status_code}
+    return answer
+
+
+async def add_rows(server: InProcessServer, table: Any, rows: list[dict[str, Any]]) -> None:
+    async with server.context.change(None) as change:
+        await change.connection.execute(insert(table), rows)
+
+
+async def number_of(server: InProcessServer, table: Any) -> int:
+    async with server.context.reading() as connection:
+        return (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+
+
+@pytest.fixture
+async def hamlet(server: InProcessServer) -> Known:
+    return await server.add_person("hamlet", Role.OWNER)
+
+
+async def test_an_account_has_only_so_many_event_queues_and_those_that_timed_out_do_not_count(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    now = server.context.clock()
+    idle = {"account_id": hamlet.id, "start_id": 0, "acknowledged_id": 0, "idle_seconds": 600, "options": "{}"}
+    rows = [{**idle, "id": f"q{n}", "polled_at": now} for n in range(Cap.QUEUES.most)]
+    await add_rows(server, queues, rows)
+    refused = await call(server, hamlet, "POST", "register", fetch_event_types=[])
+    assert (refused["status"], refused["msg"]) == (400, Cap.QUEUES.refusal())
+    async with server.context.change(None) as change:
+        old = update(queues).where(queues.c.id == "q0").values(polled_at=now - timedelta(seconds=601))
+        await change.connection.execute(old)
+    assert (await call(server, hamlet, "POST", "register", fetch_event_types=[]))["status"] == 200
+
+
+async def test_the_filter_of_a_queue_has_a_length(server: InProcessServer, hamlet: Known) -> None:
+    narrow = [["topic", "t" * 900]] * 40
+    refused = await call(server, hamlet, "POST", "register", narrow=narrow, fetch_event_types=[])
+    assert (refused["status"], refused["msg"]) == (400, Cap.QUEUE_FILTER.refusal())
+    types = ["message"] * 5000
+    assert (await call(server, hamlet, "POST", "register", event_types=types, fetch_event_types=[]))["status"] == 200
+
+
+async def test_a_queue_that_nobody_reads_is_closed_when_too_many_events_wait(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    week = timedelta(days=7)
+    unread = await event_queues.open_queue(server.context, Caller(hamlet.account), QueueOptions(), week)
+    async with server.context.change(None) as change:
+        await event_log.advance(change.connection, by=Cap.QUEUE_LOG.most + 1)
+    fresh = await event_queues.open_queue(server.context, Caller(hamlet.account), QueueOptions(), week)
+    await housekeeping.sweep(server.context)
+    async with server.context.reading() as connection:
+        assert await event_log.find_queue(connection, unread.id) is None
+        assert await event_log.find_queue(connection, fresh.id) is not None
+    path = f"/api/v1/events?queue_id={unread.id}&last_event_id=-1&dont_block=true"
+    answer = (await server.client().get(path, auth=hamlet.auth)).json()
+    assert answer["code"] == "BAD_EVENT_QUEUE_ID"
+
+
+async def test_an_account_makes_only_so_many_channels(server: InProcessServer, hamlet: Known) -> None:
+    made = {"realm_id": hamlet.account.realm_id, "created_at": server.context.clock(), "creator_id": hamlet.id}
+    await add_rows(server, channels, [{**made, "name": f"c{n}", "name_key": f"c{n}"} for n in range(Cap.CHANNELS.most)])
+    refused = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=[{"name": "one more"}])
+    assert (refused["status"], refused["msg"]) == (400, Cap.CHANNELS.refusal())
+    known = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=[{"name": "c1"}])
+    assert known["status"] == 200
+
+
+async def test_an_account_chooses_something_for_only_so_many_topics(server: InProcessServer, hamlet: Known) -> None:
+    await call(server, hamlet, "POST", "channels/create", name="c", subscribers=[hamlet.id])
+    async with server.context.reading() as connection:
+        channel_id = (await connection.execute(select(channels.c.id).where(channels.c.name == "c"))).scalar_one()
+    chosen = {"account_id": hamlet.id, "channel_id": channel_id, "policy": 1, "changed_at": server.context.clock()}
+    numbers = range(Cap.USER_TOPICS.most)
+    await add_rows(server, user_topics, [{**chosen, "topic": f"t{n}", "topic_key": f"t{n}"} for n in numbers])
+    wanted = {"stream_id": channel_id, "visibility_policy": 3}
+    refused = await call(server, hamlet, "POST", "user_topics", topic="one more", **wanted)
+    assert (refused["status"], refused["msg"]) == (400, Cap.USER_TOPICS.refusal())
+    assert (await call(server, hamlet, "POST", "user_topics", topic="t1", **wanted))["status"] == 200
+
+
+async def test_an_account_mutes_only_so_many_others(server: InProcessServer, hamlet: Known) -> None:
+    other = {"realm_id": hamlet.account.realm_id, "role": 400, "date_joined": server.context.clock()}
+    emails = [f"p{n}@example.com" for n in range(Cap.MUTED_USERS.most + 1)]
+    await add_rows(
+        server, accounts, [{**other, "delivery_email": each, "email_key": each, "full_name": each} for each in emails]
+    )
+    async with server.context.reading() as connection:
+        found = await connection.execute(select(accounts.c.id).where(accounts.c.id != hamlet.id))
+        first, *ids = found.scalars()
+    now = server.context.clock()
+    await add_rows(server, muted_users, [{"account_id": hamlet.id, "muted_id": each, "muted_at": now} for each in ids])
+    refused = await call(server, hamlet, "POST", f"users/me/muted_users/{first}")
+    assert (refused["status"], refused["msg"]) == (400, Cap.MUTED_USERS.refusal())
+
+
+async def test_new_people_follow_only_so_many_channels(server: InProcessServer, hamlet: Known) -> None:
+    made = {"realm_id": hamlet.account.realm_id, "created_at": server.context.clock(), "is_default": True}
+    numbers = range(Cap.DEFAULT_CHANNELS.most)
+    await add_rows(server, channels, [{**made, "name": f"c{n}", "name_key": f"c{n}"} for n in numbers])
+    wanted = {"name": "one more", "subscribers": [], "is_default_stream": True}
+    refused = await call(server, hamlet, "POST", "channels/create", **wanted)
+    assert (refused["status"], refused["msg"]) == (400, Cap.DEFAULT_CHANNELS.refusal())
+
+
+async def test_subscriptions_of_one_request_have_a_number(server: InProcessServer, hamlet: Known) -> None:
+    wanted = [{"name": f"c{n}"} for n in range(3000)]
+    others = [(await server.add_person(f"p{n}")).id for n in range(4)]
+    refused = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=wanted, principals=others)
+    assert (refused["status"], refused["msg"]) == (400, Cap.FOLLOWED.refusal())
+    assert await number_of(server, channels) == 0
+
+
+async def test_an_account_owns_only_so_many_bots_the_deactivated_too(server: InProcessServer, hamlet: Known) -> None:
+    bot = {"realm_id": hamlet.account.realm_id, "role": 400, "date_joined": server.context.clock(), "bot_type": 1,
+           "bot_owner_id": hamlet.id, "is_active": False}  # fmt: skip
+    emails = [f"b{n}-bot@example.com" for n in range(Cap.BOTS.most)]
+    await add_rows(
+        server, accounts, [{**bot, "delivery_email": each, "email_key": each, "full_name": each} for each in emails]
+    )
+    refused = await call(server, hamlet, "POST", "bots", full_name="One More", short_name="more")
+    assert (refused["status"], refused["msg"]) == (400, Cap.BOTS.refusal())
+    othello = await server.add_person("othello")
+    other = await server.add_bot(othello, "other")
+    refused = await call(server, hamlet, "PATCH", f"bots/{other.id}", bot_owner_id=hamlet.id)
+    assert (refused["status"], refused["msg"]) == (400, Cap.BOTS.refusal())
+
+
+async def test_a_sign_in_too_many_ends_the_session_that_was_longest_unseen_and_the_log_says_so(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    now = server.context.clock()
+    rows = [
+        {"digest": b"%d" % n, "account_id": hamlet.id, "created_at": now, "last_seen_at": now - timedelta(minutes=n),
+         "expires_at": now + timedelta(days=1)}
+        for n in range(Cap.SESSIONS.most)
+    ]  # fmt: skip
+    await add_rows(server, sessions_table, rows)
+    async with server.context.change(None, origin=RequestOrigin("192.0.2.1", "test")) as change:
+        await sessions.open_session(change.by(hamlet.account), hamlet.account)
+    assert await number_of(server, sessions_table) == Cap.SESSIONS.most
+    async with server.context.reading() as connection:
+        kept = set((await connection.execute(select(sessions_table.c.digest))).scalars())
+    assert b"%d" % (Cap.SESSIONS.most - 1) not in kept
+    assert b"0" in kept
+    assert ("session:closed", hamlet.id, hamlet.id) in await server.events()
+
+
+async def test_an_account_has_only_so_many_devices_and_may_renew_each(server: InProcessServer, hamlet: Known) -> None:
+    for number in range(2):
+        token = f"token-{number}"
+        assert (await call(server, hamlet, "POST", "users/me/android_gcm_reg_id", token=token))["status"] == 200
+    row = {"account_id": hamlet.id, "kind": "fcm", "registered_at": server.context.clock()}
+    more = [{**row, "token": f"t{n}", "token_digest": b"%d" % n} for n in range(Cap.DEVICES.most - 2)]
+    await add_rows(server, devices, more)
+    refused = await call(server, hamlet, "POST", "users/me/android_gcm_reg_id", token="one-more")
+    assert (refused["status"], refused["msg"]) == (400, Cap.DEVICES.refusal())
+    assert (await call(server, hamlet, "POST", "register_client_device"))["status"] == 400
+    assert (await call(server, hamlet, "POST", "users/me/android_gcm_reg_id", token="token-1"))["status"] == 200
+
+
+async def test_open_invitations_and_waiting_mails_have_a_number(server: InProcessServer, hamlet: Known) -> None:
+    now = server.context.clock()
+    link = {"purpose": "invitation", "created_by": hamlet.id, "created_at": now, "expires_at": now + timedelta(days=1)}
+    await add_rows(server, links, [{**link, "digest": b"%d" % n} for n in range(Cap.INVITATIONS.most)])
+    refused = await call(server, hamlet, "POST", "invites", invitee_emails="a@example.org")
+    assert (refused["status"], refused["code"]) == (400, "INVITATION_FAILED")
+    assert refused["daily_limit_reached"] is True
+    assert refused["msg"] == Cap.INVITATIONS.refusal()
+
+
+async def test_a_recipient_gets_no_more_notices_while_many_wait_and_the_log_says_so(
+    server: InProcessServer, hamlet: Known, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = {"recipient": hamlet.email, "subject": "s", "body": "b", "created_at": server.context.clock(),
+               "next_attempt_at": server.context.clock() + timedelta(hours=1)}  # fmt: skip
+    await add_rows(server, mails, [waiting] * Cap.MAILS_TO_ONE.most)
+    async with server.context.change(None) as change:
+        await change.send(Mail(hamlet.email, "one more", "text"), Mail("other@example.com", "one", "text"))
+    assert await number_of(server, mails) == Cap.MAILS_TO_ONE.most + 1
+    assert "a mail was not sent" in caplog.text
+
+
+async def sent(server: InProcessServer, who: Known) -> int:
+    answer = await call(server, who, "POST", "messages", type="direct", to=[who.id], content="text")
+    return int(answer["id"])
+
+
+async def test_a_message_is_changed_only_so_often(server: InProcessServer, hamlet: Known) -> None:
+    message_id = await sent(server, hamlet)
+    edit = {"user_id": hamlet.id, "timestamp": 1, "prev_content": "text", "prev_rendered_content": "text"}
+    async with server.context.change(None) as change:
+        edits = json.dumps([edit] * (Cap.EDITS.most - 1))
+        await change.connection.execute(update(messages).where(messages.c.id == message_id).values(edits=edits))
+    assert (await call(server, hamlet, "PATCH", f"messages/{message_id}", content="last"))["status"] == 200
+    refused = await call(server, hamlet, "PATCH", f"messages/{message_id}", content="too many")
+    assert (refused["status"], refused["msg"]) == (400, Cap.EDITS.refusal())
+
+
+async def test_the_earlier_versions_of_a_message_have_a_length(server: InProcessServer, hamlet: Known) -> None:
+    message_id = await sent(server, hamlet)
+    answers = [
+        await call(server, hamlet, "PATCH", f"messages/{message_id}", content=f"{n} " + "x" * 9_900) for n in range(60)
+    ]
+    assert answers[0]["status"] == 200
+    assert (answers[-1]["status"], answers[-1]["msg"]) == (400, Cap.EDITS_TEXT.refusal())
+
+
+async def test_reactions_have_a_number_for_an_account_and_for_a_message(server: InProcessServer, hamlet: Known) -> None:
+    message_id = await sent(server, hamlet)
+    shared = {"message_id": message_id, "emoji_name": "x", "kind": "unicode_emoji"}
+    own = [{**shared, "account_id": hamlet.id, "emoji_code": f"{n}"} for n in range(Cap.OWN_REACTIONS.most)]
+    await add_rows(server, reactions, own)
+    path = f"messages/{message_id}/reactions"
+    refused = await call(server, hamlet, "POST", path, emoji_name="thumbs_up")
+    assert (refused["status"], refused["msg"]) == (400, Cap.OWN_REACTIONS.refusal())
+    assert await number_of(server, reactions) == Cap.OWN_REACTIONS.most
+
+
+async def test_what_a_bot_keeps_has_a_number_of_keys(server: InProcessServer, hamlet: Known) -> None:
+    rows = [{"account_id": hamlet.id, "key": f"k{n}", "value": ""} for n in range(Cap.STORAGE_KEYS.most)]
+    await add_rows(server, bot_storage, rows)
+    refused = await call(server, hamlet, "PUT", "bot_storage", storage={"one more": ""})
+    assert (refused["status"], refused["msg"]) == (400, Cap.STORAGE_KEYS.refusal())
+    assert (await call(server, hamlet, "PUT", "bot_storage", storage={"k1": "text"}))["status"] == 200
+
+
+@pytest.fixture
+async def cramped(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProcessServer]:
+    """A server with room for one MiB of files."""
+    async with serving(prepared(tmp_path / "data", sqlite_template, upload_quota=1)) as server:
+        yield server
+
+
+async def test_uploads_have_a_quota_for_an_account_and_for_all(cramped: InProcessServer) -> None:
+    async def upload(who: Known, size: int) -> dict[str, Any]:
+        files = {"file": ("name.txt", b"x" * size, "text/plain")}
+        answer: dict[str, Any] = (
+            await cramped.client().post("/api/v1/user_uploads", auth=who.auth, files=files)
+        ).json()
+        return answer
+
+    everybody = [await cramped.add_person(f"p{n}") for n in range(11)]
+    for who in everybody[:10]:
+        assert (await upload(who, 104_000))["result"] == "success"
+        refused = await upload(who, 1000)
+        assert (refused["code"], refused["msg"]) == ("REALM_UPLOAD_QUOTA", Cap.UPLOADS.refusal())
+    assert (await upload(everybody[10], 20_000))["code"] == "REALM_UPLOAD_QUOTA"
+    files = [path for path in (cramped.settings.data_dir / "uploads").rglob("*") if path.is_file()]
+    assert len(files) == 10
+
+
+async def test_the_sweep_takes_slices_until_nothing_old_is_left_and_keeps_the_rest(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    now = server.context.clock()
+    strangers, others = now - Retention.STRANGERS.days, now - Retention.AUDIT.days
+    minute = timedelta(minutes=1)
+    rows = [{"event": AuditEvent.SESSION_REFUSED.value, "at": strangers - minute}] * (2 * SLICE + 1)
+    rows += [{"event": AuditEvent.SESSION_REFUSED.value, "at": strangers + minute}] * 3
+    rows += [{"event": AuditEvent.SESSION_OPENED.value, "at": strangers - minute}] * 5
+    rows += [{"event": AuditEvent.SESSION_OPENED.value, "at": others - minute}] * 7
+    await add_rows(server, audit_table, rows)
+    async with server.context.change(None) as change:
+        assert await audit.remove_old(change.connection, now, limit=SLICE) == SLICE
+    await housekeeping.sweep(server.context)
+    assert await number_of(server, audit_table) == 3 + 5
