@@ -93,7 +93,6 @@ def test_a_timeout_that_cannot_be_is_refused_at_construction(kind: Any, timeout:
         {"credentials": 7},
         {"credentials": Credentials("", Secret(KEY), SITE)},
         {"credentials": Credentials(None, Secret(KEY), SITE)},  # type: ignore[arg-type]  # the point of the test
-        {"credentials": Credentials(EMAIL, None, SITE)},  # type: ignore[arg-type]  # as above
         {"credentials": Credentials(EMAIL, Secret(KEY), 7)},  # type: ignore[arg-type]  # as above
         {"retry": 3},
         {"read_anew": "zuliprc"},

@@ -48,6 +48,20 @@ NAMES = Names(
         ),
         (":nothing: 10:20:30", "<p>:nothing: 10:20:30</p>"),
         (
+            "an 🐙!",
+            (
+                '<p>an <span aria-label="octopus" class="emoji emoji-1f419" role="img" title="octopus">:octopus:</span>'
+                "!</p>"
+            ),
+        ),
+        ("__u__ and _i_", "<p>__u__ and _i_</p>"),
+        ("www.a.example/x.", '<p><a href="http://www.a.example/x">www.a.example/x</a>.</p>'),
+        (
+            "<time:2026-11-29T10:00:00+01:00>",
+            '<p><time datetime="2026-11-29T09:00:00Z">2026-11-29T10:00:00+01:00</time></p>',
+        ),
+        ("<time:soon>", '<p><span class="timestamp-error">Invalid time format: soon</span></p>'),
+        (
             "see https://a.example/x_y(z).",
             '<p>see <a href="https://a.example/x_y(z)">https://a.example/x_y(z)</a>.</p>',
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from urllib.parse import quote
 
 import httpx2
@@ -11,7 +12,17 @@ import pytest
 from keybearer.server.domain.bots import BotType
 from keybearer.testing import Participant
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, events_of, new_person, refusal, register, said
+from tests.messaging.wire import (
+    call,
+    events_of,
+    make_channel,
+    new_name,
+    new_person,
+    refusal,
+    register,
+    said,
+    take_out,
+)
 
 
 def upload(who: Participant, name: str, content: bytes) -> str:
@@ -145,6 +156,23 @@ def test_a_temporary_link_needs_no_key_and_cannot_be_changed(play: Play) -> None
     prefix, token, name = link.rpartition("/temporary/")[0] + "/temporary/", link.split("/")[3], link.split("/")[4]
     changed = ("B" if token[0] == "A" else "A") + token[1:]
     assert get(play, f"{prefix}{changed}/{name}").status_code == 404
+
+
+def test_a_temporary_link_is_good_only_while_its_maker_may_see_the_file(play: Play) -> None:
+    secret, who = new_name(), new_person(play.server)
+    make_channel(play.owner, secret, who, is_private=True)
+    url = upload(play.owner, "planted.txt", b"planted")
+    play.owner.send(f"[file]({url})", to=secret)
+    link = call(who, "GET", url.lstrip("/"))["url"]
+    assert get(play, link).content == b"planted"
+    take_out(play.owner, who, secret)
+    assert get(play, link).status_code == 404
+    of_owner = call(play.owner, "GET", url.lstrip("/"))["url"]
+    assert get(play, of_owner).content == b"planted"
+
+
+def test_files_lie_in_folders_of_two_characters_as_in_zulip(play: Play) -> None:
+    assert re.fullmatch(r"/user_uploads/\d+/[0-9a-f]{2}/[\w-]+/x\.txt", upload(play.hamlet, "x.txt", b"words"))
 
 
 def test_a_file_that_is_too_large_is_refused(play: Play) -> None:

@@ -129,7 +129,7 @@ async def test_a_temporary_link_that_fails_is_logged_without_its_token(
             at=change.now,
         )  # fmt: skip
     uploads.place_of(server.context, path).parent.mkdir(parents=True)
-    link = uploads.temporary_link(server.context, kept)
+    link = uploads.temporary_link(server.context, Caller(hamlet.account), kept)
     assert (await ask(server.app, "GET", link)).status == 500
     assert "GET temporary/{token}/{filename} failed" in caplog.messages
     assert link.split("/")[3] not in caplog.text

@@ -7,7 +7,7 @@
     │   └── NewPasswordNeeded    the password is right, and lets them in only to choose another one
     ├── TryLater             `retry_after` seconds from now it may be tried again
     │   ├── TooManyAttempts      a limit is reached
-    │   └── Overloaded           too many wait already, or the server holds as much as it can
+    │   └── Overloaded           the server has too much to do at the moment
     ├── CapReached           there is as much of something as there may be
     └── WeakPassword         a new password that is not good enough
 

@@ -50,12 +50,12 @@ class RefusalRecorder:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._recorded: OnceEvery[int] = OnceEvery(RECORDED_EVERY, context.clock)
+        self._recorded: OnceEvery[tuple[int, str]] = OnceEvery(RECORDED_EVERY, context.clock)
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, account: Account, origin: RequestOrigin, reason: str) -> None:
         """A call of this account was refused, now. `reason` is a text of the program's own, never of the client's."""
-        if not self._recorded.is_due(account.id):
+        if not self._recorded.is_due((account.id, reason)):
             return
         _log.info("refused a call of account %d from %s: %s", account.id, origin.address, reason)
         task = asyncio.get_running_loop().create_task(self._write(account, origin, reason))

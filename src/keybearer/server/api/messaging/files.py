@@ -40,12 +40,13 @@ async def show_by_link(admission: Admission) -> Response:
 
 async def show(admission: Admission) -> Response:
     """A file that the caller may see."""
-    path = "/".join(admission.ids[name] for name in ("realm_id", "directory", "filename"))
+    path = "/".join(admission.ids.values())
     return _file(admission.context, await uploads.find(admission.context, admission.caller, path))
 
 
 ROUTES = (
     Route("GET", "temporary/{token}/{filename}", show_by_link, OPEN, NO_BODY),
+    Route("GET", "{realm_id}/{folder}/{directory}/{filename}", show, EVERYBODY, NO_BODY),
     Route("GET", "{realm_id}/{directory}/{filename}", show, EVERYBODY, NO_BODY),
 )
 

@@ -31,10 +31,9 @@ async def upload(call: Call) -> Answer:
 
 
 async def link(call: Call) -> Answer:
-    """`GET user_uploads/{realm_id}/{directory}/{filename}`: a link that needs no key."""
-    path = f"{call.ids['realm_id']}/{call.ids['directory']}/{call.ids['filename']}"
-    found = await uploads.find(call.context, call.caller, path)
-    return success(url=uploads.temporary_link(call.context, found))
+    """`GET user_uploads/{realm_id}/…/{filename}`: a link that needs no key."""
+    found = await uploads.find(call.context, call.caller, "/".join(call.ids.values()))
+    return success(url=uploads.temporary_link(call.context, call.caller, found))
 
 
 UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0, keeps_file=True)
@@ -50,10 +49,17 @@ ENDPOINTS = (
         gives={"uri": STRING, "url": STRING, "filename": STRING},
     ),
     Endpoint.get(
-        "user_uploads/{realm_id}/{directory}/{filename}",
+        "user_uploads/{realm_id}/{folder}/{directory}/{filename}",
         link,
         EVERYBODY,
         "A link to a file that is good for a minute and needs no key.",
+        gives={"url": STRING},
+    ),
+    Endpoint.get(
+        "user_uploads/{realm_id}/{directory}/{filename}",
+        link,
+        EVERYBODY,
+        "The same for a file from before files had folders: a link that is good for a minute and needs no key.",
         gives={"url": STRING},
     ),
 )

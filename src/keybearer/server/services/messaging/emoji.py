@@ -12,7 +12,14 @@ from keybearer.server.domain.errors import Refused
 
 _NAME = re.compile(r"[\w+-]{1,64}")
 _CODE = re.compile(r"[0-9a-f]{2,6}(-[0-9a-f]{2,6}){0,9}")
+_PICTURE = "\ufe0f"
+_BEGINS = re.compile(
+    "[\u2000-\u206f\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u3000-\u303f\u3200-\u32ff\U0001f100-\U0001fa9f]"
+)
+"""Where the emoji of Zulip's texts begin."""
+
 _KINDS = ("unicode_emoji", "zulip_extra_emoji")
+_NAMES: dict[str, str] = {code: entry["canonical_name"] for code, entry in EMOJI_NAME_MAPS.items()}
 _CODES: dict[str, str] = {
     name: code for code, entry in EMOJI_NAME_MAPS.items() for name in (entry["canonical_name"], *entry["aliases"])
 }
@@ -29,7 +36,28 @@ def code_of(name: str) -> str | None:
         text = str(Emoji(name))
     except NoEmoji:
         return None
-    return "-".join(f"{ord(character):x}" for character in text if character != "\ufe0f")
+    return _code_of_text(text)
+
+
+def name_of(text: str) -> tuple[str, str] | None:
+    """The code and Zulip's first name of an emoji that is written as itself; None for anything else."""
+    code = _code_of_text(text)
+    return (code, _NAMES[code]) if code in _NAMES else None
+
+
+def _code_of_text(text: str) -> str:
+    """Zulip leaves the sign out that asks for a picture."""
+    return "-".join(f"{ord(character):x}" for character in text if character != _PICTURE)
+
+
+def _written() -> re.Pattern[str]:
+    texts = ["".join(chr(int(part, 16)) for part in code.split("-")) for code in _NAMES]
+    chosen = sorted((text for text in texts if _BEGINS.match(text)), key=len, reverse=True)
+    return re.compile(f"(?:{'|'.join(map(re.escape, chosen))}){_PICTURE}?")
+
+
+WRITTEN = _written()
+"""An emoji that stands in a text as itself, the longest first. Digits and letters in boxes stay text, as in Zulip."""
 
 
 def checked_emoji(name: str, code: str | None, kind: str | None) -> tuple[str, str]:

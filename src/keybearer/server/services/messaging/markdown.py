@@ -42,7 +42,7 @@ LONGEST_AT_ONCE = 1000
 
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol",
-    "p", "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "p", "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "time", "tr", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {
     "*": {"class"},
@@ -53,6 +53,7 @@ _ATTRIBUTES = {
     "span": {"aria-label", "data-user-id", "data-user-group-id", "role", "title"},
     "td": {"style"},
     "th": {"style"},
+    "time": {"datetime"},
 }
 _SCHEMES = {"http", "https", "mailto"}
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")

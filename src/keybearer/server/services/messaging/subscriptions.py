@@ -63,7 +63,7 @@ async def follow(
         replace(new, name=checked_name(new.name), description=checked_description(new.description)) for new in wanted
     ]
     texts = list({new.description for new in wanted})
-    check_cap(Cap.DESCRIPTIONS, sum(map(len, texts)))
+    check_cap(Cap.DESCRIPTIONS, sum(len(new.description) for new in wanted))
     # Before the transaction that needs it.
     rendered = dict(zip(texts, await render_all(context, caller, texts), strict=True))
     async with context.change(caller) as change:

@@ -26,7 +26,9 @@ from keybearer.server.domain.messaging.uploads import (
     safe_name,
     shown_name,
 )
+from keybearer.server.domain.rules import check_standing
 from keybearer.server.services.context import Context
+from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import attachments, uploads
 from keybearer.store.atomic import replacement
@@ -51,7 +53,7 @@ async def save(
     """Keep a file of so many bytes that the actor uploads. Raises Refused for one that is too large."""
     if size > MAX_SIZE:
         raise Refused(f"Uploaded file is larger than the allowed limit of {MAX_SIZE_MIB} MiB")
-    path = f"{caller.account.realm_id}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
+    path = f"{caller.account.realm_id}/{secrets.token_hex(1)}/{secrets.token_urlsafe(18)}/{safe_name(name)}"
     place = place_of(context, path)
     try:
         async with context.viewing(caller) as view:  # before a file is written that would not be kept
@@ -101,10 +103,11 @@ def _write(place: Path, content: BinaryIO) -> None:
 
 
 def discard(place: Path) -> None:
-    """The file, and the directory that was made for it alone."""
+    """The file, and the directories that hold nothing else."""
     with contextlib.suppress(OSError):
         place.unlink(missing_ok=True)
         place.parent.rmdir()
+        place.parent.parent.rmdir()
 
 
 async def find(context: Context, caller: Caller, path: str) -> Upload:
@@ -118,10 +121,10 @@ async def find(context: Context, caller: Caller, path: str) -> Upload:
     return upload
 
 
-def temporary_link(context: Context, upload: Upload) -> str:
-    """A path under which a file is shown to whoever has it, for a minute."""
+def temporary_link(context: Context, caller: Caller, upload: Upload) -> str:
+    """A path under which a file is shown to whoever has it, for a minute, while the caller may see it."""
     expires = int((context.clock() + LINK_LIVES).timestamp())
-    claim = f"{expires}:{upload.path}".encode()
+    claim = f"{expires}:{caller.id}:{upload.path}".encode()
     token = base64.urlsafe_b64encode(_signature(context, claim) + claim).decode().rstrip("=")
     return f"/user_uploads/temporary/{token}/{upload.path.rpartition('/')[2]}"
 
@@ -131,15 +134,17 @@ async def find_by_link(context: Context, token: str) -> Upload:
     try:
         decoded = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         signature, claim = decoded[:32], decoded[32:]
-        expires, _, path = claim.decode().partition(":")
+        expires, account_id, path = claim.decode().split(":", 2)
     except (ValueError, binascii.Error):
         raise NoSuchFile("Invalid token") from None
     if not hmac.compare_digest(signature, _signature(context, claim)) or int(expires) < context.clock().timestamp():
         raise NoSuchFile("Invalid token")
     async with context.reading() as connection:
-        upload = await uploads.find(connection, path)
-    if upload is None:
+        account = await accounts.find(connection, int(account_id))
+        upload = None if account is None else await uploads.find_seen(connection, account, path)
+    if account is None or upload is None:
         raise NoSuchFile("Invalid token")
+    check_standing(account, by_session=False)
     return upload
 
 

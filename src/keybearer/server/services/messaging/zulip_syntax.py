@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +15,9 @@ from keybearer.server.services.messaging import emoji
 
 _MENTION = re.compile(r"@(?P<silent>_?)\*\*(?P<name>[^*|\n]{0,100})(\|(?P<id>\d{1,9}))?\*\*")
 _CHANNEL = re.compile(r"#\*\*(?P<name>[^*>\n]{1,60})(>(?P<topic>[^*\n]{0,60}))?\*\*")
-_EMOJI = re.compile(r":(?P<name>[0-9a-z_+-]{1,64}):")
-_ADDRESS = re.compile(r"https?://[^\s<>\"'`\\^{}|*]{1,2000}", re.IGNORECASE)
+_EMOJI = re.compile(r":(?P<name>[\w+-]{1,64}):")
+_ADDRESS = re.compile(r"(https?://|www\.(?=\w))[^\s<>\"'`\\^{}|*]{1,2000}", re.IGNORECASE)
+_TIME = re.compile(r"<time:(?P<time>[^>\n]{1,100})>")
 _CHANNEL_WILDCARDS = ("all", "everyone", "stream", "channel")
 _TOPIC_WILDCARD = "topic"
 
@@ -36,6 +38,9 @@ def add_marks(parser: MarkdownIt) -> None:
     parser.inline.ruler.before("emphasis", "mention", _mention)
     parser.inline.ruler.before("emphasis", "channel", _channel)
     parser.inline.ruler.before("emphasis", "emoji", _emoji)
+    parser.inline.ruler.before("emphasis", "underscores", _underscores)
+    parser.inline.ruler.before("autolink", "time", _time)
+    parser.inline.ruler.before("emphasis", "written emoji", _written_emoji)
     parser.inline.ruler.before("text", "address", _address)
     parser.inline.ruler.disable("text")
     parser.inline.ruler.push("plain", _plain)
@@ -52,7 +57,11 @@ def _plain(state: StateInline, silent: bool) -> bool:
     return True
 
 
-_PLAIN = re.compile(r"[^\n!#$%&*+\-:<=>@\[\\\]^_`{}~hH]+|[hH]")
+_MARKS = r"\n!#$%&*+\-:<=>@\[\\\]^_`{}~"
+_BEGINNINGS = "hHwW\u2000-\u206f\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u3000-\u303f\u3200-\u32ff\U0001f100-\U0001fa9f"
+"""What an address or an emoji may begin with: alone it is text."""
+
+_PLAIN = re.compile(f"[^{_MARKS}{_BEGINNINGS}]+|[{_BEGINNINGS}]")
 
 
 def _mention(state: StateInline, silent: bool) -> bool:
@@ -120,9 +129,47 @@ def _emoji(state: StateInline, silent: bool) -> bool:
     code = None if match is None else emoji.code_of(match["name"])
     if match is None or code is None:
         return False
-    name = match["name"].replace("_", " ")
-    html = f'<span aria-label="{name}" class="emoji emoji-{code}" role="img" title="{name}">:{match["name"]}:</span>'
-    return _put(state, match, html, silent=silent)
+    return _put(state, match, _emoji_html(code, match["name"]), silent=silent)
+
+
+def _emoji_html(code: str, name: str) -> str:
+    words = name.replace("_", " ")
+    return f'<span aria-label="{words}" class="emoji emoji-{code}" role="img" title="{words}">:{name}:</span>'
+
+
+def _written_emoji(state: StateInline, silent: bool) -> bool:
+    match = emoji.WRITTEN.match(state.src, state.pos, state.posMax)
+    found = None if match is None else emoji.name_of(match[0])
+    return _put(state, match, None if found is None else _emoji_html(*found), silent=silent)
+
+
+def _underscores(state: StateInline, silent: bool) -> bool:
+    """In Zulip only stars make text bold or italic."""
+    end = state.pos
+    while end < state.posMax and state.src[end] == "_":
+        end += 1
+    if end == state.pos:
+        return False
+    if not silent:
+        state.pending += state.src[state.pos : end]
+    state.pos = end
+    return True
+
+
+def _time(state: StateInline, silent: bool) -> bool:
+    match = _TIME.match(state.src, state.pos, state.posMax)
+    return _put(state, match, None if match is None else _time_html(match["time"]), silent=silent)
+
+
+def _time_html(text: str) -> str:
+    """A moment, which clients show in their own zone; it is given in ISO 8601 or in seconds since 1970 UTC."""
+    try:
+        number = text.replace(".", "", 1).isdecimal()
+        moment = datetime.fromtimestamp(float(text), UTC) if number else datetime.fromisoformat(text.strip())
+        moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        return f'<span class="timestamp-error">Invalid time format: {escape(text)}</span>'
+    return f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{escape(text)}</time>'
 
 
 def _address(state: StateInline, silent: bool) -> bool:
@@ -138,7 +185,8 @@ def _address(state: StateInline, silent: bool) -> bool:
         unopened -= 1
     if not silent:
         opening = state.push("link_open", "a", 1)
-        opening.attrs = {"href": state.md.normalizeLink(address)}
+        target = f"http://{address}" if address[:4].lower() == "www." else address
+        opening.attrs = {"href": state.md.normalizeLink(target)}
         state.push("text", "", 0).content = address
         state.push("link_close", "a", -1)
     state.pos += len(address)
