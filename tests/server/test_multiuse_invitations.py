@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -175,6 +176,27 @@ async def test_so_many_links_for_several_people_are_open_and_no_more(server: InP
             await links.add(change.connection, token, LinkPurpose.MULTIUSE_INVITATION, at=change.now, realm_id=1)
     answer = await call(server, iago, "POST", "invites/multiuse")
     assert answer["msg"] == Cap.MULTIUSE_INVITATIONS.refusal()
+
+
+async def test_a_link_invites_no_more_people_than_its_maker_may_have_invited(server: InProcessServer) -> None:
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    token = token_in(await make_link(server, iago))
+    tokens = {f"p{number}@example.com": Secret(f"token {number}") for number in range(Cap.INVITATIONS.most)}
+    async with server.context.change(None) as change:
+        await links.add_all(
+            change.connection,
+            tokens,
+            LinkPurpose.INVITATION,
+            at=change.now,
+            realm_id=iago.account.realm_id,
+            role=Role.MEMBER,
+            created_by=iago.id,
+            lifetime=timedelta(days=1),
+        )
+    # Whether the address has an account shows in neither answer.
+    for email in (EMAIL, iago.account.delivery_email):
+        with pytest.raises(Refused, match="Too many invitations are open"):
+            await multiuse_invitations.ask(server.context, token, email, HERE)
 
 
 async def followed_by(server: InProcessServer, account: Account) -> set[str]:

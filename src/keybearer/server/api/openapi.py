@@ -48,10 +48,13 @@ _FAILURES: dict[str, tuple[str, str, Schema]] = {
     "429": ("Too often; `retry-after` seconds from now it may be tried again.", "application/json", _LIMITED),
     "503": ("The server is busy or cannot use its database: try again soon.", "application/json", _ERROR),
 }
+_PAGES: dict[str, dict[str, Any]] = {"404": {"text/html; charset=utf-8": {"schema": STRING}}}
+"""What is answered as a page too: that nothing can be at a path, as in Zulip."""
+
 _COMPONENTS = {
     "schemas": {"Error": _ERROR, "TooManyAttempts": _LIMITED, "MethodNotAllowed": _NOT_ALLOWED},
     "responses": {
-        name: {"description": why, "content": {kind: {"schema": schema}}}
+        name: {"description": why, "content": {kind: {"schema": schema}, **_PAGES.get(name, {})}}
         for name, (why, kind, schema) in _FAILURES.items()
     },
     "securitySchemes": {
