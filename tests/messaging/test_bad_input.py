@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -24,16 +25,14 @@ GOOD = {
     "anchor": "newest", "num_before": "1", "num_after": "1", "type": "stream", "to": "general", "topic": "t",
     "content": "c", "op": "add", "flag": "starred", "queue_id": "x", "last_event_id": "-1", "dont_block": "true",
     "emoji_name": "tada", "status": "active", "stream_id": "1", "topic_name": "t", "stream": "general",
-    "messages": "[]",
+    "messages": "[]", "alert_words": "[]", "visibility_policy": "1", "name": "n", "subscribers": "[1]",
 }  # fmt: skip
 IDS = ("1", "0", "999999", "99999999999999999999")
 
 
 def requests(endpoint: Endpoint) -> list[tuple[str, dict[str, str]]]:
     """Each parameter in turn with everything nasty, the others as they should be."""
-    path = endpoint.path
-    for name in ("message_id", "stream_id", "user_id", "user", "realm_id", "directory", "filename"):
-        path = path.replace("{" + name + "}", "1")
+    path = re.sub(r"\{\w+\}", "1", endpoint.path)
     needed = {each.name: GOOD[each.name] for each in endpoint.takes if each.name in GOOD}
     asked = [(path, {**needed, each.name: value}) for each in endpoint.takes for value in NASTY]
     if "{" in endpoint.path:

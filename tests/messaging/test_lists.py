@@ -12,10 +12,10 @@ import pytest_asyncio
 from sqlalchemy import event, func, insert, select
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.limits import MOST_ENTRIES
+from keybearer.server.domain.limits import MOST_ENTRIES, Cap
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES
 from keybearer.server.domain.messaging.narrows import MOST_TERMS
-from keybearer.server.services.messaging import flags, subscriptions
+from keybearer.server.services.messaging import alert_words, flags, subscriptions
 from keybearer.server.services.messaging.presences import tell_typing_to_people
 from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople, send
 from keybearer.server.services.messaging.subscriptions import NewChannel
@@ -92,6 +92,35 @@ async def test_typing_to_many_costs_as_many_statements_as_to_one(server: InProce
     assert many == few
 
 
+async def test_many_alert_words_cost_as_many_statements_as_one(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    who, words = Caller(hamlet.account), [f"word{each}" for each in range(MANY)]
+    for change in (alert_words.add, alert_words.remove):
+        few = await statements_of(server, change(server.context, who, words[:1]))
+        many = await statements_of(server, change(server.context, who, words[1:]))
+        assert many == few, change.__name__
+
+
+async def test_more_alert_words_than_one_may_have_are_refused(server: InProcessServer) -> None:
+    hamlet, most = await server.add_person("hamlet"), Cap.ALERT_WORDS.most
+    for method in ("POST", "DELETE"):
+        answer = await call(server, hamlet, method, "users/me/alert_words", alert_words=["word"] * (most + 1))
+        expected = f"Invalid alert_words: List should have at most {most} items after validation, not {most + 1}"
+        assert (answer.status, answer.message) == (400, expected)
+
+
+async def test_a_message_for_many_who_are_alerted_costs_as_many_statements_as_for_none(server: InProcessServer) -> None:
+    sender = Caller((await server.add_person("sender")).account)
+    people = [await server.add_person(f"person{each}") for each in range(10)]
+    draft = Draft(ToPeople(tuple(each.id for each in people)), "lunch and more words")
+    few = await statements_of(server, send(server.context, sender, draft))
+    for each in people:
+        await alert_words.add(server.context, Caller(each.account), ["lunch", "more words"])
+    many = await statements_of(server, send(server.context, sender, draft))
+    # The first message makes the conversation.
+    assert many <= few
+
+
 async def test_a_message_to_more_people_than_an_index_can_hold_is_sent_once_and_found_by_them(
     server: InProcessServer,
 ) -> None:
@@ -125,11 +154,12 @@ TOO_MUCH: dict[str, tuple[str, str, str, object]] = {
     "what to leave": ("DELETE", "users/me/subscriptions", "subscriptions", NAMES),
     "what was chosen": ("POST", "users/me/subscriptions/properties", "subscription_data", [{}] * len(NUMBERS)),
     "who is wanted": ("GET", "users", "user_ids", NUMBERS),
+    "who follows a new channel": ("POST", "channels/create", "subscribers", NUMBERS),
     "kinds of events": ("POST", "register", "event_types", NAMES),
     "what a bot keeps": ("PUT", "bot_storage", "storage", WORDS),
     "what a bot has kept": ("GET", "bot_storage", "keys", NAMES),
 }
-OTHER_FIELDS = {"type": "direct", "content": "text", "op": "start", "subscriptions": [{"name": "a"}]}
+OTHER_FIELDS = {"name": "a", "type": "direct", "content": "text", "op": "start", "subscriptions": [{"name": "a"}]}
 
 
 @pytest.mark.parametrize(("method", "path", "name", "value"), TOO_MUCH.values(), ids=TOO_MUCH)

@@ -153,3 +153,25 @@ def test_what_a_bot_keeps_has_a_limit(play: Play) -> None:
         call(bot, "PUT", "bot_storage", storage={f"{number:09}": "x" * 900_000})
     error = refusal(bot, "PUT", "bot_storage", storage={"last": "x" * 900_000})
     assert said(error) == ("Request exceeds storage limit by 800095 characters. The limit is 10000000 characters.")
+
+
+def test_editing_a_message_is_told_to_those_who_see_it_by_its_author_alone(play: Play) -> None:
+    direct = play.hamlet.send("x", to=play.cordelia)
+    in_channel = play.hamlet.send("x", to="general", topic="edited")
+    queue_id = register(play.cordelia, event_types=["typing_edit_message"])
+    for message_id in (direct, in_channel):
+        for op in ("start", "stop"):
+            call(play.hamlet, "POST", f"messages/{message_id}/typing", op=op)
+    told = events_of(play.cordelia, queue_id)
+    assert [(each["op"], each["message_id"], each["sender_id"]) for each in told] == [
+        (op, message_id, play.hamlet.id) for message_id in (direct, in_channel) for op in ("start", "stop")
+    ]
+    assert told[0]["recipient"] == {"type": "direct", "user_ids": [play.hamlet.id, play.cordelia.id]}
+    assert told[2]["recipient"] == {"type": "channel", "channel_id": 1, "topic": "edited"}
+    path = f"messages/{direct}/typing"
+    assert said(refusal(play.cordelia, "POST", path, op="start")) == "You don't have permission to edit this message"
+    assert said(refusal(play.hamlet, "POST", path, op="begin")) == "Invalid op"
+
+
+def test_the_status_of_nobody_is_refused(play: Play) -> None:
+    assert said(refusal(play.hamlet, "GET", "users/999999/status")) == "No such user"

@@ -12,7 +12,17 @@ import pytest
 from keybearer.server.domain.bots import BotType
 from keybearer.testing import Participant
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, make_channel, new_name, new_person, take_out
+from tests.messaging.wire import (
+    call,
+    events_of,
+    make_channel,
+    new_name,
+    new_person,
+    refusal,
+    register,
+    said,
+    take_out,
+)
 
 
 def upload(who: Participant, name: str, content: bytes) -> str:
@@ -179,3 +189,47 @@ def test_one_file_must_be_sent(play: Play) -> None:
     assert httpx2.post(address, auth=who).json()["msg"] == "You must specify a file to upload"
     two = httpx2.post(address, auth=who, files={"a": ("a", b"x"), "b": ("b", b"y")})
     assert two.json()["msg"] == "You may only upload one file at a time"
+
+
+def test_attachments_are_listed_with_the_messages_that_link_to_them_and_how_much_room_all_take(play: Play) -> None:
+    who = new_person(play.server)
+    queue_id = register(who, event_types=["attachment"])
+    url = upload(who, "list.txt", b"12345")
+    sent = who.send(f"[list]({url})", to=play.cordelia)
+    call(who, "PATCH", f"messages/{sent}", content=f"again [list]({url})")
+    answer = call(who, "GET", "attachments")
+    (row,) = answer["attachments"]
+    (link,) = row["messages"]
+    assert (row["name"], row["path_id"], row["size"]) == ("list.txt", url.removeprefix("/user_uploads/"), 5)
+    # Zulip counts milliseconds here.
+    assert (link["id"], len(str(link["date_name"])), len(str(row["create_time"]))) == (sent, 13, 13)
+    assert answer["upload_space_used"] >= 5
+    told = events_of(who, queue_id)
+    assert [(each["op"], [m["id"] for m in each["attachment"]["messages"]]) for each in told] == [
+        ("add", []),
+        ("update", [sent]),
+        ("update", [sent]),
+    ]
+    assert told[-1]["attachment"] == row
+    assert call(play.cordelia, "GET", "attachments")["attachments"] == []
+
+
+def test_a_deleted_attachment_is_gone_with_its_bytes_and_only_its_owner_deletes_it(play: Play) -> None:
+    who = new_person(play.server)
+    url = upload(who, "gone.txt", b"words")
+    who.send(f"[gone]({url})", to=play.cordelia)
+    (row,) = call(who, "GET", "attachments")["attachments"]
+    path = f"attachments/{row['id']}"
+    assert said(refusal(play.owner, "DELETE", path)) == "Invalid attachment"
+    assert get(play, url, play.cordelia).status_code == 200
+    place = play.server.directory / "uploads" / row["path_id"]
+    assert place.is_file()
+    queue_id = register(who, event_types=["attachment"])
+    used = call(who, "GET", "attachments")["upload_space_used"]
+    call(who, "DELETE", path)
+    (event,) = events_of(who, queue_id)
+    assert (event["op"], event["attachment"]) == ("remove", {"id": row["id"]})
+    assert event["upload_space_used"] == used - 5
+    assert get(play, url, play.cordelia).status_code == 404
+    assert not place.parent.exists()
+    assert said(refusal(who, "DELETE", path)) == "Invalid attachment"

@@ -36,7 +36,7 @@ from keybearer.server.services.accounts import OwnChange
 from keybearer.server.services.audit import ANY
 from keybearer.server.services.bots import BotChange, NewBot
 from keybearer.server.services.context import Context
-from keybearer.server.services.realms import PolicyChange
+from keybearer.server.services.realms import RealmChange
 from keybearer.server.services.sessions import open_session
 from keybearer.server.storage.tables import sessions as sessions_table
 from tests.in_process import PASSWORD, InProcessServer, Known
@@ -93,9 +93,7 @@ NEEDS_A_ROLE: Mapping[str, UseCase] = {
     ),
     "withdraw an invitation": lambda c, who, on: invitations.revoke(c, who, on.invitation_id),
     "resend an invitation": lambda c, who, on: invitations.resend(c, who, on.invitation_id),
-    "change the policies": lambda c, who, on: realms.change_policies(
-        c, who, PolicyChange(can_create_bots=SystemGroup.OWNERS)
-    ),
+    "change the policies": lambda c, who, on: realms.change(c, who, RealmChange(can_create_bots=SystemGroup.OWNERS)),
     "read the whole log": lambda c, who, on: audit.find_all(c, who.under(ADMINISTRATORS), ANY),
 }
 """What an administrator may do and a member may not."""

@@ -20,7 +20,14 @@ from keybearer.server.domain.mails import Mail
 from keybearer.server.services import event_queues, housekeeping, sessions
 from keybearer.server.services.background import SLICE
 from keybearer.server.storage import audit, event_log
-from keybearer.server.storage.messaging.tables import bot_storage, channels, messages, reactions
+from keybearer.server.storage.messaging.tables import (
+    bot_storage,
+    channels,
+    messages,
+    muted_users,
+    reactions,
+    user_topics,
+)
 from keybearer.server.storage.tables import accounts, devices, links, mails
 from keybearer.server.storage.tables import audit as audit_table
 from keybearer.server.storage.tables import event_queues as queues
@@ -97,6 +104,43 @@ async def test_an_account_makes_only_so_many_channels(server: InProcessServer, h
     assert (refused["status"], refused["msg"]) == (400, Cap.CHANNELS.refusal())
     known = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=[{"name": "c1"}])
     assert known["status"] == 200
+
+
+async def test_an_account_chooses_something_for_only_so_many_topics(server: InProcessServer, hamlet: Known) -> None:
+    await call(server, hamlet, "POST", "channels/create", name="c", subscribers=[hamlet.id])
+    async with server.context.reading() as connection:
+        channel_id = (await connection.execute(select(channels.c.id).where(channels.c.name == "c"))).scalar_one()
+    chosen = {"account_id": hamlet.id, "channel_id": channel_id, "policy": 1, "changed_at": server.context.clock()}
+    numbers = range(Cap.USER_TOPICS.most)
+    await add_rows(server, user_topics, [{**chosen, "topic": f"t{n}", "topic_key": f"t{n}"} for n in numbers])
+    wanted = {"stream_id": channel_id, "visibility_policy": 3}
+    refused = await call(server, hamlet, "POST", "user_topics", topic="one more", **wanted)
+    assert (refused["status"], refused["msg"]) == (400, Cap.USER_TOPICS.refusal())
+    assert (await call(server, hamlet, "POST", "user_topics", topic="t1", **wanted))["status"] == 200
+
+
+async def test_an_account_mutes_only_so_many_others(server: InProcessServer, hamlet: Known) -> None:
+    other = {"realm_id": hamlet.account.realm_id, "role": 400, "date_joined": server.context.clock()}
+    emails = [f"p{n}@example.com" for n in range(Cap.MUTED_USERS.most + 1)]
+    await add_rows(
+        server, accounts, [{**other, "delivery_email": each, "email_key": each, "full_name": each} for each in emails]
+    )
+    async with server.context.reading() as connection:
+        found = await connection.execute(select(accounts.c.id).where(accounts.c.id != hamlet.id))
+        first, *ids = found.scalars()
+    now = server.context.clock()
+    await add_rows(server, muted_users, [{"account_id": hamlet.id, "muted_id": each, "muted_at": now} for each in ids])
+    refused = await call(server, hamlet, "POST", f"users/me/muted_users/{first}")
+    assert (refused["status"], refused["msg"]) == (400, Cap.MUTED_USERS.refusal())
+
+
+async def test_new_people_follow_only_so_many_channels(server: InProcessServer, hamlet: Known) -> None:
+    made = {"realm_id": hamlet.account.realm_id, "created_at": server.context.clock(), "is_default": True}
+    numbers = range(Cap.DEFAULT_CHANNELS.most)
+    await add_rows(server, channels, [{**made, "name": f"c{n}", "name_key": f"c{n}"} for n in numbers])
+    wanted = {"name": "one more", "subscribers": [], "is_default_stream": True}
+    refused = await call(server, hamlet, "POST", "channels/create", **wanted)
+    assert (refused["status"], refused["msg"]) == (400, Cap.DEFAULT_CHANNELS.refusal())
 
 
 async def test_subscriptions_of_one_request_have_a_number(server: InProcessServer, hamlet: Known) -> None:

@@ -17,7 +17,7 @@ from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services import realms
 from keybearer.server.services.messaging import uploads
-from keybearer.server.services.realms import PolicyChange
+from keybearer.server.services.realms import RealmChange
 from keybearer.server.storage import links
 from keybearer.server.storage.messaging import uploads as upload_rows
 from keybearer.server.storage.tables import links as links_table
@@ -98,7 +98,8 @@ async def make_links_unreadable(server: InProcessServer) -> None:
 PATHS = {
     f"/setup/{TOKEN}-0/": "GET /setup/{token}/",
     f"/join/{TOKEN}-1/": "GET /join/{token}/",
-    f"/accounts/password/reset/{TOKEN}-2/": "GET /accounts/password/reset/{token}/",
+    f"/join/{TOKEN}-2/": "GET /join/{token}/",
+    f"/accounts/password/reset/{TOKEN}-3/": "GET /accounts/password/reset/{token}/",
 }
 
 
@@ -147,9 +148,7 @@ async def test_a_page_that_is_refused_is_recorded_with_a_reason_of_the_servers_o
 ) -> None:
     path, fields, reason = ATTEMPTS[name]
     olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
-    await realms.change_policies(
-        server.context, Caller(olive.account), PolicyChange(can_create_bots=SystemGroup.ADMINISTRATORS)
-    )
+    await realms.change(server.context, Caller(olive.account), RealmChange(can_create_bots=SystemGroup.ADMINISTRATORS))
     browser = by_session(await server.signed_in(hamlet))
     if "csrfmiddlewaretoken" in fields:
         browser = {"cookie": browser["cookie"]}

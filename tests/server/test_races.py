@@ -23,7 +23,7 @@ from keybearer.server.services import api_keys as keys
 from keybearer.server.services import bots, housekeeping, passwords
 from keybearer.server.services import realms as organization
 from keybearer.server.services.bots import NewBot
-from keybearer.server.services.realms import PolicyChange
+from keybearer.server.services.realms import RealmChange
 from keybearer.server.storage import accounts, api_keys, realms
 from keybearer.server.storage.api_keys import NewUse
 from keybearer.server.storage.tables import links, sessions
@@ -193,12 +193,12 @@ async def test_changes_of_the_organization_at_once_all_last(server_on_each: InPr
     for number in range(ROUNDS):
         group = (SystemGroup.OWNERS, SystemGroup.ADMINISTRATORS)[number % 2]
         wanted = (
-            PolicyChange(can_create_bots=group),
-            PolicyChange(can_create_write_only_bots=group),
-            PolicyChange(can_invite=group),
+            RealmChange(can_create_bots=group),
+            RealmChange(can_create_write_only_bots=group),
+            RealmChange(can_invite=group),
         )
         await asyncio.gather(
-            *(organization.change_policies(server.context, olive, each) for each in wanted),
+            *(organization.change(server.context, olive, each) for each in wanted),
             organization.move(server.context, f"https://chat{number}.example.com"),
         )
         after = await organization.find(server.context)

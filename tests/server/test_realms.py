@@ -106,3 +106,53 @@ async def test_a_description_is_text_to_clients_that_show_html(server: InProcess
 
 async def test_ids_of_groups_are_the_ones_that_settings_take(server: InProcessServer) -> None:
     assert (await groups(server))["role:administrators"] == 3
+
+
+async def test_administrators_change_name_and_description_and_everybody_is_told(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
+    client, path = server.client(), "/api/v1/realm"
+    queue = (await client.post("/api/v1/register", auth=hamlet.auth, data={"event_types": '["realm"]'})).json()
+    form = {"name": " Elsinore ", "description": "A castle.", SETTING: '{"new": 3}', "can_invite_users_group": "2"}
+    answer = (await client.patch(path, auth=iago.auth, data=form)).json()
+    changed = {"name": "Elsinore", "description": "A castle.", SETTING: 3, "can_invite_users_group": 2}
+    assert answer == {"result": "success", "msg": "", **changed}
+    query = {"queue_id": queue["queue_id"], "last_event_id": "-1", "dont_block": "true"}
+    events = (await client.get("/api/v1/events", auth=hamlet.auth, params=query)).json()["events"]
+    for event in events:
+        del event["id"]
+    assert events == [
+        {"type": "realm", "op": "update", "property": "name", "value": "Elsinore"},
+        {"type": "realm", "op": "update", "property": "description", "value": "A castle."},
+        {
+            "type": "realm",
+            "op": "update_dict",
+            "property": "default",
+            "data": {SETTING: 3, "can_invite_users_group": 2},
+        },
+    ]
+    realm = await realms.find(server.context)
+    assert (realm.name, realm.description) == ("Elsinore", "A castle.")
+    assert ("realm:changed", iago.id, None) in await server.events()
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"name": ""}, "The organization's name needs 1 to 40 printable characters."),
+        ({"name": "x\ny"}, "The organization's name needs 1 to 40 printable characters."),
+        ({"name": "x" * 41}, "name is too long (limit: 40 characters)"),
+        ({"description": "x" * 1001}, "description is too long (limit: 1000 characters)"),
+        ({"description": "\x07"}, "The organization's description may have 1000 printable characters at most."),
+    ],
+)
+async def test_a_bad_name_or_description_changes_nothing(
+    server: InProcessServer, form: dict[str, str], message: str
+) -> None:
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    before = await realms.find(server.context)
+    response = await server.client().patch("/api/v1/realm", auth=iago.auth, data={**form, SETTING: "3"})
+    assert (response.status_code, response.json()["msg"]) == (400, message)
+    assert await realms.find(server.context) == before

@@ -12,7 +12,7 @@ from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.devices import DeviceKind
-from keybearer.server.services import accounts, bots, devices, invitations, sessions
+from keybearer.server.services import accounts, bots, devices, invitations, multiuse_invitations, sessions
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts as account_rows
@@ -37,6 +37,8 @@ class Organization:
     outgoing: Account
     deactivated: Account
     foreign: Account
+    join_token: Secret
+    """Of a multi-use invitation."""
 
 
 def populate(server: RunningServer) -> Organization:
@@ -78,8 +80,9 @@ async def _populate(context: Context) -> Organization:
     await devices.register(context, acting, DeviceKind.FCM, "fcm-registration-token")
     await sessions.sign_in(context, OWNER_EMAIL, Secret(OWNER_PASSWORD), browser)
     await invitations.invite(context, acting, ["petra@example.com"], role=Role.MEMBER)
+    _, join_token = await multiuse_invitations.create(context, acting)
     await _use_keys(context, builds, owner)
-    return Organization(owner, member, former, builds, webhook, outgoing, old, foreign)
+    return Organization(owner, member, former, builds, webhook, outgoing, old, foreign, join_token)
 
 
 async def _use_keys(context: Context, bot: Account, owner: Account) -> None:

@@ -148,6 +148,22 @@ def _person(name: str) -> Steps:
     return dialog("/organization/users/", f"{name} Milan Dvořák")
 
 
+def _join(stage: Stage, email: str) -> None:
+    stage.go(f"/join/{stage.organization.join_token.reveal()}/")
+    stage.page.get_by_label("Email").fill(email)
+    stage.page.get_by_role("button", name="Send me the link").click()
+
+
+def _join_refused(stage: Stage) -> None:
+    _join(stage, "nobody@nowhere")
+    expect(stage.page.get_by_role("alert")).to_be_visible()
+
+
+def _join_asked(stage: Stage) -> None:
+    _join(stage, "osric@example.com")
+    expect(stage.page.get_by_text("A mail is on its way to you.")).to_be_visible()
+
+
 SIGNED_OUT: dict[str, Steps] = {
     "login": at("/login/"),
     "login-failed": _login_failed,
@@ -155,6 +171,8 @@ SIGNED_OUT: dict[str, Steps] = {
     "password-reset-requested": at("/accounts/password/reset/done/"),
     "password-reset-over": at("/accounts/password/reset/a-link-of-yesterday/"),
     "password-reset-done": at("/accounts/password/done/"),
+    "join-by-link-refused": _join_refused,
+    "join-by-link-asked": _join_asked,
     "join-over": at("/join/a-link-of-yesterday/"),
     "setup-over": at("/setup/a-link-of-yesterday/"),
     "help-signed-out": at("/help/"),

@@ -134,6 +134,21 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         ("the same, and it lasts a year", ""),
     ),
     (
+        "a link for several people",
+        "`link_url` in `GET invites`; whoever has it joins at any address that a mail confirms",
+        ("shown once, when it is made; whoever has it is mailed an invitation of their own", "0090"),
+    ),
+    (
+        "a person added by `POST users`",
+        "the password that the administrator chose opens the account and its key",
+        ("it lets the person in only to choose another: `PASSWORD_RESET_REQUIRED` until then", "0090"),
+    ),
+    (
+        "what is not available",
+        "there",
+        ("404 `NOT_AVAILABLE`; [the list](unavailable.md)", "0090"),
+    ),
+    (
         "groups in settings",
         "any group, named or not",
         ("the system groups, by id; `GET user_groups` lists them", ""),

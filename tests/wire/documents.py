@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from keybearer.server.api import routes
+from keybearer.server.api import routes, unavailable
+from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import files
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.limits import Cap, Retention
@@ -21,6 +22,7 @@ DECISIONS = Path(__file__).parents[2] / "docs" / "decisions"
 WIRE = REFERENCE / "wire.md"
 DIFFERENCES_PAGE = REFERENCE / "differences.md"
 ROUTES_PAGE = REFERENCE / "routes.md"
+UNAVAILABLE_PAGE = REFERENCE / "unavailable.md"
 LIMITS_PAGE = REFERENCE / "limits.md"
 MARKS = re.compile(r"(<!-- endpoints: [^\n]* -->\n).*?(<!-- end of endpoints -->)", re.DOTALL)
 
@@ -38,12 +40,16 @@ def wire() -> str:
 
 def _endpoints() -> str:
     lines = ["| endpoint | by key | by session | who | what |", "|---|---|---|---|---|"]
-    for endpoint in routes.endpoints(for_development=True):
+    for endpoint in _available():
         rule = endpoint.rule
         by_key, by_session = ("yes" if rule.ways & way else "" for way in (Way.KEY, Way.SESSION))
         who = _who(rule, endpoint.name)
         lines.append(f"| `{endpoint.name}` | {by_key} | {by_session} | {who} | {endpoint.summary} |")
     return "\n".join(lines) + "\n"
+
+
+def _available() -> list[Endpoint]:
+    return [each for each in routes.endpoints(for_development=True) if each.is_available]
 
 
 def _who(rule: Rule, name: str) -> str:
@@ -65,7 +71,7 @@ and for changes by a browser the token against forgery. The service asks the rul
 
 def who_may_call_what() -> str:
     """The page of all routes, with the rule and the body's limits of each."""
-    wire = routes.endpoints(for_development=True)
+    wire = _available()
     doors: list[tuple[str, str, Iterable[Route]]] = [
         ("The wire by key: `/api/v1/`", "/api/v1/", [each for each in wire if each.rule.ways & (Way.KEY | Way.NOBODY)]),
         ("The wire by session: `/json/`", "/json/", [each for each in wire if each.rule.ways & Way.SESSION]),
@@ -91,6 +97,20 @@ def _size(body: BodyLimits) -> str:
         return "none"
     largest = f"{body.form // 1024} kB"
     return largest if body.form == body.multipart else f"{largest}, with files {body.multipart // 1024} kB"
+
+
+UNAVAILABLE_INTRODUCTION = """# What is not available
+
+Made by `python -m tests.wire.documents` from the list that the server answers by. These endpoints of Zulip's API are
+not here. Whoever calls one with a good key or session is answered with status 404, the code `NOT_AVAILABLE` and a
+message such as `Drafts are not available on this server.`; whoever is not known gets 401, as everywhere.
+"""
+
+
+def not_available() -> str:
+    """The page of what Zulip's API has and this server has not."""
+    rows = [(what, "<br>".join(f"`{name}`" for name in names)) for what, names in unavailable.UNAVAILABLE.items()]
+    return "\n".join([UNAVAILABLE_INTRODUCTION, *_table(("what", "endpoints"), rows), ""])
 
 
 LIMITS_INTRODUCTION = """# Limits
@@ -166,6 +186,7 @@ def main() -> None:
     WIRE.write_text(wire(), "utf-8")
     DIFFERENCES_PAGE.write_text(differences(), "utf-8")
     ROUTES_PAGE.write_text(who_may_call_what(), "utf-8")
+    UNAVAILABLE_PAGE.write_text(not_available(), "utf-8")
     LIMITS_PAGE.write_text(limits(), "utf-8")
 
 

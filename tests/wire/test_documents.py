@@ -18,6 +18,10 @@ def test_the_reference_says_who_may_call_what_on_every_route() -> None:
     assert documents.ROUTES_PAGE.read_text("utf-8") == documents.who_may_call_what()
 
 
+def test_the_reference_lists_what_is_not_available() -> None:
+    assert documents.UNAVAILABLE_PAGE.read_text("utf-8") == documents.not_available()
+
+
 def test_the_page_of_limits_is_the_table_of_the_server() -> None:
     assert documents.LIMITS_PAGE.read_text("utf-8") == documents.limits()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from keybearer.secret import Secret
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, array, boolean, choice, encoded, record, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.rules import EVERYBODY, PEOPLE
+from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
 from keybearer.server.services import accounts, profiles
 from keybearer.server.services.profiles import Viewed
@@ -55,6 +56,19 @@ def _user(call: Call, viewed: Viewed) -> Answer:
 def _read_gravatar(call: Call) -> None:
     """Avatars are drawn here, so whether the client would compute a Gravatar's address itself changes nothing."""
     call.parameters.optional_boolean("client_gravatar")
+
+
+async def add(call: Call) -> Answer:
+    """`POST users`, for administrators. The answer has no key, and the password lets the person in only once."""
+    parameters = call.parameters
+    account = await accounts.add_by_administrator(
+        call.context,
+        call.caller,
+        email=parameters.text("email"),
+        full_name=parameters.text("full_name"),
+        password=Secret(parameters.text("password")),
+    )
+    return success(user_id=account.id)
 
 
 async def change(call: Call) -> Answer:
@@ -107,6 +121,19 @@ ENDPOINTS = (
         "Everybody, bots and the deactivated too.",
         takes=(_GRAVATAR, _PROFILE_FIELDS, encoded("user_ids", "Only these ", array(INTEGER))),
         gives={"members": array(_USER)},
+    ),
+    Endpoint.post(
+        "users",
+        add,
+        ADMINISTRATORS,
+        FORM,
+        "Add a person, who has to choose another password at the first sign-in.",
+        takes=(
+            text("email", "The person's email address.", required=True),
+            text("full_name", "The person's name.", required=True),
+            text("password", "The password for the first sign-in.", required=True),
+        ),
+        gives={"user_id": INTEGER},
     ),
     Endpoint.get(
         "users/{user_id}", get_one, EVERYBODY, "One account.", takes=(_GRAVATAR, _PROFILE_FIELDS), gives={"user": _USER}

@@ -135,7 +135,7 @@ _STATUSES: tuple[tuple[type[Refused], int], ...] = (
 
 
 def _status(error: Refused) -> int:
-    otherwise = 404 if error.code == "NONEXISTENT_SUBDOMAIN" else 400
+    otherwise = 404 if error.code in ("NONEXISTENT_SUBDOMAIN", "NOT_AVAILABLE") else 400
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), otherwise)
 
 

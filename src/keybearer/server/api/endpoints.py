@@ -26,7 +26,8 @@ class Endpoint(Route):
     """A route of the wire. Its path is below `/api/v1/` and `/json/`, as its rule's ways say.
 
     `summary`, `takes` and `gives` (the fields of a success beside the envelope) are what the OpenAPI document says.
-    Zulip names unsupported parameters at most endpoints: `names_unsupported`.
+    Zulip names unsupported parameters at most endpoints: `names_unsupported`. What Zulip has and this server has not is
+    an endpoint too, which only refuses: `is_available` is False.
     """
 
     summary: str
@@ -34,6 +35,7 @@ class Endpoint(Route):
     gives: Mapping[str, Schema] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     names_unsupported: bool = True
+    is_available: bool = True
 
     @property
     def name(self) -> str:

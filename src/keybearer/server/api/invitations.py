@@ -10,6 +10,7 @@ from keybearer.server.api.description import (
     BOOLEAN,
     EMAIL,
     INTEGER,
+    STRING,
     array,
     boolean,
     choice,
@@ -22,10 +23,10 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.limits import Cap
-from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
+from keybearer.server.domain.links import LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.rules import MEMBERS
 from keybearer.server.http.body import FORM
-from keybearer.server.services import invitations
+from keybearer.server.services import invitations, multiuse_invitations
 
 
 async def list_open(call: Call) -> Answer:
@@ -40,9 +41,9 @@ def _row(link: Link) -> dict[str, object]:
         "invited": int(link.created_at.timestamp()),
         "expiry_date": int(link.expires_at.timestamp()),
         "invited_as": (link.role or Role.MEMBER).value,
-        "email": link.email,
+        **({"email": link.email} if link.email else {}),
         "notify_referrer_on_join": False,
-        "is_multiuse": False,
+        "is_multiuse": link.purpose is LinkPurpose.MULTIUSE_INVITATION,
     }
 
 
@@ -50,17 +51,33 @@ async def send(call: Call) -> Answer:
     """`POST invites`."""
     parameters = call.parameters
     emails = invitations.split_emails(parameters.text("invitee_emails"))
-    lifetime = _lifetime(call)
-    role = Role(parameters.choice("invite_as", tuple(role.value for role in Role)) or Role.MEMBER)
-    # Every version of Zulip's clients sends channels and groups to join; ours has none to subscribe anybody to.
-    if parameters.optional_integers("stream_ids"):
-        raise Refused("Invalid channel ID")
+    lifetime, role, joins = _lifetime(call), _role(call), _joins(call)
+    parameters.optional_boolean("notify_referrer_on_join")
+    await invitations.invite(call.context, call.caller, emails, role=role, lifetime=lifetime, joins=joins)
+    return success()
+
+
+async def make_link(call: Call) -> Answer:
+    """`POST invites/multiuse`. The link is in this answer and in no other."""
+    lifetime, role, joins = _lifetime(call), _role(call), _joins(call)
+    _, token = await multiuse_invitations.create(call.context, call.caller, role=role, lifetime=lifetime, joins=joins)
+    return success(invite_link=f"{call.realm.site}/join/{token.reveal()}/")
+
+
+def _role(call: Call) -> Role:
+    return Role(call.parameters.choice("invite_as", tuple(role.value for role in Role)) or Role.MEMBER)
+
+
+def _joins(call: Call) -> Joins:
+    """The channels to follow. Who names none, in no list, means the default ones."""
+    parameters = call.parameters
+    with_defaults = parameters.optional_boolean("include_realm_default_subscriptions")
+    channel_ids = parameters.optional_integers("stream_ids", most=Cap.INVITED_TO.most)
     if parameters.optional_integers("group_ids"):
         raise Refused("Invalid user group")
-    parameters.optional_boolean("include_realm_default_subscriptions")
-    parameters.optional_boolean("notify_referrer_on_join")
-    await invitations.invite(call.context, call.caller, emails, role=role, lifetime=lifetime)
-    return success()
+    if with_defaults is None:
+        with_defaults = channel_ids is None
+    return Joins(tuple(dict.fromkeys(channel_ids or ())), with_defaults)
 
 
 def _lifetime(call: Call) -> timedelta:
@@ -74,7 +91,13 @@ def _lifetime(call: Call) -> timedelta:
 
 async def revoke(call: Call) -> Answer:
     """`DELETE invites/{invite_id}`."""
-    await invitations.revoke(call.context, call.caller, call.id("invite_id"))
+    await invitations.revoke(call.context, call.caller, call.id("invite_id"), [LinkPurpose.INVITATION])
+    return success()
+
+
+async def revoke_link(call: Call) -> Answer:
+    """`DELETE invites/multiuse/{invite_id}`."""
+    await invitations.revoke(call.context, call.caller, call.id("invite_id"), [LinkPurpose.MULTIUSE_INVITATION])
     return success()
 
 
@@ -94,7 +117,21 @@ _INVITATION = record(
         "email": EMAIL,
         "notify_referrer_on_join": BOOLEAN,
         "is_multiuse": BOOLEAN,
-    }
+    },
+    optional=frozenset({"email"}),
+)
+
+_TAKES = (
+    encoded("invite_expires_in_minutes", "How long the link works; null is a year.", nullable(INTEGER)),
+    choice("invite_as", "The role that is given.", tuple(role.value for role in Role)),
+    encoded(
+        "stream_ids",
+        "The channels that the person follows; the default ones where it is not sent.",
+        array(INTEGER),
+        most=Cap.INVITED_TO.most,
+    ),
+    boolean("include_realm_default_subscriptions", "Whether the person follows the default channels too."),
+    encoded("group_ids", "Groups to join: ours has none.", array(INTEGER)),
 )
 
 ENDPOINTS = (
@@ -112,14 +149,20 @@ ENDPOINTS = (
                 required=True,
                 most=Cap.INVITED.most,
             ),
-            encoded("invite_expires_in_minutes", "How long the links work; null is a year.", nullable(INTEGER)),
-            choice("invite_as", "The role that is given.", tuple(role.value for role in Role)),
-            encoded("stream_ids", "Channels to join: ours has none.", array(INTEGER)),
-            encoded("group_ids", "Groups to join: ours has none.", array(INTEGER)),
-            boolean("include_realm_default_subscriptions", "Changes nothing: ours has no channels."),
+            *_TAKES,
             boolean("notify_referrer_on_join", "Changes nothing."),
         ),
     ),
+    Endpoint.post(
+        "invites/multiuse",
+        make_link,
+        MEMBERS,
+        FORM,
+        "Make a link with which several people can join.",
+        takes=_TAKES,
+        gives={"invite_link": STRING},
+    ),
+    Endpoint.delete("invites/multiuse/{invite_id}", revoke_link, MEMBERS, FORM, "Withdraw a link for several people."),
     Endpoint.delete("invites/{invite_id}", revoke, MEMBERS, FORM, "Withdraw an invitation."),
     Endpoint.post("invites/{invite_id}/resend", resend, MEMBERS, FORM, "Mail a new link; the earlier one ends."),
 )

@@ -38,17 +38,23 @@ _FAILURES: dict[str, tuple[str, str, Schema]] = {
     "400": ("Refused: `msg` says why.", "application/json", _ERROR),
     "401": ("Who is asking is not known, or not welcome.", "application/json", _ERROR),
     "403": ("The form's token is missing or wrong.", "application/json", _ERROR),
-    "404": ("No organization lives at this host.", "application/json", _ERROR),
-    "page": ("Nothing can be at such a path.", "text/html; charset=utf-8", STRING),
+    "404": (
+        "Nothing can be at this path, it is not available, or no organization lives at this host.",
+        "application/json",
+        _ERROR,
+    ),
     "405": ("There is no such method here.", "text/html; charset=utf-8", STRING),
     "413": ("The request is too large.", "application/json", _ERROR),
     "429": ("Too often; `retry-after` seconds from now it may be tried again.", "application/json", _LIMITED),
     "503": ("The server is busy or cannot use its database: try again soon.", "application/json", _ERROR),
 }
+_PAGES: dict[str, dict[str, Any]] = {"404": {"text/html; charset=utf-8": {"schema": STRING}}}
+"""What is answered as a page too: that nothing can be at a path, as in Zulip."""
+
 _COMPONENTS = {
     "schemas": {"Error": _ERROR, "TooManyAttempts": _LIMITED, "MethodNotAllowed": _NOT_ALLOWED},
     "responses": {
-        name: {"description": why, "content": {kind: {"schema": schema}}}
+        name: {"description": why, "content": {kind: {"schema": schema}, **_PAGES.get(name, {})}}
         for name, (why, kind, schema) in _FAILURES.items()
     },
     "securitySchemes": {
@@ -146,8 +152,12 @@ def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
         statuses += ["401", "429"] if way is Way.KEY else ["401", "403", "429"]
     elif each.method == "POST":
         statuses += ["401", "404", "429"]
+    if "{" in each.path or not each.is_available:
+        statuses.append("404")
     responses: dict[str, Any] = {"200": {"description": "Done.", "content": {"application/json": {"schema": {}}}}}
-    if each.path != "openapi.json":
+    if not each.is_available:
+        responses = {}
+    elif each.path != "openapi.json":
         optional = each.optional | {"ignored_parameters_unsupported"}
         schema = record(
             {
@@ -159,7 +169,5 @@ def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
             optional=optional,
         )
         responses["200"]["content"]["application/json"]["schema"] = schema
-    if "{" in each.path:
-        responses["404"] = {"$ref": "#/components/responses/page"}
-    responses |= {status: {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+    responses |= {status: {"$ref": f"#/components/responses/{status}"} for status in sorted({*statuses})}
     return responses

@@ -1,4 +1,4 @@
-"""`realm`: who may do what in the organization, and the groups that are meant by it."""
+"""`realm`: the organization's name, who may do what in it, and the groups that are meant by that."""
 
 from __future__ import annotations
 
@@ -7,24 +7,34 @@ from typing import Any
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, Schema, array, boolean, encoded, nullable, record
+from keybearer.server.api.description import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    Schema,
+    array,
+    boolean,
+    encoded,
+    nullable,
+    record,
+    text,
+)
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.realm_events import GROUP_SETTINGS, changed_fields
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services import profiles, realms
-from keybearer.server.services.realms import PolicyChange
-
-POLICIES = {
-    "can_create_bots_group": "can_create_bots",
-    "can_create_write_only_bots_group": "can_create_write_only_bots",
-    "can_invite_users_group": "can_invite",
-}
-"""A group setting on the wire → its policy."""
-
+from keybearer.server.services.realms import (
+    DESCRIPTION_MAX_LENGTH,
+    NAME_MAX_LENGTH,
+    RealmChange,
+    checked_description,
+    checked_name,
+)
 
 _PERMISSIONS = (
     "can_manage_group",
@@ -38,20 +48,20 @@ _PERMISSIONS = (
 
 
 async def change(call: Call) -> Answer:
-    """`PATCH realm`: who may create bots and invite people, for administrators. The answer names what changed."""
-    before = call.realm
+    """`PATCH realm`: its name and description, and who may do what, for administrators. The answer has what changed."""
+    before, parameters = call.realm, call.parameters
+    name = parameters.optional_text("name", max_length=NAME_MAX_LENGTH)
+    description = parameters.optional_text("description", max_length=DESCRIPTION_MAX_LENGTH)
     policies = {
-        policy: _group_setting(call.parameters, setting, getattr(before, policy))
-        for setting, policy in POLICIES.items()
+        policy: _group_setting(parameters, setting, getattr(before, policy))
+        for policy, setting in GROUP_SETTINGS.items()
     }
-    after = await realms.change_policies(call.context, call.caller, PolicyChange(**policies))
-    return success(
-        **{
-            setting: getattr(after, policy).value
-            for setting, policy in POLICIES.items()
-            if getattr(after, policy) is not getattr(before, policy)
-        }
+    wanted = RealmChange(
+        name=None if name is None else checked_name(name),
+        description=None if description is None else checked_description(description),
+        **policies,
     )
+    return success(changed_fields(*await realms.change(call.context, call.caller, wanted)))
 
 
 def _group_setting(parameters: Parameters, setting: str, now: SystemGroup) -> SystemGroup | None:
@@ -124,19 +134,25 @@ GROUP = record(
     }
 )
 
+_CHANGED = {"name": STRING, "description": STRING, **dict.fromkeys(GROUP_SETTINGS.values(), INTEGER)}
+
 ENDPOINTS = (
     Endpoint.patch(
         "realm",
         change,
         ADMINISTRATORS,
         FORM,
-        "Change who may create bots and invite people.",
-        takes=tuple(
-            encoded(setting, 'A group: `{"new": id}`, with `old` to compare, or the id.', _GROUP_VALUE)
-            for setting in POLICIES
+        "Change the organization's name and description, and who may create bots and invite people.",
+        takes=(
+            text("name", "The new name.", max_length=NAME_MAX_LENGTH),
+            text("description", "What the organization is for.", max_length=DESCRIPTION_MAX_LENGTH),
+            *(
+                encoded(setting, 'A group: `{"new": id}`, with `old` to compare, or the id.', _GROUP_VALUE)
+                for setting in GROUP_SETTINGS.values()
+            ),
         ),
-        gives=dict.fromkeys(POLICIES, INTEGER),
-        optional=frozenset(POLICIES),
+        gives=_CHANGED,
+        optional=frozenset(_CHANGED),
     ),
     Endpoint.get(
         "user_groups",

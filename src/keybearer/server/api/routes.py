@@ -13,6 +13,7 @@ from keybearer.server.api import (
     realms,
     server,
     settings,
+    unavailable,
 )
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import routes as message_routes
@@ -27,8 +28,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *realms.ENDPOINTS,
     *invitations.ENDPOINTS,
     *message_routes.ENDPOINTS,
+    *unavailable.ENDPOINTS,
 )
-"""What every server has. Of two patterns that fit a path, the first counts."""
+"""What every server has, or says that it has not. Of two patterns that fit a path, the first counts."""
 
 
 def endpoints(*, for_development: bool) -> tuple[Endpoint, ...]:

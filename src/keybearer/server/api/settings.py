@@ -9,7 +9,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import boolean, choice, text
 from keybearer.server.api.endpoints import Endpoint
-from keybearer.server.domain.accounts import EmailVisibility, checked_full_name
+from keybearer.server.domain.accounts import EmailVisibility, checked_full_name, checked_timezone
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.rules import PEOPLE
@@ -19,13 +19,14 @@ from keybearer.server.services.accounts import OwnChange
 
 
 async def change(call: Call) -> Answer:
-    """`PATCH settings`: the password, the name, who sees the email address, whether sign-ins are mailed."""
+    """`PATCH settings`: the password, the name, the time zone, who sees the address, whether sign-ins are mailed."""
     parameters = call.parameters
     visibility = parameters.choice("email_address_visibility", tuple(each.value for each in EmailVisibility))
-    full_name = parameters.optional_text("full_name")
+    full_name, timezone = parameters.optional_text("full_name"), parameters.optional_text("timezone")
     wanted = OwnChange(
         # Checked before the password is changed: what is refused changes nothing.
         full_name=None if full_name is None else checked_full_name(full_name),
+        timezone=None if timezone is None else checked_timezone(timezone),
         email_visibility=None if visibility is None else EmailVisibility(visibility),
         login_mails=parameters.optional_boolean("enable_login_emails"),
     )
@@ -44,23 +45,23 @@ async def _change_password(call: Call, old: Secret, new: Secret) -> Quota:
         raise Refused(message, quota=error.quota) from None
 
 
+_TAKES = (
+    text("old_password", "The password as it is."),
+    text("new_password", "The password as it is to be: 8 to 128 characters, and no easy guess."),
+    text("full_name", "The new name."),
+    text("timezone", "The time zone, as `Europe/Berlin`; empty for none."),
+    choice(
+        "email_address_visibility",
+        "Who sees the address: 1 everyone, 2 members, 3 administrators, 4 nobody, 5 moderators.",
+        tuple(each.value for each in EmailVisibility),
+    ),
+    boolean("enable_login_emails", "Whether new sign-ins are told by mail."),
+)
+
 ENDPOINTS = (
-    Endpoint.patch(
-        "settings",
-        change,
-        PEOPLE,
-        FORM,
-        "Change one's own password, name and settings.",
-        takes=(
-            text("old_password", "The password as it is."),
-            text("new_password", "The password as it is to be: 8 to 128 characters, and no easy guess."),
-            text("full_name", "The new name."),
-            choice(
-                "email_address_visibility",
-                "Who sees the address: 1 everyone, 2 members, 3 administrators, 4 nobody, 5 moderators.",
-                tuple(each.value for each in EmailVisibility),
-            ),
-            boolean("enable_login_emails", "Whether new sign-ins are told by mail."),
-        ),
+    Endpoint.patch("settings", change, PEOPLE, FORM, "Change one's own password, name and settings.", takes=_TAKES),
+    *(
+        Endpoint.patch(path, change, PEOPLE, FORM, "The same as `PATCH settings`, by an old name.", takes=_TAKES)
+        for path in ("settings/notifications", "settings/display")
     ),
 )

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from keybearer.server.domain import bot_events
 from keybearer.server.domain.accounts import Account, EmailVisibility, Role, avatar_url, display_email
-from keybearer.server.domain.event_log import Event, Subject
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, without_flags
 
 
 def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str | None) -> dict[str, object]:
@@ -56,9 +56,34 @@ _CHANGEABLE: Mapping[str, Callable[[Account, str], object]] = {
     "new_email": display_email,
     "is_active": lambda account, _: account.is_active,
     "bot_owner_id": lambda account, _: account.bot_owner_id,
+    "email": display_email,
+    "timezone": lambda account, _: account.timezone,
     "services": lambda _account, _domain: [],
 }
 """The fields of a changed account on the wire. `services` are added at delivery: see `bot_events`."""
+
+SETTINGS: Mapping[str, str] = {
+    "timezone": "timezone",
+    "email_visibility": "email_address_visibility",
+    "login_mails": "enable_login_emails",
+}
+"""The settings that people change of their own account: the field, and its name on the wire."""
+
+
+def settings_fields(account: Account) -> dict[str, object]:
+    """The account's own settings on the wire."""
+    return {on_wire: _setting(account, name) for name, on_wire in SETTINGS.items()}
+
+
+def setting_changed(account: Account, name: str) -> Event:
+    """An account changed one of its `SETTINGS`; for itself."""
+    fields = {"type": "user_settings", "op": "update", "property": SETTINGS[name], "value": _setting(account, name)}
+    return Event("user_settings", fields, OPEN_TO_ALL, without_flags([account.id]))
+
+
+def _setting(account: Account, name: str) -> object:
+    value = getattr(account, name)
+    return value.value if isinstance(value, EmailVisibility) else value
 
 
 @dataclass(frozen=True, slots=True)

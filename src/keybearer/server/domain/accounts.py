@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import IntEnum
+from functools import cache
 from typing import NamedTuple
+from zoneinfo import available_timezones
 
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
@@ -181,3 +183,15 @@ def checked_full_name(text: str) -> str:
     if re.search(r"\|[0-9]+$", name):
         raise Refused("Invalid format!")
     return name
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def checked_timezone(text: str) -> str:
+    """The name of a time zone of IANA's, or nothing; raises Refused with Zulip's words for anything else."""
+    if text and text not in _timezones():
+        raise Refused("Invalid timezone: Value error, Not a recognized time zone")
+    return text

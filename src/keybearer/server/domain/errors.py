@@ -4,6 +4,7 @@
     ├── NotPermitted         this actor may not
     │   └── PasswordNeeded       not before the password is given again
     ├── Unauthenticated      who is asking is not known, or not welcome
+    │   └── NewPasswordNeeded    the password is right, and lets them in only to choose another one
     ├── TryLater             `retry_after` seconds from now it may be tried again
     │   ├── TooManyAttempts      a limit is reached
     │   └── Overloaded           the server has too much to do at the moment
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil
 
+from keybearer.secret import Secret
 from keybearer.server.domain.limits import Cap, Quota
 
 
@@ -78,6 +80,17 @@ class Unauthenticated(Refused):
 
     def __init__(self, message: str, *, code: str = "UNAUTHORIZED", quota: Quota | None = None) -> None:
         super().__init__(message, code=code, quota=quota)
+
+
+class NewPasswordNeeded(Unauthenticated):
+    """The password was given to the person by somebody else: they choose their own first, by the link of `token`."""
+
+    def __init__(self, token: Secret) -> None:
+        super().__init__(
+            "An administrator chose this password: sign in with it in a browser, and choose one of your own first.",
+            code="PASSWORD_RESET_REQUIRED",
+        )
+        self.token = token
 
 
 class NotLoggedIn(Unauthenticated):

@@ -39,6 +39,7 @@ class Cap(Enum):
     TERMS = (50, "terms of a narrow", "The request is refused.")
     SEARCH_WORDS = (100, "words of a search", "a search has at most {most} words")
     INVITED = (100, "people invited by one request", "Invite at most {most} people at once.")
+    INVITED_TO = (200, "channels that an invitation names", "The request is refused.")
     FOLLOWED = (
         10_000,
         "subscriptions that one request changes: channels times people",
@@ -96,6 +97,21 @@ class Cap(Enum):
         "open invitations of an account",
         "You have {most} open invitations, as many as an account may have. Revoke some, or wait until they expire.",
     )
+    ALERT_WORDS = (
+        200,
+        "alert words of an account",
+        "You can have at most {most} alert words. Remove some first.",
+    )
+    USER_TOPICS = (
+        1000,
+        "topics that an account has muted, unmuted or followed",
+        "You can mute, unmute or follow at most {most} topics. Reset some first.",
+    )
+    MUTED_USERS = (
+        1000,
+        "accounts that an account has muted",
+        "You can mute at most {most} users. Unmute some first.",
+    )
     STORAGE = (
         10_000_000,
         "characters that an account keeps in `bot_storage`, keys and values",
@@ -120,6 +136,16 @@ class Cap(Enum):
     REACTIONS = (1000, "reactions to a message", "This message has {most} reactions, as many as a message may have.")
     OWN_REACTIONS = (50, "reactions of one account to a message", "You may add at most {most} reactions to a message.")
     # The whole server.
+    DEFAULT_CHANNELS = (
+        100,
+        "channels that every new person follows",
+        "There can be at most {most} default channels. Remove some first.",
+    )
+    MULTIUSE_INVITATIONS = (
+        100,
+        "open invitations that several people can use",
+        "There are {most} such invitations already. Withdraw one first.",
+    )
     UPLOADS = (
         10_240,
         "MiB of uploaded files (`KEYBEARER_UPLOAD_QUOTA`); one account may use a tenth of it",
@@ -202,6 +228,8 @@ class AttemptKind(StrEnum):
     """Not kept: the accounts for which an address has failed, among the rows of `PASSWORD`."""
     PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
     PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
+    JOINING = "joining"
+    JOININGS_OF_ADDRESS = "joinings_of_address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +250,9 @@ WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
     AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
     AttemptKind.PASSWORD_RESETS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
+    # A mail to whatever address a stranger names, as for password resets.
+    AttemptKind.JOINING: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
+    AttemptKind.JOININGS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
 }
 
 LONGEST_WINDOW = max(window.within for windows in WINDOWS.values() for window in windows)

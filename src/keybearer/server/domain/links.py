@@ -10,23 +10,40 @@ from keybearer.server.domain.accounts import Role
 
 
 class LinkPurpose(StrEnum):
-    """What a link lets its holder do, once."""
+    """What a link lets its holder do: once, but for multi-use invitations."""
 
     SETUP = "setup"
     INVITATION = "invitation"
+    MULTIUSE_INVITATION = "multiuse_invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105  a purpose, not a password
 
 
 LIFETIMES = {
     LinkPurpose.SETUP: timedelta(days=7),
     LinkPurpose.INVITATION: timedelta(days=10),
+    LinkPurpose.MULTIUSE_INVITATION: timedelta(days=10),
     LinkPurpose.PASSWORD_RESET: timedelta(hours=2),
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Joins:
+    """The channels that a new person follows: these, and the default ones unless an invitation leaves them out."""
+
+    channel_ids: tuple[int, ...] = ()
+    with_defaults: bool = True
+
+
+DEFAULT_CHANNELS = Joins()
+"""What new people follow unless an invitation says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
-    """A link as stored: its token is known only to the one who was given it."""
+    """A link as stored: its token is known only to those who were given it.
+
+    `made_by_link` is the multi-use invitation with which an invitation was asked for.
+    """
 
     id: int
     purpose: LinkPurpose
@@ -37,3 +54,5 @@ class Link:
     created_by: int | None
     created_at: datetime
     expires_at: datetime
+    joins: Joins = DEFAULT_CHANNELS
+    made_by_link: int | None = None

@@ -68,6 +68,21 @@ def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
     return actor.role <= least.get(role, Role.GUEST)
 
 
+def may_invite_several_as(actor: Account, role: Role) -> bool:
+    """Whether the account may make an invitation to that role that several people can use.
+
+    Administrators may, and nobody for owners and administrators: such a link is passed on.
+    """
+    return actor.is_administrator and role > Role.ADMINISTRATOR
+
+
+def check_may_invite_several_as(actor: Account, role: Role) -> None:
+    """Raise NotPermitted, with Zulip's words where it has some, unless `may_invite_several_as`."""
+    if not may_invite_several_as(actor, role):
+        why = "An invitation that several people can use cannot be for owners or administrators."
+        raise NotPermitted(why) if actor.is_administrator else NotPermitted
+
+
 def may_manage_invitation(actor: Account, invitation: Link) -> bool:
     """An invitation is managed by the person who sent it and by administrators, one for an owner only by owners."""
     if invitation.realm_id != actor.realm_id:

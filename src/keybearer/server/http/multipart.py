@@ -79,6 +79,7 @@ class MultipartForm:
         self._room = largest
         self._keep_in = keep_in
         self._is_whole = False
+        self._is_empty = True
         self._parts = 0
         self._part = _Part()
         self._header = b""
@@ -107,6 +108,7 @@ class MultipartForm:
         """Take the whole body in. Raises Refused, and what `pieces` raises; no file is left behind then."""
         try:
             async for piece in pieces:
+                self._is_empty = self._is_empty and not piece
                 for start in range(0, len(piece), SLICE):
                     self._parser.write(piece[start : start + SLICE])
                     await asyncio.sleep(0)
@@ -118,7 +120,7 @@ class MultipartForm:
             if isinstance(error, FormParserError | ValueError):
                 raise FormUnreadable from None
             raise
-        if not self._is_whole:
+        if not (self._is_whole or self._is_empty):  # zulip-js sends a form without fields as nothing at all
             self.close()
             raise FormUnreadable
 

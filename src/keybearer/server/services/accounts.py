@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keybearer.secret import Secret
+from keybearer.server.domain import account_events
+from keybearer.server.domain.account_events import SETTINGS
 from keybearer.server.domain.accounts import (
     Account,
     EmailVisibility,
@@ -17,8 +19,8 @@ from keybearer.server.domain.accounts import (
 )
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import NotPermitted, Refused
-from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.errors import NotPermitted, Refused, WeakPassword
+from keybearer.server.domain.links import DEFAULT_CHANNELS, Joins, LinkPurpose
 from keybearer.server.domain.permissions import (
     check_may_deactivate,
     check_may_give_role,
@@ -70,6 +72,32 @@ async def add_by_operator(context: Context, *, email: str, full_name: str, role:
         return await add(change, email=email, full_name=full_name, role=role, password_hash=hashed)
 
 
+async def add_by_administrator(
+    context: Context, caller: Caller, *, email: str, full_name: str, password: Secret
+) -> Account:
+    """Add a member with a password that lets them in once: they choose another one before anything else.
+
+    Raises Refused in Zulip's words, NotPermitted where the actor is no administrator.
+    """
+    email, full_name = checked_email(email), checked_full_name(full_name)
+    try:
+        await asyncio.to_thread(passwords.check_strength, password, known=(email, full_name))
+    except WeakPassword as error:
+        raise Refused("The password is too weak.", extra=error.extra) from None
+    hashed = await context.hasher.hash(password)
+    async with context.change(caller) as change:
+        if not may_change_people(change.actor.account):
+            raise NotPermitted
+        return await add(
+            change,
+            email=email,
+            full_name=full_name,
+            role=Role.MEMBER,
+            password_hash=hashed,
+            password_is_provisional=True,
+        )
+
+
 async def add(
     change: Change,
     *,
@@ -77,7 +105,9 @@ async def add(
     full_name: str,
     role: Role,
     password_hash: str,
+    password_is_provisional: bool = False,
     invited_by: int | None = None,
+    joins: Joins = DEFAULT_CHANNELS,
 ) -> Account:
     """Add a person with a first API key, in a transaction under way. The values have been checked."""
     realm = await the_realm(change.connection)
@@ -90,12 +120,13 @@ async def add(
         role=role,
         date_joined=change.now,
         password_hash=password_hash,
+        password_is_provisional=password_is_provisional,
     )
     await change.record(AuditEvent.ACCOUNT_CREATED, account, details={"role": role.label, "invited_by": invited_by})
     change.tell_added(account)
     await api_keys.issue(change, account)
     await change.record(AuditEvent.API_KEY_ISSUED, account)
-    await channels.follow_defaults(change, account)
+    await channels.follow_first(change, account, joins, invited_by=invited_by)
     return account
 
 
@@ -120,24 +151,26 @@ class OwnChange:
     """What of their own account a person changes; None leaves a field as it is."""
 
     full_name: str | None = None
+    timezone: str | None = None
     email_visibility: EmailVisibility | None = None
     login_mails: bool | None = None
 
 
 async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Account:
-    """Change the actor's own name, who sees their address, and whether sign-ins are reported to them by mail."""
+    """Change the actor's own name, time zone, who sees their address, and whether sign-ins are reported by mail."""
     async with context.change(caller, for_change=True) as change:
         account = change.actor.account
         if wanted.full_name is not None and wanted.full_name.strip() != account.full_name:
             account = await _renamed(change, account, wanted.full_name)
-        changed = account._replace(
-            email_visibility=account.email_visibility if wanted.email_visibility is None else wanted.email_visibility,
-            login_mails=account.login_mails if wanted.login_mails is None else wanted.login_mails,
-        )
-        if changed != account:
+        given = {name: getattr(wanted, name) for name in SETTINGS if getattr(wanted, name) is not None}
+        changed = account._replace(**given)
+        names = [name for name in given if getattr(changed, name) != getattr(account, name)]
+        if names:
             await accounts.save(change.connection, changed)
-            names = [name for name in ("email_visibility", "login_mails") if getattr(wanted, name) is not None]
             await change.record(AuditEvent.ACCOUNT_CHANGED, changed, details={"changed": names})
+            change.tell(*(account_events.setting_changed(changed, name) for name in names))
+            if "timezone" in names:
+                change.tell_changed(changed, "email", "timezone")
         return changed
 
 
@@ -221,7 +254,8 @@ async def deactivate_own(context: Context, caller: Caller) -> None:
 async def _deactivate(change: Change, account: Account) -> None:
     active_bots = [bot for bot in await accounts.find_bots_of(change.connection, account.id) if bot.is_active]
     await sessions.remove_all(change.connection, account.id)
-    await links.remove_all(change.connection, LinkPurpose.INVITATION, created_by=account.id)
+    for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION):
+        await links.remove_all(change.connection, purpose, created_by=account.id)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
     await deactivate_accounts(change, [*active_bots, account])
 

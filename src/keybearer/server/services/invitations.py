@@ -14,18 +14,28 @@ from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import CapReached, NotPermitted, Refused, check_cap
 from keybearer.server.domain.limits import Cap
-from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
-from keybearer.server.domain.permissions import check_may_invite_as, may_invite_as, may_manage_invitation
+from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
+from keybearer.server.domain.permissions import (
+    check_may_invite_as,
+    may_invite_as,
+    may_invite_several_as,
+    may_manage_invitation,
+)
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import accounts as people
 from keybearer.server.services import mail_texts, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_realm
+from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links
 from keybearer.server.storage.dialect import take_turn
 
 LONGEST_LIFETIME = timedelta(days=365)
+INVITATIONS = (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION)
+SEVERAL = "several people"
+"""Whom a multi-use invitation is for, in the audit log."""
+
 NO_INVITATION = "No such invitation"
 INVALID_LINK = "This invitation has been used, withdrawn or has expired: ask for a new one."
 
@@ -62,6 +72,7 @@ async def invite(
     *,
     role: Role = Role.MEMBER,
     lifetime: timedelta = LIFETIMES[LinkPurpose.INVITATION],
+    joins: Joins = DEFAULT_CHANNELS,
 ) -> Sequence[Link]:
     """Mail a link to each address. Who has an account already is skipped, and named by InvitationFailed.
 
@@ -70,13 +81,13 @@ async def invite(
     if not emails:
         raise Refused("You must specify at least one email address.")
     check_cap(Cap.INVITED, len(emails))
-    if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
-        raise Refused("Invalid invite_expires_in_minutes")
+    check_lifetime(lifetime)
     _check_addresses(emails)
     async with context.change(caller) as change:
         actor = change.actor
         realm = await the_realm(change.connection)
         check_may_invite_as(actor.account, role, realm)
+        await check_seen(change.connection, actor.account, joins.channel_ids)
         known = await accounts.find_by_emails(change.connection, realm.id, emails)
         reasons = [
             (email, "Account has been deactivated." if not account.is_active else "Already has an account.", False)
@@ -87,7 +98,7 @@ async def invite(
         if not invited:
             raise InvitationFailed("We weren't able to invite anyone.", reasons, sent=False)
         await _check_caps(change, actor.account, invited)
-        sent = await _send(change, realm, actor.account, invited, role=role, lifetime=lifetime)
+        sent = await send(change, realm, actor.account, invited, role=role, lifetime=lifetime, joins=joins)
     if reasons:
         raise InvitationFailed(
             "Some of those addresses are already using Zulip, so we didn't send them an invitation. We did send "
@@ -96,6 +107,12 @@ async def invite(
             sent=True,
         )
     return sent
+
+
+def check_lifetime(lifetime: timedelta) -> None:
+    """Raise Refused, with Zulip's words, for links that work for no time or for too long."""
+    if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
+        raise Refused("Invalid invite_expires_in_minutes")
 
 
 def _check_addresses(emails: Sequence[str]) -> None:
@@ -112,17 +129,34 @@ def _check_addresses(emails: Sequence[str]) -> None:
 
 async def _check_caps(change: Change, inviter: Account, emails: Sequence[str]) -> None:
     """Raise InvitationFailed, as for Zulip's limit on invitations, where these would be too many."""
-    open_already = await links.count(change.connection, LinkPurpose.INVITATION, created_by=inviter.id, now=change.now)
     try:
-        check_cap(Cap.INVITATIONS, open_already + len(emails))
-        await change.check_mails(emails)
+        await check_caps(change, inviter.id, emails)
     except CapReached as reached:
         raise InvitationFailed(reached.message, (), sent=False, is_limit=True) from None
 
 
-async def _send(
-    change: Change, realm: Realm, inviter: Account, emails: Sequence[str], *, role: Role, lifetime: timedelta
+async def check_caps(change: Change, inviter_id: int, emails: Sequence[str]) -> None:
+    """Raise CapReached where an account would have too many open invitations, or too many mails would wait."""
+    connection, now = change.connection, change.now
+    check_cap(
+        Cap.INVITATIONS,
+        await links.count(connection, LinkPurpose.INVITATION, created_by=inviter_id, now=now) + len(emails),
+    )
+    await change.check_mails(emails)
+
+
+async def send(
+    change: Change,
+    realm: Realm,
+    inviter: Account,
+    emails: Sequence[str],
+    *,
+    role: Role,
+    lifetime: timedelta,
+    joins: Joins,
+    made_by_link: int | None = None,
 ) -> Sequence[Link]:
+    """Mail an invitation to each of these addresses, in a transaction under way. The values have been checked."""
     tokens = {email: Secret(secrets.token_urlsafe(32)) for email in emails}
     sent = await links.add_all(
         change.connection,
@@ -133,12 +167,15 @@ async def _send(
         role=role,
         created_by=inviter.id,
         lifetime=lifetime,
+        joins=joins,
+        made_by_link=made_by_link,
     )
     mails = [
         mail_texts.invitation(realm, each.email, inviter, tokens[each.email], until=each.expires_at) for each in sent
     ]
     await change.send(*mails)
-    details = [{"email": email, "role": role.label} for email in emails]
+    by_link = {"by_link": made_by_link} if made_by_link else {}
+    details = [{"email": email, "role": role.label, **by_link} for email in emails]
     await change.record_all(AuditEvent.INVITATION_CREATED, [(None, each) for each in details], realm=realm)
     return sorted(sent, key=lambda link: link.id)
 
@@ -146,17 +183,22 @@ async def _send(
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
     """The invitations that are not used up: everybody's for administrators, for others their own."""
     async with context.viewing(caller) as view:
-        found = await links.find_all(view.connection, LinkPurpose.INVITATION, view.now)
+        found = await links.find_all(view.connection, INVITATIONS, view.now)
     return [link for link in found if may_manage_invitation(view.actor.account, link)]
 
 
-async def revoke(context: Context, caller: Caller, invitation_id: int) -> None:
-    """Withdraw an invitation. Raises Refused with `No such invitation`, NotPermitted where it is not theirs."""
+async def revoke(
+    context: Context, caller: Caller, invitation_id: int, purposes: Sequence[LinkPurpose] = INVITATIONS
+) -> None:
+    """Withdraw an invitation. With a multi-use one, those that were asked for with it end too.
+
+    Raises Refused with `No such invitation`, NotPermitted where it is not theirs.
+    """
     async with context.change(caller) as change:
-        link = await _managed(change, invitation_id)
+        link = await _managed(change, invitation_id, purposes)
         if not await links.remove(change.connection, link.id):
             raise Refused(NO_INVITATION)
-        await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email})
+        await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email or SEVERAL})
 
 
 async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
@@ -164,7 +206,7 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
     async with context.change(caller) as change:
         actor = change.actor.account
         realm = await the_realm(change.connection)
-        link = await _managed(change, invitation_id)
+        link = await _managed(change, invitation_id, [LinkPurpose.INVITATION])
         check_may_invite_as(actor, link.role or Role.MEMBER, realm)
         token = Secret(secrets.token_urlsafe(32))
         renewed = await links.renew(change.connection, link, token, at=change.now)
@@ -176,9 +218,9 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
         return renewed
 
 
-async def _managed(change: Change, invitation_id: int) -> Link:
+async def _managed(change: Change, invitation_id: int, purposes: Sequence[LinkPurpose]) -> Link:
     actor = change.actor.account
-    link = await links.find_by_id(change.connection, invitation_id, LinkPurpose.INVITATION, change.now)
+    link = await links.find_by_id(change.connection, invitation_id, purposes, change.now)
     if link is None or link.realm_id != actor.realm_id:
         raise Refused(NO_INVITATION)
     if not may_manage_invitation(actor, link):
@@ -187,9 +229,10 @@ async def _managed(change: Change, invitation_id: int) -> Link:
 
 
 async def find(context: Context, token: Secret) -> Link | None:
-    """The invitation of a link's token; None where it is used, withdrawn or expired."""
+    """The invitation of a link's token, for one or for several; None where it is used, withdrawn or expired."""
     async with context.reading() as connection:
-        return await links.find(connection, token, LinkPurpose.INVITATION, context.clock())
+        found = [await links.find(connection, token, purpose, context.clock()) for purpose in INVITATIONS]
+    return next((link for link in found if link is not None), None)
 
 
 async def accept(
@@ -210,7 +253,7 @@ async def accept(
         # Before the link: two who join at one address by two links would wait for each other's.
         await take_turn(change.connection, NAMES_AND_ADDRESSES)
         link = await links.use(change.connection, token, LinkPurpose.INVITATION, change.now)
-        if link is None or not await _still_stands(change, link, realm):
+        if link is None or not await still_stands(change, link, realm):
             raise Refused(INVALID_LINK)
         account = await people.add(
             change,
@@ -219,6 +262,7 @@ async def accept(
             role=link.role or Role.MEMBER,
             password_hash=hashed,
             invited_by=link.created_by,
+            joins=link.joins,
         )
         await links.remove_all_for(
             change.connection, LinkPurpose.INVITATION, realm_id=realm.id, email=email_key(link.email)
@@ -226,6 +270,11 @@ async def accept(
         return await open_session(change.by(account), account)
 
 
-async def _still_stands(change: Change, link: Link, realm: Realm) -> bool:
+async def still_stands(change: Change, link: Link, realm: Realm) -> bool:
+    """Whether who made an invitation may invite to its role by now."""
     inviter = await accounts.find(change.connection, link.created_by) if link.created_by is not None else None
-    return inviter is not None and inviter.is_active and may_invite_as(inviter, link.role or Role.MEMBER, realm)
+    role = link.role or Role.MEMBER
+    if inviter is None or not inviter.is_active or not may_invite_as(inviter, role, realm):
+        return False
+    is_for_several = link.purpose is LinkPurpose.MULTIUSE_INVITATION or link.made_by_link is not None
+    return may_invite_several_as(inviter, role) if is_for_several else True

@@ -118,6 +118,17 @@ def invitation(realm: Realm, email: str, inviter: Account, token: Secret, *, unt
     )
 
 
+def already_joined(realm: Realm, email: str) -> Mail:
+    """To an address that asked to join by a link, and has an account already."""
+    return _mail(
+        realm,
+        email,
+        f"You have an account in {realm.name}",
+        f"Somebody, probably you, asked to join {realm.name} with this address, which has an account there already.\n"
+        f"Sign in, or ask for a new password:\n\n    {realm.site}/login/\n",
+    )
+
+
 def account_deactivated(realm: Realm, account: Account, comment: str) -> Mail:
     """To a person whose account was deactivated."""
     said = f"\nThey said: {comment}\n" if comment else ""

@@ -13,7 +13,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, email_key, is_email
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import Refused, WeakPassword
+from keybearer.server.domain.errors import NewPasswordNeeded, Refused, WeakPassword
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import api_keys, attempts, mail_texts
@@ -194,6 +194,20 @@ async def request_reset(context: Context, email: str, origin: RequestOrigin) -> 
     return quota
 
 
+async def check_chosen(context: Context, account: Account, origin: RequestOrigin) -> None:
+    """Raise NewPasswordNeeded, with a new link for it, where somebody else gave the account its password.
+
+    To be asked when the right password was given.
+    """
+    async with context.reading() as connection:
+        if not await accounts.password_is_provisional(connection, account.id):
+            return
+    async with context.change(None, origin=origin, holding=[account.id]) as change:
+        await change.record(AuditEvent.PASSWORD_RESET_REQUESTED, account)
+        token = await _reset_link(change, account)
+    raise NewPasswordNeeded(token)
+
+
 async def reset_link_by_operator(context: Context, email: str) -> Secret:
     """The token of a reset link, made on the server's own command line. Raises Refused for bots and strangers."""
     found = await _find_id(context, email)
@@ -242,6 +256,11 @@ async def reset(context: Context, token: Secret, new: Secret, origin: RequestOri
     if known is None:
         raise Refused("This link has been used or has expired: ask for a new one.")
     await asyncio.to_thread(check_strength, new, known=(known.delivery_email, known.full_name))
+    async with context.reading() as connection:
+        is_provisional = await accounts.password_is_provisional(connection, known.id)
+        given = await accounts.password_hash(connection, known.id)
+    if is_provisional and await context.hasher.matches(new, given):
+        raise WeakPassword("It is the one that you were given, which somebody else knows.")
     value = await context.hasher.hash(new)
     async with context.change(None, origin=origin, holding=[known.id], for_change=True) as change:
         account = await the_account(change.connection, None, known.id)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from keybearer.server.domain import realm_events
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import check_may_change_policies
+from keybearer.server.domain.realm_events import GROUP_SETTINGS
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
@@ -16,12 +18,15 @@ from keybearer.server.storage import realms
 from keybearer.zuliprc.credentials import normalise_site
 
 NAME_MAX_LENGTH = 40
+DESCRIPTION_MAX_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyChange:
-    """Which groups are to be allowed what; None leaves a policy as it is."""
+class RealmChange:
+    """What the organization is called, and which groups are to be allowed what; None leaves it as it is."""
 
+    name: str | None = None
+    description: str | None = None
     can_create_bots: SystemGroup | None = None
     can_create_write_only_bots: SystemGroup | None = None
     can_invite: SystemGroup | None = None
@@ -33,24 +38,28 @@ async def find(context: Context) -> Realm:
         return await the_realm(connection)
 
 
-async def change_policies(context: Context, caller: Caller, wanted: PolicyChange) -> Realm:
-    """Change who may create bots and invite people, for administrators. Guests are never among them, as in Zulip."""
+async def change(context: Context, caller: Caller, wanted: RealmChange) -> tuple[Realm, Realm]:
+    """Change what the organization is called, who may create bots and who may invite people, for administrators.
+
+    Guests are never among those, as in Zulip. Returns the organization as it was and as it is. Raises Refused.
+    """
     given: dict[str, Any] = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    policies = {name: group for name, group in given.items() if group is not None}
+    given = {name: value for name, value in given.items() if value is not None}
     async with context.change(caller) as change:
         check_may_change_policies(change.actor.account)
-        for name, group in policies.items():
-            if group in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
-                setting = "can_invite_users_group" if name == "can_invite" else f"{name}_group"
-                raise Refused(f"'{setting}' setting cannot be set to '{group.wire_name}' group.")
+        for name, value in given.items():
+            if value in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
+                raise Refused(f"'{GROUP_SETTINGS[name]}' setting cannot be set to '{value.wire_name}' group.")
         before = await the_realm(change.connection, for_change=True)
-        changed = {name: group for name, group in policies.items() if getattr(before, name) is not group}
-        after = replace(before, **changed)
-        if changed:
+        after = replace(before, **given)
+        details = {
+            name: getattr(value, "wire_name", value) for name, value in given.items() if getattr(before, name) != value
+        }
+        if details:
             await realms.save(change.connection, after)
-            details = {name: group.wire_name for name, group in changed.items()}
             await change.record(AuditEvent.REALM_CHANGED, realm=after, details=details)
-        return after
+            change.tell(*realm_events.changed(before, after))
+        return before, after
 
 
 def checked_name(text: str) -> str:
@@ -59,6 +68,14 @@ def checked_name(text: str) -> str:
     if not name or len(name) > NAME_MAX_LENGTH or not name.isprintable():
         raise Refused(f"The organization's name needs 1 to {NAME_MAX_LENGTH} printable characters.")
     return name
+
+
+def checked_description(text: str) -> str:
+    """`text` without outer blanks; raises Refused unless it is good as the description of an organization."""
+    description = text.strip()
+    if len(description) > DESCRIPTION_MAX_LENGTH or not all(c.isprintable() or c in "\r\n\t" for c in description):
+        raise Refused(f"The organization's description may have {DESCRIPTION_MAX_LENGTH} printable characters at most.")
+    return description
 
 
 async def move(context: Context, site: str) -> tuple[Realm, Realm]:

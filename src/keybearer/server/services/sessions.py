@@ -107,9 +107,11 @@ async def _signing_in(
 ) -> AsyncIterator[Change]:
     """A transaction of the account that gave the right password, as it is now.
 
-    Raises Unauthenticated where the password or the account has changed meanwhile.
+    Raises Unauthenticated where the password or the account has changed meanwhile, NewPasswordNeeded where somebody
+    else chose the password.
     """
     account_id = authenticated.account.id
+    await passwords.check_chosen(context, authenticated.account, origin)
     async with context.change(None, origin=origin, holding=[account_id], for_change=True) as change:
         account = await the_account(change.connection, None, account_id)
         if not await passwords.accept(context, change, account, password, authenticated.checked):

@@ -20,7 +20,7 @@ OWNER_COLUMNS = [
     for name in ("role", "is_active")
 ]
 COLUMNS = [
-    *(column for column in accounts.c if column.name not in ("password_hash", "email_key")),
+    *(column for column in accounts.c if column.name not in ("password_hash", "password_is_provisional", "email_key")),
     *OWNER_COLUMNS,
 ]
 _ROLES = {role.value: role for role in Role}
@@ -78,6 +78,7 @@ async def add(
     role: Role,
     date_joined: datetime,
     password_hash: str | None = None,
+    password_is_provisional: bool = False,
     bot_type: BotType | None = None,
     bot_owner_id: int | None = None,
 ) -> Account:
@@ -92,6 +93,7 @@ async def add(
             role=role.value,
             date_joined=date_joined,
             password_hash=password_hash,
+            password_is_provisional=password_is_provisional,
             bot_type=bot_type,
             bot_owner_id=bot_owner_id,
         )
@@ -235,9 +237,17 @@ async def password_hash(connection: AsyncConnection, account_id: int) -> str | N
     ).scalar_one_or_none()
 
 
+async def password_is_provisional(connection: AsyncConnection, account_id: int) -> bool:
+    """Whether somebody else gave the account its password: the person has to choose another one first."""
+    statement = select(accounts.c.password_is_provisional).where(accounts.c.id == account_id)
+    return bool((await connection.execute(statement)).scalar_one())
+
+
 async def set_password_hash(connection: AsyncConnection, account_id: int, value: str | None) -> None:
-    """Replace the stored hash."""
-    await connection.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=value))
+    """Replace the stored hash by that of a password that the person chose."""
+    await connection.execute(
+        update(accounts).where(accounts.c.id == account_id).values(password_hash=value, password_is_provisional=False)
+    )
 
 
 async def renew_password_hash(connection: AsyncConnection, account_id: int, *, before: str, after: str) -> bool:

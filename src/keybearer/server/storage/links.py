@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role, email_key
-from keybearer.server.domain.links import LIFETIMES, Link, LinkPurpose
+from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.tables import links
 
@@ -24,9 +25,21 @@ def _digest(token: Secret) -> bytes:
 
 def from_row(row: Row[tuple[object, ...]]) -> Link:
     """The value of a row that has `COLUMNS`."""
-    columns = row._mapping
-    role = columns["role"]
-    return Link(**{**columns, "purpose": LinkPurpose(columns["purpose"]), "role": None if role is None else Role(role)})
+    columns = dict(row._mapping)
+    role, channel_ids = columns["role"], columns.pop("channel_ids")
+    columns |= {
+        "purpose": LinkPurpose(columns["purpose"]),
+        "role": None if role is None else Role(role),
+        "joins": Joins(tuple(json.loads(channel_ids or "[]")), bool(columns.pop("with_default_channels"))),
+    }
+    return Link(**columns)
+
+
+def _joins_columns(joins: Joins) -> Mapping[str, object]:
+    return {
+        "channel_ids": json.dumps(joins.channel_ids) if joins.channel_ids else None,
+        "with_default_channels": joins.with_defaults,
+    }
 
 
 async def add(
@@ -41,6 +54,8 @@ async def add(
     role: Role | None = None,
     created_by: int | None = None,
     lifetime: timedelta | None = None,
+    joins: Joins = DEFAULT_CHANNELS,
+    made_by_link: int | None = None,
 ) -> Link:
     """Make a link that lives as long as its purpose lets it, or as `lifetime` says."""
     row = await connection.execute(
@@ -55,6 +70,8 @@ async def add(
             created_by=created_by,
             created_at=at,
             expires_at=at + (lifetime or LIFETIMES[purpose]),
+            made_by_link=made_by_link,
+            **_joins_columns(joins),
         )
         .returning(*COLUMNS)
     )
@@ -71,6 +88,8 @@ async def add_all(
     role: Role,
     created_by: int,
     lifetime: timedelta,
+    joins: Joins = DEFAULT_CHANNELS,
+    made_by_link: int | None = None,
 ) -> Sequence[Link]:
     """Make a link for each of these addresses, in one statement. Their order is not that of the addresses."""
     shared = {
@@ -80,19 +99,29 @@ async def add_all(
         "created_by": created_by,
         "created_at": at,
         "expires_at": at + lifetime,
+        "made_by_link": made_by_link,
+        **_joins_columns(joins),
     }
     rows = [{"digest": _digest(token), "email": email, **shared} for email, token in tokens.items()]
     return [from_row(row) for row in await connection.execute(insert(links).returning(*COLUMNS), rows)]
 
 
-async def count(connection: AsyncConnection, purpose: LinkPurpose, *, created_by: int, now: datetime) -> int:
-    """How many open links of a purpose an account has made."""
-    wanted = (links.c.purpose == purpose.value, links.c.created_by == created_by, links.c.expires_at > now)
-    return (await connection.execute(select(func.count()).where(*wanted))).scalar_one()
+async def count(
+    connection: AsyncConnection, purpose: LinkPurpose, *, now: datetime, created_by: int | None = None
+) -> int:
+    """How many links of a purpose are open: all of them, or those that one account made."""
+    statement = select(func.count()).where(links.c.purpose == purpose.value, links.c.expires_at > now)
+    if created_by is not None:
+        statement = statement.where(links.c.created_by == created_by)
+    return (await connection.execute(statement)).scalar_one()
 
 
 def _is_good(token: Secret, purpose: LinkPurpose, now: datetime) -> ColumnElement[bool]:
     return and_(links.c.digest == _digest(token), links.c.purpose == purpose.value, links.c.expires_at > now)
+
+
+def _is_for(purposes: Iterable[LinkPurpose]) -> ColumnElement[bool]:
+    return links.c.purpose.in_([purpose.value for purpose in purposes])
 
 
 async def find(connection: AsyncConnection, token: Secret, purpose: LinkPurpose, now: datetime) -> Link | None:
@@ -107,21 +136,23 @@ async def use(connection: AsyncConnection, token: Secret, purpose: LinkPurpose, 
     return None if row is None else from_row(row)
 
 
-async def find_all(connection: AsyncConnection, purpose: LinkPurpose, now: datetime) -> Sequence[Link]:
-    """Every open link of a purpose, the newest first."""
+async def find_all(connection: AsyncConnection, purposes: Iterable[LinkPurpose], now: datetime) -> Sequence[Link]:
+    """Every open link of these purposes, the newest first."""
     rows = await connection.execute(
         select(*COLUMNS)
-        .where(links.c.purpose == purpose.value, links.c.expires_at > now)
+        .where(_is_for(purposes), links.c.expires_at > now)
         .order_by(links.c.created_at.desc(), links.c.id.desc())
     )
     return [from_row(row) for row in rows]
 
 
-async def find_by_id(connection: AsyncConnection, link_id: int, purpose: LinkPurpose, now: datetime) -> Link | None:
-    """The open link of that id and purpose."""
+async def find_by_id(
+    connection: AsyncConnection, link_id: int, purposes: Iterable[LinkPurpose], now: datetime
+) -> Link | None:
+    """The open link of that id, if it is of one of these purposes."""
     row = (
         await connection.execute(
-            select(*COLUMNS).where(links.c.id == link_id, links.c.purpose == purpose.value, links.c.expires_at > now)
+            select(*COLUMNS).where(links.c.id == link_id, _is_for(purposes), links.c.expires_at > now)
         )
     ).first()
     return None if row is None else from_row(row)
@@ -153,7 +184,8 @@ async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, r
 
 
 async def remove(connection: AsyncConnection, link_id: int) -> bool:
-    """Withdraw a link; False where it has been used or withdrawn meanwhile."""
+    """Withdraw a link, and those that were asked for with it; False where it has been used or withdrawn meanwhile."""
+    await connection.execute(delete(links).where(links.c.made_by_link == link_id))
     return (
         await connection.execute(delete(links).where(links.c.id == link_id).returning(links.c.id))
     ).first() is not None

@@ -99,6 +99,7 @@ accounts = Table(
     Column("bot_type", Integer),
     _account("bot_owner_id", nullable=True, on_delete="SET NULL"),
     Column("password_hash", Text),
+    Column("password_is_provisional", Boolean, nullable=False, server_default=false()),
     Column("date_joined", Instant, nullable=False),
     Column("timezone", Text, nullable=False, server_default=""),
     Column("avatar_version", Integer, nullable=False, server_default="1"),
@@ -222,6 +223,9 @@ links = Table(
     _account("created_by", nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("channel_ids", Text),
+    Column("with_default_channels", Boolean, nullable=False, server_default=true()),
+    Column("made_by_link", Integer),
     Index(None, "account_id"),
     **_NO_REUSE,
 )

@@ -131,6 +131,8 @@ def _password_changed(t: _Telling) -> str:
 def _invitation_created(t: _Telling) -> str:
     if t.named.record.details.get("again"):
         return f"{t.actor} invited {t.detail('email')} again."
+    if t.named.record.details.get("by_link"):
+        return f"{t.detail('email')} asked for an invitation as {t.detail('role')}, by a link for several people."
     return f"{t.actor} invited {t.detail('email')} as {t.detail('role')}."
 
 
@@ -138,6 +140,11 @@ def _account_created(t: _Telling) -> str:
     if t.named.actor is None or (t.named.subject is not None and t.named.actor.id == t.named.subject.id):
         return f"{_capitalised(t.subject)} joined as {t.detail('role')}."
     return f"{t.actor} added {t.subject} as {t.detail('role')}."
+
+
+def _account_changed(t: _Telling) -> str:
+    is_about_time = t.named.record.details.get("changed") == ["timezone"]
+    return f"{t.actor} changed {t.their('time zone' if is_about_time else 'privacy settings')}."
 
 
 def _bot_changed(t: _Telling) -> str:
@@ -149,6 +156,8 @@ def _bot_changed(t: _Telling) -> str:
 
 def _realm_changed(t: _Telling) -> str:
     names = {
+        "name": "name",
+        "description": "description",
         "can_create_bots": "who may create bots",
         "can_create_write_only_bots": "who may create incoming webhooks",
         "can_invite": "who may invite people",
@@ -168,7 +177,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     ),
     AuditEvent.ACCOUNT_CREATED: _account_created,
     AuditEvent.ACCOUNT_RENAMED: lambda t: f"{t.actor} changed the name {t.detail('from')} to {t.detail('to')}.",
-    AuditEvent.ACCOUNT_CHANGED: lambda t: f"{t.actor} changed {t.their('privacy settings')}.",
+    AuditEvent.ACCOUNT_CHANGED: _account_changed,
     AuditEvent.ACCOUNT_ROLE_CHANGED: lambda t: (
         f"{t.actor} changed the role of {t.subject} from {t.detail('from')} to {t.detail('to')}."
     ),

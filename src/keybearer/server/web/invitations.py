@@ -6,8 +6,9 @@ from starlette.responses import Response
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.permissions import may_invite_as
-from keybearer.server.services import invitations, profiles
+from keybearer.server.services import invitations, multiuse_invitations, profiles
 from keybearer.server.services.invitations import InvitationFailed
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
@@ -86,14 +87,18 @@ async def show_join(visit: Visit) -> Response:
     invitation = await invitations.find(visit.context, visit.token())
     if invitation is None:
         return visit.render("invitations/over.html", status=404)
+    if invitation.purpose is LinkPurpose.MULTIUSE_INVITATION:
+        return visit.render_form("invitations/ask.html", email="")
     return visit.render_form("invitations/join.html", invitation=invitation, full_name="")
 
 
 async def join(visit: Visit) -> Response:
-    """Make the account and sign it in."""
+    """Make the account and sign it in; or, by a link for several people, mail an invitation."""
     invitation = await invitations.find(visit.context, visit.token())
     if invitation is None:
         return visit.render("invitations/over.html", status=404)
+    if invitation.purpose is LinkPurpose.MULTIUSE_INVITATION:
+        return await _ask(visit)
     try:
         signed_in = await invitations.accept(
             visit.context,
@@ -107,3 +112,12 @@ async def join(visit: Visit) -> Response:
             "invitations/join.html", refusal, invitation=invitation, full_name=visit.text("full_name")
         )
     return visit.sign_in(visit.redirect("/settings/account/", notice=Notice.JOINED), signed_in.token)
+
+
+async def _ask(visit: Visit) -> Response:
+    email = visit.text("email")
+    try:
+        await multiuse_invitations.ask(visit.context, visit.token(), email, visit.origin)
+    except Refused as refusal:
+        return visit.render_form("invitations/ask.html", refusal, email=email)
+    return visit.render("invitations/asked.html")

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services import realms
-from keybearer.server.services.realms import PolicyChange
+from keybearer.server.services.realms import RealmChange
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
 
@@ -33,12 +33,12 @@ def _policies(visit: Visit, refusal: Refused | None = None) -> Response:
 async def change_policies(visit: Visit) -> Response:
     """Change them."""
     try:
-        wanted = PolicyChange(
+        wanted = RealmChange(
             can_create_bots=_group(visit, "can_create_bots"),
             can_create_write_only_bots=_group(visit, "can_create_write_only_bots"),
             can_invite=_group(visit, "can_invite"),
         )
-        await realms.change_policies(visit.context, visit.caller, wanted)
+        await realms.change(visit.context, visit.caller, wanted)
     except Refused as refusal:
         return _policies(visit, refusal)
     return visit.redirect("/organization/policies/", notice=Notice.POLICIES_SAVED)

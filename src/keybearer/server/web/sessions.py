@@ -6,7 +6,7 @@ import contextlib
 
 from starlette.responses import Response
 
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import NewPasswordNeeded, Refused
 from keybearer.server.services import api_keys, devices, sessions
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit, safe_path
@@ -27,6 +27,8 @@ async def sign_in(visit: Visit) -> Response:
     username, wanted = visit.text("username"), safe_path(visit.form.get("next", "/") or "/")
     try:
         signed_in = await sessions.sign_in(visit.context, username, visit.password("password"), visit.origin)
+    except NewPasswordNeeded as needed:
+        return visit.redirect(f"/accounts/password/reset/{needed.token.reveal()}/", status=302)
     except Refused as refusal:
         # As in Zulip the answer is 200: the form again, with what went wrong.
         return visit.render("login.html", username=username, next=wanted, error=_login_words(refusal, username))

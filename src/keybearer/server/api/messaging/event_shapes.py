@@ -17,10 +17,13 @@ from keybearer.server.api.description import (
     record,
 )
 from keybearer.server.api.messaging.shapes import (
+    ATTACHMENT,
     BOT_FIELDS,
     CHANNEL_FIELDS,
     EVENT_MESSAGE,
     FLAGS,
+    MUTED_TOPICS,
+    MUTED_USERS,
     REACTION_EVENT_FIELDS,
     SECONDS,
     STATUS_EVENT_FIELDS,
@@ -28,9 +31,11 @@ from keybearer.server.api.messaging.shapes import (
     TIMES,
     TYPIST,
     UNREAD_DETAILS,
+    USER_TOPIC_FIELDS,
     WEBSITE_PRESENCE,
 )
 from keybearer.server.api.profiles import PERSON
+from keybearer.server.domain.realm_events import GROUP_SETTINGS
 
 _Fields = dict[str, Any]
 
@@ -77,6 +82,14 @@ _TYPING_IN_CHANNEL: _Fields = {
     "stream_id": INTEGER,
     "topic": STRING,
 }
+_TYPING_IN_MESSAGE: _Fields = {
+    "sender_id": INTEGER,
+    "message_id": INTEGER,
+    "recipient": one_of(
+        record({"type": constant("channel"), "channel_id": INTEGER, "topic": STRING}),
+        record({"type": constant("direct"), "user_ids": array(INTEGER)}),
+    ),
+}
 _CHANNEL_UPDATE: _Fields = {
     "stream_id": INTEGER,
     "name": STRING,
@@ -100,6 +113,8 @@ _CHANGED_PERSON: _Fields = {
     "new_email": EMAIL,
     "is_active": BOOLEAN,
     "bot_owner_id": nullable(INTEGER),
+    "email": EMAIL,
+    "timezone": STRING,
 }
 _CHANGED_BOT: _Fields = {
     "user_id": INTEGER,
@@ -110,6 +125,8 @@ _CHANGED_BOT: _Fields = {
     "owner_id": nullable(INTEGER),
     "services": BOT_FIELDS["services"],
 }
+_SPACE_USED: _Fields = {"upload_space_used": INTEGER}
+_CHANGED_REALM = record(dict.fromkeys(GROUP_SETTINGS.values(), INTEGER), optional=set(GROUP_SETTINGS.values()))
 
 EVENT = one_of(
     _event("heartbeat", {}),
@@ -125,6 +142,7 @@ EVENT = one_of(
     *(_event("reaction", REACTION_EVENT_FIELDS, op=op) for op in ("add", "remove")),
     *(_event("typing", _TYPING_TO_PEOPLE, op=op) for op in ("start", "stop")),
     *(_event("typing", _TYPING_IN_CHANNEL, op=op) for op in ("start", "stop")),
+    *(_event("typing_edit_message", _TYPING_IN_MESSAGE, op=op) for op in ("start", "stop")),
     _event("presence", _OLD_PRESENCE),
     _event("presence", {"presences": TIMES}),
     _event("user_status", STATUS_EVENT_FIELDS),
@@ -132,12 +150,22 @@ EVENT = one_of(
     _event("stream", {"streams": array(record(CHANNEL_FIELDS)), "stream_ids": array(INTEGER)}, op="delete"),
     _event("stream", _CHANNEL_UPDATE, op="update",
            optional={"rendered_description", "history_public_to_subscribers", "is_web_public"}),
+    _event("default_streams", {"default_streams": array(INTEGER)}),
     _event("subscription", {"subscriptions": array(SUBSCRIPTION)}, op="add"),
     _event("subscription", {"subscriptions": array(record({"stream_id": INTEGER, "name": STRING}))}, op="remove"),
     *(_event("subscription", _PEERS, op=op) for op in ("peer_add", "peer_remove")),
     _event("subscription", {"stream_id": INTEGER, "property": STRING, "value": {}}, op="update"),
     _event("realm_user", {"person": PERSON}, op="add"),
     _event("realm_user", {"person": record(_CHANGED_PERSON, optional=set(_CHANGED_PERSON) - {"user_id"})}, op="update"),
+    _event("user_settings", {"property": STRING, "value": {}}, op="update"),
+    _event("alert_words", {"alert_words": array(STRING)}),
+    _event("user_topic", USER_TOPIC_FIELDS),
+    _event("muted_topics", {"muted_topics": MUTED_TOPICS}),
+    _event("muted_users", {"muted_users": MUTED_USERS}),
+    *(_event("attachment", {"attachment": ATTACHMENT, **_SPACE_USED}, op=op) for op in ("add", "update")),
+    _event("attachment", {"attachment": record({"id": INTEGER}), **_SPACE_USED}, op="remove"),
+    _event("realm", {"property": STRING, "value": STRING}, op="update"),
+    _event("realm", {"property": constant("default"), "data": _CHANGED_REALM}, op="update_dict"),
     _event("realm_bot", {"bot": record(BOT_FIELDS)}, op="add"),
     _event("realm_bot", {"bot": record(_CHANGED_BOT, optional=set(_CHANGED_BOT) - {"user_id"})}, op="update"),
 )  # fmt: skip

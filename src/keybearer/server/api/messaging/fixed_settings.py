@@ -90,7 +90,7 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_disallow_disposable_email_addresses": False,
     "realm_enable_spectator_access": False,
     "realm_web_public_access_enabled": False,
-    "realm_enable_read_receipts": False,
+    "realm_enable_read_receipts": True,
     "realm_presence_disabled": False,
     "realm_push_notifications_enabled": False,
     "realm_push_notifications_enabled_end_timestamp": None,
@@ -137,7 +137,7 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_can_resolve_topics_group": SystemGroup.MEMBERS.value,
     "realm_can_set_topics_policy_group": SystemGroup.NOBODY.value,
     "realm_can_summarize_topics_group": SystemGroup.NOBODY.value,
-    "realm_create_multiuse_invite_group": SystemGroup.NOBODY.value,
+    "realm_create_multiuse_invite_group": SystemGroup.ADMINISTRATORS.value,
     "server_min_deactivated_realm_deletion_days": None,
     "server_can_summarize_topics": False,
     "server_report_message_types": [],
@@ -206,7 +206,7 @@ USER_SETTINGS: dict[str, object] = {
     "pm_content_in_desktop_notifications": True,
     "presence_enabled": True,
     "send_private_typing_notifications": True,
-    "send_read_receipts": False,
+    "send_read_receipts": True,
     "send_stream_typing_notifications": True,
     "starred_message_counts": True,
     "translate_emoticons": False,
@@ -256,11 +256,6 @@ async def get_profile_fields(_call: Call) -> Answer:
     return success(custom_fields=[])
 
 
-async def get_alert_words(_call: Call) -> Answer:
-    """`GET users/me/alert_words`."""
-    return success(alert_words=[])
-
-
 ENDPOINTS = (
     Endpoint.get(
         "realm/linkifiers",
@@ -278,8 +273,5 @@ ENDPOINTS = (
         EVERYBODY,
         "An organization of ours has none of its own.",
         gives={"custom_fields": array({})},
-    ),
-    Endpoint.get(
-        "users/me/alert_words", get_alert_words, EVERYBODY, "Nobody has any here.", gives={"alert_words": array({})}
     ),
 )

@@ -9,6 +9,7 @@ from datetime import datetime
 from keybearer.server.api.messaging.fixed_settings import REALM_SETTINGS, USER_SETTINGS
 from keybearer.server.api.profiles import profile
 from keybearer.server.api.realms import group_fields
+from keybearer.server.domain.account_events import settings_fields
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.bot_events import bot_fields
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
@@ -19,7 +20,10 @@ from keybearer.server.domain.messaging.channels import (
     may_subscribe_others,
 )
 from keybearer.server.domain.messaging.messages import ANY_MENTION, MOST_MARKED, NO_TOPIC
+from keybearer.server.domain.messaging.muted_users import muted_fields as muted_user_fields
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
+from keybearer.server.domain.messaging.user_topics import muted_fields as muted_topic_fields
+from keybearer.server.domain.messaging.user_topics import topic_fields
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services.messaging.initial_state import InitialState
 
@@ -174,7 +178,7 @@ def _unread(state: InitialState, account: Account, wishes: Wishes) -> Fields:
     ]
     return {
         "unread_msgs": {
-            "count": len(state.unread),
+            "count": state.unread_count,
             "pms": [_unread_with(ids, account, found) for ids, found in people.items() if len(ids) <= 2],
             "streams": [
                 {"stream_id": channel_id, "topic": topic, "unread_message_ids": found}
@@ -205,7 +209,23 @@ def _user_status(state: InitialState, _account: Account, _wishes: Wishes) -> Fie
 
 
 def _user_settings(_state: InitialState, account: Account, _wishes: Wishes) -> Fields:
-    return {"user_settings": {**USER_SETTINGS, "timezone": account.timezone}}
+    return {"user_settings": {**USER_SETTINGS, **settings_fields(account)}}
+
+
+def _alert_words(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"alert_words": state.alert_words}
+
+
+def _user_topics(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"user_topics": [topic_fields(chosen) for chosen, _ in state.user_topics]}
+
+
+def _muted_topics(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"muted_topics": muted_topic_fields(state.user_topics)}
+
+
+def _muted_users(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
+    return {"muted_users": muted_user_fields(state.muted_users)}
 
 
 _PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Fields]] = {
@@ -222,16 +242,17 @@ _PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Fields]] = {
     "presence": _presence,
     "user_status": _user_status,
     "user_settings": _user_settings,
+    "alert_words": _alert_words,
+    "user_topic": _user_topics,
+    "muted_topics": _muted_topics,
+    "muted_users": _muted_users,
 }
 
 NOTHING_OF_OURS: Mapping[str, Fields] = {
-    "alert_words": {"alert_words": []},
     "channel_folders": {"channel_folders": []},
     "custom_profile_fields": {"custom_profile_fields": [], "custom_profile_field_types": {}},
     "default_stream_groups": {"realm_default_stream_groups": []},
     "drafts": {"drafts": []},
-    "muted_topics": {"muted_topics": []},
-    "muted_users": {"muted_users": []},
     "navigation_views": {"navigation_views": []},
     "onboarding_steps": {"onboarding_steps": []},
     "realm_domains": {"realm_domains": []},
@@ -245,7 +266,6 @@ NOTHING_OF_OURS: Mapping[str, Fields] = {
     "saved_snippets": {"saved_snippets": []},
     "scheduled_messages": {"scheduled_messages": []},
     "stop_words": {"stop_words": []},
-    "user_topic": {"user_topics": []},
     # Before feature level 89 these settings stood beside the others; clients of that time still look there.
     "update_display_settings": {name: USER_SETTINGS[name] for name in ("twenty_four_hour_time", "default_language")},
     "update_global_notifications": {

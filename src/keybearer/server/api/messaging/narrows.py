@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from keybearer.server.api.description import INTEGER, STRING, array, encoded
 from keybearer.server.api.parameters import LARGEST, Parameters
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.messages import invalid_messages
 from keybearer.server.domain.messaging.narrows import MOST_TERMS, Term, parse_narrow
 
@@ -37,9 +38,9 @@ def read_message_ids(parameters: Parameters, name: str) -> list[int] | None:
     return found
 
 
-def read_strings(parameters: Parameters, name: str) -> list[str] | None:
-    """A JSON list of texts, None where it was not sent."""
-    value = parameters.optional_json(name)
+def read_strings(parameters: Parameters, name: str, *, most: int = MOST_ENTRIES) -> list[str] | None:
+    """A JSON list of at most so many texts, None where it was not sent."""
+    value = parameters.optional_json(name, most=most)
     if value is None:
         return None
     if not isinstance(value, list):

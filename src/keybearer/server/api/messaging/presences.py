@@ -8,7 +8,7 @@ from keybearer.server.api.description import BOOLEAN, INTEGER, NUMBER, boolean, 
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.messaging.shapes import ONE_PRESENCE, PRESENCES, STATUS
-from keybearer.server.api.parameters import missing
+from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
@@ -78,9 +78,7 @@ async def get_status(call: Call) -> Answer:
 async def tell_typing(call: Call) -> Answer:
     """`POST typing`."""
     parameters = call.parameters
-    op, kind = parameters.text("op"), parameters.optional_text("type") or "direct"
-    if op not in ("start", "stop"):
-        raise Refused("Invalid op")
+    op, kind = _read_op(parameters), parameters.optional_text("type") or "direct"
     if kind not in ("direct", "private", "stream", "channel"):
         raise Refused("Invalid type")
     topic = parameters.optional_text("topic")
@@ -97,6 +95,22 @@ async def tell_typing(call: Call) -> Answer:
     await presences.tell_typing_to_people(call.context, call.caller, op, people)
     return success()
 
+
+def _read_op(parameters: Parameters) -> str:
+    op = parameters.text("op")
+    if op not in ("start", "stop"):
+        raise Refused("Invalid op")
+    return op
+
+
+async def tell_typing_in_message(call: Call) -> Answer:
+    """`POST messages/{message_id}/typing`."""
+    op = _read_op(call.parameters)
+    await presences.tell_typing_in_message(call.context, call.caller, op, call.id("message_id"))
+    return success()
+
+
+_OP = text("op", "`start` or `stop`.", required=True)
 
 ENDPOINTS = (
     Endpoint.post(
@@ -159,11 +173,19 @@ ENDPOINTS = (
         FORM,
         "Tell that the caller is writing a message, or has stopped.",
         takes=(
-            text("op", "`start` or `stop`.", required=True),
+            _OP,
             text("type", "`direct` (as by default) or `channel`."),
             encoded("to", "To whom: a JSON list of ids or email addresses.", {}, most=MOST_ENTRIES),
             integer("stream_id", "In which channel."),
             text("topic", "In which topic."),
         ),
+    ),
+    Endpoint.post(
+        "messages/{message_id}/typing",
+        tell_typing_in_message,
+        EVERYBODY,
+        FORM,
+        "Tell that the caller edits its message, or has stopped.",
+        takes=(_OP,),
     ),
 )

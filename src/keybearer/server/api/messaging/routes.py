@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import (
+    alert_words,
+    attachments,
     bot_storage,
     channels,
+    default_channels,
     event_queues,
     fixed_settings,
     flags,
     messages,
+    muted_users,
+    new_channels,
     presences,
     reactions,
+    read_receipts,
     sending,
     subscriptions,
+    topics,
     uploads,
+    user_topics,
 )
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -23,9 +31,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *flags.ENDPOINTS,
     *reactions.ENDPOINTS,
     *channels.ENDPOINTS,
+    *new_channels.ENDPOINTS,
+    *default_channels.ENDPOINTS,
     *subscriptions.ENDPOINTS,
     *event_queues.ENDPOINTS,
     *uploads.ENDPOINTS,
+    *attachments.ENDPOINTS,
+    *alert_words.ENDPOINTS,
+    *user_topics.ENDPOINTS,
+    *topics.ENDPOINTS,
+    *muted_users.ENDPOINTS,
+    *read_receipts.ENDPOINTS,
     *presences.ENDPOINTS,
     *bot_storage.ENDPOINTS,
     *fixed_settings.ENDPOINTS,

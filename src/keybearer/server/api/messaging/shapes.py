@@ -208,3 +208,24 @@ WEBSITE_PRESENCE = record({"website": _WEBSITE})
 STATUS_EVENT_FIELDS: _Fields = {"user_id": INTEGER, **_STATUS_FIELDS}
 TYPIST = record({"user_id": INTEGER, "email": EMAIL})
 SECONDS = NUMBER
+
+ATTACHMENT = record(
+    {
+        "id": INTEGER,
+        "name": STRING,
+        "path_id": STRING,
+        "size": INTEGER,
+        "create_time": INTEGER,
+        "messages": array(record({"id": INTEGER, "date_name": INTEGER})),
+    }
+)
+USER_TOPIC_FIELDS: _Fields = {
+    "stream_id": INTEGER,
+    "topic_name": STRING,
+    "last_updated": INTEGER,
+    "visibility_policy": INTEGER,
+}
+MUTED_TOPICS = array(array(one_of(STRING, INTEGER)))
+"""For each topic a list of three: the name of its channel, its own, and since when."""
+
+MUTED_USERS = array(record({"id": INTEGER, "timestamp": INTEGER}))

@@ -10,10 +10,13 @@ from keybearer.server.api.messaging.initial_state import NOTHING_OF_OURS
 from keybearer.server.api.messaging.shapes import (
     BOT_FIELDS,
     CHANNEL_FIELDS,
+    MUTED_TOPICS,
+    MUTED_USERS,
     NOT_SUBSCRIBED,
     PRESENCES,
     STATUS,
     SUBSCRIPTION,
+    USER_TOPIC_FIELDS,
 )
 from keybearer.server.api.profiles import PERSON
 from keybearer.server.api.realms import GROUP
@@ -74,6 +77,10 @@ STATE: dict[str, Schema] = {
     "presences": PRESENCES,
     "server_timestamp": NUMBER,
     "user_status": by_key(STATUS),
+    "alert_words": array(STRING),
+    "user_topics": array(record(USER_TOPIC_FIELDS)),
+    "muted_topics": MUTED_TOPICS,
+    "muted_users": MUTED_USERS,
     "user_settings": record(_of_values(USER_SETTINGS)),
     "realm_user_settings_defaults": record(_of_values(USER_SETTINGS)),
 }  # fmt: skip

@@ -104,6 +104,12 @@ def changed(before: Channel, after: Channel, subscribers: Iterable[int]) -> Iter
         yield _stream("update", after.id, fields, recipients)
 
 
+def defaults_changed(channel_ids: Sequence[int]) -> Event:
+    """New people follow these channels from now on. Guests who do not see all of them are not told."""
+    fields = {"type": "default_streams", "default_streams": sorted(channel_ids)}
+    return Event("default_streams", fields, Subject(tuple(channel_ids)))
+
+
 def archived(channel: Channel) -> Event:
     """A channel was archived."""
     gone = channel_fields(replace(channel, is_archived=True))

@@ -46,6 +46,7 @@ class Flag(IntFlag):
     CHANNEL_WILDCARD_MENTIONED = 16
     TOPIC_WILDCARD_MENTIONED = 32
     HISTORICAL = 64
+    HAS_ALERT_WORD = 128
 
     @property
     def wire_names(self) -> list[str]:
@@ -64,16 +65,19 @@ _WIRE_NAMES = {
     Flag.CHANNEL_WILDCARD_MENTIONED: "stream_wildcard_mentioned",
     Flag.TOPIC_WILDCARD_MENTIONED: "topic_wildcard_mentioned",
     Flag.HISTORICAL: "historical",
+    Flag.HAS_ALERT_WORD: "has_alert_word",
 }
 EDITABLE_FLAGS = {"read": Flag.READ, "starred": Flag.STARRED, "collapsed": Flag.COLLAPSED}
 ANY_MENTION = Flag.MENTIONED | Flag.CHANNEL_WILDCARD_MENTIONED | Flag.TOPIC_WILDCARD_MENTIONED
+BY_TEXT = ANY_MENTION | Flag.HAS_ALERT_WORD
+"""What a copy is marked with for what the message's text says."""
 
 
 def checked_flag(name: str) -> Flag:
     """The flag of that name, if people may set it; raises Refused with Zulip's words."""
     if name in EDITABLE_FLAGS:
         return EDITABLE_FLAGS[name]
-    if name in {*_WIRE_NAMES.values(), "wildcard_mentioned", "has_alert_word"}:
+    if name in {*_WIRE_NAMES.values(), "wildcard_mentioned"}:
         raise Refused(f"Flag not editable: '{name}'")
     raise Refused(f"Invalid flag: '{name}'")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from keybearer.server.domain.accounts import Account, display_email
-from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, without_flags
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Recipients, Subject, without_flags
+from keybearer.server.domain.messaging.messages import Message
 from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, Presence, Present, Status
 
 Fields = dict[str, object]
@@ -103,6 +104,22 @@ def typing_in_channel(
     }
     about = Subject((channel_id,), addressed_ids=(sender.id,))
     return Event("typing", fields, about, without_flags(sorted(subscribers)))
+
+
+def typing_in_message(op: str, message: Message, recipients: Recipients) -> Event:
+    """The author of a message began (`op` is `start`) or stopped (`stop`) to edit it."""
+    if message.channel_id is None:
+        place: Fields = {"type": "direct", "user_ids": list(message.recipient_ids)}
+    else:
+        place = {"type": "channel", "channel_id": message.channel_id, "topic": message.topic}
+    fields = {
+        "type": "typing_edit_message",
+        "op": op,
+        "sender_id": message.sender_id,
+        "message_id": message.id,
+        "recipient": place,
+    }
+    return Event("typing_edit_message", fields, message.subject, recipients)
 
 
 def _typist(account: Account, dummy_domain: str) -> Fields:

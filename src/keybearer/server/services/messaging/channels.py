@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
-from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
+from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.links import Joins
 from keybearer.server.domain.messaging import channel_events
 from keybearer.server.domain.messaging.channels import (
     COLORS,
@@ -51,11 +53,28 @@ async def create_default(change: Change, owner: Account) -> None:
     await channels.subscribe(change.connection, [Subscription(owner.id, channel.id, COLORS[0])])
 
 
-async def follow_defaults(change: Change, account: Account) -> None:
-    """Let a new person follow the channels that new people follow."""
-    ids = await channels.find_default_ids(change.connection, account.realm_id)
+async def check_seen(connection: AsyncConnection, viewer: Account, channel_ids: Sequence[int]) -> None:
+    """Raise Refused, with Zulip's words for invitations, unless the viewer sees all of these channels."""
+    usable = await _usable_ids(connection, viewer, channel_ids)
+    for channel_id in channel_ids:
+        if channel_id not in usable:
+            raise Refused(f"Invalid channel ID {channel_id}. No invites were sent.")
+
+
+async def _usable_ids(connection: AsyncConnection, viewer: Account, channel_ids: Sequence[int]) -> Sequence[int]:
+    seen = await channels.find_all_seen(connection, viewer) if channel_ids else ()
+    return [channel.id for channel in seen if channel.id in set(channel_ids) and not channel.is_archived]
+
+
+async def follow_first(change: Change, account: Account, joins: Joins, *, invited_by: int | None = None) -> None:
+    """Let a new person follow channels: those of their invitation that its sender sees by now, and the default ones."""
+    connection = change.connection
+    inviter = None if invited_by is None else await accounts.find(connection, invited_by)
+    ids = [] if inviter is None else list(await _usable_ids(connection, inviter, joins.channel_ids))
+    if joins.with_defaults:
+        ids += [each for each in await channels.find_default_ids(connection, account.realm_id) if each not in ids]
     colored = [Subscription(account.id, each, COLORS[place % len(COLORS)]) for place, each in enumerate(ids)]
-    await channels.subscribe(change.connection, colored)
+    await channels.subscribe(connection, colored)
     change.tell(*(channel_events.peers_subscribed(channel_id, [account.id]) for channel_id in ids))
 
 
@@ -137,6 +156,15 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
             await channels.save(change.connection, after)
             subscribers = await channels.find_active_subscribers(change.connection, after.id)
             change.tell(*channel_events.changed(before, after, subscribers))
+        if after.is_default != before.is_default:
+            await tell_defaults(change, after.realm_id)
+
+
+async def tell_defaults(change: Change, realm_id: int) -> None:
+    """Let clients know which channels new people follow by now. Raises Refused where these are too many."""
+    channel_ids = await channels.find_default_ids(change.connection, realm_id)
+    check_cap(Cap.DEFAULT_CHANNELS, len(channel_ids))
+    change.tell(channel_events.defaults_changed(channel_ids))
 
 
 async def _free_name(change: Change, channel: Channel, name: str) -> str:
@@ -156,6 +184,8 @@ async def archive(context: Context, caller: Caller, channel_id: int) -> None:
         channel = await _administered(change, actor, channel_id)
         await channels.save(change.connection, replace(channel, is_archived=True, is_default=False))
         change.tell(channel_events.archived(channel))
+        if channel.is_default:
+            await tell_defaults(change, channel.realm_id)
 
 
 async def _administered(change: Change, actor: Actor, channel_id: int) -> Channel:

@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import RevealedService
-from keybearer.server.domain.messaging.channels import Followed
+from keybearer.server.domain.messaging.channels import Followed, name_key
 from keybearer.server.domain.messaging.messages import Flag, Marked
+from keybearer.server.domain.messaging.muted_users import MutedUser
 from keybearer.server.domain.messaging.presences import Present, Status
+from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic, is_muted
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
 from keybearer.server.services.messaging.presences import HISTORY
 from keybearer.server.storage import accounts, bots, event_log, visibility
-from keybearer.server.storage.messaging import messages, presences
+from keybearer.server.storage.messaging import alert_words, messages, muted_users, presences, user_topics
+from keybearer.server.storage.messaging.channels import find_subscriptions
 
 
 @dataclass(frozen=True, slots=True)
 class InitialState:
     """The state after the event `event_id`. What the client does not want is left empty.
 
-    `unread` are the messages that it has not read; `channels` every channel that it may see.
+    `unread` are the messages that it has not read, and `unread_count` how many of them are in no muted topic or
+    channel; `channels` is every channel that it may see.
     """
 
     event_id: int
@@ -35,10 +41,14 @@ class InitialState:
     services: Mapping[int, RevealedService] = field(default_factory=dict)
     channels: Sequence[Followed] = ()
     unread: Sequence[Marked] = ()
+    unread_count: int = 0
     starred_ids: Sequence[int] = ()
     newest_id: int = -1
     present: Sequence[Present] = ()
     statuses: Sequence[Status] = ()
+    alert_words: Sequence[str] = ()
+    user_topics: Sequence[tuple[UserTopic, str]] = ()
+    muted_users: Sequence[MutedUser] = ()
 
 
 async def gather(context: Context, caller: Caller, wants: Callable[[str], bool]) -> InitialState:
@@ -52,6 +62,10 @@ async def gather(context: Context, caller: Caller, wants: Callable[[str], bool])
         found = await presences.find_all(connection, view.now - HISTORY) if wants("presence") else ()
         starred = await messages.find_with_flag(connection, account, Flag.STARRED) if wants("starred_messages") else ()
         wants_channels = wants("subscription") or wants("stream") or wants("default_streams")
+        wants_unread = wants("update_message_flags")
+        unread = await messages.find_with_flag(connection, account, Flag.READ, is_set=False) if wants_unread else ()
+        wants_topics = wants_unread or wants("user_topic") or wants("muted_topics")
+        topics = await user_topics.find_seen(connection, account) if wants_topics else ()
         managed = await visibility.find_bots(connection, account) if wants("realm_bot") else ()
         return InitialState(
             event_id=event_id,
@@ -63,11 +77,8 @@ async def gather(context: Context, caller: Caller, wants: Callable[[str], bool])
             if managed
             else {},
             channels=await survey(connection, account) if wants_channels else (),
-            unread=(
-                await messages.find_with_flag(connection, account, Flag.READ, is_set=False)
-                if wants("update_message_flags")
-                else ()
-            ),
+            unread=unread,
+            unread_count=await _count_unmuted(connection, account, unread, topics) if wants_unread else 0,
             starred_ids=[message.id for message in starred],
             newest_id=await messages.newest_id(connection, account.id),
             present=[
@@ -76,4 +87,25 @@ async def gather(context: Context, caller: Caller, wants: Callable[[str], bool])
                 if people[each.account_id].is_active and not people[each.account_id].is_bot
             ],
             statuses=await presences.find_statuses(connection) if wants("user_status") else (),
+            alert_words=await alert_words.find_all(connection, account.id) if wants("alert_words") else (),
+            user_topics=topics,
+            muted_users=await muted_users.find_all(connection, account.id) if wants("muted_users") else (),
         )
+
+
+async def _count_unmuted(
+    connection: AsyncConnection,
+    account: Account,
+    unread: Sequence[Marked],
+    topics: Sequence[tuple[UserTopic, str]],
+) -> int:
+    policies = {(each.channel_id, name_key(each.topic)): each.policy for each, _ in topics}
+    muted = {each.channel_id for each in (await find_subscriptions(connection, account.id)).values() if each.is_muted}
+    return sum(
+        message.channel_id is None
+        or not is_muted(
+            policies.get((message.channel_id, name_key(message.topic)), TopicPolicy.NONE),
+            is_channel_muted=message.channel_id in muted,
+        )
+        for message in unread
+    )

@@ -15,7 +15,7 @@ from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging import message_events
 from keybearer.server.domain.messaging.channels import Channel, invalid_channel
 from keybearer.server.domain.messaging.messages import (
-    ANY_MENTION,
+    BY_TEXT,
     Flag,
     Message,
     check_may_delete,
@@ -26,8 +26,11 @@ from keybearer.server.domain.messaging.messages import (
 )
 from keybearer.server.domain.visibility import may_see_channel
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging.alert_words import find_alerted
+from keybearer.server.services.messaging.attachments import tell_linked
 from keybearer.server.services.messaging.lookups import audience, names_in, visible_message
 from keybearer.server.services.messaging.markdown import Rendered, render_for
+from keybearer.server.services.messaging.user_topics import follow_move
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels, messages, uploads
@@ -103,17 +106,20 @@ async def _rewrite(change: Change, account: Account, message: Message, text: _Te
     await uploads.detach_all(connection, message.id)
     upload_ids = await uploads.find_ids(connection, rendered.upload_paths, account.id)
     await uploads.attach(connection, message.id, upload_ids)
+    await tell_linked(change, account, upload_ids)
     await messages.save_content(
         connection, changed, has_link=rendered.has_link, has_image=rendered.has_image, has_attachment=bool(upload_ids)
     )
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
-    by_mentions: dict[Flag, list[int]] = {}
+    alerted = await find_alerted(connection, text.content)
+    by_flags: dict[Flag, list[int]] = {}
     for account_id, flags in (await messages.find_owners(connection, message.id, for_change=True)).items():
-        mentions = wildcards | (Flag.MENTIONED if account_id in rendered.mentioned_ids else Flag(0))
-        if flags & ANY_MENTION != mentions:
-            by_mentions.setdefault(mentions, []).append(account_id)
-    for mentions, account_ids in by_mentions.items():
-        await messages.change_flags(connection, account_ids, [message.id], added=mentions, removed=ANY_MENTION)
+        now = wildcards | (Flag.MENTIONED if account_id in rendered.mentioned_ids else Flag(0))
+        now |= Flag.HAS_ALERT_WORD if account_id in alerted else Flag(0)
+        if flags & BY_TEXT != now:
+            by_flags.setdefault(now, []).append(account_id)
+    for now, account_ids in by_flags.items():
+        await messages.change_flags(connection, account_ids, [message.id], added=now, removed=BY_TEXT)
     recipients = await audience(connection, message)
     channel_name = await _channel_name(connection, message)
     change.tell(
@@ -152,6 +158,7 @@ async def _move(change: Change, account: Account, message: Message, wanted: Mess
         check_cap(Cap.MOVED, len(moved_ids))
     check_cap(Cap.EDITS, await messages.most_edits(connection, moved_ids) + 1)
     await messages.move(connection, moved_ids, channel_id=channel_id, topic=topic, by=account.id, at=change.now)
+    await follow_move(change, message, channel_id=channel_id, topic=topic)
     await _tell_of_move(change, message, moved_ids, target, topic=topic, propagate_mode=wanted.propagate_mode)
 
 

@@ -8,13 +8,14 @@ from datetime import timedelta
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.event_log import without_flags
 from keybearer.server.domain.messaging import presence_events
 from keybearer.server.domain.messaging.channels import invalid_channel
 from keybearer.server.domain.messaging.presences import Presence, Present, Status, checked_presence, checked_status_text
 from keybearer.server.services.context import Context
-from keybearer.server.services.lookups import the_realm
+from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.services.messaging import emoji
-from keybearer.server.services.messaging.lookups import find_people
+from keybearer.server.services.messaging.lookups import audience, find_people, visible_message
 from keybearer.server.services.messaging.sending import client_name
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, presences
@@ -93,8 +94,9 @@ async def set_status(
 
 
 async def find_status(context: Context, caller: Caller, account_id: int) -> Status:
-    """What an account says of itself."""
+    """What an account says of itself. Raises Refused with `No such user`."""
     async with context.viewing(caller) as view:
+        await the_account(view.connection, view.actor.account, account_id)
         return await presences.find_status(view.connection, account_id)
 
 
@@ -129,3 +131,13 @@ async def tell_typing_in_channel(context: Context, caller: Caller, op: str, chan
                 dummy_domain=realm.bot_domain,
             )
         )
+
+
+async def tell_typing_in_message(context: Context, caller: Caller, op: str, message_id: int) -> None:
+    """Tell those who see a message that the actor, who wrote it, edits it, or has stopped. Raises Refused."""
+    async with context.change(caller) as change:
+        message = await visible_message(change.connection, change.actor.account, message_id)
+        if message.sender_id != change.actor.id:
+            raise Refused("You don't have permission to edit this message")
+        recipients = without_flags(sorted(await audience(change.connection, message)))
+        change.tell(presence_events.typing_in_message(op, message, recipients))

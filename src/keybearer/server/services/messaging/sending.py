@@ -19,10 +19,12 @@ from keybearer.server.domain.messaging.messages import Flag, Message, checked_co
 from keybearer.server.domain.visibility import may_see_channel, shown_email
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
+from keybearer.server.services.messaging.alert_words import find_alerted
+from keybearer.server.services.messaging.attachments import tell_linked
 from keybearer.server.services.messaging.lookups import directory_of, find_channel, find_people, names_in
 from keybearer.server.services.messaging.markdown import Rendered, render_for
 from keybearer.server.storage import accounts
-from keybearer.server.storage.messaging import channels, messages, uploads, webhook_calls
+from keybearer.server.storage.messaging import channels, messages, muted_users, uploads, webhook_calls
 from keybearer.server.storage.messaging.messages import NewMessage
 
 _HUMAN_CLIENTS = {"zulipmobile", "zulipflutter", "zulipelectron", "zulipterminal", "snipe", "website", "ios", "android"}
@@ -133,11 +135,16 @@ async def _write(
     flags = await _copies(connection, place, mentioned.values(), rendered)
     if sender.id in flags and _is_read(draft, message.client):
         flags[sender.id] |= Flag.READ
+    for each in flags.keys() & await find_alerted(connection, draft.content):
+        flags[each] |= Flag.HAS_ALERT_WORD
+    for each in flags.keys() & await muted_users.find_muting_ids(connection, sender.id):
+        flags[each] |= Flag.READ
     await messages.deliver(connection, message.id, flags)
     calls = 0
     if not sender.is_bot:  # or two of them would answer each other for ever
         calls = await _call_webhooks(change, message, place, mentioned)
     is_public = place.channel is not None and not place.channel.is_private
+    await tell_linked(change, sender, upload_ids)
     directory = await directory_of(connection, [message])
     change.tell(message_events.sent(message, directory, flags, is_public=is_public, echo=draft.echo))
     return message, calls

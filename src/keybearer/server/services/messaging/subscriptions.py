@@ -27,6 +27,7 @@ from keybearer.server.domain.messaging.channels import (
 )
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import CHANNELS
+from keybearer.server.services.messaging.channels import tell_defaults
 from keybearer.server.services.messaging.lookups import find_people
 from keybearer.server.services.messaging.markdown import render_all
 from keybearer.server.storage import accounts
@@ -79,6 +80,27 @@ async def follow(
         authorized = [(found[name_key(new.name)], new.color) for new in wanted if name_key(new.name) in found]
         await _follow(change, authorized, people, changes)
         return changes, people
+
+
+async def create(context: Context, caller: Caller, new: NewChannel, subscribers: Sequence[str | int]) -> Channel:
+    """Make a channel that these accounts follow. Raises Refused in Zulip's words where there is one of that name."""
+    new = replace(new, name=checked_name(new.name), description=checked_description(new.description))
+    if new.is_private and not subscribers:
+        raise Refused("A private channel needs at least one subscriber: nobody else can see it.")
+    rendered = await render_all(context, caller, [new.description])
+    async with context.change(caller) as change:
+        actor = change.actor
+        await take_turn(change.connection, CHANNELS)
+        if not may_create_channels(actor.account):
+            raise NotPermitted
+        people = await _principals(change, actor, subscribers) if subscribers else {}
+        if await channels.find_by_name(change.connection, actor.account.realm_id, new.name) is not None:
+            message, extra = f"Channel '{new.name}' already exists", {"channel_name": new.name}
+            raise Refused(message, code="CHANNEL_ALREADY_EXISTS", extra=extra)
+        (channel,) = await _make(change, actor.account, [new], {new.description: rendered[0]})
+        changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
+        await _follow(change, [(channel, new.color)], people, changes)
+        return channel
 
 
 async def _principals(change: Change, actor: Actor, principals: Sequence[str | int]) -> dict[int, Account]:
@@ -134,6 +156,8 @@ async def _make(
     ]
     made = await channels.add(change.connection, new)
     change.tell(*map(channel_events.created, made))
+    if any(each.is_default for each in made):
+        await tell_defaults(change, account.realm_id)
     return made
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import CapReached, Refused
 from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.messaging.attachments import Attachment, changed
 from keybearer.server.domain.messaging.uploads import (
     MAX_SIZE,
     MAX_SIZE_MIB,
@@ -29,7 +30,7 @@ from keybearer.server.domain.rules import check_standing
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts
 from keybearer.server.storage.dialect import take_turn
-from keybearer.server.storage.messaging import uploads
+from keybearer.server.storage.messaging import attachments, uploads
 from keybearer.store.atomic import replacement
 
 DIRECTORY = "uploads"
@@ -65,7 +66,7 @@ async def save(
             # Once more for the account, whose other uploads may have ended meanwhile.
             await take_turn(change.connection, f"uploads:{actor.id}")
             _check_quota(quota // SHARE_OF_ONE, await uploads.size_of(change.connection, actor.id), size)
-            return await uploads.add(
+            upload = await uploads.add(
                 change.connection,
                 path=path,
                 account_id=actor.id,
@@ -74,8 +75,11 @@ async def save(
                 size=size,
                 at=change.now,
             )
+            used = await attachments.size(change.connection)
+            change.tell(changed("add", actor.id, Attachment(upload), used=used))
+            return upload
     except BaseException:
-        _remove(place)
+        discard(place)
         raise
 
 
@@ -98,7 +102,7 @@ def _write(place: Path, content: BinaryIO) -> None:
         shutil.copyfileobj(content, file, COPIED_AT_ONCE)
 
 
-def _remove(place: Path) -> None:
+def discard(place: Path) -> None:
     """The file, and the directories that hold nothing else."""
     with contextlib.suppress(OSError):
         place.unlink(missing_ok=True)

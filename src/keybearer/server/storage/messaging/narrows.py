@@ -15,6 +15,7 @@ from keybearer.server.domain.limits import MOST_TEXT, Cap
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import ANY_MENTION, Flag, Message, conversation_key
 from keybearer.server.domain.messaging.narrows import RESOLVED_PREFIX, Term, bad_narrow
+from keybearer.server.domain.messaging.user_topics import TopicPolicy
 from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among
 from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
@@ -26,6 +27,7 @@ from keybearer.server.storage.messaging.tables import (
     messages,
     reactions,
     subscriptions,
+    user_topics,
 )
 from keybearer.server.storage.visibility import sees_message
 
@@ -76,13 +78,31 @@ def _is(view: View, operand: object) -> Condition:
         "starred": _has_flag(Flag.STARRED),
         "unread": not_(_has_flag(Flag.READ)),
         "mentioned": _has_flag(ANY_MENTION),
+        "alerted": _has_flag(Flag.HAS_ALERT_WORD),
+        "followed": _has_chosen(view, TopicPolicy.FOLLOWED),
         "resolved": messages.c.topic.startswith(RESOLVED_PREFIX),
-        "muted": exists().where(
-            subscriptions.c.channel_id == messages.c.channel_id,
-            subscriptions.c.account_id == view.account_id,
-            subscriptions.c.is_muted,
+        "muted": or_(
+            _has_chosen(view, TopicPolicy.MUTED),
+            and_(
+                exists().where(
+                    subscriptions.c.channel_id == messages.c.channel_id,
+                    subscriptions.c.account_id == view.account_id,
+                    subscriptions.c.is_muted,
+                ),
+                not_(_has_chosen(view, TopicPolicy.UNMUTED, TopicPolicy.FOLLOWED)),
+            ),
         ),
-    }.get(str(operand), false())
+    }[str(operand)]
+
+
+def _has_chosen(view: View, *policies: TopicPolicy) -> Condition:
+    """Whether the account has chosen one of these for the message's topic."""
+    return exists().where(
+        user_topics.c.account_id == view.account_id,
+        user_topics.c.channel_id == messages.c.channel_id,
+        user_topics.c.topic_key == messages.c.topic_key,
+        user_topics.c.policy.in_([policy.value for policy in policies]),
+    )
 
 
 def _has(_view: View, operand: object) -> Condition:

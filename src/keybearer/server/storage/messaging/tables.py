@@ -168,6 +168,37 @@ statuses = Table(
     Column("is_away", Boolean, nullable=False, server_default=false()),
 )
 
+alert_words = Table(
+    "alert_words",
+    metadata,
+    _to("accounts", "account_id", primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("word", Text, nullable=False),
+    Column("first_token", Text, nullable=False),
+    Index(None, "first_token"),
+)
+
+user_topics = Table(
+    "user_topics",
+    metadata,
+    _to("accounts", "account_id", primary_key=True),
+    _to("channels", "channel_id", primary_key=True),
+    Column("topic_key", Text, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("policy", Integer, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Index(None, "channel_id", "topic_key"),
+)
+
+muted_users = Table(
+    "muted_users",
+    metadata,
+    _to("accounts", "account_id", primary_key=True),
+    _to("accounts", "muted_id", primary_key=True),
+    Column("muted_at", Instant, nullable=False),
+    Index(None, "muted_id"),
+)
+
 bot_storage = Table(
     "bot_storage",
     metadata,

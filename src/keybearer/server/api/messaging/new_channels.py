@@ -1,0 +1,50 @@
+"""`channels/create`: making a channel."""
+
+from __future__ import annotations
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.description import INTEGER, array, boolean, encoded, text
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.narrows import checked_people
+from keybearer.server.api.parameters import missing
+from keybearer.server.domain.rules import EVERYBODY
+from keybearer.server.http.body import FORM
+from keybearer.server.services.messaging import subscriptions
+from keybearer.server.services.messaging.subscriptions import NewChannel
+
+
+async def create(call: Call) -> Answer:
+    """`POST channels/create`."""
+    parameters = call.parameters
+    subscriber_ids = parameters.optional_integers("subscribers")
+    if subscriber_ids is None:
+        raise missing("subscribers")
+    new = NewChannel(
+        name=parameters.text("name"),
+        description=parameters.optional_text("description") or "",
+        is_private=bool(parameters.optional_boolean("invite_only")),
+        is_default=bool(parameters.optional_boolean("is_default_stream")),
+    )
+    people = checked_people("subscribers", subscriber_ids)
+    made = await subscriptions.create(call.context, call.caller, new, people)
+    return success(id=made.id)
+
+
+ENDPOINTS = (
+    Endpoint.post(
+        "channels/create",
+        create,
+        EVERYBODY,
+        FORM,
+        "Make a channel.",
+        takes=(
+            text("name", "Its name.", required=True),
+            encoded("subscribers", "The ids of the accounts that follow it.", array(INTEGER)),
+            text("description", "What it is for."),
+            boolean("invite_only", "Whether it is private."),
+            boolean("is_default_stream", "Whether new people follow it."),
+        ),
+        gives={"id": INTEGER},
+    ),
+)

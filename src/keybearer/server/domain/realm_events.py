@@ -1,0 +1,43 @@
+"""The organization as Zulip's wire shows it in answers about its changes and in events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event
+from keybearer.server.domain.realms import Realm, SystemGroup
+
+GROUP_SETTINGS: Mapping[str, str] = {
+    "can_create_bots": "can_create_bots_group",
+    "can_create_write_only_bots": "can_create_write_only_bots_group",
+    "can_invite": "can_invite_users_group",
+}
+"""The policies of an organization: the field, and the group setting that it is on the wire."""
+
+
+def changed_fields(before: Realm, after: Realm) -> dict[str, object]:
+    """What changed of the organization, by the names of the wire."""
+    names = {"name": "name", "description": "description", **GROUP_SETTINGS}
+    return {
+        on_wire: _value(getattr(after, name))
+        for name, on_wire in names.items()
+        if getattr(after, name) != getattr(before, name)
+    }
+
+
+def _value(value: object) -> object:
+    return value.value if isinstance(value, SystemGroup) else value
+
+
+def changed(before: Realm, after: Realm) -> Iterator[Event]:
+    """The organization changed: an event for each text, and one for all group settings."""
+    fields = changed_fields(before, after)
+    for name in ("name", "description"):
+        if name in fields:
+            yield _realm({"op": "update", "property": name, "value": fields.pop(name)})
+    if fields:
+        yield _realm({"op": "update_dict", "property": "default", "data": fields})
+
+
+def _realm(fields: Mapping[str, object]) -> Event:
+    return Event("realm", {"type": "realm", **fields}, OPEN_TO_ALL)

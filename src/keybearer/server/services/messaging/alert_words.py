@@ -1,0 +1,57 @@
+"""Alert words: an account's list of them, and who is alerted to a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.errors import check_cap
+from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.messaging.alert_words import changed, cleaned, is_in, searchable, tokens_in
+from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.services.context import Context
+from keybearer.server.storage.dialect import take_turn
+from keybearer.server.storage.messaging import alert_words
+
+
+async def find_all(context: Context, caller: Caller) -> Sequence[str]:
+    """The actor's alert words."""
+    async with context.viewing(caller) as view:
+        return await alert_words.find_all(view.connection, view.actor.id)
+
+
+async def add(context: Context, caller: Caller, words: Sequence[str]) -> Sequence[str]:
+    """Add alert words to the actor's; returns all of them. Raises Refused where these are too many."""
+    return await _change(context, caller, added=cleaned(words))
+
+
+async def remove(context: Context, caller: Caller, words: Sequence[str]) -> Sequence[str]:
+    """Take alert words from the actor's; returns those that are left."""
+    return await _change(context, caller, removed=cleaned(words))
+
+
+async def _change(
+    context: Context, caller: Caller, *, added: Sequence[str] = (), removed: Sequence[str] = ()
+) -> Sequence[str]:
+    async with context.change(caller) as change:
+        connection, account_id = change.connection, change.actor.id
+        await take_turn(connection, f"alert words:{account_id}")
+        before = await alert_words.find_all(connection, account_id)
+        known = {name_key(word) for word in before}
+        await alert_words.add(connection, account_id, [word for word in added if name_key(word) not in known])
+        await alert_words.remove(connection, account_id, removed)
+        after = await alert_words.find_all(connection, account_id)
+        check_cap(Cap.ALERT_WORDS, len(after))
+        if after != before:
+            change.tell(changed(account_id, after))
+        return after
+
+
+async def find_alerted(connection: AsyncConnection, text: str) -> set[int]:
+    """The accounts that have an alert word in a message's text."""
+    searched = searchable(text)
+    candidates = await alert_words.find_candidates(connection, tokens_in(searched))
+    found = {word for word in {word for _, word in candidates} if is_in(word, searched)}
+    return {account_id for account_id, word in candidates if word in found}

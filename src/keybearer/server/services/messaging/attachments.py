@@ -1,0 +1,38 @@
+"""Attachments: the files that an account has uploaded, and deleting them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.attachments import Attachments, changed, removed
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.messaging.uploads import discard, place_of
+from keybearer.server.storage.messaging import attachments
+
+
+async def find_all(context: Context, caller: Caller) -> Attachments:
+    """The actor's files."""
+    async with context.viewing(caller) as view:
+        return await attachments.find(view.connection, view.actor.account)
+
+
+async def delete(context: Context, caller: Caller, upload_id: int) -> None:
+    """Delete a file of the actor's own: links to it lead nowhere from then on. Raises Refused in Zulip's words."""
+    async with context.change(caller) as change:
+        upload = await attachments.remove(change.connection, change.actor.id, upload_id)
+        if upload is None:
+            raise Refused("Invalid attachment")
+        change.tell(removed(change.actor.id, upload.id, used=await attachments.size(change.connection)))
+    # Last: a file without a row is out of everybody's reach, but a row without a file promises what is not there.
+    await asyncio.to_thread(discard, place_of(context, upload.path))
+
+
+async def tell_linked(change: Change, author: Account, upload_ids: Collection[int]) -> None:
+    """Let the author's clients know which messages link to these files of theirs by now."""
+    if upload_ids:
+        now = await attachments.find(change.connection, author, upload_ids=upload_ids)
+        change.tell(*(changed("update", author.id, each, used=now.used) for each in now.found))

@@ -1,0 +1,107 @@
+"""Multi-use invitations: links that are passed on. Whoever has one asks for an invitation to an address of theirs."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Role, checked_email, email_key
+from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.errors import CapReached, Refused, check_cap
+from keybearer.server.domain.limits import AttemptKind, Cap
+from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
+from keybearer.server.domain.permissions import check_may_invite_as, check_may_invite_several_as
+from keybearer.server.services import attempts, mail_texts
+from keybearer.server.services.context import Context
+from keybearer.server.services.invitations import (
+    INVALID_LINK,
+    SEVERAL,
+    check_caps,
+    check_lifetime,
+    find,
+    send,
+    still_stands,
+)
+from keybearer.server.services.lookups import the_realm
+from keybearer.server.services.messaging.channels import check_seen
+from keybearer.server.storage import accounts, links
+from keybearer.server.storage.dialect import take_turn
+
+
+async def create(
+    context: Context,
+    caller: Caller,
+    *,
+    role: Role = Role.MEMBER,
+    lifetime: timedelta = LIFETIMES[LinkPurpose.MULTIUSE_INVITATION],
+    joins: Joins = DEFAULT_CHANNELS,
+) -> tuple[Link, Secret]:
+    """Make an invitation that several people can use, for administrators; returns it with its token.
+
+    The token is shown now or never. Raises Refused, NotPermitted for the roles of owners and administrators.
+    """
+    check_lifetime(lifetime)
+    token = Secret(secrets.token_urlsafe(32))
+    async with context.change(caller) as change:
+        actor, connection = change.actor.account, change.connection
+        realm = await the_realm(connection)
+        check_may_invite_several_as(actor, role)
+        check_may_invite_as(actor, role, realm)
+        await check_seen(connection, actor, joins.channel_ids)
+        await take_turn(connection, "multi-use invitations")
+        open_already = await links.count(connection, LinkPurpose.MULTIUSE_INVITATION, now=change.now)
+        check_cap(Cap.MULTIUSE_INVITATIONS, open_already + 1)
+        link = await links.add(
+            connection,
+            token,
+            LinkPurpose.MULTIUSE_INVITATION,
+            at=change.now,
+            realm_id=realm.id,
+            role=role,
+            created_by=actor.id,
+            lifetime=lifetime,
+            joins=joins,
+        )
+        details = {"email": SEVERAL, "role": role.label}
+        await change.record(AuditEvent.INVITATION_CREATED, realm=realm, details=details)
+        return link, token
+
+
+async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin) -> None:
+    """Mail an invitation to whoever has the link of a multi-use one and names an address of theirs.
+
+    The answer does not show whether the address has an account: then the mail says so. Raises Refused for a link that
+    is not valid any more and for what is no address, TooManyAttempts for too many requests.
+    """
+    email = checked_email(email)
+    known = await find(context, token)
+    holding = [] if known is None or known.created_by is None else [known.created_by]
+    async with context.change(None, origin=origin, holding=holding) as change:
+        await attempts.count(change, AttemptKind.JOININGS_OF_ADDRESS, "")
+        await attempts.count(change, AttemptKind.JOINING, email_key(email))
+        realm = await the_realm(change.connection)
+        link = await links.find(change.connection, token, LinkPurpose.MULTIUSE_INVITATION, change.now)
+        if link is None or not await still_stands(change, link, realm):
+            raise Refused(INVALID_LINK)
+        inviter = await accounts.find(change.connection, link.created_by or 0)
+        try:
+            # Before the address is looked up: whether it has an account changes nothing of it.
+            await check_caps(change, link.created_by or 0, [email])
+        except CapReached:
+            raise Refused("Too many invitations are open at the moment. Try again later.") from None
+        if await accounts.find_by_email(change.connection, realm.id, email) is not None or inviter is None:
+            await change.send(mail_texts.already_joined(realm, email))
+            return
+        lifetime = min(LIFETIMES[LinkPurpose.INVITATION], link.expires_at - change.now)
+        await send(
+            change,
+            realm,
+            inviter,
+            [email],
+            role=link.role or Role.MEMBER,
+            lifetime=lifetime,
+            joins=link.joins,
+            made_by_link=link.id,
+        )

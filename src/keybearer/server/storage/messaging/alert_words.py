@@ -1,0 +1,44 @@
+"""Alert words as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.alert_words import first_token
+from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.storage.dialect import among
+from keybearer.server.storage.messaging.tables import alert_words
+
+
+async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str]:
+    """An account's alert words, in the order of the alphabet."""
+    statement = select(alert_words.c.word).where(alert_words.c.account_id == account_id).order_by(alert_words.c.key)
+    return (await connection.execute(statement)).scalars().all()
+
+
+async def find_candidates(connection: AsyncConnection, tokens: Collection[str]) -> Sequence[tuple[int, str]]:
+    """The alert words whose first token is one of these, with whose they are."""
+    columns = alert_words.c
+    rows = await connection.execute(select(columns.account_id, columns.word).where(among(columns.first_token, tokens)))
+    return [(row.account_id, row.word) for row in rows]
+
+
+async def add(connection: AsyncConnection, account_id: int, words: Iterable[str]) -> None:
+    """Give an account these alert words, which it does not have in any case."""
+    rows = [
+        {"account_id": account_id, "key": name_key(word), "word": word, "first_token": first_token(word)}
+        for word in words
+    ]
+    if rows:
+        await connection.execute(insert(alert_words), rows)
+
+
+async def remove(connection: AsyncConnection, account_id: int, words: Iterable[str]) -> None:
+    """Take these alert words, in any case, from an account."""
+    keys = {name_key(word) for word in words}
+    await connection.execute(
+        delete(alert_words).where(alert_words.c.account_id == account_id, among(alert_words.c.key, keys))
+    )

@@ -1,0 +1,42 @@
+"""Muted users as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.muted_users import MutedUser
+from keybearer.server.storage.dialect import insert_or_ignore
+from keybearer.server.storage.messaging.tables import muted_users
+
+
+async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[MutedUser]:
+    """Whom an account has muted, by id."""
+    rows = await connection.execute(
+        select(muted_users).where(muted_users.c.account_id == account_id).order_by(muted_users.c.muted_id)
+    )
+    return [MutedUser(**row._mapping) for row in rows]
+
+
+async def find_muting_ids(connection: AsyncConnection, muted_id: int) -> set[int]:
+    """The accounts that have muted one."""
+    statement = select(muted_users.c.account_id).where(muted_users.c.muted_id == muted_id)
+    return set((await connection.execute(statement)).scalars())
+
+
+async def add(connection: AsyncConnection, muted: MutedUser) -> bool:
+    """Mute an account; False where it is muted already."""
+    values = {"account_id": muted.account_id, "muted_id": muted.muted_id, "muted_at": muted.muted_at}
+    return await insert_or_ignore(connection, muted_users, values, key=["account_id", "muted_id"])
+
+
+async def remove(connection: AsyncConnection, account_id: int, muted_id: int) -> bool:
+    """Unmute an account; False where it is not muted."""
+    result = await connection.execute(
+        delete(muted_users)
+        .where(muted_users.c.account_id == account_id, muted_users.c.muted_id == muted_id)
+        .returning(muted_users.c.muted_id)
+    )
+    return result.first() is not None

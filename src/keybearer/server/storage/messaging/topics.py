@@ -1,0 +1,45 @@
+"""Topics: all messages of one, a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.domain.messaging.messages import Message
+from keybearer.server.storage.dialect import among, locked
+from keybearer.server.storage.messaging.messages import COLUMNS, SOURCE, from_row
+from keybearer.server.storage.messaging.tables import copies, messages
+
+
+async def hold_newest(connection: AsyncConnection, channel_id: int, topic: str, *, limit: int) -> Sequence[Message]:
+    """The newest messages of a topic, the oldest of them first. They and their copies are held until the transaction
+    ends, in the order in which others hold them."""
+    newest = (
+        select(messages.c.id)
+        .where(messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic))
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    ids = (await connection.execute(newest)).scalars().all()
+    await connection.execute(locked(select(messages.c.id).where(among(messages.c.id, ids)).order_by(messages.c.id)))
+    held = select(copies.c.account_id).where(among(copies.c.message_id, ids))
+    held = locked(held.order_by(copies.c.message_id, copies.c.account_id))
+    await connection.execute(select(func.count()).select_from(held.subquery()))
+    rows = await connection.execute(
+        select(*COLUMNS).select_from(SOURCE).where(among(messages.c.id, ids)).order_by(messages.c.id)
+    )
+    return [from_row(row) for row in rows]
+
+
+async def has_messages(connection: AsyncConnection, channel_id: int, topic: str) -> bool:
+    """Whether a topic has any messages."""
+    wanted = (messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic))
+    return (await connection.execute(select(messages.c.id).where(*wanted).limit(1))).first() is not None
+
+
+async def remove(connection: AsyncConnection, message_ids: Collection[int]) -> None:
+    """Delete messages, with their copies and reactions."""
+    await connection.execute(delete(messages).where(among(messages.c.id, message_ids)))

@@ -1,0 +1,91 @@
+"""What accounts chose for topics, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.messaging.channels import name_key
+from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic
+from keybearer.server.storage.dialect import upsert
+from keybearer.server.storage.messaging.tables import channels, user_topics
+from keybearer.server.storage.visibility import sees_channel
+
+_KEY = ["account_id", "channel_id", "topic_key"]
+
+
+async def find_seen(connection: AsyncConnection, viewer: Account) -> Sequence[tuple[UserTopic, str]]:
+    """What the viewer chose for topics of channels that it sees and that are not archived, with each channel's name."""
+    columns = [column for column in user_topics.c if column.name != "topic_key"]
+    rows = await connection.execute(
+        select(*columns, channels.c.name)
+        .join(channels, channels.c.id == user_topics.c.channel_id)
+        .where(user_topics.c.account_id == viewer.id, sees_channel(viewer), channels.c.is_archived.is_(False))
+        .order_by(user_topics.c.channel_id, user_topics.c.topic_key)
+    )
+    return [
+        (UserTopic(row.account_id, row.channel_id, row.topic, TopicPolicy(row.policy), row.changed_at), row.name)
+        for row in rows
+    ]
+
+
+async def save(connection: AsyncConnection, chosen: UserTopic) -> None:
+    """Keep what an account chose for a topic, in place of what it chose before."""
+    values = {
+        "account_id": chosen.account_id,
+        "channel_id": chosen.channel_id,
+        "topic_key": name_key(chosen.topic),
+        "topic": chosen.topic,
+        "policy": chosen.policy.value,
+        "changed_at": chosen.changed_at,
+    }
+    await upsert(connection, user_topics, values, key=_KEY)
+
+
+async def remove(connection: AsyncConnection, account_id: int, channel_id: int, topic: str) -> bool:
+    """Forget what an account chose for a topic; False where that was nothing."""
+    result = await connection.execute(
+        delete(user_topics)
+        .where(
+            user_topics.c.account_id == account_id,
+            user_topics.c.channel_id == channel_id,
+            user_topics.c.topic_key == name_key(topic),
+        )
+        .returning(user_topics.c.channel_id)
+    )
+    return result.first() is not None
+
+
+async def move(connection: AsyncConnection, before: tuple[int, str], after: UserTopic) -> dict[TopicPolicy, list[int]]:
+    """Let what accounts chose for a topic (channel and name) hold where the topic is now; returns who chose what.
+
+    What somebody has chosen for the new topic stays, and what they chose for the old one is forgotten.
+    """
+    old = and_(user_topics.c.channel_id == before[0], user_topics.c.topic_key == name_key(before[1]))
+    new = user_topics.alias()
+    has_chosen = exists().where(
+        new.c.account_id == user_topics.c.account_id,
+        new.c.channel_id == after.channel_id,
+        new.c.topic_key == name_key(after.topic),
+    )
+    values = {"channel_id": after.channel_id, "topic_key": name_key(after.topic), "topic": after.topic}
+    result = await connection.execute(
+        update(user_topics)
+        .where(old, ~has_chosen)
+        .values(**values, changed_at=after.changed_at)
+        .returning(user_topics.c.account_id, user_topics.c.policy)
+    )
+    moved: dict[TopicPolicy, list[int]] = {}
+    for row in result:
+        moved.setdefault(TopicPolicy(row.policy), []).append(row.account_id)
+    await connection.execute(delete(user_topics).where(old))
+    return moved
+
+
+async def count(connection: AsyncConnection, account_id: int) -> int:
+    """For how many topics an account chose something."""
+    statement = select(func.count()).select_from(user_topics).where(user_topics.c.account_id == account_id)
+    return (await connection.execute(statement)).scalar_one()
