@@ -16,6 +16,7 @@ from keybearer.server.http.body import BodyLimits
 from keybearer.server.http.routing import Route
 from keybearer.server.web import routes as pages
 from tests.wire.differences import BY_DESIGN, DIFFERENCES, LEFT_OUT
+from tests.wire.documented_fields import never_sent
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 DECISIONS = Path(__file__).parents[2] / "docs" / "decisions"
@@ -160,6 +161,10 @@ def differences() -> str:
             *_table(
                 ("what", "Zulip", "Keybearer"), [(what, zulip, _with_link(*ours)) for what, zulip, ours in BY_DESIGN]
             ),
+            "",
+            "## Documented by Zulip and never sent",
+            "",
+            *_table(("where", "fields"), [(where, _names(" ".join(missing))) for where, missing in never_sent()]),
             "",
         ]
     )

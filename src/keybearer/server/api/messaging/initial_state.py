@@ -81,6 +81,7 @@ def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
         "can_create_streams": can_create_channels,
         "can_create_public_streams": can_create_channels,
         "can_create_private_streams": can_create_channels,
+        "can_create_web_public_streams": False,
         "can_subscribe_other_users": may_subscribe_others(account),
         "can_invite_others_to_realm": realm.can_invite.includes(account.role),
     }

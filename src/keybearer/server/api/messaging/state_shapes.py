@@ -60,6 +60,7 @@ STATE: dict[str, Schema] = {
     ),
     **dict.fromkeys(
         ("can_create_bots", "can_create_streams", "can_create_public_streams", "can_create_private_streams",
+         "can_create_web_public_streams",
          "can_subscribe_other_users", "can_invite_others_to_realm", "is_admin", "is_owner", "is_moderator", "is_guest",
          "is_billing_admin", "has_zoom_token", "has_webex_token"),
         BOOLEAN,
