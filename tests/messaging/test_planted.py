@@ -284,7 +284,7 @@ async def check_answers(world: World) -> None:
             check((method, path), await call(watcher, method, path, **parameters), words)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 5))])
 async def test_nothing_shown_holds_what_visibility_denies(tmp_path: Path, database_url: str, seed: int) -> None:
     settings = prepared(tmp_path / "data", database_url=database_url, api_limit="1000000/minute")
     async with serving(settings) as server:

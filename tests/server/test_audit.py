@@ -77,19 +77,22 @@ async def test_a_record_says_from_where_and_by_what_and_can_hold_no_line_of_its_
     assert len(record.client) <= 200
 
 
-async def test_refused_calls_of_an_account_are_recorded_once_a_minute_and_nothing_else_is(
+async def test_a_refused_call_of_an_account_is_recorded_once_a_minute_for_each_reason(
     server: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     bot = await server.add_bot(hamlet, "hambot")
     start = server.context.clock()
     with caplog.at_level(logging.INFO):
-        await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=othello.auth)
-        await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=othello.auth)
-    assert await recorded(server, since=start) == [("call:refused", None, othello.id)]
+        for _ in range(3):
+            await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=othello.auth)
+            await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=othello.auth)
+    assert await recorded(server, since=start, number=2) == [("call:refused", None, othello.id)] * 2
     logged = [record.getMessage() for record in caplog.records if "refused a call" in record.getMessage()]
-    reason = "POST bots/{bot_id}/api_key/regenerate: Insufficient permission"
-    assert logged == [f"refused a call of account {othello.id} from {ADDRESS}: {reason}"]
+    assert logged == [
+        f"refused a call of account {othello.id} from {ADDRESS}: {reason}: Insufficient permission"
+        for reason in ("POST bots/{bot_id}/api_key/regenerate", "DELETE users/{user_id}")
+    ]
 
 
 async def test_a_live_key_under_another_address_or_at_another_host_is_recorded(server: InProcessServer) -> None:

@@ -98,6 +98,7 @@ def test_a_server_answers_throughout_a_minute_of_deaths(two: RunningServer) -> N
     assert two.process.poll() is None
 
 
+@pytest.mark.soak
 def test_a_worker_that_cannot_start_is_started_again_after_pauses_until_it_can(two: RunningServer) -> None:
     healthy, victim = two.workers()
     secrets = two.data_dir / "secrets.json"

@@ -1,4 +1,5 @@
-"""Refused calls of known accounts: logged with a reason, and written into the audit log at most once a minute."""
+"""Refused calls of known accounts: logged with a reason, and written into the audit log at most once a minute
+for an account and a reason."""
 
 from __future__ import annotations
 
