@@ -16,7 +16,7 @@ from tests.asgi import Answer, Headers, ask_raw
 from tests.in_process import InProcessServer
 from tests.server.questions import Question
 
-WIRE = [Router(prefix, routes.endpoints(for_development=True)) for prefix in (BY_KEY, BY_SESSION)]
+WIRE = [Router(prefix, routes.endpoints(for_development=False)) for prefix in (BY_KEY, BY_SESSION)]
 
 FORM = "application/x-www-form-urlencoded"
 
