@@ -53,10 +53,8 @@ async def ask_oddly(directory: Path, database_url: str, seed: int, requests: int
                 raise
 
 
-async def test_hundreds_of_odd_requests_on_each_database_are_answered_in_kind(
-    tmp_path: Path, database_url: str
-) -> None:
-    await ask_oddly(tmp_path / "data", database_url, 13, 500)
+async def test_a_thousand_odd_requests_on_each_database_are_answered_in_kind(tmp_path: Path, database_url: str) -> None:
+    await ask_oddly(tmp_path / "data", database_url, 13, 1000)
 
 
 @pytest.mark.soak
