@@ -85,15 +85,11 @@ def test_another_program_gets_the_streams_as_they_are(somebody: CommandLine, clo
     assert in_shell(somebody, f'exec "$K" exec -- /bin/true {closed}') == Finished(0, "", "")
 
 
-READING = [
-    pytest.param(["show"], id="show"),
-    pytest.param(["doctor", "--offline"], id="doctor", marks=pytest.mark.soak),
-    pytest.param(["regenerate", "--yes"], id="regenerate", marks=pytest.mark.soak),
-    pytest.param(["logout", "--yes"], id="logout", marks=pytest.mark.soak),
-]
+READING = [["show"], ["doctor", "--offline"], ["regenerate", "--yes"], ["logout", "--yes"]]
 
 
-@pytest.mark.parametrize("command", READING)
+@pytest.mark.soak
+@pytest.mark.parametrize("command", READING, ids=lambda command: command[0])
 def test_a_pipe_that_nobody_writes_to_is_given_up(somebody: CommandLine, command: list[str]) -> None:
     pipe = somebody.home / "pipe"
     os.mkfifo(pipe)

@@ -104,7 +104,7 @@ def test_bots_do_not_call_bots(play: Play, service: Service) -> None:
         ((200, b"<html>"), 1, "Invalid JSON in response"),
         ((200, b"[]"), 1, "Invalid response format"),
         ((200, b'"' + b"x" * 300_000 + b'"'), 1, "The service's answer is too large"),
-        ((503, b""), 3, "The service answered with status 503"),
+        pytest.param((503, b""), 3, "The service answered with status 503", marks=pytest.mark.soak),
     ],
     ids=["400", "302", "html", "list", "large", "503"],
 )

@@ -19,7 +19,7 @@ from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging.tables import channels, copies, messages, subscriptions
 from tests.in_process import InProcessServer, Known, prepared, serving
 
-STEPS = 20
+STEPS = 12
 ROLES = (Role.ADMINISTRATOR, Role.MODERATOR, Role.MEMBER, Role.GUEST)
 LEAST = {
     EmailVisibility.EVERYONE: Role.GUEST,

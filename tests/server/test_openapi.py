@@ -39,7 +39,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 EXAMPLES = {
-    "/api/": {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 2},
+    "/api/": {GenerationMode.POSITIVE: 1, GenerationMode.NEGATIVE: 1},
     "/json": {GenerationMode.POSITIVE: 1},
 }
 """Questions for each operation, such as keep to the document and such as do not. The handlers of both are the same."""

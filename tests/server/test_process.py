@@ -221,6 +221,7 @@ def test_workers_do_not_outlive_a_server_that_is_killed(data_dir: Path) -> None:
         assert answer(server).status_code == 200
 
 
+@pytest.mark.soak
 def test_secrets_are_rotated_and_backups_made_while_every_worker_goes_on(data_dir: Path, tmp_path: Path) -> None:
     with running_server(data_dir, "--workers", "2") as server:
         key = server.api_key_of()

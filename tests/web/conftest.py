@@ -13,6 +13,15 @@ from tests.web import chromium
 from tests.web.organization import MEMBER, PASSWORD, Organization, populate
 from tests.web.visitor import client_of, let_in
 
+WITHOUT_SCRIPTS_IN_EVERY_RUN = ("test_api_keys", "test_bots", "test_passwords")
+"""The pages that matter most are tried without scripts in every run, the others in the long one only."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what only the long run does."""
+    if "[without scripts" in item.name and item.path.stem not in WITHOUT_SCRIPTS_IN_EVERY_RUN:
+        item.add_marker(pytest.mark.soak)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:

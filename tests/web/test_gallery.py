@@ -5,9 +5,10 @@ The screenshots are left in `screenshots/`, for people to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
+from _pytest.mark import ParameterSet
 from playwright.sync_api import BrowserContext, expect
 
 from keybearer.server.services.context import Context
@@ -33,13 +34,18 @@ def signed_out(other_profile: BrowserContext, server: RunningServer, organizatio
         yield Stage(page, server.site, organization)
 
 
-@pytest.mark.parametrize("name", SIGNED_OUT)
+def in_turn(names: Iterable[str]) -> list[ParameterSet]:
+    """All states for the long run, every second one for every run."""
+    return [pytest.param(name, marks=pytest.mark.soak if number % 2 else ()) for number, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", in_turn(SIGNED_OUT))
 def test_a_page_for_who_is_signed_out_has_no_flaw(signed_out: Stage, name: str) -> None:
     SIGNED_OUT[name](signed_out)
     assert show(signed_out.page, name) == []
 
 
-@pytest.mark.parametrize("name", SIGNED_IN)
+@pytest.mark.parametrize("name", in_turn(SIGNED_IN))
 def test_a_page_for_who_is_signed_in_has_no_flaw(signed_in: Stage, name: str) -> None:
     SIGNED_IN[name](signed_in)
     assert show(signed_in.page, name) == []
