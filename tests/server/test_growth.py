@@ -135,9 +135,9 @@ async def check(counting: Counting, question: Question, name: str, shape: str) -
 
 async def test_ten_times_the_input_is_about_ten_times_the_work_at_most(counting: Counting) -> None:
     chance = random.Random(13)
-    for question in await questions_of(counting):
-        for name in chance.sample(question.names, max(1, len(question.names) // 12)):
-            await check(counting, question, name, chance.choice(list(SHAPES)))
+    questions = await questions_of(counting)
+    for question in chance.sample(questions, len(questions) // 2):
+        await check(counting, question, chance.choice(question.names), chance.choice(list(SHAPES)))
 
 
 @pytest.mark.soak
