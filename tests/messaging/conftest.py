@@ -10,6 +10,18 @@ import pytest
 from keybearer.testing import Participant, Server, running_server
 from tests.databases import DIALECTS, PostgreSQLServer
 
+ON_POSTGRESQL_IN_EVERY_RUN = (
+    "test_visibility", "test_private_channels", "test_planted", "test_races", "test_lists", "test_statements",
+    "test_delivery_statements", "test_channels",
+)  # fmt: skip
+"""What depends on how a database sorts, locks and counts. The long run tries every file on PostgreSQL."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what only the long run does."""
+    if "[postgresql" in item.name and item.path.stem not in ON_POSTGRESQL_IN_EVERY_RUN:
+        item.add_marker(pytest.mark.soak)
+
 
 @dataclass(frozen=True)
 class Play:
