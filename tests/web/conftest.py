@@ -13,8 +13,8 @@ from tests.web import chromium
 from tests.web.organization import MEMBER, PASSWORD, Organization, populate
 from tests.web.visitor import client_of, let_in
 
-WITHOUT_SCRIPTS_IN_EVERY_RUN = ("test_api_keys", "test_bots", "test_passwords")
-"""The pages that matter most are tried without scripts in every run, the others in the long one only."""
+WITHOUT_SCRIPTS_IN_EVERY_RUN = ("test_api_keys", "test_sessions")
+"""The pages of keys and of signing in are tried without scripts in every run, the others in the long one only."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

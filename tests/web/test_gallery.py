@@ -35,8 +35,8 @@ def signed_out(other_profile: BrowserContext, server: RunningServer, organizatio
 
 
 def in_turn(names: Iterable[str]) -> list[ParameterSet]:
-    """All states for the long run, every second one for every run."""
-    return [pytest.param(name, marks=pytest.mark.soak if number % 2 else ()) for number, name in enumerate(names)]
+    """All states for the long run, every third one for every run."""
+    return [pytest.param(name, marks=pytest.mark.soak if number % 3 else ()) for number, name in enumerate(names)]
 
 
 @pytest.mark.parametrize("name", in_turn(SIGNED_OUT))
