@@ -23,7 +23,7 @@ test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest $(ARGS)
 
-soak: $(VENV)/test.stamp  ## attack a real server for ten minutes beside honest use; prints a table
+soak: $(VENV)/test.stamp  ## attack a real server for ten minutes, print a table, and run the long tests
 	$(BIN)/pytest -m soak -n0 -s $(ARGS)
 
 bench: $(VENV)/test.stamp  ## measure; prints figures, asserts none

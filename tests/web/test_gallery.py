@@ -1,6 +1,7 @@
 """Every page in every state, in light, dark and on a narrow screen: nothing for axe to find, nothing that overflows.
 
-The screenshots are left in `screenshots/`, for people to look at.
+The screenshots are left in `screenshots/`, for people to look at. `make soak ARGS=tests/web/test_gallery.py` makes
+those of the states that are not looked at in every run.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import pytest
-from _pytest.mark import ParameterSet
 from playwright.sync_api import BrowserContext, expect
 
 from keybearer.server.services.context import Context
@@ -34,8 +34,8 @@ def signed_out(other_profile: BrowserContext, server: RunningServer, organizatio
         yield Stage(page, server.site, organization)
 
 
-def in_turn(names: Iterable[str]) -> list[ParameterSet]:
-    """All states for the long run, every third one for every run."""
+def in_turn(names: Iterable[str]) -> list[object]:
+    """Every third state for every run, the others for the long one."""
     return [pytest.param(name, marks=pytest.mark.soak if number % 3 else ()) for number, name in enumerate(names)]
 
 

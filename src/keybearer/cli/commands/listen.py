@@ -46,7 +46,7 @@ def listen(given: GivenCredentials, *, channel: str | None, topic: str | None) -
 
 
 def _follows(client: Client, channel: str) -> bool:
-    """Whether the account follows the channel. Raises KeybearerError if there is none that it can see."""
+    """Whether the account follows the channel. Raises KeybearerError if it can see no such channel."""
     if any(one.name.casefold() == channel.casefold() for one in client.get_subscriptions()):
         return True
     try:

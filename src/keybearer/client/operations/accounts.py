@@ -36,7 +36,7 @@ def get_user_by_id(user_id: int, **options: Any) -> Operation[User]:  # noqa: AN
 
 
 def get_user_by_email(email: str, **options: Any) -> Operation[User]:  # noqa: ANN401
-    """An account by its email. Raises APIError where there is none that the caller may see."""
+    """An account by its email. Raises APIError if the caller may see no such account."""
     return Operation("GET", f"users/{segment(email)}", _user, options)
 
 

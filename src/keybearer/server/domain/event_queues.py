@@ -82,7 +82,7 @@ def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
         return None
     fields = event.fields
     if event.type == "subscription" and queue.account_id in _peers(fields):
-        return None  # it is told of its own subscriptions by `add` and `remove`
+        return None  # `add` and `remove` tell an account of its own subscriptions
     if event.type == "typing" and "stream_id" in fields and not options.stream_typing:
         return None
     if event.type == "presence":

@@ -153,7 +153,7 @@ class Checks:
             return None
 
     def _site(self, examined: CheckedSettings) -> str:
-        """The site, empty where there is none that can be used."""
+        """The site; empty if no usable one is set."""
         nothing_there = any(one.kind in {"config_not_found", "missing_section"} for one in self.findings)
         if examined.origins[SITE.name].kind == "default" and not nothing_there:
             self.findings.append(

@@ -145,7 +145,7 @@ async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) ->
 
 
 async def subscribe(connection: AsyncConnection, new: Sequence[Subscription]) -> None:
-    """Let accounts follow channels. Who follows one already goes on as before."""
+    """Let accounts follow channels. An account that follows one already keeps its subscription as it is."""
     rows = [{"account_id": each.account_id, "channel_id": each.channel_id, "color": each.color} for each in new]
     await insert_missing(connection, subscriptions, rows, key=["account_id", "channel_id"])
 
