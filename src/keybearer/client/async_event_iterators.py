@@ -33,7 +33,8 @@ class AsyncEventIterator(AsyncIterator[Event]):
         self._runner.begin(self._listener)
         try:
             if self._listener.queue is None:
-                await _carry_out(self._runner, self._listener, self._listener.open(self._runner.state))
+                opening = self._listener.open(self._runner.state)
+                _ = [event async for event in _carry_out(self._runner, self._listener, opening)]
         except BaseException:
             await self.aclose()
             raise
@@ -60,7 +61,16 @@ async def _generate(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[E
     if listener.ended:
         return
     runner.begin(listener)
-    flow = listen(runner.state, listener)
+    try:
+        async with contextlib.aclosing(_carry_out(runner, listener, listen(runner.state, listener))) as events:
+            async for event in events:
+                yield event
+    finally:
+        await runner.close_queues([listener])
+
+
+async def _carry_out(runner: AsyncRunner, listener: Listener, flow: Flow[None]) -> AsyncGenerator[Event, None]:
+    """Carry out the steps of a flow and give the events that it delivers, until it ends or the listener does."""
     try:
         step = next(flow)
         while not listener.ended:
@@ -69,19 +79,6 @@ async def _generate(runner: AsyncRunner, listener: Listener) -> AsyncGenerator[E
                 step = next(flow)
             else:
                 step = flow.send(await _take(runner, listener, step))
-    except Ended:
-        pass
-    finally:
-        flow.close()
-        await runner.close_queues([listener])
-
-
-async def _carry_out(runner: AsyncRunner, listener: Listener, flow: Flow[None]) -> None:
-    """Carry out the steps of a flow, until it ends or the listener does."""
-    try:
-        step = next(flow)
-        while True:
-            step = flow.send(await _take(runner, listener, step))
     except (StopIteration, Ended):
         pass
     finally:

@@ -47,7 +47,7 @@ class EventIterator(Iterator[Event]):
         self._runner.begin(self._listener)
         try:
             if self._listener.queue is None:
-                _carry_out(self._runner, self._listener, self._listener.open(self._runner.state))
+                list(_carry_out(self._runner, self._listener, self._listener.open(self._runner.state)))
         except BaseException:
             self.close()
             raise
@@ -69,7 +69,14 @@ def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None
     if listener.ended:
         return
     runner.begin(listener)
-    flow = listen(runner.state, listener)
+    try:
+        yield from _carry_out(runner, listener, listen(runner.state, listener))
+    finally:
+        runner.close_queues([listener])
+
+
+def _carry_out(runner: Runner, listener: Listener, flow: Flow[None]) -> Generator[Event, None, None]:
+    """Carry out the steps of a flow and give the events that it delivers, until it ends or the listener does."""
     try:
         step = next(flow)
         while not listener.ended:
@@ -78,19 +85,6 @@ def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None
                 step = next(flow)
             else:
                 step = flow.send(_take(runner, listener, step))
-    except Ended:
-        pass
-    finally:
-        flow.close()
-        runner.close_queues([listener])
-
-
-def _carry_out(runner: Runner, listener: Listener, flow: Flow[None]) -> None:
-    """Carry out the steps of a flow, until it ends or the listener does."""
-    try:
-        step = next(flow)
-        while True:
-            step = flow.send(_take(runner, listener, step))
     except (StopIteration, Ended):
         pass
     finally:
