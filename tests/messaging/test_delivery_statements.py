@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.event_queues import IDLE_TIMEOUT, QueueOptions
@@ -35,7 +35,7 @@ async def statements_to_deliver_to(server: InProcessServer, count: int) -> int:
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement)
 
-    engine = context.database._reader.sync_engine
+    engine = Engine
     event.listen(engine, "before_cursor_execute", note)
     await context.hub.catch_up()
     event.remove(engine, "before_cursor_execute", note)

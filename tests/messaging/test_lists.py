@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, func, insert, select
+from sqlalchemy import Engine, event, func, insert, select
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.limits import MOST_ENTRIES, Cap
@@ -48,7 +48,7 @@ async def statements_of(server: InProcessServer, act: Awaitable[object]) -> int:
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement)
 
-    engine = server.context.database._writer.sync_engine
+    engine = Engine
     event.listen(engine, "before_cursor_execute", note)
     await act
     event.remove(engine, "before_cursor_execute", note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,19 +29,29 @@ class Lookup(Protocol):
         ...
 
 
+class Transactions(Protocol):
+    """What opens transactions of one kind."""
+
+    def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction: it is committed when the block ends, and undone if it raises."""
+        ...
+
+    async def dispose(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
 class Driver(Protocol):
     """One database, and how it is connected to."""
 
     dialect_name: str
-    writers_queue: bool
-    """Whether writers of one process take turns before they ask the database."""
 
-    def reader(self) -> AsyncEngine:
-        """Connections whose transactions see one state of the database and cannot change it."""
+    def reader(self) -> Transactions:
+        """Transactions that see one state of the database and cannot change it."""
         ...
 
-    def writer(self) -> AsyncEngine:
-        """Connections whose transactions write."""
+    def writer(self) -> Transactions:
+        """Transactions that write. When one of them has ended, what it wrote lasts."""
         ...
 
     def migrator(self) -> AsyncEngine:

@@ -6,15 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, final
 
 from sqlalchemy import ColumnElement, Select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import KeybearerError, StorageError
 from keybearer.server.storage import schema
-from keybearer.server.storage.driver import Driver, Lookup, driver_for
+from keybearer.server.storage.driver import Driver, Lookup, Transactions, driver_for
 
 QUIET = 10.0
 """Seconds without a failure after which an outage may be over."""
@@ -81,7 +81,6 @@ class Database:
         self.outage = outage or Outage()
         self._reader = driver.reader()
         self._writer = driver.writer()
-        self._turn: asyncio.Lock | None = asyncio.Lock() if driver.writers_queue else None
         self._writing: set[asyncio.Task[Any] | None] = set()
         self._lookups: list[Lookup] = []
 
@@ -119,7 +118,9 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: all of it when the block ends, nothing if it raises.
 
-        On SQLite writers come one after another, in the order in which they asked. Raises StorageError where the
+        On SQLite writers come one after another, in the order in which they asked, and those who come together share a
+        commit: the block may have ended long before this call does, and other tasks of this process write meanwhile.
+        What depends on the transaction, such as waking somebody, belongs after it. Raises StorageError where the
         database fails, RuntimeError inside another `write` of the same task, which would wait for itself.
         """
         task = asyncio.current_task()
@@ -127,17 +128,15 @@ class Database:
             raise RuntimeError("write() inside write()")
         self._writing.add(task)
         try:
-            async with AsyncExitStack() as stack:
-                if self._turn is not None:
-                    await stack.enter_async_context(self._turn)
-                yield await stack.enter_async_context(self._transaction(self._writer, writing=True))
+            async with self._transaction(self._writer, writing=True) as connection:
+                yield connection
         finally:
             self._writing.discard(task)
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(self, transactions: Transactions, *, writing: bool) -> AsyncIterator[AsyncConnection]:
         try:
-            async with engine.begin() as connection:
+            async with transactions.begin() as connection:
                 yield connection
         except (KeybearerError, asyncio.CancelledError):
             raise

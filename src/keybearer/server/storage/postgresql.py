@@ -35,7 +35,6 @@ class PostgreSQLDriver:
     """A PostgreSQL database, given by its address."""
 
     dialect_name = "postgresql"
-    writers_queue = False
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn

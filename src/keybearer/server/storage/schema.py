@@ -11,10 +11,10 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import SchemaError, StorageError
-from keybearer.server.storage.driver import Driver, driver_for
+from keybearer.server.storage.driver import Driver, Transactions, driver_for
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -91,14 +91,14 @@ def _refuse_newer(revision: str | None) -> None:
 
 
 @asynccontextmanager
-async def _connected(driver: Driver, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def _connected(driver: Driver, transactions: Transactions) -> AsyncIterator[AsyncConnection]:
     try:
-        async with engine.begin() as connection:
+        async with transactions.begin() as connection:
             yield connection
     except SQLAlchemyError as error:
         raise driver.explain(error) or StorageError(f"The database cannot be migrated: {error}") from error
     finally:
-        await engine.dispose()
+        await transactions.dispose()
 
 
 def _revision(connection: Connection) -> str | None:

@@ -1,4 +1,4 @@
-"""SQLite: one file, through aiosqlite, and through sqlite3 itself where every microsecond counts."""
+"""SQLite: one file, in the thread of the event loop, and past SQLAlchemy where every microsecond counts."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from urllib.parse import quote
 import msgspec
 from sqlalchemy import ColumnElement, LargeBinary, Select, bindparam, event, func, select
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.util import await_only
 
 from keybearer.errors import StorageError
+from keybearer.server.storage.shared_commit import SharedCommit, begin_immediately
+from keybearer.server.storage.sqlite_dialect import InlineEngine
+from keybearer.server.storage.sqlite_reading import Readers
 from keybearer.store.atomic import replacement
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for a writer in another process."""
 
 WAL_AGAIN_AFTER = 0.01
-READERS = 4
 LARGEST_LOOKUP = 512
 LOOKUP_CACHE = 16 * 1024
 """Kibibytes of the file that a look-up keeps at hand: SQLite's own two hold the index of some thousand keys."""
 LOOKUP_TIMEOUT = 0.5
-"""Seconds that a look-up waits where SQLite is still repairing the file after a crash, the only thing it waits for."""
+"""Seconds that the event loop waits where SQLite is still repairing the file after a crash, the only thing it waits for."""
 
 
 def connect(url: str) -> SQLiteDriver:
@@ -50,22 +52,28 @@ class SQLiteDriver:
     """An SQLite file. WAL lets readers go on while somebody writes; synchronous=FULL keeps what was committed."""
 
     dialect_name = "sqlite"
-    writers_queue = True
 
     def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
 
-    def reader(self) -> AsyncEngine:
-        return self._engine("BEGIN", READERS, "query_only=ON")
+    def reader(self) -> Readers:
+        return Readers(self._engine("query_only=ON"))
 
-    def writer(self) -> AsyncEngine:
-        return self._engine("BEGIN IMMEDIATE", 1)
+    def writer(self) -> SharedCommit:
+        return SharedCommit(self._engine(), self._busy_timeout)
 
-    def migrator(self) -> AsyncEngine:
+    def migrator(self) -> InlineEngine:
         # Rebuilding a table drops it, and dropping it would carry the deletion on to every row that refers to it.
         self._create_file()
-        return self._engine("BEGIN IMMEDIATE", 1, "foreign_keys=OFF")
+        engine = self._engine("foreign_keys=OFF")
+
+        def begin(connection: Connection) -> None:
+            raw: Any = connection.connection.driver_connection
+            await_only(begin_immediately(raw, time.monotonic() + self._busy_timeout))
+
+        event.listen(engine.sync_engine, "begin", begin)
+        return engine
 
     def _create_file(self) -> None:
         try:
@@ -74,7 +82,7 @@ class SQLiteDriver:
             raise StorageError(f"The database {self.path} cannot be written: {error.strerror}") from None
 
     def _probe(self) -> None:
-        """Open the file once by hand: a thread of aiosqlite outlives a connection that fails, and complains of it."""
+        """Open the file once by hand, which says at the start whether it can be used, and makes it keep a log."""
         try:
             with closing(sqlite3.connect(f"{_uri(self.path)}?mode=rw", uri=True, timeout=self._busy_timeout)) as probe:
                 probe.execute("PRAGMA schema_version").fetchone()
@@ -95,27 +103,15 @@ class SQLiteDriver:
             else:
                 return
 
-    def _engine(self, begin: str, connections: int, *pragmas: str) -> AsyncEngine:
+    def _engine(self, *pragmas: str) -> InlineEngine:
         self._probe()
-        engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=_uri(self.path), query={"mode": "rw", "uri": "true"}),
-            connect_args={"isolation_level": None, "timeout": self._busy_timeout},
-            pool_size=connections,
-            max_overflow=0,
-            hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets somebody in
-        )
+        engine = InlineEngine(_uri(self.path), timeout=LOOKUP_TIMEOUT)
 
-        def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's adapted connection
-            cursor = connection.cursor()
+        def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's connection
             for pragma in (*_PRAGMAS, *pragmas):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
-        def start(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+                connection.execute(f"PRAGMA {pragma}")
 
         event.listen(engine.sync_engine, "connect", prepare)
-        event.listen(engine.sync_engine, "begin", start)
         return engine
 
     def is_there(self) -> bool:
@@ -139,8 +135,6 @@ class SQLiteDriver:
         return SQLiteLookup(self.path, statement, by)
 
     def explain(self, error: Exception) -> StorageError | None:
-        if isinstance(error, PoolTimeout):
-            return StorageError(f"The database {self.path} is too busy", hint="Try again in a moment.")
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(error, IntegrityError | ProgrammingError) or not isinstance(cause, sqlite3.Error):
             return None

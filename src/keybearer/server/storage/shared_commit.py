@@ -1,0 +1,204 @@
+"""Writers of an SQLite file that come together share one commit, and each is answered as if it had its own.
+
+A commit waits for the disk, and that is what most of a small transaction's time is spent on. So those who come while
+one is under way run one after another in the next transaction, each in a savepoint of its own:
+
+- Members never overlap, and come in the order in which they asked. Each reads what those before it have written.
+- Whatever a member came to, a refusal as well, it is told only after the commit: what it read may not last otherwise.
+- A member that raises undoes its own savepoint only. A commit that fails fails all of them.
+- A member that is cancelled while it works undoes its savepoint; later, what it wrote stays.
+- A transaction takes 32 members at most, and no further one after five milliseconds.
+- The lock of the file is tried without waiting, and again a little later: the event loop does not stand still for
+  a writer in another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import final
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.storage.sqlite_dialect import InlineConnection, InlineEngine
+
+MOST_MEMBERS = 32
+LONGEST = 0.005
+"""Seconds after which a transaction takes no further member."""
+
+AGAIN_AFTER = 0.001
+"""Seconds between two tries for the lock of the file."""
+
+
+async def begin_immediately(raw: sqlite3.Connection, until: float) -> None:
+    """Begin a transaction that writes, as soon as no other process is writing.
+
+    Raises SQLite's error where that is not so before `until`, in the time of `time.monotonic`.
+    """
+    while True:
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        else:
+            return
+        await asyncio.sleep(AGAIN_AFTER)
+
+
+@final
+class _Group:
+    """One transaction and those who share it."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+        self._begun_at = time.monotonic()
+        self._members = 0
+        self._changes = raw.total_changes
+        self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_full(self) -> bool:
+        return self._members >= MOST_MEMBERS or time.monotonic() - self._begun_at > LONGEST
+
+    @property
+    def has_written(self) -> bool:
+        return self.raw.total_changes != self._changes
+
+    def begin_member(self) -> None:
+        self._members += 1
+        self.raw.execute("SAVEPOINT member")
+
+    def end_member(self, *, keep: bool) -> None:
+        if not keep:
+            self.raw.execute("ROLLBACK TO member")
+        self.raw.execute("RELEASE member")
+
+    def end(self, failure: BaseException | None) -> None:
+        """Tell all members what the transaction came to."""
+        self._ended.set_result(failure)
+
+    async def outcome(self) -> None:
+        """Wait until the transaction has ended; raises what it failed with."""
+        failure = await asyncio.shield(self._ended)
+        if failure is not None:
+            raise failure.with_traceback(None)
+
+
+@final
+class SharedCommit:
+    """The writers of this process: their turns, and the transactions that they share."""
+
+    def __init__(self, engine: InlineEngine, patience: float) -> None:
+        """`patience` are the seconds that a writer waits until it may begin."""
+        self._engine = engine
+        self._patience = patience
+        self._connection: InlineConnection | None = None
+        self._group: _Group | None = None
+        self._is_taken = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction as its members see it: what the block does is written as a whole, or not at all."""
+        until = time.monotonic() + self._patience
+        await self._take_turn()
+        try:
+            connection = await self._opened()
+            if self._group is None:
+                await begin_immediately(connection.raw, until)
+                self._group = _Group(connection.raw)
+            group = self._group
+            group.begin_member()
+        except BaseException:
+            self._pass_on()
+            raise
+        try:
+            yield connection
+        except Exception as error:
+            self._leave(group, error)
+            await group.outcome()
+            raise
+        except BaseException as error:
+            self._leave(group, error)
+            raise
+        self._leave(group, None)
+        await group.outcome()
+
+    async def _opened(self) -> InlineConnection:
+        if self._connection is None:
+            self._connection = await self._engine.opened()
+        return self._connection
+
+    async def _take_turn(self) -> None:
+        if not self._is_taken:
+            self._is_taken = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Give the turn to who comes next. Where nobody does, what was written is committed."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        if self._group is None:
+            self._is_taken = False
+        else:
+            self._commit(self._group)
+
+    def _leave(self, group: _Group, error: BaseException | None) -> None:
+        """End the turn of a member, which failed with this error or did not."""
+        try:
+            group.end_member(keep=error is None)
+        except sqlite3.Error as lost:
+            # SQLite undoes a whole transaction where, for example, the disk is full.
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else lost
+            self._finish(group, cause)
+            return
+        if group.is_full:
+            self._commit(group)
+        else:
+            self._pass_on()
+
+    def _commit(self, group: _Group) -> None:
+        """Commit in a thread, keeping the turn until that is done."""
+        if not group.has_written:
+            group.raw.rollback()
+            self._finish(group, None)
+            return
+        committing = asyncio.get_running_loop().run_in_executor(self._committer, group.raw.commit)
+        committing.add_done_callback(lambda done: self._finish(group, done.exception()))
+
+    def _finish(self, group: _Group, failure: BaseException | None) -> None:
+        if failure is not None and group.raw.in_transaction:
+            group.raw.rollback()
+        self._group = None
+        group.end(failure)
+        self._pass_on()
+
+    async def dispose(self) -> None:
+        """Close the connection, once the last commit is done."""
+        await self._take_turn()
+        try:
+            if self._connection is not None:
+                await self._connection.close()
+                self._connection = None
+        finally:
+            self._pass_on()
+            self._committer.shutdown(wait=False)

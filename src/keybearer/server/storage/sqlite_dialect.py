@@ -1,0 +1,201 @@
+"""SQLAlchemy on `sqlite3` without threads: a statement runs in the event loop, right where it is awaited.
+
+Most statements find or write a few rows by an index, which takes microseconds; to hand each to a thread and its rows
+back takes many times as long. What would keep the event loop from other requests goes to a thread: a SELECT that has
+not ended after a few milliseconds is stopped and asked again there, and so is a statement with very many rows to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, final
+
+from sqlalchemy import create_engine
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
+
+SHORT = 0.02
+"""Seconds that a SELECT may take in the event loop."""
+
+STEPS = 10_000
+"""Steps of SQLite's machine between two looks at the clock: a tenth of a millisecond or so."""
+
+MANY = 1000
+"""Rows from which on writing them is left to a thread."""
+
+STATEMENTS = 512
+"""Prepared statements that a connection keeps, about as many as SQLAlchemy keeps compiled ones."""
+
+Result = TypeVar("Result")
+
+
+@final
+class FileConnection(sqlite3.Connection):
+    """A connection of the driver, whose SELECTs can be held to a time. Only one task may use it at a time."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  as sqlite3 has them
+        super().__init__(*arguments, **options)
+        self.is_hurried = False
+        """Whether a SELECT is stopped, with SQLITE_INTERRUPT, when it takes long."""
+        self.stop_at = math.inf
+        self.set_progress_handler(self._is_late, STEPS)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self.stop_at
+
+    def cursor(self, _factory: object = None) -> _Cursor:  # type: ignore[override]
+        return super().cursor(_Cursor)  # type: ignore[arg-type]  typeshed knows no subclass of the connection
+
+
+@final
+class _Cursor(sqlite3.Cursor):
+    """A cursor that reads its rows at once: what is changed after a statement does not change its rows."""
+
+    connection: FileConnection
+
+    def __init__(self, connection: FileConnection) -> None:
+        super().__init__(connection)
+        self._rows: list[Any] = []
+        self._next = 0
+
+    def execute(self, statement: str, parameters: Any = ()) -> _Cursor:  # noqa: ANN401  as sqlite3 has it
+        connection = self.connection
+        # Only a SELECT: stopping any other statement would undo the whole transaction.
+        if connection.is_hurried and statement.startswith("SELECT"):
+            connection.stop_at = time.monotonic() + SHORT
+        try:
+            super().execute(statement, parameters)
+            self._rows = super().fetchall() if self.description is not None else []
+        finally:
+            connection.stop_at = math.inf
+        self._next = 0
+        return self
+
+    async def _async_soft_close(self) -> None:
+        """Nothing is left to be read; SQLAlchemy asks this of every cursor of an asynchronous engine."""
+
+    def fetchone(self) -> Any:  # noqa: ANN401  a row
+        if self._next == len(self._rows):
+            return None
+        self._next += 1
+        return self._rows[self._next - 1]
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        begin = self._next
+        self._next = min(begin + (size or self.arraysize), len(self._rows))
+        return self._rows[begin : self._next]
+
+    def fetchall(self) -> list[Any]:
+        begin, self._next = self._next, len(self._rows)
+        return self._rows[begin:] if begin else self._rows
+
+
+class _ExecutionContext(SQLiteExecutionContext):
+    def create_server_side_cursor(self) -> Any:  # noqa: ANN401  as SQLAlchemy has it
+        """A cursor that reads its rows one after another, for results that are too large to be held."""
+        await_only(asyncio.sleep(0))  # SQLAlchemy demands that streaming waits for something
+        raw: Any = self._dbapi_connection.driver_connection
+        return sqlite3.Cursor(raw)
+
+
+class InlineDialect(SQLiteDialect_pysqlite):
+    """SQLite for an asynchronous engine, in the thread of the event loop."""
+
+    driver = "inline"
+    is_async = True
+    supports_statement_cache = True
+    supports_server_side_cursors = True
+    execution_ctx_cls = _ExecutionContext
+
+    def connect(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as SQLAlchemy has it
+        own = {"factory": FileConnection, "check_same_thread": False, "cached_statements": STATEMENTS}
+        return super().connect(*arguments, **{**options, **own})
+
+
+registry.register("sqlite.inline", __name__, InlineDialect.__name__)
+
+
+@final
+class InlineConnection(AsyncConnection):
+    """SQLAlchemy's connection, whose statements run where they are awaited, unless they take long.
+
+    A statement that a thread runs ends there even if its task is cancelled meanwhile, and the task with it.
+    """
+
+    raw: FileConnection
+
+    async def start(self, is_ctxmanager: bool = False) -> InlineConnection:
+        await super().start(is_ctxmanager)
+        self.raw = (await self.get_raw_connection()).driver_connection  # type: ignore[assignment]
+        return self
+
+    async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
+        run = self._proxied.execute
+        return await self._run(lambda: run(statement, parameters, execution_options=execution_options), parameters)
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
+        run = self._proxied.exec_driver_sql
+        return await self._run(lambda: run(statement, parameters, execution_options), parameters)
+
+    async def _run(self, run: Callable[[], Result], parameters: object) -> Result:
+        if isinstance(parameters, Sequence) and len(parameters) >= MANY:
+            return await in_thread(run)
+        self.raw.is_hurried = True
+        try:
+            return run()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+                raise
+        finally:
+            self.raw.is_hurried = False
+        return await in_thread(run)
+
+
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """Have a thread do the work. Where the task is cancelled, it is so when the thread has let go of the connection."""
+    working = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        while not working.done():
+            try:
+                await asyncio.wait([working])
+            except asyncio.CancelledError:
+                continue
+        raise
+
+
+@final
+class InlineEngine(AsyncEngine):
+    """An engine whose connections are opened anew each time; whoever needs them often keeps them."""
+
+    _connection_cls = InlineConnection
+
+    def __init__(self, file: str, *, timeout: float) -> None:
+        """`file` is a URI of SQLite's. `timeout` are the seconds that the event loop may stand still for a lock."""
+        url = URL.create("sqlite+inline", database=file, query={"mode": "rw", "uri": "true"})
+        super().__init__(
+            create_engine(
+                url,
+                connect_args={"isolation_level": None, "timeout": timeout},
+                poolclass=NullPool,
+                hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets in
+            )
+        )
+
+    async def opened(self) -> InlineConnection:
+        """A new connection, to be kept and closed by whoever asked for it."""
+        return await InlineConnection(self).start()
+
+
+__all__ = ["FileConnection", "InlineConnection", "InlineEngine", "in_thread"]

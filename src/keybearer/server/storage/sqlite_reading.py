@@ -1,0 +1,46 @@
+"""Reading an SQLite file: a few connections that stay open, each of which sees one state of the file at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.server.storage.sqlite_dialect import InlineConnection, InlineEngine
+
+READERS = 4
+"""Transactions that read at the same time; they overlap only where one of them waits for a thread or takes turns."""
+
+
+@final
+class Readers:
+    """Read transactions on connections that are opened when they are first needed."""
+
+    def __init__(self, engine: InlineEngine) -> None:
+        self._engine = engine
+        self._turns = asyncio.Semaphore(READERS)
+        self._free: list[InlineConnection] = []
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one state of the file."""
+        async with self._turns:
+            connection = self._free.pop() if self._free else await self._engine.opened()
+            try:
+                connection.raw.execute("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    connection.raw.rollback()
+            except BaseException:
+                await connection.close()
+                raise
+            self._free.append(connection)
+
+    async def dispose(self) -> None:
+        """Close the connections."""
+        while self._free:
+            await self._free.pop().close()

@@ -1,0 +1,182 @@
+"""Writers that come together share a commit, and none of them can tell, but by how soon it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer.errors import StorageError
+from keybearer.server.domain.errors import Refused
+from keybearer.server.storage.engine import Database
+from keybearer.server.storage.shared_commit import MOST_MEMBERS
+from keybearer.server.storage.sqlite import SQLiteDriver
+from keybearer.server.storage.tables import realms
+from tests.storage.rows import add_realm
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
+    database = await Database.open(sqlite_url)
+    await add_realm(database)
+    await write(database, lambda _: "")
+    yield database
+    await database.close()
+
+
+async def description(connection: AsyncConnection) -> str:
+    return str((await connection.execute(select(realms.c.description))).scalar_one())
+
+
+async def write(database: Database, longer: Callable[[str], str]) -> None:
+    async with database.write() as connection:
+        before = await description(connection)
+        await connection.execute(update(realms).values(description=longer(before)))
+
+
+async def written(database: Database) -> str:
+    async with database.read() as connection:
+        return await description(connection)
+
+
+def commits(path: Path) -> int:
+    """How often the file was committed to: frames of the log that end a transaction name the size of the file."""
+    log = path.with_name(f"{path.name}-wal").read_bytes()
+    frames = (log[start : start + 24] for start in range(32, len(log), 24 + 4096))
+    return sum(frame[4:8] != bytes(4) for frame in frames)
+
+
+async def test_writers_that_come_together_share_commits_and_each_reads_what_those_before_it_wrote(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    before = commits(tmp_path / "keybearer.db")
+    letters = "abcdefghij" * 4
+    await asyncio.gather(*[write(sqlite_database, lambda known, new=letter: known + new) for letter in letters])
+    assert await written(sqlite_database) == letters
+    assert commits(tmp_path / "keybearer.db") - before < len(letters)
+    assert commits(tmp_path / "keybearer.db") - before >= len(letters) // MOST_MEMBERS
+
+
+async def test_a_member_that_raises_undoes_only_what_it_wrote_itself(sqlite_database: Database) -> None:
+    def refuse(_known: str) -> str:
+        raise Refused("No")
+
+    letters = [write(sqlite_database, lambda known, new=letter: known + new) for letter in "abc"]
+    outcomes = await asyncio.gather(
+        letters[0], letters[1], write(sqlite_database, refuse), letters[2], return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), Refused, type(None)]
+    assert await written(sqlite_database) == "abc"
+
+
+async def test_nobody_is_answered_before_the_commit_not_even_with_a_refusal(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    seen = []
+
+    async def ask(number: int) -> None:
+        try:
+            async with sqlite_database.write() as connection:
+                await connection.execute(update(realms).values(description=await description(connection) + "x"))
+                if number == 1:
+                    raise Refused("There is an x already")
+        finally:
+            with closing(sqlite3.connect(tmp_path / "keybearer.db")) as other:
+                seen.append(other.execute("SELECT description FROM realms").fetchone()[0])
+
+    await asyncio.gather(*[ask(number) for number in range(3)], return_exceptions=True)
+    assert seen == ["xx"] * 3
+
+
+async def test_a_commit_that_fails_fails_all_of_its_members(sqlite_database: Database) -> None:
+    async def orphan() -> None:
+        async with sqlite_database.write() as connection:
+            # A reference that is only looked at by the commit, which fails for it.
+            await connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+            await connection.execute(text("UPDATE accounts SET realm_id = 99"))
+            await connection.execute(
+                text(
+                    "INSERT INTO accounts (realm_id, delivery_email, email_key, full_name, role, date_joined)"
+                    " VALUES (99, 'a@example.com', 'a@example.com', 'A', 400, 0)"
+                )
+            )
+
+    work = [
+        write(sqlite_database, lambda known: known + "a"),
+        orphan(),
+        write(sqlite_database, lambda known: known + "b"),
+    ]
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StorageError] * 3
+    assert await written(sqlite_database) == ""
+    await write(sqlite_database, lambda known: known + "next")
+    assert await written(sqlite_database) == "next"
+
+
+@pytest.mark.parametrize("cancelled", range(4))
+async def test_a_member_that_is_cancelled_takes_nobody_with_it(sqlite_database: Database, cancelled: int) -> None:
+    work = [asyncio.create_task(write(sqlite_database, lambda known, new=letter: known + new)) for letter in "abcd"]
+    await asyncio.sleep(0)
+    work[cancelled].cancel()
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    assert isinstance(outcomes.pop(cancelled), asyncio.CancelledError)
+    assert outcomes == [None] * 3
+    others = "abcd".replace("abcd"[cancelled], "")
+    assert (await written(sqlite_database)).replace("abcd"[cancelled], "") == others
+    await write(sqlite_database, lambda _: "next")
+    assert await written(sqlite_database) == "next"
+
+
+async def test_reading_goes_on_while_a_writer_waits_for_another_process(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "keybearer.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = [asyncio.create_task(write(sqlite_database, lambda known: known + "x")) for _ in range(3)]
+        for _ in range(20):
+            assert await written(sqlite_database) == ""
+        other.execute("UPDATE realms SET description = 'theirs '")
+        other.execute("COMMIT")
+    await asyncio.gather(*waiting)
+    assert await written(sqlite_database) == "theirs xxx"
+
+
+async def test_everybody_who_waits_too_long_for_another_process_is_told(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    hasty = Database(SQLiteDriver(tmp_path / "keybearer.db", busy_timeout=0.05))
+    with closing(sqlite3.connect(tmp_path / "keybearer.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        work = [write(hasty, lambda known: known + "x") for _ in range(3)]
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+        other.execute("ROLLBACK")
+    assert [type(outcome) for outcome in outcomes] == [StorageError] * 3
+    await hasty.close()
+
+
+async def test_a_long_question_leaves_the_event_loop_to_others(sqlite_database: Database) -> None:
+    numbers = "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n WHERE x < 1000000)"
+    looked = 0
+
+    async def look() -> None:
+        nonlocal looked
+        while True:
+            await asyncio.sleep(0)
+            looked += 1
+
+    looking = asyncio.create_task(look())
+    async with sqlite_database.read() as connection:
+        before = await description(connection)
+        await write(sqlite_database, lambda _: "meanwhile")
+        looked = 0
+        counted = await connection.execute(text(f"SELECT * FROM ({numbers} SELECT count(*) FROM n)"))
+        assert counted.scalar_one() == 1_000_000
+        assert await description(connection) == before  # it is the same state still
+    looking.cancel()
+    assert looked > 0
