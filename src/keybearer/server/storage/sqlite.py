@@ -34,7 +34,7 @@ LARGEST_LOOKUP = 512
 LOOKUP_CACHE = 16 * 1024
 """Kibibytes of the file that a look-up keeps at hand: SQLite's own two hold the index of some thousand keys."""
 LOOKUP_TIMEOUT = 0.5
-"""Seconds that the event loop waits where SQLite is still repairing the file after a crash, the only thing it waits for."""
+"""Seconds that the event loop waits where SQLite is repairing the file after a crash, the only thing it waits for."""
 
 
 def connect(url: str) -> SQLiteDriver:

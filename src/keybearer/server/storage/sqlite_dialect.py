@@ -54,7 +54,7 @@ class FileConnection(sqlite3.Connection):
         return time.monotonic() > self.stop_at
 
     def cursor(self, _factory: object = None) -> _Cursor:  # type: ignore[override]
-        return super().cursor(_Cursor)  # type: ignore[arg-type]  typeshed knows no subclass of the connection
+        return super().cursor(_Cursor)  # type: ignore[arg-type]
 
 
 @final
