@@ -20,6 +20,13 @@ from keybearer.server.storage.sqlite import SQLiteDriver
 from keybearer.server.storage.tables import realms
 from tests.storage.rows import add_realm
 
+COUNTING = """
+SELECT * FROM (
+    WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) SELECT count(*) FROM n
+)
+""".strip()
+"""A question that takes long to answer."""
+
 
 @pytest.fixture
 async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
@@ -168,7 +175,6 @@ async def test_everybody_who_waits_too_long_for_another_process_is_told(
 
 
 async def test_a_long_question_leaves_the_event_loop_to_others(sqlite_database: Database) -> None:
-    numbers = "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n WHERE x < 1000000)"
     looked = 0
 
     async def look() -> None:
@@ -182,7 +188,7 @@ async def test_a_long_question_leaves_the_event_loop_to_others(sqlite_database: 
         before = await description(connection)
         await write(sqlite_database, lambda _: "meanwhile")
         looked = 0
-        counted = await connection.execute(text("SELECT * FROM (" + numbers + " SELECT count(*) FROM n)"))
+        counted = await connection.execute(text(COUNTING))
         assert counted.scalar_one() == 1_000_000
         assert await description(connection) == before  # it is the same state still
     looking.cancel()

@@ -12,6 +12,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any, TypeVar, final
 
 from sqlalchemy import create_engine
@@ -163,7 +164,7 @@ class InlineConnection(AsyncConnection):
 
 async def in_thread(work: Callable[[], Result]) -> Result:
     """Have a thread do the work. Where the task is cancelled, it is so when the thread has let go of the connection."""
-    working = asyncio.get_running_loop().run_in_executor(None, work)
+    working = asyncio.get_running_loop().run_in_executor(None, copy_context().run, work)
     try:
         return await asyncio.shield(working)
     except asyncio.CancelledError:
