@@ -11,7 +11,7 @@ import asyncio
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, TypeVar, final
 
@@ -20,10 +20,9 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_only, greenlet_spawn
 
 SHORT = 0.02
 """Seconds that a SELECT may take in the event loop."""
@@ -47,7 +46,7 @@ class FileConnection(sqlite3.Connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  as sqlite3 has them
         super().__init__(*arguments, **options)
         self.is_hurried = False
-        """Whether a SELECT is stopped, with SQLITE_INTERRUPT, when it takes long."""
+        """Whether what takes long is left to a thread; whoever says so runs statements in a greenlet."""
         self.stop_at = math.inf
         self.set_progress_handler(self._is_late, STEPS)
 
@@ -75,11 +74,27 @@ class _Cursor(sqlite3.Cursor):
         if connection.is_hurried and statement.startswith("SELECT"):
             connection.stop_at = time.monotonic() + SHORT
         try:
-            super().execute(statement, parameters)
-            self._rows = super().fetchall() if self.description is not None else []
+            self._execute(statement, parameters)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            connection.stop_at = math.inf
+            await_only(in_thread(lambda: self._execute(statement, parameters)))
         finally:
             connection.stop_at = math.inf
+        return self
+
+    def _execute(self, statement: str, parameters: Any) -> None:  # noqa: ANN401  as above
+        super().execute(statement, parameters)
+        self._rows = super().fetchall() if self.description is not None else []
         self._next = 0
+
+    def executemany(self, statement: str, rows: Any) -> _Cursor:  # noqa: ANN401  as above
+        write = super().executemany
+        if self.connection.is_hurried and len(rows) >= MANY:
+            await_only(in_thread(lambda: write(statement, rows)))
+        else:
+            write(statement, rows)
         return self
 
     async def _async_soft_close(self) -> None:
@@ -141,25 +156,18 @@ class InlineConnection(AsyncConnection):
         return self
 
     async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
-        run = self._proxied.execute
-        return await self._run(lambda: run(statement, parameters, execution_options=execution_options), parameters)
+        return await self._run(self._proxied.execute, statement, parameters, execution_options=execution_options)
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
-        run = self._proxied.exec_driver_sql
-        return await self._run(lambda: run(statement, parameters, execution_options), parameters)
+        return await self._run(self._proxied.exec_driver_sql, statement, parameters, execution_options)
 
-    async def _run(self, run: Callable[[], Result], parameters: object) -> Result:
-        if isinstance(parameters, Sequence) and len(parameters) >= MANY:
-            return await in_thread(run)
+    async def _run(self, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as above
         self.raw.is_hurried = True
         try:
-            return run()
-        except OperationalError as error:
-            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
-                raise
+            # SQLAlchemy's own methods demand that every statement waits for something, and most of ours do not.
+            return await greenlet_spawn(run, *arguments, **options)
         finally:
             self.raw.is_hurried = False
-        return await in_thread(run)
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
