@@ -11,6 +11,7 @@ help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: $(VENV)/run.stamp  ## set up and start the server; prints where to click
+	@echo "Starting the server. Ctrl-C stops it."
 	@$(BIN)/keybearer serve $(ARGS)
 
 demo: $(VENV)/test.stamp  ## the whole main job in a throw-away directory, told line by line
@@ -43,6 +44,7 @@ clean:  ## remove what the other commands made here (never a data directory)
 
 # Each stamp is newer than the lock it was made from, so a changed lock is installed at the next command.
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing the server's packages into $(VENV): this takes about half a minute, once."
 	$(BIN)/pip install --quiet --require-hashes -r requirements/run.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@touch $@

@@ -22,6 +22,7 @@ from keybearer.server.api.messaging.files import FilesDoor
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE, Way
 from keybearer.server.http.front_door import Door
 from keybearer.server.http.routing import Route
@@ -29,6 +30,7 @@ from keybearer.server.services import api_keys
 from keybearer.server.storage import accounts
 from keybearer.server.web.door import PagesDoor
 from keybearer.server.web.routes import ROUTES as PAGES
+from keybearer.server.web.wording import refusal_words
 from tests.asgi import Answer, Headers, ask, by_key, by_session
 from tests.in_process import InProcessServer, Known, prepared, serving
 
@@ -157,7 +159,7 @@ def check(door: str, route: Route, caller: Somebody, answer: Answer, outcome: Ou
     if outcome.status == 302:
         assert answer.headers["location"].startswith("/login/"), answer.headers
     elif door == "page":
-        assert outcome.words.rstrip(".") in answer.text
+        assert refusal_words(Refused(outcome.words)).rstrip(".") in answer.text
     elif outcome.words == "CSRF error":
         assert answer.message.startswith(outcome.words)
     else:

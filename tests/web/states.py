@@ -85,11 +85,17 @@ def _own_key_new(stage: Stage) -> None:
 
 def _panel(stage: Stage, name: str) -> None:
     stage.open_dialog("/settings/bots/", f"Manage bot {name}")
+    expect(stage.page.get_by_role("button", name="Show API key")).to_be_visible()
+
+
+def _open_key(stage: Stage, name: str) -> None:
+    _panel(stage, name)
+    stage.page.get_by_role("button", name="Show API key").click()
     expect(stage.page.locator("#bot-api-key")).to_be_visible()
 
 
 def _bot_zuliprc(stage: Stage) -> None:
-    _panel(stage, "Lunch oracle")
+    _open_key(stage, "Lunch oracle")
     stage.page.get_by_text("Show the text").click()
 
 
@@ -161,7 +167,7 @@ def _join_refused(stage: Stage) -> None:
 
 def _join_asked(stage: Stage) -> None:
     _join(stage, "osric@example.com")
-    expect(stage.page.get_by_text("A mail is on its way to you.")).to_be_visible()
+    expect(stage.page.get_by_text("We’ve sent you an email.")).to_be_visible()
 
 
 SIGNED_OUT: dict[str, Steps] = {
@@ -199,6 +205,7 @@ SIGNED_IN: dict[str, Steps] = {
     "bot-add-refused": _bot_refused,
     "bot-add-page": at("/settings/bots/add/"),
     "bot-panel": lambda stage: _panel(stage, "Build watcher"),
+    "bot-panel-key": lambda stage: _open_key(stage, "Build watcher"),
     "bot-panel-outgoing": _bot_zuliprc,
     "bot-panel-deactivated": _deactivated_panel,
     "bot-panel-page": lambda stage: stage.go(f"/settings/bots/{stage.organization.bot.id}/"),

@@ -119,9 +119,9 @@ def test_a_form_that_is_cut_off_by_a_closed_connection_changes_nothing(
 def test_a_form_says_so_when_the_server_cannot_save(owner_page: Page, server: RunningServer) -> None:
     owner_page.goto(f"{server.site}/settings/account/")
     with failing_database(server):
-        owner_page.get_by_role("button", name="Save", exact=True).click()
+        owner_page.get_by_role("button", name="Save privacy settings").click()
         expect(owner_page.get_by_role("alert")).to_contain_text("The server cannot use its database at the moment.")
-    owner_page.get_by_role("button", name="Save", exact=True).click()
+    owner_page.get_by_role("button", name="Save privacy settings").click()
     expect(owner_page.get_by_text("Your privacy settings were saved.").first).to_be_visible()
     expect(owner_page.get_by_role("alert")).to_have_count(0)
 
@@ -134,6 +134,6 @@ def test_a_filter_says_so_when_the_server_does_not_answer(owner_page: Page, serv
     owner_page.context.set_offline(False)
     owner_page.get_by_label("Filter").fill("zebras")
     expect(
-        owner_page.get_by_text("No bot's name or email has").or_(owner_page.get_by_text("You have no"))
+        owner_page.get_by_text("No bot’s name or email contains").or_(owner_page.get_by_text("You have no"))
     ).to_be_visible()
     expect(owner_page.get_by_role("alert")).to_have_count(0)

@@ -55,7 +55,7 @@ def test_a_new_key_comes_with_the_new_password_where_that_is_wished(
     let_in(anybody.context, server, ADMINISTRATOR)
     key = server.api_key_of(ADMINISTRATOR)
     change_password(anybody, server, PASSWORD.reveal(), PASSWORD.reveal())
-    anybody.get_by_label("Generate a new API key, too").check()
+    anybody.get_by_label("Also generate a new API key").check()
     anybody.get_by_role("button", name="Change password").click()
     expect(anybody.get_by_text("Your password and your API key were changed.").first).to_be_visible()
     assert server.api_key_of(ADMINISTRATOR) != key
@@ -102,20 +102,20 @@ def test_a_reset_sets_the_password_and_signs_nobody_in(
     assert show(page, "password-reset-form") == []
     page.get_by_label("New password", exact=True).fill(NEW)
     page.get_by_label("New password again", exact=True).fill(f"{NEW}!")
-    page.get_by_role("button", name="Set new password").click()
+    page.get_by_role("button", name="Reset password").click()
     expect(page.get_by_role("alert")).to_contain_text("The two passwords are not the same.")
     assert show(page, "password-reset-refused") == []
 
     page.get_by_label("New password", exact=True).fill(NEW)
     page.get_by_label("New password again", exact=True).fill(NEW)
-    page.get_by_role("button", name="Set new password").click()
-    expect(page.get_by_role("heading", name="Your new password is set")).to_be_visible()
+    page.get_by_role("button", name="Reset password").click()
+    expect(page.get_by_role("heading", name="Your password was reset")).to_be_visible()
     page.goto(f"{server.site}/settings/account/")
     assert page.url.startswith(f"{server.site}/login/")
     sign_in(page, server, GUEST, NEW)
 
     page.goto(link)
-    expect(page.get_by_role("heading", name="This link is not valid any more")).to_be_visible()
+    expect(page.get_by_role("heading", name="This link is no longer valid")).to_be_visible()
 
 
 def test_too_many_requests_are_told_to_wait(page: Page, server: RunningServer) -> None:

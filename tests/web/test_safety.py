@@ -59,7 +59,10 @@ def test_what_is_the_administrators_is_refused_to_members(
 
 def test_who_may_not_do_something_is_told_whom_to_ask(member: httpx2.Client) -> None:
     answer = member.get("/organization/users/")
-    assert "Must be an organization administrator. If you need this, ask an administrator" in as_read(answer.text)
+    text = as_read(answer.text)
+    assert (
+        "Only administrators and owners of the organization can do this. If you need this, ask an administrator" in text
+    )
 
 
 def test_a_bot_that_is_not_there_was_not_deleted(owner: httpx2.Client) -> None:

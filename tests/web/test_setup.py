@@ -44,7 +44,7 @@ def test_another_token_opens_nothing(page: Page, empty_server: RunningServer) ->
     answer = page.goto(f"{empty_server.site}/setup/another-token/")
     assert answer is not None
     assert answer.status == 404
-    expect(page.get_by_role("heading", name="This link is not valid any more")).to_be_visible()
+    expect(page.get_by_role("heading", name="This link is no longer valid")).to_be_visible()
 
 
 def test_the_form_has_no_flaw_and_knows_the_address(page: Page, empty_server: RunningServer) -> None:
@@ -53,7 +53,42 @@ def test_the_form_has_no_flaw_and_knows_the_address(page: Page, empty_server: Ru
     assert show(page, "setup-form") == []
     fill(page, "password")
     expect(page.get_by_role("alert")).to_contain_text("New password is too weak!")
+    expect(page.get_by_label("Password", exact=True)).to_be_focused()
     assert show(page, "setup-refused") == []
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("short", "3 more characters"),
+        ("password1", "Easy to guess"),
+        ("iva-bergmann", "Easy to guess"),
+        ("nine lanterns by the river", "Strong"),
+    ],
+)
+def test_the_strength_of_a_password_shows_while_it_is_typed(
+    page: Page, empty_server: RunningServer, password: str, words: str
+) -> None:
+    page.goto(empty_server.setup_link or "")
+    page.get_by_label("Your name").fill("Iva Bergmann")
+    page.get_by_label("Password", exact=True).fill(password)
+    expect(page.locator("#password-strength")).to_contain_text(words)
+
+
+@pytest.mark.parametrize(
+    ("label", "value"), [("Your name", "Iva *"), ("Site address", "https://"), ("Your email", "iva@x")]
+)
+def test_the_keyboard_begins_at_the_field_that_is_wrong(
+    page: Page, empty_server: RunningServer, label: str, value: str
+) -> None:
+    page.goto(empty_server.setup_link or "")
+    page.locator("form").evaluate("form => { form.noValidate = true; }")
+    fields = {"Organization name": "Observatory", "Your name": "Iva Bergmann", "Your email": "iva@observatory.example"}
+    for each, good in (fields | {"Password": "nine lanterns by the river", label: value}).items():
+        page.get_by_label(each, exact=True).fill(good)
+    page.get_by_role("button", name="Create organization").click()
+    expect(page.get_by_label(label)).to_be_focused()
+    expect(page.get_by_role("alert")).to_have_count(1)
 
 
 def test_a_new_user_creates_the_organization_and_is_signed_in(plain: Page, empty_server: RunningServer) -> None:
@@ -71,4 +106,4 @@ def test_a_new_user_creates_the_organization_and_is_signed_in(plain: Page, empty
     expect(plain.get_by_text("Your organization is ready.")).to_have_count(0)
 
     plain.goto(link)
-    expect(plain.get_by_text("The organization Ostrava Observatory exists already.")).to_be_visible()
+    expect(plain.get_by_text("The organization Ostrava Observatory already exists.")).to_be_visible()

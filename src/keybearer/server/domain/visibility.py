@@ -170,6 +170,14 @@ def _holds_for_account(rule: Visibility, viewer: Account, subject: Account) -> b
     return holds(rule, lambda fact: _ACCOUNT_FACTS[fact](viewer, subject))
 
 
+def may_see_origin(viewer: Account, actor: Account | None) -> bool:
+    """Whether the viewer may see from where, and by which program, something was done.
+
+    Everybody sees it of what they and their bots did, and of what nobody known did to them; administrators of all.
+    """
+    return actor is None or viewer.id in (actor.id, actor.bot_owner_id) or viewer.is_administrator
+
+
 def may_see_email(viewer: Account, subject: Account) -> bool:
     """Whether the viewer may see the delivery email of `subject`."""
     # The rule's first part, which decides for every `GET users/me`.

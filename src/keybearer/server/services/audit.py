@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditRecord
+from keybearer.server.domain.visibility import may_see_origin
 from keybearer.server.services.context import Context
 from keybearer.server.storage import accounts, audit
 from keybearer.server.storage.audit import AuditFilter
@@ -26,6 +27,10 @@ class NamedRecord:
     actor: Account | None
     subject: Account | None
 
+    def without_origin(self) -> NamedRecord:
+        """The same, not saying from where and by which program it was done."""
+        return replace(self, record=replace(self.record, address="", client=""))
+
 
 async def find_for_operator(context: Context, wanted: AuditFilter) -> Sequence[NamedRecord]:
     """The records that fit, the newest first, with their accounts."""
@@ -40,11 +45,15 @@ async def find_all(context: Context, caller: Caller, wanted: AuditFilter) -> Seq
 
 
 async def find_own(context: Context, caller: Caller, wanted: AuditFilter = ANY) -> Sequence[NamedRecord]:
-    """What happened to the caller's account and bots; `wanted.concerning` is ignored."""
+    """What happened to the caller's account and bots; `wanted.concerning` is ignored.
+
+    From where others did it is left out where the caller may not see that.
+    """
     async with context.viewing(caller) as view:
         owned = await accounts.find_bots_of(view.connection, view.actor.id)
         concerning = [view.actor.id, *(bot.id for bot in owned)]
-        return await _find(view.connection, replace(wanted, concerning=concerning))
+        found = await _find(view.connection, replace(wanted, concerning=concerning))
+        return [each if may_see_origin(view.actor.account, each.actor) else each.without_origin() for each in found]
 
 
 async def _find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[NamedRecord]:

@@ -19,7 +19,7 @@ from keybearer.server.domain.bots import (
     checked_short_name,
 )
 from keybearer.server.domain.errors import NotPermitted, Refused
-from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot
+from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot, may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
 from keybearer.server.services.accounts import deactivate_accounts
@@ -145,12 +145,12 @@ def _check_channels(names: Sequence[str]) -> None:
 
 
 async def find_managed(context: Context, caller: Caller, *, of_everybody: bool = False) -> Sequence[BotDetails]:
-    """The bots that the actor owns, or (for administrators) every bot; the deactivated too, the keys closed."""
+    """The bots that the actor owns, or all that they may manage; the deactivated too, the keys closed."""
     async with context.viewing(caller) as view:
         connection, actor = view.connection, view.actor
         if of_everybody:
             everybody = await accounts.find_all(connection, actor.account.realm_id)
-            found = [bot for bot in everybody if bot.is_bot]
+            found = [bot for bot in everybody if may_manage_bot(actor.account, bot)]
             owners = {account.id: account for account in everybody}
         else:
             found = list(await accounts.find_bots_of(connection, actor.id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from starlette.responses import Response
 
@@ -39,6 +39,11 @@ class Entry:
     client: str
     icon: str
     is_alarming: bool
+
+    @property
+    def day(self) -> date:
+        """The day in UTC; scripts head the reader's own days instead."""
+        return self.at.astimezone(UTC).date()
 
 
 def _entry(named: NamedRecord, visit: Visit) -> Entry:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.permissions import may_create_bot, may_give_role, may_manage_bot
+from keybearer.server.domain.permissions import may_create_bot, may_give_role
 from keybearer.server.services import accounts, bots, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
 from keybearer.server.web.notices import Notice
@@ -36,7 +36,7 @@ async def show_own(visit: Visit) -> Response:
 
 
 async def show_all(visit: Visit) -> Response:
-    """Every bot of the organization, for administrators."""
+    """Every bot that an administrator may manage."""
     return await _table(visit, of_everybody=True)
 
 
@@ -47,7 +47,6 @@ async def _table(visit: Visit, *, of_everybody: bool) -> Response:
         table=choose(visit, found, lambda bot: bot.account, _SORT_KEYS),
         types=_creatable(visit),
         of_everybody=of_everybody,
-        may_manage=lambda bot: may_manage_bot(visit.caller.account, bot),
     )
 
 

@@ -14,18 +14,19 @@ from keybearer.server.http.front_door import Failed, Unavailable
 from keybearer.server.http.multipart import TooLarge
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere
 from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import refusal_words
 
 _NOTHING_THERE = {
     "No such bot": "There is no such bot. The address may be mistyped.",
     "No such user": "There is no such user. The address may be mistyped.",
-    "No such invitation": "There is no such invitation any more: it was used or withdrawn.",
+    "No such invitation": "This invitation no longer exists: it was used or withdrawn.",
 }
 _ASK = "If you need this, ask an administrator of the organization."
 
 
 def not_found(visit: Visit) -> Response:
     """The page for an address where nothing is."""
-    return error_page(visit, 404, "There is nothing here", "The address may be mistyped, or the page is gone.")
+    return error_page(visit, 404, "Page not found", "The address may be mistyped, or the page is gone.")
 
 
 def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
@@ -35,13 +36,13 @@ def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
 
 _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (BadHost, 400, "Invalid address"),
-    (MethodNotAllowed, 405, "This page is not used like that"),
+    (MethodNotAllowed, 405, "This page can’t be used like that"),
     (CSRFFailed, 403, "This page was open for too long"),
     (TooManyAttempts, 429, "Too many attempts"),
     (TooLarge, 413, "That is too large"),
     (TooSlow, 408, "That took too long"),
     (Overloaded, 503, "Please try again in a moment"),
-    (NotPermitted, 403, "You may not do this"),
+    (NotPermitted, 403, "You can’t do this"),
     (Failed, 500, "Something went wrong"),
 )
 """The status and the title of the page for a kind of refusal."""
@@ -52,7 +53,7 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
     if isinstance(refusal, NothingHere):
         return not_found(visit)
     if refusal.message in _NOTHING_THERE:
-        return error_page(visit, 404, "There is nothing here", _NOTHING_THERE[refusal.message])
+        return error_page(visit, 404, "Page not found", _NOTHING_THERE[refusal.message])
     status, title = next(
         ((status, title) for kind, status, title in _KINDS if isinstance(refusal, kind)), (400, "That did not work")
     )
@@ -73,7 +74,7 @@ def _message(refusal: Refused) -> str:
         case CSRFFailed():
             return f"Nothing was changed. Please go back, reload the page and try again. ({refusal.message})"
         case NotPermitted():
-            return f"{refusal.message.rstrip('.')}. {_ASK}"
+            return f"{refusal_words(refusal).rstrip('.')}. {_ASK}"
         case Unavailable():
             return "The server cannot use its database at the moment. Nothing was changed."
         case Failed():

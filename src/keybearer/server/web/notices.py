@@ -26,13 +26,13 @@ class Notice(Enum):
     BOT_REACTIVATED = "The bot was reactivated with a new API key: download its zuliprc again."
     SESSION_ENDED = "That browser was signed out."
     SESSIONS_ENDED = "Every other browser was signed out."
-    DEVICE_REMOVED = "That mobile device gets no more notifications."
+    DEVICE_REMOVED = "That mobile device no longer gets notifications."
     USER_SAVED = "The user was saved."
     USER_DEACTIVATED = "The user was deactivated: signed out everywhere, and every key of theirs is refused."
     USER_REACTIVATED = "The user was reactivated with a new API key. Their bots stay deactivated."
     INVITED = "The invitation was sent by mail."
-    INVITED_AGAIN = "The invitation was sent again; the earlier link no longer works."
-    INVITATION_REVOKED = "The invitation was withdrawn: its link no longer works."
+    INVITED_AGAIN = "The invitation was sent again. The earlier link no longer works."
+    INVITATION_REVOKED = "The invitation was withdrawn. Its link no longer works."
     POLICIES_SAVED = "The policies were saved."
 
 

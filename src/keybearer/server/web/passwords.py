@@ -14,7 +14,7 @@ NOT_EQUAL = "The two passwords are not the same."
 
 async def show_change(visit: Visit) -> Response:
     """The form for another password."""
-    return visit.render("account/password.html", error=None, replaces_key=False)
+    return visit.render_form("account/password.html", replaces_key=False)
 
 
 async def change(visit: Visit) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -30,6 +30,16 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def clock(moment: datetime) -> str:
+    """The time of day, where the day stands elsewhere and no script puts it into people's own zone."""
+    return f"{moment.astimezone(UTC):%H:%M} UTC"
+
+
+def day_words(day: date) -> str:
+    """`Friday, 27 November 2026`."""
+    return f"{day:%A}, {day.day} {day:%B %Y}"
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -41,8 +51,10 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         client_name=client_name,
+        clock=clock,
         code_spans=code_spans,
         counted=counted,
+        day_words=day_words,
         group_words=group_words,
         grouped=grouped,
         iso=iso,

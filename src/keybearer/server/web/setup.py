@@ -15,9 +15,7 @@ async def show(visit: Visit) -> Response:
     """The form; or why there is none, where the link is used up."""
     if not await setup.is_setup_link(visit.context, visit.token()):
         return visit.render("setup/over.html", status=404)
-    return visit.render(
-        "setup/form.html", values={"site": f"{visit.request.scheme}://{visit.request.host}"}, error=None
-    )
+    return visit.render_form("setup/form.html", values={"site": f"{visit.request.scheme}://{visit.request.host}"})
 
 
 async def create(visit: Visit) -> Response:

@@ -27,11 +27,15 @@ class TableQuery:
 
 @dataclass(frozen=True, slots=True)
 class Table(Generic[Row]):
-    """The rows that fit a query; `has_any` says whether the status alone leaves some."""
+    """The rows that fit a query.
+
+    `has_any` says whether the status alone leaves some, `is_empty` whether there is nothing that could be filtered.
+    """
 
     query: TableQuery
     rows: list[Row]
     has_any: bool
+    is_empty: bool
 
 
 def choose(
@@ -45,10 +49,11 @@ def choose(
         sort=sort if sort in sort_keys else "name",
         descending=visit.query.get("order") == "descending",
     )
-    with_status = [row for row in found if account_of(row).is_active is query.active]
+    everything = list(found)
+    with_status = [row for row in everything if account_of(row).is_active is query.active]
     rows = [row for row in with_status if matches(visit, account_of(row), query.text.casefold())]
     rows.sort(key=sort_keys[query.sort], reverse=query.descending)
-    return Table(query, rows, has_any=bool(with_status))
+    return Table(query, rows, has_any=bool(with_status), is_empty=not everything)
 
 
 def matches(visit: Visit, account: Account, text: str) -> bool:

@@ -20,7 +20,7 @@ from keybearer.server.http.admission import Admission, Admitted
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.web.notices import Notice, find_notice
 from keybearer.server.web.rendering import render
-from keybearer.server.web.wording import refusal_words
+from keybearer.server.web.wording import field_of, refusal_words
 
 NOTICE_COOKIE = "notice"
 ASKED_FOR = b"x-asked-for"
@@ -138,6 +138,7 @@ class Visit(Admitted):
                 "now": self.context.clock(),
                 "path": self.request.path,
                 "realm": self.realm_or_none,
+                "status": status,
                 **values,
             },
         )
@@ -153,12 +154,14 @@ class Visit(Admitted):
     ) -> Response:
         """The page of a form: as it is at first, or again with the reason why what it asked for was refused.
 
-        The reason is `error` in the template; a value of that name replaces its words. A limit says when to try again.
+        The reason is `error` in the template, the field that it is about `wrong`; values of these names replace them.
+        A limit says when to try again.
         Raises the refusal where no form helps: the caller's right to be here has ended, or the server is busy.
         """
         if isinstance(refusal, Unauthenticated | Overloaded):
             raise refusal
         values.setdefault("error", None if refusal is None else refusal_words(refusal))
+        values.setdefault("wrong", None if refusal is None else field_of(refusal))
         if refusal is None:
             return self.render(template, status=200, **values)
         if isinstance(refusal, Refused):

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from keybearer.errors import ResolutionError
 from keybearer.server.domain.accounts import NAME_FORBIDDEN
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import Refused, WeakPassword
 from keybearer.server.domain.realms import SystemGroup
 
 _GROUPS = {
@@ -27,17 +27,41 @@ _IN_A_FORM = {
     "between them.",
     "Invalid characters in name!": f"Invalid characters in name! Please leave out {' '.join(sorted(NAME_FORBIDDEN))}.",
     "Invalid format!": "Invalid format! A name does not end in | and a number.",
+    "Must be an organization administrator": "Only administrators and owners of the organization can do this.",
+    "Must be an organization owner": "Only owners of the organization can do this.",
+    "Not allowed for guest users": "Guests can’t do this.",
+    "Insufficient permission": "You don’t have permission to do this.",
     "Invalid payload_url: Value error, Not a URL": "Please enter the whole endpoint URL: it begins with https:// or "
     "http://.",
 }
 """Refusals in the words of the wire that do not tell a person what to do."""
 
+_FIELDS = (
+    ("Name too ", "full_name"),
+    ("Invalid characters in name!", "full_name"),
+    ("Invalid format!", "full_name"),
+    ("Name is already in use", "full_name"),
+    ("Enter a valid email address.", "email"),
+    ("This email address ", "email"),
+    ("The organization's name ", "organization"),
+)
+"""How the refusals begin that are about one field, and that field."""
+
 
 def refusal_words(refusal: Refused | ResolutionError) -> str:
-    """What a form says when its wish is refused."""
+    """What a page or a form says when something is refused."""
     if not isinstance(refusal, Refused):
         return str(refusal)
     return _IN_A_FORM.get(refusal.message, refusal.message)
+
+
+def field_of(refusal: Refused | ResolutionError) -> str | None:
+    """Which field of a form a refusal is about; None where it is about the whole form."""
+    if isinstance(refusal, WeakPassword):
+        return "password"
+    if isinstance(refusal, ResolutionError):
+        return "site" if refusal.kind == "bad_url" else None
+    return next((field for beginning, field in _FIELDS if refusal.message.startswith(beginning)), None)
 
 
 def group_words(group: SystemGroup) -> str:

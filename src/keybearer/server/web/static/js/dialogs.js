@@ -65,7 +65,6 @@ export function refill(dialog, html) {
   const heading = dialog.querySelector("h2");
   heading.id = `dialog-heading-${document.querySelectorAll("dialog").length}`;
   dialog.setAttribute("aria-labelledby", heading.id);
-  dialog.querySelector("form[data-opens-key]")?.requestSubmit();
   if (dialog.open) focusFirst(dialog);
 }
 

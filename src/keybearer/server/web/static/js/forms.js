@@ -48,6 +48,7 @@ async function put(answer, form, dialog) {
     else complain(form, message(page));
   } else {
     swap(answer.html, form, dialog, target);
+    if (form.dataset.thenCopy) target.querySelector(`[data-copy="${form.dataset.thenCopy}"]`)?.click();
   }
 }
 
@@ -122,7 +123,7 @@ async function renew(url, focusLabel) {
     if (old) old.value = hidden.value;
   }
   window.history.replaceState(null, "", url);
-  const rows = document.querySelectorAll("[data-region] tbody tr, [data-region] .log > li").length;
+  const rows = document.querySelectorAll("[data-region] tbody tr, [data-region] .log > li:not(.log-day)").length;
   announce(rows === 1 ? "1 result" : `${rows} results`);
   if (focusLabel) {
     [...document.querySelectorAll("a[data-live-link]")].find((link) => link.textContent.trim() === focusLabel)?.focus();

@@ -80,5 +80,5 @@ export function take(page) {
 
 /** What a page without our frame says: its heading and its first sentence. */
 export function message(page) {
-  return [...page.querySelectorAll("main h1, main h1 ~ p:not(.actions)")].map((part) => part.textContent.trim()).join(". ");
+  return [...page.querySelectorAll("main h1, main .failure p, main h1 ~ p:not(.actions)")].map((part) => part.textContent.trim()).join(". ");
 }

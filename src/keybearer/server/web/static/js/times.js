@@ -1,13 +1,48 @@
-// Moments in the reader's own zone and language; the exact moment stays in the tooltip.
-const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const long = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+// Moments in the reader's own terms: how long ago, with the exact moment on hover; in a log, by day.
+const pick = (options) => new Intl.DateTimeFormat(undefined, options);
+const exact = pick({ dateStyle: "full", timeStyle: "long" });
+const clock = pick({ timeStyle: "short" });
+const words = new Intl.RelativeTimeFormat("en");
+const weekday = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" });
+const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
 /** Put every moment below an element into the reader's own terms. */
 export function localise(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(element.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
-    element.textContent = short.format(moment);
-    element.title = long.format(moment);
+    element.textContent = element.dataset.shows === "clock" ? clock.format(moment) : relative(moment);
+    element.title = exact.format(moment);
+  }
+  for (const log of root.querySelectorAll(".log")) headDays(log);
+}
+
+function relative(moment) {
+  const seconds = (moment - Date.now()) / 1000;
+  const found = UNITS.find(([, length]) => Math.abs(seconds) >= length);
+  return found ? words.format(Math.trunc(seconds / found[1]), found[0]) : "just now";
+}
+
+/** The server heads the days of UTC: put the headings where the reader's own days begin. */
+function headDays(log) {
+  for (const old of log.querySelectorAll(".log-day")) old.remove();
+  let above = "";
+  for (const entry of [...log.children]) {
+    const day = dayOf(new Date(entry.querySelector("time").dateTime));
+    if (day !== above) {
+      const heading = Object.assign(document.createElement("li"), { className: "log-day" });
+      heading.append(Object.assign(document.createElement("h2"), { textContent: day }));
+      entry.before(heading);
+    }
+    above = day;
   }
 }
+
+function dayOf(moment) {
+  const today = new Date();
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (moment.toDateString() === today.toDateString()) return "Today";
+  return moment.toDateString() === yesterday.toDateString() ? "Yesterday" : weekday.format(moment);
+}
+
+setInterval(() => localise(document), 60_000);
