@@ -16,7 +16,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.errors import Refused, TooManyAttempts
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services import accounts, invitations, multiuse_invitations
+from keybearer.server.services import accounts, invitations, multiuse_invitations, server_data
 from keybearer.server.storage import links
 from tests.in_process import InProcessServer, Known
 
@@ -139,9 +139,7 @@ async def test_a_link_ends_with_its_makers_rights(server: InProcessServer) -> No
         await join(server)
 
 
-async def test_a_link_is_listed_without_its_token_and_withdrawn_with_what_was_asked_for_by_it(
-    server: InProcessServer,
-) -> None:
+async def test_a_link_is_listed_and_withdrawn_with_what_was_asked_for_by_it(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     path = await make_link(server, iago, invite_expires_in_minutes=60)
     await multiuse_invitations.ask(server.context, token_in(path), EMAIL, HERE)
@@ -153,6 +151,7 @@ async def test_a_link_is_listed_without_its_token_and_withdrawn_with_what_was_as
         "invited": row["invited"],
         "expiry_date": row["invited"] + 3600,
         "invited_as": 400,
+        "link_url": f"{server.site}{path}",
         "notify_referrer_on_join": False,
         "is_multiuse": True,
     }
@@ -166,6 +165,69 @@ async def test_a_link_is_listed_without_its_token_and_withdrawn_with_what_was_as
     assert (await server.client().get(path)).status_code == 404
     with pytest.raises(Refused):
         await join(server)
+
+
+async def listed_url(server: InProcessServer, who: Known) -> str | None:
+    (row,) = (await call(server, who, "GET", "invites"))["invites"]
+    url: str | None = row.get("link_url")
+    return url
+
+
+async def test_a_link_is_found_again_after_the_secrets_were_rotated(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    path = await make_link(server, iago)
+    await server_data.rotate_secrets(server.context)
+    assert await listed_url(server, iago) == f"{server.site}{path}"
+    assert (await server.client().get(path)).status_code == 200
+
+
+async def test_no_link_is_told_again_where_its_token_was_made_by_chance(server: InProcessServer) -> None:
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    await make_link(server, iago)
+    async with server.context.change(None) as change:
+        (link,) = await links.find_all(change.connection, [LinkPurpose.MULTIUSE_INVITATION], change.now)
+        await links.set_token(change.connection, link.id, Secret("of an earlier version"))
+    assert await listed_url(server, iago) is None
+
+
+async def test_the_link_of_an_invitation_is_not_that_of_the_one_before(server: InProcessServer) -> None:
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    path = await make_link(server, iago)
+    (row,) = (await call(server, iago, "GET", "invites"))["invites"]
+    await call(server, iago, "DELETE", f"invites/multiuse/{row['id']}")
+    again = await make_link(server, iago)
+    assert again != path
+    assert (await server.client().get(path)).status_code == 404
+
+
+async def test_a_changed_link_gives_the_new_role_and_channels_and_only_what_its_changer_may(
+    server: InProcessServer,
+) -> None:
+    olive, iago = await server.add_person("olive", Role.OWNER), await server.add_person("iago", Role.ADMINISTRATOR)
+    channels = await make_channels(server, iago)
+    path = await make_link(server, iago, stream_ids=[])
+    (row,) = (await call(server, iago, "GET", "invites"))["invites"]
+    place = f"invites/multiuse/{row['id']}"
+    for wrong in ({"invite_as": 200}, {"stream_ids": [999]}):
+        assert (await call(server, iago, "PATCH", place, **wrong))["result"] == "error"
+    assert (await call(server, olive, "PATCH", place, stream_ids=[channels["closed"]]))["result"] == "error"
+    assert (await call(server, iago, "PATCH", "invites/multiuse/999"))["msg"] == "No such invitation"
+    assert (await call(server, iago, "PATCH", place, invite_as=600))["result"] == "success"
+    assert (await call(server, iago, "PATCH", place, stream_ids=[channels["closed"]]))["result"] == "success"
+    await multiuse_invitations.ask(server.context, token_in(path), EMAIL, HERE)
+    joined = await join(server)
+    assert (joined.role, await followed_by(server, joined)) == (Role.GUEST, {"closed"})
+
+
+async def test_the_page_of_a_link_is_over_when_its_maker_may_not_invite_any_more(server: InProcessServer) -> None:
+    olive, iago = await server.add_person("olive", Role.OWNER), await server.add_person("iago", Role.ADMINISTRATOR)
+    path = await make_link(server, iago)
+    await call(server, iago, "POST", "invites", invitee_emails=EMAIL)
+    paths = [path, f"/join/{(await mailed_token(server)).reveal()}/"]
+    assert [(await server.client().get(each)).status_code for each in paths] == [200, 200]
+    await call(server, olive, "PATCH", f"users/{iago.id}", role=400)
+    assert [(await server.client().get(each)).status_code for each in paths] == [404, 404]
 
 
 async def test_so_many_links_for_several_people_are_open_and_no_more(server: InProcessServer) -> None:

@@ -135,8 +135,8 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     ),
     (
         "a link for several people",
-        "`link_url` in `GET invites`; whoever has it joins at any address that a mail confirms",
-        ("shown once, when it is made; whoever has it is mailed an invitation of their own", "0090"),
+        "whoever has it joins at any address that a mail confirms; members may make one",
+        ("whoever has it is mailed an invitation of their own; only administrators make one", "0090"),
     ),
     (
         "a person added by `POST users`",

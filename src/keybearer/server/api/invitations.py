@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from keybearer.secret import Secret
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import (
@@ -31,10 +32,11 @@ from keybearer.server.services import invitations, multiuse_invitations
 
 async def list_open(call: Call) -> Answer:
     """`GET invites`: every open one for administrators, for others their own."""
-    return success(invites=[_row(link) for link in await invitations.find_open(call.context, call.caller)])
+    found = await invitations.find_open_with_tokens(call.context, call.caller)
+    return success(invites=[_row(link, call.realm.site, token) for link, token in found])
 
 
-def _row(link: Link) -> dict[str, object]:
+def _row(link: Link, site: str, token: Secret | None) -> dict[str, object]:
     return {
         "id": link.id,
         "invited_by_user_id": link.created_by,
@@ -42,9 +44,14 @@ def _row(link: Link) -> dict[str, object]:
         "expiry_date": int(link.expires_at.timestamp()),
         "invited_as": (link.role or Role.MEMBER).value,
         **({"email": link.email} if link.email else {}),
+        **({"link_url": _url(site, token)} if token else {}),
         "notify_referrer_on_join": False,
         "is_multiuse": link.purpose is LinkPurpose.MULTIUSE_INVITATION,
     }
+
+
+def _url(site: str, token: Secret) -> str:
+    return f"{site}/join/{token.reveal()}/"
 
 
 async def send(call: Call) -> Answer:
@@ -52,32 +59,55 @@ async def send(call: Call) -> Answer:
     parameters = call.parameters
     emails = invitations.split_emails(parameters.text("invitee_emails"))
     lifetime, role, joins = _lifetime(call), _role(call), _joins(call)
-    parameters.optional_boolean("notify_referrer_on_join")
     await invitations.invite(call.context, call.caller, emails, role=role, lifetime=lifetime, joins=joins)
     return success()
 
 
 async def make_link(call: Call) -> Answer:
-    """`POST invites/multiuse`. The link is in this answer and in no other."""
+    """`POST invites/multiuse`."""
     lifetime, role, joins = _lifetime(call), _role(call), _joins(call)
     _, token = await multiuse_invitations.create(call.context, call.caller, role=role, lifetime=lifetime, joins=joins)
-    return success(invite_link=f"{call.realm.site}/join/{token.reveal()}/")
+    return success(invite_link=_url(call.realm.site, token))
+
+
+async def change_link(call: Call) -> Answer:
+    """`PATCH invites/multiuse/{invite_id}`: what is not sent stays as it is."""
+    role, (channel_ids, with_defaults) = _optional_role(call), _wanted_channels(call)
+    await multiuse_invitations.change(
+        call.context,
+        call.caller,
+        call.id("invite_id"),
+        role=role,
+        channel_ids=channel_ids,
+        with_defaults=with_defaults,
+    )
+    return success()
 
 
 def _role(call: Call) -> Role:
-    return Role(call.parameters.choice("invite_as", tuple(role.value for role in Role)) or Role.MEMBER)
+    return _optional_role(call) or Role.MEMBER
+
+
+def _optional_role(call: Call) -> Role | None:
+    value = call.parameters.choice("invite_as", tuple(role.value for role in Role))
+    return None if value is None else Role(value)
 
 
 def _joins(call: Call) -> Joins:
     """The channels to follow. Who names none, in no list, means the default ones."""
+    channel_ids, with_defaults = _wanted_channels(call)
+    if with_defaults is None:
+        with_defaults = channel_ids is None
+    return Joins(tuple(channel_ids or ()), with_defaults)
+
+
+def _wanted_channels(call: Call) -> tuple[list[int] | None, bool | None]:
     parameters = call.parameters
     with_defaults = parameters.optional_boolean("include_realm_default_subscriptions")
     channel_ids = parameters.optional_integers("stream_ids", most=Cap.INVITED_TO.most)
     if parameters.optional_integers("group_ids"):
         raise Refused("Invalid user group")
-    if with_defaults is None:
-        with_defaults = channel_ids is None
-    return Joins(tuple(dict.fromkeys(channel_ids or ())), with_defaults)
+    return None if channel_ids is None else list(dict.fromkeys(channel_ids)), with_defaults
 
 
 def _lifetime(call: Call) -> timedelta:
@@ -115,14 +145,15 @@ _INVITATION = record(
         "expiry_date": INTEGER,
         "invited_as": INTEGER,
         "email": EMAIL,
+        "link_url": STRING,
         "notify_referrer_on_join": BOOLEAN,
         "is_multiuse": BOOLEAN,
     },
-    optional=frozenset({"email"}),
+    optional=frozenset({"email", "link_url"}),
 )
 
+_LIFETIME = encoded("invite_expires_in_minutes", "How long the link works; null is a year.", nullable(INTEGER))
 _TAKES = (
-    encoded("invite_expires_in_minutes", "How long the link works; null is a year.", nullable(INTEGER)),
     choice("invite_as", "The role that is given.", tuple(role.value for role in Role)),
     encoded(
         "stream_ids",
@@ -149,8 +180,8 @@ ENDPOINTS = (
                 required=True,
                 most=Cap.INVITED.most,
             ),
+            _LIFETIME,
             *_TAKES,
-            boolean("notify_referrer_on_join", "Changes nothing."),
         ),
     ),
     Endpoint.post(
@@ -159,8 +190,16 @@ ENDPOINTS = (
         MEMBERS,
         FORM,
         "Make a link with which several people can join.",
-        takes=_TAKES,
+        takes=(_LIFETIME, *_TAKES),
         gives={"invite_link": STRING},
+    ),
+    Endpoint.patch(
+        "invites/multiuse/{invite_id}",
+        change_link,
+        MEMBERS,
+        FORM,
+        "Change what a link for several people gives; what is not sent stays.",
+        takes=_TAKES,
     ),
     Endpoint.delete("invites/multiuse/{invite_id}", revoke_link, MEMBERS, FORM, "Withdraw a link for several people."),
     Endpoint.delete("invites/{invite_id}", revoke, MEMBERS, FORM, "Withdraw an invitation."),

@@ -83,6 +83,7 @@ UNAVAILABLE: Mapping[str, tuple[str, ...]] = {
         "DELETE export/realm/{export_id}",
         "GET export/realm/consents",
     ),
+    "Custom welcome messages": ("POST realm/test_welcome_bot_custom_message",),
     "Reports of messages": ("POST messages/{message_id}/report",),
     "Summaries of messages": ("GET messages/summary",),
     "Widgets in messages": ("POST submessage", "POST zcommand"),

@@ -40,6 +40,7 @@ class AuditEvent(StrEnum):
     DEVICE_REGISTERED = "device:registered"
     DEVICE_REMOVED = "device:removed"
     INVITATION_CREATED = "invitation:created"
+    INVITATION_CHANGED = "invitation:changed"
     INVITATION_REVOKED = "invitation:revoked"
     CALL_REFUSED = "call:refused"
     SECRETS_ROTATED = "secrets:rotated"

@@ -77,12 +77,16 @@ class Prefix:
     ways: Way
     number: str = "[0-9]+"
     word: str = "[^/]+"
+    rest: str = ".+"
 
     def compiled(self, path: str) -> re.Pattern[str]:
-        """The pattern of a whole path. A name that ends in `_id` is a number."""
+        """The pattern of a whole path. A name that ends in `_id` is a number, and a `fragment` may have slashes."""
 
         def group(match: re.Match[str]) -> str:
-            return f"(?P<{match[1]}>{self.number if match[1].endswith('_id') else self.word})"
+            name = match[1]
+            return (
+                f"(?P<{name}>{self.number if name.endswith('_id') else self.rest if name == 'fragment' else self.word})"
+            )
 
         return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(self.text + path)))
 

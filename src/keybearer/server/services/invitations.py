@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name, email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
@@ -33,6 +35,8 @@ from keybearer.server.storage.dialect import take_turn
 
 LONGEST_LIFETIME = timedelta(days=365)
 INVITATIONS = (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION)
+TOKEN_PURPOSE = "multi-use invitation"  # noqa: S105  a purpose, not a password
+"""What the ring derives the key for that the tokens of multi-use invitations are made with."""
 SEVERAL = "several people"
 """Whom a multi-use invitation is for, in the audit log."""
 
@@ -182,9 +186,20 @@ async def send(
 
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
     """The invitations that are not used up: everybody's for administrators, for others their own."""
+    return [link for link, _ in await find_open_with_tokens(context, caller)]
+
+
+async def find_open_with_tokens(context: Context, caller: Caller) -> Sequence[tuple[Link, Secret | None]]:
+    """The same, with the tokens of those that several people can use."""
     async with context.viewing(caller) as view:
         found = await links.find_all(view.connection, INVITATIONS, view.now)
-    return [link for link in found if may_manage_invitation(view.actor.account, link)]
+        managed = [link for link in found if may_manage_invitation(view.actor.account, link)]
+        for_several = [link for link in managed if link.purpose is LinkPurpose.MULTIUSE_INVITATION]
+        keys = context.ring.derive_all(TOKEN_PURPOSE) if for_several else ()
+        tokens = await links.find_ids(
+            view.connection, [links.token_of(link, key) for link in for_several for key in keys]
+        )
+    return [(link, tokens.get(link.id)) for link in managed]
 
 
 async def revoke(
@@ -195,7 +210,7 @@ async def revoke(
     Raises Refused with `No such invitation`, NotPermitted where it is not theirs.
     """
     async with context.change(caller) as change:
-        link = await _managed(change, invitation_id, purposes)
+        link = await managed(change, invitation_id, purposes)
         if not await links.remove(change.connection, link.id):
             raise Refused(NO_INVITATION)
         await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email or SEVERAL})
@@ -206,7 +221,7 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
     async with context.change(caller) as change:
         actor = change.actor.account
         realm = await the_realm(change.connection)
-        link = await _managed(change, invitation_id, [LinkPurpose.INVITATION])
+        link = await managed(change, invitation_id, [LinkPurpose.INVITATION])
         check_may_invite_as(actor, link.role or Role.MEMBER, realm)
         token = Secret(secrets.token_urlsafe(32))
         renewed = await links.renew(change.connection, link, token, at=change.now)
@@ -218,7 +233,8 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
         return renewed
 
 
-async def _managed(change: Change, invitation_id: int, purposes: Sequence[LinkPurpose]) -> Link:
+async def managed(change: Change, invitation_id: int, purposes: Sequence[LinkPurpose]) -> Link:
+    """The open invitation of that id. Raises Refused with `No such invitation`, NotPermitted where it is not theirs."""
     actor = change.actor.account
     link = await links.find_by_id(change.connection, invitation_id, purposes, change.now)
     if link is None or link.realm_id != actor.realm_id:
@@ -229,10 +245,14 @@ async def _managed(change: Change, invitation_id: int, purposes: Sequence[LinkPu
 
 
 async def find(context: Context, token: Secret) -> Link | None:
-    """The invitation of a link's token, for one or for several; None where it is used, withdrawn or expired."""
+    """The invitation of a link's token, for one or for several; None where it opens nothing.
+
+    That is one that is used, withdrawn or expired, or whose sender may not invite to its role any more.
+    """
     async with context.reading() as connection:
         found = [await links.find(connection, token, purpose, context.clock()) for purpose in INVITATIONS]
-    return next((link for link in found if link is not None), None)
+        link = next((link for link in found if link is not None), None)
+        return link if link is not None and await still_stands(connection, link, await the_realm(connection)) else None
 
 
 async def accept(
@@ -253,7 +273,7 @@ async def accept(
         # Before the link: two who join at one address by two links would wait for each other's.
         await take_turn(change.connection, NAMES_AND_ADDRESSES)
         link = await links.use(change.connection, token, LinkPurpose.INVITATION, change.now)
-        if link is None or not await still_stands(change, link, realm):
+        if link is None or not await still_stands(change.connection, link, realm):
             raise Refused(INVALID_LINK)
         account = await people.add(
             change,
@@ -270,9 +290,9 @@ async def accept(
         return await open_session(change.by(account), account)
 
 
-async def still_stands(change: Change, link: Link, realm: Realm) -> bool:
+async def still_stands(connection: AsyncConnection, link: Link, realm: Realm) -> bool:
     """Whether who made an invitation may invite to its role by now."""
-    inviter = await accounts.find(change.connection, link.created_by) if link.created_by is not None else None
+    inviter = await accounts.find(connection, link.created_by) if link.created_by is not None else None
     role = link.role or Role.MEMBER
     if inviter is None or not inviter.is_active or not may_invite_as(inviter, role, realm):
         return False

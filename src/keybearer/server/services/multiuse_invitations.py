@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from keybearer.secret import Secret
@@ -18,9 +19,11 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.invitations import (
     INVALID_LINK,
     SEVERAL,
+    TOKEN_PURPOSE,
     check_caps,
     check_lifetime,
     find,
+    managed,
     send,
     still_stands,
 )
@@ -40,10 +43,9 @@ async def create(
 ) -> tuple[Link, Secret]:
     """Make an invitation that several people can use, for administrators; returns it with its token.
 
-    The token is shown now or never. Raises Refused, NotPermitted for the roles of owners and administrators.
+    Raises Refused, NotPermitted for the roles of owners and administrators.
     """
     check_lifetime(lifetime)
-    token = Secret(secrets.token_urlsafe(32))
     async with context.change(caller) as change:
         actor, connection = change.actor.account, change.connection
         realm = await the_realm(connection)
@@ -55,7 +57,7 @@ async def create(
         check_cap(Cap.MULTIUSE_INVITATIONS, open_already + 1)
         link = await links.add(
             connection,
-            token,
+            Secret(secrets.token_urlsafe(32)),
             LinkPurpose.MULTIUSE_INVITATION,
             at=change.now,
             realm_id=realm.id,
@@ -64,9 +66,43 @@ async def create(
             lifetime=lifetime,
             joins=joins,
         )
+        # Made of the row's own id, so that it need not be kept: whoever manages the invitation is shown it again.
+        token = links.token_of(link, context.ring.derive_all(TOKEN_PURPOSE)[0])
+        await links.set_token(connection, link.id, token)
         details = {"email": SEVERAL, "role": role.label}
         await change.record(AuditEvent.INVITATION_CREATED, realm=realm, details=details)
         return link, token
+
+
+async def change(
+    context: Context,
+    caller: Caller,
+    invitation_id: int,
+    *,
+    role: Role | None = None,
+    channel_ids: Sequence[int] | None = None,
+    with_defaults: bool | None = None,
+) -> None:
+    """Change what an invitation for several people gives to those who join by it from now on. None changes nothing.
+
+    Invitations that were asked for with it keep what they gave. Raises as `create`, and Refused with
+    `No such invitation`.
+    """
+    async with context.change(caller) as change:
+        actor, connection = change.actor.account, change.connection
+        realm = await the_realm(connection)
+        link = await managed(change, invitation_id, [LinkPurpose.MULTIUSE_INVITATION])
+        new_role = role or link.role or Role.MEMBER
+        check_may_invite_several_as(actor, new_role)
+        check_may_invite_as(actor, new_role, realm)
+        if channel_ids is not None:
+            await check_seen(connection, actor, channel_ids)
+        joins = Joins(
+            link.joins.channel_ids if channel_ids is None else tuple(channel_ids),
+            link.joins.with_defaults if with_defaults is None else with_defaults,
+        )
+        await links.change(connection, link, role=new_role, joins=joins)
+        await change.record(AuditEvent.INVITATION_CHANGED, details={"email": SEVERAL, "role": new_role.label})
 
 
 async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin) -> None:
@@ -83,7 +119,7 @@ async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin
         await attempts.count(change, AttemptKind.JOINING, email_key(email))
         realm = await the_realm(change.connection)
         link = await links.find(change.connection, token, LinkPurpose.MULTIUSE_INVITATION, change.now)
-        if link is None or not await still_stands(change, link, realm):
+        if link is None or not await still_stands(change.connection, link, realm):
             raise Refused(INVALID_LINK)
         inviter = await accounts.find(change.connection, link.created_by or 0)
         try:

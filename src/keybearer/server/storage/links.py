@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
@@ -172,6 +174,32 @@ async def renew(connection: AsyncConnection, link: Link, token: Secret, *, at: d
         )
     ).first()
     return None if row is None else from_row(row)
+
+
+def token_of(link: Link, key: bytes) -> Secret:
+    """The token of a multi-use invitation, which whoever has this key can find again.
+
+    The time makes it another one should an id be given a second time, as after a restored backup.
+    """
+    place = f"{link.purpose} {link.id} {link.created_at.isoformat()}"
+    return Secret(base64.urlsafe_b64encode(hmac.digest(key, place.encode(), "sha256")).rstrip(b"=").decode())
+
+
+async def set_token(connection: AsyncConnection, link_id: int, token: Secret) -> None:
+    """Give a link another token; the earlier one ends."""
+    await connection.execute(update(links).where(links.c.id == link_id).values(digest=_digest(token)))
+
+
+async def find_ids(connection: AsyncConnection, tokens: Collection[Secret]) -> Mapping[int, Secret]:
+    """Which of these are tokens of links: the ids of the links, with their tokens."""
+    by_digest = {_digest(token): token for token in tokens}
+    rows = await connection.execute(select(links.c.id, links.c.digest).where(links.c.digest.in_(by_digest)))
+    return {row.id: by_digest[bytes(row.digest)] for row in rows}
+
+
+async def change(connection: AsyncConnection, link: Link, *, role: Role, joins: Joins) -> None:
+    """Let those who join by a link from now on have another role and follow other channels."""
+    await connection.execute(update(links).where(links.c.id == link.id).values(role=role, **_joins_columns(joins)))
 
 
 async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, realm_id: int, email: str) -> None:

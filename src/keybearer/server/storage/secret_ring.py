@@ -206,5 +206,9 @@ class SecretRing:
         """32 bytes for one more purpose. They change when the ring is rotated."""
         return self._current.derive(purpose)
 
+    def derive_all(self, purpose: str) -> tuple[bytes, ...]:
+        """The same under every secret, the current one first: what was derived before a rotation is among these."""
+        return tuple(secret.derive(purpose) for secret in reversed(self._secrets))
+
     def __repr__(self) -> str:
         return f"SecretRing(current_id={self.current_id!r}, secrets={len(self._secrets)})"

@@ -211,6 +211,9 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.DEVICE_REGISTERED: lambda t: f"{t.actor} registered a mobile device.",
     AuditEvent.DEVICE_REMOVED: lambda t: f"{t.actor} removed a mobile device.",
     AuditEvent.INVITATION_CREATED: _invitation_created,
+    AuditEvent.INVITATION_CHANGED: lambda t: (
+        f"{t.actor} changed the invitation of {t.detail('email')}; they join as {t.detail('role')}."
+    ),
     AuditEvent.INVITATION_REVOKED: lambda t: f"{t.actor} withdrew the invitation of {t.detail('email')}.",
     AuditEvent.SECRETS_ROTATED: lambda t: f"{t.actor} rotated the server’s secrets; no key changed.",
 }
