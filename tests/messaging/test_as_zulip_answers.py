@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
 
 from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.messaging.text_differences import MOST_STEPS, marked
+from keybearer.server.services.messaging import emoji
 from tests.messaging.conftest import Play
 from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, said
 
@@ -245,3 +247,13 @@ def test_the_difference_of_two_texts_marks_what_changed_and_stays_bounded() -> N
     )
     long = "<p>" + "x " * MOST_STEPS + "</p>"
     assert len(marked(long, long + "<p>y</p>")) < 3 * len(long)
+
+
+def test_the_table_of_emoji_is_where_register_says_and_every_name_in_it_has_its_code(play: Play) -> None:
+    url = call(play.hamlet, "POST", "register", fetch_event_types=["realm"])["server_emoji_data_url"]
+    response = httpx2.get(url)
+    assert response.headers["access-control-allow-origin"] == "*"
+    codes = response.json()["code_to_names"]
+    assert codes["1f642"][0] == "smile"
+    assert len(codes) > 1800
+    assert all(emoji.code_of(name) == code for code, names in codes.items() for name in names)

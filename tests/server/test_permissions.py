@@ -26,6 +26,7 @@ CALLERS = ("owner", "administrator", "moderator", "member", "guest", "bot", "web
 RULES = {
     "GET server_settings": OPEN,
     "GET openapi.json": OPEN,
+    "GET emoji_data.json": OPEN,
     "POST fetch_api_key": OPEN,
     "POST dev_fetch_api_key": OPEN,
     "GET dev_list_users": OPEN,
@@ -111,6 +112,7 @@ RULES = {
     "PATCH settings/notifications": PEOPLE,
     "PATCH settings/display": PEOPLE,
     "POST invites/multiuse": MEMBERS,
+    "PATCH invites/multiuse/{invite_id}": MEMBERS,
     "DELETE invites/multiuse/{invite_id}": MEMBERS,
     "POST channels/create": EVERYBODY,
     "POST default_streams": ADMINISTRATORS,

@@ -41,7 +41,6 @@ REALM_SETTINGS: dict[str, object] = {
     "server_typing_stopped_wait_period_milliseconds": 12_000,
     "server_typing_started_wait_period_milliseconds": 30_000,
     "server_timestamp_format": "seconds",
-    "server_emoji_data_url": "",
     "server_generation": _STARTED,
     "server_needs_upgrade": False,
     "server_web_public_streams_enabled": False,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybearer.server.api.messaging.emoji import PATH as EMOJI_PATH
 from keybearer.server.api.messaging.fixed_settings import REALM_SETTINGS, USER_SETTINGS
 from keybearer.server.api.profiles import profile
 from keybearer.server.api.realms import group_fields
@@ -72,6 +73,7 @@ def _realm(state: InitialState, account: Account, _wishes: Wishes) -> Fields:
         "realm_description": realm.description,
         "realm_url": realm.site,
         "realm_uri": realm.site,
+        "server_emoji_data_url": f"{realm.site}/api/v1/{EMOJI_PATH}",
         "realm_bot_domain": realm.bot_domain,
         "realm_date_created": int(realm.created_at.timestamp()),
         "realm_can_create_bots_group": realm.can_create_bots.value,

@@ -49,8 +49,8 @@ STATE: dict[str, Schema] = {
     **{name: schema for part in NOTHING_OF_OURS.values() for name, schema in _of_values(dict(part)).items()},
     **_of_values(REALM_SETTINGS),
     **dict.fromkeys(
-        ("realm_name", "realm_description", "realm_url", "realm_uri", "realm_bot_domain", "full_name", "avatar_source",
-         "avatar_url", "avatar_url_medium"),
+        ("server_emoji_data_url", "realm_name", "realm_description", "realm_url", "realm_uri", "realm_bot_domain",
+         "full_name", "avatar_source", "avatar_url", "avatar_url_medium"),
         STRING,
     ),
     **dict.fromkeys(

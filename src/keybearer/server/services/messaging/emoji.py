@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from rich.emoji import Emoji, NoEmoji
@@ -23,6 +24,11 @@ _NAMES: dict[str, str] = {code: entry["canonical_name"] for code, entry in EMOJI
 _CODES: dict[str, str] = {
     name: code for code, entry in EMOJI_NAME_MAPS.items() for name in (entry["canonical_name"], *entry["aliases"])
 }
+NAMES_OF_CODES: Mapping[str, Sequence[str]] = {
+    code: [name for name in (entry["canonical_name"], *entry["aliases"]) if _CODES[name] == code]
+    for code, entry in EMOJI_NAME_MAPS.items()
+}
+"""The names that mean each code of Zulip's table, its canonical one first."""
 
 
 @lru_cache(maxsize=1024)
