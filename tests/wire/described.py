@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 
 from keybearer.server.api import openapi, routes
 
-_DOCUMENT = openapi.document(routes.endpoints(for_development=True))
+_ENDPOINTS = routes.endpoints(for_development=True)
+_DOCUMENT = openapi.document(_ENDPOINTS)
 _FREE = ("/api/v1/openapi.json",)
 
 
@@ -46,6 +47,19 @@ def _validator(path: str, method: str) -> Draft202012Validator:
     return Draft202012Validator(closed(operation["responses"]["200"]["content"]["application/json"]["schema"]))
 
 
+@cache
+def _supported(path: str, method: str) -> frozenset[str]:
+    """What an endpoint says it takes, but for what may be one value only."""
+    name = path.removeprefix("/api/v1/").removeprefix("/json/")
+    return frozenset(
+        each.name
+        for endpoint in _ENDPOINTS
+        if (endpoint.method, endpoint.path) == (method, name)
+        for each in endpoint.takes
+        if not each.is_conditional
+    )
+
+
 def place(path: str, method: str) -> str | None:
     """The path in the document that an answered path belongs to; None for what is no endpoint."""
     for pattern, documented in _patterns():
@@ -61,6 +75,8 @@ def check(method: str, path: str, answer: Any) -> None:
         return
     if answer.get("result") != "success":
         return
+    ignored = set(answer.get("ignored_parameters_unsupported", ())) & _supported(documented, method.upper())
+    assert not ignored, f"{method} {documented} says that it takes {ignored}, and ignores them"
     errors = list(_validator(documented, method.lower()).iter_errors(answer))
     if errors:
         raise AssertionError(f"{method} {documented}: " + "; ".join(map(_told, errors[:3])))

@@ -14,6 +14,7 @@ from keybearer.server.api.description import (
     Schema,
     array,
     choice,
+    conditional,
     encoded,
     integer,
     nullable,
@@ -67,6 +68,8 @@ async def create(call: Call) -> Answer:
         pictures=len(parameters.files),
         default_channels=_default_channels(parameters),
     )
+    if new.bot_type != BotType.OUTGOING_WEBHOOK:
+        parameters.disclaim("payload_url", "service_name", "interface_type")
     parameters.optional_dict("config_data")  # only embedded bots have a configuration
     issued = await bots.create(call.context, call.caller, new)
     return success(
@@ -137,7 +140,7 @@ async def regenerate_key(call: Call) -> Answer:
 
 _ROLES = tuple(role.value for role in Role)
 _PARAMETERS = (
-    encoded("config_data", "The configuration of an embedded bot.", {"type": "object"}),
+    encoded("config_data", "The configuration of an embedded bot: for others it is checked only.", {"type": "object"}),
     text("default_sending_stream", "Not supported: ours have no such channels."),
     text("default_events_register_stream", "Not supported: ours have no such channels."),
 )
@@ -160,9 +163,9 @@ ENDPOINTS = (
             text("full_name", "Its name.", required=True),
             text("short_name", "What its address begins with, before `-bot@`.", required=True),
             integer("bot_type", "1 generic, 2 incoming webhook, 3 outgoing webhook."),
-            encoded("payload_url", "Where an outgoing webhook posts to.", STRING),
-            text("service_name", "What an outgoing webhook is called.", max_length=100),
-            integer("interface_type", "How an outgoing webhook's payload looks: 1 generic, 2 Slack."),
+            conditional(encoded("payload_url", "Where an outgoing webhook posts to.", STRING)),
+            conditional(text("service_name", "What an outgoing webhook is called.", max_length=100)),
+            conditional(integer("interface_type", "How an outgoing webhook's payload looks: 1 generic, 2 Slack.")),
             *_PARAMETERS,
         ),
         gives={"user_id": INTEGER, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE},

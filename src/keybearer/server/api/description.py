@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keybearer.server.domain.limits import MOST_ENTRIES
@@ -57,7 +57,8 @@ def record(fields: Mapping[str, Schema], *, optional: Set[str] = frozenset()) ->
 class Parameter:
     """One parameter. `schema` is that of the text in the form or query, which for many types is JSON.
 
-    `most` is how many entries it may have, where it is a list.
+    `most` is how many entries it may have, where it is a list. One that `is_conditional` is supported with some
+    values only, or beside some others: elsewhere it is named as unsupported.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Parameter:
     meaning: str
     required: bool = False
     most: int | None = None
+    is_conditional: bool = False
 
 
 def text(
@@ -88,6 +90,16 @@ def choice(name: str, meaning: str, allowed: tuple[int, ...]) -> Parameter:
 def boolean(name: str, meaning: str) -> Parameter:
     """`true` or `false`."""
     return Parameter(name, BOOLEAN, meaning)
+
+
+def fixed(name: str, meaning: str, *, so: bool) -> Parameter:
+    """`true` or `false`, of which only one is supported."""
+    return Parameter(name, BOOLEAN, f"{meaning} Only {str(so).lower()} is supported.", is_conditional=True)
+
+
+def conditional(parameter: Parameter) -> Parameter:
+    """The same, which is supported beside some others only."""
+    return replace(parameter, is_conditional=True)
 
 
 def encoded(name: str, meaning: str, schema: Schema, *, most: int | None = None) -> Parameter:

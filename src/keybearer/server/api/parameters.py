@@ -115,6 +115,15 @@ class Parameters:
             raise Refused(f"{name} is not a boolean")
         return value
 
+    def only(self, name: str, so: bool) -> None:
+        """Take a parameter whose value cannot be another here: a request for the other one names it as unsupported."""
+        if self.optional_boolean(name) is not so:
+            self.disclaim(name)
+
+    def disclaim(self, *names: str) -> None:
+        """Name parameters as unsupported that were read, and mean nothing beside the others."""
+        self._read.difference_update(names)
+
     def optional_json_text(self, name: str, *, max_length: int | None = None) -> str | None:
         """A text that is JSON-encoded on the wire, None where it was not sent."""
         value = self.optional_json(name)

@@ -73,15 +73,16 @@ def _group_setting(parameters: Parameters, setting: str, now: SystemGroup) -> Sy
     if value is None:
         return None
     if not isinstance(value, dict):
-        return _group(setting, value)
+        return group_of(setting, value)
     if "new" not in value:
         raise Refused(f'{setting}["new"] field is missing')
-    if "old" in value and _group(setting, value["old"]) is not now:
+    if "old" in value and group_of(setting, value["old"]) is not now:
         raise Refused("'old' value does not match the expected value.", code="EXPECTATION_MISMATCH")
-    return _group(setting, value["new"])
+    return group_of(setting, value["new"])
 
 
-def _group(setting: str, value: Any) -> SystemGroup:  # noqa: ANN401  a piece of JSON
+def group_of(setting: str, value: Any) -> SystemGroup:  # noqa: ANN401  a piece of JSON
+    """The group that a setting names. Raises Refused for one that is none of ours."""
     if isinstance(value, dict):
         members, subgroups = value.get("direct_members"), value.get("direct_subgroups")
         if members == [] and isinstance(subgroups, list) and len(subgroups) < 2:

@@ -248,6 +248,8 @@ async def _new_owner(change: Change, bot: Account, owner_id: int) -> Account:
 async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> BotService | None:
     service = (await bots.find_services(change.connection, [bot.id])).get(bot.id)
     if service is None:
+        if wanted.payload_url is not None or wanted.interface is not None:
+            raise Refused("Only outgoing webhook bots have a service.")
         return None
     if wanted.payload_url is not None:
         service = replace(service, base_url=checked_payload_url(wanted.payload_url))

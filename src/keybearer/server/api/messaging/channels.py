@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, array, boolean, encoded, integer, record, text
+from keybearer.server.api.description import BOOLEAN, INTEGER, STRING, array, boolean, encoded, record, text
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.channel_settings import TAKES, WantedPosting, check_fixed, read_posting
 from keybearer.server.api.messaging.shapes import CHANNEL, SUBSCRIPTION
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
-from keybearer.server.domain.messaging.channels import checked_post_policy
+from keybearer.server.domain.messaging.channels import PostPolicy
 from keybearer.server.domain.messaging.messages import NO_TOPIC
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -23,14 +24,20 @@ async def get_all(call: Call) -> Answer:
     public = parameters.optional_boolean("include_public") is not False
     subscribed = parameters.optional_boolean("include_subscribed") is not False
     everything = parameters.optional_boolean("include_all") or parameters.optional_boolean("include_all_active")
-    for name in ("include_web_public", "include_default", "include_owner_subscribed", "include_can_access_content"):
-        parameters.optional_boolean(name)
+    default, of_owner = (parameters.optional_boolean(f"include_{name}") for name in ("default", "owner_subscribed"))
+    readable = parameters.optional_boolean("include_can_access_content")
+    owner_id = call.caller.account.bot_owner_id if of_owner else None
     archived_too = parameters.optional_boolean("exclude_archived") is False
     known = await channels.find_known(call.context, call.caller, archived_too=archived_too)
     chosen = [
         each
         for each in known
-        if everything or (public and not each.channel.is_private) or (subscribed and each.subscription is not None)
+        if everything
+        or (public and not each.channel.is_private)
+        or (subscribed and each.subscription is not None)
+        or (default and each.channel.is_default)
+        or owner_id in each.subscriber_ids
+        or (readable and (not each.channel.is_private or each.subscription is not None))
     ]
     rows = []
     for each in chosen:
@@ -69,15 +76,16 @@ async def get_members(call: Call) -> Answer:
 async def change(call: Call) -> Answer:
     """`PATCH streams/{stream_id}`. The old forms of the parameters are JSON-encoded texts."""
     parameters = call.parameters
-    policy = parameters.optional_integer("stream_post_policy")
-    parameters.has("stream_id")
-    if parameters.optional_boolean("is_announcement_only"):
-        policy = 2
+    check_fixed(parameters)
+    posting, announcing = read_posting(parameters), parameters.optional_boolean("is_announcement_only")
+    if announcing is not None:
+        posting = WantedPosting(PostPolicy.ADMINISTRATORS if announcing else PostPolicy.EVERYONE)
     wanted = ChannelChange(
         name=_unquoted(parameters.optional_text("new_name")),
         description=_unquoted(parameters.optional_text("description")),
         is_private=parameters.optional_boolean("is_private"),
-        post_policy=None if policy is None else checked_post_policy(policy),
+        post_policy=posting.policy,
+        post_policy_before=posting.before,
         is_default=parameters.optional_boolean("is_default_stream"),
     )
     await channels.change(call.context, call.caller, call.id("stream_id"), wanted)
@@ -125,10 +133,9 @@ ENDPOINTS = (
             boolean("include_all", "Whether every channel that the caller may know of is wanted."),
             boolean("include_all_active", "The same in its old name."),
             boolean("exclude_archived", "Whether archived channels are left out (they are by default)."),
-            boolean("include_web_public", "Changes nothing: no channel is open to the web."),
-            boolean("include_default", "Changes nothing: every row says `is_default`."),
-            boolean("include_owner_subscribed", "Changes nothing."),
-            boolean("include_can_access_content", "Changes nothing."),
+            boolean("include_default", "Whether channels that new people follow are wanted in any case."),
+            boolean("include_owner_subscribed", "Whether channels that a bot's owner follows are wanted."),
+            boolean("include_can_access_content", "Whether channels whose messages the caller may read are wanted."),
         ),
         gives={"streams": array(CHANNEL)},
     ),
@@ -151,10 +158,9 @@ ENDPOINTS = (
             text("new_name", "The new name."),
             text("description", "What it is for."),
             boolean("is_private", "Whether only its subscribers know of it."),
-            integer("stream_post_policy", "Who may post: 1 all, 2 administrators, 3 full members, 4 moderators."),
-            boolean("is_announcement_only", "The old way to say that only administrators may post."),
+            *TAKES,
+            boolean("is_announcement_only", "The oldest way to say that only administrators may post, or everyone."),
             boolean("is_default_stream", "Whether new people follow it."),
-            encoded("stream_id", "Changes nothing: the channel is named by the path.", INTEGER),
         ),
     ),
     Endpoint.delete("streams/{stream_id}", archive, EVERYBODY, FORM, "Archive a channel."),

@@ -12,6 +12,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import initial_state
 from keybearer.server.api.messaging.event_shapes import EVENT
 from keybearer.server.api.messaging.narrows import NARROW, STRINGS, read_narrow, read_strings
+from keybearer.server.api.messaging.presences import read_history
 from keybearer.server.api.messaging.state_shapes import STATE
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.api.server import FEATURE_LEVEL, VERSION
@@ -41,7 +42,7 @@ async def register(call: Call) -> Answer:
         notification_null=capabilities.get("notification_settings_null") is True,
     )
     parameters.optional_boolean("client_gravatar")
-    parameters.optional_integer("presence_history_limit_days")
+    history = read_history(parameters, "presence_history_limit_days")
     options = QueueOptions(
         event_types=None if event_types is None else tuple(dict.fromkeys(event_types)),
         narrow=narrow,
@@ -53,7 +54,7 @@ async def register(call: Call) -> Answer:
     )
     idle_timeout = _idle_timeout(parameters)
     queue = await event_queues.open_queue(call.context, call.caller, options, idle_timeout)
-    state = await gather(call.context, call.caller, wishes.wants)
+    state = await gather(call.context, call.caller, wishes.wants, presence_history=history)
     return success(
         queue_id=queue.id,
         last_event_id=queue.number_of(state.event_id),
@@ -127,7 +128,7 @@ ENDPOINTS = (
             boolean("slim_presence", "Whether presence is wanted by id, in the new form."),
             encoded("include_subscribers", "Whether the subscribers of channels are wanted.", {}),
             encoded("client_capabilities", "What the client knows to handle.", {"type": "object"}),
-            integer("presence_history_limit_days", "Changes nothing: presence is told for two weeks."),
+            integer("presence_history_limit_days", "How many days of presence are wanted, 14 at most."),
             encoded("idle_queue_timeout", 'Seconds that the queue may be idle, or "mobile".', {}),
             encoded("lifespan_secs", "The same in its old name.", {}),
             encoded("queue_lifespan_secs", "The same in another old name.", {}),

@@ -14,6 +14,7 @@ from keybearer.server.api.description import (
     array,
     boolean,
     encoded,
+    fixed,
     integer,
     nullable,
     record,
@@ -110,18 +111,18 @@ async def get_one(call: Call) -> Answer:
 
 async def get_history(call: Call) -> Answer:
     """`GET messages/{message_id}/history`: every version, the oldest first."""
-    call.parameters.optional_boolean("allow_empty_topic_name")
+    empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
     copy, _ = await messages.find_one(call.context, call.caller, call.id("message_id"))
-    return success(message_history=_history(copy.message))
+    return success(message_history=_history(copy.message, no_topic="" if empty_topics else NO_TOPIC))
 
 
-def _history(message: Message) -> list[dict[str, object]]:
+def _history(message: Message, *, no_topic: str) -> list[dict[str, object]]:
     """Each edit keeps what was before it, so the versions are found from the newest back."""
     content, rendered, topic = message.content, message.rendered, message.topic
     versions: list[dict[str, object]] = []
     for edit in message.edits:
         version: dict[str, object] = {
-            "topic": topic or NO_TOPIC,
+            "topic": topic or no_topic,
             "content": content,
             "rendered_content": rendered,
             "user_id": edit["user_id"],
@@ -129,14 +130,14 @@ def _history(message: Message) -> list[dict[str, object]]:
         }
         for name in ("prev_content", "prev_rendered_content", "prev_topic", "stream", "prev_stream"):
             if name in edit:
-                version[name] = edit[name]
+                version[name] = edit[name] or no_topic if name == "prev_topic" else edit[name]
         if "prev_rendered_content" in edit:
             version["content_html_diff"] = marked(str(edit["prev_rendered_content"]), rendered)
         versions.append(version)
         content, rendered = str(edit.get("prev_content", content)), str(edit.get("prev_rendered_content", rendered))
         topic = str(edit.get("prev_topic", topic))
     first = {
-        "topic": topic or NO_TOPIC,
+        "topic": topic or no_topic,
         "content": content,
         "rendered_content": rendered,
         "user_id": message.sender_id,
@@ -148,10 +149,11 @@ def _history(message: Message) -> list[dict[str, object]]:
 async def change(call: Call) -> Answer:
     """`PATCH messages/{message_id}`."""
     parameters = call.parameters
-    for name in ("send_notification_to_old_thread", "send_notification_to_new_thread"):
-        parameters.optional_boolean(name)
+    for each in NOTICES:
+        parameters.only(each.name, so=False)
     wanted = MessageChange(
         content=parameters.optional_text("content"),
+        content_before=parameters.optional_text("prev_content_sha256"),
         topic=read_topic(parameters),
         channel_id=parameters.optional_integer("stream_id"),
         propagate_mode=parameters.optional_text("propagate_mode") or "change_one",
@@ -190,6 +192,10 @@ _EMPTY_TOPICS = boolean(
     "allow_empty_topic_name", 'Whether the client knows empty topics; else they are "general chat".'
 )
 _GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here.")
+NOTICES = tuple(
+    fixed(f"send_notification_to_{place}_thread", "Whether a notice of a move is sent there.", so=False)
+    for place in ("old", "new")
+)
 AROUND = (
     text("anchor", "A message's id, `newest`, `oldest`, `first_unread` or `date`."),
     text("anchor_date", "With the anchor `date`: a moment in ISO 8601."),
@@ -267,8 +273,10 @@ ENDPOINTS = (
             SUBJECT,
             integer("stream_id", "The channel to move it to."),
             text("propagate_mode", "Which messages of the topic move: `change_one`, `change_later`, `change_all`."),
-            boolean("send_notification_to_old_thread", "Changes nothing: no notice is sent."),
-            boolean("send_notification_to_new_thread", "Changes nothing: no notice is sent."),
+            text(
+                "prev_content_sha256", "The SHA-256 of the text before, in hexadecimal: another one refuses the change."
+            ),
+            *NOTICES,
         ),
         gives={"detached_uploads": array(record({}))},
     ),

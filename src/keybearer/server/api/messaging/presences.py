@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.description import BOOLEAN, INTEGER, NUMBER, boolean, encoded, integer, text
+from keybearer.server.api.description import BOOLEAN, INTEGER, NUMBER, boolean, encoded, fixed, integer, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.messaging.shapes import ONE_PRESENCE, PRESENCES, STATUS
@@ -22,11 +24,11 @@ async def note(call: Call) -> Answer:
     parameters = call.parameters
     status = parameters.text("status")
     ping_only = bool(parameters.optional_boolean("ping_only"))
-    parameters.optional_boolean("new_user_input")
+    parameters.only("new_user_input", so=False)
     slim = bool(parameters.optional_boolean("slim_presence")) or parameters.has("last_update_id")
     parameters.optional_integer("last_update_id")
-    parameters.optional_integer("history_limit_days")
-    present = await presences.note(call.context, call.caller, status)
+    history = read_history(parameters, "history_limit_days")
+    present = await presences.note(call.context, call.caller, status, history=history)
     if ping_only:
         return success()
     return success(
@@ -35,6 +37,14 @@ async def note(call: Call) -> Answer:
         presence_last_update_id=-1,
         zephyr_mirror_active=False,
     )
+
+
+def read_history(parameters: Parameters, name: str) -> timedelta:
+    """How far back presence is wanted, at most as far as it is told."""
+    days = parameters.optional_integer(name)
+    if days is None:
+        return presences.HISTORY
+    return min(timedelta(days=max(days, 0)), presences.HISTORY)
 
 
 async def get_all(call: Call) -> Answer:
@@ -122,10 +132,10 @@ ENDPOINTS = (
         takes=(
             text("status", "`active` or `idle`.", required=True),
             boolean("ping_only", "Whether nobody else is asked for."),
-            boolean("new_user_input", "Changes nothing."),
+            fixed("new_user_input", "Whether the person has done something since the last call.", so=False),
             boolean("slim_presence", "Whether the answer is wanted by id, in the new form."),
             integer("last_update_id", "Asks for the new form."),
-            integer("history_limit_days", "Changes nothing: presence is told for two weeks."),
+            integer("history_limit_days", "How many days of presence are wanted, 14 at most."),
         ),
         gives={
             "presences": PRESENCES,

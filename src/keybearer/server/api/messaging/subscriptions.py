@@ -7,18 +7,17 @@ from typing import Any
 
 from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
-from keybearer.server.api.description import BOOLEAN, STRING, array, boolean, by_key, encoded, integer
+from keybearer.server.api.description import BOOLEAN, STRING, array, boolean, by_key, encoded
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.api.messaging.channel_settings import NOTICES, TAKES, check_fixed, read_notices, read_posting
 from keybearer.server.api.messaging.narrows import PRINCIPALS, STRINGS, read_people, read_strings
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.messaging.channels import PostPolicy, checked_post_policy
+from keybearer.server.domain.messaging.channels import PostPolicy
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import subscriptions
 from keybearer.server.services.messaging.subscriptions import NewChannel
-
-_OTHER = ("announce", "send_new_subscription_messages", "is_web_public", "history_public_to_subscribers")
 
 
 async def follow(call: Call) -> Answer:
@@ -61,15 +60,14 @@ def _new(parameters: Parameters, value: object, name: str) -> NewChannel:
     description, color = value.get("description", ""), value.get("color")
     if not isinstance(description, str) or not (color is None or isinstance(color, str)):
         raise Refused(f"{name} has an entry with a wrong type")
-    for other in _OTHER:
-        parameters.optional_boolean(other)
-    policy = parameters.optional_integer("stream_post_policy")
+    check_fixed(parameters)
+    read_notices(parameters)
     return NewChannel(
         name=value["name"],
         description=description,
         color=color,
         is_private=bool(parameters.optional_boolean("invite_only")),
-        post_policy=PostPolicy.EVERYONE if policy is None else checked_post_policy(policy),
+        post_policy=read_posting(parameters).policy or PostPolicy.EVERYONE,
         is_default=bool(parameters.optional_boolean("is_default_stream")),
     )
 
@@ -120,9 +118,9 @@ _FOLLOWING = (
     PRINCIPALS,
     boolean("authorization_errors_fatal", "Whether one channel that may not be followed refuses all."),
     boolean("invite_only", "Whether channels that are made are private."),
-    integer("stream_post_policy", "Who may post to channels that are made."),
-    encoded("message_retention_days", "Changes nothing: messages are kept.", {}),
-    *(boolean(name, "Changes nothing.") for name in _OTHER),
+    boolean("is_default_stream", "Whether new people follow channels that are made."),
+    *TAKES,
+    *NOTICES,
 )
 _BY_ACCOUNT = by_key(array(STRING))
 

@@ -9,12 +9,13 @@ from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, witho
 from keybearer.server.domain.messaging.channels import Channel, Followed, PostPolicy, Subscription
 from keybearer.server.domain.realms import SystemGroup
 
-_POSTERS = {
+POSTERS = {
     PostPolicy.EVERYONE: SystemGroup.EVERYONE,
     PostPolicy.ADMINISTRATORS: SystemGroup.ADMINISTRATORS,
     PostPolicy.FULL_MEMBERS: SystemGroup.FULL_MEMBERS,
     PostPolicy.MODERATORS: SystemGroup.MODERATORS,
 }
+"""The group of those who may post, since feature level 333."""
 
 
 def channel_fields(channel: Channel) -> dict[str, object]:
@@ -35,7 +36,7 @@ def channel_fields(channel: Channel) -> dict[str, object]:
         "first_message_id": channel.first_message_id,
         "stream_post_policy": channel.post_policy.value,
         "is_announcement_only": channel.post_policy is PostPolicy.ADMINISTRATORS,
-        "can_send_message_group": _POSTERS[channel.post_policy].value,
+        "can_send_message_group": POSTERS[channel.post_policy].value,
         "can_administer_channel_group": SystemGroup.ADMINISTRATORS.value,
         "can_add_subscribers_group": SystemGroup.MEMBERS.value,
         "can_remove_subscribers_group": SystemGroup.ADMINISTRATORS.value,

@@ -36,12 +36,16 @@ from keybearer.server.storage.messaging import channels
 
 @dataclass(frozen=True, slots=True)
 class ChannelChange:
-    """What of a channel is to change; None leaves it as it is."""
+    """What of a channel is to change; None leaves it as it is.
+
+    `post_policy_before` is what the client believes: another one by then refuses the change.
+    """
 
     name: str | None = None
     description: str | None = None
     is_private: bool | None = None
     post_policy: PostPolicy | None = None
+    post_policy_before: PostPolicy | None = None
     is_default: bool | None = None
 
 
@@ -147,6 +151,8 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
         if wanted.is_private is not None:
             after = replace(after, is_private=wanted.is_private)
         if wanted.post_policy is not None:
+            if wanted.post_policy_before not in (None, before.post_policy):
+                raise Refused("'old' value does not match the expected value.", code="EXPECTATION_MISMATCH")
             after = replace(after, post_policy=wanted.post_policy)
         if wanted.is_default is not None:
             after = replace(after, is_default=wanted.is_default)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -51,7 +52,9 @@ class InitialState:
     muted_users: Sequence[MutedUser] = ()
 
 
-async def gather(context: Context, caller: Caller, wants: Callable[[str], bool]) -> InitialState:
+async def gather(
+    context: Context, caller: Caller, wants: Callable[[str], bool], *, presence_history: timedelta = HISTORY
+) -> InitialState:
     """The state as the actor may see it; `wants` says of an event type whether the client asks for its part."""
     async with context.viewing(caller) as view:
         connection, account = view.connection, view.actor.account
@@ -59,7 +62,7 @@ async def gather(context: Context, caller: Caller, wants: Callable[[str], bool])
         event_id = await event_log.last_id(connection)
         everybody = await accounts.find_all(connection, account.realm_id)
         people = {each.id: each for each in everybody}
-        found = await presences.find_all(connection, view.now - HISTORY) if wants("presence") else ()
+        found = await presences.find_all(connection, view.now - presence_history) if wants("presence") else ()
         starred = await messages.find_with_flag(connection, account, Flag.STARRED) if wants("starred_messages") else ()
         wants_channels = wants("subscription") or wants("stream") or wants("default_streams")
         wants_unread = wants("update_message_flags")

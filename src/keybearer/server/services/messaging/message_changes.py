@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -40,9 +41,13 @@ PROPAGATE_MODES = ("change_one", "change_later", "change_all")
 
 @dataclass(frozen=True, slots=True)
 class MessageChange:
-    """What is to change of a message; None leaves it as it is."""
+    """What is to change of a message; None leaves it as it is.
+
+    `content_before` is the SHA-256 of the text that the client believes is there, in hexadecimal.
+    """
 
     content: str | None = None
+    content_before: str | None = None
     topic: str | None = None
     channel_id: int | None = None
     propagate_mode: str = "change_one"
@@ -65,9 +70,16 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
         if text is not None:
             if wanted.channel_id is not None:
                 raise Refused("Cannot change message content while changing channel")
+            _check_unchanged(message, wanted.content_before)
             message = await _rewrite(change, account, message, text)
         if moves:
             await _move(change, account, message, wanted)
+
+
+def _check_unchanged(message: Message, digest: str | None) -> None:
+    """Raise Refused, with Zulip's words, where the text is another one than the client believes."""
+    if digest is not None and hashlib.sha256(message.content.encode()).hexdigest() != digest.lower():
+        raise Refused("'prev_content_sha256' value does not match the expected value.", code="EXPECTATION_MISMATCH")
 
 
 @dataclass(frozen=True, slots=True)

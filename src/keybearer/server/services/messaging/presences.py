@@ -24,8 +24,8 @@ HISTORY = timedelta(days=14)
 """How far back presence is told."""
 
 
-async def note(context: Context, caller: Caller, status: str) -> list[Present]:
-    """Note that the actor is there; returns who else is, with their accounts. Raises Refused for a bad status."""
+async def note(context: Context, caller: Caller, status: str, *, history: timedelta = HISTORY) -> list[Present]:
+    """Note that the actor is there; returns who else was in that time. Raises Refused for a bad status."""
     is_active = checked_presence(status)
     async with context.change(caller) as change:
         actor = change.actor
@@ -35,13 +35,13 @@ async def note(context: Context, caller: Caller, status: str) -> list[Present]:
         seen = await presences.find(change.connection, actor.id)
         assert seen is not None
         change.tell(presence_events.seen(actor.account, seen, dummy_domain=realm.bot_domain))
-    return await find_all(context, caller)
+    return await find_all(context, caller, history=history)
 
 
-async def find_all(context: Context, caller: Caller) -> list[Present]:
+async def find_all(context: Context, caller: Caller, *, history: timedelta = HISTORY) -> list[Present]:
     """Everybody who was there lately, people only, with their accounts."""
     async with context.viewing(caller) as view:
-        found = await presences.find_all(view.connection, view.now - HISTORY)
+        found = await presences.find_all(view.connection, view.now - history)
         people = await accounts.find_by_ids(view.connection, [each.account_id for each in found])
     return [
         (each, people[each.account_id])

@@ -1,0 +1,181 @@
+"""What an endpoint takes has an effect, or the answer names it as ignored, or refuses it.
+
+Every answer of every test is held to that too: none may name as ignored what its endpoint says it takes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keybearer.server import api
+from keybearer.server.domain.bots import BotType
+from tests.messaging.conftest import Play
+from tests.messaging.wire import call, make_channel, new_name, new_person, refusal, said
+
+SOURCES = sorted(Path(api.__file__).parent.rglob("*.py"))
+
+READ_FOR_NOTHING = {
+    "client_gravatar": "an offer of the client: it could find a picture that is drawn here anyway",
+    "include_deactivated_groups": "groups are never deactivated here",
+    "last_update_id": "that it is sent asks for the new form; everything is told again whatever it is",
+    "config_data": "checked as in Zulip, which drops it too for bots that are not embedded",
+    "token": "its endpoint always refuses",
+    "include_profile": "its endpoint always refuses",
+}
+"""What is read and then dropped, and why that misleads nobody."""
+
+
+def dropped(tree: ast.AST) -> list[str]:
+    """The parameters whose values nobody looks at: statements that only read one."""
+    names = []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+            continue
+        reader = node.value.func
+        if isinstance(reader, ast.Attribute) and ast.unparse(reader.value).endswith("parameters"):
+            argument = node.value.args[0] if node.value.args else None
+            name = argument.value if isinstance(argument, ast.Constant) else ast.unparse(node)
+            if reader.attr not in ("only", "disclaim"):
+                names.append(str(name))
+    return names
+
+
+def test_no_parameter_is_read_and_dropped_but_where_that_misleads_nobody() -> None:
+    found = {name for path in SOURCES for name in dropped(ast.parse(path.read_text("utf-8")))}
+    assert found == READ_FOR_NOTHING.keys()
+
+
+def ignored(answer: dict[str, Any]) -> list[str]:
+    found: list[str] = answer.get("ignored_parameters_unsupported", [])
+    return found
+
+
+@pytest.mark.parametrize("name", ["send_notification_to_old_thread", "send_notification_to_new_thread"])
+def test_notices_of_a_move_are_named_as_ignored_where_they_are_wanted(play: Play, name: str) -> None:
+    for wanted, named in ((False, []), (True, [name])):
+        sent = play.owner.send("move me", to="general", topic=new_name("topic"))
+        answer = call(play.owner, "PATCH", f"messages/{sent}", topic=new_name("other"), **{name: wanted})
+        assert ignored(answer) == named
+
+
+def test_notices_of_subscriptions_are_named_as_ignored_where_they_are_wanted(play: Play) -> None:
+    wanted = [{"name": new_name("channel")}]
+    both = {"announce": True, "send_new_subscription_messages": True}
+    assert ignored(call(play.owner, "POST", "users/me/subscriptions", subscriptions=wanted, **both)) == sorted(both)
+    neither = dict.fromkeys(both, False)
+    assert ignored(call(play.owner, "POST", "users/me/subscriptions", subscriptions=wanted, **neither)) == []
+
+
+@pytest.mark.parametrize("setting", [{"is_web_public": True}, {"history_public_to_subscribers": False}])
+def test_a_channel_that_others_could_read_than_was_wanted_is_refused(play: Play, setting: dict[str, bool]) -> None:
+    channel_id = make_channel(play.owner, new_name("channel"))
+    subscriptions = [{"name": new_name("never")}]
+    refusal(play.owner, "POST", "users/me/subscriptions", subscriptions=subscriptions, **setting)
+    refusal(play.owner, "POST", "channels/create", name=new_name("never"), subscribers=[play.owner.id], **setting)
+    refusal(play.owner, "PATCH", f"streams/{channel_id}", **setting)
+
+
+@pytest.mark.parametrize(
+    ("group", "number", "shown"),
+    [(7, 1, 7), (3, 2, 3), (5, 3, 5), (6, 3, 5), (4, 4, 4), ({"direct_members": [], "direct_subgroups": [3]}, 2, 3)],
+)
+def test_who_may_post_is_set_as_a_group(play: Play, group: object, number: int, shown: int) -> None:
+    made = call(
+        play.owner,
+        "POST",
+        "channels/create",
+        name=new_name("channel"),
+        subscribers=[play.owner.id],
+        can_send_message_group=group,
+    )["id"]
+    changed = make_channel(play.owner, new_name("channel"))
+    call(play.owner, "PATCH", f"streams/{changed}", can_send_message_group={"new": group, "old": 7})
+    for channel_id in (made, changed):
+        row = call(play.owner, "GET", f"streams/{channel_id}")["stream"]
+        assert (row["stream_post_policy"], row["can_send_message_group"]) == (number, shown)
+
+
+def test_a_group_that_may_not_be_is_refused_and_so_is_one_that_was_changed_meanwhile(play: Play) -> None:
+    channel_id = make_channel(play.owner, new_name("channel"))
+    for group in (1, 2, 99, {"new": 1}):
+        refusal(play.owner, "PATCH", f"streams/{channel_id}", can_send_message_group=group)
+    old = {"new": 3, "old": 4}
+    answer = refusal(play.owner, "PATCH", f"streams/{channel_id}", can_send_message_group=old)
+    assert answer.code == "EXPECTATION_MISMATCH"
+
+
+def test_announcement_only_can_be_ended_in_its_old_form(play: Play) -> None:
+    channel_id = make_channel(play.owner, new_name("channel"))
+    for value, number in ((True, 2), (False, 1)):
+        call(play.owner, "PATCH", f"streams/{channel_id}", is_announcement_only=value)
+        assert call(play.owner, "GET", f"streams/{channel_id}")["stream"]["stream_post_policy"] == number
+
+
+def test_channels_are_listed_by_each_way_of_asking(play: Play) -> None:
+    person = new_person(play.server)
+    bot = play.server.add_bot(new_name("bot"), owner=person)
+    open_id, own_id = make_channel(play.owner, new_name("open")), make_channel(person, new_name("own"))
+    default_id = make_channel(play.owner, new_name("default"))
+    call(play.owner, "POST", "default_streams", stream_id=default_id)
+
+    def listed(**wanted: bool) -> set[int]:
+        asked = {"include_public": False, "include_subscribed": False, **wanted}
+        return {each["stream_id"] for each in call(bot, "GET", "streams", **asked)["streams"]}
+
+    assert listed() == set()
+    assert default_id in listed(include_default=True)
+    assert not {open_id, own_id} & listed(include_default=True)
+    assert own_id in listed(include_owner_subscribed=True)
+    assert open_id not in listed(include_owner_subscribed=True)
+    assert {open_id, own_id, default_id} <= listed(include_can_access_content=True)
+    call(play.owner, "DELETE", "default_streams", stream_id=default_id)
+
+
+def test_topics_of_a_history_are_empty_for_clients_that_know_that(play: Play) -> None:
+    sent = call(play.owner, "POST", "messages", type="stream", to="general", topic="", content="no topic")["id"]
+    call(play.owner, "PATCH", f"messages/{sent}", topic="named")
+    for knows, shown in ((True, ""), (False, "general chat")):
+        first, moved = call(play.owner, "GET", f"messages/{sent}/history", allow_empty_topic_name=knows)[
+            "message_history"
+        ]
+        assert (first["topic"], moved["prev_topic"], moved["topic"]) == (shown, shown, "named")
+
+
+def test_a_text_is_changed_only_where_it_is_the_one_that_the_client_knows(play: Play) -> None:
+    sent = play.owner.send("first", to="general", topic="digests")
+    digest = hashlib.sha256(b"first").hexdigest()
+    call(play.owner, "PATCH", f"messages/{sent}", content="second", prev_content_sha256=digest)
+    answer = refusal(play.owner, "PATCH", f"messages/{sent}", content="third", prev_content_sha256=digest)
+    assert answer.code == "EXPECTATION_MISMATCH"
+    assert call(play.owner, "GET", f"messages/{sent}")["raw_content"] == "second"
+
+
+def test_presence_is_told_as_far_back_as_is_wanted(play: Play) -> None:
+    person = new_person(play.server)
+    call(person, "POST", "users/me/presence", status="active")
+    for days, told in ((0, False), (1, True), (9999, True)):
+        asked = call(person, "POST", "users/me/presence", status="idle", slim_presence=True, history_limit_days=days)
+        state = call(
+            play.owner,
+            "POST",
+            "register",
+            fetch_event_types=["presence"],
+            presence_history_limit_days=days,
+            slim_presence=True,
+        )
+        for presences in (asked["presences"], state["presences"]):
+            assert (str(person.id) in presences) is told
+
+
+def test_a_service_is_named_as_ignored_or_refused_for_bots_that_have_none(play: Play) -> None:
+    service = {"payload_url": '"http://127.0.0.1:1/"', "interface_type": 1, "service_name": "x"}
+    new = {"full_name": new_name("plain"), "short_name": new_name("plain").replace(" ", "")}
+    made = call(play.owner, "POST", "bots", bot_type=BotType.GENERIC.value, **new, **service)
+    assert ignored(made) == sorted(service)
+    answer = refusal(play.owner, "PATCH", f"bots/{made['user_id']}", service_interface=1)
+    assert said(answer) == "Only outgoing webhook bots have a service."
