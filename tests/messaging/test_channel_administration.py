@@ -109,3 +109,29 @@ def test_a_topic_of_a_channel_that_an_administrator_does_not_see_is_left_alone(p
     path = f"streams/{channel_id}/delete_topic"
     assert said(refusal(play.owner, "POST", path, topic_name="t")) == "Invalid channel ID"
     assert call(play.hamlet, "GET", f"messages/{sent}")["message"]["id"] == sent
+
+
+def test_nothing_changes_any_more_in_an_archived_channel(play: Play) -> None:
+    name = new_name()
+    channel_id = make_channel(play.owner, name, play.hamlet)
+    sent = play.owner.send("x", to=name, topic="over")
+    call(play.owner, "POST", f"messages/{sent}/reactions", emoji_name="octopus")
+    call(play.owner, "DELETE", f"streams/{channel_id}")
+    message = f"messages/{sent}"
+    for method, path, fields in (
+        ("PATCH", message, {"content": "changed"}),
+        ("PATCH", message, {"topic": "changed"}),
+        ("PATCH", message, {"stream_id": 1}),
+        ("DELETE", message, {}),
+        ("POST", f"{message}/reactions", {"emoji_name": "car"}),
+        ("DELETE", f"{message}/reactions", {"emoji_name": "octopus"}),
+        ("POST", f"{message}/typing", {"op": "start"}),
+    ):
+        assert said(refusal(play.owner, method, path, **fields)) == "Invalid message(s)"
+    typing = {"op": "start", "type": "stream", "stream_id": channel_id, "topic": "over"}
+    assert said(refusal(play.owner, "POST", "typing", **typing)) == "Invalid channel ID"
+    deleting = refusal(play.owner, "POST", f"streams/{channel_id}/delete_topic", topic_name="over")
+    assert said(deleting) == "Invalid channel ID"
+    # What is one's own goes on: reading, stars.
+    call(play.hamlet, "POST", "messages/flags", messages=[sent], op="add", flag="starred")
+    assert call(play.hamlet, "GET", message)["raw_content"] == "x"

@@ -155,9 +155,41 @@ def test_a_move_out_of_a_private_channel_names_it_only_to_those_who_see_it(play:
     sent = play.owner.send("words", to=secret, topic="planted")
     queues = {each: register(each, event_types=["update_message"]) for each in (who, play.hamlet)}
     call(play.owner, "PATCH", f"messages/{sent}", stream_id=1, topic="public now")
-    assert events_of(who, queues[who]) == []
+    (arrived,) = events_of(who, queues[who])
+    assert "planted" not in str(arrived)
+    assert secret not in str(arrived)
     (told,) = events_of(play.hamlet, queues[play.hamlet])
     assert told["orig_subject"] == "planted"
+
+
+def test_who_follows_the_new_channel_alone_is_told_where_the_messages_are_now(play: Play) -> None:
+    secret, who = new_name(), new_person(play.server)
+    make_channel(play.owner, secret, play.hamlet, is_private=True)
+    target_id = make_channel(play.owner, new_name(), who)
+    sent = play.owner.send("words", to=secret, topic="planted")
+    queue_id = register(who, event_types=["update_message", "delete_message"])
+    call(play.owner, "PATCH", f"messages/{sent}", stream_id=target_id, topic="public now")
+    (told,) = events_of(who, queue_id)
+    assert (told["message_ids"], told["stream_id"]) == ([sent], target_id)
+    assert (told["orig_subject"], told["subject"]) == ("public now", "public now")
+    assert "new_stream_id" not in told
+    assert secret not in str(told)
+    assert "planted" not in str(told)
+
+
+def test_a_channel_that_becomes_public_is_created_for_who_did_not_know_of_it(play: Play) -> None:
+    guest = new_person(play.server, Role.GUEST)
+    channel_id = make_channel(play.owner, new_name(), play.hamlet, is_private=True)
+    types = ["stream", "subscription"]
+    queues = {each: register(each, event_types=types) for each in (play.cordelia, play.hamlet, guest)}
+    call(play.owner, "PATCH", f"streams/{channel_id}", is_private=False)
+    created, peers = events_of(play.cordelia, queues[play.cordelia])
+    assert (created["op"], [each["stream_id"] for each in created["streams"]]) == ("create", [channel_id])
+    assert created["streams"][0]["invite_only"] is False
+    assert (peers["op"], peers["user_ids"]) == ("peer_add", sorted([play.owner.id, play.hamlet.id]))
+    (changed,) = events_of(play.hamlet, queues[play.hamlet])
+    assert (changed["op"], changed["property"], changed["value"]) == ("update", "invite_only", False)
+    assert events_of(guest, queues[guest]) == []
 
 
 def test_a_message_that_was_moved_out_of_sight_is_not_delivered_any_more(play: Play) -> None:

@@ -157,12 +157,71 @@ def test_what_was_chosen_for_a_topic_moves_with_it_when_all_of_it_moves(play: Pl
         return {row["topic_name"]: row["visibility_policy"] for row in rows}
 
     queue_id = register(first, event_types=["user_topic"])
+    of_second = register(second, event_types=["user_topic", "muted_topics"])
     call(play.owner, "PATCH", f"messages/{ids[0]}", topic="other", propagate_mode="change_one")
     assert chosen(first) == {"Plan": 3}
     call(play.owner, "PATCH", f"messages/{ids[1]}", topic="✔ plan", propagate_mode="change_all")
     assert (chosen(first), chosen(second)) == ({"✔ plan": 3}, {"✔ plan": 2})
     told = [(each["topic_name"], each["visibility_policy"]) for each in events_of(first, queue_id)]
     assert told == [("plan", 0), ("✔ plan", 3)]
+    # What is forgotten because they chose something for the new topic is told too.
+    muted, forgotten = events_of(second, of_second)
+    assert (muted["type"], muted["muted_topics"]) == ("muted_topics", [])
+    assert (forgotten["topic_name"], forgotten["visibility_policy"]) == ("plan", 0)
+
+
+def test_who_muted_a_topic_that_moves_is_told_in_the_old_form_too(play: Play) -> None:
+    who, blind, name = new_person(play.server), new_person(play.server), new_name()
+    channel_id = make_channel(play.owner, name, who, blind)
+    sent = play.owner.send("x", to=name, topic="noise")
+    for each in (who, blind):
+        call(each, "POST", "user_topics", stream_id=channel_id, topic="noise", visibility_policy=1)
+    queues = {each: register(each, event_types=["muted_topics"]) for each in (who, blind)}
+    target = new_name()
+    target_id = make_channel(play.owner, target, who, is_private=True)
+    call(play.owner, "PATCH", f"messages/{sent}", stream_id=target_id, topic="din")
+    (told,) = events_of(who, queues[who])
+    assert [row[:2] for row in told["muted_topics"]] == [[target, "din"]]
+    (told,) = events_of(blind, queues[blind])
+    assert told["muted_topics"] == []
+
+
+def test_empty_topics_have_zulips_name_everywhere_for_clients_that_do_not_know_them(play: Play) -> None:
+    who, name = new_person(play.server), new_name()
+    channel_id = make_channel(play.owner, name, who)
+    knowing = {"client_capabilities": {"empty_topic_name": True, "stream_typing_notifications": True}}
+    old = {"client_capabilities": {"stream_typing_notifications": True}}
+    queues = {"": register(who, **knowing), "general chat": register(who, **old)}
+    sent = call(play.owner, "POST", "messages", type="stream", to=name, topic="", content="x")["id"]
+    call(who, "POST", "user_topics", stream_id=channel_id, topic="", visibility_policy=1)
+    call(play.owner, "POST", "typing", op="start", type="stream", stream_id=channel_id, topic="")
+    call(play.owner, "POST", f"messages/{sent}/typing", op="start")
+    for op in ("add", "remove"):
+        call(who, "POST", "messages/flags", messages=[sent], op=op, flag="read")
+    call(play.owner, "PATCH", f"messages/{sent}", topic="named")
+    call(play.owner, "PATCH", f"messages/{sent}", topic="")
+    call(play.owner, "DELETE", f"messages/{sent}")
+    for shown, queue_id in queues.items():
+        told = events_of(who, queue_id)
+        of_type = {each: [event for event in told if event["type"] == each] for each in {e["type"] for e in told}}
+        assert of_type["message"][0]["message"]["subject"] == shown
+        assert of_type["user_topic"][0]["topic_name"] == shown
+        assert of_type["muted_topics"][0]["muted_topics"][0][:2] == [name, shown]
+        assert of_type["typing"][0]["topic"] == shown
+        assert of_type["typing_edit_message"][0]["recipient"]["topic"] == shown
+        assert of_type["update_message_flags"][-1]["message_details"][str(sent)]["topic"] == shown
+        away, back = of_type["update_message"]
+        assert (away["orig_subject"], away["subject"], back["orig_subject"], back["subject"]) == (
+            shown,
+            "named",
+            "named",
+            shown,
+        )
+        assert of_type["delete_message"][0]["topic"] == shown
+    for knows, shown in ((True, ""), (False, "general chat")):
+        state = call(who, "POST", "register", client_capabilities={"empty_topic_name": knows})
+        assert [each["topic_name"] for each in state["user_topics"]] == [shown]
+        assert [each[1] for each in state["muted_topics"]] == [shown]
 
 
 def test_a_topic_of_a_channel_that_somebody_does_not_see_can_neither_be_chosen_nor_seen(play: Play) -> None:

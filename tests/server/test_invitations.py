@@ -10,9 +10,9 @@ import pytest
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
-from keybearer.server.domain.actors import RequestOrigin
+from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.errors import Refused, WeakPassword
-from keybearer.server.services import accounts, invitations
+from keybearer.server.services import accounts, invitations, multiuse_invitations
 from tests.in_process import InProcessServer, Known
 
 PASSWORD = "a fresh passphrase of mine 5521"
@@ -214,3 +214,14 @@ async def test_a_link_for_ever_lasts_a_year(server: InProcessServer) -> None:
     await invite(server, iago, invite_expires_in_minutes="null")
     (row,) = (await server.client().get("/api/v1/invites", auth=iago.auth)).json()["invites"]
     assert row["expiry_date"] - row["invited"] == 365 * 24 * 3600
+
+
+async def test_nobody_is_invited_to_an_address_that_stands_for_an_account(server: InProcessServer) -> None:
+    iago = await server.add_person("iago", Role.ADMINISTRATOR)
+    reserved = f"user{iago.id}@keybearer.localhost"
+    answer = (await invite(server, iago, f"fine@example.com, {reserved}")).json()
+    assert (answer["code"], answer["errors"]) == ("INVITATION_FAILED", [[reserved, "Invalid address.", False]])
+    assert await server.mails() == []
+    _, token = await multiuse_invitations.create(server.context, Caller(iago.account))
+    with pytest.raises(Refused, match="reserved"):
+        await multiuse_invitations.ask(server.context, token, reserved, HERE)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_log import ACCESS_CHANGED, StoredEvent
 from keybearer.server.domain.messaging import narrows
-from keybearer.server.domain.messaging.message_events import with_text
+from keybearer.server.domain.messaging.message_events import with_named_topics, with_text
 from keybearer.server.domain.messaging.narrows import Term
 
 HEARTBEAT_EVERY = 45.0
@@ -87,7 +87,22 @@ def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
         return None
     if event.type == "presence":
         fields = _presence_for_queue(fields, queue.options)
+    if event.type in _WITH_TOPICS and not options.empty_topics:
+        fields = with_named_topics(fields)
     return {**fields, "id": queue.number_of(stored.id)}
+
+
+def with_muted_topics(
+    fields: Mapping[str, object], muted: Sequence[Sequence[object]], queue: Queue
+) -> dict[str, object]:
+    """An event in the old form about muted topics, with the list of them as its account sees it."""
+    told = {**fields, "muted_topics": muted}
+    return told if queue.options.empty_topics else with_named_topics(told)
+
+
+_WITH_TOPICS = frozenset(
+    {"update_message", "delete_message", "update_message_flags", "user_topic", "typing", "typing_edit_message"}
+)  # fmt: skip
 
 
 def _peers(fields: Mapping[str, object]) -> Sequence[object]:

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain import bot_events
 from keybearer.server.domain.bots import RevealedService
-from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent
-from keybearer.server.domain.event_queues import Queue, for_queue
+from keybearer.server.domain.event_log import OPEN_TO_ALL, StoredEvent, Subject
+from keybearer.server.domain.event_queues import Queue, for_queue, with_muted_topics
+from keybearer.server.domain.messaging.user_topics import MUTED_TOPICS, UserTopic, muted_fields
 from keybearer.server.domain.visibility import Sight
 from keybearer.server.storage import bots, sight
+from keybearer.server.storage.messaging import user_topics
 from keybearer.server.storage.secret_ring import SecretRing
 
 WireEvent = Mapping[str, object]
@@ -23,13 +25,17 @@ class Asked:
     """Those of some events that a queue asked for, before visibility is asked."""
 
     def __init__(self, queue: Queue, stored: Iterable[StoredEvent]) -> None:
+        self.queue = queue
         self.account_id = queue.account_id
         self.found = [(each.event.about, told) for each in stored if (told := for_queue(each, queue)) is not None]
 
 
 async def visible(connection: AsyncConnection, ring: SecretRing, asked: Sequence[Asked]) -> list[list[WireEvent]]:
     """The events that each of these may see. Visibility is asked once for all of them together."""
+    muting = {each.account_id for each in asked for _, told in each.found if told["type"] == MUTED_TOPICS}
+    muted = await user_topics.find_muted(connection, muting) if muting else {}
     hidden = [(each.account_id, about) for each in asked for about, _ in each.found if about != OPEN_TO_ALL]
+    hidden += [(account_id, _place(chosen)) for account_id, found in muted.items() for chosen, _ in found]
     seen = Sight()
     if hidden:
         account_ids, subjects = zip(*hidden, strict=True)
@@ -38,9 +44,25 @@ async def visible(connection: AsyncConnection, ring: SecretRing, asked: Sequence
         [(about, seen.without_hidden(about, told)) for about, told in each.found if seen.shows(about, each.account_id)]
         for each in asked
     ]
+    lists = {
+        account_id: muted_fields([each for each in found if seen.shows(_place(each[0]), account_id)])
+        for account_id, found in muted.items()
+    }
     bot_ids = {about.bot_id or 0 for found in shown for about, told in found if bot_events.has_services(told)}
     services = await bots.reveal_services(connection, ring, bot_ids) if bot_ids else {}
-    return [[_completed(about.bot_id or 0, told, services) for about, told in found] for found in shown]
+    return [
+        [
+            with_muted_topics(told, lists[each.account_id], each.queue)
+            if told["type"] == MUTED_TOPICS
+            else _completed(about.bot_id or 0, told, services)
+            for about, told in found
+        ]
+        for each, found in zip(asked, shown, strict=True)
+    ]
+
+
+def _place(chosen: UserTopic) -> Subject:
+    return Subject((chosen.channel_id,))
 
 
 def _completed(bot_id: int, told: WireEvent, services: Mapping[int, RevealedService]) -> WireEvent:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Account, Role, checked_email, checked_full_name, email_key
+from keybearer.server.domain.accounts import (
+    Account,
+    Role,
+    check_is_no_display_email,
+    checked_email,
+    checked_full_name,
+    email_key,
+)
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import CapReached, NotPermitted, Refused, check_cap
@@ -86,11 +93,12 @@ async def invite(
         raise Refused("You must specify at least one email address.")
     check_cap(Cap.INVITED, len(emails))
     check_lifetime(lifetime)
-    _check_addresses(emails)
+    _check_addresses(emails, checked_email)
     async with context.change(caller) as change:
         actor = change.actor
         realm = await the_realm(change.connection)
         check_may_invite_as(actor.account, role, realm)
+        _check_addresses(emails, lambda email: check_is_no_display_email(email, realm.bot_domain))
         await check_seen(change.connection, actor.account, joins.channel_ids)
         known = await accounts.find_by_emails(change.connection, realm.id, emails)
         reasons = [
@@ -119,11 +127,12 @@ def check_lifetime(lifetime: timedelta) -> None:
         raise Refused("Invalid invite_expires_in_minutes")
 
 
-def _check_addresses(emails: Sequence[str]) -> None:
+def _check_addresses(emails: Sequence[str], check: Callable[[str], object]) -> None:
+    """Raise InvitationFailed where a check refuses some of these: nobody is invited then."""
     invalid = []
     for email in emails:
         try:
-            checked_email(email)
+            check(email)
         except Refused:
             invalid.append((email, "Invalid address.", False))
     if invalid:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from keybearer.secret import Secret
-from keybearer.server.domain.accounts import Role, checked_email, email_key
+from keybearer.server.domain.accounts import Role, check_is_no_display_email, checked_email, email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import CapReached, Refused, check_cap
@@ -121,6 +121,7 @@ async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin
         link = await links.find(change.connection, token, LinkPurpose.MULTIUSE_INVITATION, change.now)
         if link is None or not await still_stands(change.connection, link, realm):
             raise Refused(INVALID_LINK)
+        check_is_no_display_email(email, realm.bot_domain)
         inviter = await accounts.find(change.connection, link.created_by or 0)
         try:
             # Before the address is looked up: whether it has an account changes nothing of it.

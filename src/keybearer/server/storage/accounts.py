@@ -140,6 +140,12 @@ async def find_ids(connection: AsyncConnection) -> Sequence[int]:
     return (await connection.execute(select(accounts.c.id).order_by(accounts.c.id))).scalars().all()
 
 
+async def find_active_ids(connection: AsyncConnection, realm_id: int) -> Sequence[int]:
+    """The id of every active account of the realm."""
+    statement = select(accounts.c.id).where(accounts.c.realm_id == realm_id, accounts.c.is_active)
+    return (await connection.execute(statement.order_by(accounts.c.id))).scalars().all()
+
+
 async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[Account]:
     """The bots that an account owns, the deactivated too, in the order in which they were made."""
     rows = await connection.execute(

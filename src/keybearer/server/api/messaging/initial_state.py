@@ -20,6 +20,7 @@ from keybearer.server.domain.messaging.channels import (
     may_create_channels,
     may_subscribe_others,
 )
+from keybearer.server.domain.messaging.message_events import with_named_topics
 from keybearer.server.domain.messaging.messages import ANY_MENTION, MOST_MARKED, NO_TOPIC
 from keybearer.server.domain.messaging.muted_users import muted_fields as muted_user_fields
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
@@ -219,12 +220,14 @@ def _alert_words(state: InitialState, _account: Account, _wishes: Wishes) -> Fie
     return {"alert_words": state.alert_words}
 
 
-def _user_topics(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {"user_topics": [topic_fields(chosen) for chosen, _ in state.user_topics]}
+def _user_topics(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
+    chosen = [topic_fields(each) for each, _ in state.user_topics]
+    return {"user_topics": chosen if wishes.empty_topics else [with_named_topics(each) for each in chosen]}
 
 
-def _muted_topics(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {"muted_topics": muted_topic_fields(state.user_topics)}
+def _muted_topics(state: InitialState, _account: Account, wishes: Wishes) -> Fields:
+    muted: Fields = {"muted_topics": muted_topic_fields(state.user_topics)}
+    return muted if wishes.empty_topics else with_named_topics(muted)
 
 
 def _muted_users(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:

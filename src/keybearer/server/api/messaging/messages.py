@@ -50,7 +50,7 @@ async def get(call: Call) -> Answer:
     rows = await paced(fields, found.copies)
     if any(term.operator == "search" for term in query.narrow):
         for row, copy in zip(rows, found.copies, strict=True):
-            row |= {"match_content": copy.message.rendered, "match_subject": copy.message.topic}
+            row |= {"match_content": copy.message.rendered, "match_subject": row["subject"]}
     return success(
         messages=rows,
         anchor=None if ids is not None else found.anchor,

@@ -105,6 +105,14 @@ def changed(before: Channel, after: Channel, subscribers: Iterable[int]) -> Iter
         yield _stream("update", after.id, fields, recipients)
 
 
+def opened(channel: Channel, newcomers: Iterable[int], subscribers: Iterable[int]) -> Iterator[Event]:
+    """A channel was made public: for those who did not know of it. Guests, who still do not see it, are not told."""
+    recipients = list(newcomers)
+    yield _stream("create", channel.id, {"streams": [channel_fields(channel)]}, recipients)
+    peers = {"stream_ids": [channel.id], "user_ids": sorted(subscribers)}
+    yield _subscription("peer_add", Subject((channel.id,)), peers, recipients)
+
+
 def defaults_changed(channel_ids: Sequence[int]) -> Event:
     """New people follow these channels from now on. Guests who do not see all of them are not told."""
     fields = {"type": "default_streams", "default_streams": sorted(channel_ids)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keybearer.server.domain.accounts import avatar_url, display_email
@@ -82,9 +82,32 @@ def with_text(
         "content": rendered if as_html else content,
         "content_type": "text/html" if as_html else "text/x-markdown",
     }
-    if complete["type"] == "stream" and complete["subject"] == "" and not empty_topics:
-        complete["subject"] = NO_TOPIC
+    # A direct message has an empty subject that stays so.
+    if complete["type"] == "stream" and not empty_topics:
+        complete["subject"] = complete["subject"] or NO_TOPIC
+        if "edit_history" in complete:
+            edits = complete["edit_history"]
+            assert isinstance(edits, Sequence)
+            complete["edit_history"] = [with_named_topics(edit) for edit in edits]
     return complete
+
+
+_TOPIC_FIELDS = frozenset({"topic", "topic_name", "subject", "orig_subject", "prev_topic"})
+
+
+def with_named_topics(fields: Mapping[str, object]) -> dict[str, object]:
+    """The fields with Zulip's name in the place of empty topics, for clients that do not know these."""
+    return {name: _named(name, value) for name, value in fields.items()}
+
+
+def _named(name: str, value: object) -> object:
+    if name in _TOPIC_FIELDS:
+        return value or NO_TOPIC
+    if name == "muted_topics" and isinstance(value, Sequence):
+        return [[channel, topic or NO_TOPIC, *rest] for channel, topic, *rest in value]
+    if isinstance(value, Mapping):
+        return with_named_topics(value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +173,29 @@ def moved(
     if channel_id != before.channel_id:
         fields["new_stream_id"] = channel_id
     return Event("update_message", fields, Subject(_places(before, channel_id), (before.id,)), recipients)
+
+
+def arrived(
+    before: Message,
+    message_ids: Sequence[int],
+    *,
+    topic: str,
+    channel_id: int,
+    by: int,
+    at: datetime,
+    channel_name: str,
+    recipients: Recipients,
+) -> Event:
+    """The same for those who see the messages now and did not before: where they are, and not where they came from."""
+    after = replace(before, channel_id=channel_id, topic=topic)
+    fields = {
+        **_updated(after, message_ids, by=by, at=at, channel_name=channel_name),
+        "propagate_mode": "change_one",
+        "orig_subject": topic,
+        "subject": topic,
+        "topic_links": [],
+    }
+    return Event("update_message", fields, Subject((channel_id,), (before.id,)), recipients)
 
 
 def _places(before: Message, channel_id: int) -> tuple[int, ...]:

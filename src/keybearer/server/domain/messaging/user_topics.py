@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from keybearer.server.domain.event_log import Event, Subject, without_flags
+from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, without_flags
 
 
 class TopicPolicy(IntEnum):
@@ -63,8 +63,10 @@ def changed(chosen: UserTopic, account_ids: Iterable[int] = ()) -> Event:
     return Event("user_topic", fields, Subject((chosen.channel_id,)), recipients)
 
 
-def muted_topics_changed(account_id: int, chosen: Sequence[tuple[UserTopic, str]]) -> Event:
-    """The same in the old form: all muted topics, each with its channel's name."""
-    fields = {"type": "muted_topics", "muted_topics": muted_fields(chosen)}
-    channel_ids = tuple(sorted({each.channel_id for each, _ in chosen if each.policy is TopicPolicy.MUTED}))
-    return Event("muted_topics", fields, Subject(channel_ids), without_flags([account_id]))
+def muted_topics_changed(account_ids: Iterable[int]) -> Event:
+    """The same in the old form, which has all muted topics. They are added at delivery: each account has its own."""
+    return Event(MUTED_TOPICS, {"type": MUTED_TOPICS}, OPEN_TO_ALL, without_flags(account_ids))
+
+
+MUTED_TOPICS = "muted_topics"
+"""The type of the events in the old form, and the field with the list."""

@@ -162,6 +162,10 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
             await channels.save(change.connection, after)
             subscribers = await channels.find_active_subscribers(change.connection, after.id)
             change.tell(*channel_events.changed(before, after, subscribers))
+            if before.is_private and not after.is_private:
+                active = await accounts.find_active_ids(change.connection, after.realm_id)
+                newcomers = [each for each in active if each not in subscribers]
+                change.tell(*channel_events.opened(after, newcomers, subscribers))
         if after.is_default != before.is_default:
             await tell_defaults(change, after.realm_id)
 

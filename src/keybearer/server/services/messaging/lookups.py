@@ -76,6 +76,18 @@ async def visible_message(
     return message
 
 
+async def changeable_message(
+    connection: AsyncConnection, viewer: Account, message_id: int, *, for_change: bool = False
+) -> Message:
+    """The same, but one in an archived channel is refused too: there nothing changes any more, as in Zulip."""
+    message = await visible_message(connection, viewer, message_id, for_change=for_change)
+    if message.channel_id is not None:
+        channel = (await channels.find_by_ids(connection, [message.channel_id]))[message.channel_id]
+        if channel.is_archived:
+            raise invalid_messages()
+    return message
+
+
 async def audience(connection: AsyncConnection, message: Message) -> dict[int, Sequence[str]]:
     """The accounts that get events about a message: those that have a copy, and those that follow its channel."""
     owners = await messages.find_owners(connection, message.id)

@@ -29,7 +29,7 @@ from keybearer.server.domain.visibility import may_see_channel
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging.alert_words import find_alerted
 from keybearer.server.services.messaging.attachments import tell_linked
-from keybearer.server.services.messaging.lookups import audience, names_in, visible_message
+from keybearer.server.services.messaging.lookups import audience, changeable_message, names_in
 from keybearer.server.services.messaging.markdown import Rendered, render_for
 from keybearer.server.services.messaging.user_topics import follow_move
 from keybearer.server.storage import accounts
@@ -66,7 +66,7 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
         if moves:
             # Before any message is held: two who move one topic hold different messages of it first.
             await take_turn(change.connection, "moving messages")
-        message = await visible_message(change.connection, account, message_id, for_change=True)
+        message = await changeable_message(change.connection, account, message_id, for_change=True)
         if text is not None:
             if wanted.channel_id is not None:
                 raise Refused("Cannot change message content while changing channel")
@@ -183,15 +183,30 @@ async def _tell_of_move(
     """
     connection, old_id = change.connection, message.channel_id
     assert old_id is not None
-    followers = await channels.find_active_subscribers(connection, old_id)
-    had = await messages.find_owner_ids(connection, moved_ids) | followers
+    followed_old = await channels.find_active_subscribers(connection, old_id)
+    had = await messages.find_owner_ids(connection, moved_ids) | followed_old
     if target.id != old_id:
+        old = (await channels.find_by_ids(connection, [old_id]))[old_id]
         followers = await channels.find_active_subscribers(connection, target.id)
-        people = await accounts.find_by_ids(connection, had)
-        lost = [each.id for each in people.values() if not may_see_channel(each, target, followers)]
-        had = had - set(lost) | followers
+        people = await accounts.find_by_ids(connection, had | followers)
+        lost = [each for each in had if not may_see_channel(people[each], target, followers)]
+        gained = [each for each in followers if not may_see_channel(people[each], old, followed_old)]
+        had = (had - set(lost) | followers) - set(gained)
         if lost:
             change.tell(message_events.deleted(message, moved_ids, without_flags(lost)))
+        if gained:
+            change.tell(
+                message_events.arrived(
+                    message,
+                    moved_ids,
+                    topic=topic,
+                    channel_id=target.id,
+                    by=change.actor.id,
+                    at=change.now,
+                    channel_name=target.name,
+                    recipients=without_flags(sorted(gained)),
+                )
+            )
     change.tell(
         message_events.moved(
             message,
@@ -211,7 +226,7 @@ async def delete(context: Context, caller: Caller, message_id: int) -> None:
     """Delete a message for everybody: administrators may, and its author while it may be edited."""
     async with context.change(caller) as change:
         account = change.actor.account
-        message = await visible_message(change.connection, account, message_id, for_change=True)
+        message = await changeable_message(change.connection, account, message_id, for_change=True)
         check_may_delete(account, message, change.now)
         recipients = await audience(change.connection, message)
         await messages.remove(change.connection, message.id)

@@ -15,7 +15,7 @@ from keybearer.server.domain.messaging.presences import Presence, Present, Statu
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.services.messaging import emoji
-from keybearer.server.services.messaging.lookups import audience, find_people, visible_message
+from keybearer.server.services.messaging.lookups import audience, changeable_message, find_people
 from keybearer.server.services.messaging.sending import client_name
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, presences
@@ -117,7 +117,7 @@ async def tell_typing_in_channel(context: Context, caller: Caller, op: str, chan
     async with context.change(caller) as change:
         actor = change.actor
         channel = await channels.find_seen(change.connection, actor.account, channel_id)
-        if channel is None:
+        if channel is None or channel.is_archived:
             raise invalid_channel()
         followers = await channels.find_active_subscribers(change.connection, channel.id)
         realm = await the_realm(change.connection)
@@ -136,7 +136,7 @@ async def tell_typing_in_channel(context: Context, caller: Caller, op: str, chan
 async def tell_typing_in_message(context: Context, caller: Caller, op: str, message_id: int) -> None:
     """Tell those who see a message that the actor, who wrote it, edits it, or has stopped. Raises Refused."""
     async with context.change(caller) as change:
-        message = await visible_message(change.connection, change.actor.account, message_id)
+        message = await changeable_message(change.connection, change.actor.account, message_id)
         if message.sender_id != change.actor.id:
             raise Refused("You don't have permission to edit this message")
         recipients = without_flags(sorted(await audience(change.connection, message)))

@@ -10,7 +10,7 @@ from keybearer.server.domain.messaging.messages import Directory, Message, React
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging import emoji
-from keybearer.server.services.messaging.lookups import audience, visible_message
+from keybearer.server.services.messaging.lookups import audience, changeable_message
 from keybearer.server.storage.messaging import reactions
 
 
@@ -20,7 +20,7 @@ async def add(
     """Put an emoji under a message. Raises Refused in Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
-        message = await visible_message(change.connection, actor.account, message_id)
+        message = await changeable_message(change.connection, actor.account, message_id)
         code, kind = emoji.checked_emoji(name, code, kind)
         reaction = Reaction(message.id, actor.id, name, code, kind)
         if not await reactions.add(change.connection, reaction):
@@ -37,7 +37,7 @@ async def remove(
     """Take an emoji away from a message. Raises Refused in Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
-        message = await visible_message(change.connection, actor.account, message_id)
+        message = await changeable_message(change.connection, actor.account, message_id)
         if code is None:
             if name is None:
                 raise Refused("At least one of the following arguments must be present: emoji_name, emoji_code")

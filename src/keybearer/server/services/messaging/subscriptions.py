@@ -107,7 +107,7 @@ async def _principals(change: Change, actor: Actor, principals: Sequence[str | i
     if not principals:
         return {actor.id: actor.account}
     if not may_subscribe_others(actor.account):
-        raise Refused("Not allowed for guest users")
+        raise NotPermitted("Not allowed for guest users")
     people = await find_people(change.connection, actor.account, principals)
     if not all(person.is_active for person in people):
         raise Refused("User is deactivated")

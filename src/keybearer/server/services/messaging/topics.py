@@ -32,7 +32,7 @@ async def _delete_some(context: Context, caller: Caller, channel_id: int, topic:
         # As for whoever moves or deletes a whole topic: they hold its messages in the same order.
         await take_turn(connection, "moving messages")
         channel = await channels.find_seen(connection, change.actor.account, channel_id)
-        if channel is None:
+        if channel is None or channel.is_archived:
             raise invalid_channel()
         found = await topics.hold_newest(connection, channel.id, topic, limit=AT_ONCE)
         if found:

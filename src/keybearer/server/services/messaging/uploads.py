@@ -60,6 +60,8 @@ async def save(
             quota = context.settings.upload_quota * MIB
             _check_quota(quota, await uploads.size_of_all(view.connection), size)
             _check_quota(quota // SHARE_OF_ONE, await uploads.size_of(view.connection, view.actor.id), size)
+            # Here, and not below, where other writers would wait for the sum.
+            used = await attachments.size(view.connection)
         await asyncio.to_thread(_write, place, content)
         async with context.change(caller) as change:
             actor = change.actor
@@ -75,8 +77,7 @@ async def save(
                 size=size,
                 at=change.now,
             )
-            used = await attachments.size(change.connection)
-            change.tell(changed("add", actor.id, Attachment(upload), used=used))
+            change.tell(changed("add", actor.id, Attachment(upload), used=used + size))
             return upload
     except BaseException:
         discard(place)

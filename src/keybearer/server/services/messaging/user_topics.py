@@ -39,8 +39,7 @@ async def choose(context: Context, caller: Caller, channel: str | int, topic: st
         else:
             await user_topics.save(connection, chosen)
             check_cap(Cap.USER_TOPICS, await user_topics.count(connection, actor.id))
-        seen = await user_topics.find_seen(connection, actor.account)
-        change.tell(muted_topics_changed(actor.id, seen), changed(chosen))
+        change.tell(muted_topics_changed([actor.id]), changed(chosen))
 
 
 async def follow_move(change: Change, before: Message, *, channel_id: int, topic: str) -> None:
@@ -52,6 +51,12 @@ async def follow_move(change: Change, before: Message, *, channel_id: int, topic
     if await topics.has_messages(connection, old_id, before.topic):
         return
     place = UserTopic(0, channel_id, topic, TopicPolicy.NONE, change.now)
-    for policy, account_ids in (await user_topics.move(connection, (old_id, before.topic), place)).items():
-        gone = replace(place, channel_id=old_id, topic=before.topic)
+    gone = replace(place, channel_id=old_id, topic=before.topic)
+    moved, forgotten = await user_topics.move(connection, (old_id, before.topic), place)
+    muting = [each for policies in (moved, forgotten) for each in policies.get(TopicPolicy.MUTED, ())]
+    if muting:
+        change.tell(muted_topics_changed(muting))
+    for account_ids in forgotten.values():
+        change.tell(changed(gone, account_ids))
+    for policy, account_ids in moved.items():
         change.tell(changed(gone, account_ids), changed(replace(place, policy=policy), account_ids))

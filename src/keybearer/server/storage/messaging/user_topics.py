@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy import Row, and_, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic
-from keybearer.server.storage.dialect import upsert
+from keybearer.server.storage.dialect import among, upsert
 from keybearer.server.storage.messaging.tables import channels, user_topics
 from keybearer.server.storage.visibility import sees_channel
 
+_COLUMNS = [column for column in user_topics.c if column.name != "topic_key"]
 _KEY = ["account_id", "channel_id", "topic_key"]
 
 
 async def find_seen(connection: AsyncConnection, viewer: Account) -> Sequence[tuple[UserTopic, str]]:
     """What the viewer chose for topics of channels that it sees and that are not archived, with each channel's name."""
-    columns = [column for column in user_topics.c if column.name != "topic_key"]
     rows = await connection.execute(
-        select(*columns, channels.c.name)
+        select(*_COLUMNS, channels.c.name)
         .join(channels, channels.c.id == user_topics.c.channel_id)
         .where(user_topics.c.account_id == viewer.id, sees_channel(viewer), channels.c.is_archived.is_(False))
         .order_by(user_topics.c.channel_id, user_topics.c.topic_key)
     )
-    return [
-        (UserTopic(row.account_id, row.channel_id, row.topic, TopicPolicy(row.policy), row.changed_at), row.name)
-        for row in rows
-    ]
+    return [_from_row(row) for row in rows]
+
+
+async def find_muted(
+    connection: AsyncConnection, account_ids: Collection[int]
+) -> Mapping[int, Sequence[tuple[UserTopic, str]]]:
+    """The topics that each of these accounts muted, whether it sees them or not, with the names of their channels."""
+    muted: dict[int, list[tuple[UserTopic, str]]] = {account_id: [] for account_id in account_ids}
+    is_muted = user_topics.c.policy == TopicPolicy.MUTED.value
+    rows = await connection.execute(
+        select(*_COLUMNS, channels.c.name)
+        .join(channels, channels.c.id == user_topics.c.channel_id)
+        .where(among(user_topics.c.account_id, account_ids), is_muted, channels.c.is_archived.is_(False))
+        .order_by(user_topics.c.channel_id, user_topics.c.topic_key)
+    )
+    for row in rows:
+        muted[row.account_id].append(_from_row(row))
+    return muted
+
+
+def _from_row(row: Row[*tuple[Any, ...]]) -> tuple[UserTopic, str]:
+    return UserTopic(row.account_id, row.channel_id, row.topic, TopicPolicy(row.policy), row.changed_at), row.name
 
 
 async def save(connection: AsyncConnection, chosen: UserTopic) -> None:
@@ -59,10 +78,13 @@ async def remove(connection: AsyncConnection, account_id: int, channel_id: int, 
     return result.first() is not None
 
 
-async def move(connection: AsyncConnection, before: tuple[int, str], after: UserTopic) -> dict[TopicPolicy, list[int]]:
-    """Let what accounts chose for a topic (channel and name) hold where the topic is now; returns who chose what.
+async def move(
+    connection: AsyncConnection, before: tuple[int, str], after: UserTopic
+) -> tuple[Mapping[TopicPolicy, list[int]], Mapping[TopicPolicy, list[int]]]:
+    """Let what accounts chose for a topic (channel and name) hold where the topic is now.
 
-    What somebody has chosen for the new topic stays, and what they chose for the old one is forgotten.
+    What somebody has chosen for the new topic stays, and what they chose for the old one is forgotten. Returns who
+    chose what moved, and who chose what was forgotten.
     """
     old = and_(user_topics.c.channel_id == before[0], user_topics.c.topic_key == name_key(before[1]))
     new = user_topics.alias()
@@ -78,11 +100,16 @@ async def move(connection: AsyncConnection, before: tuple[int, str], after: User
         .values(**values, changed_at=after.changed_at)
         .returning(user_topics.c.account_id, user_topics.c.policy)
     )
-    moved: dict[TopicPolicy, list[int]] = {}
-    for row in result:
-        moved.setdefault(TopicPolicy(row.policy), []).append(row.account_id)
-    await connection.execute(delete(user_topics).where(old))
-    return moved
+    moved = _by_policy(result)
+    forgotten = delete(user_topics).where(old).returning(user_topics.c.account_id, user_topics.c.policy)
+    return moved, _by_policy(await connection.execute(forgotten))
+
+
+def _by_policy(rows: Iterable[Row[*tuple[Any, ...]]]) -> Mapping[TopicPolicy, list[int]]:
+    found: dict[TopicPolicy, list[int]] = {}
+    for row in rows:
+        found.setdefault(TopicPolicy(row.policy), []).append(row.account_id)
+    return found
 
 
 async def count(connection: AsyncConnection, account_id: int) -> int:
