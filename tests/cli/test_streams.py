@@ -143,44 +143,6 @@ def test_output_to_a_pipe_that_is_closed_ends_quietly(somebody: CommandLine, com
     assert in_shell(somebody, f'"$K" {command} | {reader} >/dev/null').err == ""
 
 
-@pytest.mark.parametrize("after", [0.0, 0.02, 0.06, 0.1, 0.3])
-def test_ctrl_c_while_the_command_is_loading_ends_with_130_and_without_a_traceback(
-    somebody: CommandLine, scripted: ScriptedServer, after: float
-) -> None:
-    def slow(seen: Seen) -> Reply:
-        time.sleep(2)
-        return success()
-
-    scripted.otherwise = slow
-    process = subprocess.Popen(
-        [SCRIPT, "whoami"],
-        env={"PATH": os.environ["PATH"], "HOME": str(somebody.home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
-    )
-    _wait_until_python_runs(process)
-    time.sleep(after)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-
-    assert (process.returncode, out) == (130, b"")
-    assert err.strip() == b"keybearer: Stopped"
-
-
-def _wait_until_python_runs(process: subprocess.Popen[bytes]) -> None:
-    """Wait until our first line has run: before it, Python itself answers Ctrl-C."""
-    status = Path(f"/proc/{process.pid}/maps")
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        caught = next(
-            line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("SigCgt")
-        )
-        if int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1 and "zlib" in status.read_text():
-            return
-        time.sleep(0.002)
-
-
 @pytest.fixture
 def slow_server(scripted: ScriptedServer) -> Iterator[ScriptedServer]:
     """A server that does not answer before the test is over."""
@@ -193,6 +155,44 @@ def slow_server(scripted: ScriptedServer) -> Iterator[ScriptedServer]:
     scripted.otherwise = wait
     yield scripted
     over.set()
+
+
+TELLS_OF_OUR_FIRST_IMPORT = """
+import sys
+
+def tell(event, arguments):
+    if event == "import" and arguments[0] == "keybearer.cli.main":
+        open({path!r}, "w").close()
+
+sys.addaudithook(tell)
+"""
+"""For Python's start: before our first line has run, which heeds Ctrl-C, Python itself answers to it."""
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.06, 0.1, 0.3])
+def test_ctrl_c_while_the_command_is_loading_ends_with_130_and_without_a_traceback(
+    somebody: CommandLine, slow_server: ScriptedServer, tmp_path: Path, after: float
+) -> None:
+    runs = tmp_path / "runs"
+    (tmp_path / "sitecustomize.py").write_text(TELLS_OF_OUR_FIRST_IMPORT.format(path=str(runs)), "utf-8")
+    process = subprocess.Popen(
+        [SCRIPT, "whoami"],
+        env={"PATH": os.environ["PATH"], "HOME": str(somebody.home), "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - nothing but the handler is set, and no lock is taken
+    )
+    deadline = time.monotonic() + 60
+    while not runs.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out) == (130, b"")
+    assert err.strip() == b"keybearer: Stopped"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])

@@ -117,6 +117,26 @@ def test_close_ends_a_listener_that_opens_its_queue(
     assert listening.got == []
 
 
+def test_a_queue_that_is_being_opened_while_the_client_closes_is_closed_too(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, poll: Poll
+) -> None:
+    queue = ZulipQueue()
+
+    def slow(seen: Seen) -> Reply:
+        if seen.path == "/api/v1/register":
+            poll(seen)
+        return queue(seen)
+
+    server.otherwise = slow
+    client = open_client(credentials).client
+    listening = Listening(client)
+    assert poll.begun.wait(DEADLINE)
+    client.close()
+    poll.over.set()
+    assert listening.ends()
+    assert (listening.got, queue.deleted) == ([], ["q1"])
+
+
 def test_close_ends_every_listener_of_a_client(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:

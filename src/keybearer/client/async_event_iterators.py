@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from keybearer.client.flow.listening import Ended, Listener, listen
-from keybearer.client.flow.steps import Deliver, Flow, Step
+from keybearer.client.flow.steps import Deliver, Flow, Send, Step
+from keybearer.client.http.base import CLOSING_TIME
 from keybearer.client.models.event_queues import Event
 
 if TYPE_CHECKING:
@@ -86,17 +87,23 @@ async def _carry_out(runner: AsyncRunner, listener: Listener, flow: Flow[None]) 
 
 
 async def _take(runner: AsyncRunner, listener: Listener, step: Step) -> object:
-    """Carry out a step, and wait for its outcome or the listener's end. Raises Ended for the latter."""
+    """Carry out a step, and wait for its outcome or the listener's end. Raises Ended for the latter.
+
+    A queue that is being opened is waited for a little longer, so that it can be closed.
+    """
     loop = asyncio.get_running_loop()
     working = loop.create_task(runner.take(step))
 
     def wake() -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and the task with it
-            loop.call_soon_threadsafe(working.cancel)
+            if isinstance(step, Send) and listener.queue is None:
+                loop.call_soon_threadsafe(lambda: loop.call_later(CLOSING_TIME, working.cancel))
+            else:
+                loop.call_soon_threadsafe(working.cancel)
 
     listener.wake = wake
     if listener.ended:
-        working.cancel()
+        wake()
     try:
         return await working
     except asyncio.CancelledError:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from keybearer.client.flow.listening import Ended, Listener, listen
 from keybearer.client.flow.steps import CallFunction, Deliver, Flow, Pause, Send, Step
+from keybearer.client.http.base import CLOSING_TIME
 from keybearer.client.http.runner import in_thread
 from keybearer.client.models.event_queues import Event
 
@@ -94,7 +96,8 @@ def _carry_out(runner: Runner, listener: Listener, flow: Flow[None]) -> Generato
 def _take(runner: Runner, listener: Listener, step: Step) -> object:
     """Carry out a step in another thread, and wait for its outcome or the listener's end. Raises Ended for the latter.
 
-    Nothing else can be interrupted everywhere: looking up a host, connecting, and a long poll.
+    Nothing else can be interrupted everywhere: looking up a host, connecting, and a long poll. A queue that is being
+    opened is waited for a little longer, so that it can be closed.
     """
     inbox: SimpleQueue[Future[Any] | None] = SimpleQueue()  # a signal handler may put something into it
     listener.wake = partial(inbox.put, None)
@@ -111,6 +114,9 @@ def _take(runner: Runner, listener: Listener, step: Step) -> object:
             transport = runner.transport()  # here, since it may ask for a passphrase
             in_thread(lambda: transport.send(request)).add_done_callback(inbox.put)
             done = inbox.get()
+            if done is None and listener.queue is None:
+                with suppress(Empty):
+                    done = inbox.get(timeout=CLOSING_TIME)
         case CallFunction(function):
             in_thread(function).add_done_callback(inbox.put)
             done = inbox.get()

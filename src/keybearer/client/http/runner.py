@@ -82,7 +82,9 @@ class Runner(BaseRunner):
     def close_queues(self, listeners: Iterable[Listener]) -> None:
         """Close the queues of these listeners. Does not wait long for a server that cannot be reached."""
         calls = [] if sys.is_finalizing() else self.closing_calls(listeners)  # Python starts no thread then
-        wait([in_thread(partial(self.run, call)) for call in calls], CLOSING_TIME)
+        # A closed client is left without connections.
+        run = partial(run_alone, self.state, self.tls_context()) if calls and self.closed else self.run
+        wait([in_thread(partial(run, call)) for call in calls], CLOSING_TIME)
 
     def leave_to_parent(self) -> object:
         transport, self._transport = self._transport, None

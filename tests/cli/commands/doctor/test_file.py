@@ -143,5 +143,5 @@ def test_a_pipe_is_read_and_cannot_be_fixed(patient: Patient) -> None:
     assert [(one["kind"], one["fixable"]) for one in told["findings"] if one["severity"] != "good"] == [
         ("loose_form", False)
     ]
-    assert told["mended"] == []
+    assert told["fixed"] == []
     assert done.code == 0

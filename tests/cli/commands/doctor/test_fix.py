@@ -36,7 +36,7 @@ def test_everything_is_fixed_at_once_and_comments_and_other_sections_stay(patien
     assert report.kinds == []
     assert patient.path.read_bytes() == filled(patient, WELL).encode()
     assert stat.S_IMODE(patient.path.stat().st_mode) == 0o600
-    assert {fixed["kind"] for fixed in report.told["mended"]} == {
+    assert {fixed["kind"] for fixed in report.told["fixed"]} == {
         "readable_by_others", "byte_order_mark", "line_ends", "missing_section", "loose_form", "suspicious_value",
         "site_shape",
     }  # fmt: skip
@@ -90,7 +90,7 @@ def test_a_good_file_is_left_as_it_is(patient: Patient) -> None:
     before = patient.path.stat()
     report = patient.examined("--fix", "--yes")
 
-    assert report.told["mended"] == []
+    assert report.told["fixed"] == []
     assert patient.path.stat() == before
 
 

@@ -13,7 +13,7 @@ from tests.client.scripted_server import EMAIL
 
 def fixed(patient: Patient) -> str:
     """What `--fix` has made of the file."""
-    assert patient.offline("--fix", "--yes").told["mended"]
+    assert patient.offline("--fix", "--yes").told["fixed"]
     return patient.path.read_text()
 
 
@@ -88,7 +88,7 @@ def test_a_setting_that_looks_like_another_which_is_set_is_left_alone(patient: P
     report = patient.offline("--fix", "--yes")
 
     assert report.kinds == ["unknown_setting", "unknown_setting"]
-    assert report.told["mended"] == []
+    assert report.told["fixed"] == []
     assert patient.path.read_text() == text
 
 

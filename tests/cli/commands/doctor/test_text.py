@@ -88,7 +88,7 @@ def test_of_several_sections_none_is_chosen(patient: Patient, more: str) -> None
     report = patient.offline("--fix", "--yes")
 
     assert "missing_section" in report.kinds
-    assert report.told["mended"] == []
+    assert report.told["fixed"] == []
 
 
 def test_text_above_the_section_is_a_fault_that_a_person_has_to_fix(patient: Patient) -> None:

@@ -69,7 +69,7 @@ def doctor(given: GivenCredentials, *, fix: bool, yes: bool, offline: bool, time
         print_json(
             {
                 "config_file": str(file.location.path) if file.location.path else None,
-                "mended": [{"kind": one.kind, "place": one.place, "done": one.fix} for one in fixed],
+                "fixed": [{"kind": one.kind, "place": one.place, "done": one.fix} for one in fixed],
                 "findings": as_json(findings),
             }
         )
