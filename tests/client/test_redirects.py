@@ -87,6 +87,17 @@ def test_a_redirect_to_nowhere_is_not_followed(
         open_client(credentials).get_profile()
 
 
+@pytest.mark.parametrize("location", ["javascript:alert(1)", "mailto:a@x.org", "data:,x", "file:///etc/passwd"])
+def test_a_redirect_to_what_is_no_web_address_suggests_no_site(
+    open_client: Opener, server: ScriptedServer, credentials: Credentials, location: str
+) -> None:
+    server.otherwise = lambda _: redirect(location)
+    with pytest.raises(Redirected) as caught:
+        open_client(credentials).get_profile()
+    assert "no web address" in str(caught.value)
+    assert "change site" not in str(caught.value)
+
+
 def test_redirects_in_circles_end(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
     server.otherwise = redirect("/api/v1/users/me")
     with pytest.raises(Redirected, match="circles"):

@@ -20,7 +20,7 @@ def read_standalone(path: Path) -> tuple[Document, Resolution]:
 
     Raises ResolutionError.
     """
-    opened = open_location(Location(path, named_by="FILE"))
+    opened = open_location(Location(path, named_by="file"))
     assert opened.document is not None
     return opened.document, resolve_file(opened, Arguments({}), Environment({}), os.environ)
 

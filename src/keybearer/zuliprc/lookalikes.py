@@ -36,9 +36,14 @@ _DOWNLOAD = "Download the zuliprc again from the settings of your organization, 
 _DECRYPT = "Decrypt it first: a zuliprc can also come from a pipe, as in -c <(decrypt FILE)"
 
 _ENCRYPTED = ("$ANSIBLE_VAULT", "-----BEGIN PGP MESSAGE", "-----BEGIN AGE ENCRYPTED FILE", "age-encryption.org/")
+_DOCUMENTS = {
+    "PK\x03\x04": "a ZIP archive or an office document",
+    "%PDF-": "a PDF document",
+    "{\\rtf": "an RTF document",
+}
 _ONE_LINE = re.compile(r"\[api\](?:\s|\\r|\\n)+(?=\S)")
 _PAIR = re.compile(r"([A-Za-z_]+)\s*=\s*(\S+)")
-_DOTENV = re.compile(r"(?:export\s+|set\s+)?([A-Z][A-Z0-9_]*)\s*=\s*(.*)")
+_DOTENV = re.compile(r"(?:(?:export|set|env)\s+|\$env:)?([A-Z][A-Z0-9_]*)\s*=\s*(.*)", re.IGNORECASE)
 _YAML = re.compile(r"[\s-]*[\"']?([A-Za-z_]+)[\"']?\s*:(?:\s+(.*))?")
 _FENCE = re.compile(r"\s*(?:```|~~~)\w*\s*\Z")
 
@@ -58,8 +63,13 @@ def recognize(text: str) -> Lookalike | None:
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith(_ENCRYPTED) or ("sops" in text and "ENC[AES256" in text):
         return Lookalike("an encrypted file", _DECRYPT)
+    if start.startswith("<?xml") and "<html" not in start:
+        return Lookalike("an XML file", _DOWNLOAD)
     if re.match(r"<(?:!doctype|html|head|body|\?xml|!--)", start, re.IGNORECASE):
         return Lookalike("a web page (HTML)", _DOWNLOAD)
+    for beginning, what in _DOCUMENTS.items():
+        if start.startswith(beginning):
+            return Lookalike(what, _DOWNLOAD)
     found = _settings_in(start)
     return None if found is None else _of_settings(*found)
 

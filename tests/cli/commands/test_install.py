@@ -149,6 +149,7 @@ def test_a_missing_download_is_an_expected_failure(keybearer: CommandLine, downl
 
     assert done.code == 1
     assert "no such file" in done.complaint
+    assert "variable" not in done.complaint
 
 
 def test_the_environment_has_no_part_in_what_is_installed(

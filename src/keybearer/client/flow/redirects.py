@@ -28,6 +28,8 @@ def target(request: Request, response: Response, site: str, followed: int) -> st
         same = origin(there) == origin(urlsplit(site)) and there.username is None
     except ValueError:
         raise Redirected(f"{site} redirects to an address that is none", location="", hint="Check the site") from None
+    if there.scheme not in _PORTS or not there.hostname:
+        raise Redirected(f"{site} redirects to what is no web address", location="", hint="Check the site")
     shown = f"{there.scheme}://{_host(there)}{there.path}"
     if not location or not same:
         suggestion = _site_of(there, request.url)
