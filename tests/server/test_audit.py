@@ -104,6 +104,15 @@ async def test_a_live_key_under_another_address_or_at_another_host_is_recorded(s
     assert sorted(found) == [("call:refused", None, hamlet.id), ("call:refused", None, othello.id)]
 
 
+async def test_a_guest_who_subscribes_others_is_recorded_as_refused(server: InProcessServer) -> None:
+    guest, othello = await server.add_person("guest", Role.GUEST), await server.add_person("othello")
+    start = server.context.clock()
+    form = {"subscriptions": '[{"name": "general"}]', "principals": f"[{othello.id}]"}
+    answer = await server.client().post("/api/v1/users/me/subscriptions", auth=guest.auth, data=form)
+    assert answer.json()["msg"] == "Not allowed for guest users"
+    assert await recorded(server, since=start) == [("call:refused", None, guest.id)]
+
+
 async def recorded(
     server: InProcessServer, *, since: datetime, number: int = 1
 ) -> list[tuple[str, int | None, int | None]]:
