@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from sqlalchemy import Engine, event
-
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.event_queues import IDLE_TIMEOUT, QueueOptions
 from keybearer.server.services.event_queues import open_queue
@@ -14,6 +12,7 @@ from keybearer.server.services.messaging import subscriptions
 from keybearer.server.services.messaging.sending import Draft, ToChannel, send
 from keybearer.server.services.messaging.subscriptions import NewChannel
 from tests.in_process import InProcessServer, prepared, serving
+from tests.statements import counting
 
 
 async def statements_to_deliver_to(server: InProcessServer, count: int) -> int:
@@ -30,15 +29,8 @@ async def statements_to_deliver_to(server: InProcessServer, count: int) -> int:
     principals = [each.id for each in people]
     await subscriptions.follow(context, author, [NewChannel(f"many {count}")], principals=[author.id, *principals])
     await send(context, author, Draft(ToChannel(f"many {count}", "t"), "to all"))
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    engine = Engine
-    event.listen(engine, "before_cursor_execute", note)
-    await context.hub.catch_up()
-    event.remove(engine, "before_cursor_execute", note)
+    with counting() as statements:
+        await context.hub.catch_up()
     assert [len(await each) for each in waiting] == [1] * count
     return len(statements)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Engine, event, func, insert, select
+from sqlalchemy import func, insert, select
 
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.limits import MOST_ENTRIES, Cap
@@ -23,6 +23,7 @@ from keybearer.server.storage.messaging.tables import conversations
 from keybearer.server.storage.tables import accounts
 from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
 from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.statements import counting
 
 MANY = 100
 
@@ -41,17 +42,10 @@ async def call(server: InProcessServer, who: Known, method: str, path: str, **fi
     return await ask(server.app, method, f"/api/v1/{path}", headers, form(texts))
 
 
-async def statements_of(server: InProcessServer, act: Awaitable[object]) -> int:
-    """How many statements a use case runs in the one transaction that may change something."""
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    engine = Engine
-    event.listen(engine, "before_cursor_execute", note)
-    await act
-    event.remove(engine, "before_cursor_execute", note)
+async def statements_of(act: Awaitable[object]) -> int:
+    """How many statements a use case runs."""
+    with counting() as statements:
+        await act
     assert statements
     return len(statements)
 
@@ -63,8 +57,8 @@ async def test_a_flag_of_many_messages_costs_as_many_statements_as_of_one(server
     for flag in ("read", "starred"):
         for op in ("add", "remove"):
             await flags.mark(server.context, who, ids, "remove" if op == "add" else "add", flag)
-            few = await statements_of(server, flags.mark(server.context, who, ids[:1], op, flag))
-            many = await statements_of(server, flags.mark(server.context, who, ids[1:], op, flag))
+            few = await statements_of(flags.mark(server.context, who, ids[:1], op, flag))
+            many = await statements_of(flags.mark(server.context, who, ids[1:], op, flag))
             assert many == few, (op, flag)
 
 
@@ -76,8 +70,8 @@ async def test_starring_many_messages_that_one_was_never_sent_costs_as_many_stat
     await subscriptions.follow(server.context, who, [NewChannel("old")])
     draft = Draft(ToChannel("old", "t"), "text")
     ids = [await send(server.context, who, draft) for _ in range(MANY)]
-    few = await statements_of(server, flags.mark(server.context, latecomer, ids[:1], "add", "starred"))
-    many = await statements_of(server, flags.mark(server.context, latecomer, ids[1:], "add", "starred"))
+    few = await statements_of(flags.mark(server.context, latecomer, ids[:1], "add", "starred"))
+    many = await statements_of(flags.mark(server.context, latecomer, ids[1:], "add", "starred"))
     assert many == few
     answer = await call(server, late, "GET", "messages", message_ids=ids)
     found = json.loads(answer.body)["messages"]
@@ -87,8 +81,8 @@ async def test_starring_many_messages_that_one_was_never_sent_costs_as_many_stat
 async def test_typing_to_many_costs_as_many_statements_as_to_one(server: InProcessServer) -> None:
     hamlet, ophelia = await server.add_person("hamlet"), await server.add_person("ophelia")
     who = Caller(hamlet.account)
-    few = await statements_of(server, tell_typing_to_people(server.context, who, "start", [ophelia.id]))
-    many = await statements_of(server, tell_typing_to_people(server.context, who, "start", [ophelia.id] * MOST_ENTRIES))
+    few = await statements_of(tell_typing_to_people(server.context, who, "start", [ophelia.id]))
+    many = await statements_of(tell_typing_to_people(server.context, who, "start", [ophelia.id] * MOST_ENTRIES))
     assert many == few
 
 
@@ -96,8 +90,8 @@ async def test_many_alert_words_cost_as_many_statements_as_one(server: InProcess
     hamlet = await server.add_person("hamlet")
     who, words = Caller(hamlet.account), [f"word{each}" for each in range(MANY)]
     for change in (alert_words.add, alert_words.remove):
-        few = await statements_of(server, change(server.context, who, words[:1]))
-        many = await statements_of(server, change(server.context, who, words[1:]))
+        few = await statements_of(change(server.context, who, words[:1]))
+        many = await statements_of(change(server.context, who, words[1:]))
         assert many == few, change.__name__
 
 
@@ -113,10 +107,10 @@ async def test_a_message_for_many_who_are_alerted_costs_as_many_statements_as_fo
     sender = Caller((await server.add_person("sender")).account)
     people = [await server.add_person(f"person{each}") for each in range(10)]
     draft = Draft(ToPeople(tuple(each.id for each in people)), "lunch and more words")
-    few = await statements_of(server, send(server.context, sender, draft))
+    few = await statements_of(send(server.context, sender, draft))
     for each in people:
         await alert_words.add(server.context, Caller(each.account), ["lunch", "more words"])
-    many = await statements_of(server, send(server.context, sender, draft))
+    many = await statements_of(send(server.context, sender, draft))
     # The first message makes the conversation.
     assert many <= few
 

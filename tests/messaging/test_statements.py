@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -15,8 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, insert, select
-from sqlalchemy.engine import Engine
+from sqlalchemy import insert, select
 
 from keybearer.server.api import routes
 from keybearer.server.domain.accounts import Role
@@ -24,30 +21,10 @@ from keybearer.server.storage.messaging.tables import channels, copies, messages
 from keybearer.server.storage.tables import accounts
 from tests.asgi import FORM_TYPE, Answer, ask, by_key, form
 from tests.in_process import InProcessServer, Known, prepared, serving
+from tests.statements import counting
 
 MANY = 1000
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-_counted: ContextVar[list[str] | None] = ContextVar("_counted", default=None)
-
-
-def _note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-    statements = _counted.get()
-    if statements is not None:
-        statements.append(statement)
-
-
-@contextmanager
-def counting() -> Iterator[list[str]]:
-    """The statements of what is begun in the block. Those of the background work do not count."""
-    statements: list[str] = []
-    before = _counted.set(statements)
-    event.listen(Engine, "before_cursor_execute", _note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", _note)
-        _counted.reset(before)
 
 
 @dataclass

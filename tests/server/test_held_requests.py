@@ -54,7 +54,7 @@ async def test_an_administrator_who_is_demoted_meanwhile_does_not_promote_themse
     await demote(server, owner, iago)
     answer = await promoting.finish(body[-1:])
     assert answer.status == (403 if door == "page" else 400), answer.text
-    assert ("Must be an organization administrator" if door == "page" else "Insufficient permission") in answer.text
+    assert ("Only administrators and owners" if door == "page" else "Insufficient permission") in answer.text
     assert await role_of(server, iago) is Role.MEMBER
 
 

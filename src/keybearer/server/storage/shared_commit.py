@@ -68,7 +68,7 @@ class _Group:
         return self._members >= MOST_MEMBERS or time.monotonic() - self._begun_at > LONGEST
 
     @property
-    def has_written(self) -> bool:
+    def has_changed_rows(self) -> bool:
         return self.raw.total_changes != self._changes
 
     def begin_member(self) -> None:
@@ -178,9 +178,14 @@ class SharedCommit:
 
     def _commit(self, group: _Group) -> None:
         """Commit in a thread, keeping the turn until that is done."""
-        if not group.has_written:
-            group.raw.rollback()
-            self._finish(group, None)
+        if not group.has_changed_rows:
+            # There is nothing to wait for, unless somebody changed the schema, which no count tells.
+            try:
+                group.raw.commit()
+            except sqlite3.Error as error:
+                self._finish(group, error)
+            else:
+                self._finish(group, None)
             return
         committing = asyncio.get_running_loop().run_in_executor(self._committer, group.raw.commit)
         committing.add_done_callback(lambda done: self._finish(group, done.exception()))
