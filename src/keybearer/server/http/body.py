@@ -52,8 +52,12 @@ PICTURE = BodyLimits(1024 * 1024, 8 * 1024 * 1024, 60.0)
 """Room for the picture that a client may send with a bot, though pictures are drawn here."""
 
 
-DISCARDED = BodyLimits(64 * 1024, 0, 1.0)
-"""What of the body of a refused request is still read, so that the connection can be kept."""
+DISCARDED = BodyLimits(64 * 1024, 0, 30.0)
+"""What of the body of a refused request is still read, so that the connection can be kept.
+
+It has as long as a body that is taken: whoever is refused for bodies that never end has to wait, and cannot come again
+at once.
+"""
 
 
 class Disconnected(Exception):
