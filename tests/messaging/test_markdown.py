@@ -157,10 +157,10 @@ def test_a_text_made_to_be_hard_is_rendered_all_the_same(text: str) -> None:
     assert render(text, NAMES).html
 
 
+@pytest.mark.parametrize("length", [300, pytest.param(1000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("shape", TEXTS)
-def test_the_html_of_a_text_and_the_work_for_it_are_in_proportion_to_it(shape: str) -> None:
-    small, large = TEXTS[shape](1000), TEXTS[shape](10_000)
-    few, many = calls_to_render(small), calls_to_render(large)
+def test_the_html_of_a_text_and_the_work_for_it_are_in_proportion_to_it(shape: str, length: int) -> None:
+    few, many = calls_to_render(TEXTS[shape](length)), calls_to_render(TEXTS[shape](10 * length))
     assert many <= 12 * few + 1000
 
 
