@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import keybearer
+from tests.public_api import PAGE, render
 
 
 @pytest.mark.parametrize("name", keybearer.__all__)
@@ -41,3 +42,7 @@ def test_servers_that_guess_the_interface_take_the_application_for_asgi_3() -> N
     app = keybearer.server.create_app(keybearer.server.Settings.from_environ({}))
 
     assert inspect.iscoroutinefunction(app.__call__)
+
+
+def test_the_reference_of_the_python_api_has_every_public_name_with_its_signature_and_types() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render(), "run: python -m tests.public_api"
