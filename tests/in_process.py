@@ -125,7 +125,7 @@ class InProcessServer:
             assert realm is not None
             account = await accounts.find_by_email(connection, realm.id, email)
             assert account is not None, email
-            revealed = await api_keys.reveal_live(connection, self.context.ring, [account.id])
+            revealed = await api_keys.reveal_account_keys(connection, self.context.ring, [account.id])
         return Known(account, revealed[0].api_key.reveal())
 
     async def signed_in(self, who: Known, *, address: str = ADDRESS, **options: Any) -> httpx2.AsyncClient:

@@ -131,7 +131,7 @@ class RunningServer:
                 assert realm is not None
                 account = await accounts.find_by_email(connection, realm.id, email)
                 assert account is not None
-                revealed = await api_keys.reveal_live(connection, context.ring, [account.id])
+                revealed = await api_keys.reveal_account_keys(connection, context.ring, [account.id])
                 return revealed[0].api_key.reveal()
 
         return self.on_data(reveal)

@@ -17,6 +17,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.devices import DeviceKind
 from keybearer.server.domain.errors import PasswordNeeded, Refused, Unauthenticated
 from keybearer.server.domain.event_queues import QueueOptions
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.domain.rules import ADMINISTRATORS
 from keybearer.server.services import (
@@ -94,7 +95,7 @@ NEEDS_A_ROLE: Mapping[str, UseCase] = {
     "withdraw an invitation": lambda c, who, on: invitations.revoke(c, who, on.invitation_id),
     "resend an invitation": lambda c, who, on: invitations.resend(c, who, on.invitation_id),
     "change the policies": lambda c, who, on: realms.change(c, who, RealmChange(can_create_bots=SystemGroup.OWNERS)),
-    "read the whole log": lambda c, who, on: audit.find_all(c, who.under(ADMINISTRATORS), ANY),
+    "read the whole log": lambda c, who, on: audit.find_all(c, who.under(ADMINISTRATORS.may(Scope.READ)), ANY),
 }
 """What an administrator may do and a member may not."""
 

@@ -19,6 +19,7 @@ from keybearer.server.api import routes
 from keybearer.server.api.door import BY_KEY, BY_SESSION
 from keybearer.server.api.messaging import files
 from keybearer.server.domain.errors import Overloaded
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import (
     BODIES_IN_FLIGHT,
     BODIES_OF_NETWORK,
@@ -282,4 +283,4 @@ async def test_sixteen_uploads_at_once_stay_within_the_share_of_their_account(se
 
 def test_every_route_that_keeps_a_file_needs_an_account() -> None:
     keeping = [route for _, place in places() for route in place.routes.values() if route.body.keeps_file]
-    assert {(route.name, route.rule) for route in keeping} == {("POST user_uploads", EVERYBODY)}
+    assert {(route.name, route.rule) for route in keeping} == {("POST user_uploads", EVERYBODY.may(Scope.SEND))}

@@ -23,7 +23,7 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE, Way
+from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE, Way, Who
 from keybearer.server.http.front_door import Door
 from keybearer.server.http.routing import Route
 from keybearer.server.services import api_keys
@@ -270,7 +270,11 @@ async def test_pages_are_for_people_and_those_about_the_organization_for_adminis
         is_about_it = page.path.startswith("/organization/") and "/invitations/" not in page.path
         is_for_people = page.path.startswith(("/settings/", "/organization/")) or page.path == "/"
         by_place = ADMINISTRATORS if is_about_it else PEOPLE if is_for_people else OPEN
-        assert page.rule is (MEMBERS if page.path in FOR_MEMBERS else by_place), page.name
+        who = MEMBERS if page.path in FOR_MEMBERS else by_place
+        rule = page.rule
+        assert Who(rule.ways, rule.least_role, rule.bots, rule.incoming_webhooks) == Who(
+            who.ways, who.least_role, who.bots, who.incoming_webhooks
+        ), page.name
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ async def test_a_live_key_knows_when_from_where_and_by_what_it_was_last_used(ser
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     async with server.context.reading() as connection:
-        live = await api_keys.find_live(connection, hamlet.id)
+        live = await api_keys.find_account_key(connection, hamlet.id)
     assert live is not None
     recorder = UseRecorder(server.context)
     recorder.note(live.id, RequestOrigin(address="203.0.113.5", client="Bot/2 \x1b[31m\n" + "x" * 500))
@@ -119,7 +119,7 @@ async def test_a_live_key_knows_when_from_where_and_by_what_it_was_last_used(ser
 async def test_an_older_use_from_another_worker_does_not_overwrite_a_newer_one(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     async with server.context.reading() as connection:
-        live = await api_keys.find_live(connection, hamlet.id)
+        live = await api_keys.find_account_key(connection, hamlet.id)
     assert live is not None
     early, late = UseRecorder(server.context), UseRecorder(server.context)
     early.note(live.id, RequestOrigin("203.0.113.1", "early"))
@@ -134,7 +134,7 @@ async def test_an_older_use_from_another_worker_does_not_overwrite_a_newer_one(s
 async def test_uses_that_cannot_be_written_now_are_written_later(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     async with server.context.reading() as connection:
-        live = await api_keys.find_live(connection, hamlet.id)
+        live = await api_keys.find_account_key(connection, hamlet.id)
     assert live is not None
     recorder = UseRecorder(server.context)
     recorder.note(live.id, RequestOrigin("203.0.113.1", "bot"))

@@ -28,6 +28,7 @@ from keybearer.server.storage import accounts, api_keys, realms
 from keybearer.server.storage.api_keys import NewUse
 from keybearer.server.storage.tables import links, sessions
 from tests.in_process import InProcessServer
+from tests.server.named_keys import CURRENT, OWN, issue, issued
 from tests.server.test_regeneration import live_keys
 
 ROUNDS = 4
@@ -149,7 +150,9 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
     for known in reversed(everybody):  # so that the newest keys are those of the oldest accounts
         await keys.regenerate_by_operator(server.context, known.id)
     async with server.context.reading() as connection:
-        live = [record.id for record in (await api_keys.find_live_of(connection, [k.id for k in everybody])).values()]
+        live = [
+            record.id for record in (await api_keys.find_account_keys(connection, [k.id for k in everybody])).values()
+        ]
     use = KeyUse(server.context.clock(), "198.51.100.7", "test")
 
     async def write_uses() -> None:
@@ -204,3 +207,50 @@ async def test_changes_of_the_organization_at_once_all_last(server_on_each: InPr
         after = await organization.find(server.context)
         assert (after.can_create_bots, after.can_create_write_only_bots, after.can_invite) == (group,) * 3
         assert after.host == f"chat{number}.example.com"
+
+
+@pytest.mark.parametrize("ending", ["revoked", "found", "account key replaced"])
+async def test_nothing_that_is_issued_with_a_key_while_it_ends_outlives_it(
+    server_on_each: InProcessServer, ending: str
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    key = await issued(server, hamlet.auth, scopes=["read", "keys"])
+    child = await issued(server, key.auth, bot=bot, scopes=["read", "keys"])
+    client = server.client()
+    calls = [
+        {
+            "revoked": lambda: client.delete(f"{OWN}/{key.id}", auth=hamlet.auth),
+            "found": lambda: client.post("/api/v1/api_keys/revoke_by_possession", data={"api_key": key.api_key}),
+            "account key replaced": lambda: client.post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth),
+        }[ending](),
+        *(issue(server, key.auth, scopes=["read"]) for _ in range(3)),
+        *(issue(server, key.auth, bot=bot, scopes=["read"]) for _ in range(3)),
+        *(issue(server, child.auth, scopes=["read"]) for _ in range(3)),
+        client.post(f"{CURRENT}/regenerate", auth=child.auth, data={"overlap_seconds": "3600"}),
+    ]
+    random.Random(1).shuffle(calls)
+    answers = await asyncio.gather(*calls)
+    assert {answer.status_code for answer in answers} <= {200, 400, 401}
+    async with server.context.reading() as connection:
+        live = [
+            record
+            for who in (hamlet, bot)
+            for record in await api_keys.find_live(connection, who.id, server.context.clock())
+        ]
+    assert [record.is_account_key for record in live] == [True, True]
+
+
+async def test_of_several_that_replace_a_key_at_once_one_does_and_two_generations_live(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    key = await issued(server, hamlet.auth)
+    calls = [
+        server.client().post(f"{CURRENT}/regenerate", auth=key.auth, data={"overlap_seconds": "3600"}) for _ in range(6)
+    ]
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status_code for answer in answers) == [200, *[400] * 5]
+    assert await live_keys(server, hamlet.id) == 3

@@ -26,7 +26,7 @@ async def main(url: str, secrets_file: str) -> None:
     async with database.write() as connection:
         for account_id in (await connection.execute(select(accounts.c.id))).scalars().all():
             new = api_key.generate()
-            await api_keys.revoke_live(connection, account_id, by=None, at=now)
+            await api_keys.revoke_all(connection, account_id, by=None, at=now)
             await api_keys.add(connection, ring, new, account_id=account_id, created_by=None, at=now)
             print(new.reveal())
     await database.close()

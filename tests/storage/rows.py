@@ -61,6 +61,6 @@ async def regenerate(database: Database, ring: SecretRing, holder: Holder) -> Se
     """Replace the account's key by a new one."""
     new = api_key.generate()
     async with database.write() as connection:
-        await api_keys.revoke_live(connection, holder.account.id, by=None, at=NOON)
+        await api_keys.revoke_all(connection, holder.account.id, by=None, at=NOON)
         await api_keys.add(connection, ring, new, account_id=holder.account.id, created_by=None, at=NOON)
     return new

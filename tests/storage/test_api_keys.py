@@ -21,7 +21,7 @@ def use(holder: Holder, at: datetime, client: str = "curl") -> NewUse:
 
 async def last_uses(database: Database, holders: list[Holder]) -> list[KeyUse | None]:
     async with database.read() as connection:
-        records = await api_keys.find_live_of(connection, [holder.account.id for holder in holders])
+        records = await api_keys.find_account_keys(connection, [holder.account.id for holder in holders])
     return [records[holder.account.id].last_use for holder in holders]
 
 
@@ -65,7 +65,7 @@ async def test_the_use_of_a_key_is_written_while_the_key_is_being_revoked(
     database = await Database.open(postgresql_url)
     (holder,) = await add_holders(database, ring)
     async with database.write() as revoking:
-        await api_keys.revoke_live(revoking, holder.account.id, by=None, at=NOON)
+        await api_keys.revoke_all(revoking, holder.account.id, by=None, at=NOON)
 
         async def write() -> None:
             async with database.write() as connection:

@@ -44,7 +44,7 @@ async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database:
     assert resealed == Resealed(api_keys=2, tokens=1)
     alone = SecretRing((rotated._current.entry,), rotated.path)  # the new secret by itself opens them all
     async with database.read() as connection:
-        revealed = await api_keys.reveal_live(connection, alone, [first.account.id, second.account.id])
+        revealed = await api_keys.reveal_account_keys(connection, alone, [first.account.id, second.account.id])
         assert await bots.reveal_token(connection, alone, first.account.id) == token
     assert {each.api_key for each in revealed} == {first.key, second.key}
     for holder in (first, second):

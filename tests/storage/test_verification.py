@@ -61,7 +61,7 @@ async def test_a_key_tells_its_account_and_organization(database: Database, ring
     first, holder, _ = await add_holders(database, ring, 3)
     found = await KeyVerifier(database, ring).verify(holder.key)
     assert found is not None
-    assert (found.key_id, found.revoked, found.expires_at) == (holder.key_id, False, None)
+    assert (found.key_id, found.revoked, found.grant.expires_at) == (holder.key_id, False, None)
     assert found.account == holder.account != first.account
     assert found.realm == holder.realm
 
@@ -89,7 +89,7 @@ async def test_every_column_of_an_account_and_a_realm_arrives(database: Database
     assert found is not None
     assert found.account == account
     assert found.realm == realm
-    assert found.expires_at == NOON + timedelta(days=1)
+    assert found.grant.expires_at == NOON + timedelta(days=1)
 
 
 async def test_the_newest_message_of_the_account_arrives(database: Database, ring: SecretRing) -> None:

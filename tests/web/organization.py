@@ -91,7 +91,7 @@ async def _use_keys(context: Context, bot: Account, owner: Account) -> None:
     async with context.change(None, origin=RequestOrigin("198.51.100.4", "ZulipPython/0.9.0")) as change:
         uses = []
         for account, client in ((bot, "ZulipPython/0.9.1"), (owner, "zulip-terminal/0.7.0")):
-            live = await api_keys.find_live(change.connection, account.id)
+            live = await api_keys.find_account_key(change.connection, account.id)
             assert live is not None
             uses.append(NewUse(live.id, KeyUse(used, "198.51.100.4", client)))
         await api_keys.record_uses(change.connection, uses)

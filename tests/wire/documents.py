@@ -10,6 +10,7 @@ from keybearer.server.api import routes, unavailable
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import files
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.grants import scope_names
 from keybearer.server.domain.limits import Cap, Retention
 from keybearer.server.domain.rules import Rule, Way
 from keybearer.server.http.body import BodyLimits
@@ -40,17 +41,25 @@ def wire() -> str:
 
 
 def _endpoints() -> str:
-    lines = ["| endpoint | by key | by session | who | what |", "|---|---|---|---|---|"]
+    lines = ["| endpoint | by key | by session | who | scope of the key | what |", "|---|---|---|---|---|---|"]
     for endpoint in _available():
         rule = endpoint.rule
         by_key, by_session = ("yes" if rule.ways & way else "" for way in (Way.KEY, Way.SESSION))
         who = _who(rule, endpoint.name)
-        lines.append(f"| `{endpoint.name}` | {by_key} | {by_session} | {who} | {endpoint.summary} |")
+        scope = _scope(rule)
+        lines.append(f"| `{endpoint.name}` | {by_key} | {by_session} | {who} | {scope} | {endpoint.summary} |")
     return "\n".join(lines) + "\n"
 
 
 def _available() -> list[Endpoint]:
     return [each for each in routes.endpoints(for_development=True) if each.is_available]
+
+
+def _scope(rule: Rule) -> str:
+    """What a key needs, and that a session needs its password anew."""
+    names = ", ".join(f"`{name}`" for name in scope_names(rule.scope))
+    by_session = "; by session, a fresh password" if rule.confirmed and rule.ways & Way.SESSION else ""
+    return f"{names or ('' if rule.is_open else 'any')}{by_session}"
 
 
 def _who(rule: Rule, name: str) -> str:
@@ -85,11 +94,12 @@ def who_may_call_what() -> str:
             (
                 f"`{each.method} {prefix}{each.path}`",
                 _who(each.rule, each.path),
+                _scope(each.rule),
                 _size(each.body),
             )
             for each in listed
         ]
-        lines += [f"## {title}", "", *_table(("route", "who", "the largest body"), rows), ""]
+        lines += [f"## {title}", "", *_table(("route", "who", "scope of a key", "the largest body"), rows), ""]
     return "\n".join(lines)
 
 

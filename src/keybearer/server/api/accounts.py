@@ -9,6 +9,7 @@ from keybearer.server.api.description import INTEGER, array, boolean, choice, en
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
 from keybearer.server.services import accounts, profiles
@@ -107,17 +108,17 @@ ENDPOINTS = (
     Endpoint.get(
         "users/me",
         get_own,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Who is asking.",
         gives={**PROFILE, "max_message_id": INTEGER},
         optional=OPTIONAL,
         names_unsupported=False,
     ),
-    Endpoint.delete("users/me", deactivate_own, PEOPLE, FORM, "Deactivate one's own account."),
+    Endpoint.delete("users/me", deactivate_own, PEOPLE.may(Scope.MANAGE), FORM, "Deactivate one's own account."),
     Endpoint.get(
         "users",
         get_all,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Everybody, bots and the deactivated too.",
         takes=(_GRAVATAR, _PROFILE_FIELDS, encoded("user_ids", "Only these ", array(INTEGER))),
         gives={"members": array(_USER)},
@@ -125,7 +126,7 @@ ENDPOINTS = (
     Endpoint.post(
         "users",
         add,
-        ADMINISTRATORS,
+        ADMINISTRATORS.may(Scope.KEYS),
         FORM,
         "Add a person, who has to choose another password at the first sign-in.",
         takes=(
@@ -136,12 +137,17 @@ ENDPOINTS = (
         gives={"user_id": INTEGER},
     ),
     Endpoint.get(
-        "users/{user_id}", get_one, EVERYBODY, "One account.", takes=(_GRAVATAR, _PROFILE_FIELDS), gives={"user": _USER}
+        "users/{user_id}",
+        get_one,
+        EVERYBODY.may(Scope.READ),
+        "One account.",
+        takes=(_GRAVATAR, _PROFILE_FIELDS),
+        gives={"user": _USER},
     ),
     Endpoint.patch(
         "users/{user_id}",
         change,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Rename an account or change its role.",
         takes=(text("full_name", "The new name."), choice("role", "The new role.", _ROLES)),
@@ -149,7 +155,7 @@ ENDPOINTS = (
     Endpoint.delete(
         "users/{user_id}",
         deactivate,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Deactivate a person: key and sessions are refused from then on, their bots too.",
         takes=(text("deactivation_notification_comment", "Sent to the person by mail.", max_length=2000),),
@@ -157,7 +163,7 @@ ENDPOINTS = (
     Endpoint.get(
         "users/{email}",
         get_by_email,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "One account by its address.",
         takes=(_GRAVATAR, _PROFILE_FIELDS),
         gives={"user": _USER},
@@ -165,7 +171,7 @@ ENDPOINTS = (
     Endpoint.post(
         "users/{user_id}/reactivate",
         reactivate,
-        EVERYBODY,
+        EVERYBODY.may(Scope.KEYS),
         FORM,
         "Reactivate a person or a bot. It gets a new API key: the old one stays dead.",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from email.utils import formatdate
 from typing import final
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.errors import (
+    KeyRefused,
     Overloaded,
     PasswordNeeded,
     Refused,
@@ -20,6 +22,7 @@ from keybearer.server.domain.errors import (
     Unauthenticated,
 )
 from keybearer.server.domain.limits import Quota
+from keybearer.server.http.admission import Admission
 from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.multipart import TooLarge
@@ -49,6 +52,15 @@ BY_KEY: tuple[Header, ...] = (*_ALWAYS, *_ANYWHERE, (b"vary", b"Accept-Language"
 API: tuple[Header, ...] = (*_ALWAYS, *_ANYWHERE, (b"vary", b"Accept-Language, Cookie"))
 WEB: tuple[Header, ...] = (*_ALWAYS, (b"vary", b"Accept-Language, Cookie"))
 TRANSPORT_SECURITY: Header = (b"strict-transport-security", b"max-age=31536000")
+
+
+def key_expires(admission: Admission) -> Sequence[Header]:
+    """The header of every answer to a key that ends: when, as in RFC 3339. None for other callers."""
+    who = admission.identified
+    at = None if who is None or who.key is None else who.key.grant.expires_at
+    if at is None:
+        return ()
+    return ((b"keybearer-key-expires", at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()),)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -128,6 +140,7 @@ _STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (TooManyAttempts, 429),
     (CSRFFailed, 403),
     (PasswordNeeded, 403),
+    (KeyRefused, 403),
     (TooLarge, 413),
     (TooSlow, 408),
     (Overloaded, 503),

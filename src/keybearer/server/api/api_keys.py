@@ -9,7 +9,8 @@ from keybearer.server.api.description import API_KEY, EMAIL, INTEGER, Schema, bo
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import is_email
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.rules import OPEN, Rule, Way
+from keybearer.server.domain.grants import Scope
+from keybearer.server.domain.rules import BY_KEY, OPEN, Way, Who
 from keybearer.server.http.body import FORM, SMALL_FORM
 from keybearer.server.services import api_keys, realms, sessions
 
@@ -86,7 +87,7 @@ ENDPOINTS = (
     Endpoint.post(
         "fetch_api_key",
         fetch_own,
-        Rule(Way.SESSION, bots=False),
+        Who(Way.SESSION, bots=False).may(Scope.KEYS, confirmed=False),  # it takes the password itself
         FORM,
         "Show one's own API key, after the password.",
         takes=(text("password", "The person's password."),),
@@ -95,7 +96,7 @@ ENDPOINTS = (
     Endpoint.post(
         "users/me/api_key/regenerate",
         regenerate_own,
-        Rule(Way.KEY),
+        BY_KEY.may(Scope.KEYS),
         FORM,
         "Replace one's own API key. The old one is dead at once, and so are all device registrations.",
         gives={"api_key": API_KEY},

@@ -25,6 +25,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.accounts import Role, avatar_url
 from keybearer.server.domain.bots import BotType, ServiceInterface, checked_payload_url
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import MEMBERS
 from keybearer.server.domain.visibility import shown_email
 from keybearer.server.http.body import FORM, PICTURE
@@ -152,11 +153,17 @@ _DEFAULTS_SHAPE: dict[str, Schema] = {
 _BOT = record({"username": EMAIL, "full_name": STRING, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE})
 
 ENDPOINTS = (
-    Endpoint.get("bots", get_own, MEMBERS, "One's own active bots, with their API keys.", gives={"bots": array(_BOT)}),
+    Endpoint.get(
+        "bots",
+        get_own,
+        MEMBERS.may(Scope.KEYS),
+        "One's own active bots, with their API keys.",
+        gives={"bots": array(_BOT)},
+    ),
     Endpoint.post(
         "bots",
         create,
-        MEMBERS,
+        MEMBERS.may(Scope.KEYS),
         PICTURE,
         "Make a bot.",
         takes=(
@@ -173,7 +180,7 @@ ENDPOINTS = (
     Endpoint.patch(
         "bots/{bot_id}",
         change,
-        MEMBERS,
+        MEMBERS.may(Scope.MANAGE),
         PICTURE,
         "Change a bot. A new owner gets a new API key.",
         takes=(
@@ -195,12 +202,14 @@ ENDPOINTS = (
             "bot_owner": nullable(EMAIL),
         },
     ),
-    Endpoint.delete("bots/{bot_id}", deactivate, MEMBERS, FORM, "Deactivate a bot."),
-    Endpoint.get("bots/{bot_id}/api_key", get_key, MEMBERS, "A bot's API key.", gives={"api_key": API_KEY}),
+    Endpoint.delete("bots/{bot_id}", deactivate, MEMBERS.may(Scope.MANAGE), FORM, "Deactivate a bot."),
+    Endpoint.get(
+        "bots/{bot_id}/api_key", get_key, MEMBERS.may(Scope.KEYS), "A bot's API key.", gives={"api_key": API_KEY}
+    ),
     Endpoint.post(
         "bots/{bot_id}/api_key/regenerate",
         regenerate_key,
-        MEMBERS,
+        MEMBERS.may(Scope.KEYS),
         FORM,
         "Replace a bot's API key. The old one is dead at once.",
         gives={"api_key": API_KEY},

@@ -31,8 +31,9 @@ class Call(Admitted):
     def newest_message_id(self) -> int | None:
         """The newest message that the caller was sent, where it was found with the key."""
         assert self._admission.identified is not None
+        key = self._admission.identified.key
         # Where there may be a body, time has passed since the key was checked.
-        return None if self.request.changes_something else self._admission.identified.newest_message_id
+        return None if key is None or self.request.changes_something else key.newest_message_id
 
     def id(self, name: str) -> int:
         """A number out of the path; 0, which nothing has as its id, where it is larger than any id."""

@@ -7,6 +7,7 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, integer, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.devices import DeviceKind
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import PEOPLE
 from keybearer.server.http.body import FORM
 from keybearer.server.services import devices
@@ -55,29 +56,39 @@ ENDPOINTS = (
     Endpoint.post(
         "users/me/apns_device_token",
         register_apns,
-        PEOPLE,
+        PEOPLE.may(Scope.MANAGE),
         FORM,
         "Register an iOS device for pushes.",
         takes=(_APNS_TOKEN, text("appid", "The app's bundle id.", required=True)),
     ),
     Endpoint.delete(
-        "users/me/apns_device_token", remove_apns, PEOPLE, FORM, "Remove an iOS device.", takes=(_APNS_TOKEN,)
+        "users/me/apns_device_token",
+        remove_apns,
+        PEOPLE.may(Scope.MANAGE),
+        FORM,
+        "Remove an iOS device.",
+        takes=(_APNS_TOKEN,),
     ),
     Endpoint.post(
         "users/me/android_gcm_reg_id",
         register_fcm,
-        PEOPLE,
+        PEOPLE.may(Scope.MANAGE),
         FORM,
         "Register an Android device for pushes.",
         takes=(_FCM_TOKEN,),
     ),
     Endpoint.delete(
-        "users/me/android_gcm_reg_id", remove_fcm, PEOPLE, FORM, "Remove an Android device.", takes=(_FCM_TOKEN,)
+        "users/me/android_gcm_reg_id",
+        remove_fcm,
+        PEOPLE.may(Scope.MANAGE),
+        FORM,
+        "Remove an Android device.",
+        takes=(_FCM_TOKEN,),
     ),
     Endpoint.post(
         "register_client_device",
         register_client,
-        PEOPLE,
+        PEOPLE.may(Scope.MANAGE),
         FORM,
         "Register a device that will ask for encrypted pushes.",
         gives={"device_id": INTEGER},
@@ -85,7 +96,7 @@ ENDPOINTS = (
     Endpoint.post(
         "remove_client_device",
         remove_client,
-        PEOPLE,
+        PEOPLE.may(Scope.MANAGE),
         FORM,
         "Remove a device that was registered so.",
         takes=(integer("device_id", "The id that registering gave.", required=True),),

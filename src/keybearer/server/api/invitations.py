@@ -23,6 +23,7 @@ from keybearer.server.api.description import (
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.rules import MEMBERS
@@ -166,11 +167,13 @@ _TAKES = (
 )
 
 ENDPOINTS = (
-    Endpoint.get("invites", list_open, MEMBERS, "The open invitations.", gives={"invites": array(_INVITATION)}),
+    Endpoint.get(
+        "invites", list_open, MEMBERS.may(Scope.KEYS), "The open invitations.", gives={"invites": array(_INVITATION)}
+    ),
     Endpoint.post(
         "invites",
         send,
-        MEMBERS,
+        MEMBERS.may(Scope.KEYS),
         FORM,
         "Invite people by mail.",
         takes=(
@@ -187,7 +190,7 @@ ENDPOINTS = (
     Endpoint.post(
         "invites/multiuse",
         make_link,
-        MEMBERS,
+        MEMBERS.may(Scope.KEYS),
         FORM,
         "Make a link with which several people can join.",
         takes=(_LIFETIME, *_TAKES),
@@ -196,12 +199,20 @@ ENDPOINTS = (
     Endpoint.patch(
         "invites/multiuse/{invite_id}",
         change_link,
-        MEMBERS,
+        MEMBERS.may(Scope.KEYS),
         FORM,
         "Change what a link for several people gives; what is not sent stays.",
         takes=_TAKES,
     ),
-    Endpoint.delete("invites/multiuse/{invite_id}", revoke_link, MEMBERS, FORM, "Withdraw a link for several people."),
-    Endpoint.delete("invites/{invite_id}", revoke, MEMBERS, FORM, "Withdraw an invitation."),
-    Endpoint.post("invites/{invite_id}/resend", resend, MEMBERS, FORM, "Mail a new link; the earlier one ends."),
+    Endpoint.delete(
+        "invites/multiuse/{invite_id}",
+        revoke_link,
+        MEMBERS.may(Scope.KEYS),
+        FORM,
+        "Withdraw a link for several people.",
+    ),
+    Endpoint.delete("invites/{invite_id}", revoke, MEMBERS.may(Scope.KEYS), FORM, "Withdraw an invitation."),
+    Endpoint.post(
+        "invites/{invite_id}/resend", resend, MEMBERS.may(Scope.KEYS), FORM, "Mail a new link; the earlier one ends."
+    ),
 )

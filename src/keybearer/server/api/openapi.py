@@ -13,6 +13,7 @@ from keybearer.server.api.answers import Answer
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import STRING, Parameter, Schema, array, record
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.grants import scope_names
 from keybearer.server.domain.rules import OPEN, Way
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -37,7 +38,11 @@ _NOT_ALLOWED = record({"result": {"const": "error"}, "msg": STRING, "allowed_met
 _FAILURES: dict[str, tuple[str, str, Schema]] = {
     "400": ("Refused: `msg` says why.", "application/json", _ERROR),
     "401": ("Who is asking is not known, or not welcome.", "application/json", _ERROR),
-    "403": ("The form's token is missing or wrong.", "application/json", _ERROR),
+    "403": (
+        "The key lacks the scope or may not be used from there, or the form's token is missing or wrong.",
+        "application/json",
+        _ERROR,
+    ),
     "404": (
         "Nothing can be at this path, it is not available, or no organization lives at this host.",
         "application/json",
@@ -58,7 +63,11 @@ _COMPONENTS = {
         for name, (why, kind, schema) in _FAILURES.items()
     },
     "securitySchemes": {
-        "key": {"type": "http", "scheme": "basic", "description": "The account's email address and its API key."},
+        "key": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "The account's email address and its API key. A named key needs the scopes listed here.",
+        },
         "session": {
             "type": "apiKey",
             "in": "cookie",
@@ -111,7 +120,7 @@ def _operation(each: Endpoint, path: str, way: Way) -> dict[str, Any]:
         "tags": [each.path.partition("/")[0]],
         "parameters": [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", path)],
         "responses": _responses(each, way),
-        "security": [] if each.rule.ways & Way.NOBODY else [{"key" if way is Way.KEY else "session": []}],
+        "security": _security(each, way),
     }
     if not has_form:
         operation["parameters"] += [_query_parameter(parameter) for parameter in each.takes]
@@ -120,6 +129,13 @@ def _operation(each: Endpoint, path: str, way: Way) -> dict[str, Any]:
         required = any(parameter.required for parameter in each.takes)
         operation["requestBody"] = {"required": required, "content": dict.fromkeys(_FORMS, form)}
     return operation
+
+
+def _security(each: Endpoint, way: Way) -> list[dict[str, list[str]]]:
+    """How to say who calls: by key with the scopes that it needs."""
+    if each.rule.ways & Way.NOBODY:
+        return []
+    return [{"key": scope_names(each.rule.scope)} if way is Way.KEY else {"session": []}]
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -149,7 +165,7 @@ def _form(parameters: Iterable[Parameter]) -> Schema:
 def _responses(each: Endpoint, way: Way) -> dict[str, Any]:
     statuses = ["400", "405", "413", "503"]
     if not each.rule.ways & Way.NOBODY:
-        statuses += ["401", "429"] if way is Way.KEY else ["401", "403", "429"]
+        statuses += ["401", "403", "429"]
     elif each.method == "POST":
         statuses += ["401", "404", "429"]
     if "{" in each.path or not each.is_available:

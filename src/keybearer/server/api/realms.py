@@ -23,7 +23,8 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.realm_events import GROUP_SETTINGS, changed_fields
+from keybearer.server.domain.grants import Scope
+from keybearer.server.domain.realm_events import GROUP_SETTINGS, KEY_SETTINGS, changed_fields
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY
 from keybearer.server.http.body import FORM
@@ -59,9 +60,21 @@ async def change(call: Call) -> Answer:
     wanted = RealmChange(
         name=None if name is None else checked_name(name),
         description=None if description is None else checked_description(description),
+        key_policy=_key_policy(parameters),
         **policies,
     )
     return success(changed_fields(*await realms.change(call.context, call.caller, wanted)))
+
+
+def _key_policy(parameters: Parameters) -> dict[str, Any]:
+    """What was sent of the policy about named keys, by its fields. The days may be null: no limit."""
+    given: dict[str, Any] = {}
+    for name in ("longest_days", "default_days"):
+        setting = KEY_SETTINGS[name]
+        if parameters.has(setting):
+            given[name] = None if parameters.optional_json(setting) is None else parameters.integer(setting)
+    must_end = parameters.optional_boolean(KEY_SETTINGS["must_end"])
+    return given if must_end is None else {**given, "must_end": must_end}
 
 
 def _group_setting(parameters: Parameters, setting: str, now: SystemGroup) -> SystemGroup | None:
@@ -135,15 +148,22 @@ GROUP = record(
     }
 )
 
-_CHANGED = {"name": STRING, "description": STRING, **dict.fromkeys(GROUP_SETTINGS.values(), INTEGER)}
+_CHANGED = {
+    "name": STRING,
+    "description": STRING,
+    **dict.fromkeys(GROUP_SETTINGS.values(), INTEGER),
+    "longest_api_key_days": nullable(INTEGER),
+    "default_api_key_days": nullable(INTEGER),
+    "api_keys_must_end": BOOLEAN,
+}
 
 ENDPOINTS = (
     Endpoint.patch(
         "realm",
         change,
-        ADMINISTRATORS,
+        ADMINISTRATORS.may(Scope.MANAGE),
         FORM,
-        "Change the organization's name and description, and who may create bots and invite people.",
+        "Change the organization's name and description, who may do what in it, and how long keys live.",
         takes=(
             text("name", "The new name.", max_length=NAME_MAX_LENGTH),
             text("description", "What the organization is for.", max_length=DESCRIPTION_MAX_LENGTH),
@@ -151,6 +171,13 @@ ENDPOINTS = (
                 encoded(setting, 'A group: `{"new": id}`, with `old` to compare, or the id.', _GROUP_VALUE)
                 for setting in GROUP_SETTINGS.values()
             ),
+            encoded("longest_api_key_days", "How long a named key may live; null: without end.", nullable(INTEGER)),
+            encoded(
+                "default_api_key_days",
+                "How long a named key lives of which nobody says it; null: without end.",
+                nullable(INTEGER),
+            ),
+            boolean("api_keys_must_end", "Whether named keys need an end."),
         ),
         gives=_CHANGED,
         optional=frozenset(_CHANGED),
@@ -158,7 +185,7 @@ ENDPOINTS = (
     Endpoint.get(
         "user_groups",
         list_groups,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "The groups that settings are given as.",
         takes=(boolean("include_deactivated_groups", "Changes nothing: system groups are never deactivated."),),
         gives={"user_groups": array(GROUP)},

@@ -9,6 +9,7 @@ from keybearer.server.api import (
     development,
     devices,
     invitations,
+    named_keys,
     openapi,
     realms,
     server,
@@ -21,6 +22,7 @@ from keybearer.server.api.messaging import routes as message_routes
 ENDPOINTS: tuple[Endpoint, ...] = (
     *server.ENDPOINTS,
     *api_keys.ENDPOINTS,
+    *named_keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *bots.ENDPOINTS,
     *devices.ENDPOINTS,

@@ -11,6 +11,7 @@ from keybearer.server.api.description import boolean, choice, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.accounts import EmailVisibility, checked_full_name, checked_timezone
 from keybearer.server.domain.errors import Refused, TooManyAttempts
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.rules import PEOPLE
 from keybearer.server.http.body import FORM
@@ -59,9 +60,18 @@ _TAKES = (
 )
 
 ENDPOINTS = (
-    Endpoint.patch("settings", change, PEOPLE, FORM, "Change one's own password, name and settings.", takes=_TAKES),
+    Endpoint.patch(
+        "settings",
+        change,
+        PEOPLE.may(Scope.MANAGE),
+        FORM,
+        "Change one's own password, name and settings.",
+        takes=_TAKES,
+    ),
     *(
-        Endpoint.patch(path, change, PEOPLE, FORM, "The same as `PATCH settings`, by an old name.", takes=_TAKES)
+        Endpoint.patch(
+            path, change, PEOPLE.may(Scope.MANAGE), FORM, "The same as `PATCH settings`, by an old name.", takes=_TAKES
+        )
         for path in ("settings/notifications", "settings/display")
     ),
 )

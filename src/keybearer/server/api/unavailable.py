@@ -8,6 +8,7 @@ from typing import NoReturn
 from keybearer.server.api.call import Call
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import NO_SCOPE
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM, NO_BODY, PICTURE
 from keybearer.server.http.routing import Handler
@@ -126,7 +127,7 @@ def _endpoint(what: str, name: str) -> Endpoint:
         method,
         path,
         _refusing(what),
-        EVERYBODY,
+        EVERYBODY.may(NO_SCOPE),
         body,
         f"Refused: {what[0].lower()}{what[1:]} are not available.",
         is_available=False,

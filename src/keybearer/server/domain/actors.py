@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.errors import PasswordNeeded
-from keybearer.server.domain.rules import ANY_ACCOUNT, Rule
+from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.domain.errors import BeyondGrant, PasswordNeeded
+from keybearer.server.domain.grants import FULL, Grant, Scope
+from keybearer.server.domain.rules import ANY_ACCOUNT, Rule, check_scope
 from keybearer.server.domain.sessions import Session
 
 
@@ -57,11 +59,11 @@ class Caller(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """The account that acts, as it is in the transaction or snapshot that acts."""
+    """The account that acts, and the key or session it came with, as they are in the transaction that acts."""
 
     account: Account
     origin: RequestOrigin = RequestOrigin()
-    key_id: int | None = None
+    key: APIKeyRecord | None = None
     session: Session | None = None
 
     @property
@@ -73,6 +75,20 @@ class Actor(NamedTuple):
     def session_id(self) -> int | None:
         """The id of the session, None for an actor by key."""
         return None if self.session is None else self.session.id
+
+    @property
+    def grant(self) -> Grant:
+        """What the actor may do, as far as the key says it: a session and the server itself may do everything."""
+        return FULL if self.key is None else self.key.grant
+
+    def check_scope(self, scope: Scope) -> None:
+        """Raise InsufficientScope where they came by a key without the scope: for what a part of a route does."""
+        check_scope(scope, self.grant)
+
+    def check_covers(self, grant: Grant) -> None:
+        """Raise BeyondGrant where they came by a key, and a key with this grant may do more than it."""
+        if not self.grant.covers(grant):
+            raise BeyondGrant
 
     def check_password_is_fresh(self, now: datetime) -> None:
         """Raise PasswordNeeded where they came by a session and gave the password too long ago, or not at all.

@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import ALL_SCOPES, Grant, Scope
 from keybearer.server.domain.realms import Realm
+
+NAME_MAX_LENGTH = 60
+
+UNUSED_AFTER = timedelta(days=90)
+"""A key that was not used for so long is flagged."""
+
+LONGEST_OVERLAP = timedelta(hours=24)
+"""How long a key and its successor may be live together."""
+
+END_MAILS = (timedelta(days=7), timedelta(days=1))
+"""How long before the end of a key its owner gets a mail about it: one for each."""
+
+
+def checked_key_name(text: str) -> str:
+    """`text` without outer blanks. Raises Refused unless it is good as the name of a key."""
+    name = text.strip()
+    if not name or len(name) > NAME_MAX_LENGTH or not name.isprintable():
+        raise Refused(f"The name of an API key needs 1 to {NAME_MAX_LENGTH} printable characters.")
+    return name
+
+
+def checked_overlap(seconds: int) -> timedelta:
+    """How long a key and its successor are live together. Raises Refused unless it is from 0 to 24 hours."""
+    if not 0 <= seconds <= LONGEST_OVERLAP.total_seconds():
+        raise Refused(f"overlap_seconds must be from 0 to {int(LONGEST_OVERLAP.total_seconds())}.")
+    return timedelta(seconds=seconds)
+
+
+def mails_due(expires_at: datetime | None, now: datetime) -> int:
+    """How many of the mails about the end of a key are due by now."""
+    if expires_at is None:
+        return 0
+    return sum(expires_at - now <= before for before in END_MAILS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +59,8 @@ class KeyUse:
 class APIKeyRecord:
     """What is known of a key without opening it. A live key has no `revoked_at`.
 
+    An account has one account key, which its pages show again, and may have named keys. `created_with` is the key that
+    a named key was created with, `replaced_by` the one that took its place: until its end, both are live.
     `late_use` is the last time somebody tried it after it was revoked, and of a live key `use_of_old_key` the last time
     that somebody tried an earlier key of the account.
     """
@@ -36,6 +73,11 @@ class APIKeyRecord:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     revoked_by: int | None = None
+    is_account_key: bool = True
+    scopes: Scope = ALL_SCOPES
+    networks: tuple[str, ...] = ()
+    created_with: int | None = None
+    replaced_by: int | None = None
     last_use: KeyUse | None = None
     late_use: KeyUse | None = None
     use_of_old_key: KeyUse | None = None
@@ -44,6 +86,16 @@ class APIKeyRecord:
     def is_live(self) -> bool:
         """Not revoked; whether it is expired depends on the time of asking."""
         return self.revoked_at is None
+
+    @property
+    def grant(self) -> Grant:
+        """What it lets its holder do."""
+        return Grant(self.scopes, self.expires_at, self.networks)
+
+    def is_unused(self, now: datetime) -> bool:
+        """Whether nobody has used it for so long that it should be revoked."""
+        used_at = self.created_at if self.last_use is None else self.last_use.at
+        return now - used_at >= UNUSED_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +110,15 @@ class VerifiedKey(NamedTuple):
     """Whose key a request bears, as the database had it when it was asked, after the request began.
 
     That a key is known says nothing yet: it may be `revoked` or expired, its account or realm deactivated.
-    `newest_message_id` is -1 where the account was sent none.
+    `newest_message_id` is -1 where the account was sent none. `is_under_old_secret` says that the key was found by a
+    digest under a secret that the ring has replaced since.
     """
 
     key_id: int
     revoked: bool
-    expires_at: datetime | None
+    grant: Grant
+    is_account_key: bool
     account: Account
     realm: Realm
     newest_message_id: int = -1
+    is_under_old_secret: bool = False

@@ -2,7 +2,12 @@
 
     Refused                  a rule forbids it; `message` says so to people, `code` is Zulip's name for it
     ├── NotPermitted         this actor may not
-    │   └── PasswordNeeded       not before the password is given again
+    │   ├── PasswordNeeded       not before the password is given again
+    │   └── KeyRefused           the account may, and not with this key
+    │       ├── InsufficientScope    it lacks a scope
+    │       ├── WrongNetwork         it may not be used from there
+    │       ├── BeyondGrant          it would yield or change a key that may do more
+    │       └── NotForNamedKeys      only the account key can
     ├── Unauthenticated      who is asking is not known, or not welcome
     │   └── NewPasswordNeeded    the password is right, and lets them in only to choose another one
     ├── TryLater             `retry_after` seconds from now it may be tried again
@@ -16,7 +21,7 @@ How a refusal looks on a wire or a page is the business of `api` and `web`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from keybearer.secret import Secret
@@ -75,6 +80,49 @@ class PasswordNeeded(NotPermitted):
         )
 
 
+class KeyRefused(NotPermitted):
+    """The account may do it, and not with this key (status 403)."""
+
+
+class InsufficientScope(KeyRefused):
+    """The key lacks scopes that the route needs."""
+
+    def __init__(self, needed: Sequence[str], granted: Sequence[str]) -> None:
+        super().__init__(
+            f"This API key lacks the scope {' and '.join(needed)}: it has {', '.join(granted)}.",
+            code="INSUFFICIENT_SCOPE",
+        )
+
+
+class WrongNetwork(KeyRefused):
+    """The key may not be used from the address of the request."""
+
+    def __init__(self) -> None:
+        super().__init__("This API key may not be used from this network.", code="NETWORK_NOT_ALLOWED")
+
+
+class BeyondGrant(KeyRefused):
+    """The key asks for a key that may do more than it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This API key can yield or change only keys with no further scope, no later end and no wider network than "
+            "its own.",
+            code="BEYOND_OWN_GRANT",
+        )
+
+
+class NotForNamedKeys(KeyRefused):
+    """A named key never receives the account key."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A named API key cannot replace the account key. It replaces itself with "
+            "POST users/me/api_keys/current/regenerate.",
+            code="NAMED_KEY",
+        )
+
+
 class Unauthenticated(Refused):
     """The credentials are missing, wrong, or of an account that may not enter."""
 
@@ -112,9 +160,7 @@ class TooManyAttempts(TryLater):
     `instead_of` is the refusal that it stands in place of, where it is one: the answer says it too.
     """
 
-    def __init__(
-        self, *, retry_after: float, quota: Quota | None = None, instead_of: Unauthenticated | None = None
-    ) -> None:
+    def __init__(self, *, retry_after: float, quota: Quota | None = None, instead_of: Refused | None = None) -> None:
         minutes = ceil(retry_after / 60)
         wait = f"{minutes} minutes" if minutes > 1 else "a minute"
         super().__init__(

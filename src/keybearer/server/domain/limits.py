@@ -27,6 +27,10 @@ BODIES_OF_NETWORK = 4 * 1024 * 1024
 """The part of it that strangers from one network may use."""
 
 
+SHARE_OF_NAMED_KEY = 2
+"""A named key may make one of so many calls of its account: a script that runs wild leaves the rest to the others."""
+
+
 class Cap(Enum):
     """The most that there may be of something, what it is, and what happens beyond: the words of the refusal.
 
@@ -82,6 +86,11 @@ class Cap(Enum):
         "You have created {most} channels, as many as an account may create.",
     )
     BOTS = (1000, "bots that an account owns, with the deactivated", "An account may own at most {most} bots.")
+    API_KEYS = (
+        50,
+        "named API keys of an account that have not ended",
+        "This account has {most} named API keys, as many as it may have. Revoke one first.",
+    )
     SESSIONS = (
         200,
         "browsers that an account is signed in with",
@@ -228,6 +237,8 @@ class AttemptKind(StrEnum):
     """Not kept: the accounts for which an address has failed, among the rows of `PASSWORD`."""
     PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
     PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
+    KEY_REVOCATIONS = "key_revocations"
+    """Keys that somebody revokes by having them."""
     JOINING = "joining"
     JOININGS_OF_ADDRESS = "joinings_of_address"
 
@@ -250,6 +261,8 @@ WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
     AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
     AttemptKind.PASSWORD_RESETS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
+    # A scan of a large repository finds a few dozen.
+    AttemptKind.KEY_REVOCATIONS: (Window(100, timedelta(hours=1)),),
     # A mail to whatever address a stranger names, as for password resets.
     AttemptKind.JOINING: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     AttemptKind.JOININGS_OF_ADDRESS: (Window(20, timedelta(days=1)),),

@@ -14,10 +14,23 @@ GROUP_SETTINGS: Mapping[str, str] = {
 }
 """The policies of an organization: the field, and the group setting that it is on the wire."""
 
+KEY_SETTINGS: Mapping[str, str] = {
+    "longest_days": "longest_api_key_days",
+    "default_days": "default_api_key_days",
+    "must_end": "api_keys_must_end",
+}
+"""The policy about named keys: the field, and what it is on the wire. Zulip has nothing like it."""
+
+_IN_NO_EVENT = frozenset(KEY_SETTINGS.values())
+
 
 def changed_fields(before: Realm, after: Realm) -> dict[str, object]:
     """What changed of the organization, by the names of the wire."""
     names = {"name": "name", "description": "description", **GROUP_SETTINGS}
+    return _changed(before, after, names) | _changed(before.key_policy, after.key_policy, KEY_SETTINGS)
+
+
+def _changed(before: object, after: object, names: Mapping[str, str]) -> dict[str, object]:
     return {
         on_wire: _value(getattr(after, name))
         for name, on_wire in names.items()
@@ -30,8 +43,11 @@ def _value(value: object) -> object:
 
 
 def changed(before: Realm, after: Realm) -> Iterator[Event]:
-    """The organization changed: an event for each text, and one for all group settings."""
-    fields = changed_fields(before, after)
+    """The organization changed: an event for each text, and one for all group settings.
+
+    The policy about named keys is in no event: no client of Zulip's would understand it.
+    """
+    fields = {name: value for name, value in changed_fields(before, after).items() if name not in _IN_NO_EVENT}
     for name in ("name", "description"):
         if name in fields:
             yield _realm({"op": "update", "property": name, "value": fields.pop(name)})

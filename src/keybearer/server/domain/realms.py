@@ -11,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.key_policy import NO_POLICY, KeyPolicy
 from keybearer.zuliprc.hosts import is_loopback
 
 FALLBACK_BOT_DOMAIN = "keybearer.localhost"
@@ -107,6 +108,7 @@ class Realm:
     can_create_bots: SystemGroup = SystemGroup.MEMBERS
     can_create_write_only_bots: SystemGroup = SystemGroup.MEMBERS
     can_invite: SystemGroup = SystemGroup.ADMINISTRATORS
+    key_policy: KeyPolicy = NO_POLICY
 
     @property
     def host(self) -> str:

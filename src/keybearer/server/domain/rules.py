@@ -7,7 +7,8 @@ from enum import Flag, auto
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.bots import BotType
-from keybearer.server.domain.errors import NotPermitted, Unauthenticated, must_be
+from keybearer.server.domain.errors import InsufficientScope, NotPermitted, Unauthenticated, WrongNetwork, must_be
+from keybearer.server.domain.grants import NO_SCOPE, Grant, Scope, scope_names
 
 
 class Way(Flag):
@@ -19,13 +20,33 @@ class Way(Flag):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What a route asks of whoever calls it, by key or by session."""
+class Who:
+    """Which callers a route is for, by key or by session. With `may` and a scope it is a rule."""
 
     ways: Way
     least_role: Role = Role.GUEST
     bots: bool = True
     incoming_webhooks: bool = False
+
+    def may(self, scope: Scope, *, confirmed: bool | None = None) -> Rule:
+        """The rule that lets these callers do it, and of keys only those that have the scope.
+
+        Where the scope is that of keys, a session must have given its password lately, unless the route itself asks
+        for the password, or Zulip's documentation shows it without: then `confirmed` is False.
+        """
+        confirmed = Scope.KEYS in scope if confirmed is None else confirmed
+        return Rule(self.ways, self.least_role, self.bots, self.incoming_webhooks, scope=scope, confirmed=confirmed)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Who):
+    """What a route asks of whoever calls it.
+
+    `scope` is what a key needs, `confirmed` whether a session needs a password that was given lately.
+    """
+
+    scope: Scope = field(kw_only=True)
+    confirmed: bool = field(kw_only=True)
     is_open: bool = field(init=False)
     """Whether it asks nobody who they are."""
 
@@ -33,13 +54,16 @@ class Rule:
         object.__setattr__(self, "is_open", bool(self.ways & Way.NOBODY))  # asked at every request
 
 
-OPEN = Rule(Way.NOBODY)
-EVERYBODY = Rule(Way.KEY | Way.SESSION)
-WEBHOOKS_TOO = Rule(Way.KEY | Way.SESSION, incoming_webhooks=True)
-PEOPLE = Rule(Way.KEY | Way.SESSION, bots=False)
-MEMBERS = Rule(Way.KEY | Way.SESSION, least_role=Role.MEMBER, bots=False)
-ADMINISTRATORS = Rule(Way.KEY | Way.SESSION, least_role=Role.ADMINISTRATOR)
-ANY_ACCOUNT = WEBHOOKS_TOO
+OPEN = Who(Way.NOBODY).may(NO_SCOPE)
+EVERYBODY = Who(Way.KEY | Way.SESSION)
+WEBHOOKS_TOO = Who(Way.KEY | Way.SESSION, incoming_webhooks=True)
+PEOPLE = Who(Way.KEY | Way.SESSION, bots=False)
+MEMBERS = Who(Way.KEY | Way.SESSION, least_role=Role.MEMBER, bots=False)
+ADMINISTRATORS = Who(Way.KEY | Way.SESSION, least_role=Role.ADMINISTRATOR)
+BY_KEY = Who(Way.KEY)
+BY_KEY_WEBHOOKS_TOO = Who(Way.KEY, incoming_webhooks=True)
+"""For what is about the key of the request."""
+ANY_ACCOUNT = WEBHOOKS_TOO.may(NO_SCOPE)
 """For work that the server does in an account's name, which came by no route."""
 
 
@@ -70,3 +94,16 @@ def check(rule: Rule, account: Account) -> None:
         if rule.least_role is Role.MEMBER:
             raise NotPermitted("Not allowed for guest users")
         raise must_be("owner" if rule.least_role is Role.OWNER else "administrator")
+
+
+def check_scope(scope: Scope, grant: Grant) -> None:
+    """Raise InsufficientScope unless a key with this grant may do what needs these scopes."""
+    lacking = scope & ~grant.scopes
+    if lacking:
+        raise InsufficientScope(scope_names(lacking), scope_names(grant.scopes))
+
+
+def check_network(grant: Grant, address: str) -> None:
+    """Raise WrongNetwork unless a key with this grant may be used from this address."""
+    if not grant.includes(address):
+        raise WrongNetwork

@@ -13,10 +13,11 @@ from typing import final
 from starlette.types import Receive
 
 from keybearer.server.domain.actors import Caller, RequestOrigin
-from keybearer.server.domain.errors import NotLoggedIn, Refused
+from keybearer.server.domain.errors import NotLoggedIn, PasswordNeeded, Refused
+from keybearer.server.domain.grants import NO_SCOPE
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm, host_name
-from keybearer.server.domain.rules import EVERYBODY, Rule, check, check_entry
+from keybearer.server.domain.rules import EVERYBODY, Rule, check, check_entry, check_scope
 from keybearer.server.domain.sessions import Session
 from keybearer.server.http import csrf
 from keybearer.server.http.authentication import Identified, KeyAuthentication, authenticate_session
@@ -171,7 +172,7 @@ class Admitter:
         if place is None:
             raise NothingHere
         route = admission.route
-        rule = route.rule if route is not None else EVERYBODY
+        rule = route.rule if route is not None else _ANYTHING
         if not rule.is_open:
             found = admission.identified
             if found is None:
@@ -185,7 +186,9 @@ class Admitter:
             check_entry(rule, account, by_session=found.session is not None)
             if doorway.counts_calls:
                 admission.is_counted = True
-                admission.quota = self._limits.count_call(account.id)
+                key = found.key
+                of_key = None if key is None or key.is_account_key else key.key_id
+                admission.quota = self._limits.count_call(account.id, of_key)
             _check_rule(admission, found, rule)
         if request.query or request.changes_something:
             route = await self._take_in(admission, place, doorway, receive)
@@ -250,8 +253,16 @@ def _meant(place: Place, fields: Fields, route: Route | None) -> Route:
     return meant
 
 
+_ANYTHING = EVERYBODY.may(NO_SCOPE)
+"""What is asked until it is known which route a form means."""
+
+
 def _check_rule(admission: Admission, found: Identified, rule: Rule) -> None:
     """Raise NotPermitted unless the rule lets the caller in. They carry the rule into the transaction."""
     check(rule, found.caller.account)
+    if found.key is not None:
+        check_scope(rule.scope, found.key.grant)
+    elif rule.confirmed and found.session is not None and not found.session.is_confirmed(admission.context.clock()):
+        raise PasswordNeeded
     if found.caller.rule is not rule:
-        admission.identified = Identified(found.caller.under(rule), found.realm, found.session, found.newest_message_id)
+        admission.identified = Identified(found.caller.under(rule), found.realm, found.session, found.key)

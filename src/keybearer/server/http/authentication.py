@@ -14,9 +14,9 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import VerifiedKey
-from keybearer.server.domain.errors import Refused, Unauthenticated
+from keybearer.server.domain.errors import Refused, Unauthenticated, WrongNetwork
 from keybearer.server.domain.realms import Realm
-from keybearer.server.domain.rules import Rule, check_standing
+from keybearer.server.domain.rules import Rule, check_network, check_standing
 from keybearer.server.domain.sessions import Session
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.http.limits import Limits
@@ -34,12 +34,12 @@ _log = logging.getLogger(__name__)
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """A caller with the realm they belong to; `session` only where they came by one, the newest message only by key."""
+    """A caller with the realm they belong to, and the session or the key that they came by."""
 
     caller: Caller
     realm: Realm
     session: Session | None = None
-    newest_message_id: int | None = None
+    key: VerifiedKey | None = None
 
 
 def basic_credentials(authorization: str) -> tuple[str, Secret]:
@@ -60,7 +60,7 @@ def basic_credentials(authorization: str) -> tuple[str, Secret]:
     return email, Secret(key)
 
 
-class _Revoked(Unauthenticated):
+class _Ended(Unauthenticated):
     """The key was the account's once. Whose it was stands in the log, and on the owner's page."""
 
 
@@ -86,17 +86,21 @@ class KeyAuthentication:
         """The caller that the header and the Host header name.
 
         The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
-        words. Raises Unauthenticated, or Refused for another scheme, or TooManyAttempts in the place of a failure that
-        is one too many from its network.
+        words. Raises Unauthenticated, WrongNetwork, Refused for another scheme, or TooManyAttempts in the place of a
+        failure that is one too many from its network.
         """
         try:
             email, key = basic_credentials(authorization)
-            return self._identified(await self._verifier.verify(key), email, host, origin, rule)
-        except Unauthenticated as error:
-            if not isinstance(error, _Revoked) and self._logged.is_due((origin.network, error.message)):
+            found = await self._verifier.verify(key)
+            identified = self._identified(found, email, host, origin, rule)
+        except (Unauthenticated, WrongNetwork) as error:
+            if not isinstance(error, _Ended) and self._logged.is_due((origin.network, error.message)):
                 _log.info("keys are refused, from %s: %s", origin.address, error.message)
             self._limits.count_failure(origin.network, error)
             raise
+        if found is not None and found.is_under_old_secret and not found.is_account_key:
+            self._uses.note_old_digest(found.key_id, key)
+        return identified
 
     def _identified(
         self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin, rule: Rule
@@ -104,11 +108,9 @@ class KeyAuthentication:
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm
-        if found.revoked:
+        if found.revoked or found.grant.has_ended(self._clock()):
             self._uses.note_late(found.key_id, account, origin)
-            raise _Revoked("Invalid API key")
-        if found.expires_at is not None and found.expires_at <= self._clock():
-            raise Unauthenticated("Invalid API key")
+            raise _Ended("Invalid API key")
         if account.delivery_email != email and email_key(account.delivery_email) != email_key(email):
             self._refusals.note(account, origin, "its API key was sent with another email address")
             raise Unauthenticated("Invalid API key")
@@ -118,8 +120,11 @@ class KeyAuthentication:
         if not realm.answers_for(host):
             self._refusals.note(account, origin, "its API key was sent to another host")
             raise Unauthenticated("Account is not associated with this subdomain")
+        if not found.grant.includes(origin.address):
+            self._refusals.note(account, origin, "its API key was used outside of the networks it is for")
+            check_network(found.grant, origin.address)
         self._uses.note(found.key_id, origin)
-        return Identified(Caller(account, origin, found.key_id, None, rule), realm, None, found.newest_message_id)
+        return Identified(Caller(account, origin, found.key_id, None, rule), realm, None, found)
 
 
 async def authenticate_session(context: Context, request: Request) -> Identified | None:

@@ -10,12 +10,13 @@ import time
 from collections import Counter, deque
 from typing import final
 
-from keybearer.server.domain.errors import Overloaded, TooManyAttempts, Unauthenticated
+from keybearer.server.domain.errors import Overloaded, Refused, TooManyAttempts
 from keybearer.server.domain.limits import (
     BODIES_IN_FLIGHT,
     BODIES_OF_NETWORK,
     BODIES_OF_ONE,
     BODIES_OF_STRANGERS,
+    SHARE_OF_NAMED_KEY,
     UNCOUNTED_BODY,
     Quota,
 )
@@ -61,18 +62,27 @@ class MovingWindow:
 class Limits:
     """The limits of one worker: on the calls of an account, the failed keys of a network, and the bodies of all."""
 
-    __slots__ = ("_bodies", "_calls", "_failures")
+    __slots__ = ("_bodies", "_calls", "_calls_of_keys", "_failures")
 
     def __init__(self, calls_of_account: Limit, failures_of_address: Limit) -> None:
         self._calls = MovingWindow(*calls_of_account)
+        most, seconds = calls_of_account
+        self._calls_of_keys = MovingWindow(max(1, most // SHARE_OF_NAMED_KEY), seconds)
         self._failures = MovingWindow(*failures_of_address)
         self._bodies: Counter[int | str] = Counter()
 
-    def count_call(self, account_id: int) -> Quota:
-        """Count a call of an account. Raises TooManyAttempts where it has made too many."""
-        return self._calls.count(account_id)
+    def count_call(self, account_id: int, key_id: int | None = None) -> Quota:
+        """Count a call of an account, and of the named key that it came with.
 
-    def count_failure(self, network: str, failure: Unauthenticated) -> None:
+        Raises TooManyAttempts where either has made too many. A named key that has used up its share takes nothing more
+        from its account.
+        """
+        if key_id is None:
+            return self._calls.count(account_id)
+        of_key = self._calls_of_keys.count(key_id)
+        return self._calls.count(account_id).merged(of_key)
+
+    def count_failure(self, network: str, failure: Refused) -> None:
         """Count a failed key from a network.
 
         Raises TooManyAttempts, to be answered in place of the failure, which it names.

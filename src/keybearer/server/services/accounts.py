@@ -275,7 +275,7 @@ async def reactivate(context: Context, caller: Caller, account_id: int) -> Accou
 
     A bot without an active owner becomes the actor's, even if it is active.
     """
-    async with context.change(caller, holding=[account_id], for_change=True) as change:
+    async with context.change(caller, holding=[account_id], for_change=True, ending_keys_of=account_id) as change:
         actor = change.actor.account
         account = await the_account(change.connection, actor, account_id)
         if not may_reactivate(actor, account, await the_realm(change.connection)):

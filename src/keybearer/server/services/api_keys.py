@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keybearer import api_key as api_key_format
@@ -10,11 +11,12 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import NotForNamedKeys, Refused
+from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import find_everybody, the_account, the_bot, the_realm
+from keybearer.server.services.lookups import find_everybody, owner_of, the_account, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, bots, devices
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
@@ -38,7 +40,11 @@ class IssuedKey:
 
 
 async def issue(change: Change, account: Account) -> RevealedKey:
-    """Give an account without a live key a new one, in a transaction that is under way."""
+    """Give an account without an account key a new one, in a transaction that is under way.
+
+    Raises BeyondGrant where the actor came by a key that may do less than it.
+    """
+    change.check_covers(FULL)
     key = api_key_format.generate()
     record = await api_keys.add(
         change.connection,
@@ -52,42 +58,58 @@ async def issue(change: Change, account: Account) -> RevealedKey:
 
 
 async def replace(change: Change, account: Account, *, because: str = "") -> IssuedKey:
-    """Replace an account's key in a transaction under way: revoke, issue, drop device registrations, audit, mail."""
-    await api_keys.revoke_live(change.connection, account.id, by=change.actor_id, at=change.now)
+    """Replace an account's key in a transaction under way: revoke all its keys and those that were created with them,
+    issue, drop device registrations, audit, mail.
+
+    The transaction holds the accounts of all those keys: it was begun with `ending_keys_of`. Raises as `issue`.
+    """
+    change.check_covers(FULL)
+    revoked = await api_keys.revoke_all(change.connection, account.id, by=change.actor_id, at=change.now)
+    await record_ended(change, [record for record in revoked if not record.is_account_key])
     issued = await issue(change, account)
     dropped = await devices.remove_all(change.connection, account.id)
     details = {"devices": dropped, **({"because": because} if because else {})}
     await change.record(AuditEvent.API_KEY_REGENERATED, account, details=details)
     change.end_polls_of(account.id)
     realm = await the_realm(change.connection)
-    owner = account if account.bot_owner_id is None else await accounts.find(change.connection, account.bot_owner_id)
-    if owner is not None and not owner.is_bot:
+    owner = await owner_of(change.connection, account)
+    if owner is not None:
         actor = change.acting_account
         await change.send(mail_texts.new_key(realm, owner, account, actor=actor, at=change.now, origin=change.origin))
     token = await bots.reveal_token(change.connection, change.ring, account.id)
     return IssuedKey(account, realm, issued.record, issued.api_key, token)
 
 
+async def record_ended(change: Change, revoked: Sequence[APIKeyRecord]) -> None:
+    """Record that these named keys were revoked, of whichever accounts, and end the polls that came with them."""
+    for record in revoked:
+        holder = await the_account(change.connection, None, record.account_id)
+        await change.record(AuditEvent.API_KEY_REVOKED, holder, details={"key": record.id, "name": record.name})
+        change.end_polls_of(holder.id)
+
+
 async def regenerate_own(context: Context, caller: Caller) -> IssuedKey:
     """Replace the actor's own key. Raises PasswordNeeded for a session whose password was given too long ago.
 
     Of two calls with the same old key at once, one succeeds and the other is refused, because its key is revoked; so
-    exactly one key is live, and nobody takes a revoked key for it.
+    exactly one key is live, and nobody takes a revoked key for it. Raises NotForNamedKeys where a named key asks.
     """
-    async with context.change(caller, for_change=True) as change:
+    async with context.change(caller, for_change=True, ending_keys_of=caller.id) as change:
+        if change.actor.key is not None and not change.actor.key.is_account_key:
+            raise NotForNamedKeys
         change.actor.check_password_is_fresh(change.now)
         return await replace(change, change.actor.account)
 
 
 async def regenerate_bot(context: Context, caller: Caller, bot_id: int) -> IssuedKey:
     """Replace a bot's key, for its owner or an administrator. A deactivated bot's too, as in Zulip."""
-    async with context.change(caller, holding=[bot_id], for_change=True) as change:
+    async with context.change(caller, holding=[bot_id], for_change=True, ending_keys_of=bot_id) as change:
         return await replace(change, await the_bot(change.connection, change.actor.account, bot_id))
 
 
 async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey:
     """Replace a key from the server's own command line."""
-    async with context.change(None, holding=[account_id], for_change=True) as change:
+    async with context.change(None, holding=[account_id], for_change=True, ending_keys_of=account_id) as change:
         return await replace(change, await the_account(change.connection, None, account_id))
 
 
@@ -119,9 +141,10 @@ async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
     """The keys of the actor's active bots, in the order in which the bots were made (`GET /bots`)."""
     async with context.change(caller, with_bots_of=caller.id) as change:
         actor = change.actor
+        actor.check_covers(FULL)
         realm = await the_realm(change.connection)
         owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
-        revealed = await api_keys.reveal_live(change.connection, change.ring, [bot.id for bot in owned])
+        revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [bot.id for bot in owned])
         by_account = {key.record.account_id: key for key in revealed}
         await change.record_all(AuditEvent.API_KEY_VIEWED, [(bot, {}) for bot in owned])
         return [
@@ -132,8 +155,9 @@ async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
 
 
 async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedKey:
-    """The live key of an account that the transaction under way holds, opened; that it was is recorded."""
-    revealed = await api_keys.reveal_live(change.connection, change.ring, [account.id])
+    """The account key of an account that the transaction under way holds, opened; that it was is recorded."""
+    change.check_covers(FULL)
+    revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [account.id])
     if not revealed:
         raise Refused("This account has no API key: generate a new one.")
     await change.record(event, account)
@@ -144,10 +168,10 @@ async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedK
 async def find_own_record(context: Context, caller: Caller) -> APIKeyRecord | None:
     """When the caller's live key was made and last used; the key itself stays closed."""
     async with context.viewing(caller) as view:
-        return await api_keys.find_live(view.connection, view.actor.id)
+        return await api_keys.find_account_key(view.connection, view.actor.id)
 
 
 async def find_record(context: Context, account_id: int) -> APIKeyRecord | None:
     """The same of any account, for the server's own command line."""
     async with context.reading() as connection:
-        return await api_keys.find_live(connection, account_id)
+        return await api_keys.find_account_key(connection, account_id)

@@ -19,6 +19,7 @@ from keybearer.server.domain.bots import (
     checked_short_name,
 )
 from keybearer.server.domain.errors import NotPermitted, Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.permissions import check_may_give_role, check_may_hand_over, may_create_bot, may_manage_bot
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys as keys
@@ -157,7 +158,7 @@ async def find_managed(context: Context, caller: Caller, *, of_everybody: bool =
             owners = {actor.id: actor.account}
         ids = [bot.id for bot in found]
         services = await bots.find_services(connection, ids)
-        live = await api_keys.find_live_of(connection, ids)
+        live = await api_keys.find_account_keys(connection, ids)
     return [BotDetails(bot, owners.get(bot.bot_owner_id or 0), services.get(bot.id), live.get(bot.id)) for bot in found]
 
 
@@ -168,14 +169,15 @@ async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDeta
         bot = await the_bot(connection, view.actor.account, bot_id)
         owner = await accounts.find(connection, bot.bot_owner_id) if bot.bot_owner_id else None
         services = await bots.find_services(connection, [bot.id])
-        live = await api_keys.find_live(connection, bot.id)
+        live = await api_keys.find_account_key(connection, bot.id)
     return BotDetails(bot, owner, services.get(bot.id), live)
 
 
 async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotChange) -> BotDetails:
     """Change a bot. A new owner gets a new key, so that the former owner's copy stops working."""
     holding = [bot_id] if wanted.owner_id is None else [bot_id, wanted.owner_id]
-    async with context.change(caller, holding=holding, for_change=True) as change:
+    ending_keys_of = None if wanted.owner_id is None else bot_id
+    async with context.change(caller, holding=holding, for_change=True, ending_keys_of=ending_keys_of) as change:
         actor = change.actor.account
         realm = await the_realm(change.connection)
         before = await the_bot(change.connection, actor, bot_id)
@@ -186,6 +188,7 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
             bot = bot._replace(granted_role=role)
         owner = await accounts.find(change.connection, bot.bot_owner_id) if bot.bot_owner_id else None
         if wanted.owner_id is not None and wanted.owner_id != bot.bot_owner_id:
+            change.actor.check_scope(Scope.KEYS)
             owner = await _new_owner(change, bot, wanted.owner_id)
             bot = bot.owned_by(owner)
             check_may_hand_over(actor, before, bot)
@@ -196,7 +199,7 @@ async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotC
         await _record_change(change, before, bot, wanted)
         if bot.bot_owner_id != before.bot_owner_id:
             await keys.replace(change, bot, because="new owner")
-        live = await api_keys.find_live(change.connection, bot.id)
+        live = await api_keys.find_account_key(change.connection, bot.id)
         return BotDetails(bot, owner, service, live)
 
 

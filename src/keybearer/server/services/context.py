@@ -20,6 +20,7 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.event_log import Event, access_changed
 from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
+from keybearer.server.domain.grants import Grant
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
@@ -74,6 +75,7 @@ class Context:
         holding: Collection[int] = (),
         for_change: bool = False,
         with_bots_of: int | None = None,
+        ending_keys_of: int | None = None,
     ) -> AsyncIterator[Change]:
         """One transaction: all of it is written when the block ends, nothing if it raises.
 
@@ -83,7 +85,9 @@ class Context:
 
         `holding` are the accounts that the block is about: their rows are locked together with the caller's, before
         anything is read. `for_change` says that an account, its keys or its sessions are changed; then every such
-        account stands in `holding`, or is the caller. `with_bots_of` names an account whose bots are held too.
+        account stands in `holding`, or is the caller. `with_bots_of` names an account whose bots are held too,
+        `ending_keys_of` one whose keys may end: with them end the keys, of other accounts too, that were created with
+        them.
         """
         origin = origin or (caller.origin if caller else RequestOrigin())
         wanted = set(holding)
@@ -92,7 +96,13 @@ class Context:
         for _ in range(MOST_TRIES):
             async with self.database.write() as connection:
                 if wanted:
-                    needed = await authority.hold(connection, wanted, for_change=for_change, with_bots_of=with_bots_of)
+                    needed = await authority.hold(
+                        connection,
+                        wanted,
+                        for_change=for_change,
+                        with_bots_of=with_bots_of,
+                        ending_keys_of=ending_keys_of,
+                    )
                     if not needed <= wanted:
                         wanted = needed
                         continue
@@ -158,6 +168,11 @@ class Change:
     def acting_account(self) -> Account | None:
         """The acting account; None for the server itself and its operator, who may do everything."""
         return None if self.acting is None else self.acting.account
+
+    def check_covers(self, grant: Grant) -> None:
+        """Raise BeyondGrant where the actor came by a key, and a key with this grant may do more than it."""
+        if self.acting is not None:
+            self.acting.check_covers(grant)
 
     @property
     def actor_id(self) -> int | None:

@@ -161,11 +161,11 @@ class EventHub:
         """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
 
         Raises Refused for a queue that is not there, Overloaded where too many polls wait, and Unauthenticated as soon
-        as the key that came with the poll is replaced, its session ended, or the account deactivated.
+        as the key that came with the poll ends, its session ended, or the account deactivated.
         """
         position = self._seen
         await self.catch_up()
-        queue, after = await self._asked(caller, queue_id, last_number)
+        queue, after, ends_at = await self._asked(caller, queue_id, last_number)
         while True:
             told, after = await self._told_after(queue, after)
             if told or dont_block or self._closed:
@@ -174,18 +174,18 @@ class EventHub:
                 continue
             # From here to the end of the set-up of the wait nothing else runs, so nothing is missed.
             if not self._has_access_changed(caller, position):
-                answer = await self._wait(queue, after)
+                answer = await self._wait(queue, after, ends_at)
                 if answer is not None:
                     return answer
             position = self._seen
-            await self._check_access(caller)
+            ends_at = await self._check_access(caller)
 
-    async def _asked(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int]:
-        """The queue, and how far its client has read. Notes that it was asked."""
+    async def _asked(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int, datetime | None]:
+        """The queue, how far its client has read, and when the caller's key ends. Notes that it was asked."""
         now = self._clock()
         async with self._database.read() as connection:
             queue = await event_log.find_queue(connection, queue_id)
-            await read_actor(connection, caller, now)
+            actor = await read_actor(connection, caller, now)
         noted = self._polls.get(queue_id)
         if queue is None or queue.account_id != caller.id or (noted is None and queue.is_over(now)):
             raise bad_queue(queue_id)
@@ -195,12 +195,12 @@ class EventHub:
         if read > self._seen:
             raise Refused(f"Event {last_number} was not in this queue")
         self._polls[queue_id] = _Poll(now, read)
-        return queue, read
+        return queue, read, actor.grant.expires_at
 
-    async def _check_access(self, caller: Caller) -> None:
-        """Raise Unauthenticated or NotPermitted where the caller may not go on."""
+    async def _check_access(self, caller: Caller) -> datetime | None:
+        """When the caller's key ends. Raises Unauthenticated or NotPermitted where the caller may not go on."""
         async with self._database.read() as connection:
-            await read_actor(connection, caller, self._clock())
+            return (await read_actor(connection, caller, self._clock())).grant.expires_at
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """The events for the queue after a place in the log, and how far this looked."""
@@ -228,17 +228,21 @@ class EventHub:
         is_forgotten = position < self._tail_after
         return is_forgotten or any(stored.ends_polls_of(caller.id) for stored in self._since(position))
 
-    async def _wait(self, queue: Queue, after: int) -> list[WireEvent] | None:
-        """The next events for the queue; None where the poll must check for itself."""
+    async def _wait(self, queue: Queue, after: int, ends_at: datetime | None) -> list[WireEvent] | None:
+        """The next events for the queue; None where the poll must check for itself, as when its key ends."""
         self.end_polls_of(queue.id)
         if queue.id not in self._waiting and len(self._waiting) >= self.most_polls:
             raise Overloaded
         waiting = self._waiting[queue.id] = _Waiting(queue, after)
         self._somebody_waits.set()
         spread = random.uniform(0, min(HEARTBEAT_SPREAD, self._heartbeat_every))  # noqa: S311  so that not all come at once
+        seconds = self._heartbeat_every + spread
+        left = seconds if ends_at is None else (ends_at - self._clock()).total_seconds()
         try:
-            return await asyncio.wait_for(waiting.told, self._heartbeat_every + spread)
+            return await asyncio.wait_for(waiting.told, min(seconds, left))
         except TimeoutError:
+            if left < seconds:
+                return None
             await self._go_beyond(after)
             told, after = await self._told_after(queue, after)
             return told or [heartbeat(queue, after)]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from keybearer.server.domain.api_keys import END_MAILS, APIKeyRecord
+from keybearer.server.services import mail_texts
 from keybearer.server.services.background import SLICE, every, repeat
-from keybearer.server.services.context import Context
-from keybearer.server.storage import attempts, audit, event_log, links, mails, sessions
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import owner_of, the_account, the_realm
+from keybearer.server.storage import api_keys, attempts, audit, event_log, links, mails, sessions
 
 SWEEP_EVERY = 3600.0
 
@@ -35,6 +38,32 @@ async def sweep(context: Context) -> None:
             await asyncio.sleep(PAUSE)
 
 
+async def tell_of_ends(context: Context) -> None:
+    """Mail the owners of keys that end soon, once for each of the times before it; of two that are due, the later."""
+    for number, within in reversed(list(enumerate(END_MAILS, start=1))):
+        found = SLICE
+        while found == SLICE:
+            async with context.change(None) as change:
+                ending = await api_keys.take_ending(
+                    change.connection, change.now, within=within, mails=number, limit=SLICE
+                )
+                found = len(ending)
+                for record in ending:
+                    await _tell_of_end(change, record)
+            await asyncio.sleep(PAUSE)
+
+
+async def _tell_of_end(change: Change, record: APIKeyRecord) -> None:
+    holder = await the_account(change.connection, None, record.account_id)
+    owner = await owner_of(change.connection, holder)
+    if holder.is_active and owner is not None and owner.is_active:
+        realm = await the_realm(change.connection)
+        await change.send(mail_texts.key_ends(realm, owner, holder, record))
+
+
 async def sweep_regularly(context: Context) -> None:
-    """Sweep every hour until cancelled."""
-    await repeat(partial(sweep, context), wait=every(SWEEP_EVERY), what="the sweep")
+    """Sweep, and mail owners about the ends of keys, every hour until cancelled."""
+    await asyncio.gather(
+        repeat(partial(sweep, context), wait=every(SWEEP_EVERY), what="the sweep"),
+        repeat(partial(tell_of_ends, context), wait=every(SWEEP_EVERY), what="the mails about the ends of keys"),
+    )

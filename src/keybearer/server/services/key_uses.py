@@ -7,12 +7,15 @@ import logging
 from datetime import datetime, timedelta
 
 from keybearer.errors import StorageError
+from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import KeyUse
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.services import mail_texts
 from keybearer.server.services.background import every, in_slices, repeat
-from keybearer.server.services.context import Context
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import owner_of, the_account, the_realm
 from keybearer.server.services.refusals import OnceEvery
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.api_keys import NewUse
@@ -29,12 +32,15 @@ _log = logging.getLogger(__name__)
 class UseRecorder:
     """Collects the uses of keys in memory and writes them down every half minute, so that a request waits for none.
 
-    A use of a revoked key is written at once, at most once a minute for a key.
+    A use of a key that was revoked, replaced or has expired is written at once, at most once a minute for a key, and
+    the first time mailed to the owner. Of a named key that is kept under an old secret of the ring, the digest under
+    the new one is written with the uses.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._uses: dict[int, tuple[datetime, RequestOrigin]] = {}
+        self._old_digests: dict[int, Secret] = {}
         self._late: set[asyncio.Task[None]] = set()
         self._late_keys: OnceEvery[int] = OnceEvery(LATE_USE_EVERY, context.clock)
 
@@ -42,8 +48,12 @@ class UseRecorder:
         """A live key was used, now."""
         self._uses[key_id] = self._context.clock(), origin
 
+    def note_old_digest(self, key_id: int, key: Secret) -> None:
+        """A named key was used that is kept under an old secret of the ring."""
+        self._old_digests[key_id] = key
+
     def note_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
-        """A revoked key was used, now. It is written while the request continues."""
+        """A key that has ended was used, now. It is written while the request continues."""
         if not self._late_keys.is_due(key_id):
             return
         task = asyncio.get_running_loop().create_task(self._write_late(key_id, account, origin))
@@ -52,6 +62,7 @@ class UseRecorder:
 
     async def write(self) -> None:
         """Write down what was collected. On failure it is kept for the next time."""
+        await self._write_digests()
         uses, self._uses = self._uses, {}
         if not uses:
             return
@@ -66,6 +77,13 @@ class UseRecorder:
         except BaseException:
             self._uses = uses | self._uses
             raise
+
+    async def _write_digests(self) -> None:
+        keys, self._old_digests = self._old_digests, {}
+        for some in in_slices(list(keys.items())):
+            async with self._context.change(None) as change:
+                for key_id, key in some:
+                    await api_keys.replace_digest(change.connection, key_id, self._context.ring.digest(key))
 
     async def run(self) -> None:
         """Write every half minute until cancelled, and then once more."""
@@ -84,16 +102,29 @@ class UseRecorder:
                 )
                 if written:
                     await change.record(AuditEvent.API_KEY_LATE_USE, account, details={"key": key_id})
+                if written and before is None:
+                    await _send_alarm(change, key_id, use)
         except StorageError:
             return  # the database says so itself
         except Exception:  # noqa: BLE001  it must not end the request it is about
-            _log.exception("the use of a revoked key could not be written")
+            _log.exception("the use of a key that has ended could not be written")
             return
         if before is None:
             _log.warning(
-                "a revoked API key of %s (account %d) is still used, from %s by %s; this is said once for a key",
+                "an API key of %s (account %d) that has ended is still used, from %s by %s; said once for a key",
                 printable(account.full_name),
                 account.id,
                 origin.address,
                 use.client,
             )
+
+
+async def _send_alarm(change: Change, key_id: int, use: KeyUse) -> None:
+    """Mail the owner of a key that has ended that somebody uses it."""
+    record = await api_keys.find(change.connection, key_id)
+    assert record is not None
+    holder = await the_account(change.connection, None, record.account_id)
+    owner = await owner_of(change.connection, holder)
+    if owner is not None:
+        realm = await the_realm(change.connection)
+        await change.send(mail_texts.ended_key_used(realm, owner, holder, record, use))

@@ -63,6 +63,12 @@ async def the_bot(connection: AsyncConnection, actor: Account | None, bot_id: in
     return bot
 
 
+async def owner_of(connection: AsyncConnection, holder: Account) -> Account | None:
+    """Who gets the mails about an account's keys: the person, or a bot's owner; None where nobody is left."""
+    owner = holder if holder.bot_owner_id is None else await accounts.find(connection, holder.bot_owner_id)
+    return None if owner is None or owner.is_bot else owner
+
+
 async def find_everybody(context: Context) -> Sequence[int]:
     """The ids of all accounts, for a transaction that holds them all."""
     async with context.reading() as connection:

@@ -7,6 +7,7 @@ from datetime import datetime
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, EmailVisibility
 from keybearer.server.domain.actors import RequestOrigin
+from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
 
@@ -138,4 +139,76 @@ def account_deactivated(realm: Realm, account: Account, comment: str) -> Mail:
         f"Your account in {realm.name} was deactivated",
         f"An administrator deactivated your account in {realm.name}. You are signed out everywhere, and your\n"
         f"API key and your bots' keys are refused.\n{said}",
+    )
+
+
+def _key(holder: Account, owner: Account, record: APIKeyRecord) -> str:
+    """How a mail to the owner names a key."""
+    which = "account key" if record.is_account_key else f"API key \N{LEFT DOUBLE QUOTATION MARK}{one_line(record.name)}"
+    which += "" if record.is_account_key else "\N{RIGHT DOUBLE QUOTATION MARK}"
+    return f"your {which}" if holder.id == owner.id else f"the {which} of your bot {one_line(holder.full_name)}"
+
+
+def _page(realm: Realm, owner: Account, holder: Account) -> str:
+    return f"{realm.site}/settings/{'account' if holder.id == owner.id else f'bots/{holder.id}'}/"
+
+
+def ended_key_used(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, use: KeyUse) -> Mail:
+    """To the owner of a key that was revoked or replaced or has expired: somebody uses it. Sent once."""
+    return _mail(
+        realm,
+        owner,
+        "An API key that has ended is still used",
+        f"On {_moment(use.at)}, somebody used an earlier API key of yours in {realm.name}:\n"
+        f"{_key(holder, owner, record)}\n({_origin(RequestOrigin(use.address, use.client))}). It was refused.\n\n"
+        "If this is a program of yours, give it a new zuliprc. If not, somebody else has the key: look at the\n"
+        "security log, and find out where the key was kept.\n\n"
+        f"    {realm.site}/settings/security-log/\n\n"
+        "There is no other mail about this key.\n",
+    )
+
+
+def key_ends(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord) -> Mail:
+    """To the owner of a key that ends soon."""
+    assert record.expires_at is not None
+    used = "nobody has used it yet" if record.last_use is None else f"it was last used on {_moment(record.last_use.at)}"
+    return _mail(
+        realm,
+        owner,
+        "An API key ends soon",
+        f"In {realm.name}, {_key(holder, owner, record)}\nends on {_moment(record.expires_at)}; {used}.\n\n"
+        "Regenerate it before, so that no program stops:\n\n"
+        f"    {_page(realm, owner, holder)}\n",
+    )
+
+
+def key_revoked(
+    realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, *, actor: Account | None, at: datetime
+) -> Mail:
+    """To the owner of a key that somebody else revoked."""
+    by = "the server's operator" if actor is None else one_line(actor.full_name)
+    return _mail(
+        realm,
+        owner,
+        "An API key of yours was revoked",
+        f"On {_moment(at)}, {by} revoked {_key(holder, owner, record)}\nin {realm.name}. Programs that use it are "
+        "refused.\n\n"
+        f"    {_page(realm, owner, holder)}\n",
+    )
+
+
+def key_found(
+    realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, *, at: datetime, origin: RequestOrigin
+) -> Mail:
+    """To the owner of a key that somebody had and revoked."""
+    next_step = "Generate a new one" if record.is_account_key else "Add another one where you need it"
+    return _mail(
+        realm,
+        owner,
+        "An API key of yours was found and revoked",
+        f"On {_moment(at)}, somebody who had {_key(holder, owner, record)}\nin {realm.name} revoked it "
+        f"({_origin(origin)}).\n\n"
+        "It was probably found in a place where others can read it. Programs that use it are refused.\n"
+        f"{next_step}, and remove the old one from where it was found:\n\n"
+        f"    {_page(realm, owner, holder)}\n",
     )

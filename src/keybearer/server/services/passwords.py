@@ -14,6 +14,7 @@ from keybearer.server.domain.accounts import Account, email_key, is_email
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NewPasswordNeeded, Refused, WeakPassword
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import api_keys, attempts, mail_texts
@@ -145,8 +146,10 @@ async def change_own(
         error.quota = checked.quota
         raise
     value = await context.hasher.hash(new)
-    async with context.change(caller, for_change=True) as change:
+    ending_keys_of = caller.id if replaces_key else None
+    async with context.change(caller, for_change=True, ending_keys_of=ending_keys_of) as change:
         actor = change.actor
+        actor.check_scope(Scope.KEYS)
         if not await accept(context, change, actor.account, old, checked):
             raise Refused("Wrong password!", quota=checked.quota)
         await _set(change, actor.account, value, keep_session=actor.session_id)

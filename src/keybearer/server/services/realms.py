@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keybearer.server.domain import realm_events
@@ -10,7 +11,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import check_may_change_policies
-from keybearer.server.domain.realm_events import GROUP_SETTINGS
+from keybearer.server.domain.realm_events import GROUP_SETTINGS, KEY_SETTINGS
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.services.context import Context
 from keybearer.server.services.lookups import the_realm
@@ -23,13 +24,24 @@ DESCRIPTION_MAX_LENGTH = 1000
 
 @dataclass(frozen=True, slots=True)
 class RealmChange:
-    """What the organization is called, and which groups are to be allowed what; None leaves it as it is."""
+    """What the organization is called, and which groups are to be allowed what; None leaves it as it is.
+
+    `key_policy` has what is to change of the policy about named keys, by the fields of `KeyPolicy`.
+    """
 
     name: str | None = None
     description: str | None = None
     can_create_bots: SystemGroup | None = None
     can_create_write_only_bots: SystemGroup | None = None
     can_invite: SystemGroup | None = None
+    key_policy: Mapping[str, Any] = field(default_factory=dict)
+
+    def applied_to(self, realm: Realm) -> Realm:
+        """The organization after the change. Raises Refused where the policy about keys contradicts itself."""
+        names = ("name", "description", *GROUP_SETTINGS)
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        policy = replace(realm.key_policy, **self.key_policy)
+        return replace(realm, **given, key_policy=policy.checked() if self.key_policy else policy)
 
 
 async def find(context: Context) -> Realm:
@@ -39,27 +51,39 @@ async def find(context: Context) -> Realm:
 
 
 async def change(context: Context, caller: Caller, wanted: RealmChange) -> tuple[Realm, Realm]:
-    """Change what the organization is called, who may create bots and who may invite people, for administrators.
+    """Change what the organization is called, who may do what in it and how long keys live, for administrators.
 
-    Guests are never among those, as in Zulip. Returns the organization as it was and as it is. Raises Refused.
+    Guests never create bots or invite people, as in Zulip. Returns the organization as it was and as it is. Raises
+    Refused.
     """
-    given: dict[str, Any] = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    given = {name: value for name, value in given.items() if value is not None}
     async with context.change(caller) as change:
         check_may_change_policies(change.actor.account)
-        for name, value in given.items():
-            if value in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
-                raise Refused(f"'{GROUP_SETTINGS[name]}' setting cannot be set to '{value.wire_name}' group.")
+        for name, setting in GROUP_SETTINGS.items():
+            group = getattr(wanted, name)
+            if group in (SystemGroup.EVERYONE, SystemGroup.INTERNET):
+                raise Refused(f"'{setting}' setting cannot be set to '{group.wire_name}' group.")
         before = await the_realm(change.connection, for_change=True)
-        after = replace(before, **given)
-        details = {
-            name: getattr(value, "wire_name", value) for name, value in given.items() if getattr(before, name) != value
-        }
+        after = wanted.applied_to(before)
+        details = _differences(before, after)
         if details:
             await realms.save(change.connection, after)
             await change.record(AuditEvent.REALM_CHANGED, realm=after, details=details)
             change.tell(*realm_events.changed(before, after))
         return before, after
+
+
+def _differences(before: Realm, after: Realm) -> dict[str, object]:
+    """What is to stand in the audit log about a change, by the fields."""
+    found = {
+        name: getattr(value, "wire_name", value)
+        for name in ("name", "description", *GROUP_SETTINGS)
+        if (value := getattr(after, name)) != getattr(before, name)
+    }
+    return found | {
+        on_wire: getattr(after.key_policy, name)
+        for name, on_wire in KEY_SETTINGS.items()
+        if getattr(after.key_policy, name) != getattr(before.key_policy, name)
+    }
 
 
 def checked_name(text: str) -> str:

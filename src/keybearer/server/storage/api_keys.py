@@ -1,4 +1,4 @@
-"""API keys as rows: a keyed digest to find one, a sealed text to show it again, and its history."""
+"""API keys as rows: a keyed digest to find one, of account keys a sealed text to show them again, and the history."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, insert, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
-from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey
+from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey, mails_due
+from keybearer.server.domain.grants import Grant, Scope
 from keybearer.server.storage.dialect import among, locked
-from keybearer.server.storage.secret_ring import Sealed, SecretRing
-from keybearer.server.storage.tables import api_key_uses, api_keys
+from keybearer.server.storage.secret_ring import Digest, Sealed, SecretRing
+from keybearer.server.storage.tables import accounts, api_key_uses, api_keys
 
 _KEYS = api_keys.join(api_key_uses, api_key_uses.c.key_id == api_keys.c.id)
-_KEY_COLUMNS = [column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id")]
+_KEY_COLUMNS = [column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id", "end_mails")]
 _COLUMNS = [*_KEY_COLUMNS, *(column for column in api_key_uses.c if column.name != "key_id")]
 
 
@@ -27,6 +28,23 @@ class NewUse:
 
     key_id: int
     use: KeyUse
+
+
+def split_networks(text: str) -> tuple[str, ...]:
+    """The networks of the column, which has a blank between them."""
+    return tuple(text.split()) if text else ()
+
+
+def _grant_columns(grant: Grant) -> dict[str, object]:
+    return {"scopes": grant.scopes.value, "expires_at": grant.expires_at, "networks": " ".join(grant.networks)}
+
+
+def is_live_at(now: datetime) -> ColumnElement[bool]:
+    """Whether a key is neither revoked nor expired."""
+    return api_keys.c.revoked_at.is_(None) & or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
+
+
+_IS_ACCOUNT_KEY = api_keys.c.is_account_key & api_keys.c.revoked_at.is_(None)
 
 
 def bound_to(account_id: int, digest: bytes) -> bytes:
@@ -43,6 +61,7 @@ def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
         return None if at is None else KeyUse(at, columns[f"{prefix}_address"], columns[f"{prefix}_client"])
 
     of_key = {column.name: columns[column.name] for column in _KEY_COLUMNS}
+    of_key |= {"scopes": Scope(columns["scopes"]), "networks": split_networks(columns["networks"])}
     return APIKeyRecord(**of_key, last_use=use("last_used"), late_use=use("late_used"))
 
 
@@ -53,35 +72,89 @@ def _records(*besides: ColumnElement[Any]) -> Select[Any]:
 async def add(
     connection: AsyncConnection, ring: SecretRing, key: Secret, *, account_id: int, created_by: int | None, at: datetime
 ) -> APIKeyRecord:
-    """Issue a key. The account must have no live key: the database insists."""
+    """Issue an account key. The account must have no live one: the database insists."""
     digest = ring.digest(key)
     sealed = ring.seal(key, bound_to(account_id, digest.value))
-    row = await connection.execute(
-        insert(api_keys)
-        .values(
-            account_id=account_id,
-            created_at=at,
-            created_by=created_by,
-            secret_id=sealed.secret_id,
-            digest=digest.value,
-            sealed=sealed.box,
-        )
-        .returning(api_keys.c.id)
+    values = {
+        "account_id": account_id,
+        "created_at": at,
+        "created_by": created_by,
+        "secret_id": sealed.secret_id,
+        "digest": digest.value,
+        "sealed": sealed.box,
+    }
+    return APIKeyRecord(await _insert(connection, values), account_id, "", at, created_by)
+
+
+async def add_named(
+    connection: AsyncConnection,
+    ring: SecretRing,
+    key: Secret,
+    *,
+    account_id: int,
+    name: str,
+    grant: Grant,
+    created_by: int | None,
+    created_with: int | None,
+    at: datetime,
+) -> APIKeyRecord:
+    """Issue a named key: nothing but its digest is kept. Mails about its end that are due already are not sent."""
+    digest = ring.digest(key)
+    values = {
+        "account_id": account_id,
+        "name": name,
+        "created_at": at,
+        "created_by": created_by,
+        "created_with": created_with,
+        "secret_id": digest.secret_id,
+        "digest": digest.value,
+        "is_account_key": False,
+        "end_mails": mails_due(grant.expires_at, at),
+        **_grant_columns(grant),
+    }
+    key_id = await _insert(connection, values)
+    return APIKeyRecord(
+        key_id,
+        account_id,
+        name,
+        at,
+        created_by,
+        grant.expires_at,
+        is_account_key=False,
+        scopes=grant.scopes,
+        networks=grant.networks,
+        created_with=created_with,
     )
+
+
+async def _insert(connection: AsyncConnection, values: dict[str, object]) -> int:
+    row = await connection.execute(insert(api_keys).values(**values).returning(api_keys.c.id))
     key_id: int = row.scalar_one()
     await connection.execute(insert(api_key_uses).values(key_id=key_id))
-    return APIKeyRecord(key_id, account_id, "", at, created_by)
+    return key_id
 
 
-async def find_live(connection: AsyncConnection, account_id: int) -> APIKeyRecord | None:
-    """The live key of an account, unopened."""
-    return (await find_live_of(connection, [account_id])).get(account_id)
+async def find(connection: AsyncConnection, key_id: int) -> APIKeyRecord | None:
+    """A key, live or not, unopened."""
+    row = (await connection.execute(_records().where(api_keys.c.id == key_id))).first()
+    return None if row is None else from_row(row)
 
 
-async def find_live_of(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
-    """The live keys of several accounts, unopened, by account; each with the last use of an earlier key."""
+async def find_by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> APIKeyRecord | None:
+    """The key that has one of these digests, live or not."""
+    row = (await connection.execute(_records().where(api_keys.c.digest.in_(digests)))).first()
+    return None if row is None else from_row(row)
+
+
+async def find_account_key(connection: AsyncConnection, account_id: int) -> APIKeyRecord | None:
+    """The account key of an account, unopened."""
+    return (await find_account_keys(connection, [account_id])).get(account_id)
+
+
+async def find_account_keys(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
+    """The account keys of several accounts, unopened, by account; each with the last use of a key that has ended."""
     is_theirs = among(api_keys.c.account_id, account_ids)
-    rows = await connection.execute(_records().where(is_theirs, api_keys.c.revoked_at.is_(None)))
+    rows = await connection.execute(_records().where(is_theirs, _IS_ACCOUNT_KEY))
     live = {record.account_id: record for record in map(from_row, rows)}
     used_late = _records().where(is_theirs, api_key_uses.c.late_used_at.is_not(None))
     late = {
@@ -91,11 +164,13 @@ async def find_live_of(connection: AsyncConnection, account_ids: Iterable[int]) 
     return {each: replace(record, use_of_old_key=late.get(each)) for each, record in live.items()}
 
 
-async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]) -> list[RevealedKey]:
-    """The live keys of several accounts, opened."""
+async def reveal_account_keys(
+    connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]
+) -> list[RevealedKey]:
+    """The account keys of several accounts, opened."""
     rows = await connection.execute(
         _records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
-            among(api_keys.c.account_id, account_ids), api_keys.c.revoked_at.is_(None)
+            among(api_keys.c.account_id, account_ids), _IS_ACCOUNT_KEY
         )
     )
     return [
@@ -105,6 +180,32 @@ async def reveal_live(connection: AsyncConnection, ring: SecretRing, account_ids
         )
         for row in rows
     ]
+
+
+async def find_live(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
+    """The account key and the named keys of an account that are neither revoked nor expired, in the order of issue."""
+    statement = _records().where(api_keys.c.account_id == account_id, is_live_at(now)).order_by(api_keys.c.id)
+    return [from_row(row) for row in await connection.execute(statement)]
+
+
+async def find_all_live(
+    connection: AsyncConnection, realm_id: int, now: datetime, *, after: int, limit: int
+) -> Sequence[APIKeyRecord]:
+    """The live keys of an organization with an id above `after`, by ids, at most so many."""
+    statement = _records().join(accounts, accounts.c.id == api_keys.c.account_id)
+    statement = statement.where(accounts.c.realm_id == realm_id, is_live_at(now), api_keys.c.id > after)
+    return [from_row(row) for row in await connection.execute(statement.order_by(api_keys.c.id).limit(limit))]
+
+
+async def count_named(connection: AsyncConnection, account_id: int, now: datetime) -> int:
+    """How many live named keys an account has; those that were replaced and are in overlap do not count."""
+    statement = select(func.count()).where(
+        api_keys.c.account_id == account_id,
+        api_keys.c.is_account_key.is_(False),
+        api_keys.c.replaced_by.is_(None),
+        is_live_at(now),
+    )
+    return (await connection.execute(statement)).scalar_one()
 
 
 async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[APIKeyRecord]:
@@ -117,19 +218,108 @@ async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) 
     return [from_row(row) for row in rows]
 
 
-async def revoke_live(connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime) -> int | None:
-    """Revoke the live key and erase its sealed text; its digest stays, so that it is still recognised.
-
-    Returns the id of the key that was revoked, None where there was none.
-    """
-    result = await connection.execute(
+async def save(connection: AsyncConnection, record: APIKeyRecord) -> None:
+    """Write the name, the grant and the successor of a key."""
+    await connection.execute(
         update(api_keys)
-        .where(api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=at, revoked_by=by, sealed=None)
-        .returning(api_keys.c.id)
+        .where(api_keys.c.id == record.id)
+        .values(name=record.name, replaced_by=record.replaced_by, **_grant_columns(record.grant))
     )
-    revoked: int | None = result.scalar_one_or_none()
-    return revoked
+
+
+def _with_all_created(start: ColumnElement[bool]) -> CTE:
+    """The ids of these keys, of those that they replaced, and of all that were created with any of them."""
+    ended = select(api_keys.c.id).where(start).cte("ended", recursive=True)
+    is_next = or_(api_keys.c.created_with == ended.c.id, api_keys.c.replaced_by == ended.c.id)
+    return ended.union(select(api_keys.c.id).join(ended, is_next))
+
+
+async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) -> set[int]:
+    """Whose live keys end together with every key of these accounts: theirs, and of keys created with them others'."""
+    ended = _with_all_created(among(api_keys.c.account_id, account_ids))
+    statement = select(api_keys.c.account_id).where(
+        api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None)
+    )
+    return set((await connection.execute(statement.distinct())).scalars())
+
+
+async def find_ending(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
+    """The live named keys that end together with every key of an account, in the order of issue."""
+    ended = _with_all_created(api_keys.c.account_id == account_id)
+    statement = _records().where(
+        api_keys.c.id.in_(select(ended.c.id)), api_keys.c.is_account_key.is_(False), is_live_at(now)
+    )
+    return [from_row(row) for row in await connection.execute(statement.order_by(api_keys.c.id))]
+
+
+async def revoke(connection: AsyncConnection, key_id: int, *, by: int | None, at: datetime) -> Sequence[APIKeyRecord]:
+    """Revoke a key, its predecessor in overlap, and every key created with one of them; returns which were live."""
+    return await _revoke(connection, api_keys.c.id == key_id, by=by, at=at)
+
+
+async def revoke_all(
+    connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime
+) -> Sequence[APIKeyRecord]:
+    """Revoke every key of an account, and every key created with one of them; returns which were live."""
+    return await _revoke(connection, api_keys.c.account_id == account_id, by=by, at=at)
+
+
+async def _revoke(
+    connection: AsyncConnection, start: ColumnElement[bool], *, by: int | None, at: datetime
+) -> Sequence[APIKeyRecord]:
+    """Erase the sealed texts too; the digests stay, so that the keys are still recognised."""
+    ended = _with_all_created(start)
+    doomed = _records().where(api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None))
+    records = [from_row(row) for row in await connection.execute(doomed.order_by(api_keys.c.id))]
+    await connection.execute(
+        update(api_keys)
+        .where(among(api_keys.c.id, [record.id for record in records]))
+        .values(revoked_at=at, revoked_by=by, sealed=None)
+    )
+    return [record for record in records if not record.grant.has_ended(at)]
+
+
+async def end_replaced(connection: AsyncConnection, successor_id: int, *, by: int | None, at: datetime) -> None:
+    """Revoke the key that this one replaced, if it is still in overlap."""
+    await connection.execute(
+        update(api_keys)
+        .where(api_keys.c.replaced_by == successor_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=at, revoked_by=by)
+    )
+
+
+async def replace_digest(connection: AsyncConnection, key_id: int, digest: Digest) -> None:
+    """Keep a named key under another secret of the ring."""
+    await connection.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key_id, api_keys.c.is_account_key.is_(False))
+        .values(secret_id=digest.secret_id, digest=digest.value)
+    )
+
+
+async def take_ending(
+    connection: AsyncConnection, now: datetime, *, within: timedelta, mails: int, limit: int
+) -> Sequence[APIKeyRecord]:
+    """The live keys that end within a time and whose owners got fewer mails about it, at most so many.
+
+    They are noted as having got `mails`. A key that was replaced needs none.
+    """
+    due = (
+        _records()
+        .where(
+            api_keys.c.expires_at > now,
+            api_keys.c.expires_at <= now + within,
+            api_keys.c.revoked_at.is_(None),
+            api_keys.c.replaced_by.is_(None),
+            api_keys.c.end_mails < mails,
+        )
+        .order_by(api_keys.c.id)
+        .limit(limit)
+    )
+    records = [from_row(row) for row in await connection.execute(due)]
+    ids = [record.id for record in records]
+    await connection.execute(update(api_keys).where(among(api_keys.c.id, ids)).values(end_mails=mails))
+    return records
 
 
 async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> None:

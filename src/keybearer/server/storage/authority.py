@@ -16,19 +16,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.sessions import IDLE_LIFETIME, Session
 from keybearer.server.storage import accounts as account_rows
+from keybearer.server.storage import api_keys
 from keybearer.server.storage import sessions as session_rows
 from keybearer.server.storage.dialect import locked
-from keybearer.server.storage.tables import accounts, api_keys, sessions
+from keybearer.server.storage.tables import accounts, sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A caller at this moment. `session` is None for a caller by key, and for a session that has ended."""
+    """A caller at this moment. `key` and `session` are None where the caller came by none, and where it has ended."""
 
     account: Account
-    key_is_live: bool
+    key: APIKeyRecord | None
     session: Session | None
 
 
@@ -40,16 +42,9 @@ async def find_standing(connection: AsyncConnection, caller: Caller, now: dateti
         return None
     key = session = None
     if key_id is not None:
-        key = (
-            await connection.execute(
-                select(api_keys.c.id).where(
-                    api_keys.c.id == key_id,
-                    api_keys.c.account_id == caller.id,
-                    api_keys.c.revoked_at.is_(None),
-                    api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now),
-                )
-            )
-        ).first()
+        key = await api_keys.find(connection, key_id)
+        if key is not None and (key.account_id != caller.id or not key.is_live or key.grant.has_ended(now)):
+            key = None
     if session_id is not None:
         session = (
             await connection.execute(
@@ -61,16 +56,22 @@ async def find_standing(connection: AsyncConnection, caller: Caller, now: dateti
                 )
             )
         ).first()
-    return Standing(account, key is not None, None if session is None else session_rows.from_row(session))
+    return Standing(account, key, None if session is None else session_rows.from_row(session))
 
 
 async def hold(
-    connection: AsyncConnection, account_ids: Collection[int], *, for_change: bool, with_bots_of: int | None = None
+    connection: AsyncConnection,
+    account_ids: Collection[int],
+    *,
+    for_change: bool,
+    with_bots_of: int | None = None,
+    ending_keys_of: int | None = None,
 ) -> set[int]:
     """Lock the rows of these accounts until the transaction ends; returns the ids that had to be locked with them.
 
-    Those are the owners of the bots among them, and the bots of `with_bots_of`. Where the answer holds an id that was
-    not asked for, the rows are not all held: the transaction must end, and another one ask for all of them.
+    Those are the owners of the bots among them, the bots of `with_bots_of`, and the holders of the keys that end
+    together with those of `ending_keys_of`. Where the answer holds an id that was not asked for, the rows are not all
+    held: the transaction must end, and another one ask for all of them.
     `for_change` is for transactions that change an account, its keys or its sessions; others only keep the rows from
     being changed. SQLite has nothing to lock: its writers come one after another.
     """
@@ -85,4 +86,6 @@ async def hold(
     if with_bots_of is not None:
         owned = await connection.execute(select(accounts.c.id).where(accounts.c.bot_owner_id == with_bots_of))
         needed.update(row.id for row in owned)
+    if ending_keys_of is not None:
+        needed |= await api_keys.find_holders(connection, [ending_keys_of])
     return needed

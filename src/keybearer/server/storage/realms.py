@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keybearer.server.domain.key_policy import KeyPolicy
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.tables import realms
@@ -16,8 +17,20 @@ from keybearer.server.storage.tables import realms
 
 def from_row(row: Sequence[Any]) -> Realm:
     """The value of all columns of the table, in their order. A driver may give 0 and 1 for false and true."""
-    realm_id, name, site, description, is_active, *groups, created_at = row
-    return Realm(realm_id, name, site, created_at, description, bool(is_active), *map(SystemGroup, groups))
+    realm_id, name, site, description, is_active, bots, webhooks, invite, *policy, created_at = row
+    longest, default, must_end = policy
+    return Realm(
+        realm_id,
+        name,
+        site,
+        created_at,
+        description,
+        bool(is_active),
+        SystemGroup(bots),
+        SystemGroup(webhooks),
+        SystemGroup(invite),
+        KeyPolicy(longest, default, bool(must_end)),
+    )
 
 
 async def find(connection: AsyncConnection, *, for_change: bool = False) -> Realm | None:
@@ -58,5 +71,8 @@ async def save(connection: AsyncConnection, realm: Realm) -> None:
             can_create_bots=realm.can_create_bots.value,
             can_create_write_only_bots=realm.can_create_write_only_bots.value,
             can_invite=realm.can_invite.value,
+            longest_key_days=realm.key_policy.longest_days,
+            default_key_days=realm.key_policy.default_days,
+            keys_must_end=realm.key_policy.must_end,
         )
     )

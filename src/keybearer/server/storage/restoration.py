@@ -1,9 +1,9 @@
 """Restoring a backup without bringing back to life what was taken back since it was made.
 
 A backup is older than the database that it replaces. Keys that were revoked and accounts that were deactivated in
-between are live in it. Where the replaced database can be read, those stay revoked and deactivated; where there is
-none, the operator is told since when. Sessions, one-time links, waiting mails and counted failures are dropped in
-either case: nobody can tell any more which of them are over.
+between are live in it, and named keys that were narrowed are wide. Where the replaced database can be read, those stay
+revoked, deactivated and narrow; where there is none, the operator is told since when. Sessions, one-time links, waiting
+mails and counted failures are dropped in either case: nobody can tell any more which of them are over.
 """
 
 from __future__ import annotations
@@ -28,6 +28,15 @@ from keybearer.server.storage.tables import accounts, api_keys, attempts, device
 
 PASSING = (sessions, links, mails, attempts)
 """Tables whose rows mean nothing any more when they come back from a backup."""
+
+_TAKEN_BACK = (
+    api_keys.c.revoked_at,
+    api_keys.c.scopes,
+    api_keys.c.networks,
+    api_keys.c.expires_at,
+    api_keys.c.replaced_by,
+)
+"""What of a key only ever gets less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +121,30 @@ async def _replace(
 
 
 async def _keep_revoked(current: AsyncConnection, prepared: AsyncConnection) -> tuple[str, ...]:
-    """Revoke in the backup what is revoked now. A key is the same where id, account and time of issue agree."""
-    columns = (api_keys.c.id, api_keys.c.account_id, api_keys.c.created_at)
-    revoked_now = await current.execute(
-        select(*columns, api_keys.c.revoked_at).where(api_keys.c.revoked_at.is_not(None))
-    )
-    revoked_at = {tuple(row[:3]): row.revoked_at for row in revoked_now}
+    """Revoke in the backup what is revoked now, and leave named keys as narrow as they are now.
+
+    A key is the same where id, account and time of issue agree.
+    """
+    key_ids = (api_keys.c.id, api_keys.c.account_id, api_keys.c.created_at)
+    changed = api_keys.c.revoked_at.is_not(None) | api_keys.c.is_account_key.is_(False)
+    now = {tuple(row[:3]): row for row in await current.execute(select(*key_ids, *_TAKEN_BACK).where(changed))}
     live_then = await prepared.execute(
-        select(*columns, accounts.c.delivery_email)
-        .join_from(api_keys, accounts, accounts.c.id == columns[1])
+        select(*key_ids, api_keys.c.is_account_key, accounts.c.delivery_email)
+        .join_from(api_keys, accounts, accounts.c.id == api_keys.c.account_id)
         .where(api_keys.c.revoked_at.is_(None))
-        .order_by(accounts.c.id)
+        .order_by(accounts.c.id, api_keys.c.id)
     )
-    emails = []
+    emails: dict[str, None] = {}
     for row in live_then.all():
-        if (at := revoked_at.get(tuple(row[:3]))) is not None:
-            await prepared.execute(update(api_keys).where(api_keys.c.id == row.id).values(revoked_at=at, sealed=None))
-            await prepared.execute(delete(devices).where(devices.c.account_id == row.account_id))
-            emails.append(row.delivery_email)
+        if (key := now.get(tuple(row[:3]))) is None:
+            continue
+        values = {column.name: getattr(key, column.name) for column in _TAKEN_BACK}
+        if key.revoked_at is not None:
+            values["sealed"] = None
+            emails[row.delivery_email] = None
+            if row.is_account_key:
+                await prepared.execute(delete(devices).where(devices.c.account_id == row.account_id))
+        await prepared.execute(update(api_keys).where(api_keys.c.id == row.id).values(**values))
     return tuple(emails)
 
 

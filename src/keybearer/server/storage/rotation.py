@@ -1,5 +1,7 @@
 """Rotating the secrets: everything that is sealed is sealed again, and no key is invalidated.
 
+A named key is kept as a digest only: it keeps that, and gets a digest under the new secret when it is used next.
+
 The new ring is saved first, then the rows are written, some accounts in each transaction. A crash in between leaves
 rows under a retired secret, which opens them as before; rotating again finishes the work. Servers that run meanwhile
 notice the new file when they meet a row that they cannot open or find.
@@ -31,7 +33,7 @@ class Resealed:
 
 
 async def reseal(connection: AsyncConnection, ring: SecretRing, account_ids: Collection[int]) -> Resealed:
-    """Seal and digest the live keys of these accounts, and seal their tokens, under the ring's current secret.
+    """Seal and digest the account keys of these accounts, and seal their tokens, under the ring's current secret.
 
     The transaction holds the accounts, so that no key is revoked and no token is changed meanwhile.
     The ring must be saved before: a row that names a secret which is in no file cannot be opened. Revoked keys keep
@@ -44,7 +46,7 @@ async def reseal(connection: AsyncConnection, ring: SecretRing, account_ids: Col
 
 async def _reseal_keys(connection: AsyncConnection, ring: SecretRing, account_ids: Collection[int]) -> int:
     table = api_keys_table
-    is_live = table.c.revoked_at.is_(None) & among(table.c.account_id, account_ids)
+    is_live = table.c.revoked_at.is_(None) & table.c.is_account_key & among(table.c.account_id, account_ids)
     rows = (await connection.execute(select(table).where(is_live).order_by(table.c.id))).all()
     changes = []
     for row in rows:
@@ -91,7 +93,8 @@ async def check(connection: AsyncConnection, ring: SecretRing) -> None:
     For each secret that a live key, a token or a waiting mail is sealed under, one of them is opened.
     """
     samples = [sample for find in (_sample_mails, _sample_tokens, _sample_keys) for sample in await find(connection)]
-    missing = {sealed.secret_id for sealed, _ in samples} - set(ring.ids)
+    named = {sealed.secret_id for sealed, _ in samples} | await _secrets_of_digests(connection)
+    missing = named - set(ring.ids)
     if missing:
         raise _wrong_ring(ring, f"it lacks {', '.join(sorted(missing))}")
     for sealed, bound_to in {sealed.secret_id: (sealed, bound_to) for sealed, bound_to in samples}.values():
@@ -99,6 +102,15 @@ async def check(connection: AsyncConnection, ring: SecretRing) -> None:
             ring.unseal(sealed, bound_to)
         except SecretRingError:
             raise _wrong_ring(ring, f"its secret {sealed.secret_id} does not open what is sealed under it") from None
+
+
+async def _secrets_of_digests(connection: AsyncConnection) -> set[str]:
+    """The secrets under which live named keys are kept. Nothing of theirs can be opened."""
+    table = api_keys_table
+    rows = await connection.execute(
+        select(table.c.secret_id).where(table.c.revoked_at.is_(None), table.c.is_account_key.is_(False)).distinct()
+    )
+    return set(rows.scalars())
 
 
 def _wrong_ring(ring: SecretRing, why: str) -> SecretRingError:

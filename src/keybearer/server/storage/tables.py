@@ -82,6 +82,9 @@ realms = Table(
     Column("can_create_bots", Integer, nullable=False),
     Column("can_create_write_only_bots", Integer, nullable=False),
     Column("can_invite", Integer, nullable=False),
+    Column("longest_key_days", Integer),
+    Column("default_key_days", Integer),
+    Column("keys_must_end", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     **_NO_REUSE,
 )
@@ -134,15 +137,25 @@ api_keys = Table(
     _account("revoked_by", nullable=True, on_delete="SET NULL"),
     Column("secret_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
-    Column("sealed", LargeBinary),
-    # The database itself forbids two live keys of one account, whatever the code above it does.
+    Column("sealed", LargeBinary),  # of account keys only: a named key is kept as a digest
+    Column("is_account_key", Boolean, nullable=False, server_default=true()),
+    Column("scopes", Integer, nullable=False, server_default="15"),
+    Column("networks", Text, nullable=False, server_default=""),
+    # Ids of other keys: the one that it was created with, and the one that replaced it.
+    Column("created_with", Integer),
+    Column("replaced_by", Integer),
+    Column("end_mails", Integer, nullable=False, server_default="0"),
+    # The database itself forbids two live account keys of one account, whatever the code above it does.
     Index(
         "uq_api_keys_live",
         "account_id",
         unique=True,
-        sqlite_where=text("revoked_at IS NULL"),
-        postgresql_where=text("revoked_at IS NULL"),
+        sqlite_where=text("revoked_at IS NULL AND is_account_key"),
+        postgresql_where=text("revoked_at IS NULL AND is_account_key"),
     ),
+    Index(None, "created_with"),
+    Index(None, "replaced_by"),
+    Index(None, "expires_at"),
     Index(None, "account_id", "created_at"),
     **_NO_REUSE,
 )

@@ -12,9 +12,11 @@ from sqlalchemy import select
 from keybearer import api_key as api_key_format
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import VerifiedKey
+from keybearer.server.domain.grants import Grant, Scope
 from keybearer.server.domain.realms import Realm
 from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage import realms as realm_rows
+from keybearer.server.storage.api_keys import split_networks
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.messaging.newest_messages import newest_message_id
 from keybearer.server.storage.secret_ring import SecretRing
@@ -27,13 +29,16 @@ _COLUMNS = (
     api_keys.c.id,
     api_keys.c.revoked_at,
     api_keys.c.expires_at,
+    api_keys.c.is_account_key,
+    api_keys.c.scopes,
+    api_keys.c.networks,
     *account_rows.COLUMNS[: -len(account_rows.OWNER_COLUMNS)],
     _OWNERS.c.role,
     _OWNERS.c.is_active,
     *realms.c,
     newest_message_id(accounts.c.id),
 )
-_ACCOUNT_BEGIN = 4
+_ACCOUNT_BEGIN = 7
 _REALM_BEGIN = _ACCOUNT_BEGIN + len(account_rows.COLUMNS)
 _JOINED = _ACCOUNT_BEGIN + [column.name for column in account_rows.COLUMNS].index("date_joined")
 
@@ -81,25 +86,34 @@ async def _nobodys() -> None:
 
 
 def _first(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> VerifiedKey | None:
+    is_under_old_secret = False
     for digest in digests:
         verified = found.get(digest)
         if verified is not None:
-            return verified
+            return verified._replace(is_under_old_secret=True) if is_under_old_secret else verified
+        is_under_old_secret = True
     return None
 
 
 def _verified(row: Sequence[Any]) -> VerifiedKey:
     columns = list(row)
     columns[_JOINED] = from_microseconds(columns[_JOINED])
-    _, key_id, revoked_at, expires_at = columns[:_ACCOUNT_BEGIN]
+    _, key_id, revoked_at, expires_at, is_account_key, scopes, networks = columns[:_ACCOUNT_BEGIN]
     return VerifiedKey(
         key_id,
         revoked_at is not None,
-        None if expires_at is None else from_microseconds(expires_at),
+        _grant(scopes, expires_at, networks),
+        bool(is_account_key),
         account_rows.from_columns(*columns[_ACCOUNT_BEGIN:_REALM_BEGIN]),
         _realm(*columns[_REALM_BEGIN:-1]),
         columns[-1],
     )
+
+
+@lru_cache(maxsize=1024)
+def _grant(scopes: int, expires_at: int | None, networks: str) -> Grant:
+    """The grant of these columns: what is remembered is the decoding of them."""
+    return Grant(Scope(scopes), None if expires_at is None else from_microseconds(expires_at), split_networks(networks))
 
 
 @lru_cache(maxsize=16)

@@ -24,6 +24,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 
 ALARMING = {
     AuditEvent.API_KEY_LATE_USE,
+    AuditEvent.API_KEY_REVOKED_BY_POSSESSION,
     AuditEvent.PASSWORD_REFUSED,
     AuditEvent.SESSION_REFUSED,
     AuditEvent.CALL_REFUSED,
@@ -154,6 +155,11 @@ def _bot_changed(t: _Telling) -> str:
     return f"{t.actor} changed the bot {t.subject}: {', '.join(parts)}." if parts else f"{t.actor} changed {t.subject}."
 
 
+def _key_name(t: _Telling) -> str:
+    name = t.detail("name")
+    return f"“{name}”" if name else "(the account key)"
+
+
 def _realm_changed(t: _Telling) -> str:
     names = {
         "name": "name",
@@ -161,6 +167,9 @@ def _realm_changed(t: _Telling) -> str:
         "can_create_bots": "who may create bots",
         "can_create_write_only_bots": "who may create incoming webhooks",
         "can_invite": "who may invite people",
+        "longest_api_key_days": "longest life of API keys in days",
+        "default_api_key_days": "life of API keys in days unless somebody says another",
+        "api_keys_must_end": "API keys must end",
     }
     details = t.named.record.details
     parts = [f"{names.get(key, key)}: {str(value).removeprefix('role:')}" for key, value in details.items()]
@@ -191,7 +200,17 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.BOT_CREATED: lambda t: f"{t.actor} added the bot {t.subject}.",
     AuditEvent.BOT_CHANGED: _bot_changed,
     AuditEvent.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
-    AuditEvent.API_KEY_ISSUED: lambda t: f"{_capitalised(t.subject)} got a first API key.",
+    AuditEvent.API_KEY_ISSUED: lambda t: (
+        f"{t.actor} added {t.whose('API key')} {_key_name(t)}."
+        if "key" in t.named.record.details
+        else f"{_capitalised(t.subject)} got a first API key."
+    ),
+    AuditEvent.API_KEY_CHANGED: lambda t: f"{t.actor} changed {t.whose('API key')} {_key_name(t)}.",
+    AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} generated {t.whose('API key')} {_key_name(t)} anew.",
+    AuditEvent.API_KEY_REVOKED: lambda t: f"{t.actor} revoked {t.whose('API key')} {_key_name(t)}.",
+    AuditEvent.API_KEY_REVOKED_BY_POSSESSION: lambda t: (
+        f"Somebody who had {t.whose('API key')} {_key_name(t)} revoked it."
+    ),
     AuditEvent.API_KEY_FETCHED: lambda t: (
         f"{_capitalised(t.whose('API key'))} was fetched with the password{t.origin}."
     ),

@@ -8,6 +8,7 @@ from keybearer.server.api.description import encoded
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import STRINGS, read_strings
 from keybearer.server.api.parameters import missing
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -41,9 +42,23 @@ _WORDS = encoded("alert_words", "The words or phrases, in any case.", STRINGS, m
 _GIVES = {"alert_words": STRINGS}
 
 ENDPOINTS = (
-    Endpoint.get(_PATH, get_all, EVERYBODY, "The caller's alert words.", gives=_GIVES),
-    Endpoint.post(_PATH, add, EVERYBODY, FORM, "Add alert words; the answer has all.", takes=(_WORDS,), gives=_GIVES),
+    Endpoint.get(_PATH, get_all, EVERYBODY.may(Scope.READ), "The caller's alert words.", gives=_GIVES),
+    Endpoint.post(
+        _PATH,
+        add,
+        EVERYBODY.may(Scope.MANAGE),
+        FORM,
+        "Add alert words; the answer has all.",
+        takes=(_WORDS,),
+        gives=_GIVES,
+    ),
     Endpoint.delete(
-        _PATH, remove, EVERYBODY, FORM, "Remove alert words; the answer has the rest.", takes=(_WORDS,), gives=_GIVES
+        _PATH,
+        remove,
+        EVERYBODY.may(Scope.MANAGE),
+        FORM,
+        "Remove alert words; the answer has the rest.",
+        takes=(_WORDS,),
+        gives=_GIVES,
     ),
 )

@@ -7,6 +7,7 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, array
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.shapes import ATTACHMENT
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.attachments import attachment_fields
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -29,9 +30,11 @@ ENDPOINTS = (
     Endpoint.get(
         "attachments",
         get_all,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "The files that the caller has uploaded, and the messages that link to them.",
         gives={"attachments": array(ATTACHMENT), "upload_space_used": INTEGER},
     ),
-    Endpoint.delete("attachments/{attachment_id}", delete, EVERYBODY, FORM, "Delete a file of the caller's own."),
+    Endpoint.delete(
+        "attachments/{attachment_id}", delete, EVERYBODY.may(Scope.SEND), FORM, "Delete a file of the caller's own."
+    ),
 )

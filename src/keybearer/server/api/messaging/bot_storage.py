@@ -9,6 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import STRINGS, read_strings
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -43,15 +44,22 @@ _KEYS = encoded("keys", "The keys; all where it is not sent.", STRINGS)
 
 ENDPOINTS = (
     Endpoint.get(
-        "bot_storage", get, EVERYBODY, "What the caller keeps.", takes=(_KEYS,), gives={"storage": {"type": "object"}}
+        "bot_storage",
+        get,
+        EVERYBODY.may(Scope.SEND),
+        "What the caller keeps.",
+        takes=(_KEYS,),
+        gives={"storage": {"type": "object"}},
     ),
     Endpoint.put(
         "bot_storage",
         put,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         FORM,
         "Keep texts under keys.",
         takes=(encoded("storage", "Texts by their keys.", {"type": "object"}, most=MOST_ENTRIES),),
     ),
-    Endpoint.delete("bot_storage", remove, EVERYBODY, FORM, "Forget what is under keys.", takes=(_KEYS,)),
+    Endpoint.delete(
+        "bot_storage", remove, EVERYBODY.may(Scope.SEND), FORM, "Forget what is under keys.", takes=(_KEYS,)
+    ),
 )

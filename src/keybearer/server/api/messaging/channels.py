@@ -9,6 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.channel_settings import TAKES, WantedPosting, check_fixed, read_posting
 from keybearer.server.api.messaging.shapes import CHANNEL, SUBSCRIPTION
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channel_events import channel_fields, followed_fields
 from keybearer.server.domain.messaging.channels import PostPolicy
 from keybearer.server.domain.messaging.messages import NO_TOPIC
@@ -125,7 +126,7 @@ ENDPOINTS = (
     Endpoint.get(
         "streams",
         get_all,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "The channels that the caller may know of.",
         takes=(
             boolean("include_public", "Whether public channels are wanted (they are by default)."),
@@ -142,16 +143,16 @@ ENDPOINTS = (
     Endpoint.get(
         "get_stream_id",
         get_id,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "A channel's id.",
         takes=(text("stream", "The channel's name.", required=True),),
         gives={"stream_id": INTEGER},
     ),
-    Endpoint.get("streams/{stream_id}", get_one, EVERYBODY, "One channel.", gives={"stream": CHANNEL}),
+    Endpoint.get("streams/{stream_id}", get_one, EVERYBODY.may(Scope.READ), "One channel.", gives={"stream": CHANNEL}),
     Endpoint.patch(
         "streams/{stream_id}",
         change,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Rename, describe or restrict a channel.",
         takes=(
@@ -163,18 +164,18 @@ ENDPOINTS = (
             boolean("is_default_stream", "Whether new people follow it."),
         ),
     ),
-    Endpoint.delete("streams/{stream_id}", archive, EVERYBODY, FORM, "Archive a channel."),
+    Endpoint.delete("streams/{stream_id}", archive, EVERYBODY.may(Scope.MANAGE), FORM, "Archive a channel."),
     Endpoint.get(
         "streams/{stream_id}/members",
         get_members,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Who follows a channel.",
         gives={"subscribers": array(INTEGER)},
     ),
     Endpoint.get(
         "users/me/subscriptions",
         get_followed,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "The channels that the caller follows.",
         takes=(encoded("include_subscribers", "Whether everybody who follows them is wanted too.", {}),),
         gives={"subscriptions": array(SUBSCRIPTION)},
@@ -182,7 +183,7 @@ ENDPOINTS = (
     Endpoint.get(
         "users/me/{stream_id}/topics",
         get_topics,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "The topics of a channel, the newest first.",
         takes=(boolean("allow_empty_topic_name", "Whether the client knows empty topics."),),
         gives={"topics": array(record({"name": STRING, "max_id": INTEGER}))},
@@ -190,7 +191,7 @@ ENDPOINTS = (
     Endpoint.get(
         "users/{user_id}/subscriptions/{stream_id}",
         is_follower,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Whether somebody follows a channel.",
         gives={"is_subscribed": BOOLEAN},
     ),

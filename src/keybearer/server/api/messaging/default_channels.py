@@ -6,6 +6,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import integer
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import ADMINISTRATORS
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import channels
@@ -32,9 +33,19 @@ _CHANNEL = (integer("stream_id", "The channel.", required=True),)
 
 ENDPOINTS = (
     Endpoint.post(
-        "default_streams", add, ADMINISTRATORS, FORM, "Let new people follow a public channel.", takes=_CHANNEL
+        "default_streams",
+        add,
+        ADMINISTRATORS.may(Scope.MANAGE),
+        FORM,
+        "Let new people follow a public channel.",
+        takes=_CHANNEL,
     ),
     Endpoint.delete(
-        "default_streams", remove, ADMINISTRATORS, FORM, "Let new people follow a channel no more.", takes=_CHANNEL
+        "default_streams",
+        remove,
+        ADMINISTRATORS.may(Scope.MANAGE),
+        FORM,
+        "Let new people follow a channel no more.",
+        takes=_CHANNEL,
     ),
 )

@@ -18,6 +18,7 @@ from keybearer.server.api.parameters import Parameters
 from keybearer.server.api.server import FEATURE_LEVEL, VERSION
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.event_queues import IDLE_TIMEOUT, LONGEST_IDLE_TIMEOUT, MOBILE_IDLE_TIMEOUT, QueueOptions
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.narrows import check_for_queue
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -115,7 +116,7 @@ ENDPOINTS = (
     Endpoint.post(
         "register",
         register,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         FORM,
         "Open an event queue, and tell how everything is now.",
         takes=(
@@ -148,7 +149,7 @@ ENDPOINTS = (
     Endpoint.get(
         "events",
         get,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "The events of a queue, as soon as there are some.",
         takes=(
             text("queue_id", "The queue."),
@@ -160,7 +161,7 @@ ENDPOINTS = (
     Endpoint.delete(
         "events",
         close,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         FORM,
         "Close an event queue.",
         takes=(text("queue_id", "The queue.", required=True),),

@@ -8,7 +8,16 @@ from urllib.parse import quote
 
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
-from keybearer.server.domain.errors import NotLoggedIn, Overloaded, Refused, TooManyAttempts, Unauthenticated
+from keybearer.server.api.answers import key_expires
+from keybearer.server.domain.errors import (
+    KeyRefused,
+    NotLoggedIn,
+    Overloaded,
+    Refused,
+    TooManyAttempts,
+    Unauthenticated,
+)
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.uploads import INLINE_TYPES, Upload
 from keybearer.server.domain.rules import EVERYBODY, OPEN, Way
 from keybearer.server.http.admission import Admission, Doorway
@@ -46,8 +55,8 @@ async def show(admission: Admission) -> Response:
 
 ROUTES = (
     Route("GET", "temporary/{token}/{filename}", show_by_link, OPEN, NO_BODY),
-    Route("GET", "{realm_id}/{folder}/{directory}/{filename}", show, EVERYBODY, NO_BODY),
-    Route("GET", "{realm_id}/{directory}/{filename}", show, EVERYBODY, NO_BODY),
+    Route("GET", "{realm_id}/{folder}/{directory}/{filename}", show, EVERYBODY.may(Scope.READ), NO_BODY),
+    Route("GET", "{realm_id}/{directory}/{filename}", show, EVERYBODY.may(Scope.READ), NO_BODY),
 )
 
 
@@ -78,6 +87,7 @@ class FilesDoor:
     async def answer(self, admission: Admission, route: Route) -> Response:
         response: Any = await route.handler(admission)
         assert isinstance(response, Response)
+        response.raw_headers.extend(key_expires(admission))
         return response
 
     def refuse(self, admission: Admission, refusal: Refused) -> Response:
@@ -87,6 +97,8 @@ class FilesDoor:
             return RedirectResponse(f"/login/?next={quote(request.path)}", 302, _HEADERS)
         if isinstance(refusal, Unauthenticated):
             status, headers["www-authenticate"] = 401, f'{"Basic" if by_key else "Session"} realm="zulip"'
+        elif isinstance(refusal, KeyRefused):
+            status = 403
         elif isinstance(refusal, TooManyAttempts):
             status, headers["retry-after"] = 429, str(ceil(refusal.retry_after))
         elif isinstance(refusal, MethodNotAllowed):

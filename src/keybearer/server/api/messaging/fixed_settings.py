@@ -9,6 +9,7 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import array
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.event_queues import LONG_POLL_TIMEOUT
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channels import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
 from keybearer.server.domain.messaging.messages import CONTENT_MAX_LENGTH, EDITABLE_FOR, NO_TOPIC, TOPIC_MAX_LENGTH
 from keybearer.server.domain.messaging.presences import OFFLINE_AFTER, PING_EVERY
@@ -259,17 +260,21 @@ ENDPOINTS = (
     Endpoint.get(
         "realm/linkifiers",
         get_linkifiers,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "An organization of ours has none.",
         gives={"linkifiers": array({})},
     ),
     Endpoint.get(
-        "realm/filters", get_filters, EVERYBODY, "The linkifiers in their old form.", gives={"filters": array({})}
+        "realm/filters",
+        get_filters,
+        EVERYBODY.may(Scope.READ),
+        "The linkifiers in their old form.",
+        gives={"filters": array({})},
     ),
     Endpoint.get(
         "realm/profile_fields",
         get_profile_fields,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "An organization of ours has none of its own.",
         gives={"custom_fields": array({})},
     ),

@@ -9,6 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.messages import AROUND, read_query
 from keybearer.server.api.messaging.narrows import MESSAGE_IDS, read_message_ids
 from keybearer.server.api.parameters import missing
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import flags
@@ -67,7 +68,7 @@ ENDPOINTS = (
     Endpoint.post(
         "messages/flags",
         mark,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         FORM,
         "Add a flag to messages, or remove it.",
         takes=(encoded("messages", "The messages.", MESSAGE_IDS), _OP, _FLAG),
@@ -76,7 +77,7 @@ ENDPOINTS = (
     Endpoint.post(
         "messages/flags/narrow",
         mark_narrow,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         FORM,
         "Add a flag to the messages around an anchor, or remove it.",
         takes=(*AROUND, _OP, _FLAG),
@@ -91,13 +92,25 @@ ENDPOINTS = (
         },
     ),
     Endpoint.post(
-        "mark_all_as_read", mark_all, EVERYBODY, FORM, "Mark everything as read.", gives={"complete": BOOLEAN}
+        "mark_all_as_read",
+        mark_all,
+        EVERYBODY.may(Scope.READ),
+        FORM,
+        "Mark everything as read.",
+        gives={"complete": BOOLEAN},
     ),
-    Endpoint.post("mark_stream_as_read", mark_channel, EVERYBODY, FORM, "Mark a channel as read.", takes=(_CHANNEL,)),
+    Endpoint.post(
+        "mark_stream_as_read",
+        mark_channel,
+        EVERYBODY.may(Scope.READ),
+        FORM,
+        "Mark a channel as read.",
+        takes=(_CHANNEL,),
+    ),
     Endpoint.post(
         "mark_topic_as_read",
         mark_topic,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         FORM,
         "Mark a topic as read.",
         takes=(_CHANNEL, text("topic_name", "The topic.", required=True)),

@@ -26,6 +26,7 @@ from keybearer.server.api.messaging.sending import SUBJECT, TOPIC, read_topic
 from keybearer.server.api.messaging.shapes import MATCHES, MESSAGE, VERSION
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.message_events import copy_fields
 from keybearer.server.domain.messaging.messages import NO_TOPIC, Message
 from keybearer.server.domain.messaging.text_differences import marked
@@ -210,7 +211,7 @@ ENDPOINTS = (
     Endpoint.get(
         "messages",
         get,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Messages around an anchor, through a narrow; or several by their ids.",
         takes=(
             *AROUND,
@@ -231,7 +232,7 @@ ENDPOINTS = (
     Endpoint.post(
         "messages/render",
         render,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         FORM,
         "A text as HTML.",
         takes=(text("content", "The text, in Markdown.", required=True, max_length=100_000),),
@@ -240,7 +241,7 @@ ENDPOINTS = (
     Endpoint.get(
         "messages/matches_narrow",
         match,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Which of several messages a narrow shows.",
         takes=(encoded("msg_ids", "The messages.", MESSAGE_IDS), NARROW),
         gives={"messages": MATCHES},
@@ -248,7 +249,7 @@ ENDPOINTS = (
     Endpoint.get(
         "messages/{message_id}",
         get_one,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "One message.",
         takes=(_AS_HTML, _EMPTY_TOPICS),
         gives={"message": MESSAGE, "raw_content": STRING},
@@ -256,7 +257,7 @@ ENDPOINTS = (
     Endpoint.get(
         "messages/{message_id}/history",
         get_history,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Every version of a message.",
         takes=(_EMPTY_TOPICS,),
         gives={"message_history": array(VERSION)},
@@ -264,7 +265,7 @@ ENDPOINTS = (
     Endpoint.patch(
         "messages/{message_id}",
         change,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         FORM,
         "Change a message's text, or its topic and channel.",
         takes=(
@@ -280,5 +281,7 @@ ENDPOINTS = (
         ),
         gives={"detached_uploads": array(record({}))},
     ),
-    Endpoint.delete("messages/{message_id}", delete, EVERYBODY, FORM, "Delete a message for everybody."),
+    Endpoint.delete(
+        "messages/{message_id}", delete, EVERYBODY.may(Scope.SEND), FORM, "Delete a message for everybody."
+    ),
 )

@@ -9,6 +9,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.channel_settings import NOTICES, TAKES, check_fixed, read_notices, read_posting
 from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.parameters import missing
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channels import PostPolicy
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -41,7 +42,7 @@ ENDPOINTS = (
     Endpoint.post(
         "channels/create",
         create,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Make a channel.",
         takes=(

@@ -12,6 +12,7 @@ from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.messaging.shapes import ONE_PRESENCE, PRESENCES, STATUS
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.presence_events import one_presence_fields, presence_fields, status_fields
 from keybearer.server.domain.rules import EVERYBODY, PEOPLE
@@ -126,7 +127,7 @@ ENDPOINTS = (
     Endpoint.post(
         "users/me/presence",
         note,
-        PEOPLE,
+        PEOPLE.may(Scope.READ),
         FORM,
         "Tell that the caller is there, and ask who else is.",
         takes=(
@@ -148,17 +149,21 @@ ENDPOINTS = (
     Endpoint.get(
         "realm/presence",
         get_all,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Who is there.",
         gives={"presences": PRESENCES, "server_timestamp": NUMBER},
     ),
     Endpoint.get(
-        "users/{user}/presence", get_one, EVERYBODY, "When somebody was last there.", gives={"presence": ONE_PRESENCE}
+        "users/{user}/presence",
+        get_one,
+        EVERYBODY.may(Scope.READ),
+        "When somebody was last there.",
+        gives={"presence": ONE_PRESENCE},
     ),
     Endpoint.post(
         "users/me/status",
         set_status,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         FORM,
         "Change what the caller says of itself.",
         takes=(
@@ -172,14 +177,14 @@ ENDPOINTS = (
     Endpoint.get(
         "users/{user_id}/status",
         get_status,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "What somebody says of themselves.",
         gives={"status": STATUS},
     ),
     Endpoint.post(
         "typing",
         tell_typing,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         FORM,
         "Tell that the caller is writing a message, or has stopped.",
         takes=(
@@ -193,7 +198,7 @@ ENDPOINTS = (
     Endpoint.post(
         "messages/{message_id}/typing",
         tell_typing_in_message,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         FORM,
         "Tell that the caller edits its message, or has stopped.",
         takes=(_OP,),

@@ -6,6 +6,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import text
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
 from keybearer.server.services.messaging import reactions
@@ -51,7 +52,7 @@ ENDPOINTS = (
     Endpoint.post(
         "messages/{message_id}/reactions",
         add,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         FORM,
         "Put an emoji under a message.",
         takes=(text("emoji_name", "The emoji's name, as `thumbs_up`.", required=True), _CODE, _KIND),
@@ -59,12 +60,16 @@ ENDPOINTS = (
     Endpoint.delete(
         "messages/{message_id}/reactions",
         remove,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         FORM,
         "Take an emoji away from a message.",
         takes=(text("emoji_name", "The emoji's name, as `thumbs_up`."), _CODE, _KIND),
     ),
     Endpoint.get(
-        "realm/emoji", get_custom, EVERYBODY, "The organization's own emoji.", gives={"emoji": {"type": "object"}}
+        "realm/emoji",
+        get_custom,
+        EVERYBODY.may(Scope.READ),
+        "The organization's own emoji.",
+        gives={"emoji": {"type": "object"}},
     ),
 )

@@ -6,6 +6,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import INTEGER, array
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.services.messaging import read_receipts
 
@@ -19,7 +20,7 @@ ENDPOINTS = (
     Endpoint.get(
         "messages/{message_id}/read_receipts",
         get,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "Who has read a message.",
         gives={"user_ids": array(INTEGER)},
     ),

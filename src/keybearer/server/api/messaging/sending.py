@@ -11,6 +11,7 @@ from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging.narrows import checked_people
 from keybearer.server.api.parameters import LARGEST, Parameters, check_decoded, check_entries, missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import MOST_ENTRIES
 from keybearer.server.domain.messaging.message_events import Echo
 from keybearer.server.domain.rules import WEBHOOKS_TOO
@@ -96,7 +97,7 @@ ENDPOINTS = (
     Endpoint.post(
         "messages",
         send,
-        WEBHOOKS_TOO,
+        WEBHOOKS_TOO.may(Scope.SEND),
         FORM,
         "Send a message to a channel or to people.",
         takes=(

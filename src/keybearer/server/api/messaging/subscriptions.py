@@ -13,6 +13,7 @@ from keybearer.server.api.messaging.channel_settings import NOTICES, TAKES, chec
 from keybearer.server.api.messaging.narrows import PRINCIPALS, STRINGS, read_people, read_strings
 from keybearer.server.api.parameters import Parameters, missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channels import PostPolicy
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM
@@ -128,7 +129,7 @@ ENDPOINTS = (
     Endpoint.post(
         "users/me/subscriptions",
         follow,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Follow channels; those that are not there yet are made.",
         takes=(encoded("subscriptions", 'The channels, as `[{"name": "general"}]`.', array({})), *_FOLLOWING),
@@ -143,7 +144,7 @@ ENDPOINTS = (
     Endpoint.patch(
         "users/me/subscriptions",
         change,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Leave some channels and follow others.",
         takes=(
@@ -164,7 +165,7 @@ ENDPOINTS = (
     Endpoint.delete(
         "users/me/subscriptions",
         unfollow,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Follow channels no more.",
         takes=(encoded("subscriptions", "Their names.", STRINGS), PRINCIPALS),
@@ -173,7 +174,7 @@ ENDPOINTS = (
     Endpoint.post(
         "users/me/subscriptions/properties",
         choose,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Change color, muting, pinning or notifications of channels that the caller follows.",
         takes=(encoded("subscription_data", "What to change: `stream_id`, `property`, `value`.", array({})),),

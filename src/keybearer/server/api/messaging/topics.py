@@ -6,6 +6,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.description import BOOLEAN, text
 from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.messages import checked_topic
 from keybearer.server.domain.rules import ADMINISTRATORS
 from keybearer.server.http.body import FORM
@@ -22,7 +23,7 @@ ENDPOINTS = (
     Endpoint.post(
         "streams/{stream_id}/delete_topic",
         delete,
-        ADMINISTRATORS,
+        ADMINISTRATORS.may(Scope.MANAGE),
         FORM,
         "Delete a topic with its messages; `complete` says whether it has to be called again for the rest.",
         takes=(text("topic_name", "The topic.", required=True),),

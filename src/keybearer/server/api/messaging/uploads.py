@@ -7,6 +7,7 @@ from keybearer.server.api.call import Call
 from keybearer.server.api.description import STRING
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.uploads import MAX_SIZE
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM, BodyLimits
@@ -43,7 +44,7 @@ ENDPOINTS = (
     Endpoint.post(
         "user_uploads",
         upload,
-        EVERYBODY,
+        EVERYBODY.may(Scope.SEND),
         UPLOAD,
         "Upload a file, to link to it in messages.",
         gives={"uri": STRING, "url": STRING, "filename": STRING},
@@ -51,14 +52,14 @@ ENDPOINTS = (
     Endpoint.get(
         "user_uploads/{realm_id}/{folder}/{directory}/{filename}",
         link,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "A link to a file that is good for a minute and needs no key.",
         gives={"url": STRING},
     ),
     Endpoint.get(
         "user_uploads/{realm_id}/{directory}/{filename}",
         link,
-        EVERYBODY,
+        EVERYBODY.may(Scope.READ),
         "The same for a file from before files had folders: a link that is good for a minute and needs no key.",
         gives={"url": STRING},
     ),

@@ -8,6 +8,7 @@ from keybearer.server.api.description import choice, integer, text
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import missing
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.messages import TOPIC_MAX_LENGTH
 from keybearer.server.domain.messaging.user_topics import TopicPolicy
 from keybearer.server.domain.rules import EVERYBODY
@@ -52,7 +53,7 @@ ENDPOINTS = (
     Endpoint.post(
         "user_topics",
         choose,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Mute, unmute or follow a topic.",
         takes=(
@@ -64,7 +65,7 @@ ENDPOINTS = (
     Endpoint.patch(
         "users/me/subscriptions/muted_topics",
         mute,
-        EVERYBODY,
+        EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Mute a topic, or end that: the old form of `POST user_topics`.",
         takes=(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging import flag_events
 from keybearer.server.domain.messaging.channels import invalid_channel
 from keybearer.server.domain.messaging.messages import MOST_MESSAGES, Flag, checked_flag, invalid_messages
@@ -51,6 +52,8 @@ async def mark(context: Context, caller: Caller, message_ids: Sequence[int], op:
 
 async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: str, flag: Flag) -> list[int]:
     """Change a flag of messages that the actor sees; returns those that had it otherwise."""
+    if flag is not Flag.READ:
+        actor.check_scope(Scope.SEND)
     # One after another for an account: of two that star a message it has no copy of, one makes the copy.
     await take_turn(change.connection, f"flags:{actor.id}")
     mine = await messages.find_flags(change.connection, actor.id, message_ids, for_change=True)

@@ -1,0 +1,51 @@
+"""Revoking a key by having it: for whoever finds one where it should not be."""
+
+from __future__ import annotations
+
+from keybearer import api_key as api_key_format
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import RequestOrigin
+from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.limits import AttemptKind, Quota
+from keybearer.server.services import attempts, mail_texts
+from keybearer.server.services.api_keys import record_ended
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import owner_of, the_account, the_realm
+from keybearer.server.storage import api_keys, devices
+
+
+async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
+    """Revoke the key, named or not, with every key created with it; says what is left of the limit, and nothing else.
+
+    Whether there is such a key, and whether it was live, shows in no answer. An account whose account key is revoked
+    is left without one. Raises TooManyAttempts.
+    """
+    async with context.change(None, origin=origin) as change:
+        quota = await attempts.count(change, AttemptKind.KEY_REVOCATIONS, "")
+    digests = context.ring.digests(key) if api_key_format.is_ours(key.reveal()) else ()
+    async with context.reading() as connection:
+        found = await api_keys.find_by_digests(connection, digests)
+    if found is not None:
+        async with context.change(
+            None, origin=origin, holding=[found.account_id], for_change=True, ending_keys_of=found.account_id
+        ) as change:
+            record = await api_keys.find(change.connection, found.id)
+            if record is not None and record.is_live and not record.grant.has_ended(change.now):
+                await _revoke(change, await the_account(change.connection, None, record.account_id), record)
+    return quota
+
+
+async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:
+    revoked = await api_keys.revoke(change.connection, record.id, by=None, at=change.now)
+    await record_ended(change, [each for each in revoked if each.id != record.id])
+    details: dict[str, object] = {"key": record.id, "name": record.name}
+    if record.is_account_key:
+        details["devices"] = await devices.remove_all(change.connection, holder.id)
+    await change.record(AuditEvent.API_KEY_REVOKED_BY_POSSESSION, holder, details=details)
+    change.end_polls_of(holder.id)
+    owner = await owner_of(change.connection, holder)
+    if owner is not None:
+        realm = await the_realm(change.connection)
+        await change.send(mail_texts.key_found(realm, owner, holder, record, at=change.now, origin=change.origin))

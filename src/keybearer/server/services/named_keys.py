@@ -1,0 +1,308 @@
+"""Named keys: further keys of an account or a bot, each with a name, scopes, an end and networks of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keybearer import api_key as api_key_format
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Actor, Caller
+from keybearer.server.domain.api_keys import APIKeyRecord, checked_key_name
+from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
+from keybearer.server.domain.grants import DEFAULT_SCOPES, Grant, Scope, scope_names
+from keybearer.server.domain.limits import Cap
+from keybearer.server.services import mail_texts
+from keybearer.server.services.api_keys import IssuedKey, record_ended
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
+from keybearer.server.storage import accounts, api_keys, bots
+
+
+class End(Enum):
+    """An end of a key that is not a date."""
+
+    DEFAULT = "default"
+    """What the organization has set."""
+    NEVER = "never"
+
+
+def _end_of(end: End | timedelta | datetime, now: datetime) -> datetime | None:
+    """When a key ends that is to end so. Not for `End.DEFAULT`, which depends on the organization."""
+    if isinstance(end, timedelta):
+        return now + end
+    return None if isinstance(end, End) else end
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What a new key is to be. `expires_in` is a life, `networks` None for those of the key that asks."""
+
+    name: str
+    scopes: Scope = DEFAULT_SCOPES
+    end: End | timedelta | datetime = End.DEFAULT
+    networks: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What of a key is to change; None leaves it as it is."""
+
+    name: str | None = None
+    scopes: Scope | None = None
+    end: End | timedelta | datetime | None = None
+    networks: tuple[str, ...] | None = None
+
+    def applied_to(self, record: APIKeyRecord, now: datetime) -> APIKeyRecord:
+        """The key after the change. Raises Refused for a name that is none."""
+        return replace(
+            record,
+            name=record.name if self.name is None else checked_key_name(self.name),
+            scopes=record.scopes if self.scopes is None else self.scopes,
+            expires_at=record.expires_at if self.end is None else _end_of(self.end, now),
+            networks=record.networks if self.networks is None else self.networks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A key with whose it is."""
+
+    record: APIKeyRecord
+    account: Account
+
+
+async def _holder(connection: AsyncConnection, actor: Actor, bot_id: int | None) -> Account:
+    """Whose keys are meant: the actor's own, or a bot's that the actor may manage."""
+    return actor.account if bot_id is None else await the_bot(connection, actor.account, bot_id)
+
+
+async def find_all(context: Context, caller: Caller, bot_id: int | None = None) -> Sequence[APIKeyRecord]:
+    """The live keys of the actor, or of a bot that they manage: the account key and the named ones, closed."""
+    async with context.viewing(caller) as view:
+        holder = await _holder(view.connection, view.actor, bot_id)
+        return await api_keys.find_live(view.connection, holder.id, view.now)
+
+
+async def find_all_of_organization(
+    context: Context, caller: Caller, *, after: int = 0, limit: int = Cap.ENTRIES.most
+) -> Sequence[APIKeyRecord]:
+    """The live keys of the whole organization with ids above `after`, for administrators, closed."""
+    async with context.viewing(caller) as view:
+        if not view.actor.account.is_administrator:
+            raise NotPermitted
+        realm_id = view.actor.account.realm_id
+        return await api_keys.find_all_live(view.connection, realm_id, view.now, after=after, limit=limit)
+
+
+async def find_ending(context: Context, caller: Caller, bot_id: int | None = None) -> Sequence[HeldKey]:
+    """What stops when a new account key is generated: the named keys of the actor, or of a bot that they manage, and
+    those that were created with any of them, of other accounts too."""
+    async with context.viewing(caller) as view:
+        holder = await _holder(view.connection, view.actor, bot_id)
+        ending = await api_keys.find_ending(view.connection, holder.id, view.now)
+        holders = await accounts.find_by_ids(view.connection, {record.account_id for record in ending})
+        return [HeldKey(record, holders[record.account_id]) for record in ending]
+
+
+async def find_current(context: Context, caller: Caller) -> APIKeyRecord:
+    """The key that the caller uses, named or not."""
+    async with context.viewing(caller) as view:
+        return _key_in_use(view.actor)
+
+
+def _key_in_use(actor: Actor) -> APIKeyRecord:
+    if actor.key is None:
+        raise Refused("This call came with no API key.")
+    return actor.key
+
+
+async def create(context: Context, caller: Caller, new: NewKey, bot_id: int | None = None) -> IssuedKey:
+    """Issue a named key to the actor, or to a bot that they manage. Its text is in what is returned and nowhere else.
+
+    Raises BeyondGrant where the actor came by a key that may do less, Refused where the organization's policy or the
+    cap forbids it.
+    """
+    holding = [] if bot_id is None else [bot_id]
+    async with context.change(caller, holding=holding, for_change=True) as change:
+        holder = await _holder(change.connection, change.actor, bot_id)
+        if not holder.is_active:
+            raise Refused("A deactivated account gets no API keys.")
+        grant = await _new_grant(change, new)
+        change.actor.check_covers(grant)
+        check_cap(Cap.API_KEYS, await api_keys.count_named(change.connection, holder.id, change.now) + 1)
+        with_key = change.actor.key
+        return await issue(change, holder, new.name, grant, created_with=None if with_key is None else with_key.id)
+
+
+async def _new_grant(change: Change, new: NewKey) -> Grant:
+    """The grant of a new key. What is not said is as the organization has it, and no more than the actor's own."""
+    own = change.actor.grant
+    policy = (await the_realm(change.connection)).key_policy
+    networks = own.networks if new.networks is None else new.networks
+    if new.end is End.DEFAULT:
+        default = policy.default_end(change.now)
+        ends = [end for end in (default, own.expires_at) if end is not None]
+        return Grant(new.scopes, min(ends, default=None), networks)
+    expires_at = _end_of(new.end, change.now)
+    policy.check_end(expires_at, change.now)
+    return Grant(new.scopes, expires_at, networks)
+
+
+async def issue(change: Change, holder: Account, name: str, grant: Grant, *, created_with: int | None) -> IssuedKey:
+    """Issue a named key in a transaction under way that holds the account; the grant has been checked."""
+    key = api_key_format.generate()
+    record = await api_keys.add_named(
+        change.connection,
+        change.ring,
+        key,
+        account_id=holder.id,
+        name=checked_key_name(name),
+        grant=grant,
+        created_by=change.actor_id,
+        created_with=created_with,
+        at=change.now,
+    )
+    details = {"key": record.id, "name": record.name, "scopes": scope_names(grant.scopes)}
+    await change.record(AuditEvent.API_KEY_ISSUED, holder, details=details)
+    return await _issued(change, holder, record, key)
+
+
+async def _issued(change: Change, holder: Account, record: APIKeyRecord, key: Secret) -> IssuedKey:
+    token = await bots.reveal_token(change.connection, change.ring, holder.id)
+    return IssuedKey(holder, await the_realm(change.connection), record, key, token)
+
+
+async def change_key(
+    context: Context, caller: Caller, key_id: int, wanted: KeyChange, bot_id: int | None = None
+) -> APIKeyRecord:
+    """Rename a named key, or narrow it. Raises Refused where it would get wider."""
+    holding = [] if bot_id is None else [bot_id]
+    async with context.change(caller, holding=holding, for_change=True) as change:
+        holder = await _holder(change.connection, change.actor, bot_id)
+        before = await _the_named_key(change, holder, key_id)
+        change.actor.check_covers(before.grant)
+        after = wanted.applied_to(before, change.now)
+        if after.grant.has_ended(change.now):
+            raise Refused("An API key must end in the future: revoke it to end it now.")
+        if not before.grant.covers(after.grant):
+            raise Refused("An API key can only be narrowed: add another key for more.")
+        changed = [field for field in ("name", "scopes", "expires_at", "networks") if _differ(before, after, field)]
+        if changed:
+            await api_keys.save(change.connection, after)
+            details = {"key": key_id, "name": after.name, "changed": changed}
+            await change.record(AuditEvent.API_KEY_CHANGED, holder, details=details)
+            change.end_polls_of(holder.id)
+        return after
+
+
+def _differ(before: APIKeyRecord, after: APIKeyRecord, field: str) -> bool:
+    return bool(getattr(before, field) != getattr(after, field))
+
+
+async def _the_named_key(change: Change, holder: Account, key_id: int) -> APIKeyRecord:
+    """A live named key of this account. Raises Refused where there is none, and for the account key."""
+    record = await api_keys.find(change.connection, key_id)
+    if record is None or record.account_id != holder.id or not record.is_live or record.grant.has_ended(change.now):
+        raise Refused("No such API key")
+    if record.is_account_key:
+        raise Refused("This is the account key: generate a new one with users/me/api_key/regenerate.")
+    return record
+
+
+async def revoke(context: Context, caller: Caller, key_id: int, bot_id: int | None = None) -> None:
+    """Revoke a named key, the one that it replaced if that is in overlap yet, and every key created with it."""
+    async with context.change(
+        caller,
+        holding=[] if bot_id is None else [bot_id],
+        for_change=True,
+        ending_keys_of=caller.id if bot_id is None else bot_id,
+    ) as change:
+        holder = await _holder(change.connection, change.actor, bot_id)
+        await _revoke(change, holder, await _the_named_key(change, holder, key_id))
+
+
+async def revoke_of_organization(context: Context, caller: Caller, key_id: int) -> None:
+    """Revoke a named key of whoever in the organization, for administrators; the owner gets a mail about it."""
+    async with context.reading() as connection:
+        found = await api_keys.find(connection, key_id)
+    if found is None:
+        raise Refused("No such API key")
+    async with context.change(
+        caller, holding=[found.account_id], for_change=True, ending_keys_of=found.account_id
+    ) as change:
+        if not change.actor.account.is_administrator:
+            raise NotPermitted
+        holder = await the_account(change.connection, change.actor.account, found.account_id)
+        await _revoke(change, holder, await _the_named_key(change, holder, key_id))
+
+
+async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:
+    revoked = await api_keys.revoke(change.connection, record.id, by=change.actor_id, at=change.now)
+    await record_ended(change, revoked)
+    owner = await owner_of(change.connection, holder)
+    if owner is not None and owner.id != change.actor_id:
+        realm = await the_realm(change.connection)
+        await change.send(
+            mail_texts.key_revoked(realm, owner, holder, record, actor=change.acting_account, at=change.now)
+        )
+
+
+async def regenerate(
+    context: Context, caller: Caller, key_id: int, *, overlap: timedelta, bot_id: int | None = None
+) -> IssuedKey:
+    """Replace a named key by one with the same name, scopes and networks; both are live until the overlap ends.
+
+    Regenerating again ends the key before. Raises Refused for a key that was replaced already.
+    """
+    holding = [] if bot_id is None else [bot_id]
+    async with context.change(caller, holding=holding, for_change=True) as change:
+        holder = await _holder(change.connection, change.actor, bot_id)
+        record = await _the_named_key(change, holder, key_id)
+        change.actor.check_covers(record.grant)
+        return await _replace(change, holder, record, overlap)
+
+
+async def regenerate_current(context: Context, caller: Caller, *, overlap: timedelta) -> IssuedKey:
+    """Replace the named key that the caller uses, whatever its scopes. Raises Refused for the account key."""
+    async with context.change(caller, for_change=True) as change:
+        record = _key_in_use(change.actor)
+        if record.is_account_key:
+            raise Refused("This is the account key: generate a new one with users/me/api_key/regenerate.")
+        return await _replace(change, change.actor.account, record, overlap)
+
+
+async def _replace(change: Change, holder: Account, record: APIKeyRecord, overlap: timedelta) -> IssuedKey:
+    if record.replaced_by is not None:
+        raise Refused("This API key was replaced already: use the one that took its place.")
+    policy = (await the_realm(change.connection)).key_policy
+    grant = record.grant._replace(expires_at=policy.end_of_successor(record.expires_at, change.now))
+    await api_keys.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)
+    key = api_key_format.generate()
+    new = await api_keys.add_named(
+        change.connection,
+        change.ring,
+        key,
+        account_id=holder.id,
+        name=record.name,
+        grant=grant,
+        created_by=change.actor_id,
+        created_with=record.created_with,
+        at=change.now,
+    )
+    ends_at = change.now + overlap
+    if record.expires_at is not None:
+        ends_at = min(ends_at, record.expires_at)
+    await api_keys.save(change.connection, replace(record, replaced_by=new.id, expires_at=ends_at))
+    if not overlap:
+        await api_keys.end_replaced(change.connection, new.id, by=change.actor_id, at=change.now)
+    details = {"key": record.id, "name": record.name, "new_key": new.id, "overlap": int(overlap.total_seconds())}
+    await change.record(AuditEvent.API_KEY_REPLACED, holder, details=details)
+    change.end_polls_of(holder.id)
+    return await _issued(change, holder, new, key)

@@ -1,0 +1,510 @@
+"""Named keys: shown once, scoped, ending, bound to networks, replaced with an overlap, revoked with what they made."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from keybearer.server.api.named_keys import ENDPOINTS
+from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.grants import FULL
+from keybearer.server.domain.limits import Cap
+from keybearer.server.services import named_keys, sessions
+from keybearer.server.services.housekeeping import tell_of_ends
+from keybearer.server.services.key_uses import UseRecorder
+from keybearer.server.services.named_keys import NewKey
+from keybearer.server.storage import api_keys
+from keybearer.server.storage.tables import api_keys as table
+from keybearer.server.storage.tables import sessions as sessions_table
+from tests.in_process import InProcessServer, Known
+from tests.server.named_keys import CURRENT, OWN, NamedKey, end_at, expire, form, is_accepted, issue, issued, late_use
+from tests.server.test_regeneration import mail_subjects
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+async def hamlet(server: InProcessServer) -> Known:
+    return await server.add_person("hamlet")
+
+
+async def entries(server: InProcessServer, auth: tuple[str, str], path: str = OWN) -> list[dict[str, Any]]:
+    answer = await server.client().get(path, auth=auth)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["api_keys"]
+    return found
+
+
+async def post(server: InProcessServer, path: str, auth: tuple[str, str], **fields: Any) -> httpx2.Response:
+    return await server.client().post(path, auth=auth, data=form(**fields))
+
+
+def told(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("code", "")
+
+
+async def test_a_named_key_is_shown_once_kept_as_a_digest_and_listed_without_its_text(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    key = await issued(server, hamlet.auth, name="backup script", expires_in_days=30, networks=["198.51.100.0/24"])
+    profile = await server.client().get("/api/v1/users/me", auth=key.auth)
+    assert profile.json()["email"] == hamlet.email
+    account_key, named = await entries(server, hamlet.auth)
+    assert (account_key["is_account_key"], account_key["scopes"]) == (True, ["read", "send", "manage", "keys"])
+    assert {name: named[name] for name in ("id", "name", "scopes", "is_account_key", "created_by", "networks")} == {
+        "id": key.id,
+        "name": "backup script",
+        "scopes": ["read", "send"],
+        "is_account_key": False,
+        "created_by": hamlet.id,
+        "networks": ["198.51.100.0/24"],
+    }
+    assert named["expires_at"] == named["created_at"] + 30 * 86400
+    listed = await server.client().get(OWN, auth=hamlet.auth)
+    assert key.api_key not in listed.text
+    assert hamlet.api_key not in listed.text
+    async with server.context.reading() as connection:
+        (row,) = (await connection.execute(select(table).where(table.c.id == key.id))).all()
+    assert row.sealed is None
+    assert key.api_key.encode() not in b"".join(value for value in row if isinstance(value, bytes))
+
+
+async def test_each_use_is_attributed_to_its_key(server: InProcessServer, hamlet: Known) -> None:
+    first, second = await issued(server, hamlet.auth, name="first"), await issued(server, hamlet.auth, name="second")
+    uses = UseRecorder(server.context)
+    uses.note(second.id, RequestOrigin("203.0.113.9", "curl"))
+    await uses.write()
+    by_id = {entry["id"]: entry for entry in await entries(server, hamlet.auth)}
+    assert (by_id[second.id]["last_used_address"], by_id[second.id]["last_used_client"]) == ("203.0.113.9", "curl")
+    assert by_id[first.id]["last_used_at"] is None
+
+
+async def test_a_refused_scope_is_403_with_a_code_of_its_own(server: InProcessServer, hamlet: Known) -> None:
+    key = await issued(server, hamlet.auth)
+    client = server.client()
+    assert (await client.get("/api/v1/users/me", auth=key.auth)).status_code == 200
+    sent = form(type="direct", to=[hamlet.id], content="by a script")
+    assert (await client.post("/api/v1/messages", auth=key.auth, data=sent)).status_code == 200
+    for method, path in (
+        ("POST", "users/me/subscriptions"),
+        ("GET", "bots"),
+        ("POST", "users/me/api_key/regenerate"),
+        ("GET", "users/me/api_keys"),
+        ("POST", "users/me/api_keys"),
+    ):
+        answer = await client.request(method, f"/api/v1/{path}", auth=key.auth)
+        assert told(answer) == (403, "INSUFFICIENT_SCOPE"), path
+        assert "it has read, send" in answer.json()["msg"]
+
+
+async def test_stars_are_sending_and_read_flags_are_reading(server: InProcessServer, hamlet: Known) -> None:
+    sent = await post(server, "/api/v1/messages", hamlet.auth, type="direct", to=[hamlet.id], content="note")
+    key = await issued(server, hamlet.auth, scopes=["read"])
+    flags = {"messages": [sent.json()["id"]], "op": "add"}
+    read = await post(server, "/api/v1/messages/flags", key.auth, flag="read", **flags)
+    assert read.status_code == 200
+    starred = await post(server, "/api/v1/messages/flags", key.auth, flag="starred", **flags)
+    assert told(starred) == (403, "INSUFFICIENT_SCOPE")
+
+
+async def test_a_password_and_a_bots_owner_need_the_scope_of_keys(server: InProcessServer, hamlet: Known) -> None:
+    cordelia, bot = await server.add_person("cordelia"), await server.add_bot(hamlet, "hambot")
+    key = await issued(server, hamlet.auth, scopes=["read", "send", "manage"])
+    passwords = form(old_password=hamlet.password, new_password="another good passphrase 9375")
+    changed = await server.client().patch("/api/v1/settings", auth=key.auth, data=passwords)
+    given = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=form(bot_owner_id=cordelia.id))
+    renamed = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=form(full_name="Renamed"))
+    assert [told(each) for each in (changed, given)] == [(403, "INSUFFICIENT_SCOPE")] * 2
+    assert renamed.status_code == 200
+
+
+async def test_no_key_yields_or_changes_one_that_may_do_more(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    limits: dict[str, Any] = {"scopes": ["read", "keys"], "expires_in_days": 7, "networks": ["198.51.100.0/24"]}
+    key = await issued(server, hamlet.auth, **limits)
+    wide = await issued(server, hamlet.auth, name="wide")
+    beyond = [
+        await issue(server, key.auth, scopes=["read", "send"]),
+        await issue(server, key.auth, scopes=["read"], expires_in_days=8),
+        await issue(server, key.auth, scopes=["read"], expires_in_days=None),
+        await issue(server, key.auth, scopes=["read"], networks=["198.51.0.0/16"]),
+        await issue(server, key.auth, scopes=["read"], networks=[]),
+        await issue(server, key.auth, bot=bot, scopes=["send"]),
+        await post(server, f"{OWN}/{wide.id}/regenerate", key.auth),
+        await server.client().patch(f"{OWN}/{wide.id}", auth=key.auth, data=form(name="mine")),
+        await server.client().get("/api/v1/bots", auth=key.auth),
+        await server.client().get(f"/api/v1/bots/{bot.id}/api_key", auth=key.auth),
+        await post(server, f"/api/v1/bots/{bot.id}/api_key/regenerate", key.auth),
+        await post(server, "/api/v1/bots", key.auth, full_name="Another", short_name="another"),
+    ]
+    assert [told(each) for each in beyond] == [(403, "BEYOND_OWN_GRANT")] * len(beyond)
+    inherited = await issued(server, key.auth, scopes=["read"])
+    by_id = {entry["id"]: entry for entry in await entries(server, hamlet.auth)}
+    assert by_id[inherited.id]["expires_at"] == by_id[key.id]["expires_at"]
+    assert by_id[inherited.id]["networks"] == limits["networks"]
+
+
+async def test_a_key_is_only_renamed_or_narrowed(server: InProcessServer, hamlet: Known) -> None:
+    key = await issued(server, hamlet.auth, expires_in_days=30, networks=["198.51.100.0/24"])
+
+    async def patch(**fields: Any) -> int:
+        return (await server.client().patch(f"{OWN}/{key.id}", auth=hamlet.auth, data=form(**fields))).status_code
+
+    wider: list[dict[str, Any]] = [
+        {"scopes": ["read", "send", "manage"]},
+        {"expires_in_days": 60},
+        {"expires_in_days": None},
+        {"networks": []},
+        {"networks": ["198.51.0.0/16"]},
+    ]
+    assert [await patch(**each) for each in wider] == [400] * len(wider)
+    assert await patch(name="renamed", scopes=["read"], expires_in_days=7, networks=["198.51.100.7"]) == 200
+    entry = (await entries(server, hamlet.auth))[1]
+    assert (entry["name"], entry["scopes"], entry["networks"]) == ("renamed", ["read"], ["198.51.100.7/32"])
+
+
+async def test_another_network_is_403_until_the_key_is_used_from_its_own(
+    server: InProcessServer, hamlet: Known
+) -> None:
+    key = await issued(server, hamlet.auth, networks=["203.0.113.0/24", "2001:db8::/32"])
+    elsewhere = await server.client().get("/api/v1/users/me", auth=key.auth)
+    assert told(elsewhere) == (403, "NETWORK_NOT_ALLOWED")
+    for address in ("203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7"):
+        answer = await server.client(address=address).get("/api/v1/users/me", auth=key.auth)
+        assert answer.status_code == 200, address
+
+
+async def test_attempts_from_another_network_count_as_failures(server: InProcessServer, hamlet: Known) -> None:
+    key = await issued(server, hamlet.auth, networks=["203.0.113.0/24"])
+    client = server.client(address="192.0.2.55")
+    statuses = [(await client.get("/api/v1/users/me", auth=key.auth)).status_code for _ in range(62)]
+    assert (statuses[0], statuses[-1]) == (403, 429)
+
+
+async def test_an_expired_key_is_refused_like_a_revoked_one_and_its_late_use_is_shown(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    key = await issued(server, hamlet.auth, expires_in_days=7)
+    soon = await server.client().get("/api/v1/users/me", auth=key.auth)
+    assert soon.headers["keybearer-key-expires"].endswith("Z")
+    assert "keybearer-key-expires" not in (await server.client().get("/api/v1/users/me", auth=hamlet.auth)).headers
+    await expire(server, key.id)
+    answer = await server.client().get("/api/v1/users/me", auth=key.auth)
+    assert (answer.status_code, answer.json()["msg"]) == (401, "Invalid API key")
+    await late_use(server, key.id)
+    assert (hamlet.email, "An API key that has ended is still used") in await mail_subjects(server)
+    assert [entry["id"] for entry in await entries(server, hamlet.auth)] != [key.id]
+
+
+async def test_the_alarm_about_an_ended_key_is_mailed_once(server: InProcessServer, hamlet: Known) -> None:
+    key = await issued(server, hamlet.auth, name="old script")
+    await server.client().delete(f"{OWN}/{key.id}", auth=hamlet.auth)
+    for _ in range(2):
+        recorder = UseRecorder(server.context)  # each a worker of its own, that has said nothing yet
+        recorder.note_late(key.id, hamlet.account, RequestOrigin("203.0.113.5", "old client"))
+        await asyncio.gather(*recorder._late)
+    (alarm,) = [mail for mail in await server.mails() if mail.subject == "An API key that has ended is still used"]
+    assert "old script" in alarm.body
+    assert "203.0.113.5" in alarm.body
+    assert "/settings/security-log/" in alarm.body
+
+
+async def test_the_organization_says_how_long_keys_live(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
+    endless = await issued(server, hamlet.auth, name="endless")
+    policy = form(longest_api_key_days=90, default_api_key_days=30, api_keys_must_end=True)
+    changed = await server.client().patch("/api/v1/realm", auth=olive.auth, data=policy)
+    assert changed.json()["longest_api_key_days"] == 90
+    assert (await issue(server, hamlet.auth, expires_in_days=None)).status_code == 400
+    assert (await issue(server, hamlet.auth, expires_in_days=91)).status_code == 400
+    usual = await issued(server, hamlet.auth)
+    anew = (await post(server, f"{OWN}/{endless.id}/regenerate", hamlet.auth)).json()["id"]
+    by_id = {entry["id"]: entry for entry in await entries(server, hamlet.auth)}
+    lives = [by_id[key_id]["expires_at"] - by_id[key_id]["created_at"] for key_id in (usual.id, anew)]
+    assert lives == [30 * 86400] * 2
+    contradiction = form(default_api_key_days=None)
+    assert (await server.client().patch("/api/v1/realm", auth=olive.auth, data=contradiction)).status_code == 400
+
+
+async def test_owners_are_told_seven_days_and_one_day_before_a_key_ends(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    now = server.context.clock()
+    for name, days in (("far", 30), ("week", 6), ("day", 0.5)):
+        key = await issued(server, hamlet.auth, bot=bot, name=name, expires_in_days=30)
+        await end_at(server, key.id, now + timedelta(days=days))
+    for _ in range(2):
+        await tell_of_ends(server.context)
+    texts = [mail.body for mail in await server.mails() if mail.subject == "An API key ends soon"]
+    assert sorted(name for name in ("far", "week", "day") for text in texts if f"“{name}”" in text) == ["day", "week"]
+
+
+async def test_a_regenerated_key_keeps_its_grant_and_both_live_until_the_overlap_ends(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    key = await issued(server, hamlet.auth, expires_in_days=30, networks=["198.51.100.0/24"])
+    answer = await post(server, f"{OWN}/{key.id}/regenerate", hamlet.auth, overlap_seconds=3600)
+    new = NamedKey(answer.json()["id"], hamlet.email, answer.json()["api_key"])
+    assert [await is_accepted(server, each) for each in (key, new)] == [True, True]
+    by_id = {entry["id"]: entry for entry in await entries(server, hamlet.auth)}
+    for field in ("name", "scopes", "networks"):
+        assert by_id[new.id][field] == by_id[key.id][field]
+    assert by_id[new.id]["expires_at"] == by_id[new.id]["created_at"] + 30 * 86400
+    assert by_id[key.id]["replaced_by"] == new.id
+    again = await post(server, f"{OWN}/{key.id}/regenerate", hamlet.auth)
+    assert again.status_code == 400
+    await expire(server, key.id)
+    assert [await is_accepted(server, each) for each in (key, new)] == [False, True]
+
+
+async def test_at_most_two_generations_live(server: InProcessServer, hamlet: Known) -> None:
+    generations = [await issued(server, hamlet.auth)]
+    for _ in range(2):
+        answer = await post(server, f"{OWN}/{generations[-1].id}/regenerate", hamlet.auth, overlap_seconds=86400)
+        generations.append(NamedKey(answer.json()["id"], hamlet.email, answer.json()["api_key"]))
+    assert [await is_accepted(server, each) for each in generations] == [False, True, True]
+    await server.client().delete(f"{OWN}/{generations[-1].id}", auth=hamlet.auth)
+    assert [await is_accepted(server, each) for each in generations] == [False, False, False]
+
+
+async def test_a_key_replaces_itself_whatever_its_scopes(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    hook = await server.add_bot(hamlet, "hook", BotType.INCOMING_WEBHOOK)
+    key = await issued(server, hamlet.auth, bot=hook, scopes=["send"])
+    assert (await server.client().get(CURRENT, auth=key.auth)).json()["scopes"] == ["send"]
+    answer = await post(server, f"{CURRENT}/regenerate", key.auth)
+    new = NamedKey(answer.json()["id"], hook.email, answer.json()["api_key"])
+    assert [await is_accepted(server, each) for each in (key, new)] == [False, True]
+    assert (await post(server, f"{CURRENT}/regenerate", hamlet.auth)).status_code == 400
+
+
+async def test_a_named_key_never_receives_the_account_key(server: InProcessServer, hamlet: Known) -> None:
+    key = await issued(server, hamlet.auth, scopes=["read", "send", "manage", "keys"])
+    answer = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=key.auth)
+    assert told(answer) == (403, "NAMED_KEY")
+    assert await is_accepted(server, hamlet)
+
+
+async def test_the_account_key_is_none_of_the_named_ones(server: InProcessServer, hamlet: Known) -> None:
+    (account_key,) = await entries(server, hamlet.auth)
+    path = f"{OWN}/{account_key['id']}"
+    statuses = [
+        (await server.client().patch(path, auth=hamlet.auth, data=form(name="renamed"))).status_code,
+        (await server.client().delete(path, auth=hamlet.auth)).status_code,
+        (await post(server, f"{path}/regenerate", hamlet.auth)).status_code,
+    ]
+    assert statuses == [400] * 3
+    assert await is_accepted(server, hamlet)
+
+
+async def test_revoking_a_key_ends_whatever_was_created_with_it_of_other_accounts_too(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    key = await issued(server, hamlet.auth, scopes=["read", "send", "keys"])
+    child = await issued(server, key.auth, scopes=["read", "keys"])
+    others = [await issued(server, child.auth, bot=bot, scopes=["read"]), await issued(server, hamlet.auth)]
+    await server.client().delete(f"{OWN}/{key.id}", auth=hamlet.auth)
+    assert [await is_accepted(server, each) for each in (key, child, *others)] == [False, False, False, True]
+    revoked = [subject for event, _, subject in await server.events() if event == "api_key:revoked"]
+    assert sorted(each or 0 for each in revoked) == sorted([hamlet.id, hamlet.id, bot.id])
+
+
+async def test_a_new_account_key_ends_every_key_of_the_account(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    bot = await server.add_bot(hamlet, "hambot")
+    browser = await server.signed_in(hamlet)
+    keys = [await issued(server, hamlet.auth), await issued(server, hamlet.auth, bot=bot)]
+    by_session = await browser.post(f"/json/bots/{bot.id}/api_keys", data=form(name="by session"))
+    kept = NamedKey(by_session.json()["id"], bot.email, by_session.json()["api_key"])
+    ending = await named_keys.find_ending(server.context, Caller(hamlet.account))
+    assert [(each.record.id, each.account.id) for each in ending] == [(keys[0].id, hamlet.id), (keys[1].id, bot.id)]
+    await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
+    assert [await is_accepted(server, each) for each in (*keys, kept)] == [False, False, True]
+
+
+@pytest.mark.parametrize("change", ["reactivate", "owner"])
+async def test_reactivation_and_a_new_owner_end_named_keys(server_on_each: InProcessServer, change: str) -> None:
+    server = server_on_each
+    hamlet, cordelia = await server.add_person("hamlet"), await server.add_person("cordelia")
+    bot = await server.add_bot(hamlet, "hambot")
+    browser = await server.signed_in(hamlet)
+    answer = await browser.post(f"/json/bots/{bot.id}/api_keys", data=form(name="by session"))
+    key = NamedKey(answer.json()["id"], bot.email, answer.json()["api_key"])
+    if change == "owner":
+        await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data=form(bot_owner_id=cordelia.id))
+    else:
+        await server.client().delete(f"/api/v1/bots/{bot.id}", auth=hamlet.auth)
+        refused = await server.client().get(CURRENT, auth=key.auth)
+        assert refused.json()["msg"] == "Account is deactivated"
+        await server.client().post(f"/api/v1/users/{bot.id}/reactivate", auth=hamlet.auth)
+    assert not await is_accepted(server, key)
+
+
+async def test_administrators_list_and_revoke_every_key_and_others_none(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
+    key = await issued(server, hamlet.auth, name="of hamlet")
+    everybodys = await entries(server, iago.auth, "/api/v1/api_keys")
+    assert {(entry["user_id"], entry["is_account_key"]) for entry in everybodys} == {
+        (iago.id, True),
+        (hamlet.id, True),
+        (hamlet.id, False),
+    }
+    assert [entry["id"] for entry in await entries(server, iago.auth, f"/api/v1/api_keys?after_id={key.id - 1}")] == [
+        key.id
+    ]
+    assert (await server.client().get("/api/v1/api_keys", auth=hamlet.auth)).status_code == 400
+    assert (await server.client().delete(f"/api/v1/api_keys/{key.id}", auth=iago.auth)).status_code == 200
+    assert not await is_accepted(server, key)
+    assert (hamlet.email, "An API key of yours was revoked") in await mail_subjects(server)
+
+
+async def test_a_session_reaches_keys_only_with_a_password_of_the_last_ten_minutes(
+    server_on_each: InProcessServer,
+) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    browser = await server.signed_in(hamlet)
+    assert (await browser.get("/json/users/me/api_keys")).status_code == 200
+    (session,) = await sessions.find_all(server.context, Caller(hamlet.account))
+    long_ago = server.context.clock() - timedelta(minutes=11)
+    async with server.context.change(None) as change:
+        await change.connection.execute(sessions_table.update().values(confirmed_at=long_ago))
+    for answer in (
+        await browser.get("/json/users/me/api_keys"),
+        await browser.post("/json/users/me/api_keys", data=form(name="stolen")),
+        await browser.get("/json/bots"),
+    ):
+        assert told(answer) == (403, "PASSWORD_NEEDED")
+    by_session = Caller(hamlet.account, session_id=session.id)
+    with pytest.raises(Exception, match="password"):  # in the transaction too
+        await named_keys.create(server.context, _confirming(by_session), NewKey("late"))
+
+
+def _confirming(caller: Caller) -> Caller:
+    (endpoint,) = [each for each in ENDPOINTS if each.name == "POST users/me/api_keys"]
+    return caller.under(endpoint.rule)
+
+
+async def test_a_poll_ends_when_its_key_or_the_overlap_does(server: InProcessServer, hamlet: Known) -> None:
+    ending = NewKey("ending", end=timedelta(seconds=1))
+    short = await named_keys.create(server.context, Caller(hamlet.account), ending)
+    replaced = await issued(server, hamlet.auth)
+
+    async def poll(auth: tuple[str, str]) -> asyncio.Task[httpx2.Response]:
+        queue = (await post(server, "/api/v1/register", auth, event_types=["message"])).json()["queue_id"]
+        query = {"queue_id": queue, "last_event_id": "-1"}
+        return asyncio.create_task(server.client().get("/api/v1/events", params=query, auth=auth, timeout=None))
+
+    polls = [await poll((hamlet.email, short.api_key.reveal())), await poll(replaced.auth)]
+    await post(server, f"{OWN}/{replaced.id}/regenerate", hamlet.auth, overlap_seconds=1)
+    for each in polls:
+        answer = await asyncio.wait_for(each, PATIENCE)
+        assert (answer.status_code, answer.json()["msg"]) == (401, "Invalid API key")
+
+
+async def test_an_account_has_so_many_named_keys_and_no_more(server: InProcessServer, hamlet: Known) -> None:
+    async with server.context.change(None, holding=[hamlet.id], for_change=True) as change:
+        for number in range(Cap.API_KEYS.most):
+            await named_keys.issue(change, hamlet.account, f"key {number}", FULL, created_with=None)
+    answer = await issue(server, hamlet.auth)
+    assert "50 named API keys" in answer.json()["msg"]
+
+
+async def test_a_named_key_may_make_half_of_the_calls_of_its_account(server: InProcessServer, hamlet: Known) -> None:
+    key = await issued(server, hamlet.auth)
+    client = server.client()
+    statuses = {(await client.get(CURRENT, auth=key.auth)).status_code for _ in range(101)}
+    assert statuses == {200, 429}
+    assert await is_accepted(server, hamlet)
+
+
+POSSESSION = "/api/v1/api_keys/revoke_by_possession"
+
+
+async def test_whoever_has_a_key_can_revoke_it_and_learns_nothing(server_on_each: InProcessServer) -> None:
+    server = server_on_each
+    hamlet = await server.add_person("hamlet")
+    key = await issued(server, hamlet.auth, name="leaked")
+    stranger = server.client(address="203.0.113.77")
+    texts = [key.api_key, key.api_key, "kb" + "0" * 30, "no key at all"]
+    answers = [await stranger.post(POSSESSION, data={"api_key": text}) for text in texts]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
+    assert not await is_accepted(server, key)
+    assert await is_accepted(server, hamlet)
+    subjects = [subject for _, subject in await mail_subjects(server)]
+    assert subjects.count("An API key of yours was found and revoked") == 1
+    assert [event for event, _, _ in await server.events()].count("api_key:revoked_by_possession") == 1
+
+
+async def test_an_account_whose_key_was_found_has_none_until_it_generates_one(server: InProcessServer) -> None:
+    hamlet = await server.add_person("hamlet")
+    named = await issued(server, hamlet.auth)
+    await server.client().post(POSSESSION, data={"api_key": hamlet.api_key})
+    assert [await is_accepted(server, each) for each in (hamlet, named)] == [False, False]
+    password = {"username": hamlet.email, "password": hamlet.password}
+    fetched = await server.client().post("/api/v1/fetch_api_key", data=password)
+    assert fetched.json()["msg"] == "This account has no API key: generate a new one."
+    browser = await server.signed_in(hamlet)
+    await browser.post("/settings/account/api-key/regenerate/", data={"password": hamlet.password})
+    fetched = await server.client().post("/api/v1/fetch_api_key", data=password)
+    assert fetched.status_code == 200
+
+
+async def test_a_key_that_nobody_used_for_ninety_days_is_flagged(server: InProcessServer, hamlet: Known) -> None:
+    key = await issued(server, hamlet.auth)
+    async with server.context.change(None) as change:
+        long_ago = change.now - timedelta(days=91)
+        await change.connection.execute(table.update().where(table.c.id == key.id).values(created_at=long_ago))
+    assert [entry["is_unused"] for entry in await entries(server, hamlet.auth)][1] is True
+    async with server.context.reading() as connection:
+        record = await api_keys.find(connection, key.id)
+    assert record is not None
+    assert record.is_unused(server.context.clock())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"name": "x" * 61},
+        {"scopes": ["everything"]},
+        {"scopes": []},
+        {"scopes": "read"},
+        {"scopes": {"read": 1}},
+        {"expires_in_days": 0},
+        {"expires_in_days": 4000},
+        {"expires_in_days": True},
+        {"networks": ["10.0.0.1/8"]},
+        {"networks": ["somewhere"]},
+        {"networks": [7]},
+        {"networks": [f"10.0.{number}.0/24" for number in range(21)]},
+    ],
+    ids=str,
+)
+async def test_odd_wishes_are_refused_in_words(server: InProcessServer, hamlet: Known, fields: dict[str, Any]) -> None:
+    answer = await issue(server, hamlet.auth, **{"name": "script", **fields})
+    assert answer.status_code == 400, answer.text
+    assert len(answer.json()["msg"]) > 10
