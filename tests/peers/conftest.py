@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+import keybearer
 from tests.server_process import OWNER_EMAIL, RunningServer, running_server
 
 
@@ -29,6 +30,17 @@ class Stage:
         key: str = answer.json()["api_key"]
         assert key not in zuliprc.read_text()
         return key
+
+    def with_named_key(self, zuliprc: Path) -> Path:
+        """A zuliprc of the same account with a new named key, which has the scopes of a key that asks for none."""
+        ours = keybearer.read_zuliprc(zuliprc)
+        auth = (ours.email or "", ours.api_key.reveal() if ours.api_key else "")
+        url = f"{self.server.site}/api/v1/users/me/api_keys"
+        answer = httpx2.post(url, auth=auth, data={"name": "script"}).raise_for_status()
+        path = zuliprc.with_suffix(".named")
+        path.write_text(zuliprc.read_text().replace(auth[1], answer.json()["api_key"]))
+        path.chmod(0o600)
+        return path
 
 
 @pytest.fixture

@@ -65,3 +65,24 @@ def test_the_bindings_replace_their_own_key(stage: Stage) -> None:
 def test_unknown_parameters_are_named_to_the_bindings(stage: Stage) -> None:
     answer = client_of(stage.owner).call_endpoint(url="register_client_device", method="POST", request={"made_up": 1})
     assert answer["ignored_parameters_unsupported"] == ["made_up"]
+
+
+def test_the_bindings_work_with_a_named_key_of_default_scopes(stage: Stage) -> None:
+    script = client_of(stage.with_named_key(stage.bot))
+    assert script.get_profile()["full_name"] == "Helper"
+    queue = script.register(event_types=["message"])
+    assert queue["result"] == "success"
+    message = {"type": "direct", "to": [script.get_profile()["user_id"]], "content": "by a named key"}
+    sent = script.send_message(message)
+    assert sent["result"] == "success"
+    events = script.get_events(queue_id=queue["queue_id"], last_event_id=-1)["events"]
+    assert [event["message"]["content"] for event in events if event["type"] == "message"] == ["by a named key"]
+    assert script.update_message({"message_id": sent["id"], "content": "edited"})["result"] == "success"
+    assert script.add_reaction({"message_id": sent["id"], "emoji_name": "tada"})["result"] == "success"
+    assert script.update_storage({"storage": {"place": "here"}})["result"] == "success"
+    assert script.get_storage()["storage"] == {"place": "here"}
+    assert script.add_subscriptions([{"name": "general"}])["code"] == "INSUFFICIENT_SCOPE"
+    assert script.call_endpoint(url="users/me/api_key/regenerate", method="POST")["result"] == "error"
+    replaced = script.call_endpoint(url="users/me/api_keys/current/regenerate", method="POST")
+    assert replaced["result"] == "success"
+    assert script.get_profile()["msg"] == "Invalid API key"

@@ -154,7 +154,7 @@ def test_zulip_terminal_shows_receives_and_sends_messages(stage: Stage) -> None:
     with (
         keybearer.Client(config_file=stage.bot) as bot,
         keybearer.Client(config_file=stage.owner) as owner,
-        running_terminal(packages, stage.owner) as screen,
+        running_terminal(packages, stage.with_named_key(stage.owner)) as screen,
     ):
         bot.send_message(type="stream", to="general", topic="greetings", content="a first word")
         screen.wait_for("a first word")
