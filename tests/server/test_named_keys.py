@@ -127,6 +127,21 @@ async def test_a_password_and_a_bots_owner_need_the_scope_of_keys(server: InProc
     assert renamed.status_code == 200
 
 
+async def test_the_token_of_a_bot_is_seen_with_the_scope_of_keys_only(server: InProcessServer, hamlet: Known) -> None:
+    bot = await server.add_bot(hamlet, "hook", BotType.OUTGOING_WEBHOOK)
+    key = await issued(server, hamlet.auth)
+    seen = []
+    for auth in (hamlet.auth, key.auth):
+        state = (await post(server, "/api/v1/register", auth, event_types=["realm_bot"])).json()
+        await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data=form(service_interface=1))
+        query = {"queue_id": state["queue_id"], "last_event_id": "-1"}
+        answer = await server.client().get("/api/v1/events", params=query, auth=auth)
+        (event,) = [each for each in answer.json()["events"] if each["type"] == "realm_bot"]
+        seen += [state["realm_bots"][0]["services"][0]["token"], event["bot"]["services"][0]["token"]]
+    assert seen[0] == seen[1] != ""
+    assert seen[2:] == ["", ""]
+
+
 async def test_no_key_yields_or_changes_one_that_may_do_more(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")

@@ -47,6 +47,15 @@ def with_services(event: Mapping[str, object], revealed: RevealedService | None)
     return {**event, "bot": {**bot, "services": service_fields(revealed)}}
 
 
+def without_tokens(event: Mapping[str, object]) -> Mapping[str, object]:
+    """The event with empty tokens, for keys that may not see any."""
+    if not has_services(event):
+        return event
+    bot = event["bot"]
+    assert isinstance(bot, Mapping)
+    return {**event, "bot": {**bot, "services": [{**service, "token": ""} for service in bot["services"]]}}
+
+
 def added(bot: Account) -> Event:
     """A bot was made."""
     return _realm_bot("add", bot, bot_fields(bot))

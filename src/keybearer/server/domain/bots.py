@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from urllib.parse import urlsplit
 
@@ -54,6 +54,10 @@ class RevealedService:
 
     service: BotService
     token: Secret
+
+    def without_token(self) -> RevealedService:
+        """The same for keys that may see no credential."""
+        return replace(self, token=Secret(""))
 
 
 def checked_short_name(text: str) -> str:

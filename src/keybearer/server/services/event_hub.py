@@ -13,10 +13,12 @@ from typing import final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.domain.actors import Caller
+from keybearer.server.domain import bot_events
+from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.errors import Overloaded, Refused
 from keybearer.server.domain.event_log import StoredEvent
 from keybearer.server.domain.event_queues import Queue, bad_queue, heartbeat
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
@@ -165,23 +167,23 @@ class EventHub:
         """
         position = self._seen
         await self.catch_up()
-        queue, after, ends_at = await self._asked(caller, queue_id, last_number)
+        queue, after, actor = await self._asked(caller, queue_id, last_number)
         while True:
             told, after = await self._told_after(queue, after)
             if told or dont_block or self._closed:
-                return told
+                return _shown(actor, told)
             if after < self._seen:
                 continue
             # From here to the end of the set-up of the wait nothing else runs, so nothing is missed.
             if not self._has_access_changed(caller, position):
-                answer = await self._wait(queue, after, ends_at)
+                answer = await self._wait(queue, after, actor.grant.expires_at)
                 if answer is not None:
-                    return answer
+                    return _shown(actor, answer)
             position = self._seen
-            ends_at = await self._check_access(caller)
+            actor = await self._check_access(caller)
 
-    async def _asked(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int, datetime | None]:
-        """The queue, how far its client has read, and when the caller's key ends. Notes that it was asked."""
+    async def _asked(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int, Actor]:
+        """The queue, how far its client has read, and who asks. Notes that it was asked."""
         now = self._clock()
         async with self._database.read() as connection:
             queue = await event_log.find_queue(connection, queue_id)
@@ -195,12 +197,12 @@ class EventHub:
         if read > self._seen:
             raise Refused(f"Event {last_number} was not in this queue")
         self._polls[queue_id] = _Poll(now, read)
-        return queue, read, actor.grant.expires_at
+        return queue, read, actor
 
-    async def _check_access(self, caller: Caller) -> datetime | None:
-        """When the caller's key ends. Raises Unauthenticated or NotPermitted where the caller may not go on."""
+    async def _check_access(self, caller: Caller) -> Actor:
+        """The caller as they are now. Raises Unauthenticated or NotPermitted where the caller may not go on."""
         async with self._database.read() as connection:
-            return (await read_actor(connection, caller, self._clock())).grant.expires_at
+            return await read_actor(connection, caller, self._clock())
 
     async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
         """The events for the queue after a place in the log, and how far this looked."""
@@ -314,3 +316,10 @@ class EventHub:
             for waiting in everybody:
                 waiting.answer(None)  # each poll then reads the log itself
             raise
+
+
+def _shown(actor: Actor, told: list[WireEvent]) -> list[WireEvent]:
+    """The events as the actor may see them: tokens of bots are credentials, and need the scope of keys."""
+    if Scope.KEYS in actor.grant.scopes:
+        return told
+    return [bot_events.without_tokens(event) for event in told]

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import RevealedService
+from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.messaging.channels import Followed, name_key
 from keybearer.server.domain.messaging.messages import Flag, Marked
 from keybearer.server.domain.messaging.muted_users import MutedUser
 from keybearer.server.domain.messaging.presences import Present, Status
 from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic, is_muted
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services.context import Context
+from keybearer.server.services.context import Context, View
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
 from keybearer.server.services.messaging.presences import HISTORY
@@ -76,9 +77,7 @@ async def gather(
             viewer=account,
             everybody=everybody,
             managed_bots=managed,
-            services=await bots.reveal_services(connection, context.ring, [bot.id for bot in managed])
-            if managed
-            else {},
+            services=await _services(context, view, [bot.id for bot in managed]) if managed else {},
             channels=await survey(connection, account) if wants_channels else (),
             unread=unread,
             unread_count=await _count_unmuted(connection, account, unread, topics) if wants_unread else 0,
@@ -94,6 +93,14 @@ async def gather(
             user_topics=topics,
             muted_users=await muted_users.find_all(connection, account.id) if wants("muted_users") else (),
         )
+
+
+async def _services(context: Context, view: View, bot_ids: Sequence[int]) -> Mapping[int, RevealedService]:
+    """What these bots call. Tokens are credentials: a key without the scope of keys gets empty ones."""
+    services = await bots.reveal_services(view.connection, context.ring, bot_ids)
+    if Scope.KEYS in view.actor.grant.scopes:
+        return services
+    return {bot_id: service.without_token() for bot_id, service in services.items()}
 
 
 async def _count_unmuted(
