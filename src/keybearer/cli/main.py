@@ -63,6 +63,11 @@ COMMANDS: dict[str, ListedCommand] = {
     "messages": ListedCommand(CALLS, "keybearer.cli.commands.messages", "Print messages, the oldest first."),
     "listen": ListedCommand(CALLS, "keybearer.cli.commands.listen", "Print messages as they come, until Ctrl-C."),
     "bot": ListedCommand(CALLS, "keybearer.cli.commands.bot", "List, make and manage your bots."),
+    "key": ListedCommand(
+        CALLS,
+        "keybearer.cli.commands.key",
+        "List, make and revoke further API keys: each with a name, scopes and an end.",
+    ),
     "completion": ListedCommand(
         MORE, "keybearer.cli.commands.completion", "Print the code that lets your shell complete commands."
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,11 @@ class GivenCredentials:
         return locate(self.arguments[CONFIG_FILE.argument], self.arguments[PROFILE.argument], environ)
 
 
+def credential_options_without_profile(command: Callable[..., object]) -> Callable[..., object]:
+    """The same as `credential_options`, for a command to which `--profile` says where to write."""
+    return _with_options(command, [CONFIG_FILE])
+
+
 def credential_options(command: Callable[..., object]) -> Callable[..., object]:
     """Give a command the options of FIELDS and LOCATORS, `--strict` and `--json`.
 
@@ -57,16 +62,20 @@ def credential_options(command: Callable[..., object]) -> Callable[..., object]:
         def greet(given: GivenCredentials, *, name: str) -> None:
             credentials = given.resolve().credentials
     """
+    return _with_options(command, LOCATORS)
+
+
+def _with_options(command: Callable[..., object], locators: Sequence[Locator]) -> Callable[..., object]:
     settings = [field for field in FIELDS.values() if field.options]
-    taken = [*(locator.argument for locator in LOCATORS), *(field.argument for field in settings), "strict"]
+    taken = [*(locator.argument for locator in locators), *(field.argument for field in settings), "strict"]
 
     @functools.wraps(command)
     def with_credentials(*args: object, as_json: bool, **values: object) -> object:
-        arguments = {name: values.pop(name) for name in taken}
+        arguments = {locator.argument: None for locator in LOCATORS} | {name: values.pop(name) for name in taken}
         return command(GivenCredentials(arguments, as_json), *args, **values)
 
     options = [
-        *(locator_option(locator) for locator in LOCATORS),
+        *(locator_option(locator) for locator in locators),
         *(setting_option(field) for field in settings),
         click.option("--strict", is_flag=True, help="Take every warning about the credentials for an error."),
         json_option,

@@ -18,7 +18,7 @@ from keybearer.client.http.async_runner import AsyncRunner
 from keybearer.client.methods import awaiting
 from keybearer.client.models.event_queues import Event
 from keybearer.client.models.messages import Message
-from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
+from keybearer.client.operations import accounts, api_keys, bots, channels, event_queues, messages, server
 from keybearer.client.operations.arguments import checked, require_types
 from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
@@ -147,6 +147,16 @@ class AsyncClient(BaseClient):
     reactivate_bot = awaiting(bots.reactivate_bot)
     get_bot_api_key = awaiting(bot_keys.get_bot_api_key)
     regenerate_bot_api_key = awaiting(bots.regenerate_bot_api_key)
+
+    get_api_keys = awaiting(api_keys.get_api_keys)
+    get_all_api_keys = awaiting(api_keys.get_all_api_keys)
+    get_current_api_key = awaiting(api_keys.get_current_api_key)
+    create_api_key = awaiting(api_keys.create_api_key)
+    update_api_key = awaiting(api_keys.update_api_key)
+    regenerate_named_api_key = awaiting(api_keys.regenerate_named_api_key)
+    revoke_api_key = awaiting(api_keys.revoke_api_key)
+    revoke_any_api_key = awaiting(api_keys.revoke_any_api_key)
+    revoke_found_api_key = awaiting(api_keys.revoke_found_api_key)
 
     send_message = awaiting(messages.send_message)
     get_messages = awaiting(messages.get_messages)

@@ -17,7 +17,7 @@ from keybearer.client.http.runner import Runner
 from keybearer.client.methods import blocking
 from keybearer.client.models.event_queues import Event
 from keybearer.client.models.messages import Message
-from keybearer.client.operations import accounts, bots, channels, event_queues, messages, server
+from keybearer.client.operations import accounts, api_keys, bots, channels, event_queues, messages, server
 from keybearer.client.operations.arguments import checked, require_types
 from keybearer.client.operations.narrows import Narrow
 from keybearer.client.operations.operation import Operation
@@ -132,6 +132,16 @@ class Client(BaseClient):
     reactivate_bot = blocking(bots.reactivate_bot)
     get_bot_api_key = blocking(bot_keys.get_bot_api_key)
     regenerate_bot_api_key = blocking(bots.regenerate_bot_api_key)
+
+    get_api_keys = blocking(api_keys.get_api_keys)
+    get_all_api_keys = blocking(api_keys.get_all_api_keys)
+    get_current_api_key = blocking(api_keys.get_current_api_key)
+    create_api_key = blocking(api_keys.create_api_key)
+    update_api_key = blocking(api_keys.update_api_key)
+    regenerate_named_api_key = blocking(api_keys.regenerate_named_api_key)
+    revoke_api_key = blocking(api_keys.revoke_api_key)
+    revoke_any_api_key = blocking(api_keys.revoke_any_api_key)
+    revoke_found_api_key = blocking(api_keys.revoke_found_api_key)
 
     send_message = blocking(messages.send_message)
     get_messages = blocking(messages.get_messages)

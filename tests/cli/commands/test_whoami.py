@@ -1,4 +1,4 @@
-"""`keybearer whoami`: one request, and whose key it is."""
+"""`keybearer whoami`: whose key it is, and which one."""
 
 from __future__ import annotations
 
@@ -69,11 +69,16 @@ def test_a_server_that_is_not_there_is_told(person: Person) -> None:
     assert "No connection to http://localhost:1" in done.err
 
 
-def test_it_makes_one_request(person: Person, scripted: ScriptedServer) -> None:
-    done = person.run("whoami", "--site", scripted.site)
+@pytest.mark.parametrize("key", ["of Keybearer's", "of Zulip's"])
+def test_it_asks_once_who_it_is_and_of_a_key_of_keybearers_which_one(
+    person: Person, scripted: ScriptedServer, key: str
+) -> None:
+    other = {} if key == "of Keybearer's" else {"ZULIP_API_KEY": "x" * 32}
+    done = person.run("whoami", "--site", scripted.site, **other)
 
     assert done.code == 0, done.err
-    assert [(one.method, one.path) for one in scripted.seen] == [("GET", "/api/v1/users/me")]
+    asked = [("GET", "/api/v1/users/me")] + [("GET", "/api/v1/users/me/api_keys/current")] * (not other)
+    assert [(one.method, one.path) for one in scripted.seen] == asked
 
 
 def test_a_name_cannot_write_to_the_terminal(person: Person, scripted: ScriptedServer) -> None:

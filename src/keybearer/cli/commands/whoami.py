@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from keybearer.cli import key_display
 from keybearer.cli.connection import connected, waiting_for
+from keybearer.cli.key_display import key_in_use
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import print_json, say
 from keybearer.cli.user_display import as_json, email_of, kind_of
@@ -15,11 +17,15 @@ from keybearer.cli.user_display import as_json, email_of, kind_of
 def whoami(given: GivenCredentials) -> None:
     """Say which account the credentials in force are of.
 
-    The server is asked, once: where it answers, the key works.
+    The server is asked: where it answers, the key works. Of a named key, its name, scopes and end are told.
     """
     with connected(given) as client, waiting_for(client):
         profile = client.get_profile()
+        key = key_in_use(client)
     if given.as_json:
-        print_json({**as_json(profile), "site": client.site})
-    else:
-        say(f"{profile.full_name} <{email_of(profile)}>, {kind_of(profile)} at {client.site}")
+        api_key = None if key is None else key_display.as_json(key)
+        print_json({**as_json(profile), "site": client.site, "key": api_key})
+        return
+    say(f"{profile.full_name} <{email_of(profile)}>, {kind_of(profile)} at {client.site}")
+    if key is not None and not key.is_account_key:
+        say(key_display.described(key))

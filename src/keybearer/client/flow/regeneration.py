@@ -13,8 +13,9 @@ from keybearer.client.flow.newer_key import returning_error
 from keybearer.client.flow.protocol import perform
 from keybearer.client.flow.state import ClientState, same_account
 from keybearer.client.flow.steps import Flow, call_function
-from keybearer.client.operations import accounts, bots
+from keybearer.client.operations import accounts, api_keys, bots
 from keybearer.errors import (
+    APIError,
     ClientError,
     ConnectionFailed,
     InvalidAPIKey,
@@ -29,6 +30,9 @@ from keybearer.zuliprc.credentials import Credentials
 
 IN_DOUBT = (ConnectionFailed, ServerFailed, NotAZulipServer)
 """After these errors it is not known whether the server has issued a new key."""
+
+OF_NAMED_KEYS = frozenset({"NAMED_KEY", "INSUFFICIENT_SCOPE"})
+"""Codes with which a server refuses a key that works and may not do what was asked."""
 
 
 class KeyDestination(Protocol):
@@ -55,7 +59,7 @@ def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestinati
         _Nowhere() if prepare is None else (yield from call_function(lambda: prepare(credentials)))
     )
     try:
-        new = yield from perform(state, bots.regenerate_own_api_key(), may_take_newer_key=False)
+        new = yield from _issue(state)
     except IN_DOUBT as error:
         raise (yield from _after_lost_response(state, destination, error)) from None
     except ClientError:
@@ -81,6 +85,16 @@ def _read_current(state: ClientState) -> Flow[None]:
             state.credentials = found
 
 
+def _issue(state: ClientState) -> Flow[Secret]:
+    """Ask for the new key. A named key of Keybearer's server replaces itself; it never gets the account key."""
+    try:
+        return (yield from perform(state, bots.regenerate_own_api_key(), may_take_newer_key=False))
+    except APIError as error:
+        if error.code not in OF_NAMED_KEYS:
+            raise
+    return (yield from perform(state, api_keys.replace_current_key(), may_take_newer_key=False))
+
+
 def _after_lost_response(
     state: ClientState, destination: KeyDestination, error: ClientError
 ) -> Flow[ClientError | KeyNotStored]:
@@ -94,7 +108,11 @@ def _after_lost_response(
             kept=None,
             hint="Download a new zuliprc from the settings, or run keybearer login",
         )
-    except ClientError:
+    except ClientError as refusal:
+        if isinstance(refusal, APIError) and refusal.code in OF_NAMED_KEYS:
+            destination.abandon()  # it may not look at the account, and is not refused as an old key
+            error.hint = "The old key still works: try again"
+            return error
         destination.leave()
         error.hint = "Whether the server has made a new key is not known: try the old one when the server is back"
         return error

@@ -99,6 +99,9 @@ _HINTS: dict[str, str] = {
     "PASSWORD_RESET_REQUIRED": "Set a new password on the site first",
     "BAD_EVENT_QUEUE_ID": "Register a new queue",
     "REQUEST_VARIABLE_MISSING": "Pass it by name",
+    "INSUFFICIENT_SCOPE": "Use a key that has the scope: `keybearer key add --scope` makes one, with the account key",
+    "NETWORK_NOT_ALLOWED": "Use it from the networks that it is for, or make another key",
+    "BEYOND_OWN_GRANT": "Use the account key, or a key that may do as much itself",
 }
 _NARROW_HINT = "Older servers take narrows of event queues only as pairs of texts, and none that is negated"
 _HINT_OF: dict[AuthenticationError, str] = {

@@ -93,7 +93,7 @@ def test_a_proxy_is_told_and_what_comes_through_it_counts(patient: Patient, name
     assert report.the("proxy")["place"] == name.upper()
     assert f"127.0.0.1:{proxy.port}" in report.the("proxy")["message"]
     assert "proxypassword" not in report.done.out
-    assert len(proxy.seen) == 2
+    assert len(proxy.seen) == 3
 
 
 @pytest.fixture

@@ -24,11 +24,12 @@ def test_a_good_zuliprc_has_nothing_wrong_and_the_exit_code_is_0(patient: Patien
     assert report.told["config_file"] == str(patient.path)
 
 
-def test_few_requests_are_made_and_the_key_goes_to_one(patient: Patient) -> None:
+def test_few_requests_are_made_and_the_key_goes_only_to_what_is_about_it(patient: Patient) -> None:
     patient.examined()
 
-    assert patient.server.paths == ["/api/v1/server_settings", "/api/v1/users/me"]
-    assert [("authorization" in seen.headers) for seen in patient.server.seen] == [False, True]
+    whose = ["/api/v1/users/me/api_keys/current", "/api/v1/users/me"]
+    assert patient.server.paths == ["/api/v1/server_settings", *whose]
+    assert [("authorization" in seen.headers) for seen in patient.server.seen] == [False, True, True]
 
 
 def test_offline_nothing_is_asked(patient: Patient) -> None:

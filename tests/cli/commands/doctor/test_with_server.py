@@ -102,3 +102,25 @@ def test_a_server_of_keybearer_s_over_tls_with_client_certificates(
         assert list(findings(keybearer)) == ["client_certificate_required"]
         zuliprc.write_text(f"{zuliprc.read_text()}client_cert={client}\n")
         assert findings(keybearer) == {}
+
+
+@pytest.mark.parametrize(("days", "warned"), [(3, ["key_ends_soon"]), (90, [])])
+def test_a_named_key_is_named_and_its_end_warned_of(
+    keybearer: CommandLine, zuliprc: Path, days: int, warned: list[str]
+) -> None:
+    with Client(config_file=zuliprc) as client:
+        new = client.create_api_key(f"for {days} days", expires_in_days=days)
+        write_zuliprc(zuliprc, Credentials(client.email, new.api_key, client.site))
+
+    told = {finding["kind"]: finding for finding in json.loads(keybearer("doctor", "--json").out)["findings"]}
+    assert told["named_key"]["message"].startswith(f'The key is the named key "for {days} days" (read, send), ends ')
+    assert "key_accepted" in told
+    assert list(findings(keybearer)) == warned
+
+
+def test_a_key_that_may_not_read_is_good_all_the_same(keybearer: CommandLine, zuliprc: Path) -> None:
+    with Client(config_file=zuliprc) as client:
+        new = client.create_api_key("announcements", scopes=["send"])
+        write_zuliprc(zuliprc, Credentials(client.email, new.api_key, client.site))
+
+    assert findings(keybearer) == {}

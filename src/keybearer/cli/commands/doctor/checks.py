@@ -52,7 +52,7 @@ _TOLD_BETTER = frozenset(
 )
 """Warnings of resolving that the doctor has findings of its own for."""
 
-_ACCEPTED = frozenset({"key_accepted", "incoming_webhook_bot"})
+_ACCEPTED = frozenset({"key_accepted", "named_key", "incoming_webhook_bot"})
 """What withdraws the suspicion that a key is mistyped: one of another server's may begin as ours do, by chance."""
 
 

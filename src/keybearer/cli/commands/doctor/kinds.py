@@ -128,6 +128,8 @@ SERVER_KINDS: Mapping[str, Kind] = {
     "old_server": _warning("The server is too old for this client, or says so."),
     "clock_skew": _warning("This machine's clock and the server's are more than a minute apart."),
     "key_accepted": _good("The server accepts the key."),
+    "named_key": _good("The key is a named one, with its name, scopes and end."),
+    "key_ends_soon": _warning("The key ends within a week."),
     "key_refused": _fault("The server does not know the key, or not for this email."),
     "account_deactivated": _fault("The account is deactivated."),
     "organization_deactivated": _fault("The organization is deactivated."),

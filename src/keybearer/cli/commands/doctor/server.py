@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from keybearer import api_key
 from keybearer.cli.commands.doctor.certificates import of_reason
 from keybearer.cli.commands.doctor.findings import Finding, of_error
+from keybearer.cli.key_display import described, ending
 from keybearer.cli.user_display import email_of, kind_of
 from keybearer.client.flow.protocol import flow_of
 from keybearer.client.flow.retry import RetryPolicy
@@ -18,8 +20,10 @@ from keybearer.client.flow.steps import Response, Step
 from keybearer.client.http.proxies import Proxy
 from keybearer.client.http.runner import Runner
 from keybearer.client.models.accounts import Profile
+from keybearer.client.models.api_keys import APIKey
 from keybearer.client.models.server import ServerSettings
 from keybearer.client.operations.accounts import get_profile
+from keybearer.client.operations.api_keys import get_current_api_key
 from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.server import get_server_settings
 from keybearer.errors import (
@@ -41,6 +45,9 @@ from keybearer.errors import (
 from keybearer.zuliprc.credentials import Credentials, TLSOptions
 
 T = TypeVar("T")
+
+SOON = 7 * 86400.0
+"""Seconds before the end of a key in which the doctor warns of it."""
 
 MOST_SKEW = 60.0
 """Seconds that two clocks may be apart."""
@@ -87,7 +94,9 @@ def check_server(
     timeout: float,
     proxy: Proxy | None,
 ) -> Iterator[Finding]:
-    """Ask the server what it is, and with credentials, whether it accepts them: one request each, none repeated."""
+    """Ask the server what it is, and with credentials, whether it accepts them: one request each, none repeated.
+
+    A key of Keybearer's is asked about too: which one it is."""
     state = ClientState(
         site=site,
         credentials=credentials,
@@ -106,7 +115,11 @@ def check_server(
         yield from _about_server(settings, site)
         yield from _about_clock(listener.skew)
         if credentials is not None:
-            yield from _about_account(_ask(listener, get_profile()), credentials, site)
+            key = _key_in_use(listener, credentials)
+            if key is not None and not key.is_account_key:
+                yield from _about_key(key, site)
+            if key is None or "read" in key.scopes:
+                yield from _about_account(_ask(listener, get_profile()), credentials, site)
     except ClientError as error:
         yield _of_failure(error, site, proxy)
     finally:
@@ -144,6 +157,27 @@ def _about_clock(skew: float | None) -> Iterator[Finding]:
         "",
         "Set the clock, best by NTP: certificates are judged by it",
     )
+
+
+def _key_in_use(listener: Runner, credentials: Credentials) -> APIKey | None:
+    """What the server says of the key; None where it knows no named keys, or refuses the key."""
+    if not api_key.is_ours(credentials.api_key.reveal()):
+        return None
+    try:
+        return _ask(listener, get_current_api_key())
+    except ClientError:
+        return None  # the next call says why
+
+
+def _about_key(key: APIKey, site: str) -> Iterator[Finding]:
+    yield Finding("named_key", f"The key is the {described(key)}", site)
+    if key.expires_at is not None and key.expires_at - datetime.now(UTC).timestamp() < SOON:
+        yield Finding(
+            "key_ends_soon",
+            f"The key {ending(key)}",
+            site,
+            "Add another one with `keybearer key add`, or on the settings page",
+        )
 
 
 def _about_account(profile: Profile, credentials: Credentials, site: str) -> Iterator[Finding]:

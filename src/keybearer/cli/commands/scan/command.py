@@ -11,6 +11,7 @@ from keybearer.cli.commands.scan.git import top_of
 from keybearer.cli.commands.scan.places import Search
 from keybearer.cli.commands.scan.reports import print_findings_as_json, print_lines, print_sarif
 from keybearer.cli.commands.scan.repositories import search_history, search_staged
+from keybearer.cli.commands.scan.revoking import revoke_found
 from keybearer.cli.commands.scan.trees import check_path, search_path
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.spinner import spinner
@@ -31,6 +32,11 @@ _FORMATS = {"text": print_lines, "json": print_findings_as_json, "sarif": print_
 @click.option("--staged", is_flag=True, help="Search what the next commit would bring, for a hook of git.")
 @click.option("--allow", multiple=True, metavar="FINGERPRINT", help="Pass over this key. Can be given more than once.")
 @click.option("--no-ignore", is_flag=True, help="Read no .keybearerignore: search everything, and report every key.")
+@click.option(
+    "--revoke", is_flag=True, help="Ask, and then revoke the keys of Keybearer's that are found, at --site or your own."
+)
+@click.option("--site", metavar="URL", help="Where --revoke sends them.  [default: the site of your zuliprc]")
+@click.option("--yes", is_flag=True, help="Revoke without asking.")
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), help="How to print the findings.  [default: text]")
 @json_option
 def scan(
@@ -40,6 +46,9 @@ def scan(
     staged: bool,
     allow: tuple[str, ...],
     no_ignore: bool,
+    revoke: bool,
+    site: str | None,
+    yes: bool,
     form: str | None,
     as_json: bool,
 ) -> int:
@@ -53,9 +62,14 @@ def scan(
     something could not be read, else 0. A line with the comment keybearer:allow is passed over, and so is what a file
     .keybearerignore names: paths as in a .gitignore, and keys as fingerprint:1a2b3c4d. No program that a searched
     repository names is run.
+
+    With --revoke, whoever has found a key can end it: no account is needed. Keys are sent to --site, else to the site
+    of your own zuliprc, and never to one that stands beside a key.
     """
     if not paths and not staged:
         raise click.UsageError("Missing argument 'PATH...'. Name what to search, such as . for this directory.")
+    if site is not None and not revoke:
+        raise click.UsageError("--site says where --revoke sends keys; nothing else is sent anywhere.")
     if as_json and form not in {None, "json"}:
         raise click.UsageError(f"--json and --format {form} contradict each other.")
     for path in paths:
@@ -68,6 +82,8 @@ def scan(
         for path in paths:
             _search(path, search, history=history)
     _FORMATS["json" if as_json else form or "text"](search)
+    if revoke:
+        revoke_found(search, site, yes=yes)
     return 1 if search.leaks or search.unread else 0
 
 
