@@ -59,7 +59,7 @@ async def cast(server: InProcessServer) -> Cast:
     owner, iago = await server.add_person("olive", Role.OWNER), await server.add_person("iago", Role.ADMINISTRATOR)
     hamlet = await server.add_person("hamlet")
     hambot = await server.add_bot(hamlet, "hambot")
-    (invitation,) = await invitations.invite(server.context, Caller(owner.account), ["guest@example.com"])
+    ((invitation, _),) = await invitations.invite(server.context, Caller(owner.account), ["guest@example.com"])
     return Cast(owner, iago, hamlet, hambot, invitation.id)
 
 

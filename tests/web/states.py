@@ -157,7 +157,7 @@ def _person(name: str) -> Steps:
 def _join(stage: Stage, email: str) -> None:
     stage.go(f"/join/{stage.organization.join_token.reveal()}/")
     stage.page.get_by_label("Email").fill(email)
-    stage.page.get_by_role("button", name="Send me the link").click()
+    stage.page.get_by_role("button", name="Ask for a link").click()
 
 
 def _join_refused(stage: Stage) -> None:
@@ -167,14 +167,32 @@ def _join_refused(stage: Stage) -> None:
 
 def _join_asked(stage: Stage) -> None:
     _join(stage, "osric@example.com")
-    expect(stage.page.get_by_text("We’ve sent you an email.")).to_be_visible()
+    expect(stage.page.get_by_role("heading", name="Ask for your link")).to_be_visible()
+
+
+def _invited(stage: Stage) -> None:
+    stage.open_dialog("/organization/invitations/", "Invite users")
+    stage.page.get_by_label("Emails").fill("osric@example.com, yorick@example.com")
+    stage.page.get_by_role("button", name="Invite", exact=True).click()
+    expect(stage.page.get_by_role("heading", name="Invitation links")).to_be_visible()
+
+
+def _reset_link_question(stage: Stage) -> None:
+    _person("Manage user")(stage)
+    stage.page.get_by_role("link", name="create a reset link").click()
+    expect(stage.page.get_by_role("dialog")).to_have_count(2)
+
+
+def _reset_link(stage: Stage) -> None:
+    _reset_link_question(stage)
+    stage.page.get_by_role("button", name="Create reset link").click()
+    expect(stage.page.locator(".secret-link")).to_be_visible()
 
 
 SIGNED_OUT: dict[str, Steps] = {
     "login": at("/login/"),
     "login-failed": _login_failed,
     "password-reset": at("/accounts/password/reset/"),
-    "password-reset-requested": at("/accounts/password/reset/done/"),
     "password-reset-over": at("/accounts/password/reset/a-link-of-yesterday/"),
     "password-reset-done": at("/accounts/password/done/"),
     "join-by-link-refused": _join_refused,
@@ -222,6 +240,10 @@ SIGNED_IN: dict[str, Steps] = {
     "invitations": at("/organization/invitations/"),
     "invitation-add": dialog("/organization/invitations/", "Invite users"),
     "invitation-refused": _invited_wrongly,
+    "invitation-links": _invited,
+    "reset-link-question": _reset_link_question,
+    "reset-link": _reset_link,
+    "unsent-mail": at("/organization/mail/"),
     "all-bots": at("/organization/bots/"),
     "policies": at("/organization/policies/"),
     "policies-saved": _saved,

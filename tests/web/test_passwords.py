@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.services import accounts
-from tests.server_process import RunningServer
+from tests.server_process import RunningServer, running_server
 from tests.web.looks import show
 from tests.web.organization import ADMINISTRATOR, GUEST, MEMBER, PASSWORD, Organization
-from tests.web.outbox import link_in_mail_to
 from tests.web.visitor import client_of, let_in, sign_in
+from tests.web.waiting_mail import UNREACHABLE, link_in_mail_to
 
 NEW = "eleven herons over the weir"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that sends mail, or would."""
+    with running_server(tmp_path_factory.mktemp("web") / "data", environ=UNREACHABLE) as running:
+        yield running
 
 
 def change_password(page: Page, server: RunningServer, old: str, new: str, *, again: str | None = None) -> None:
@@ -97,6 +106,7 @@ def test_a_reset_sets_the_password_and_signs_nobody_in(
     page: Page, server: RunningServer, organization: Organization
 ) -> None:
     request_link(page, server, GUEST)
+    assert show(page, "password-reset-requested") == []
     link = link_in_mail_to(server, GUEST, "/accounts/password/reset/")
     page.goto(link)
     assert show(page, "password-reset-form") == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from html import unescape
@@ -15,16 +15,19 @@ from sqlalchemy import update
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.http import form_tokens
+from keybearer.server.http.cookies import SESSION_COOKIE
 from keybearer.server.http.csrf import FIELD
 from keybearer.server.http.routing import Route
-from keybearer.server.services.context import Context
+from keybearer.server.services.context import Context, utc_now
 from keybearer.server.storage import links
 from keybearer.server.storage.tables import sessions
 from keybearer.server.web.routes import ROUTES
-from tests.server_process import OWNER_PASSWORD, RunningServer
+from tests.server_process import OWNER_PASSWORD, RunningServer, running_server
 from tests.web.organization import Organization
 from tests.web.probes import path_of
 from tests.web.visitor import token_in
+from tests.web.waiting_mail import UNREACHABLE
 
 TOKEN = "a-token-of-a-link"
 POSTS = {page.path: page for page in ROUTES if page.method == "POST"}
@@ -101,11 +104,19 @@ BUTTONS = {
     "/settings/sessions/{session_id}/sign-out/",
     "/settings/devices/{device_id}/sign-out/",
     "/organization/users/{account_id}/reactivate/",
+    "/organization/users/{account_id}/reset-link/",
     "/organization/invitations/{invitation_id}/resend/",
     "/organization/invitations/{invitation_id}/revoke/",
 }
 """Forms without a field: what they ask for is refused on a page of its own."""
 TESTED_WITH_THE_SET_UP = {"/setup/{token}/"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that sends mail, or would: without, there is no form for a new password."""
+    with running_server(tmp_path_factory.mktemp("web") / "data", environ=UNREACHABLE) as running:
+        yield running
 
 
 def test_every_form_is_here() -> None:
@@ -121,7 +132,8 @@ async def prepare(context: Context) -> None:
         ):
             await links.add(
                 change.connection, Secret(f"{TOKEN}-{purpose.value}"), purpose, at=change.now, realm_id=1,
-                account_id=account_id, email="petra@example.com", role=role, created_by=1,
+                account_id=account_id, email="petra@example.com", role=role,
+                created_by=1 if account_id is None else None,
             )  # fmt: skip
         long_ago = change.now - timedelta(hours=1)
         await change.connection.execute(update(sessions).values(confirmed_at=long_ago))
@@ -147,7 +159,9 @@ def test_a_refused_form_says_why_and_keeps_what_was_chosen(
     expected, url = REFUSED[path], where(POSTS[path], organization)
     client = nobody if expected.by_nobody else owner
     token = token_in(client.get("/login/" if expected.by_nobody else "/settings/account/").text)
-    *_, answer = [client.post(url, data={FIELD: token, **expected.fields}) for _ in range(expected.times)]
+    once = form_tokens.token_of_session(client.cookies.get(SESSION_COOKIE) or "", utc_now())
+    form = {FIELD: token, form_tokens.FIELD: once, **expected.fields}
+    *_, answer = [client.post(url, data=form) for _ in range(expected.times)]
     assert answer.status_code == expected.status, answer.text
     assert ("retry-after" in answer.headers) is (expected.status == 429)
     alert = re.search(r'role="alert".*?<p>(.*?)</p>', answer.text, re.DOTALL)

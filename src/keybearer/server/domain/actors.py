@@ -47,6 +47,8 @@ class Caller(NamedTuple):
     key_id: int | None = None
     session_id: int | None = None
     rule: Rule = ANY_ACCOUNT
+    form: bytes | None = None
+    """The one-time token of the form that they sent, as a digest, where it has one: the next transaction uses it up."""
 
     @property
     def id(self) -> int:

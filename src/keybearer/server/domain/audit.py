@@ -41,6 +41,7 @@ class AuditEvent(StrEnum):
     PASSWORD_REFUSED = "password:refused"  # noqa: S105  an event's name, not a password
     PASSWORD_CHANGED = "password:changed"  # noqa: S105  an event's name, not a password
     PASSWORD_RESET_REQUESTED = "password:reset_requested"  # noqa: S105  an event's name, not a password
+    PASSWORD_RESET_LINK_CREATED = "password:reset_link_created"  # noqa: S105  an event's name, not a password
     DEVICE_REGISTERED = "device:registered"
     DEVICE_REMOVED = "device:removed"
     INVITATION_CREATED = "invitation:created"

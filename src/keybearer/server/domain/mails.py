@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +13,13 @@ class Mail:
     recipient: str
     subject: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailHead:
+    """What administrators see of a mail that was not sent: never its text, which may hold a link."""
+
+    recipient: str
+    subject: str
+    created_at: datetime
+    is_given_up: bool

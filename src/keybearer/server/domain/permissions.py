@@ -105,6 +105,17 @@ def check_may_deactivate(actor: Account, subject: Account) -> None:
         raise must_be("owner")
 
 
+def may_make_reset_link(actor: Account, subject: Account) -> bool:
+    """Administrators make links with which people of a lower role choose a new password. For owners nobody does."""
+    return actor.is_administrator and not subject.is_bot and subject.is_active and subject.role > actor.role
+
+
+def check_may_make_reset_link(actor: Account, subject: Account) -> None:
+    """Raise NotPermitted unless `may_make_reset_link`."""
+    if not may_make_reset_link(actor, subject):
+        raise NotPermitted("You can create reset links only for active users whose role is lower than yours.")
+
+
 def may_reactivate(actor: Account, subject: Account, realm: Realm) -> bool:
     """Bots are reactivated by their owner, if the owner may create such a bot; all accounts as they are deactivated.
 

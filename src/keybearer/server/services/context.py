@@ -20,6 +20,7 @@ from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import check_cap
 from keybearer.server.domain.event_log import Event, access_changed
 from keybearer.server.domain.event_queues import HEARTBEAT_EVERY
+from keybearer.server.domain.forms import AlreadySent
 from keybearer.server.domain.grants import Grant
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.mails import Mail
@@ -29,7 +30,7 @@ from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.hashing import Hasher
 from keybearer.server.services.long_work import LongWork
 from keybearer.server.settings import Settings
-from keybearer.server.storage import audit, authority, event_log, mails, realms
+from keybearer.server.storage import audit, authority, event_log, mails, realms, sent_forms
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
@@ -81,7 +82,8 @@ class Context:
 
         The caller's account, and the key or session they came with, are read in it, after their rows are locked, and
         their rule is asked again: a right that ended before the transaction began gives none. Raises Unauthenticated
-        or NotPermitted then. None is the server itself or its operator, who may do everything.
+        or NotPermitted then, and AlreadySent where the caller's form was carried out before. None is the server itself
+        or its operator, who may do everything.
 
         `holding` are the accounts that the block is about: their rows are locked together with the caller's, before
         anything is read. `for_change` says that an account, its keys or its sessions are changed; then every such
@@ -108,6 +110,8 @@ class Context:
                         continue
                 now = self.clock()
                 actor = None if caller is None else await read_actor(connection, caller, now)
+                if caller is not None and caller.form is not None:
+                    await _use_up(connection, caller.form, now)
                 change = Change(connection, now, actor, origin, ring=self.ring)
                 yield change
                 has_events = await change.write_events()
@@ -131,6 +135,11 @@ class Context:
         async with self.database.read() as connection:
             now = self.clock()
             yield View(connection, now, await read_actor(connection, caller, now))
+
+
+async def _use_up(connection: AsyncConnection, form: bytes, now: datetime) -> None:
+    if not await sent_forms.add(connection, form, now):
+        raise AlreadySent
 
 
 @dataclass(frozen=True, slots=True)

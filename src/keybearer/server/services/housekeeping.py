@@ -10,7 +10,7 @@ from keybearer.server.services import mail_texts
 from keybearer.server.services.background import SLICE, every, repeat
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
-from keybearer.server.storage import api_keys, attempts, audit, event_log, links, mails, sessions
+from keybearer.server.storage import api_keys, attempts, audit, event_log, links, mails, sent_forms, sessions
 
 SWEEP_EVERY = 3600.0
 
@@ -20,6 +20,7 @@ PAUSE = 0.02
 _SWEEPS = (
     sessions.remove_ended,
     links.remove_expired,
+    sent_forms.remove_old,
     attempts.remove_old,
     event_log.remove_idle_queues,
     event_log.remove_read,

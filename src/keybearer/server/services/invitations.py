@@ -52,18 +52,24 @@ INVALID_LINK = "This invitation has been used, withdrawn or has expired: ask for
 
 
 class InvitationFailed(Refused):
-    """Not everybody could be invited; `errors` says who and why, `sent` whether the others were."""
+    """Not everybody could be invited; `errors` says who and why, `sent` are the others' invitations."""
 
     def __init__(
-        self, message: str, errors: Sequence[tuple[str, str, bool]], *, sent: bool, is_limit: bool = False
+        self,
+        message: str,
+        errors: Sequence[tuple[str, str, bool]],
+        *,
+        sent: Sequence[tuple[Link, Secret]] = (),
+        is_limit: bool = False,
     ) -> None:
         extra = {
             "errors": [list(error) for error in errors],
-            "sent_invitations": sent,
+            "sent_invitations": bool(sent),
             "license_limit_reached": False,
             "daily_limit_reached": is_limit,
         }
         super().__init__(message, code="INVITATION_FAILED", extra=extra)
+        self.sent = sent
 
 
 def split_emails(text: str) -> list[str]:
@@ -84,10 +90,11 @@ async def invite(
     role: Role = Role.MEMBER,
     lifetime: timedelta = LIFETIMES[LinkPurpose.INVITATION],
     joins: Joins = DEFAULT_CHANNELS,
-) -> Sequence[Link]:
-    """Mail a link to each address. Who has an account already is skipped, and named by InvitationFailed.
+) -> Sequence[tuple[Link, Secret]]:
+    """Mail a link to each address; returns them with their tokens.
 
-    Raises Refused in Zulip's words: for an empty list, and for an address that is none, when nobody is invited.
+    Who has an account already is skipped, and named by InvitationFailed. Raises Refused in Zulip's words: for an empty
+    list, and for an address that is none, when nobody is invited.
     """
     if not emails:
         raise Refused("You must specify at least one email address.")
@@ -108,7 +115,7 @@ async def invite(
         ]
         invited = [email for email in emails if email_key(email) not in known]
         if not invited:
-            raise InvitationFailed("We weren't able to invite anyone.", reasons, sent=False)
+            raise InvitationFailed("We weren't able to invite anyone.", reasons)
         await _check_caps(change, actor.account, invited)
         sent = await send(change, realm, actor.account, invited, role=role, lifetime=lifetime, joins=joins)
     if reasons:
@@ -116,7 +123,7 @@ async def invite(
             "Some of those addresses are already using Zulip, so we didn't send them an invitation. We did send "
             "invitations to everyone else!",
             reasons,
-            sent=True,
+            sent=sent,
         )
     return sent
 
@@ -137,7 +144,7 @@ def _check_addresses(emails: Sequence[str], check: Callable[[str], object]) -> N
             invalid.append((email, "Invalid address.", False))
     if invalid:
         message = "Some emails did not validate, so we didn't send any invitations."
-        raise InvitationFailed(message, invalid, sent=False)
+        raise InvitationFailed(message, invalid)
 
 
 async def _check_caps(change: Change, inviter: Account, emails: Sequence[str]) -> None:
@@ -145,7 +152,7 @@ async def _check_caps(change: Change, inviter: Account, emails: Sequence[str]) -
     try:
         await check_caps(change, inviter.id, emails)
     except CapReached as reached:
-        raise InvitationFailed(reached.message, (), sent=False, is_limit=True) from None
+        raise InvitationFailed(reached.message, (), is_limit=True) from None
 
 
 async def check_caps(change: Change, inviter_id: int, emails: Sequence[str]) -> None:
@@ -168,8 +175,11 @@ async def send(
     lifetime: timedelta,
     joins: Joins,
     made_by_link: int | None = None,
-) -> Sequence[Link]:
-    """Mail an invitation to each of these addresses, in a transaction under way. The values have been checked."""
+) -> Sequence[tuple[Link, Secret]]:
+    """Mail an invitation to each of these addresses, in a transaction under way. The values have been checked.
+
+    Returns each with its token, in the order of their ids.
+    """
     tokens = {email: Secret(secrets.token_urlsafe(32)) for email in emails}
     sent = await links.add_all(
         change.connection,
@@ -190,7 +200,7 @@ async def send(
     by_link = {"by_link": made_by_link} if made_by_link else {}
     details = [{"email": email, "role": role.label, **by_link} for email in emails]
     await change.record_all(AuditEvent.INVITATION_CREATED, [(None, each) for each in details], realm=realm)
-    return sorted(sent, key=lambda link: link.id)
+    return [(link, tokens[link.email]) for link in sorted(sent, key=lambda link: link.id)]
 
 
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
@@ -225,8 +235,8 @@ async def revoke(
         await change.record(AuditEvent.INVITATION_REVOKED, details={"email": link.email or SEVERAL})
 
 
-async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
-    """Mail a new link in place of the earlier one, which ends. Raises as `revoke`."""
+async def resend(context: Context, caller: Caller, invitation_id: int) -> tuple[Link, Secret]:
+    """Mail a new link in place of the earlier one, which ends; returns it with its token. Raises as `revoke`."""
     async with context.change(caller) as change:
         actor = change.actor.account
         realm = await the_realm(change.connection)
@@ -239,7 +249,7 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> Link:
         await change.check_mails([renewed.email])
         await change.send(mail_texts.invitation(realm, renewed.email, actor, token, until=renewed.expires_at))
         await change.record(AuditEvent.INVITATION_CREATED, details={"email": renewed.email, "again": True})
-        return renewed
+        return renewed, token
 
 
 async def managed(change: Change, invitation_id: int, purposes: Sequence[LinkPurpose]) -> Link:

@@ -17,7 +17,7 @@ from keybearer.server.domain.errors import NewPasswordNeeded, Refused, WeakPassw
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.services import api_keys, attempts, mail_texts
+from keybearer.server.services import api_keys, attempts, mail_texts, reset_links
 from keybearer.server.services.attempts import PasswordAttempt
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import the_account, the_realm
@@ -26,6 +26,7 @@ from keybearer.server.storage import accounts, audit, links, sessions
 LENGTH = range(8, 129)
 LEAST_GUESSES = 10_000
 """zxcvbn's estimate of the guesses a password withstands: Zulip's PASSWORD_MIN_GUESSES."""
+INVALID_LINK = "This link has been used or has expired: ask for a new one."
 _JUDGED = 40
 """Characters of a password that zxcvbn looks at: its time grows with the square."""
 
@@ -246,18 +247,17 @@ async def _reset_link(change: Change, account: Account | None) -> Secret:
 async def find_reset(context: Context, token: Secret) -> Account | None:
     """Whose password a reset link changes; None where the link is unknown, used or expired."""
     async with context.reading() as connection:
-        link = await links.find(connection, token, LinkPurpose.PASSWORD_RESET, context.clock())
-        if link is None or link.account_id is None:
-            return None
-        account = await accounts.find(connection, link.account_id)
-        return account if account is not None and account.is_active else None
+        found = await reset_links.find(connection, token, context.clock())
+    return None if found is None else found[1]
 
 
 async def reset(context: Context, token: Secret, new: Secret, origin: RequestOrigin) -> Account:
     """Set a new password by a reset link: the link is used up and all sessions end. Nobody is signed in by it."""
-    known = await find_reset(context, token)
-    if known is None:
-        raise Refused("This link has been used or has expired: ask for a new one.")
+    async with context.reading() as connection:
+        found = await reset_links.find(connection, token, context.clock())
+    if found is None:
+        raise Refused(INVALID_LINK)
+    known, maker = found[1], found[0].created_by
     await asyncio.to_thread(check_strength, new, known=(known.delivery_email, known.full_name))
     async with context.reading() as connection:
         is_provisional = await accounts.password_is_provisional(connection, known.id)
@@ -265,10 +265,11 @@ async def reset(context: Context, token: Secret, new: Secret, origin: RequestOri
     if is_provisional and await context.hasher.matches(new, given):
         raise WeakPassword("It is the one that you were given, which somebody else knows.")
     value = await context.hasher.hash(new)
-    async with context.change(None, origin=origin, holding=[known.id], for_change=True) as change:
+    holding = [known.id] if maker is None else [known.id, maker]
+    async with context.change(None, origin=origin, holding=holding, for_change=True) as change:
         account = await the_account(change.connection, None, known.id)
         link = await links.use(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now)
-        if link is None or not account.is_active:
-            raise Refused("This link has been used or has expired: ask for a new one.")
+        if link is None or not await reset_links.stands(change.connection, link, account):
+            raise Refused(INVALID_LINK)
         await _set(change, account, value, keep_session=None)
         return account

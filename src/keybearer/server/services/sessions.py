@@ -6,7 +6,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from keybearer.errors import StorageError
@@ -40,6 +40,8 @@ class SignedIn:
     account: Account
     session: Session
     token: Secret
+    reset_link_made: bool = False
+    """Whether, since the sign-in before, an administrator made a link for a new password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,11 @@ async def sign_in(context: Context, email: str, password: Secret, origin: Reques
     authenticated = await authenticate(context, email, password, origin)
     async with _signing_in(context, authenticated, password, origin) as change:
         account = change.actor.account
+        since = (AuditEvent.PASSWORD_RESET_LINK_CREATED, AuditEvent.SESSION_OPENED)
+        link_made = await audit.has_happened_since(change.connection, account.id, *since)
         signed_in = await open_session(change, account)
         await _tell_of_sign_in(change, account, got_key=False)
-        return signed_in
+        return replace(signed_in, reset_link_made=link_made)
 
 
 @asynccontextmanager

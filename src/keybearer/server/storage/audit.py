@@ -78,6 +78,15 @@ async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[Aud
     return [from_row(row) for row in await connection.execute(statement)]
 
 
+async def has_happened_since(
+    connection: AsyncConnection, subject_id: int, event: AuditEvent, since: AuditEvent
+) -> bool:
+    """Whether an event is the newest of the two that concern a subject."""
+    found = select(audit.c.event).where(audit.c.subject_id == subject_id, audit.c.event.in_([event, since]))
+    newest = await connection.execute(found.order_by(audit.c.id.desc()).limit(1))
+    return newest.scalar_one_or_none() == event
+
+
 async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
     """Sweep out the records that are old enough, at most so many; returns how many."""
     kept = {event: Retention.STRANGERS if event in BY_STRANGERS else Retention.AUDIT for event in AuditEvent}

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.limits import Retention
-from keybearer.server.domain.mails import Mail
+from keybearer.server.domain.mails import Mail, MailHead
 from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import mails
@@ -84,6 +84,13 @@ async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) ->
         .limit(limit)
     )
     return [_from_row(row) for row in rows]
+
+
+async def find_heads(connection: AsyncConnection, *, limit: int) -> Sequence[MailHead]:
+    """What is on the envelopes of mails that were not sent, the newest first."""
+    columns = (mails.c.recipient, mails.c.subject, mails.c.created_at, mails.c.is_given_up)
+    rows = await connection.execute(select(*columns).order_by(mails.c.id.desc()).limit(limit))
+    return [MailHead(**row._mapping) for row in rows]
 
 
 def _from_row(row: Row[tuple[object, ...]]) -> WaitingMail:

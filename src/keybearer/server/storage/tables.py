@@ -257,6 +257,15 @@ attempts = Table(
     **_NO_REUSE,
 )
 
+# The one-time tokens of forms that were carried out, until they are too old to be sent again.
+sent_forms = Table(
+    "sent_forms",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("sent_at", Instant, nullable=False),
+    Index(None, "sent_at"),
+)
+
 mails = Table(
     "mails",
     metadata,

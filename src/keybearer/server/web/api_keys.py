@@ -57,7 +57,7 @@ async def regenerate_own(visit: Visit) -> Response:
     """Replace one's own key and show the new one."""
     removed = len(await devices.find_all(visit.context, visit.caller))
     try:
-        issued = await api_keys.regenerate_own(visit.context, visit.caller)
+        issued = await api_keys.regenerate_own(visit.context, visit.caller_once)
     except PasswordNeeded as needed:
         return _ask(visit, needed)
     return _show_own(visit, issued, devices_removed=removed)
@@ -99,7 +99,7 @@ async def confirm_bot(visit: Visit) -> Response:
 
 async def regenerate_bot(visit: Visit) -> Response:
     """Replace a bot's key and show the new one."""
-    issued = await api_keys.regenerate_bot(visit.context, visit.caller, visit.id("bot_id"))
+    issued = await api_keys.regenerate_bot(visit.context, visit.caller_once, visit.id("bot_id"))
     return await _show_bot(visit, issued, is_new=True)
 
 

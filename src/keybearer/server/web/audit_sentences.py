@@ -28,6 +28,7 @@ ALARMING = {
     AuditEvent.PASSWORD_REFUSED,
     AuditEvent.SESSION_REFUSED,
     AuditEvent.CALL_REFUSED,
+    AuditEvent.PASSWORD_RESET_LINK_CREATED,
 }
 """Events that somebody who did not cause them should check."""
 
@@ -125,7 +126,7 @@ def _session_refused(t: _Telling) -> str:
 
 def _password_changed(t: _Telling) -> str:
     if t.named.actor is None:
-        return f"{_capitalised(t.whose('password'))} was reset by a link that came by mail."
+        return f"{_capitalised(t.whose('password'))} was reset by a link."
     return f"{t.actor} changed {t.their('password')}."
 
 
@@ -227,6 +228,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.PASSWORD_RESET_REQUESTED: lambda t: (
         f"Somebody asked for a new password for {t.detail('email') if t.named.subject is None else t.subject}."
     ),
+    AuditEvent.PASSWORD_RESET_LINK_CREATED: lambda t: f"{t.actor} created a link for a new password for {t.subject}.",
     AuditEvent.DEVICE_REGISTERED: lambda t: f"{t.actor} registered a mobile device.",
     AuditEvent.DEVICE_REMOVED: lambda t: f"{t.actor} removed a mobile device.",
     AuditEvent.INVITATION_CREATED: _invitation_created,

@@ -7,6 +7,7 @@ import math
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts, TryLater
+from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.http.admission import BadHost
 from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
@@ -21,6 +22,7 @@ _NOTHING_THERE = {
     "No such user": "There is no such user. The address may be mistyped.",
     "No such invitation": "This invitation no longer exists: it was used or withdrawn.",
 }
+_TABLES = {"/organization/users/": "Back to the users", "/organization/invitations/": "Back to the invitations"}
 _ASK = "If you need this, ask an administrator of the organization."
 
 
@@ -30,14 +32,17 @@ def not_found(visit: Visit) -> Response:
 
 
 def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
-    """A page that says what is wrong and leads on."""
-    return visit.render("error.html", status=status, title=title, message=message)
+    """A page that says what is wrong and leads on, to the table that a form belongs to where it has one."""
+    on = next(((path, words) for path, words in _TABLES.items() if visit.request.path.startswith(path)), None)
+    return visit.render("error.html", status=status, title=title, message=message, leads_on=on)
 
 
 _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (BadHost, 400, "Invalid address"),
     (MethodNotAllowed, 405, "This page can’t be used like that"),
     (CSRFFailed, 403, "This page was open for too long"),
+    (AlreadySent, 409, "This was done already"),
+    (FormTooOld, 400, "This page was open for too long"),
     (TooManyAttempts, 429, "Too many attempts"),
     (TooLarge, 413, "That is too large"),
     (TooSlow, 408, "That took too long"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
+from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.forms import AlreadySent, FormTooOld
+from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.domain.permissions import may_invite_as
 from keybearer.server.services import invitations, multiuse_invitations, profiles
 from keybearer.server.services.invitations import InvitationFailed
@@ -47,18 +51,30 @@ def _form(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def invite(visit: Visit) -> Response:
-    """Mail a link to each address."""
+    """Invite each address: by mail, or by a link that is shown now and passed on."""
+    refusal: Refused | None = None
     try:
         role = Role(visit.number("role") or Role.MEMBER)
         emails = invitations.split_emails(visit.form.get("emails", ""))
-        await invitations.invite(visit.context, visit.caller, emails, role=role)
+        sent = await invitations.invite(visit.context, visit.caller_once, emails, role=role)
     except InvitationFailed as failure:
-        return _form(visit, Refused(_why(failure)))
+        refusal, sent = Refused(_why(failure)), failure.sent
     except ValueError:
         return _form(visit, Refused("Choose a role."))
-    except Refused as refusal:
-        return _form(visit, refusal)
-    return visit.redirect(PAGE, notice=Notice.INVITED)
+    except (AlreadySent, FormTooOld):
+        raise
+    except Refused as refused:
+        return _form(visit, refused)
+    if sent and not visit.sends_mail:
+        return _links(visit, sent, refusal)
+    return visit.redirect(PAGE, notice=Notice.INVITED) if refusal is None else _form(visit, refusal)
+
+
+def _links(visit: Visit, sent: Sequence[tuple[Link, Secret]], refusal: Refused | None = None) -> Response:
+    """The links, to be passed on: they are in this answer and in no other."""
+    shown = [(link, f"{visit.realm.site}/join/{token.reveal()}/") for link, token in sent]
+    error = None if refusal is None else refusal.message
+    return visit.render("invitations/links.html", shown=shown, error=error)
 
 
 def _why(failure: InvitationFailed) -> str:
@@ -77,8 +93,10 @@ async def revoke(visit: Visit) -> Response:
 
 
 async def resend(visit: Visit) -> Response:
-    """Mail a new link in place of the earlier one."""
-    await invitations.resend(visit.context, visit.caller, visit.id("invitation_id"))
+    """Make a new link in place of the earlier one: mailed, or shown now and passed on."""
+    renewed = await invitations.resend(visit.context, visit.caller_once, visit.id("invitation_id"))
+    if not visit.sends_mail:
+        return _links(visit, [renewed])
     return visit.redirect(PAGE, notice=Notice.INVITED_AGAIN)
 
 

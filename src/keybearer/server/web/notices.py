@@ -12,6 +12,10 @@ class Notice(Enum):
     """Every notice there is, by the name that the cookie carries."""
 
     SIGNED_OUT = "You are signed out."
+    RESET_LINK_MADE = (
+        "Since you last signed in, an administrator created a link for a new password of your account. Your security "
+        "log says who and when."
+    )
     WELCOME = "Your organization is ready. Here you manage your account and your API key."
     JOINED = "Welcome! Here you manage your account and your API key."
     NAME_SAVED = "Your name was changed."

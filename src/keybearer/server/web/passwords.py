@@ -41,13 +41,17 @@ def _check_equal(visit: Visit) -> None:
 
 
 async def show_request(visit: Visit) -> Response:
-    """Ask for a link by mail."""
+    """Ask for a link by mail; or whom to ask, where no mail is sent."""
+    if not visit.sends_mail:
+        return visit.render("password/without_mail.html")
     email = visit.account.delivery_email if visit.account else ""
     return visit.render_form("password/request.html", email=email)
 
 
 async def request(visit: Visit) -> Response:
     """Send the link, if there is such an account; the answer is the same if there is none."""
+    if not visit.sends_mail:
+        return visit.render("password/without_mail.html")
     email = visit.text("email")
     try:
         await passwords.request_reset(visit.context, email, visit.origin)
@@ -58,7 +62,7 @@ async def request(visit: Visit) -> Response:
 
 async def show_requested(visit: Visit) -> Response:
     """What happens now."""
-    return visit.render("password/requested.html")
+    return visit.render("password/requested.html" if visit.sends_mail else "password/without_mail.html")
 
 
 async def show_reset(visit: Visit) -> Response:

@@ -33,7 +33,8 @@ async def sign_in(visit: Visit) -> Response:
         # As in Zulip the answer is 200: the form again, with what went wrong.
         return visit.render("login.html", username=username, next=wanted, error=_login_words(refusal, username))
     await _end_this(visit)
-    return visit.sign_in(visit.redirect(wanted, status=302), signed_in.token)
+    notice = Notice.RESET_LINK_MADE if signed_in.reset_link_made else None
+    return visit.sign_in(visit.redirect(wanted, notice=notice, status=302), signed_in.token)
 
 
 def _login_words(refusal: Refused, username: str) -> str:

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.permissions import may_deactivate, may_give_role
+from keybearer.server.domain.permissions import may_deactivate, may_give_role, may_make_reset_link
 from keybearer.server.domain.visibility import shown_email
-from keybearer.server.services import accounts, profiles
+from keybearer.server.services import accounts, profiles, reset_links
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
@@ -64,8 +64,27 @@ def _panel(visit: Visit, person: Account, refusal: Refused | None = None) -> Res
         email=_email(visit, person),
         roles=[role for role in Role if may_give_role(visit.caller.account, person, role)],
         may_deactivate=person.id != visit.caller.id and may_deactivate(visit.caller.account, person),
+        may_make_link=_may_make_link(visit, person),
         values=visit.form,
     )
+
+
+def _may_make_link(visit: Visit, person: Account) -> bool:
+    return not visit.sends_mail and may_make_reset_link(visit.caller.account, person)
+
+
+async def confirm_reset_link(visit: Visit) -> Response:
+    """What a link for a new password means."""
+    person = await _find(visit)
+    return visit.render("users/reset_link.html", person=person, email=_email(visit, person))
+
+
+async def create_reset_link(visit: Visit) -> Response:
+    """A link with which a person chooses a new password: it is in this answer and in no other."""
+    person = await _find(visit)
+    token = await reset_links.create(visit.context, visit.caller_once, person.id)
+    url = f"{visit.realm.site}/accounts/password/reset/{token.reveal()}/"
+    return visit.render("users/reset_link_made.html", person=person, url=url)
 
 
 async def save(visit: Visit) -> Response:

@@ -12,10 +12,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from keybearer.errors import ResolutionError
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import NotPermitted, Overloaded, Refused, TooManyAttempts, TryLater, Unauthenticated
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.sessions import LIFETIME, Session
-from keybearer.server.http import csrf
+from keybearer.server.http import csrf, form_tokens
 from keybearer.server.http.admission import Admission, Admitted
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.web.notices import Notice, find_notice
@@ -95,6 +96,20 @@ class Visit(Admitted):
         """Whether the password was given recently enough for what shows or changes one's own key."""
         return self.session is not None and self.session.is_confirmed(self.context.clock())
 
+    @property
+    def sends_mail(self) -> bool:
+        """Whether this server has a mail server to send mails by."""
+        return self.context.settings.smtp_url is not None
+
+    @property
+    def caller_once(self) -> Caller:
+        """Who calls, by a form that is carried out once: the next transaction uses its one-time token up.
+
+        For forms whose answer is a page that shows what they made. Raises FormTooOld.
+        """
+        submitted = self.form.get(form_tokens.FIELD, "")
+        return self.caller._replace(form=form_tokens.read_token(self.request, submitted, self.context.clock()))
+
     def id(self, name: str) -> int:
         """A number out of the path."""
         return int(self.ids[name])
@@ -136,8 +151,10 @@ class Visit(Admitted):
                 "me": self.account,
                 "notice": notice.value if notice and not self.is_dialog else None,
                 "now": self.context.clock(),
+                "once": lambda: form_tokens.new_token(self.request, self.context.clock()),
                 "path": self.request.path,
                 "realm": self.realm_or_none,
+                "sends_mail": self.sends_mail,
                 "status": status,
                 **values,
             },

@@ -93,5 +93,5 @@ function restoreFocus(opener) {
 // A page that the browser keeps for "Back" must not keep a key.
 window.addEventListener("pagehide", () => {
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
-  for (const key of document.querySelectorAll(".key, .zuliprc")) key.textContent = "";
+  for (const key of document.querySelectorAll(".key, .zuliprc, .secret-link")) key.textContent = "";
 });

@@ -4,7 +4,7 @@ const exact = pick({ dateStyle: "full", timeStyle: "long" });
 const clock = pick({ timeStyle: "short" });
 const words = new Intl.RelativeTimeFormat("en");
 const weekday = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" });
-const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
 /** Put every moment below an element into the reader's own terms. */
 export function localise(root) {
