@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keybearer.errors import KeybearerError, SettingError
-from keybearer.server.settings import VARIABLES, Settings
+from keybearer.server.settings import VARIABLES, Settings, unknown_variables
 
 
 def test_a_data_directory_is_enough() -> None:
@@ -90,6 +90,9 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("KEYBEARER_API_LIMIT", "200/0 minutes"),
         ("KEYBEARER_API_LIMIT", "200/fortnight"),
         ("KEYBEARER_FAILURE_LIMIT", "often"),
+        ("KEYBEARER_LOG_FORMAT", "xml"),
+        ("KEYBEARER_LOG_LEVEL", "loud"),
+        ("KEYBEARER_METRICS", "9992"),
         ("KEYBEARER_TLS_CERT", "/cert.pem"),
         ("KEYBEARER_TLS_CLIENT_CA", "/ca.pem"),
     ],
@@ -114,6 +117,10 @@ def test_settings_survive_the_way_to_a_worker() -> None:
         trusted_proxies=(ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")),
         api_limit="1/second",
         failure_limit="2/day",
+        log_format="json",
+        log_level="debug",
+        log_requests=True,
+        metrics="[::1]:9992",
         tls_cert=Path("/c.pem"),
         tls_key=Path("/k.pem"),
         tls_client_ca=Path("/ca.pem"),
@@ -134,6 +141,15 @@ def test_no_password_is_shown() -> None:
         smtp_url="smtp://kb:hunter2@mail.example.com",
     )
     assert "hunter2" not in repr(settings) + str(settings)
+
+
+def test_only_variables_that_look_like_settings_and_are_none_are_unknown() -> None:
+    environ = {**dict.fromkeys(VARIABLES.values(), "x"), "KEYBEARER_TRACEBACK": "1", "PATH": "/bin"}
+    assert unknown_variables(environ) == {}
+    assert unknown_variables({"KEYBEARER_WORKER": "2", "KEYBEARER_XYZZY": "2"}) == {
+        "KEYBEARER_WORKER": "KEYBEARER_WORKERS",
+        "KEYBEARER_XYZZY": None,
+    }
 
 
 def test_a_bad_address_is_refused_without_repeating_it() -> None:

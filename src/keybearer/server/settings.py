@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import limits
 
 from keybearer.errors import SettingError
+from keybearer.server.logs import FORMATS, LEVELS
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -36,6 +38,10 @@ VARIABLES = {
     "api_limit": "KEYBEARER_API_LIMIT",
     "failure_limit": "KEYBEARER_FAILURE_LIMIT",
     "upload_quota": "KEYBEARER_UPLOAD_QUOTA",
+    "log_format": "KEYBEARER_LOG_FORMAT",
+    "log_level": "KEYBEARER_LOG_LEVEL",
+    "log_requests": "KEYBEARER_LOG_REQUESTS",
+    "metrics": "KEYBEARER_METRICS",
     "tls_cert": "KEYBEARER_TLS_CERT",
     "tls_key": "KEYBEARER_TLS_KEY",
     "tls_client_ca": "KEYBEARER_TLS_CLIENT_CA",
@@ -53,7 +59,8 @@ class Settings:
     SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
     X-Forwarded-* headers are believed, `webhook_networks` those of this machine and of private networks that outgoing
     webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`. `upload_quota` is how
-    many MiB all uploaded files may have together.
+    many MiB all uploaded files may have together. `log_requests` writes a line for each request. `metrics` is the
+    address, such as `127.0.0.1:9992`, at which Prometheus finds the metrics; empty, nothing is measured.
 
     Raises SettingError for a value that cannot be used.
     """
@@ -71,6 +78,10 @@ class Settings:
     api_limit: str = "200/minute"
     failure_limit: str = "60/minute"
     upload_quota: int = 10_240
+    log_format: str = "text"
+    log_level: str = "info"
+    log_requests: bool = False
+    metrics: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
@@ -98,6 +109,17 @@ class Settings:
         if self.upload_quota < 1:
             raise SettingError(
                 VARIABLES["upload_quota"], f"{self.upload_quota} MiB cannot keep a file", hint="Give 1 or more."
+            )
+        for name, words in (("log_format", FORMATS), ("log_level", LEVELS)):
+            if getattr(self, name) not in words:
+                raise SettingError(
+                    VARIABLES[name], f"{getattr(self, name)!r} is unknown", hint=f"Write one of: {', '.join(words)}."
+                )
+        if self.metrics and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}", self.metrics):
+            raise SettingError(
+                VARIABLES["metrics"],
+                f"{self.metrics!r} is not an address to listen at",
+                hint="Write a host and a port, such as 127.0.0.1:9992.",
             )
         for name in ("api_limit", "failure_limit"):
             parse_limit(VARIABLES[name], getattr(self, name))
@@ -128,6 +150,12 @@ class Settings:
     def failures_of_address(self) -> Limit:
         """How many failed keys an address may send (`failure_limit`)."""
         return parse_limit(VARIABLES["failure_limit"], self.failure_limit)
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """The host and port of the metrics; None where nothing is measured."""
+        host, _, port = self.metrics.rpartition(":")
+        return (host.strip("[]"), int(port)) if self.metrics else None
 
     @property
     def uses_tls(self) -> bool:
@@ -183,6 +211,24 @@ def parse_limit(variable: str, text: str) -> Limit:
     return Limit(item.amount, item.get_expiry())
 
 
+PREFIX = "KEYBEARER_"
+OTHER_VARIABLES = ("KEYBEARER_TRACEBACK", "KEYBEARER_COMPLETE")
+"""Variables of the command line that are no settings of the server."""
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Mapping[str, str | None]:
+    """The variables of `environ` that begin as ours do and are none, each with the one that was probably meant."""
+    known = [*VARIABLES.values(), *OTHER_VARIABLES]
+    unknown = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
+    return {name: _closest(name, known) for name in unknown}
+
+
+def _closest(name: str, known: Sequence[str]) -> str | None:
+    # Without the prefix, which all have in common and which would make any two alike.
+    found = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
+    return f"{PREFIX}{found[0]}" if found else None
+
+
 def default_data_dir(environ: Mapping[str, str]) -> Path:
     """`$XDG_DATA_HOME/keybearer`, by the XDG rules: a relative path there is ignored."""
     home = environ.get("XDG_DATA_HOME", "")
@@ -231,6 +277,7 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "workers": _number,
     "upload_quota": _number,
     "development": _flag,
+    "log_requests": _flag,
     "trusted_proxies": _networks,
     "webhook_networks": _networks,
     "tls_cert": _path,

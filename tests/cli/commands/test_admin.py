@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,40 @@ def test_a_second_init_is_refused_and_changes_nothing(data_dir: Path) -> None:
     result = run_init(data_dir, owner_email="other@example.com", organization="Other")
     assert "has its organization already" in told(result)
     assert on_data(data_dir, setup.find_realm).name == "Example"
+
+
+def start_command(result: Result) -> str:
+    """The command that `init` names last."""
+    return result.stderr.rpartition("Start the server with: ")[2].strip()
+
+
+def test_init_prints_the_command_that_starts_a_server_on_these_data(tmp_path: Path, empty_postgresql_url: str) -> None:
+    plain, spaced = tmp_path / "plain", tmp_path / "with space"
+    assert start_command(run_init(plain)) == f"keybearer serve --data-dir {plain}"
+    result = run_init(spaced, database_url=empty_postgresql_url)
+    words = shlex.split(start_command(result))
+    assert words[:4] == ["keybearer", "serve", "--data-dir", str(spaced)]
+    assert words[4:] == ["--database-url", empty_postgresql_url]
+
+
+def test_init_names_the_database_without_its_password(tmp_path: Path, empty_postgresql_url: str) -> None:
+    url = empty_postgresql_url.replace("postgres:@", "postgres:hunter2@").replace("postgres@", "postgres:hunter2@")
+    assert "hunter2" in url
+    result = run_init(tmp_path / "data", database_url=url)
+    assert start_command(result).startswith("KEYBEARER_DATABASE_URL=")
+    assert ":PASSWORD@" in start_command(result)
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("KEYBEARER_TRUSTD_PROXIES", "KEYBEARER_TRUSTED_PROXIES"), ("KEYBEARER_COLOUR", None)],
+)
+def test_a_variable_that_is_no_setting_is_warned_of(data_dir: Path, variable: str, meant: str | None) -> None:
+    result = CliRunner().invoke(admin, ["--data-dir", str(data_dir), "list-users"], env={variable: "10.0.0.0/8"})
+    assert result.exit_code == 0
+    warning = f"{variable} is no setting of Keybearer and does nothing"
+    assert f"{warning}: do you mean {meant}?" in result.stderr if meant else f"{warning}\n" in result.stderr
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "two\nlines\n"])

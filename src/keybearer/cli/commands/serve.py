@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from keybearer.cli.data_dir import warn_of_unknown_variables
 from keybearer.cli.terminal.output import warn
 from keybearer.server.process import serve as serve_until_stopped
 from keybearer.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
@@ -47,6 +48,7 @@ def serve(*, development: bool, **flags: Any) -> None:  # noqa: ANN401  one type
     if flags["tls_client_ca"] is not None and flags["tls_cert"] is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key.")
     # Only the flag turns development on: a variable that was left behind must not open the doors.
+    warn_of_unknown_variables()
     settings = Settings.from_environ(os.environ, development=development, **flags)
     for warning in _warnings(settings, flags["database_url"]):
         warn(warning)

@@ -21,6 +21,7 @@ from keybearer.server.domain.sessions import Session
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.http.limits import Limits
 from keybearer.server.http.request import Request
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.services import sessions
 from keybearer.server.services.context import Context
 from keybearer.server.services.key_uses import UseRecorder
@@ -74,7 +75,10 @@ class KeyAuthentication:
         refusals: RefusalRecorder,
         limits: Limits,
         clock: Callable[[], datetime],
+        *,
+        metrics: Metrics = NO_METRICS,
     ) -> None:
+        self._metrics = metrics
         self._verifier = verifier
         self._uses = uses
         self._refusals = refusals
@@ -89,14 +93,30 @@ class KeyAuthentication:
         words. Raises Unauthenticated, or Refused for another scheme, or TooManyAttempts in the place of a failure that
         is one too many from its network.
         """
+        found: VerifiedKey | None = None
+        outcome = "malformed"
         try:
             email, key = basic_credentials(authorization)
-            return self._identified(await self._verifier.verify(key), email, host, origin, rule)
+            outcome = "refused"
+            found = await self._verifier.verify(key)
+            identified = self._identified(found, email, host, origin, rule)
+            outcome = "good"
+            return identified
         except Unauthenticated as error:
-            if not isinstance(error, _Revoked) and self._logged.is_due((origin.network, error.message)):
-                _log.info("keys are refused, from %s: %s", origin.address, error.message)
+            if isinstance(error, _Revoked):
+                outcome = "revoked"
+            else:
+                self._say(error, origin, found)
             self._limits.count_failure(origin.network, error)
             raise
+        finally:
+            self._metrics.note_key_check(outcome)
+
+    def _say(self, error: Unauthenticated, origin: RequestOrigin, found: VerifiedKey | None) -> None:
+        """Log that a key is refused, and whose it is where that is known: not every minute anew."""
+        if self._logged.is_due((origin.network if found is None else str(found.account.id), error.message)):
+            whose = "" if found is None else f" of account {found.account.id}"
+            _log.info("keys%s are refused, from %s: %s", whose, origin.address, error.message)
 
     def _identified(
         self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin, rule: Rule

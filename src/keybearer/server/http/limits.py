@@ -19,6 +19,7 @@ from keybearer.server.domain.limits import (
     UNCOUNTED_BODY,
     Quota,
 )
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.settings import Limit
 
 
@@ -61,16 +62,21 @@ class MovingWindow:
 class Limits:
     """The limits of one worker: on the calls of an account, the failed keys of a network, and the bodies of all."""
 
-    __slots__ = ("_bodies", "_calls", "_failures")
+    __slots__ = ("_bodies", "_calls", "_failures", "_metrics")
 
-    def __init__(self, calls_of_account: Limit, failures_of_address: Limit) -> None:
+    def __init__(self, calls_of_account: Limit, failures_of_address: Limit, metrics: Metrics = NO_METRICS) -> None:
+        self._metrics = metrics
         self._calls = MovingWindow(*calls_of_account)
         self._failures = MovingWindow(*failures_of_address)
         self._bodies: Counter[int | str] = Counter()
 
     def count_call(self, account_id: int) -> Quota:
         """Count a call of an account. Raises TooManyAttempts where it has made too many."""
-        return self._calls.count(account_id)
+        try:
+            return self._calls.count(account_id)
+        except TooManyAttempts:
+            self._metrics.note_limit("calls")
+            raise
 
     def count_failure(self, network: str, failure: Unauthenticated) -> None:
         """Count a failed key from a network.
@@ -80,6 +86,7 @@ class Limits:
         try:
             self._failures.count(network)
         except TooManyAttempts as error:
+            self._metrics.note_limit("failed_keys")
             raise TooManyAttempts(retry_after=error.retry_after, quota=error.quota, instead_of=failure) from None
 
     def hold_body(self, sender: int | str) -> HeldBody:

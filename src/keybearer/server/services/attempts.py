@@ -20,6 +20,7 @@ from keybearer.server.domain.limits import (
     judge,
     judge_password,
 )
+from keybearer.server.metrics import Metrics
 from keybearer.server.services.context import Change, Context
 from keybearer.server.storage import attempts
 
@@ -57,12 +58,14 @@ class PasswordAttempt:
     origin: RequestOrigin
     history: PasswordHistory
     quota: Quota
+    metrics: Metrics
 
     async def fail(self, change: Change) -> None:
         """The password was wrong, or the account may not enter: count it.
 
         Raises TooManyAttempts where others that were under way have used up the limit: then the answer says no more.
         """
+        self.metrics.note_sign_in("failed")
         address = self.origin.network
         await attempts.take_turn_for(change.connection, self.subject, address)
         history = await attempts.find_history(change.connection, self.subject, address, change.now)
@@ -73,6 +76,7 @@ class PasswordAttempt:
 
     async def succeed(self, change: Change) -> None:
         """The password was right: forget the failures from here, and note from where the account signs in."""
+        self.metrics.note_sign_in("succeeded")
         connection, subject, address = change.connection, self.subject, self.origin.network
         if self.history.own:
             await attempts.forget(connection, AttemptKind.PASSWORD, subject=subject, address=address)
@@ -99,7 +103,10 @@ async def _look(context: Context, subject: str, origin: RequestOrigin) -> Passwo
     now: datetime = context.clock()
     async with context.reading() as connection:
         history = await attempts.find_history(connection, subject, origin.network, now)
-    return PasswordAttempt(subject, origin, history, _allowed(judge_password(history, now)))
+    verdict = judge_password(history, now)
+    if not verdict.allowed:
+        context.metrics.note_limit("passwords")
+    return PasswordAttempt(subject, origin, history, _allowed(verdict), context.metrics)
 
 
 async def forget_passwords(change: Change, email: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keybearer.errors import FileError, SecretRingError
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.services.background import SLICE, in_slices
 from keybearer.server.services.context import Context, utc_now
 from keybearer.server.services.lookups import find_everybody
@@ -34,17 +35,17 @@ async def prepare(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Context]:
+async def opened(settings: Settings, metrics: Metrics = NO_METRICS) -> AsyncIterator[Context]:
     """The parts that use cases work with, opened and in the end closed.
 
     Raises SecretRingError where the secrets are not those that the database was written with, else StorageError.
     """
     ring = SecretRing.load(settings.secrets_file)
-    database = await Database.open(settings.database_url)
+    database = await Database.open(settings.database_url, metrics=metrics)
     try:
         async with database.read() as connection:
             await rotation.check(connection, ring)
-        yield Context(settings, database, ring)
+        yield Context(settings, database, ring, metrics=metrics)
     finally:
         await database.close()
 

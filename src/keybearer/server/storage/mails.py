@@ -67,6 +67,11 @@ async def count(connection: AsyncConnection) -> int:
     return (await connection.execute(statement)).scalar_one()
 
 
+async def count_given_up(connection: AsyncConnection) -> int:
+    """How many mails failed too often and are still there for the operator to see."""
+    return (await connection.execute(select(func.count()).where(mails.c.is_given_up))).scalar_one()
+
+
 async def count_to(connection: AsyncConnection, recipients: Iterable[str]) -> dict[str, int]:
     """How many mails wait for each of these recipients; those for whom none waits are absent."""
     statement = select(mails.c.recipient, func.count().label("waiting")).where(
