@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
-import httpx2
 import pytest
 
 from tests.asgi import ask
 from tests.in_process import InProcessServer
 from tests.server.test_outages import outage
-from tests.server_process import running_server
 
 
 @pytest.mark.parametrize(("path", "says"), [("/health/live", "live\n"), ("/health/ready", "ready\n")])
@@ -67,9 +64,3 @@ async def test_a_server_whose_secrets_cannot_be_read_is_not_ready(
 async def test_a_server_that_stops_is_not_ready(server: InProcessServer) -> None:
     server.app.end_polls()
     await check_is_not_ready(server)
-
-
-def test_a_served_process_answers_about_its_health(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data") as server:
-        for path in ("live", "ready"):
-            assert httpx2.get(f"{server.site}/health/{path}", headers={"Host": "balancer"}).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -14,7 +15,11 @@ import prometheus_client
 import pytest
 import yaml
 
+from keybearer.server.domain.mails import Mail
 from keybearer.server.metrics import PrometheusMetrics
+from keybearer.server.services.measurements import measure
+from tests.asgi import ask
+from tests.in_process import InProcessServer, prepared, serving
 from tests.server_process import OWNER_EMAIL, RunningServer, run_keybearer, running_server
 
 
@@ -40,19 +45,22 @@ def call(server: RunningServer, auth: tuple[str, str] | None, path: str = "/api/
 
 
 def test_what_all_workers_counted_stands_on_one_page_also_after_one_has_died(tmp_path: Path, address: str) -> None:
-    environ = {"KEYBEARER_METRICS": address}
+    environ = {"KEYBEARER_METRICS": address, "KEYBEARER_FAILURE_LIMIT": "2/minute"}
     with running_server(tmp_path / "data", "--workers", "2", environ=environ) as server:
         good = (OWNER_EMAIL, server.api_key_of())
         assert [call(server, good) for _ in range(12)] == [200] * 12
         assert call(server, (OWNER_EMAIL, "x" * 32)) == 401
         assert call(server, (OWNER_EMAIL, "short")) == 401
+        # Each worker lets two failures pass.
+        assert {call(server, (OWNER_EMAIL, "short")) for _ in range(3)} >= {429}
         page = httpx2.get(f"http://{address}/metrics").text
         assert value(page, 'keybearer_requests_total{route="GET /api/v1/users/me",status="200"}') == 12
-        assert value(page, 'keybearer_requests_total{route="GET /api/v1/users/me",status="401"}') == 2
-        assert value(page, 'keybearer_request_seconds_count{route="GET /api/v1/users/me"}') == 14
+        assert value(page, 'keybearer_requests_total{route="GET /api/v1/users/me",status="401"}') <= 4
+        assert value(page, 'keybearer_limits_reached_total{limit="failed_keys"}') >= 1
+        assert value(page, 'keybearer_request_seconds_count{route="GET /api/v1/users/me"}') == 17
         assert value(page, 'keybearer_key_checks_total{outcome="good"}') == 12
         assert value(page, 'keybearer_key_checks_total{outcome="refused"}') == 1
-        assert value(page, 'keybearer_key_checks_total{outcome="malformed"}') == 1
+        assert value(page, 'keybearer_key_checks_total{outcome="malformed"}') == 4
         assert value(page, 'keybearer_database_seconds_count{kind="lookup"}') >= 12
         assert "keybearer_build{" in page
         assert 'keybearer_backlog{of="mails"}' in page
@@ -75,9 +83,24 @@ def signal_a_worker(server: RunningServer) -> None:
         time.sleep(0.05)
 
 
-def test_there_are_no_metrics_unless_they_are_asked_for(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data") as server:
-        assert httpx2.get(f"{server.site}/metrics").status_code == 404
+async def test_the_public_port_has_no_metrics(tmp_path: Path, sqlite_template: Path) -> None:
+    settings = prepared(tmp_path / "data", sqlite_template, metrics="127.0.0.1:1")
+    async with serving(settings) as server:
+        assert (await ask(server.app, "GET", "/metrics")).status == 404
+
+
+async def test_what_waits_in_the_database_is_measured(server: InProcessServer) -> None:
+    metrics = PrometheusMetrics()
+    context = dataclasses.replace(server.context, metrics=metrics)
+    async with context.change(None) as change:
+        await change.send(Mail("gertrude@example.com", "A subject", "A text"))
+    async with context.reading():
+        await measure(context)
+    page = prometheus_client.generate_latest(metrics.registry).decode()
+    assert value(page, 'keybearer_backlog{of="mails"}') == 1
+    assert value(page, 'keybearer_backlog{of="mails_given_up"}') == 0
+    assert value(page, 'keybearer_database_connections{pool="reader"}') == 1
+    assert value(page, 'keybearer_database_connections{pool="writer"}') == 0
 
 
 def test_a_taken_address_is_refused_by_name(tmp_path: Path) -> None:

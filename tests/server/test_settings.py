@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keybearer.errors import KeybearerError, SettingError
-from keybearer.server.settings import VARIABLES, Settings, unknown_variables
+from keybearer.server.settings import VARIABLES, Settings, unknown_variables, without_password
 
 
 def test_a_data_directory_is_enough() -> None:
@@ -141,6 +141,24 @@ def test_no_password_is_shown() -> None:
         smtp_url="smtp://kb:hunter2@mail.example.com",
     )
     assert "hunter2" not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://kb:hunter2@db/kb", "postgresql://kb:PASSWORD@db/kb"),
+        ("postgresql://kb:a@b@one,two:5433/kb", "postgresql://kb:PASSWORD@one,two:5433/kb"),
+        (
+            "postgresql://kb@db/kb?user=kb&password=hunter2&ssl=require",
+            "postgresql://kb@db/kb?user=kb&password=PASSWORD&ssl=require",
+        ),
+        ("smtp+starttls://kb:hunter2@mail:587", "smtp+starttls://kb:PASSWORD@mail:587"),
+        ("postgresql://kb@db:5432/kb", "postgresql://kb@db:5432/kb"),
+        ("sqlite:////srv/a:b@c/kb.db", "sqlite:////srv/a:b@c/kb.db"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
 
 
 def test_only_variables_that_look_like_settings_and_are_none_are_unknown() -> None:

@@ -44,7 +44,10 @@ class Metrics:
         """A revoked key was used."""
 
     def note_limit(self, limit: str) -> None:
-        """A limit was reached: on `calls`, on `failed_keys`, or on `passwords`."""
+        """A limit was reached: on `calls`, on `failed_keys`, or on `attempts`.
+
+        Attempts are passwords, requests to reset one, and requests to join.
+        """
 
     def note_sign_in(self, outcome: str) -> None:
         """A password was given: it `succeeded` or `failed`."""

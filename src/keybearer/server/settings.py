@@ -184,6 +184,12 @@ class Settings:
         return {VARIABLES[each.name]: _as_text(getattr(self, each.name)) for each in fields(self)}
 
 
+def without_password(url: str) -> str:
+    """The address of a database or a mail server with PASSWORD in the place of a password."""
+    url = re.sub(r"^([^:/]+://[^:@/]*:)[^/]+(?=@)", r"\1PASSWORD", url)
+    return re.sub(r"(?<=[?&]password=)[^&]*", "PASSWORD", url)
+
+
 _WITHIN_NO_TIME = re.compile(r"(/|per)\s*0+(?!\d)", re.IGNORECASE)
 
 
@@ -240,6 +246,10 @@ def _text(_variable: str, text: str) -> str:
     return text
 
 
+def _word(_variable: str, text: str) -> str:
+    return text.strip().lower()
+
+
 def _path(_variable: str, text: str) -> Path:
     return Path(text).expanduser()
 
@@ -277,6 +287,8 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "workers": _number,
     "upload_quota": _number,
     "development": _flag,
+    "log_format": _word,
+    "log_level": _word,
     "log_requests": _flag,
     "trusted_proxies": _networks,
     "webhook_networks": _networks,

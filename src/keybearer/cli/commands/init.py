@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -15,7 +14,7 @@ from keybearer.cli.terminal.output import note
 from keybearer.server.domain.accounts import Account
 from keybearer.server.services import server_data, setup
 from keybearer.server.services.context import Context
-from keybearer.server.settings import Settings
+from keybearer.server.settings import Settings, without_password
 
 
 @click.command()
@@ -62,10 +61,9 @@ def _start_command(settings: Settings) -> str:
     if settings.secrets_file != usual.secrets_file:
         variables.append(f"KEYBEARER_SECRETS={shlex.quote(str(settings.secrets_file))}")
     if settings.database_url != usual.database_url:
-        password = urlsplit(settings.database_url).password
-        if password:
-            without = settings.database_url.replace(f":{password}@", ":PASSWORD@", 1)
-            variables.append(f"KEYBEARER_DATABASE_URL={shlex.quote(without)}")
+        shown = without_password(settings.database_url)
+        if shown == settings.database_url:
+            command += ["--database-url", shown]
         else:
-            command += ["--database-url", settings.database_url]
+            variables.append(f"KEYBEARER_DATABASE_URL={shlex.quote(shown)}")
     return " ".join([*variables, shlex.join(command)])

@@ -100,17 +100,16 @@ class KeyAuthentication:
             outcome = "refused"
             found = await self._verifier.verify(key)
             identified = self._identified(found, email, host, origin, rule)
-            outcome = "good"
-            return identified
         except Unauthenticated as error:
             if isinstance(error, _Revoked):
                 outcome = "revoked"
             else:
                 self._say(error, origin, found)
+            self._metrics.note_key_check(outcome)
             self._limits.count_failure(origin.network, error)
             raise
-        finally:
-            self._metrics.note_key_check(outcome)
+        self._metrics.note_key_check("good")
+        return identified
 
     def _say(self, error: Unauthenticated, origin: RequestOrigin, found: VerifiedKey | None) -> None:
         """Log that a key is refused, and whose it is where that is known: not every minute anew."""

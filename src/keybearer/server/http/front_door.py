@@ -95,6 +95,11 @@ class _Sending:
         await self._send(message)
 
 
+def _pattern(door: Door, admission: Admission) -> str:
+    """The pattern of a request's path, which holds no token."""
+    return "(no route)" if admission.place is None else f"{door.router.prefix.text}{admission.place.path}"
+
+
 @final
 class FrontDoor:
     """Finds the place of a request, admits it, and answers by the door it came through.
@@ -117,8 +122,8 @@ class FrontDoor:
         request_id.set(request.id)
         sending = _Sending(send, request.id)
         door, admission = self._find(request)
+        file = response = None if admission.place is not None else door.find_file(request)
         try:
-            response = None if admission.place is not None else door.find_file(request)
             if response is None:
                 try:
                     response = await self._answer(door, admission, receive)
@@ -131,7 +136,8 @@ class FrontDoor:
             await response(scope, receive, sending)
         finally:
             admission.release()
-            self._log.note(admission, door.router.prefix.text, sending.status, time.perf_counter() - began)
+            path = "(file)" if file is not None else _pattern(door, admission)
+            self._log.note(admission, path, sending.status, time.perf_counter() - began)
             request_id.set("")
 
     async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response:

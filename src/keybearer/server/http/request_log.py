@@ -33,14 +33,13 @@ class RequestLog:
         self._writes_lines = writes_lines
         self._proxies: OnceEvery[str] = OnceEvery(PROXY_NAMED_EVERY, clock)
 
-    def note(self, admission: Admission, prefix: str, status: int, seconds: float) -> None:
-        """A request was answered with this status; 0 where its client had gone."""
+    def note(self, admission: Admission, path: str, status: int, seconds: float) -> None:
+        """A request to a path of this pattern was answered with this status; 0 where its client had gone."""
         request = admission.request
         if request.untrusted_proxy is not None:
             self._name_proxy(request.untrusted_proxy)
         if not (self._writes_lines or self._metrics.is_on):
             return
-        path = "(no route)" if admission.place is None else f"{prefix}{admission.place.path}"
         self._metrics.note_request(f"{_method(request)} {path}", status, seconds)
         if self._writes_lines:
             self._write(admission, path, status, seconds)
@@ -57,8 +56,9 @@ class RequestLog:
             "address": request.origin.address,
         }
         who = "nobody known" if account_id is None else f"account {account_id}"
+        what = "answered with %(status)d in" if status else "given up by its client after"
         _log.info(
-            "%(method)s %(route)s answered with %(status)d in %(milliseconds).1f ms, for " + who + " from %(address)s",
+            f"%(method)s %(route)s {what} %(milliseconds).1f ms, for {who} from %(address)s",
             fields,
             extra=fields,
         )
