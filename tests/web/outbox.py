@@ -1,12 +1,11 @@
-"""Mails: where no SMTP server is set, the server leaves them in a directory."""
+"""Mails: where no mail server is set, they stay in the server's database."""
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
 import time
 
+from keybearer.server.services import outbox
 from tests.server_process import RunningServer
 
 COMES_WITHIN = 15.0
@@ -17,14 +16,10 @@ def link_in_mail_to(server: RunningServer, recipient: str, path: str) -> str:
     pattern = re.compile(rf"{re.escape(server.site + path)}[\w-]+/")
     deadline = time.monotonic() + COMES_WITHIN
     while time.monotonic() < deadline:
-        found = [link[0] for text in _mails_to(server, recipient) if (link := pattern.search(text))]
+        mails = server.on_data(lambda context: outbox.find(context, limit=1000))
+        texts = [mail.text or "" for mail in mails if mail.recipient == recipient]
+        found = [link[0] for text in texts if (link := pattern.search(text))]
         if found:
             return found[-1]
         time.sleep(0.1)
     raise AssertionError(f"no mail to {recipient} has a link to {path}")
-
-
-def _mails_to(server: RunningServer, recipient: str) -> list[str]:
-    files = sorted((server.data_dir / "outbox").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
-    mails = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in files]
-    return [mail.get_content() for mail in mails if mail["To"] == recipient]

@@ -123,11 +123,11 @@ class Settings:
             )
         for name in ("api_limit", "failure_limit"):
             parse_limit(VARIABLES[name], getattr(self, name))
-        if self.smtp_url is not None and not re.match(r"smtps?(\+starttls)?://[^/]", self.smtp_url):
+        if self.smtp_url is not None and not re.match(r"(smtp|smtp\+starttls|smtps)://[^/]", self.smtp_url):
             raise SettingError(
                 VARIABLES["smtp_url"],
                 "this is not the address of a mail server",
-                hint="Write smtp://user:password@host:port, or smtps:// for TLS from the start.",
+                hint="Write smtp+starttls://user:password@host:port, smtps:// for TLS from the start, or smtp://host:port.",
             )
         if (self.tls_cert is None) != (self.tls_key is None):
             missing = "tls_key" if self.tls_key is None else "tls_cert"

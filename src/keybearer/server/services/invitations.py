@@ -34,7 +34,7 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services import accounts as people
 from keybearer.server.services import mail_texts, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_realm
+from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_account, the_realm
 from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links
@@ -110,7 +110,10 @@ async def invite(
         if not invited:
             raise InvitationFailed("We weren't able to invite anyone.", reasons, sent=False)
         await _check_caps(change, actor.account, invited)
-        sent = await send(change, realm, actor.account, invited, role=role, lifetime=lifetime, joins=joins)
+        sent = [
+            link
+            for link, _ in await send(change, realm, actor.account, invited, role=role, lifetime=lifetime, joins=joins)
+        ]
     if reasons:
         raise InvitationFailed(
             "Some of those addresses are already using Zulip, so we didn't send them an invitation. We did send "
@@ -119,6 +122,28 @@ async def invite(
             sent=True,
         )
     return sent
+
+
+async def invite_by_operator(context: Context, email: str, *, role: Role) -> tuple[Link, Secret]:
+    """Invite somebody from the server's own command line, in the name of the organization's longest-standing owner.
+
+    The link is mailed, and returned with its token. Raises Refused for who has an account already.
+    """
+    email = checked_email(email)
+    async with context.reading() as connection:
+        everybody = await accounts.find_all(connection, (await the_realm(connection)).id)
+    owner = next(account for account in everybody if account.is_active_owner)
+    async with context.change(None, holding=[owner.id]) as change:
+        realm = await the_realm(change.connection)
+        inviter = await the_account(change.connection, None, owner.id)
+        check_may_invite_as(inviter, role, realm)
+        check_is_no_display_email(email, realm.bot_domain)
+        if await accounts.find_by_email(change.connection, realm.id, email) is not None:
+            raise Refused("Email is already in use")
+        await check_caps(change, inviter.id, [email])
+        lifetime = LIFETIMES[LinkPurpose.INVITATION]
+        (sent,) = await send(change, realm, inviter, [email], role=role, lifetime=lifetime, joins=DEFAULT_CHANNELS)
+        return sent
 
 
 def check_lifetime(lifetime: timedelta) -> None:
@@ -168,8 +193,11 @@ async def send(
     lifetime: timedelta,
     joins: Joins,
     made_by_link: int | None = None,
-) -> Sequence[Link]:
-    """Mail an invitation to each of these addresses, in a transaction under way. The values have been checked."""
+) -> Sequence[tuple[Link, Secret]]:
+    """Mail an invitation to each of these addresses, in a transaction under way. The values have been checked.
+
+    Returns each with its token, in the order of their ids.
+    """
     tokens = {email: Secret(secrets.token_urlsafe(32)) for email in emails}
     sent = await links.add_all(
         change.connection,
@@ -190,7 +218,7 @@ async def send(
     by_link = {"by_link": made_by_link} if made_by_link else {}
     details = [{"email": email, "role": role.label, **by_link} for email in emails]
     await change.record_all(AuditEvent.INVITATION_CREATED, [(None, each) for each in details], realm=realm)
-    return sorted(sent, key=lambda link: link.id)
+    return [(link, tokens[link.email]) for link in sorted(sent, key=lambda link: link.id)]
 
 
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:

@@ -45,7 +45,10 @@ def read(path: Path) -> tuple[tuple[Entry, ...], Stamp]:
             status = os.fstat(file.fileno())
             content = file.read()
     except FileNotFoundError:
-        raise SecretRingError(f"There is no secrets file at {path}") from None
+        raise SecretRingError(
+            f"There is no secrets file at {path}",
+            hint="Put it back from where you keep its copy, or name its place in KEYBEARER_SECRETS.",
+        ) from None
     except OSError as error:
         raise SecretRingError(f"The secrets file {path} cannot be read: {error.strerror}") from None
     if stat.S_IMODE(status.st_mode) & 0o077:
