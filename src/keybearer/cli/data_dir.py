@@ -42,18 +42,19 @@ def settings_for(data_dir: Path | None, database_url: str | None) -> Settings:
     return Settings.from_environ(os.environ, data_dir=data_dir, database_url=database_url)
 
 
-def on_data(command: Callable[..., None]) -> Callable[..., None]:
+def on_data(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """A command below a group that takes `--data-dir` and `--database-url`, which takes them too.
 
-    It is given the settings that they mean; those of the command go before those of the group.
+    It is given the settings that they mean; those of the command go before those of the group. What it returns is the
+    exit code.
     """
 
     @click.pass_context
     def with_settings(
         context: click.Context, /, *, data_dir: Path | None, database_url: str | None, **options: object
-    ) -> None:
+    ) -> int | None:
         group_data_dir, group_database_url = context.obj
-        command(settings_for(data_dir or group_data_dir, database_url or group_database_url), **options)
+        return command(settings_for(data_dir or group_data_dir, database_url or group_database_url), **options)
 
     return data_dir_option(database_url_option(update_wrapper(with_settings, command)))
 

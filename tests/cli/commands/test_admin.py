@@ -242,6 +242,7 @@ def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
         ("backup", backup),
         ("restore", backup, "--force"),
         ("rotate-secrets",),
+        ("check",),
     ):
         result = run_admin(data_dir, *command, "--json", stdin=PASSWORD)
         assert result.exit_code == 0, (command, result.output)

@@ -8,6 +8,7 @@ import click
 
 from keybearer.cli.commands.admin.api_keys import regenerate, regenerate_all
 from keybearer.cli.commands.admin.audit import audit
+from keybearer.cli.commands.admin.check import check
 from keybearer.cli.commands.admin.database import backup, migrate, restore, rotate_secrets
 from keybearer.cli.commands.admin.mails import outbox
 from keybearer.cli.commands.admin.organization import set_site
@@ -39,6 +40,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     backup,
     restore,
     rotate_secrets,
+    check,
 )
 
 

@@ -23,7 +23,7 @@ from keybearer.server.settings import Settings
 email_option = click.option("--email", required=True, help="The account's email address.")
 
 
-def role_option(**options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401  as click has it
+def role_option(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # noqa: ANN401  as click has it
     """`--role`, required or with a default."""
     choice = click.Choice([role.label for role in Role])
     return click.option("--role", type=choice, help="What the person may do.", **options)
