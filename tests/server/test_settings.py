@@ -143,6 +143,15 @@ def test_no_password_is_shown() -> None:
     assert "hunter2" not in repr(settings) + str(settings)
 
 
+def test_the_secrets_are_systemds_credential_where_no_file_is_named(tmp_path: Path) -> None:
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "KEYBEARER_DATA_DIR": "/srv/kb"}
+    assert Settings.from_environ(environ).secrets_file == Path("/srv/kb/secrets.json")
+    (tmp_path / "secrets.json").touch()
+    assert Settings.from_environ(environ).secrets_file == tmp_path / "secrets.json"
+    named = {**environ, "KEYBEARER_SECRETS": "/etc/kb.json"}
+    assert Settings.from_environ(named).secrets_file == Path("/etc/kb.json")
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

@@ -166,7 +166,8 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:  # noqa: ANN401  one type per field
         """The settings that `environ` states; `overrides` (flags) win where they are not None.
 
-        An empty variable counts as unset.
+        An empty variable counts as unset. Where no secrets file is named, it is systemd's credential `secrets.json`, if
+        the unit is given one.
         """
         unknown = overrides.keys() - VARIABLES.keys()
         if unknown:
@@ -177,6 +178,8 @@ class Settings:
                 values[name] = _PARSERS.get(name, _text)(variable, environ[variable])
         if "data_dir" not in values:
             values["data_dir"] = default_data_dir(environ)
+        if "secrets_file" not in values and (credential := _credential(environ)) is not None:
+            values["secrets_file"] = credential
         return cls(**values)
 
     def to_environ(self) -> dict[str, str]:
@@ -240,6 +243,13 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
     home = environ.get("XDG_DATA_HOME", "")
     base = Path(home) if home and Path(home).is_absolute() else Path(environ.get("HOME") or Path.home(), ".local/share")
     return base / "keybearer"
+
+
+def _credential(environ: Mapping[str, str]) -> Path | None:
+    """The secrets file among the credentials that systemd hands to a unit; None where it hands out none."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(directory, SECRETS_FILE) if directory else None
+    return path if path is not None and path.exists() else None
 
 
 def _text(_variable: str, text: str) -> str:

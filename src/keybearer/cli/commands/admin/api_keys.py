@@ -39,6 +39,8 @@ def regenerate(settings: Settings, *, email: str, as_json: bool) -> None:
 def regenerate_all(settings: Settings, *, yes: bool, as_json: bool) -> None:
     """Replace every API key at once, after a leak. Every issued zuliprc is void then, and every owner is told.
 
+    Invitations, and links that reset passwords, are void too.
+
     A running server cannot change anything until it is done: about a second for every thousand accounts.
     """
     if not agreed("Every program that uses a key of this server will be refused. Go on?", yes=yes):

@@ -76,11 +76,22 @@ def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> No
 
 
 @click.command("rotate-secrets")
+@click.option("--prepare", is_flag=True, help="Only add the new secret to the file, to be copied to every machine.")
 @json_option
 @on_data
-def rotate_secrets(settings: Settings, *, as_json: bool) -> None:
-    """Seal every key under a new secret. No key changes, and the server may be running."""
+def rotate_secrets(settings: Settings, *, prepare: bool, as_json: bool) -> None:
+    """Seal every key under a new secret. No key changes, and the server may be running.
+
+    Where several machines serve, each with a copy of the secrets file, do it in three steps: --prepare on one of them,
+    copy its file to the others, then rotate. Copy the file once more afterwards.
+    """
+    if prepare:
+        run_on(settings, server_data.prepare_rotation)
+        document = {"secrets_file": str(settings.secrets_file)}
+        answer(f"A new secret is in {settings.secrets_file}, and not used yet.", document, as_json=as_json)
+        note("Copy the file to every machine that serves, then run this without --prepare.")
+        return
     resealed = run_on(settings, server_data.rotate_secrets)
     sentence = f"Sealed {resealed.api_keys} API keys and {resealed.tokens} tokens under a new secret."
     answer(sentence, {"api_keys": resealed.api_keys, "tokens": resealed.tokens}, as_json=as_json)
-    note(f"{settings.secrets_file} has changed: renew your copy of it.")
+    note(f"{settings.secrets_file} has changed: renew every copy of it.")
