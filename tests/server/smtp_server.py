@@ -1,73 +1,83 @@
-"""A real SMTP server on a socket, small: it takes mails, or refuses them as it is told."""
+"""A mail server on a socket, aiosmtpd: it takes mails, or refuses them as it is told."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import email
 import email.policy
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 
 @dataclass
 class SMTPServer:
-    """What came in. `refusal` is the answer to RCPT instead of 250, where it is set."""
+    """What came in. `refusal` is the answer to each recipient, where it is set."""
 
     port: int = 0
     refusal: str = ""
     hang_up: bool = False
-    credentials: str = ""
+    credentials: tuple[bytes, bytes] | None = None
+    over_tls: list[bool] = field(default_factory=list)
+    """Of each mail, whether it came over TLS."""
     messages: list[EmailMessage] = field(default_factory=list)
 
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client, from greeting to QUIT."""
+    async def handle_RCPT(  # noqa: N802  as aiosmtpd has it
+        self, _server: SMTP, _session: object, envelope: Any, address: str, _options: object
+    ) -> str:
+        if self.refusal:
+            return self.refusal
+        envelope.rcpt_tos.append(address)
+        return "250 well"
 
-        async def say(line: str) -> None:
-            writer.write(line.encode() + b"\r\n")
-            await writer.drain()
-
-        try:
-            if self.hang_up:
-                return
-            await say("220 test")
-            while line := (await reader.readline()).decode().strip():
-                verb = line.split(" ")[0].upper()
-                if verb == "EHLO":
-                    await say("250-test\r\n250 AUTH PLAIN")
-                elif verb == "AUTH":
-                    self.credentials = base64.b64decode(line.split(" ")[2]).decode()
-                    await say("235 welcome")
-                elif verb == "RCPT" and self.refusal:
-                    await say(self.refusal)
-                elif verb == "DATA":
-                    await say("354 go on")
-                    await self._take(reader)
-                    await say("250 taken")
-                elif verb == "QUIT":
-                    await say("221 bye")
-                    return
-                else:
-                    await say("250 well")
-        finally:
-            writer.close()
-
-    async def _take(self, reader: asyncio.StreamReader) -> None:
-        lines = []
-        while (line := await reader.readline()) != b".\r\n":
-            lines.append(line)
-        message = email.message_from_bytes(b"".join(lines), policy=email.policy.default)
+    async def handle_DATA(self, server: SMTP, _session: object, envelope: Any) -> str:  # noqa: N802  as aiosmtpd has it
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
+        assert server.transport is not None
+        self.over_tls.append(server.transport.get_extra_info("ssl_object") is not None)
+        return "250 taken"
+
+    def let_in(self, _server: SMTP, _session: object, _envelope: object, _mechanism: str, given: Any) -> AuthResult:
+        assert isinstance(given, LoginPassword)
+        self.credentials = (given.login, given.password)
+        return AuthResult(success=True)
+
+
+class _HangingUp(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 @asynccontextmanager
-async def smtp_server() -> AsyncIterator[SMTPServer]:
-    """A server that listens on a free port of this machine."""
+async def smtp_server(
+    *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[SMTPServer]:
+    """A server on a free port of this machine: with STARTTLS, with TLS from the start, or in clear.
+
+    It takes a password in clear too: not to send one is up to the client.
+    """
     server = SMTPServer()
-    listening = await asyncio.start_server(server.converse, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> asyncio.Protocol:
+        if server.hang_up:
+            return _HangingUp()
+        return SMTP(
+            server,
+            tls_context=starttls,
+            authenticator=server.let_in,
+            auth_require_tls=False,
+            loop=loop,
+            hostname="test",
+        )
+
+    listening = await loop.create_server(protocol, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

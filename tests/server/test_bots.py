@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -15,7 +17,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType, bot_email, checked_payload_url, checked_short_name
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.realms import Realm
-from keybearer.server.services import api_keys
+from keybearer.server.services import api_keys, realms
 from tests.in_process import InProcessServer, Known
 
 DOMAIN = "chat.example.com"
@@ -70,6 +72,12 @@ def test_whatever_is_accepted_is_an_address_that_every_reader_reads_alike(short_
         ("http://127.0.0.1:9991", "keybearer.localhost"),
         ("https://[::1]", "keybearer.localhost"),
         ("https://intranet", "keybearer.localhost"),
+        ("https://zulip_1.internal", "keybearer.localhost"),
+        ("https://chat.1", "keybearer.localhost"),
+        ("https://chat.12", "keybearer.localhost"),
+        ("https://chat.x", "keybearer.localhost"),
+        ("https://münchen.example", "xn--mnchen-3ya.example"),
+        ("https://xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
     ],
 )
 async def test_bots_live_at_the_sites_host_or_where_that_is_none_at_our_own(
@@ -77,6 +85,28 @@ async def test_bots_live_at_the_sites_host_or_where_that_is_none_at_our_own(
 ) -> None:
     realm = Realm(1, "Example", site, server.context.clock())
     assert realm.bot_domain == domain
+    await realms.move(server.context, site)
+    bot = await server.add_bot(await server.add_person("hamlet"), "the")
+    assert bot.email == f"the-bot@{domain}"
+
+
+@pytest.mark.parametrize(
+    ("said", "site"),
+    [
+        ("https://München.example/chat/", "https://xn--mnchen-3ya.example/chat"),
+        ("https://straße.example:8443", "https://xn--strae-oqa.example:8443"),
+        ("https://zulip_1.internal", "https://zulip_1.internal"),
+        ("localhost:9991", "http://localhost:9991"),
+    ],
+)
+def test_a_site_is_kept_as_programs_name_it(said: str, site: str) -> None:
+    assert realms.checked_site(said) == site
+    assert Realm(1, "Example", site, datetime.now(UTC)).answers_for(urlsplit(site).netloc)
+
+
+def test_a_site_whose_name_no_program_can_use_is_refused() -> None:
+    with pytest.raises(Refused, match="has no form that programs can use"):
+        realms.checked_site("https://a\N{HEBREW LETTER ALEF}b.example")  # of both directions of reading
 
 
 async def test_no_two_active_accounts_have_a_bots_name(server: InProcessServer) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keybearer.errors import KeybearerError, SettingError
-from keybearer.server.settings import VARIABLES, Settings
+from keybearer.server.settings import VARIABLES, Settings, unknown_variables, without_password
 
 
 def test_a_data_directory_is_enough() -> None:
@@ -90,6 +90,9 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("KEYBEARER_API_LIMIT", "200/0 minutes"),
         ("KEYBEARER_API_LIMIT", "200/fortnight"),
         ("KEYBEARER_FAILURE_LIMIT", "often"),
+        ("KEYBEARER_LOG_FORMAT", "xml"),
+        ("KEYBEARER_LOG_LEVEL", "loud"),
+        ("KEYBEARER_METRICS", "9992"),
         ("KEYBEARER_TLS_CERT", "/cert.pem"),
         ("KEYBEARER_TLS_CLIENT_CA", "/ca.pem"),
     ],
@@ -114,6 +117,10 @@ def test_settings_survive_the_way_to_a_worker() -> None:
         trusted_proxies=(ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")),
         api_limit="1/second",
         failure_limit="2/day",
+        log_format="json",
+        log_level="debug",
+        log_requests=True,
+        metrics="[::1]:9992",
         tls_cert=Path("/c.pem"),
         tls_key=Path("/k.pem"),
         tls_client_ca=Path("/ca.pem"),
@@ -134,6 +141,42 @@ def test_no_password_is_shown() -> None:
         smtp_url="smtp://kb:hunter2@mail.example.com",
     )
     assert "hunter2" not in repr(settings) + str(settings)
+
+
+def test_the_secrets_are_systemds_credential_where_no_file_is_named(tmp_path: Path) -> None:
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "KEYBEARER_DATA_DIR": "/srv/kb"}
+    assert Settings.from_environ(environ).secrets_file == Path("/srv/kb/secrets.json")
+    (tmp_path / "secrets.json").touch()
+    assert Settings.from_environ(environ).secrets_file == tmp_path / "secrets.json"
+    named = {**environ, "KEYBEARER_SECRETS": "/etc/kb.json"}
+    assert Settings.from_environ(named).secrets_file == Path("/etc/kb.json")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://kb:hunter2@db/kb", "postgresql://kb:PASSWORD@db/kb"),
+        ("postgresql://kb:a@b@one,two:5433/kb", "postgresql://kb:PASSWORD@one,two:5433/kb"),
+        (
+            "postgresql://kb@db/kb?user=kb&password=hunter2&ssl=require",
+            "postgresql://kb@db/kb?user=kb&password=PASSWORD&ssl=require",
+        ),
+        ("smtp+starttls://kb:hunter2@mail:587", "smtp+starttls://kb:PASSWORD@mail:587"),
+        ("postgresql://kb@db:5432/kb", "postgresql://kb@db:5432/kb"),
+        ("sqlite:////srv/a:b@c/kb.db", "sqlite:////srv/a:b@c/kb.db"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+def test_only_variables_that_look_like_settings_and_are_none_are_unknown() -> None:
+    environ = {**dict.fromkeys(VARIABLES.values(), "x"), "KEYBEARER_TRACEBACK": "1", "PATH": "/bin"}
+    assert unknown_variables(environ) == {}
+    assert unknown_variables({"KEYBEARER_WORKER": "2", "KEYBEARER_XYZZY": "2"}) == {
+        "KEYBEARER_WORKER": "KEYBEARER_WORKERS",
+        "KEYBEARER_XYZZY": None,
+    }
 
 
 def test_a_bad_address_is_refused_without_repeating_it() -> None:

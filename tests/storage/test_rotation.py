@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 from sqlalchemy import insert, select, update
 
@@ -9,12 +12,13 @@ from keybearer.errors import SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.bots import BotService, ServiceInterface
 from keybearer.server.domain.mails import Mail
-from keybearer.server.storage import accounts, api_keys, bots, mails, rotation
+from keybearer.server.storage import accounts, api_keys, bots, mails, ring_file, rotation
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.ring_file import Content
 from keybearer.server.storage.rotation import Resealed
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.tables import api_keys as api_keys_table
-from keybearer.server.storage.tables import bot_services
+from keybearer.server.storage.tables import bot_services, known_secrets
 from keybearer.server.storage.verification import KeyVerifier
 from tests.storage.rows import NOON, add_holders, regenerate
 
@@ -27,6 +31,11 @@ async def rotate(database: Database, ring: SecretRing) -> tuple[SecretRing, Rese
         while await rotation.reseal_mails(connection, rotated, limit=2):
             pass
     return rotated, resealed
+
+
+def only_current(ring: SecretRing) -> SecretRing:
+    """The ring's current secret by itself."""
+    return SecretRing(Content(ring_file.read(ring.path)[0].entries[-1:]), ring.path)
 
 
 async def add_token(database: Database, ring: SecretRing, account_id: int) -> Secret:
@@ -42,7 +51,7 @@ async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database:
     token = await add_token(database, ring, first.account.id)
     rotated, resealed = await rotate(database, ring)
     assert resealed == Resealed(api_keys=2, tokens=1)
-    alone = SecretRing((rotated._current.entry,), rotated.path)  # the new secret by itself opens them all
+    alone = only_current(rotated)
     async with database.read() as connection:
         revealed = await api_keys.reveal_account_keys(connection, alone, [first.account.id, second.account.id])
         assert await bots.reveal_token(connection, alone, first.account.id) == token
@@ -58,7 +67,7 @@ async def test_a_waiting_mail_is_sealed_anew_and_still_opens(database: Database,
     async with database.write() as connection:
         await mails.add(connection, ring, [mail], at=NOON)
     rotated, _ = await rotate(database, ring)
-    alone = SecretRing((rotated._current.entry,), rotated.path)
+    alone = only_current(rotated)
     async with database.read() as connection:
         (waiting,) = await mails.find_due(connection, NOON, limit=10)
     assert waiting.opened(alone) == mail
@@ -164,3 +173,30 @@ async def test_a_ring_with_another_secret_under_the_same_id_is_refused(
 async def test_a_database_with_nothing_sealed_opens_with_any_ring(database: Database, ring: SecretRing) -> None:
     async with database.read() as connection:
         await rotation.check(connection, await with_another_secret_under_the_same_id(ring))
+
+
+async def test_a_retired_secret_that_was_changed_under_its_id_is_refused(database: Database, ring: SecretRing) -> None:
+    retired = ring.current_id
+    (holder,) = await add_holders(database, ring)
+    ring, _ = await rotate(database, ring)
+    await regenerate(database, ring, holder)  # under the retired secret there are only digests now
+    async with database.write() as connection:
+        await rotation.remember(connection, ring)
+        await rotation.remember(connection, ring)
+    document = json.loads(ring.path.read_text())
+    assert document["secrets"][0]["id"] == retired
+    document["secrets"][0]["secret"] = base64.urlsafe_b64encode(b"x" * 32).decode()
+    ring.path.write_text(json.dumps(document))
+    async with database.read() as connection:
+        with pytest.raises(SecretRingError, match=f"its secret {retired} is another one than it was"):
+            await rotation.check(connection, SecretRing.load(ring.path))
+        await rotation.check(connection, ring)
+
+
+async def test_what_is_remembered_of_a_secret_opens_nothing(database: Database, ring: SecretRing) -> None:
+    async with database.write() as connection:
+        await rotation.remember(connection, ring)
+    async with database.read() as connection:
+        ((fingerprint,),) = await connection.execute(select(known_secrets.c.fingerprint))
+    assert fingerprint not in (ring.derive("seal"), ring.derive("api key digest"))
+    assert base64.urlsafe_b64encode(fingerprint).decode() not in ring.path.read_text()

@@ -7,6 +7,8 @@ import hmac
 import json
 import pickle
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,32 @@ def test_a_ring_that_others_can_touch_is_refused_with_the_command_that_mends_it(
     ring.path.chmod(mode)
     with pytest.raises(SecretRingError, match=f"chmod 600 {ring.path}"):
         SecretRing.load(ring.path)
+
+
+READ_ONLY = """
+set -e
+mount -t tmpfs none "$1"
+cp "$2" "$1/secrets.json"
+chmod "$4" "$1/secrets.json"
+mount -o remount,ro "$1"
+exec "$3" -c 'import sys; from pathlib import Path; from keybearer.server.storage.secret_ring import SecretRing
+print(SecretRing.load(Path(sys.argv[1], "secrets.json")).current_id)' "$1"
+"""
+
+
+@pytest.mark.parametrize(("mode", "is_taken"), [("440", True), ("444", False), ("460", False)])
+def test_a_ring_that_systemd_hands_to_a_group_is_taken(
+    ring: SecretRing, tmp_path: Path, mode: str, is_taken: bool
+) -> None:
+    mounted = tmp_path / "credentials"
+    mounted.mkdir()
+    apart = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine allows no mounts in a namespace of one's own")
+    command = [*apart, "sh", "-c", READ_ONLY, "sh", str(mounted), str(ring.path), sys.executable, mode]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip() == ring.current_id) == is_taken, done.stderr
+    assert ("can be read or written by others" in done.stderr) == (not is_taken)
 
 
 def test_a_missing_ring_is_told_by_its_path(tmp_path: Path) -> None:
@@ -206,3 +234,27 @@ def test_nothing_shows_a_secret(ring: SecretRing) -> None:
     assert "box" not in shown
     with pytest.raises(TypeError):
         pickle.dumps(ring)
+
+
+def test_a_prepared_secret_opens_what_others_write_and_writes_nothing_itself(ring: SecretRing) -> None:
+    before = ring.current_id
+    ring.with_prepared().save()
+    elsewhere = SecretRing.load(ring.path)
+    assert len(elsewhere.ids) == 2
+    assert elsewhere.seal(Secret("text"), PLACE).secret_id == elsewhere.digest(Secret("key")).secret_id == before
+    rotated = SecretRing.load(ring.path).rotated()
+    assert set(rotated.ids) == set(elsewhere.ids)
+    sealed, digest = rotated.seal(Secret("text"), PLACE), rotated.digest(Secret("key"))
+    assert sealed.secret_id != before
+    assert elsewhere.unseal(sealed, PLACE) == Secret("text")
+    assert digest.value in elsewhere.digests(Secret("key"))
+
+
+def test_a_secret_is_prepared_once(ring: SecretRing) -> None:
+    for _ in range(2):
+        SecretRing.load(ring.path).with_prepared().save()
+    assert len(SecretRing.load(ring.path).ids) == 2
+    rotated = SecretRing.load(ring.path).rotated()
+    rotated.save()
+    assert SecretRing.load(ring.path).ids == rotated.ids
+    assert "next" not in json.loads(ring.path.read_text())

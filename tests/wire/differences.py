@@ -24,6 +24,11 @@ class Difference:
 
 DIFFERENCES = [
     Difference(
+        "*",
+        "header.x-request-id",
+        "every answer names its request, as the log does",
+    ),
+    Difference(
         "*server_settings*",
         "zulip_version zulip_feature_level keybearer_version",
         "the version and feature level that Keybearer reports, and behaves by",

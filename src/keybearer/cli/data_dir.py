@@ -12,11 +12,12 @@ from typing import TypeVar
 
 import click
 
+from keybearer.cli.terminal.output import warn
 from keybearer.errors import KeybearerError
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
-from keybearer.server.settings import Settings
+from keybearer.server.settings import Settings, unknown_variables
 
 T = TypeVar("T")
 
@@ -28,23 +29,32 @@ database_url_option = click.option(
 )
 
 
+def warn_of_unknown_variables() -> None:
+    """Warn of variables that look like settings of the server and are none, with those that were probably meant."""
+    for name, likely in unknown_variables(os.environ).items():
+        hint = f": do you mean {likely}?" if likely is not None else ""
+        warn(f"{name} is no setting of Keybearer and does nothing{hint}")
+
+
 def settings_for(data_dir: Path | None, database_url: str | None) -> Settings:
-    """The settings of the environment, with what the flags say."""
+    """The settings of the environment, with what the flags say. Warns of variables that are no settings."""
+    warn_of_unknown_variables()
     return Settings.from_environ(os.environ, data_dir=data_dir, database_url=database_url)
 
 
-def on_data(command: Callable[..., None]) -> Callable[..., None]:
+def on_data(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """A command below a group that takes `--data-dir` and `--database-url`, which takes them too.
 
-    It is given the settings that they mean; those of the command go before those of the group.
+    It is given the settings that they mean; those of the command go before those of the group. What it returns is the
+    exit code.
     """
 
     @click.pass_context
     def with_settings(
         context: click.Context, /, *, data_dir: Path | None, database_url: str | None, **options: object
-    ) -> None:
+    ) -> int | None:
         group_data_dir, group_database_url = context.obj
-        command(settings_for(data_dir or group_data_dir, database_url or group_database_url), **options)
+        return command(settings_for(data_dir or group_data_dir, database_url or group_database_url), **options)
 
     return data_dir_option(database_url_option(update_wrapper(with_settings, command)))
 

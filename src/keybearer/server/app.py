@@ -21,11 +21,15 @@ from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.http.admission import Admitter
 from keybearer.server.http.authentication import KeyAuthentication
 from keybearer.server.http.front_door import Door, FrontDoor
+from keybearer.server.http.health import HealthDoor
 from keybearer.server.http.limits import Limits
+from keybearer.server.metrics import NO_METRICS, PrometheusMetrics
 from keybearer.server.services.event_hub import EventHub
+from keybearer.server.services.health import Health
 from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.services.mail_delivery import MailDelivery
+from keybearer.server.services.measurements import measure_regularly
 from keybearer.server.services.messaging.outgoing_webhooks import OutgoingWebhooks
 from keybearer.server.services.refusals import RefusalRecorder
 from keybearer.server.services.server_data import opened
@@ -46,6 +50,7 @@ class Application:
         self._on_started = on_started
         self._front_door: FrontDoor | None = None
         self._hub: EventHub | None = None
+        self._health: Health | None = None
 
     # A coroutine function: other servers (uvicorn, hypercorn) detect an application of ASGI 3 this way.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,16 +63,20 @@ class Application:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The parts, opened and in the end closed; background work runs in between."""
-        async with opened(self._settings) as context:
+        metrics = PrometheusMetrics() if self._settings.metrics else NO_METRICS
+        async with opened(self._settings, metrics) as context:
             uses = UseRecorder(context)
             refusals = RefusalRecorder(context)
-            limits = Limits(self._settings.calls_of_account, self._settings.failures_of_address)
-            keys = KeyAuthentication(KeyVerifier(context.database, context.ring), uses, refusals, limits, context.clock)
+            limits = Limits(self._settings.calls_of_account, self._settings.failures_of_address, metrics)
+            verifier = KeyVerifier(context.database, context.ring)
+            keys = KeyAuthentication(verifier, uses, refusals, limits, context.clock, metrics=metrics)
+            self._health = Health(context)
             endpoints = routes.endpoints(for_development=self._settings.development)
             doors: Sequence[Door] = (
                 WireDoor(BY_KEY, endpoints),
                 WireDoor(BY_SESSION, endpoints),
                 FilesDoor(),
+                HealthDoor(self._health),
                 PagesDoor(),
             )
             self._front_door = FrontDoor(context, Admitter(context, keys, limits), refusals, doors)
@@ -79,6 +88,7 @@ class Application:
                 MailDelivery(context).run(),
                 OutgoingWebhooks(context).run(),
                 sweep_regularly(context),
+                measure_regularly(context),
                 hub.run(),
                 hub.note_regularly(),
             ):
@@ -87,7 +97,9 @@ class Application:
             await refusals.finish()
 
     def end_polls(self) -> None:
-        """Answer every poll that waits for events: the server is about to stop."""
+        """Answer every poll that waits for events, and be ready for nothing more: the server is about to stop."""
+        if self._health is not None:
+            self._health.stop()
         if self._hub is not None:
             self._hub.close()
 

@@ -14,17 +14,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from keybearer.errors import FileError, KeybearerError, SettingError
 from keybearer.server.app import Application, create_app_from_environ
+from keybearer.server.logs import logging_config
+from keybearer.server.metrics import published
 from keybearer.server.services import server_data, setup
 from keybearer.server.settings import VARIABLES, Settings
 from keybearer.server.storage import data_dir
@@ -41,18 +42,6 @@ FEW_CONNECTIONS = 4096
 
 READY_WITHIN = 60.0
 PROBE_EVERY = 0.02
-
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-    "loggers": {
-        "_granian": {"propagate": True},
-        "python_multipart": {"level": "ERROR"},  # anybody can send a form that cannot be read
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-}
 
 _log = logging.getLogger(__name__)
 
@@ -177,7 +166,9 @@ def _run(settings: Settings, listener: socket.socket, lines: list[str], tell: Ca
         )
     server = granian(settings, listener, connections)
     server.on_startup(partial(_tell_when_ready, settings, listener.getsockname()[0], lines, tell))
-    server.serve(target_loader=partial(load_application, os.getpid(), connections), wrap_loader=False)
+    address = settings.metrics_address
+    with nullcontext() if address is None else published(*address):
+        server.serve(target_loader=partial(load_application, os.getpid(), connections), wrap_loader=False)
 
 
 def granian(settings: Settings, listener: socket.socket, connections: int) -> Supervisor:
@@ -192,8 +183,8 @@ def granian(settings: Settings, listener: socket.socket, connections: int) -> Su
         http=HTTPModes.http1,  # with HTTP/2, Granian never ends a connection that is idle
         websockets=False,
         log_level=LogLevels.warning,
-        log_dictconfig=LOGGING,
-        log_access=False,  # a query string may hold a key (Zulip's webhooks), so no request line is logged
+        log_dictconfig=logging_config(settings.log_format, settings.log_level),
+        log_access=False,  # a query string may hold a key (Zulip's webhooks): the front door writes lines without any
         ssl_cert=settings.tls_cert,
         ssl_key=settings.tls_key,
         ssl_ca=settings.tls_client_ca,
@@ -252,5 +243,5 @@ def _is_answered(connection: socket.socket, *, tls: bool) -> bool:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.wrap_socket(connection).close()
         return True
-    connection.sendall(b"GET /api/v1/server_settings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     return bool(connection.recv(1))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import limits
 
 from keybearer.errors import SettingError
+from keybearer.server.logs import FORMATS, LEVELS
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -36,6 +38,10 @@ VARIABLES = {
     "api_limit": "KEYBEARER_API_LIMIT",
     "failure_limit": "KEYBEARER_FAILURE_LIMIT",
     "upload_quota": "KEYBEARER_UPLOAD_QUOTA",
+    "log_format": "KEYBEARER_LOG_FORMAT",
+    "log_level": "KEYBEARER_LOG_LEVEL",
+    "log_requests": "KEYBEARER_LOG_REQUESTS",
+    "metrics": "KEYBEARER_METRICS",
     "tls_cert": "KEYBEARER_TLS_CERT",
     "tls_key": "KEYBEARER_TLS_KEY",
     "tls_client_ca": "KEYBEARER_TLS_CLIENT_CA",
@@ -53,7 +59,8 @@ class Settings:
     SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
     X-Forwarded-* headers are believed, `webhook_networks` those of this machine and of private networks that outgoing
     webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`. `upload_quota` is how
-    many MiB all uploaded files may have together.
+    many MiB all uploaded files may have together. `log_requests` writes a line for each request. `metrics` is the
+    address, such as `127.0.0.1:9992`, at which Prometheus finds the metrics; empty, nothing is measured.
 
     Raises SettingError for a value that cannot be used.
     """
@@ -71,6 +78,10 @@ class Settings:
     api_limit: str = "200/minute"
     failure_limit: str = "60/minute"
     upload_quota: int = 10_240
+    log_format: str = "text"
+    log_level: str = "info"
+    log_requests: bool = False
+    metrics: str = ""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
@@ -99,13 +110,24 @@ class Settings:
             raise SettingError(
                 VARIABLES["upload_quota"], f"{self.upload_quota} MiB cannot keep a file", hint="Give 1 or more."
             )
+        for name, words in (("log_format", FORMATS), ("log_level", LEVELS)):
+            if getattr(self, name) not in words:
+                raise SettingError(
+                    VARIABLES[name], f"{getattr(self, name)!r} is unknown", hint=f"Write one of: {', '.join(words)}."
+                )
+        if self.metrics and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}", self.metrics):
+            raise SettingError(
+                VARIABLES["metrics"],
+                f"{self.metrics!r} is not an address to listen at",
+                hint="Write a host and a port, such as 127.0.0.1:9992.",
+            )
         for name in ("api_limit", "failure_limit"):
             parse_limit(VARIABLES[name], getattr(self, name))
-        if self.smtp_url is not None and not re.match(r"smtps?(\+starttls)?://[^/]", self.smtp_url):
+        if self.smtp_url is not None and not re.match(r"(smtp|smtp\+starttls|smtps)://[^/]", self.smtp_url):
             raise SettingError(
                 VARIABLES["smtp_url"],
                 "this is not the address of a mail server",
-                hint="Write smtp://user:password@host:port, or smtps:// for TLS from the start.",
+                hint="Write smtp+starttls://user:password@host:port, smtps:// for TLS from the start, or smtp://host:port.",
             )
         if (self.tls_cert is None) != (self.tls_key is None):
             missing = "tls_key" if self.tls_key is None else "tls_cert"
@@ -130,6 +152,12 @@ class Settings:
         return parse_limit(VARIABLES["failure_limit"], self.failure_limit)
 
     @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """The host and port of the metrics; None where nothing is measured."""
+        host, _, port = self.metrics.rpartition(":")
+        return (host.strip("[]"), int(port)) if self.metrics else None
+
+    @property
     def uses_tls(self) -> bool:
         """Whether the server itself speaks TLS (a proxy before it may all the same)."""
         return self.tls_cert is not None
@@ -138,7 +166,8 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:  # noqa: ANN401  one type per field
         """The settings that `environ` states; `overrides` (flags) win where they are not None.
 
-        An empty variable counts as unset.
+        An empty variable counts as unset. Where no secrets file is named, it is systemd's credential `secrets.json`, if
+        the unit is given one.
         """
         unknown = overrides.keys() - VARIABLES.keys()
         if unknown:
@@ -149,11 +178,19 @@ class Settings:
                 values[name] = _PARSERS.get(name, _text)(variable, environ[variable])
         if "data_dir" not in values:
             values["data_dir"] = default_data_dir(environ)
+        if "secrets_file" not in values and (credential := _credential(environ)) is not None:
+            values["secrets_file"] = credential
         return cls(**values)
 
     def to_environ(self) -> dict[str, str]:
         """The variables from which `from_environ` makes these settings again, with "" for what is unset."""
         return {VARIABLES[each.name]: _as_text(getattr(self, each.name)) for each in fields(self)}
+
+
+def without_password(url: str) -> str:
+    """The address of a database or a mail server with PASSWORD in the place of a password."""
+    url = re.sub(r"^([^:/]+://[^:@/]*:)[^/]+(?=@)", r"\1PASSWORD", url)
+    return re.sub(r"(?<=[?&]password=)[^&]*", "PASSWORD", url)
 
 
 _WITHIN_NO_TIME = re.compile(r"(/|per)\s*0+(?!\d)", re.IGNORECASE)
@@ -183,6 +220,24 @@ def parse_limit(variable: str, text: str) -> Limit:
     return Limit(item.amount, item.get_expiry())
 
 
+PREFIX = "KEYBEARER_"
+OTHER_VARIABLES = ("KEYBEARER_TRACEBACK", "KEYBEARER_COMPLETE")
+"""Variables of the command line that are no settings of the server."""
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Mapping[str, str | None]:
+    """The variables of `environ` that begin as ours do and are none, each with the one that was probably meant."""
+    known = [*VARIABLES.values(), *OTHER_VARIABLES]
+    unknown = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
+    return {name: _closest(name, known) for name in unknown}
+
+
+def _closest(name: str, known: Sequence[str]) -> str | None:
+    # Without the prefix, which all have in common and which would make any two alike.
+    found = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
+    return f"{PREFIX}{found[0]}" if found else None
+
+
 def default_data_dir(environ: Mapping[str, str]) -> Path:
     """`$XDG_DATA_HOME/keybearer`, by the XDG rules: a relative path there is ignored."""
     home = environ.get("XDG_DATA_HOME", "")
@@ -190,8 +245,19 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
     return base / "keybearer"
 
 
+def _credential(environ: Mapping[str, str]) -> Path | None:
+    """The secrets file among the credentials that systemd hands to a unit; None where it hands out none."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(directory, SECRETS_FILE) if directory else None
+    return path if path is not None and path.exists() else None
+
+
 def _text(_variable: str, text: str) -> str:
     return text
+
+
+def _word(_variable: str, text: str) -> str:
+    return text.strip().lower()
 
 
 def _path(_variable: str, text: str) -> Path:
@@ -231,6 +297,9 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "workers": _number,
     "upload_quota": _number,
     "development": _flag,
+    "log_format": _word,
+    "log_level": _word,
+    "log_requests": _flag,
     "trusted_proxies": _networks,
     "webhook_networks": _networks,
     "tls_cert": _path,

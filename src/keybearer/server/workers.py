@@ -18,6 +18,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer, WorkerProcess
 
 from keybearer.server.domain.limits import MOST_CONNECTIONS
+from keybearer.server.metrics import forget_worker
 
 BACKLOG = 4096
 """Connections that wait to be accepted. The kernel takes the smaller of this and `net.core.somaxconn`."""
@@ -94,6 +95,7 @@ class Supervisor(MPServer):
                 self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
             for idx, worker in enumerate(self.wrks):
                 if idx not in due and not worker.is_alive():  # type: ignore[no-untyped-call]
+                    forget_worker(worker.inner.pid)
                     due[idx] = time.monotonic() + self._pause_after(idx)
             for idx in [idx for idx, at in due.items() if at <= time.monotonic() and not self.interrupt_signal]:
                 del due[idx]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +20,14 @@ from keybearer.cli.commands.init import init
 from keybearer.errors import KeybearerError, SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.services import passwords, sessions, setup
+from keybearer.server.services import invitations, passwords, sessions, setup
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
+from keybearer.server.services.sessions import SignedIn
 from keybearer.server.settings import Settings
 from keybearer.server.storage.secret_ring import SecretRing
 from tests.in_process import SITE
-from tests.server_process import run_keybearer
+from tests.server_process import KEYBEARER, clean_environ, run_keybearer
 
 PASSWORD = "a sound passphrase 93"
 OWNER = "olive@example.com"
@@ -102,6 +106,40 @@ def test_a_second_init_is_refused_and_changes_nothing(data_dir: Path) -> None:
     assert on_data(data_dir, setup.find_realm).name == "Example"
 
 
+def start_command(result: Result) -> str:
+    """The command that `init` names last."""
+    return result.stderr.rpartition("Start the server with: ")[2].strip()
+
+
+def test_init_prints_the_command_that_starts_a_server_on_these_data(tmp_path: Path, empty_postgresql_url: str) -> None:
+    plain, spaced = tmp_path / "plain", tmp_path / "with space"
+    assert start_command(run_init(plain)) == f"keybearer serve --data-dir {plain}"
+    result = run_init(spaced, database_url=empty_postgresql_url)
+    words = shlex.split(start_command(result))
+    assert words[:4] == ["keybearer", "serve", "--data-dir", str(spaced)]
+    assert words[4:] == ["--database-url", empty_postgresql_url]
+
+
+def test_init_names_the_database_without_its_password(tmp_path: Path, empty_postgresql_url: str) -> None:
+    url = empty_postgresql_url.replace("postgres:@", "postgres:hunter2@").replace("postgres@", "postgres:hunter2@")
+    assert "hunter2" in url
+    result = run_init(tmp_path / "data", database_url=url)
+    assert start_command(result).startswith("KEYBEARER_DATABASE_URL=")
+    assert ":PASSWORD@" in start_command(result)
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("KEYBEARER_TRUSTD_PROXIES", "KEYBEARER_TRUSTED_PROXIES"), ("KEYBEARER_COLOUR", None)],
+)
+def test_a_variable_that_is_no_setting_is_warned_of(data_dir: Path, variable: str, meant: str | None) -> None:
+    result = CliRunner().invoke(admin, ["--data-dir", str(data_dir), "list-users"], env={variable: "10.0.0.0/8"})
+    assert result.exit_code == 0
+    warning = f"{variable} is no setting of Keybearer and does nothing"
+    assert f"{warning}: do you mean {meant}?" in result.stderr if meant else f"{warning}\n" in result.stderr
+
+
 @pytest.mark.parametrize("stdin", ["", "\n", "two\nlines\n"])
 def test_a_password_is_one_line(tmp_path: Path, stdin: str) -> None:
     assert run_init(tmp_path / "data", stdin).exit_code == 2
@@ -135,6 +173,101 @@ def test_the_link_that_resets_a_password_is_printed_and_works(data_dir: Path) ->
     assert account.delivery_email == OWNER
 
 
+def test_who_is_invited_joins_by_the_printed_link_which_is_mailed_too(data_dir: Path) -> None:
+    printed = run_admin(data_dir, "invite", "--email", "hamlet@example.com", "--role", "moderator")
+    found = re.fullmatch(re.escape(SITE) + r"/join/([\w-]+)/\n", printed.stdout)
+    assert found is not None
+    (mail,) = json.loads(run_admin(data_dir, "outbox", "--json").stdout)
+    assert (mail["recipient"], printed.stdout.strip() in mail["text"]) == ("hamlet@example.com", True)
+
+    async def join(context: Context) -> SignedIn:
+        return await invitations.accept(
+            context, Secret(found[1]), full_name="Hamlet", password=Secret(PASSWORD), origin=RequestOrigin()
+        )
+
+    assert on_data(data_dir, join).account.role.label == "moderator"
+    assert "already in use" in told(run_admin(data_dir, "invite", "--email", "hamlet@example.com"))
+
+
+def test_the_outbox_shows_what_unsent_mails_say_and_no_other_command_does(data_dir: Path) -> None:
+    assert "Every mail has been sent" in run_admin(data_dir, "outbox").stderr
+    run_admin(data_dir, "regenerate", "--email", OWNER)
+    shown = run_admin(data_dir, "outbox").stdout
+    assert f"To: {OWNER}" in shown
+    assert f"Sent by Keybearer for Example, {SITE}" in shown
+    assert "Sent by Keybearer" not in run_admin(data_dir, "audit", "--json").stdout
+
+
+def test_a_role_is_given_and_the_only_owner_keeps_theirs(data_dir: Path) -> None:
+    add_hamlet(data_dir)
+    given = run_admin(data_dir, "set-role", "--email", "hamlet@example.com", "--role", "administrator")
+    assert "is administrator now" in given.stdout
+    refused = run_admin(data_dir, "set-role", "--email", OWNER, "--role", "member")
+    assert "only organization owner" in told(refused)
+    (event,) = json.loads(run_admin(data_dir, "audit", "--event", "account:role_changed", "--json").stdout)
+    assert (event["actor"], event["details"]) == (None, {"from": "member", "to": "administrator"})
+
+
+def test_a_reactivated_account_has_a_new_key(data_dir: Path) -> None:
+    add_hamlet(data_dir)
+    run_admin(data_dir, "deactivate-user", "--email", "hamlet@example.com")
+    assert "Reactivated" in run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com").stdout
+    assert "active already" in told(run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com"))
+    (event,) = json.loads(run_admin(data_dir, "audit", "--event", "api_key:regenerated", "--json").stdout)
+    assert event["details"]["because"] == "reactivated"
+
+
+def add_hamlet(data_dir: Path) -> None:
+    add = ("add-user", "--email", "hamlet@example.com", "--name", "Hamlet", "--password-stdin")
+    assert run_admin(data_dir, *add, stdin=PASSWORD).exit_code == 0
+
+
+def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
+    backup, hamlet = str(tmp_path / "backup"), ("--email", "hamlet@example.com")
+    answers: dict[str, Any] = {}
+    for command in (
+        ("add-user", *hamlet, "--name", "Hamlet", "--password-stdin"),
+        ("list-users",),
+        ("set-role", *hamlet, "--role", "guest"),
+        ("reset-password", *hamlet),
+        ("regenerate", *hamlet),
+        ("deactivate-user", *hamlet),
+        ("reactivate-user", *hamlet),
+        ("invite", "--email", "ophelia@example.com"),
+        ("outbox",),
+        ("regenerate-all", "--yes"),
+        ("set-site", "chat.example.com"),
+        ("audit",),
+        ("migrate",),
+        ("backup", backup),
+        ("restore", backup, "--force"),
+        ("rotate-secrets",),
+        ("check",),
+    ):
+        result = run_admin(data_dir, *command, "--json", stdin=PASSWORD)
+        assert result.exit_code == 0, (command, result.output)
+        answers[command[0]] = json.loads(result.stdout)
+    assert answers.keys() == admin.commands.keys()
+    assert answers["set-role"]["role"] == "guest"
+    assert (answers["deactivate-user"]["is_active"], answers["reactivate-user"]["is_active"]) == (False, True)
+    assert answers["reset-password"]["link"].startswith(f"{SITE}/accounts/password/reset/")
+    assert answers["regenerate-all"] == {"accounts": 2}
+    assert answers["set-site"] == {"before": SITE, "site": "https://chat.example.com"}
+    assert answers["restore"]["revoked"] == []
+    assert answers["rotate-secrets"] == {"api_keys": 2, "tokens": 0}
+
+
+def test_the_followed_log_is_an_object_in_each_line_until_it_is_stopped(data_dir: Path) -> None:
+    follow = ["admin", "--data-dir", str(data_dir), "audit", "--follow", "--json", "--event", "api_key"]
+    with subprocess.Popen([KEYBEARER, *follow], stdout=subprocess.PIPE, text=True, env=clean_environ()) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        run_admin(data_dir, "regenerate", "--email", OWNER)
+        second = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+    assert (first["event"], second["event"]) == ("api_key:issued", "api_key:regenerated")
+
+
 def test_a_key_is_replaced_and_never_printed(data_dir: Path) -> None:
     result = run_admin(data_dir, "regenerate", "--email", OWNER)
     assert result.exit_code == 0
@@ -166,7 +299,7 @@ def test_a_deactivated_person_is_listed_as_such_and_the_only_owner_stays(data_di
     assert "(deactivated)" in run_admin(data_dir, "list-users").stdout
 
 
-@pytest.mark.parametrize("command", ["reset-password", "deactivate-user", "regenerate"])
+@pytest.mark.parametrize("command", ["reset-password", "deactivate-user", "reactivate-user", "regenerate"])
 def test_an_unknown_address_is_told_as_such(data_dir: Path, command: str) -> None:
     assert "nobody@example.com" in told(run_admin(data_dir, command, "--email", "nobody@example.com"))
 

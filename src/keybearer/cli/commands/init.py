@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from keybearer.cli.terminal.output import note
 from keybearer.server.domain.accounts import Account
 from keybearer.server.services import server_data, setup
 from keybearer.server.services.context import Context
+from keybearer.server.settings import Settings, without_password
 
 
 @click.command()
@@ -48,4 +50,20 @@ def init(
 
     owner = run_on(settings, create)
     click.echo(f"{wanted.name} is set up at {wanted.site}; its owner is {owner.delivery_email}.")
-    note(f"Start the server with: keybearer serve --data-dir {settings.data_dir}")
+    note(f"Start the server with: {_start_command(settings)}")
+
+
+def _start_command(settings: Settings) -> str:
+    """What starts a server on these data. A password in the address of the database is not repeated."""
+    command = ["keybearer", "serve", "--data-dir", str(settings.data_dir)]
+    variables = []
+    usual = Settings(data_dir=settings.data_dir)
+    if settings.secrets_file != usual.secrets_file:
+        variables.append(f"KEYBEARER_SECRETS={shlex.quote(str(settings.secrets_file))}")
+    if settings.database_url != usual.database_url:
+        shown = without_password(settings.database_url)
+        if shown == settings.database_url:
+            command += ["--database-url", shown]
+        else:
+            variables.append(f"KEYBEARER_DATABASE_URL={shlex.quote(shown)}")
+    return " ".join([*variables, shlex.join(command)])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
+from keybearer.cli.data_dir import warn_of_unknown_variables
 from keybearer.cli.terminal.output import warn
 from keybearer.server.process import serve as serve_until_stopped
-from keybearer.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
+from keybearer.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, without_password
 from keybearer.zuliprc.hosts import is_loopback
 
 _file = click.Path(path_type=Path, dir_okay=False)
@@ -47,6 +47,7 @@ def serve(*, development: bool, **flags: Any) -> None:  # noqa: ANN401  one type
     if flags["tls_client_ca"] is not None and flags["tls_cert"] is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key.")
     # Only the flag turns development on: a variable that was left behind must not open the doors.
+    warn_of_unknown_variables()
     settings = Settings.from_environ(os.environ, development=development, **flags)
     for warning in _warnings(settings, flags["database_url"]):
         warn(warning)
@@ -55,7 +56,7 @@ def serve(*, development: bool, **flags: Any) -> None:  # noqa: ANN401  one type
 
 def _warnings(settings: Settings, database_url: str | None) -> list[str]:
     warnings = []
-    if database_url is not None and urlsplit(database_url).password:
+    if database_url is not None and without_password(database_url) != database_url:
         warnings.append("process lists show the password in --database-url; use KEYBEARER_DATABASE_URL")
     if not (settings.uses_tls or settings.trusted_proxies or is_loopback(settings.host)):
         warnings.append(f"listening at {settings.host} without TLS: keys and passwords cross the network in clear")

@@ -48,6 +48,7 @@ class AuditEvent(StrEnum):
     INVITATION_CHANGED = "invitation:changed"
     INVITATION_REVOKED = "invitation:revoked"
     CALL_REFUSED = "call:refused"
+    SECRETS_PREPARED = "secrets:prepared"
     SECRETS_ROTATED = "secrets:rotated"
 
 

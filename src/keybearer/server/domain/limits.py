@@ -189,7 +189,7 @@ class Retention(Enum):
 
     STRANGERS = (90, "audit records that somebody without an account can cause: refused sign-ins, reset requests")
     AUDIT = (730, "other audit records")
-    GIVEN_UP_MAILS = (90, "mails that could not be sent")
+    GIVEN_UP_MAILS = (90, "mails that could not be sent, at most 10,000 of them")
     SIGN_INS = (30, "from where an account signed in")
 
     def __init__(self, days: int, what: str) -> None:

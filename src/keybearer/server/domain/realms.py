@@ -10,12 +10,16 @@ from enum import Enum
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.accounts import Role, is_email
 from keybearer.server.domain.key_policy import NO_POLICY, KeyPolicy
 from keybearer.zuliprc.hosts import is_loopback
 
 FALLBACK_BOT_DOMAIN = "keybearer.localhost"
-"""Where bots live when the site's host is an address or `localhost`: an email needs a domain with a dot."""
+"""Where bots live when no mail address can be made at the site's host.
+
+Such hosts are addresses, `localhost`, and names without a dot, with an underscore, or with a number or one letter at
+their end.
+"""
 
 
 class SystemGroup(Enum):
@@ -112,8 +116,8 @@ class Realm:
 
     @property
     def host(self) -> str:
-        """The site's host name, lower case, without a port."""
-        return urlsplit(self.site).hostname or ""
+        """The site's host, as programs name it: lower case, without a port, a name of other letters as ASCII."""
+        return _as_sent(self.site)
 
     @property
     def bot_domain(self) -> str:
@@ -162,8 +166,9 @@ def _as_sent(site: str) -> str:
 
 @lru_cache(maxsize=16)
 def _bot_domain(site: str) -> str:
-    host = urlsplit(site).hostname or ""
-    return FALLBACK_BOT_DOMAIN if is_address(host) or "." not in host else host
+    host = _as_sent(site)
+    is_numeric = host.rpartition(".")[2].isdigit()
+    return host if is_email(f"bot@{host}") and not is_numeric and host != "localhost" else FALLBACK_BOT_DOMAIN
 
 
 @lru_cache(maxsize=256)

@@ -138,6 +138,9 @@ class Doorway:
     takes_method_field = False
     """Whether a form that is posted with the field `method` means that method, as in Zulip."""
 
+    checks_host = True
+    """Whether the Host header must be one that can be. What asks about the server's health knows only its address."""
+
     needs_token_when_open = False
     """Whether changes need a form's token also where nobody is signed in, as the sign-in page does."""
 
@@ -163,7 +166,7 @@ class Admitter:
         Raises Refused; Disconnected where the client closes the connection before its request is whole.
         """
         request, place = admission.request, admission.place
-        if host_name(request.host) is None:
+        if doorway.checks_host and host_name(request.host) is None:
             raise BadHost
         if place is not None:
             admission.route = _route(place, request, doorway)

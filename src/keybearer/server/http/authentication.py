@@ -21,6 +21,7 @@ from keybearer.server.domain.sessions import Session
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.http.limits import Limits
 from keybearer.server.http.request import Request
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.services import sessions
 from keybearer.server.services.context import Context
 from keybearer.server.services.key_uses import UseRecorder
@@ -74,7 +75,10 @@ class KeyAuthentication:
         refusals: RefusalRecorder,
         limits: Limits,
         clock: Callable[[], datetime],
+        *,
+        metrics: Metrics = NO_METRICS,
     ) -> None:
+        self._metrics = metrics
         self._verifier = verifier
         self._uses = uses
         self._refusals = refusals
@@ -89,18 +93,31 @@ class KeyAuthentication:
         words. Raises Unauthenticated, WrongNetwork, Refused for another scheme, or TooManyAttempts in the place of a
         failure that is one too many from its network.
         """
+        found: VerifiedKey | None = None
+        outcome = "malformed"
         try:
             email, key = basic_credentials(authorization)
+            outcome = "refused"
             found = await self._verifier.verify(key)
             identified = self._identified(found, email, host, origin, rule)
         except (Unauthenticated, WrongNetwork) as error:
-            if not isinstance(error, _Ended) and self._logged.is_due((origin.network, error.message)):
-                _log.info("keys are refused, from %s: %s", origin.address, error.message)
+            if isinstance(error, _Ended):
+                outcome = "ended"
+            else:
+                self._say(error, origin, found)
+            self._metrics.note_key_check(outcome)
             self._limits.count_failure(origin.network, error)
             raise
+        self._metrics.note_key_check("good")
         if found is not None and found.is_under_old_secret and not found.is_account_key:
             self._uses.note_old_digest(found.key_id, key)
         return identified
+
+    def _say(self, error: Unauthenticated | WrongNetwork, origin: RequestOrigin, found: VerifiedKey | None) -> None:
+        """Log that a key is refused, and whose it is where that is known: not at every call."""
+        if self._logged.is_due((origin.network if found is None else str(found.account.id), error.message)):
+            whose = "" if found is None else f" of account {found.account.id}"
+            _log.info("keys%s are refused, from %s: %s", whose, origin.address, error.message)
 
     def _identified(
         self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin, rule: Rule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Protocol, final
 
@@ -14,7 +15,9 @@ from keybearer.server.http.admission import Admission, Admitter, Doorway
 from keybearer.server.http.body import Disconnected, discard
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.request import Request
+from keybearer.server.http.request_log import RequestLog
 from keybearer.server.http.routing import Route, Router
+from keybearer.server.logs import request_id
 from keybearer.server.services.context import Context
 from keybearer.server.services.refusals import RefusalRecorder
 
@@ -69,15 +72,32 @@ class Door(Protocol):
         ...
 
 
-def _closing(send: Send) -> Send:
-    """A `send` that ends the connection after the answer, because a body that nobody reads is still on the way."""
+@final
+class _Sending:
+    """A `send` that names the request in its answer, and remembers the status (0: nothing was answered).
 
-    async def sending(message: Message) -> None:
+    With `closes` it ends the connection after the answer, because a body that nobody reads is still on the way.
+    """
+
+    __slots__ = ("_id", "_send", "closes", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._id = request_id.encode()
+        self.closes = False
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
-        await send(message)
+            self.status = message["status"]
+            more = [(b"x-request-id", self._id), (b"connection", b"close")]
+            message["headers"] = [*message["headers"], *more[: 2 if self.closes else 1]]
+        await self._send(message)
 
-    return sending
+
+def _pattern(door: Door, admission: Admission) -> str:
+    """The pattern of a request's path, which holds no token."""
+    return "(no route)" if admission.place is None else f"{door.router.prefix.text}{admission.place.path}"
 
 
 @final
@@ -88,17 +108,22 @@ class FrontDoor:
     """
 
     def __init__(self, context: Context, admitter: Admitter, refusals: RefusalRecorder, doors: Sequence[Door]) -> None:
+        settings = context.settings
         self._context = context
         self._admitter = admitter
         self._refusals = refusals
         self._doors = doors
-        self._proxies = context.settings.trusted_proxies
+        self._proxies = settings.trusted_proxies
+        self._log = RequestLog(context.metrics, context.clock, writes_lines=settings.log_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         request = Request(scope, self._proxies)
+        request_id.set(request.id)
+        sending = _Sending(send, request.id)
         door, admission = self._find(request)
+        file = response = None if admission.place is not None else door.find_file(request)
         try:
-            response = None if admission.place is not None else door.find_file(request)
             if response is None:
                 try:
                     response = await self._answer(door, admission, receive)
@@ -107,10 +132,13 @@ class FrontDoor:
                 except Exception as error:  # noqa: BLE001  every failure gets an answer
                     response = self._answer_error(door, admission, error)
                     if not admission.is_read and request.has_body and not await discard(request, receive):
-                        send = _closing(send)
-            await response(scope, receive, send)
+                        sending.closes = True
+            await response(scope, receive, sending)
         finally:
             admission.release()
+            path = "(file)" if file is not None else _pattern(door, admission)
+            self._log.note(admission, path, sending.status, time.perf_counter() - began)
+            request_id.set("")
 
     async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response:
         route = await self._admitter.admit(admission, door.doorway, receive)

@@ -20,6 +20,7 @@ from keybearer.server.domain.limits import (
     UNCOUNTED_BODY,
     Quota,
 )
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.settings import Limit
 
 
@@ -62,9 +63,10 @@ class MovingWindow:
 class Limits:
     """The limits of one worker: on the calls of an account, the failed keys of a network, and the bodies of all."""
 
-    __slots__ = ("_bodies", "_calls", "_calls_of_keys", "_failures")
+    __slots__ = ("_bodies", "_calls", "_calls_of_keys", "_failures", "_metrics")
 
-    def __init__(self, calls_of_account: Limit, failures_of_address: Limit) -> None:
+    def __init__(self, calls_of_account: Limit, failures_of_address: Limit, metrics: Metrics = NO_METRICS) -> None:
+        self._metrics = metrics
         self._calls = MovingWindow(*calls_of_account)
         most, seconds = calls_of_account
         self._calls_of_keys = MovingWindow(max(1, most // SHARE_OF_NAMED_KEY), seconds)
@@ -77,10 +79,14 @@ class Limits:
         Raises TooManyAttempts where either has made too many. A named key that has used up its share takes nothing more
         from its account.
         """
-        if key_id is None:
-            return self._calls.count(account_id)
-        of_key = self._calls_of_keys.count(key_id)
-        return self._calls.count(account_id).merged(of_key)
+        try:
+            if key_id is None:
+                return self._calls.count(account_id)
+            of_key = self._calls_of_keys.count(key_id)
+            return self._calls.count(account_id).merged(of_key)
+        except TooManyAttempts:
+            self._metrics.note_limit("calls")
+            raise
 
     def count_failure(self, network: str, failure: Refused) -> None:
         """Count a failed key from a network.
@@ -90,6 +96,7 @@ class Limits:
         try:
             self._failures.count(network)
         except TooManyAttempts as error:
+            self._metrics.note_limit("failed_keys")
             raise TooManyAttempts(retry_after=error.retry_after, quota=error.quota, instead_of=failure) from None
 
     def hold_body(self, sender: int | str) -> HeldBody:

@@ -12,10 +12,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Peer(NamedTuple):
-    """The client's end of the connection: its address, and `http` or `https`."""
+    """The client's end of the connection: its address, and `http` or `https`.
+
+    `is_forwarded` says that a trusted proxy passed the request on.
+    """
 
     address: str
     scheme: str
+    is_forwarded: bool = False
 
     @classmethod
     def of(cls, scope: Scope, trusted_proxies: Sequence[Network]) -> Peer:
@@ -27,7 +31,7 @@ class Peer(NamedTuple):
         forwarded = _listed(scope, b"x-forwarded-proto")[-1:]  # the nearest proxy writes the last entry
         if forwarded in (["http"], ["https"]):
             scheme = forwarded[0]
-        return cls(_forwarded_for(scope, address, trusted_proxies), scheme)
+        return cls(_forwarded_for(scope, address, trusted_proxies), scheme, is_forwarded=True)
 
 
 def _forwarded_for(scope: Scope, peer: str, trusted_proxies: Sequence[Network]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import final
 
@@ -11,13 +12,18 @@ from starlette.types import Scope
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.http.proxies import Network, Peer
 
+_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_FORWARDED = (b"x-forwarded-proto", b"x-forwarded-for", b"forwarded")
+
 
 @final
 class Request:
     """What a request says before its body: everything is looked up once, here.
 
     `method` is GET for HEAD too; `changes_something` says whether it may change something. `scheme` and `origin` are
-    those of the client, also behind a trusted proxy.
+    those of the client, also behind a trusted proxy. `id` is what log lines and answers name the request by: that of
+    a trusted proxy's X-Request-ID, else a new one. `untrusted_proxy` is the address of a proxy that is not trusted,
+    where one seems to have passed the request on.
     """
 
     __slots__ = (
@@ -25,12 +31,14 @@ class Request:
         "_headers",
         "changes_something",
         "host",
+        "id",
         "is_head",
         "method",
         "origin",
         "path",
         "query",
         "scheme",
+        "untrusted_proxy",
     )
 
     def __init__(self, scope: Scope, trusted_proxies: Sequence[Network]) -> None:
@@ -46,13 +54,18 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.host = self.header(b"host") or ""
         client = self.header(b"user-agent") or ""
+        is_forwarded = False
         if trusted_proxies:
             peer = Peer.of(scope, trusted_proxies)
-            self.scheme, self.origin = peer.scheme, RequestOrigin(peer.address, client)
+            self.scheme, self.origin, is_forwarded = peer.scheme, RequestOrigin(peer.address, client), peer.is_forwarded
         else:
             peer_address = scope.get("client")
             self.scheme = str(scope["scheme"])
             self.origin = RequestOrigin(peer_address[0] if peer_address else "", client)
+        given = self.header(b"x-request-id") if is_forwarded else None
+        self.id: str = given if given is not None and _ID.fullmatch(given) else secrets.token_hex(8)
+        says_forwarded = not is_forwarded and any(name in self._headers for name in _FORWARDED)
+        self.untrusted_proxy = self.origin.address if says_forwarded else None
 
     def header(self, name: bytes) -> str | None:
         """The first header of that (lower-case) name, None where there is none."""

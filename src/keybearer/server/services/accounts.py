@@ -131,13 +131,13 @@ async def add(
 
 
 async def change_person(
-    context: Context, caller: Caller, account_id: int, *, full_name: str | None = None, role: int | None = None
+    context: Context, caller: Caller | None, account_id: int, *, full_name: str | None = None, role: int | None = None
 ) -> Account:
-    """Rename a person or change their role, for administrators; bots too, as Zulip's endpoint does."""
+    """Rename a person or change their role, for administrators or the operator; bots too, as Zulip's endpoint does."""
     async with context.change(caller, holding=[account_id], for_change=True) as change:
-        actor = change.actor.account
+        actor = change.acting_account
         account = await the_account(change.connection, actor, account_id)
-        if not may_change_people(actor):
+        if actor is not None and not may_change_people(actor):
             raise NotPermitted
         if role is not None and role != account.granted_role:
             account = await _with_role(change, account, checked_role(role))
@@ -187,7 +187,8 @@ async def _renamed(change: Change, account: Account, full_name: str) -> Account:
 
 
 async def _with_role(change: Change, account: Account, role: Role) -> Account:
-    check_may_give_role(change.actor.account, account, role)
+    if change.acting_account is not None:
+        check_may_give_role(change.acting_account, account, role)
     if await _is_last_owner(change, account):
         raise Refused("The owner permission cannot be removed from the only organization owner.")
     changed = account._replace(granted_role=role)
@@ -270,15 +271,16 @@ async def deactivate_accounts(change: Change, active: Sequence[Account]) -> None
         change.tell_changed(account, "is_active")
 
 
-async def reactivate(context: Context, caller: Caller, account_id: int) -> Account:
+async def reactivate(context: Context, caller: Caller | None, account_id: int) -> Account:
     """Reactivate a person (administrators) or a bot (its owner too), with a new key: the old one stays dead.
 
-    A bot without an active owner becomes the actor's, even if it is active.
+    A bot without an active owner becomes the actor's, even if it is active. The operator (None), who can own none, is
+    refused then.
     """
     async with context.change(caller, holding=[account_id], for_change=True, ending_keys_of=account_id) as change:
-        actor = change.actor.account
+        actor = change.acting_account
         account = await the_account(change.connection, actor, account_id)
-        if not may_reactivate(actor, account, await the_realm(change.connection)):
+        if actor is not None and not may_reactivate(actor, account, await the_realm(change.connection)):
             raise NotPermitted
         if account.is_active and not account.lacks_active_owner:
             return account
@@ -288,6 +290,8 @@ async def reactivate(context: Context, caller: Caller, account_id: int) -> Accou
                 change, account.realm_id, account.full_name, besides=account.id, message=_NAME_TAKEN % account.full_name
             )
         if account.lacks_active_owner:
+            if actor is None:
+                raise Refused("Its owner is deactivated: reactivate the owner first")
             await check_may_own_more(change, actor.id)
             reactivated = reactivated.owned_by(actor)
             await change.record(AuditEvent.BOT_OWNER_CHANGED, reactivated, details={"owner": actor.id})

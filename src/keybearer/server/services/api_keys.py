@@ -13,11 +13,12 @@ from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotForNamedKeys, Refused
 from keybearer.server.domain.grants import FULL
+from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import find_everybody, owner_of, the_account, the_bot, the_realm
-from keybearer.server.storage import accounts, api_keys, bots, devices
+from keybearer.server.storage import accounts, api_keys, bots, devices, links
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
 
@@ -114,9 +115,14 @@ async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey
 
 
 async def regenerate_all_by_operator(context: Context) -> int:
-    """Replace the key of every account, the deactivated too, in one transaction; returns how many."""
+    """Replace the key of every account, the deactivated too, in one transaction; returns how many.
+
+    Invitations and links that reset passwords end too: their texts lay in mails beside the keys.
+    """
     everybody = await find_everybody(context)
     async with context.change(None, holding=everybody, for_change=True) as change:
+        for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION, LinkPurpose.PASSWORD_RESET):
+            await links.remove_all(change.connection, purpose)
         for account_id in everybody:
             await replace(change, await the_account(change.connection, None, account_id))
         return len(everybody)

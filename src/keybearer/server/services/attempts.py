@@ -20,6 +20,7 @@ from keybearer.server.domain.limits import (
     judge,
     judge_password,
 )
+from keybearer.server.metrics import Metrics
 from keybearer.server.services.context import Change, Context
 from keybearer.server.storage import attempts
 
@@ -29,7 +30,7 @@ SIGN_IN_NOTED_EVERY = timedelta(days=1)
 """How exactly it is known when an account last signed in from somewhere: not every sign-in is worth a write."""
 
 
-async def count(change: Change, kind: AttemptKind, subject: str) -> Quota:
+async def count(change: Change, kind: AttemptKind, subject: str, metrics: Metrics) -> Quota:
     """Count an attempt from where the request comes, and say what is left.
 
     Raises TooManyAttempts where nothing is; an attempt that is refused is not counted, so that waiting helps.
@@ -38,13 +39,14 @@ async def count(change: Change, kind: AttemptKind, subject: str) -> Quota:
     times = await attempts.find_times(
         change.connection, kind, subject=subject, address=address, since=change.now - LONGEST_WINDOW
     )
-    quota = _allowed(judge(WINDOWS[kind], times, change.now))
+    quota = _allowed(judge(WINDOWS[kind], times, change.now), metrics)
     await attempts.add(change.connection, kind, subject=subject, address=address, at=change.now)
     return quota
 
 
-def _allowed(verdict: Verdict) -> Quota:
+def _allowed(verdict: Verdict, metrics: Metrics) -> Quota:
     if not verdict.allowed:
+        metrics.note_limit("attempts")
         raise TooManyAttempts(retry_after=max(verdict.wait.total_seconds(), 0.001), quota=verdict.quota)
     return verdict.quota
 
@@ -57,22 +59,25 @@ class PasswordAttempt:
     origin: RequestOrigin
     history: PasswordHistory
     quota: Quota
+    metrics: Metrics
 
     async def fail(self, change: Change) -> None:
         """The password was wrong, or the account may not enter: count it.
 
         Raises TooManyAttempts where others that were under way have used up the limit: then the answer says no more.
         """
+        self.metrics.note_sign_in("failed")
         address = self.origin.network
         await attempts.take_turn_for(change.connection, self.subject, address)
         history = await attempts.find_history(change.connection, self.subject, address, change.now)
-        _allowed(judge_password(history, change.now))
+        _allowed(judge_password(history, change.now), self.metrics)
         await attempts.add(
             change.connection, AttemptKind.PASSWORD, subject=self.subject, address=address, at=change.now
         )
 
     async def succeed(self, change: Change) -> None:
         """The password was right: forget the failures from here, and note from where the account signs in."""
+        self.metrics.note_sign_in("succeeded")
         connection, subject, address = change.connection, self.subject, self.origin.network
         if self.history.own:
             await attempts.forget(connection, AttemptKind.PASSWORD, subject=subject, address=address)
@@ -99,7 +104,8 @@ async def _look(context: Context, subject: str, origin: RequestOrigin) -> Passwo
     now: datetime = context.clock()
     async with context.reading() as connection:
         history = await attempts.find_history(connection, subject, origin.network, now)
-    return PasswordAttempt(subject, origin, history, _allowed(judge_password(history, now)))
+    quota = _allowed(judge_password(history, now), context.metrics)
+    return PasswordAttempt(subject, origin, history, quota, context.metrics)
 
 
 async def forget_passwords(change: Change, email: str) -> None:

@@ -25,6 +25,7 @@ from keybearer.server.domain.grants import Grant
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import Realm
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.hashing import Hasher
@@ -54,6 +55,7 @@ class Context:
     ring: SecretRing
     clock: Callable[[], datetime] = utc_now
     heartbeat_every: float = HEARTBEAT_EVERY
+    metrics: Metrics = NO_METRICS
     hub: EventHub = field(init=False)
     """Where clients of this worker wait for events."""
     hasher: Hasher = field(default_factory=Hasher, init=False)

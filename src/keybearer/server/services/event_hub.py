@@ -108,6 +108,10 @@ class EventHub:
         async with self._database.read() as connection:
             self._seen = self._tail_after = await event_log.last_id(connection)
 
+    def count_waiting(self) -> int:
+        """How many polls wait here."""
+        return len(self._waiting)
+
     async def run(self) -> None:
         """Look for events while somebody waits, until cancelled."""
         await repeat(self.catch_up, wait=self._until_next_look, what="reading events")

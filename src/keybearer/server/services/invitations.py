@@ -34,7 +34,7 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services import accounts as people
 from keybearer.server.services import mail_texts, passwords
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_realm
+from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_account, the_realm
 from keybearer.server.services.messaging.channels import check_seen
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links
@@ -126,6 +126,28 @@ async def invite(
             sent=sent,
         )
     return sent
+
+
+async def invite_by_operator(context: Context, email: str, *, role: Role) -> tuple[Link, Secret]:
+    """Invite somebody from the server's own command line, in the name of the organization's longest-standing owner.
+
+    The link is mailed, and returned with its token. Raises Refused for who has an account already.
+    """
+    email = checked_email(email)
+    async with context.reading() as connection:
+        everybody = await accounts.find_all(connection, (await the_realm(connection)).id)
+    owner = next(account for account in everybody if account.is_active_owner)
+    async with context.change(None, holding=[owner.id]) as change:
+        realm = await the_realm(change.connection)
+        inviter = await the_account(change.connection, None, owner.id)
+        check_may_invite_as(inviter, role, realm)
+        check_is_no_display_email(email, realm.bot_domain)
+        if await accounts.find_by_email(change.connection, realm.id, email) is not None:
+            raise Refused("Email is already in use")
+        await check_caps(change, inviter.id, [email])
+        lifetime = LIFETIMES[LinkPurpose.INVITATION]
+        (sent,) = await send(change, realm, inviter, [email], role=role, lifetime=lifetime, joins=DEFAULT_CHANNELS)
+        return sent
 
 
 def check_lifetime(lifetime: timedelta) -> None:

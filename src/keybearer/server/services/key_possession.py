@@ -23,7 +23,7 @@ async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
     is left without one. Raises TooManyAttempts.
     """
     async with context.change(None, origin=origin) as change:
-        quota = await attempts.count(change, AttemptKind.KEY_REVOCATIONS, "")
+        quota = await attempts.count(change, AttemptKind.KEY_REVOCATIONS, "", context.metrics)
     digests = context.ring.digests(key) if api_key_format.is_ours(key.reveal()) else ()
     async with context.reading() as connection:
         found = await api_keys.find_by_digests(connection, digests)

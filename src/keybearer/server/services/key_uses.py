@@ -54,6 +54,7 @@ class UseRecorder:
 
     def note_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
         """A key that has ended was used, now. It is written while the request continues."""
+        self._context.metrics.note_late_use()
         if not self._late_keys.is_due(key_id):
             return
         task = asyncio.get_running_loop().create_task(self._write_late(key_id, account, origin))

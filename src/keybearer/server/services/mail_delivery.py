@@ -1,20 +1,18 @@
-"""Sending mails that wait: by SMTP, or into the outbox directory where no SMTP server is set."""
+"""Sending mails that wait. Where no mail server is set they stay in the database, for `keybearer admin outbox`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import smtplib
-import ssl
 from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from keybearer.errors import SecretRingError
 from keybearer.server.domain.mails import Mail
 from keybearer.server.domain.realms import is_address
+from keybearer.server.services import smtp
 from keybearer.server.services.background import every, repeat
 from keybearer.server.services.context import Context
 from keybearer.server.storage import mails, realms
@@ -47,16 +45,21 @@ class MailDelivery:
 
     async def deliver(self, waiting: WaitingMail) -> bool:
         """Send one mail; False where it failed, or where another worker was faster."""
-        now = self._context.clock()
+        now, url = self._context.clock(), self._context.settings.smtp_url
         until = now + max(SENDING_TAKES, timedelta(minutes=2**waiting.attempts))
         async with self._context.change(None) as change:
             if not await mails.claim(change.connection, waiting.id, attempts=waiting.attempts, until=until):
                 return False
+            if url is None:
+                await mails.give_up(change.connection, waiting.id)
             realm = await realms.find(change.connection)
+        if url is None:
+            _log.info("no mail server is set: read mail %d with `keybearer admin outbox`", waiting.id)
+            return False
         host = realm.host if realm is not None else "localhost"
         try:
             message = _message(waiting, waiting.opened(self._context.ring), host)
-            await asyncio.to_thread(self._send, message)
+            await asyncio.to_thread(smtp.send, url, message)
         except (OSError, smtplib.SMTPException, SecretRingError, ValueError) as error:  # ValueError: no mail address
             await self._failed(waiting, error)
             return False
@@ -67,19 +70,11 @@ class MailDelivery:
     async def _failed(self, waiting: WaitingMail, error: Exception) -> None:
         last = waiting.attempts + 1 >= ATTEMPTS
         _log.error(
-            "mail %d could not be sent (%s); %s", waiting.id, type(error).__name__, "given up" if last else "waiting"
+            "mail %d could not be sent (%s); %s", waiting.id, smtp.reason(error), "given up" if last else "waiting"
         )
         if last:
             async with self._context.change(None) as change:
                 await mails.give_up(change.connection, waiting.id)
-
-    def _send(self, message: EmailMessage) -> None:
-        url = self._context.settings.smtp_url
-        if url is None:
-            path = write_to_outbox(self._context.settings.data_dir / "outbox", message)
-            _log.info("no SMTP server is set: mail to %s is in %s", message["To"], path)
-        else:
-            send_by_smtp(url, message)
 
 
 def _message(waiting: WaitingMail, mail: Mail, host: str) -> EmailMessage:
@@ -90,36 +85,6 @@ def _message(waiting: WaitingMail, mail: Mail, host: str) -> EmailMessage:
     message["Date"] = format_datetime(waiting.created_at)
     message["Message-ID"] = make_msgid(idstring=str(waiting.id), domain=host)
     message["Auto-Submitted"] = "auto-generated"
-    # Not quoted-printable, which would break a long link in two for who reads the file in the outbox.
+    # Not quoted-printable, which would break a long link in two for who reads the message as it is.
     message.set_content(mail.body, cte="7bit" if mail.body.isascii() else "8bit")
     return message
-
-
-def write_to_outbox(directory: Path, message: EmailMessage) -> Path:
-    """Write a mail as a file that mail programs open; the directory and the file are for this user alone."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = message["Message-ID"].strip("<>").partition("@")[0]
-    path = directory / f"{name}.eml"
-    path.touch(mode=0o600)
-    path.write_bytes(message.as_bytes())
-    return path
-
-
-def send_by_smtp(url: str, message: EmailMessage) -> None:
-    """Send by `smtp://` (STARTTLS where the server offers it) or `smtps://`. Raises OSError or SMTPException."""
-    parts = urlsplit(url)
-    host = parts.hostname or "localhost"
-    context = ssl.create_default_context()
-    if parts.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=30, context=context)
-    else:
-        server = smtplib.SMTP(host, parts.port or 25, timeout=30)
-    with server:
-        if parts.scheme != "smtps":
-            server.ehlo()
-            if server.has_extn("starttls"):
-                server.starttls(context=context)
-                server.ehlo()
-        if parts.username:
-            server.login(unquote(parts.username), unquote(parts.password or ""))
-        server.send_message(message)

@@ -115,8 +115,8 @@ async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin
     known = await find(context, token)
     holding = [] if known is None or known.created_by is None else [known.created_by]
     async with context.change(None, origin=origin, holding=holding) as change:
-        await attempts.count(change, AttemptKind.JOININGS_OF_ADDRESS, "")
-        await attempts.count(change, AttemptKind.JOINING, email_key(email))
+        await attempts.count(change, AttemptKind.JOININGS_OF_ADDRESS, "", context.metrics)
+        await attempts.count(change, AttemptKind.JOINING, email_key(email), context.metrics)
         realm = await the_realm(change.connection)
         link = await links.find(change.connection, token, LinkPurpose.MULTIUSE_INVITATION, change.now)
         if link is None or not await still_stands(change.connection, link, realm):

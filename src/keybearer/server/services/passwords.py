@@ -178,8 +178,8 @@ async def request_reset(context: Context, email: str, origin: RequestOrigin) -> 
     """
     found = await _find_id(context, email)
     async with context.change(None, origin=origin, holding=[found or 0]) as change:
-        quota = (await attempts.count(change, AttemptKind.PASSWORD_RESETS_OF_ADDRESS, "")).merged(
-            await attempts.count(change, AttemptKind.PASSWORD_RESET, email_key(email))
+        quota = (await attempts.count(change, AttemptKind.PASSWORD_RESETS_OF_ADDRESS, "", context.metrics)).merged(
+            await attempts.count(change, AttemptKind.PASSWORD_RESET, email_key(email), context.metrics)
         )
         realm = await the_realm(change.connection)
         account = None if found is None else await accounts.find(change.connection, found)

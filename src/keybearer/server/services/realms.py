@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
+
+import idna
 
 from keybearer.server.domain import realm_events
 from keybearer.server.domain.actors import Caller
@@ -94,6 +97,22 @@ def checked_name(text: str) -> str:
     return name
 
 
+def checked_site(text: str) -> str:
+    """The normal form of the organization's address, with a name of other letters than ASCII's in its IDNA form.
+
+    Browsers and programs send that form, and every zuliprc that is issued names it. Raises ResolutionError (kind
+    `bad_url`) for what is no address, Refused for a name that has no such form.
+    """
+    site = normalise_site(text)
+    host = urlsplit(site).hostname or ""
+    if host.isascii():
+        return site
+    try:
+        return site.replace(host, idna.encode(host, uts46=True).decode(), 1)
+    except idna.IDNAError:
+        raise Refused(f"The site's name {host} has no form that programs can use.") from None
+
+
 def checked_description(text: str) -> str:
     """`text` without outer blanks; raises Refused unless it is good as the description of an organization."""
     description = text.strip()
@@ -107,7 +126,7 @@ async def move(context: Context, site: str) -> tuple[Realm, Realm]:
 
     Every zuliprc issued before names the old address.
     """
-    site = normalise_site(site)
+    site = checked_site(site)
     async with context.change(None) as change:
         before = await the_realm(change.connection, for_change=True)
         after = replace(before, site=site)

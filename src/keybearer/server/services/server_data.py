@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keybearer.errors import FileError, SecretRingError
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.services.background import SLICE, in_slices
 from keybearer.server.services.context import Context, utc_now
 from keybearer.server.services.lookups import find_everybody
@@ -23,7 +24,8 @@ async def prepare(settings: Settings) -> None:
     """Make the data directory (mode 0700), the secrets and the schema where they are missing.
 
     What is there stays. Secrets are made only for a database that has no schema yet: one that has was sealed with
-    secrets that no new ring replaces. Raises FileError or StorageError.
+    secrets that no new ring replaces. Raises FileError, SecretRingError where the secrets are not those that the
+    database was written with, else StorageError.
     """
     _make_directory(settings.data_dir)
     if not settings.secrets_file.exists() and await schema.current_revision(settings.database_url) is None:
@@ -31,20 +33,22 @@ async def prepare(settings: Settings) -> None:
         _create_ring(settings.secrets_file)
     SecretRing.load(settings.secrets_file)
     await schema.migrate(settings.database_url)
+    async with opened(settings) as context, context.change(None) as change:
+        await rotation.remember(change.connection, context.ring)
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Context]:
+async def opened(settings: Settings, metrics: Metrics = NO_METRICS) -> AsyncIterator[Context]:
     """The parts that use cases work with, opened and in the end closed.
 
     Raises SecretRingError where the secrets are not those that the database was written with, else StorageError.
     """
     ring = SecretRing.load(settings.secrets_file)
-    database = await Database.open(settings.database_url)
+    database = await Database.open(settings.database_url, metrics=metrics)
     try:
         async with database.read() as connection:
             await rotation.check(connection, ring)
-        yield Context(settings, database, ring)
+        yield Context(settings, database, ring, metrics=metrics)
     finally:
         await database.close()
 
@@ -82,7 +86,10 @@ async def restore(settings: Settings, source: Path, *, overwrite: bool = False) 
 
 
 async def rotate_secrets(context: Context) -> Resealed:
-    """Seal everything under a new secret: no key changes, and the retired secrets stay for look-up."""
+    """Seal everything under a new secret: no key changes, and the retired secrets stay for look-up.
+
+    The new secret is the one that `prepare_rotation` added, if it did.
+    """
     rotated = context.ring.rotated()
     rotated.save()  # first: a row must never name a secret that is in no file
     keys = tokens = 0
@@ -95,6 +102,21 @@ async def rotate_secrets(context: Context) -> Resealed:
         async with context.change(None) as change:
             sealed = await rotation.reseal_mails(change.connection, rotated, limit=SLICE)
     async with context.change(None) as change:
+        await rotation.remember(change.connection, rotated)
         realm = await realms.find(change.connection)
         await change.record(AuditEvent.SECRETS_ROTATED, realm=realm, details={"secret": rotated.current_id})
     return Resealed(keys, tokens)
+
+
+async def prepare_rotation(context: Context) -> None:
+    """Add a secret to the file that is known, and that nothing is written under until `rotate_secrets` is called.
+
+    Meanwhile the file is copied to every machine, so that none of them refuses what another writes under it. Doing
+    this twice changes nothing.
+    """
+    prepared = context.ring.with_prepared()
+    prepared.save()
+    async with context.change(None) as change:
+        await rotation.remember(change.connection, prepared)
+        realm = await realms.find(change.connection)
+        await change.record(AuditEvent.SECRETS_PREPARED, realm=realm)

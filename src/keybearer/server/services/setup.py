@@ -16,11 +16,10 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging import channels
-from keybearer.server.services.realms import checked_name
+from keybearer.server.services.realms import checked_name, checked_site
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links, realms
 from keybearer.server.storage.dialect import take_turn
-from keybearer.zuliprc.credentials import normalise_site
 
 
 async def find_realm(context: Context) -> Realm | None:
@@ -64,9 +63,7 @@ class NewOrganization:
 
         Raises Refused, and ResolutionError (kind `bad_url`) for a site that is no address.
         """
-        new = cls(
-            checked_name(name), normalise_site(site), checked_email(email), checked_full_name(full_name), password
-        )
+        new = cls(checked_name(name), checked_site(site), checked_email(email), checked_full_name(full_name), password)
         passwords.check_strength(password, known=(new.name, new.email, new.full_name))
         return new
 

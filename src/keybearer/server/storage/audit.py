@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, insert, or_, select
+from sqlalchemy import Row, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.actors import RequestOrigin
@@ -22,6 +22,8 @@ CLIENT_MAX_LENGTH = 200
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Which records are wanted; None is any. `concerning` are accounts that acted or were acted upon."""
+
+    ids: Sequence[int] | None = None
 
     events: Sequence[AuditEvent] | None = None
     concerning: Sequence[int] | None = None
@@ -66,6 +68,8 @@ async def add(
 async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[AuditRecord]:
     """The records that fit, the newest first."""
     statement = select(audit).order_by(audit.c.id.desc()).limit(wanted.limit)
+    if wanted.ids is not None:
+        statement = statement.where(among(audit.c.id, wanted.ids))
     if wanted.events is not None:
         statement = statement.where(audit.c.event.in_([event.value for event in wanted.events]))
     if wanted.concerning is not None:
@@ -85,6 +89,21 @@ async def has_happened_since(
     found = select(audit.c.event).where(audit.c.subject_id == subject_id, audit.c.event.in_([event, since]))
     newest = await connection.execute(found.order_by(audit.c.id.desc()).limit(1))
     return newest.scalar_one_or_none() == event
+
+
+async def find_ids(connection: AsyncConnection, *, after: int, missing: Sequence[int], limit: int) -> Sequence[int]:
+    """The ids of the records after this one, at most so many, and of those that were missing before it."""
+    newer = select(audit.c.id).where(audit.c.id > after).order_by(audit.c.id).limit(limit)
+    found = list((await connection.execute(newer)).scalars())
+    if missing:
+        found += (await connection.execute(select(audit.c.id).where(among(audit.c.id, missing)))).scalars()
+    return sorted(found)
+
+
+async def newest_id(connection: AsyncConnection) -> int:
+    """The id of the newest record; 0 where there is none."""
+    newest: int | None = (await connection.execute(select(func.max(audit.c.id)))).scalar_one()
+    return newest or 0
 
 
 async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:

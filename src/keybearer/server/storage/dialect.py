@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar, final
 
 from sqlalchemy import (
@@ -181,6 +182,14 @@ async def delete_some(connection: AsyncConnection, table: Table, *conditions: Co
     found = unheld(select(key).where(*conditions).order_by(key).limit(limit))
     deleted = await connection.execute(delete(table).where(key.in_(found)).returning(key))
     return len(deleted.all())
+
+
+async def current_time(connection: AsyncConnection) -> datetime | None:
+    """What the database server's clock says; None for SQLite, which has none of its own."""
+    if connection.dialect.name != "postgresql":
+        return None
+    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
 
 
 async def continue_ids(connection: AsyncConnection, table: Table) -> None:

@@ -41,16 +41,25 @@ class Transactions(Protocol):
         ...
 
 
+class Pool(Transactions, Protocol):
+    """Transactions on connections that are kept."""
+
+    @property
+    def in_use(self) -> int:
+        """How many of the connections are in use."""
+        ...
+
+
 class Driver(Protocol):
     """One database, and how it is connected to."""
 
     dialect_name: str
 
-    def reader(self) -> Transactions:
+    def reader(self) -> Pool:
         """Transactions that see one state of the database and cannot change it."""
         ...
 
-    def writer(self) -> Transactions:
+    def writer(self) -> Pool:
         """Transactions that write. When one of them has ended, what it wrote lasts."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, final
 
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import KeybearerError, StorageError
+from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.storage import schema
 from keybearer.server.storage.driver import Driver, Lookup, Transactions, driver_for
 
@@ -55,16 +56,20 @@ class Outage:
 class _WatchedLookup:
     """A question put to the driver directly, whose failures are part of an outage."""
 
-    def __init__(self, lookup: Lookup, outage: Outage) -> None:
+    def __init__(self, lookup: Lookup, outage: Outage, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._lookup = lookup
         self._outage = outage
 
     async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        began = time.perf_counter()
         try:
             rows = await self._lookup.fetch(values)
         except StorageError as error:
             self._outage.note_failure(error, writing=False)
             raise
+        finally:
+            self._metrics.note_transaction("lookup", time.perf_counter() - began)
         self._outage.note_success(writing=False)
         return rows
 
@@ -76,7 +81,8 @@ class _WatchedLookup:
 class Database:
     """An open database. Made by `open`; it belongs to the event loop that opened it."""
 
-    def __init__(self, driver: Driver, outage: Outage | None = None) -> None:
+    def __init__(self, driver: Driver, outage: Outage | None = None, *, metrics: Metrics = NO_METRICS) -> None:
+        self._metrics = metrics
         self._driver = driver
         self.outage = outage or Outage()
         self._reader = driver.reader()
@@ -85,13 +91,13 @@ class Database:
         self._lookups: list[Lookup] = []
 
     @classmethod
-    async def open(cls, url: str, outage: Outage | None = None) -> Database:
+    async def open(cls, url: str, outage: Outage | None = None, *, metrics: Metrics = NO_METRICS) -> Database:
         """Open the database at `sqlite:///path` or `postgresql://…`.
 
         Raises StorageError where it cannot be reached or does not let us in, SchemaError where `keybearer.server.
         storage.schema.migrate` has not been called or a newer program has migrated it.
         """
-        database = cls(driver_for(url), outage)
+        database = cls(driver_for(url), outage, metrics=metrics)
         try:
             async with database.read() as connection:
                 await schema.check(connection)
@@ -135,6 +141,7 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, transactions: Transactions, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+        began = time.perf_counter()
         try:
             async with transactions.begin() as connection:
                 yield connection
@@ -146,13 +153,19 @@ class Database:
                 raise
             self.outage.note_failure(failure, writing=writing)
             raise failure from error
+        finally:
+            self._metrics.note_transaction("write" if writing else "read", time.perf_counter() - began)
         self.outage.note_success(writing=writing)
 
     def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> Lookup:
         """A question put to the driver directly, for the hot path; closed with the database."""
-        lookup = _WatchedLookup(self._driver.lookup(statement, by), self.outage)
+        lookup = _WatchedLookup(self._driver.lookup(statement, by), self.outage, self._metrics)
         self._lookups.append(lookup)
         return lookup
+
+    def connections_in_use(self) -> Mapping[str, int]:
+        """How many connections are in use, by `reader` and `writer`."""
+        return {"reader": self._reader.in_use, "writer": self._writer.in_use}
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -203,6 +203,16 @@ async def note_polls(connection: AsyncConnection, polls: Iterable[tuple[str, dat
         )
 
 
+async def count(connection: AsyncConnection) -> int:
+    """How many events are kept."""
+    return (await connection.execute(select(func.count()).select_from(events))).scalar_one()
+
+
+async def count_all_queues(connection: AsyncConnection) -> int:
+    """How many queues there are, of all accounts."""
+    return (await connection.execute(select(func.count()).select_from(event_queues))).scalar_one()
+
+
 async def count_queues(connection: AsyncConnection, account_id: int, now: datetime) -> int:
     """How many queues an account has open, without those that nobody asked for too long."""
     wanted = (event_queues.c.account_id == account_id, ~_is_idle(now))

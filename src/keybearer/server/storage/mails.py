@@ -13,7 +13,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
-from keybearer.server.domain.limits import Retention
+from keybearer.server.domain.limits import Cap, Retention
 from keybearer.server.domain.mails import Mail, MailHead
 from keybearer.server.storage.dialect import among, delete_some
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
@@ -30,6 +30,7 @@ class WaitingMail:
     text: Sealed | Secret
     attempts: int
     created_at: datetime
+    is_given_up: bool = False
 
     def opened(self, ring: SecretRing) -> Mail:
         """The mail itself. Raises SecretRingError where its text does not open."""
@@ -67,6 +68,11 @@ async def count(connection: AsyncConnection) -> int:
     return (await connection.execute(statement)).scalar_one()
 
 
+async def count_given_up(connection: AsyncConnection) -> int:
+    """How many mails failed too often and are still there for the operator to see."""
+    return (await connection.execute(select(func.count()).where(mails.c.is_given_up))).scalar_one()
+
+
 async def count_to(connection: AsyncConnection, recipients: Iterable[str]) -> dict[str, int]:
     """How many mails wait for each of these recipients; those for whom none waits are absent."""
     statement = select(mails.c.recipient, func.count().label("waiting")).where(
@@ -93,6 +99,12 @@ async def find_heads(connection: AsyncConnection, *, limit: int) -> Sequence[Mai
     return [MailHead(**row._mapping) for row in rows]
 
 
+async def find_newest(connection: AsyncConnection, *, limit: int) -> Sequence[WaitingMail]:
+    """The newest mails that have not been sent, those that were given up too; the oldest of them first."""
+    rows = await connection.execute(select(mails).order_by(mails.c.id.desc()).limit(limit))
+    return [_from_row(row) for row in reversed(rows.all())]
+
+
 def _from_row(row: Row[tuple[object, ...]]) -> WaitingMail:
     columns = row._mapping
     is_sealed = columns["sealed_body"] is not None
@@ -103,6 +115,7 @@ def _from_row(row: Row[tuple[object, ...]]) -> WaitingMail:
         text=Sealed(columns["secret_id"], columns["sealed_body"]) if is_sealed else Secret(columns["body"]),
         attempts=columns["attempts"],
         created_at=columns["created_at"],
+        is_given_up=columns["is_given_up"],
     )
 
 
@@ -123,11 +136,13 @@ async def remove(connection: AsyncConnection, mail_id: int) -> None:
 
 
 async def remove_given_up(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Sweep out mails that failed for good long ago, at most so many; returns how many."""
+    """Sweep out mails that were given up long ago, or before very many others, at most so many; returns how many."""
     is_old = mails.c.created_at < now - Retention.GIVEN_UP_MAILS.days
-    return await delete_some(connection, mails, mails.c.is_given_up, is_old, limit=limit)
+    given_up = select(mails.c.id).where(mails.c.is_given_up).order_by(mails.c.id.desc())
+    is_one_too_many = mails.c.id <= given_up.offset(Cap.MAILS.most).limit(1).scalar_subquery()
+    return await delete_some(connection, mails, mails.c.is_given_up, is_old | is_one_too_many, limit=limit)
 
 
 async def give_up(connection: AsyncConnection, mail_id: int) -> None:
-    """A mail has failed too often; it stays for the operator to see."""
+    """A mail has failed too often, or there is nobody to send it; it stays for the operator to see."""
     await connection.execute(update(mails).where(mails.c.id == mail_id).values(is_given_up=True))

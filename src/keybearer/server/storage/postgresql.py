@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # 
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from keybearer.errors import StorageError
 
@@ -31,6 +33,25 @@ def connect(url: str) -> PostgreSQLDriver:
     return PostgreSQLDriver("postgresql://" + url.partition("://")[2])
 
 
+class Connections:
+    """A pool of connections, each of which has one transaction at a time."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @property
+    def in_use(self) -> int:
+        pool = self._engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool.checkedout()
+
+    def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._engine.begin()
+
+    async def dispose(self) -> None:
+        await self._engine.dispose()
+
+
 class PostgreSQLDriver:
     """A PostgreSQL database, given by its address."""
 
@@ -39,11 +60,12 @@ class PostgreSQLDriver:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    def reader(self) -> AsyncEngine:
-        return self._engine(READERS).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    def reader(self) -> Connections:
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        return Connections(self._engine(READERS).execution_options(**options))
 
-    def writer(self) -> AsyncEngine:
-        return self._engine(WRITERS)
+    def writer(self) -> Connections:
+        return Connections(self._engine(WRITERS))
 
     def migrator(self) -> AsyncEngine:
         return self._engine(1)

@@ -1,6 +1,7 @@
 """The secrets file: JSON of mode 0600, read whole and replaced in one step.
 
-`{"version": 1, "secrets": [{"id": ..., "created_at": ..., "secret": ...}, ...]}`, the current secret last.
+`{"version": 1, "secrets": [{"id": ..., "created_at": ..., "secret": ...}, ...]}`, the current secret last. Beside them
+there may be one under `"next"`: it is known on every machine before anything is written under it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from keybearer.errors import SecretRingError
 from keybearer.store.atomic import creation, replacement
@@ -33,22 +35,34 @@ class Entry:
     secret: bytes = field(repr=False)
 
 
+class Content(NamedTuple):
+    """The secrets in the file, the current one last, and the one that is prepared to come after it."""
+
+    entries: tuple[Entry, ...]
+    prepared: Entry | None = None
+
+
 def stamp(status: os.stat_result) -> Stamp:
     """The stamp of a file in that state."""
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def read(path: Path) -> tuple[tuple[Entry, ...], Stamp]:
+def read(path: Path) -> tuple[Content, Stamp]:
     """The secrets in the file. Raises SecretRingError if it is missing, open to others or broken."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
+            is_read_only = bool(os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY)
             content = file.read()
     except FileNotFoundError:
-        raise SecretRingError(f"There is no secrets file at {path}") from None
+        raise SecretRingError(
+            f"There is no secrets file at {path}",
+            hint="Put it back from where you keep its copy, or name its place in KEYBEARER_SECRETS.",
+        ) from None
     except OSError as error:
         raise SecretRingError(f"The secrets file {path} cannot be read: {error.strerror}") from None
-    if stat.S_IMODE(status.st_mode) & 0o077:
+    # systemd and Kubernetes hand secrets out on a file system of their own, which nobody can write, to a group.
+    if stat.S_IMODE(status.st_mode) & (0o037 if is_read_only else 0o077):
         raise SecretRingError(
             f"The secrets file {path} can be read or written by others (mode {stat.S_IMODE(status.st_mode):04o})",
             hint=f"Run: chmod 600 {path}",
@@ -56,11 +70,11 @@ def read(path: Path) -> tuple[tuple[Entry, ...], Stamp]:
     return _parsed(path, content), stamp(status)
 
 
-def create(path: Path, entries: Sequence[Entry]) -> None:
-    """Write a new file. Raises SecretRingError where there is one, or it cannot be written."""
+def create(path: Path, entry: Entry) -> None:
+    """Write a new file with one secret. Raises SecretRingError where there is one, or it cannot be written."""
     try:
         with creation(path) as file:
-            file.write(_encoded(entries))
+            file.write(_encoded(Content((entry,))))
     except FileExistsError:
         raise SecretRingError(
             f"There is a secrets file at {path} already", hint="Use it, or name another place."
@@ -69,7 +83,7 @@ def create(path: Path, entries: Sequence[Entry]) -> None:
         raise SecretRingError(f"The secrets file {path} cannot be written: {error.strerror}") from None
 
 
-def replace(path: Path, entries: Sequence[Entry], *, expected: Stamp) -> None:
+def replace(path: Path, content: Content, *, expected: Stamp) -> None:
     """Replace the file in one step: whoever reads it sees the old one or the new one, also after a power cut.
 
     Raises SecretRingError where it cannot be written, or is in another state than `expected`.
@@ -82,24 +96,28 @@ def replace(path: Path, entries: Sequence[Entry], *, expected: Stamp) -> None:
                     f"The secrets file {path} was changed by somebody else meanwhile", hint="Try again."
                 )
             with replacement(path) as new:
-                new.write(_encoded(entries))
+                new.write(_encoded(content))
     except OSError as error:
         raise SecretRingError(f"The secrets file {path} cannot be written: {error.strerror}") from None
 
 
-def _encoded(entries: Sequence[Entry]) -> bytes:
-    document = {"version": VERSION, "secrets": [_as_json(entry) for entry in entries]}
+def _encoded(content: Content) -> bytes:
+    document: dict[str, object] = {"version": VERSION, "secrets": [_as_json(entry) for entry in content.entries]}
+    if content.prepared is not None:
+        document["next"] = _as_json(content.prepared)
     return f"{json.dumps(document, indent=1)}\n".encode()
 
 
-def _parsed(path: Path, content: bytes) -> tuple[Entry, ...]:
+def _parsed(path: Path, content: bytes) -> Content:
     broken = SecretRingError(f"The secrets file {path} is broken", hint="Restore it from where you keep its copy.")
     entries: tuple[Entry, ...] = ()
+    prepared: Entry | None = None
     try:
         document = json.loads(content)
         version, listed = document["version"], document["secrets"]
         if version == VERSION:
             entries = tuple(_entry(each) for each in listed)
+            prepared = _entry(document["next"]) if "next" in document else None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise broken from None
     if version != VERSION:
@@ -107,9 +125,10 @@ def _parsed(path: Path, content: bytes) -> tuple[Entry, ...]:
             f"The secrets file {path} is of version {version}, which this Keybearer does not know",
             hint="Upgrade Keybearer.",
         )
-    if not entries or len({entry.id for entry in entries}) != len(entries):
+    ids = [entry.id for entry in (*entries, *([] if prepared is None else [prepared]))]
+    if not entries or len(set(ids)) != len(ids):
         raise broken
-    return entries
+    return Content(entries, prepared)
 
 
 def _entry(listed: Mapping[str, str]) -> Entry:

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import SecretRingError
 from keybearer.server.storage import api_keys, bots, mails
-from keybearer.server.storage.dialect import among
+from keybearer.server.storage.dialect import among, insert_missing
 from keybearer.server.storage.secret_ring import Sealed, SecretRing
 from keybearer.server.storage.tables import api_keys as api_keys_table
-from keybearer.server.storage.tables import bot_services
+from keybearer.server.storage.tables import bot_services, known_secrets
 from keybearer.server.storage.tables import mails as mails_table
 
 
@@ -90,8 +90,13 @@ async def reseal_mails(connection: AsyncConnection, ring: SecretRing, *, limit: 
 async def check(connection: AsyncConnection, ring: SecretRing) -> None:
     """Raise SecretRingError unless the ring has every secret that the database was written with.
 
-    For each secret that a live key, a token or a waiting mail is sealed under, one of them is opened.
+    For each secret that a live key, a token or a waiting mail is sealed under, one of them is opened. Retired secrets,
+    under which only digests are left, are compared with what is remembered of them.
     """
+    fingerprints = ring.fingerprints()
+    for row in await connection.execute(select(known_secrets)):
+        if fingerprints.get(row.id, row.fingerprint) != row.fingerprint:
+            raise _wrong_ring(ring, f"its secret {row.id} is another one than it was")
     samples = [sample for find in (_sample_mails, _sample_tokens, _sample_keys) for sample in await find(connection)]
     named = {sealed.secret_id for sealed, _ in samples} | await _secrets_of_digests(connection)
     missing = named - set(ring.ids)
@@ -111,6 +116,12 @@ async def _secrets_of_digests(connection: AsyncConnection) -> set[str]:
         select(table.c.secret_id).where(table.c.revoked_at.is_(None), table.c.is_account_key.is_(False)).distinct()
     )
     return set(rows.scalars())
+
+
+async def remember(connection: AsyncConnection, ring: SecretRing) -> None:
+    """Remember what tells each secret of the ring from another of its id. The ring has been checked."""
+    rows = [{"id": of, "fingerprint": value} for of, value in ring.fingerprints().items()]
+    await insert_missing(connection, known_secrets, rows, key=["id"])
 
 
 def _wrong_ring(ring: SecretRing, why: str) -> SecretRingError:

@@ -1,6 +1,7 @@
 """The secret ring: what seals API keys and recognises them, in a file outside the database.
 
 The last secret is the current one; the others are retired, and stay: rows of revoked keys name them, and so do backups.
+One may be prepared: known, so that it opens what another machine writes under it, but not written under yet.
 No secret is used itself: every purpose has a key of its own, derived by HKDF-SHA-256.
 """
 
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keybearer.errors import SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.storage import ring_file
-from keybearer.server.storage.ring_file import Entry, Stamp
+from keybearer.server.storage.ring_file import Content, Entry, Stamp
 
 NONCE_LENGTH = 12
 SEAL_VERSION = b"\x01"
@@ -68,17 +69,17 @@ class _KeyedDigest:
 class _RingSecret:
     """One secret with what is derived from it, prepared once."""
 
-    __slots__ = ("digest", "entry", "id", "sealer")
+    __slots__ = ("_secret", "digest", "id", "sealer")
 
     def __init__(self, entry: Entry) -> None:
-        self.entry = entry
+        self._secret = entry.secret
         self.id = entry.id
         self.digest = _KeyedDigest(self.derive("api key digest"))
         self.sealer = AESGCM(self.derive("seal"))
 
     def derive(self, purpose: str) -> bytes:
         info = b"keybearer " + purpose.encode()
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self.entry.secret)
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._secret)
 
 
 def _generated() -> Entry:
@@ -88,43 +89,54 @@ def _generated() -> Entry:
 
 @final
 class SecretRing:
-    """The secrets, the current one last. Made by `load` or `create`; it follows its file when that is rotated."""
+    """The secrets. Made by `load` or `create`; it follows its file when that is rotated."""
 
-    __slots__ = ("_by_id", "_current", "_digests", "_path", "_replaces", "_secrets", "_stamp")
+    __slots__ = ("_by_id", "_content", "_current", "_digests", "_path", "_replaces", "_secrets", "_stamp")
 
-    def __init__(self, entries: tuple[Entry, ...], path: Path, stamp: Stamp = (), *, replaces: Stamp = ()) -> None:
+    def __init__(self, content: Content, path: Path, stamp: Stamp = (), *, replaces: Stamp = ()) -> None:
         self._path = path
         self._replaces = replaces
-        self._take(entries, stamp)
+        self._take(content, stamp)
 
-    def _take(self, entries: tuple[Entry, ...], stamp: Stamp) -> None:
-        self._secrets = tuple(_RingSecret(entry) for entry in entries)
+    def _take(self, content: Content, stamp: Stamp) -> None:
+        secrets = [_RingSecret(entry) for entry in content.entries]
+        self._content = content
+        self._current = secrets[-1]
+        prepared = [] if content.prepared is None else [_RingSecret(content.prepared)]
+        self._secrets = (self._current, *prepared, *reversed(secrets[:-1]))
         self._stamp = stamp
         self._by_id: Mapping[str, _RingSecret] = {each.id: each for each in self._secrets}
-        self._current = self._secrets[-1]
-        self._digests = tuple(each.digest for each in reversed(self._secrets))
+        self._digests = tuple(each.digest for each in self._secrets)
 
     @classmethod
     def load(cls, path: Path) -> SecretRing:
         """The ring in the file at `path`. Raises SecretRingError if it is missing, readable by others or broken."""
-        entries, stamp = ring_file.read(path)
-        return cls(entries, path, stamp)
+        content, stamp = ring_file.read(path)
+        return cls(content, path, stamp)
 
     @classmethod
     def create(cls, path: Path) -> SecretRing:
         """A ring of one new secret, written to `path`. Raises SecretRingError if there is a file already."""
-        ring_file.create(path, [_generated()])
+        ring_file.create(path, _generated())
         return cls.load(path)
 
     def rotated(self) -> SecretRing:
-        """This ring with a new current secret; `save` writes it."""
-        return SecretRing((*self._entries, _generated()), self._path, replaces=self._stamp)
+        """This ring with a new current secret, the one that is prepared if there is one; `save` writes it."""
+        new = self._content.prepared or _generated()
+        return SecretRing(Content((*self._content.entries, new)), self._path, replaces=self._stamp)
+
+    def with_prepared(self) -> SecretRing:
+        """This ring with a secret that is prepared, the same if there is one already; `save` writes it."""
+        prepared = self._content.prepared or _generated()
+        return SecretRing(Content(self._content.entries, prepared), self._path, replaces=self._stamp)
 
     def save(self) -> None:
-        """Write a ring that `rotated` made. Raises SecretRingError where the file cannot be written, or is not the one
-        any more that this ring was made from: somebody else rotated meanwhile, and what they sealed must not be lost.
+        """Write a ring that `rotated` or `with_prepared` made.
+
+        Raises SecretRingError where the file cannot be written, or is not the one any more that this ring was made
+        from: somebody else rotated meanwhile, and what they sealed must not be lost.
         """
-        ring_file.replace(self._path, self._entries, expected=self._replaces)
+        ring_file.replace(self._path, self._content, expected=self._replaces)
         self._take(*ring_file.read(self._path))
 
     def refresh(self) -> bool:
@@ -138,16 +150,12 @@ class SecretRing:
         try:
             if ring_file.stamp(self._path.stat()) == self._stamp:
                 return False
-            entries, stamp = ring_file.read(self._path)
+            content, stamp = ring_file.read(self._path)
         except (OSError, SecretRingError):
             return False
         before = self.ids
-        self._take(entries, stamp)
+        self._take(content, stamp)
         return self.ids != before
-
-    @property
-    def _entries(self) -> tuple[Entry, ...]:
-        return tuple(each.entry for each in self._secrets)
 
     @property
     def path(self) -> Path:
@@ -161,8 +169,12 @@ class SecretRing:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all secrets, the oldest first."""
+        """The ids of all secrets, the current one first."""
         return tuple(each.id for each in self._secrets)
+
+    def fingerprints(self) -> Mapping[str, bytes]:
+        """What tells the secret of each id from another of the same id, and tells nothing else of it."""
+        return {each.id: each.derive("fingerprint") for each in self._secrets}
 
     def digest(self, key: Secret) -> Digest:
         """The digest under which a new key is stored: under the secret that is current now, also after a rotation."""
@@ -208,7 +220,7 @@ class SecretRing:
 
     def derive_all(self, purpose: str) -> tuple[bytes, ...]:
         """The same under every secret, the current one first: what was derived before a rotation is among these."""
-        return tuple(secret.derive(purpose) for secret in reversed(self._secrets))
+        return tuple(secret.derive(purpose) for secret in self._secrets)
 
     def __repr__(self) -> str:
         return f"SecretRing(current_id={self.current_id!r}, secrets={len(self._secrets)})"

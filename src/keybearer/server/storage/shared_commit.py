@@ -132,6 +132,11 @@ class SharedCommit:
         self._leave(group, None)
         await group.outcome()
 
+    @property
+    def in_use(self) -> int:
+        """1 while somebody writes, else 0."""
+        return int(self._is_taken)
+
     async def _opened(self) -> InlineConnection:
         if self._connection is None:
             self._connection = await self._engine.opened()

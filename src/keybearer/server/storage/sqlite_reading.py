@@ -23,12 +23,14 @@ class Readers:
         self._engine = engine
         self._turns = asyncio.Semaphore(READERS)
         self._free: list[InlineConnection] = []
+        self._in_use = 0
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one state of the file."""
         async with self._turns:
             connection = self._free.pop() if self._free else await self._engine.opened()
+            self._in_use += 1
             try:
                 connection.raw.execute("BEGIN")
                 try:
@@ -38,7 +40,14 @@ class Readers:
             except BaseException:
                 await connection.close()
                 raise
+            finally:
+                self._in_use -= 1
             self._free.append(connection)
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use."""
+        return self._in_use
 
     async def dispose(self) -> None:
         """Close the connections."""

@@ -313,3 +313,11 @@ event_queues = Table(
     Column("options", Text, nullable=False),
     Index(None, "account_id"),
 )
+
+known_secrets = Table(
+    "known_secrets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+)
+"""The secrets that the server has had, by what tells one from another under the same id."""

@@ -236,6 +236,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
         f"{t.actor} changed the invitation of {t.detail('email')}; they join as {t.detail('role')}."
     ),
     AuditEvent.INVITATION_REVOKED: lambda t: f"{t.actor} withdrew the invitation of {t.detail('email')}.",
+    AuditEvent.SECRETS_PREPARED: lambda t: f"{t.actor} prepared a new secret of the server’s; no key changed.",
     AuditEvent.SECRETS_ROTATED: lambda t: f"{t.actor} rotated the server’s secrets; no key changed.",
 }
 

@@ -34,8 +34,16 @@ def not_found(visit: Visit) -> Response:
 def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
     """A page that says what is wrong and leads on, to the table that a form belongs to where it has one."""
     on = next(((path, words) for path, words in _TABLES.items() if visit.request.path.startswith(path)), None)
-    return visit.render("error.html", status=status, title=title, message=message, leads_on=on)
+    return visit.render(
+        "error.html", status=status, title=title, message=message, leads_on=on, request_id=visit.request.id
+    )
 
+
+_UNTRUSTED_PROXY = (
+    "The request came through a proxy that the server is not set to trust, so the server cannot tell which address you "
+    "asked for. Nothing was changed. The people who run the server can fix this by setting KEYBEARER_TRUSTED_PROXIES; "
+    "its log names the proxy's address."
+)
 
 _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (BadHost, 400, "Invalid address"),
@@ -64,6 +72,8 @@ def refusal_page(visit: Visit, refusal: Refused) -> Response:
     )
     if isinstance(refusal, BadHost | Unavailable | Failed):
         visit = visit.anonymous()
+    if isinstance(refusal, CSRFFailed) and visit.request.untrusted_proxy is not None:
+        return error_page(visit, status, "This server does not trust its proxy", _UNTRUSTED_PROXY)
     page = error_page(visit, status, title, _message(refusal))
     if isinstance(refusal, MethodNotAllowed):
         page.headers["allow"] = ", ".join(refusal.methods)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ import click
 from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import print_json
+from keybearer.cli.terminal.text import json_text
+from keybearer.masking import masked_json
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.services import accounts
@@ -67,6 +70,7 @@ class AuditEventName(click.ParamType):  # type: ignore[type-arg]  # generic only
 @click.option("--account", "email", help="Only what this account did, or what was done to it.")
 @click.option("--since", type=Moment(), help="Only from then on: 2026-11-23T14:00, or 2h for two hours ago.")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="The newest so many.")
+@click.option("--follow", is_flag=True, help="Go on with what happens from now on, until stopped.")
 @json_option
 @on_data
 def audit(
@@ -76,20 +80,34 @@ def audit(
     email: str | None,
     since: datetime | None,
     limit: int,
+    follow: bool,
     as_json: bool,
 ) -> None:
-    """Print what happened: who did what to whom, when and from where. The oldest stands first."""
+    """Print what happened: who did what to whom, when and from where. The oldest stands first.
 
-    async def find(context: Context) -> Sequence[NamedRecord]:
+    With --follow it prints each entry once it has happened, with --json too as an object in a line of its own: so the
+    log can be shipped to another program.
+    """
+
+    async def wanted_of(context: Context) -> AuditFilter:
         concerning = None if email is None else [(await accounts.find_for_operator(context, email)).id]
-        wanted = AuditFilter(
+        return AuditFilter(
             events=[event for each in events for event in each] or None,
             concerning=concerning,
             since=since,
             limit=limit,
         )
-        return await log.find_for_operator(context, wanted)
 
+    async def find(context: Context) -> Sequence[NamedRecord]:
+        return await log.find_for_operator(context, await wanted_of(context))
+
+    async def print_all(context: Context) -> None:
+        async for entry in log.follow(context, await wanted_of(context)):
+            click.echo(json_text(json.dumps(masked_json(_as_json(entry)))) if as_json else _line(entry))
+
+    if follow:
+        run_on(settings, print_all)
+        return
     entries = list(reversed(run_on(settings, find)))
     if as_json:
         print_json([_as_json(entry) for entry in entries])

@@ -8,24 +8,39 @@ import click
 
 from keybearer.cli.commands.admin.api_keys import regenerate, regenerate_all
 from keybearer.cli.commands.admin.audit import audit
+from keybearer.cli.commands.admin.check import check
 from keybearer.cli.commands.admin.database import backup, migrate, restore, rotate_secrets
+from keybearer.cli.commands.admin.mails import outbox
 from keybearer.cli.commands.admin.organization import set_site
-from keybearer.cli.commands.admin.users import add_user, deactivate_user, list_users, reset_password
+from keybearer.cli.commands.admin.users import (
+    add_user,
+    deactivate_user,
+    invite,
+    list_users,
+    reactivate_user,
+    reset_password,
+    set_role,
+)
 from keybearer.cli.data_dir import data_dir_option, database_url_option
 
 _COMMANDS: tuple[click.Command, ...] = (
     list_users,
     add_user,
+    invite,
+    set_role,
     reset_password,
     deactivate_user,
+    reactivate_user,
     regenerate,
     regenerate_all,
     set_site,
+    outbox,
     audit,
     migrate,
     backup,
     restore,
     rotate_secrets,
+    check,
 )
 
 

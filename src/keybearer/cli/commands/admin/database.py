@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from keybearer.cli.commands.admin.answers import answer, moment
 from keybearer.cli.data_dir import on_data, run_on
+from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note
 from keybearer.server.services import server_data
 from keybearer.server.settings import Settings
@@ -15,41 +17,52 @@ from keybearer.server.storage import schema
 
 
 @click.command()
+@json_option
 @on_data
-def migrate(settings: Settings) -> None:
+def migrate(settings: Settings, *, as_json: bool) -> None:
     """Bring the database's schema up to this version of Keybearer."""
-    migration = asyncio.run(schema.migrate(settings.database_url))
-    if migration.before == migration.after:
-        click.echo(f"The schema is {migration.after} already.")
-        return
-    click.echo(f"The schema is {migration.after} now.")
-    if migration.copy is not None:
-        note(f"The database as it was is in {migration.copy}.")
+    done = asyncio.run(schema.migrate(settings.database_url))
+    already = " already" if done.before == done.after else " now"
+    copy = None if done.copy is None else str(done.copy)
+    document = {"before": done.before, "after": done.after, "copy": copy}
+    answer(f"The schema is {done.after}{already}.", document, as_json=as_json)
+    if copy is not None:
+        note(f"The database as it was is in {copy}.")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@json_option
 @on_data
-def backup(settings: Settings, *, file: Path, force: bool) -> None:
+def backup(settings: Settings, *, file: Path, force: bool, as_json: bool) -> None:
     """Write a backup of the database to FILE. The server may be running."""
     asyncio.run(server_data.back_up(settings, file, overwrite=force))
-    click.echo(f"The backup is in {file}.")
+    document = {"file": str(file), "secrets_file": str(settings.secrets_file)}
+    answer(f"The backup is in {file}.", document, as_json=as_json)
     note(f"It opens only with the secrets of {settings.secrets_file}: keep a copy of that elsewhere.")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--force", is_flag=True, help="Replace what the database holds.")
+@click.option("--force", is_flag=True, help="Replace what the database holds. Needed where that is an organization.")
+@json_option
 @on_data
-def restore(settings: Settings, *, file: Path, force: bool) -> None:
+def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> None:
     """Replace the database by the backup in FILE. The server must be stopped.
 
-    Keys that were replaced and accounts that were deactivated since stay so, where the database is still there.
+    Where the database holds an organization already, this needs --force. Keys that were replaced and accounts that
+    were deactivated since the backup stay so then.
     """
     restored = asyncio.run(server_data.restore(settings, file, overwrite=force))
+    document = {
+        "file": str(file),
+        "made_at": moment(restored.made_at),
+        "revoked": restored.revoked,
+        "deactivated": restored.deactivated,
+    }
+    answer(f"Restored {file}.", document, as_json=as_json)
     since = "its making" if restored.made_at is None else f"{restored.made_at:%Y-%m-%d %H:%M:%S} UTC"
-    click.echo(f"Restored {file}.")
     if restored.revoked is None or restored.deactivated is None:
         note(
             f"There was no database to compare with: what was replaced or deactivated since {since} is live again. "
@@ -63,9 +76,22 @@ def restore(settings: Settings, *, file: Path, force: bool) -> None:
 
 
 @click.command("rotate-secrets")
+@click.option("--prepare", is_flag=True, help="Only add the new secret to the file, to be copied to every machine.")
+@json_option
 @on_data
-def rotate_secrets(settings: Settings) -> None:
-    """Seal every key under a new secret. No key changes, and the server may be running."""
+def rotate_secrets(settings: Settings, *, prepare: bool, as_json: bool) -> None:
+    """Seal every key under a new secret. No key changes, and the server may be running.
+
+    Where several machines serve, each with a copy of the secrets file, do it in three steps: --prepare on one of them,
+    copy its file to the others, then rotate. Copy the file once more afterwards.
+    """
+    if prepare:
+        run_on(settings, server_data.prepare_rotation)
+        document = {"secrets_file": str(settings.secrets_file)}
+        answer(f"A new secret is in {settings.secrets_file}, and not used yet.", document, as_json=as_json)
+        note("Copy the file to every machine that serves, then run this without --prepare.")
+        return
     resealed = run_on(settings, server_data.rotate_secrets)
-    click.echo(f"Sealed {resealed.api_keys} API keys and {resealed.tokens} tokens under a new secret.")
-    note(f"{settings.secrets_file} has changed: renew your copy of it.")
+    sentence = f"Sealed {resealed.api_keys} API keys and {resealed.tokens} tokens under a new secret."
+    answer(sentence, {"api_keys": resealed.api_keys, "tokens": resealed.tokens}, as_json=as_json)
+    note(f"{settings.secrets_file} has changed: renew every copy of it.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from keybearer.cli.commands.admin.answers import answer
 from keybearer.cli.data_dir import on_data, run_on
+from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note
 from keybearer.server.services import realms
 from keybearer.server.services.context import Context
@@ -13,8 +15,9 @@ from keybearer.server.settings import Settings
 
 @click.command("set-site")
 @click.argument("site")
+@json_option
 @on_data
-def set_site(settings: Settings, *, site: str) -> None:
+def set_site(settings: Settings, *, site: str, as_json: bool) -> None:
     """Move the organization to another address, SITE."""
 
     async def move(context: Context) -> tuple[str, str]:
@@ -22,6 +25,6 @@ def set_site(settings: Settings, *, site: str) -> None:
         return before.site, after.site
 
     before, after = run_on(settings, move)
-    click.echo(f"The organization is at {after} now.")
+    answer(f"The organization is at {after} now.", {"before": before, "site": after}, as_json=as_json)
     if before != after:
         note(f"Every zuliprc that was issued names {before}: change its site= line, or download it again.")

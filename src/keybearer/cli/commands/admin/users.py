@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from keybearer.cli.commands.admin.answers import account_document, answer, moment
 from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.input import read_password
-from keybearer.cli.terminal.output import print_json
+from keybearer.cli.terminal.output import note, print_json
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.api_keys import APIKeyRecord
-from keybearer.server.services import accounts, api_keys, bots, passwords, realms
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.links import Link
+from keybearer.server.services import accounts, api_keys, bots, invitations, passwords, realms
 from keybearer.server.services.context import Context
 from keybearer.server.settings import Settings
 
 email_option = click.option("--email", required=True, help="The account's email address.")
+
+
+def role_option(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # noqa: ANN401  as click has it
+    """`--role`, required or with a default."""
+    choice = click.Choice([role.label for role in Role])
+    return click.option("--role", type=choice, help="What the person may do.", **options)
 
 
 @click.command("list-users")
@@ -43,32 +53,20 @@ def list_users(settings: Settings, *, as_json: bool) -> None:
 def _row(account: Account, key: APIKeyRecord | None) -> dict[str, Any]:
     used = key.last_use if key is not None else None
     return {
-        "id": account.id,
-        "email": account.delivery_email,
-        "full_name": account.full_name,
-        "role": account.role.label,
-        "bot_type": None if account.bot_type is None else account.bot_type.label,
-        "bot_owner_id": account.bot_owner_id,
-        "is_active": account.is_active,
-        "date_joined": account.date_joined.isoformat(timespec="seconds"),
-        "key_created": None if key is None else key.created_at.isoformat(timespec="seconds"),
-        "key_last_used": None if used is None else used.at.isoformat(timespec="seconds"),
+        **account_document(account),
+        "key_created": moment(None if key is None else key.created_at),
+        "key_last_used": moment(None if used is None else used.at),
     }
 
 
 @click.command("add-user")
 @email_option
 @click.option("--name", required=True, help="The person's full name.")
-@click.option(
-    "--role",
-    type=click.Choice([role.label for role in Role]),
-    default=Role.MEMBER.label,
-    show_default=True,
-    help="What the person may do.",
-)
+@role_option(default=Role.MEMBER.label, show_default=True)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@json_option
 @on_data
-def add_user(settings: Settings, *, email: str, name: str, role: str, password_stdin: bool) -> None:
+def add_user(settings: Settings, *, email: str, name: str, role: str, password_stdin: bool, as_json: bool) -> None:
     """Add a person, with a first API key."""
     password = read_password(from_stdin=password_stdin, option="--password-stdin")
 
@@ -78,13 +76,41 @@ def add_user(settings: Settings, *, email: str, name: str, role: str, password_s
         )
 
     account = run_on(settings, add)
-    click.echo(f"Added {account.full_name} <{account.delivery_email}> as {account.role.label}.")
+    answer(f"Added {_named(account)} as {account.role.label}.", account_document(account), as_json=as_json)
+
+
+@click.command()
+@email_option
+@role_option(default=Role.MEMBER.label, show_default=True)
+@json_option
+@on_data
+def invite(settings: Settings, *, email: str, role: str, as_json: bool) -> None:
+    """Invite somebody: print the one-time link with which they join, and mail it.
+
+    The invitation is made in the name of the organization's longest-standing owner.
+    """
+
+    async def make_link(context: Context) -> tuple[Link, str]:
+        link, token = await invitations.invite_by_operator(context, email, role=Role[role.upper()])
+        return link, f"{(await realms.find(context)).site}/join/{token.reveal()}/"
+
+    link, address = run_on(settings, make_link)
+    document = {
+        "id": link.id,
+        "email": link.email,
+        "role": role,
+        "link": address,
+        "expires_at": moment(link.expires_at),
+    }
+    answer(address, document, as_json=as_json)
+    note(f"With this link {link.email} can join until {link.expires_at:%Y-%m-%d %H:%M} UTC.")
 
 
 @click.command("reset-password")
 @email_option
+@json_option
 @on_data
-def reset_password(settings: Settings, *, email: str) -> None:
+def reset_password(settings: Settings, *, email: str, as_json: bool) -> None:
     """Print a one-time link with which a person chooses a new password, within two hours."""
 
     async def make_link(context: Context) -> str:
@@ -92,13 +118,31 @@ def reset_password(settings: Settings, *, email: str) -> None:
         token = await passwords.reset_link_by_operator(context, email)
         return f"{realm.site}/accounts/password/reset/{token.reveal()}/"
 
-    click.echo(run_on(settings, make_link))
+    link = run_on(settings, make_link)
+    answer(link, {"email": email, "link": link}, as_json=as_json)
+
+
+@click.command("set-role")
+@email_option
+@role_option(required=True)
+@json_option
+@on_data
+def set_role(settings: Settings, *, email: str, role: str, as_json: bool) -> None:
+    """Give a person or a bot another role. A bot is never more than its owner is."""
+
+    async def give(context: Context) -> Account:
+        account = await accounts.find_for_operator(context, email)
+        return await accounts.change_person(context, None, account.id, role=Role[role.upper()])
+
+    account = run_on(settings, give)
+    answer(f"{_named(account)} is {account.role.label} now.", account_document(account), as_json=as_json)
 
 
 @click.command("deactivate-user")
 @email_option
+@json_option
 @on_data
-def deactivate_user(settings: Settings, *, email: str) -> None:
+def deactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
     """Deactivate a person or a bot: the key and every session are refused from the next request on."""
 
     async def deactivate(context: Context) -> Account:
@@ -107,7 +151,28 @@ def deactivate_user(settings: Settings, *, email: str) -> None:
             await bots.deactivate(context, None, account.id)
         else:
             await accounts.deactivate_person(context, None, account.id)
-        return account
+        return await accounts.find_for_operator(context, email)
 
     account = run_on(settings, deactivate)
-    click.echo(f"Deactivated {account.full_name} <{account.delivery_email}>.")
+    answer(f"Deactivated {_named(account)}.", account_document(account), as_json=as_json)
+
+
+@click.command("reactivate-user")
+@email_option
+@json_option
+@on_data
+def reactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
+    """Reactivate a person or a bot, with a new API key: the old one stays dead. A person's bots stay deactivated."""
+
+    async def reactivate(context: Context) -> Account:
+        account = await accounts.find_for_operator(context, email)
+        if account.is_active:
+            raise Refused(f"{_named(account)} is active already")
+        return await accounts.reactivate(context, None, account.id)
+
+    account = run_on(settings, reactivate)
+    answer(f"Reactivated {_named(account)}, with a new API key.", account_document(account), as_json=as_json)
+
+
+def _named(account: Account) -> str:
+    return f"{account.full_name} <{account.delivery_email}>"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.storage.messaging.tables import webhook_calls
@@ -38,6 +38,11 @@ async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) ->
         select(webhook_calls).where(webhook_calls.c.next_attempt_at <= now).order_by(webhook_calls.c.id).limit(limit)
     )
     return [WebhookCall(row.id, row.bot_id, row.message_id, row.trigger, row.attempts) for row in rows]
+
+
+async def count(connection: AsyncConnection) -> int:
+    """How many calls wait."""
+    return (await connection.execute(select(func.count()).select_from(webhook_calls))).scalar_one()
 
 
 async def claim(connection: AsyncConnection, call: WebhookCall, *, until: datetime) -> bool:

@@ -1,0 +1,56 @@
+"""`keybearer admin outbox`: the mails that have not been sent, the only place that shows what they say."""
+
+from __future__ import annotations
+
+import click
+
+from keybearer.cli.commands.admin.answers import moment
+from keybearer.cli.data_dir import on_data, run_on
+from keybearer.cli.options import json_option
+from keybearer.cli.terminal.output import note, print_json
+from keybearer.cli.terminal.text import content, one_line
+from keybearer.server.services import outbox as unsent
+from keybearer.server.services.outbox import UnsentMail
+from keybearer.server.settings import Settings
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The newest so many.")
+@json_option
+@on_data
+def outbox(settings: Settings, *, limit: int, as_json: bool) -> None:
+    """Show the mails that have not been sent, the newest last. Where no mail server is set, that is all of them.
+
+    Links in them set passwords and let people join: show them to nobody but whom a mail is for.
+    """
+    mails = run_on(settings, lambda context: unsent.find(context, limit=limit))
+    if as_json:
+        print_json([_document(mail) for mail in mails], verbatim=True)
+        return
+    for mail in mails:
+        click.echo(_shown(mail))
+    if not mails:
+        note("Every mail has been sent.")
+
+
+def _document(mail: UnsentMail) -> dict[str, object]:
+    return {
+        "id": mail.id,
+        "recipient": mail.recipient,
+        "subject": mail.subject,
+        "text": mail.text,
+        "created_at": moment(mail.created_at),
+        "attempts": mail.attempts,
+        "is_given_up": mail.is_given_up,
+    }
+
+
+def _shown(mail: UnsentMail) -> str:
+    state = "not to be sent" if mail.is_given_up else f"to be sent, tried {mail.attempts} times"
+    head = [
+        f"Mail {mail.id}, {mail.created_at:%Y-%m-%d %H:%M:%S} UTC, {state}",
+        f"To: {one_line(mail.recipient)}",
+        f"Subject: {one_line(mail.subject)}",
+    ]
+    text = "It was sealed under other secrets, and does not open." if mail.text is None else content(mail.text.rstrip())
+    return "\n".join([*head, "", text, ""])

@@ -1,0 +1,77 @@
+"""The server's log: its form, its level, and the id of the request that a line belongs to."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+from keybearer.masking import masked
+
+FORMATS = ("text", "json")
+LEVELS = ("debug", "info", "warning", "error")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being answered; empty elsewhere. Tasks that a request starts inherit it."""
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives each record that belongs to a request the request's id. It refuses none."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        current = request_id.get()
+        if current:
+            record.request_id = current
+        return True
+
+
+class TextFormatter(logging.Formatter):
+    """One line for people, with the request's id at its end. Whatever is shaped like a key is masked."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  as logging has it
+        belongs_to = getattr(record, "request_id", "")
+        line = super().formatMessage(record)
+        return f"{line} [request {belongs_to}]" if belongs_to else line
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+class JSONFormatter(JsonFormatter):
+    """One JSON object in a line for programs. Whatever is shaped like a key is masked."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+def logging_config(log_format: str, log_level: str) -> dict[str, Any]:
+    """What `logging.config.dictConfig` is given. Everything goes to standard error."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"request id": {"()": RequestIdFilter}},
+        "formatters": {
+            "text": {"()": TextFormatter, "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+            "json": {
+                "()": JSONFormatter,
+                "fmt": "%(levelname)s %(name)s %(message)s",
+                "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "exception"},
+                "timestamp": "time",
+            },
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "filters": ["request id"],
+                "formatter": log_format,
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "loggers": {
+            "_granian": {"propagate": True},
+            "python_multipart": {"level": "ERROR"},  # anybody can send a form that cannot be read
+        },
+        "root": {"handlers": ["stderr"], "level": log_level.upper()},
+    }

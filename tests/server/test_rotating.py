@@ -1,0 +1,82 @@
+"""Rotating the secrets while several machines serve, each with its own copy of the secrets file."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from keybearer.server.services import server_data
+from keybearer.server.services.context import Context
+from keybearer.server.services.server_data import opened
+from tests.asgi import ask, by_key
+from tests.in_process import InProcessServer, Known, prepared, serving
+
+
+@asynccontextmanager
+async def two_machines(tmp_path: Path, database_url: str) -> AsyncIterator[tuple[InProcessServer, InProcessServer]]:
+    """Two servers on one database, whose secrets files are copies."""
+    one = prepared(tmp_path / "one", database_url=database_url, api_limit="100000/minute")
+    other = prepared(tmp_path / "other", database_url=database_url, api_limit="100000/minute")
+    shutil.copy(one.secrets_file, other.secrets_file)
+    async with serving(one) as first, serving(other) as second:
+        yield first, second
+
+
+async def on_data(server: InProcessServer, step: Callable[[Context], Awaitable[object]]) -> None:
+    """Do as the operator does, beside the server."""
+    async with opened(server.settings) as context:
+        await step(context)
+
+
+async def accepts(server: InProcessServer, who: Known) -> bool:
+    return (await ask(server.app, "GET", "/api/v1/users/me", by_key(who.auth))).status == 200
+
+
+async def new_key(server: InProcessServer, who: Known) -> Known:
+    answer = await ask(server.app, "POST", "/api/v1/users/me/api_key/regenerate", by_key(who.auth))
+    return dataclasses.replace(who, api_key=json.loads(answer.text)["api_key"])
+
+
+async def test_no_key_is_refused_on_any_machine_while_a_prepared_secret_takes_over(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with two_machines(tmp_path, database_url) as (first, second):
+        people = [await first.add_person(name) for name in ("hamlet", "ophelia")]
+        refused: list[str] = []
+        done = asyncio.Event()
+
+        async def call_on_and_on() -> None:
+            while not done.is_set():
+                for server in (first, second):
+                    answers = [await accepts(server, who) for who in people]
+                    refused.extend(who.email for who, good in zip(people, answers, strict=True) if not good)
+                await asyncio.sleep(0)
+
+        calling = asyncio.create_task(call_on_and_on())
+        await on_data(first, server_data.prepare_rotation)
+        shutil.copy(first.settings.secrets_file, second.settings.secrets_file)
+        await on_data(first, server_data.rotate_secrets)
+        # The second machine has not got the file yet, and both go on issuing keys.
+        issued = [await first.add_person("laertes"), await second.add_person("polonius")]
+        issued += [await new_key(second, issued[0]), await new_key(first, issued[1])]
+        shutil.copy(first.settings.secrets_file, second.settings.secrets_file)
+        issued[2] = await new_key(second, issued[2])
+        done.set()
+        await calling
+        assert refused == []
+        for server in (first, second):
+            assert [await accepts(server, who) for who in issued] == [False, False, True, True]
+        assert second.context.ring.refresh() or second.context.ring.current_id == first.context.ring.current_id
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What is tried here depends on no database."""
+    return sqlite_url
