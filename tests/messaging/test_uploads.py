@@ -202,7 +202,7 @@ def test_attachments_are_listed_with_the_messages_that_link_to_them_and_how_much
     (link,) = row["messages"]
     assert (row["name"], row["path_id"], row["size"]) == ("list.txt", url.removeprefix("/user_uploads/"), 5)
     # Zulip counts milliseconds here.
-    assert (link["id"], len(str(link["date_name"])), len(str(row["create_time"]))) == (sent, 13, 13)
+    assert (link["id"], len(str(link["date_sent"])), len(str(row["create_time"]))) == (sent, 13, 13)
     assert answer["upload_space_used"] >= 5
     told = events_of(who, queue_id)
     assert [(each["op"], [m["id"] for m in each["attachment"]["messages"]]) for each in told] == [

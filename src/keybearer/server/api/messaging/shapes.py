@@ -216,7 +216,7 @@ ATTACHMENT = record(
         "path_id": STRING,
         "size": INTEGER,
         "create_time": INTEGER,
-        "messages": array(record({"id": INTEGER, "date_name": INTEGER})),
+        "messages": array(record({"id": INTEGER, "date_sent": INTEGER})),
     }
 )
 USER_TOPIC_FIELDS: _Fields = {

@@ -35,7 +35,7 @@ def attachment_fields(attachment: Attachment) -> dict[str, object]:
         "path_id": upload.path,
         "size": upload.size,
         "create_time": _milliseconds(upload.created_at),
-        "messages": [{"id": each, "date_name": _milliseconds(sent_at)} for each, sent_at in attachment.links],
+        "messages": [{"id": each, "date_sent": _milliseconds(sent_at)} for each, sent_at in attachment.links],
     }
 
 
