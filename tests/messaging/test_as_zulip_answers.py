@@ -23,6 +23,7 @@ def test_old_presence_has_two_rows_since_level_178(play: Play) -> None:
     simplified = register(
         play.cordelia, event_types=["presence"], client_capabilities={"simplified_presence_events": True}
     )
+    slim = register(play.cordelia, event_types=["presence"], slim_presence=True)
     everybody = call(play.hamlet, "POST", "users/me/presence", status="active")["presences"]
     for rows in (
         everybody[play.hamlet.email],
@@ -33,9 +34,26 @@ def test_old_presence_has_two_rows_since_level_178(play: Play) -> None:
     (event,) = events_of(play.cordelia, queue_id)
     assert set(event["presence"]) == {"website"}
     assert "simplified" not in event
+    (by_id,) = events_of(play.cordelia, slim)
+    # Zulip's `process_presence_event`: who wants presence by id is told no address.
+    assert set(event) - set(by_id) == {"email"}
     (event,) = events_of(play.cordelia, simplified)
     assert set(event) == {"type", "id", "presences"}
     assert set(event["presences"][str(play.hamlet.id)]) == {"active_timestamp", "idle_timestamp"}
+
+
+def test_deleted_messages_are_named_in_the_form_that_a_client_knows(play: Play) -> None:
+    """Zulip documents `message_ids` for the capability `bulk_message_deletion`, and `message_id` for the others."""
+    old, new = (
+        register(play.hamlet, event_types=["delete_message"], client_capabilities={"bulk_message_deletion": knows})
+        for knows in (False, True)
+    )
+    sent = play.hamlet.send("gone soon", to=play.cordelia)
+    call(play.owner, "DELETE", f"messages/{play.owner.send('gone too', to=play.hamlet)}")
+    call(play.hamlet, "DELETE", f"messages/{sent}")
+    by_old, by_new = events_of(play.hamlet, old)[-1], events_of(play.hamlet, new)[-1]
+    assert (by_old["message_id"], "message_ids" in by_old) == (sent, False)
+    assert (by_new["message_ids"], "message_id" in by_new) == ([sent], False)
 
 
 def test_who_is_away_is_shown_as_offline(play: Play) -> None:
@@ -68,6 +86,20 @@ def test_a_bots_service_and_token_are_shown_to_its_managers_alone(play: Play) ->
     assert [each["bot"]["services"][0]["interface"] for each in changed] == [2]
     assert token.reveal() not in str(events_of(play.cordelia, of_other))
     assert token.reveal() not in str(call(play.cordelia, "POST", "register"))
+
+
+def test_a_change_of_an_account_is_told_as_what_changed_and_nothing_else(play: Play) -> None:
+    """Zulip documents an event of `realm_user` for each field that can change."""
+    person = new_person(play.server)
+    fields = {"full_name": new_name("bot"), "short_name": new_name("named").replace(" ", "-"), "bot_type": 3}
+    bot_id = call(person, "POST", "bots", payload_url='"http://example.com/"', **fields)["user_id"]
+    queue_id = register(play.cordelia, event_types=["realm_user"])
+    for change in ({"service_interface": 2}, {"full_name": new_name("renamed")}):
+        call(person, "PATCH", f"bots/{bot_id}", **change)
+    for visibility in (3, 5, 1):
+        call(person, "PATCH", "settings", email_address_visibility=visibility)
+    told = [set(event["person"]) - {"user_id"} for event in events_of(play.cordelia, queue_id)]
+    assert told == [{"full_name"}, {"new_email"}, {"new_email"}]
 
 
 def test_messages_that_are_marked_unread_are_described(play: Play) -> None:
@@ -110,6 +142,15 @@ def test_an_anchor_is_a_date_too_and_counts_have_defaults(play: Play) -> None:
     assert said(refusal(play.hamlet, "GET", "messages", anchor="date", anchor_date="soon")) == "Invalid anchor_date"
     by_ids = call(play.hamlet, "GET", "messages", message_ids=[first])
     assert [by_ids[name] for name in ("found_anchor", "found_oldest", "found_newest")] == [False] * 3
+
+
+def test_messages_by_their_ids_have_no_range_beside(play: Play) -> None:
+    """Zulip's documentation of `message_ids`: an error beside what says a range (feature level 300)."""
+    sent = play.hamlet.send("by its id", to=play.cordelia)
+    for of_range in ({"anchor": "newest"}, {"num_before": 1}, {"num_after": 1}, {"include_anchor": False}):
+        error = refusal(play.hamlet, "GET", "messages", message_ids=[sent], **of_range)
+        assert said(error).startswith("Unsupported parameter combination: message_ids")
+    assert [each["id"] for each in call(play.hamlet, "GET", "messages", message_ids=[sent])["messages"]] == [sent]
 
 
 @pytest.mark.parametrize("path", ["mark_stream_as_read", "mark_topic_as_read"])

@@ -71,13 +71,36 @@ def test_notices_of_subscriptions_are_named_as_ignored_where_they_are_wanted(pla
     assert ignored(call(play.owner, "POST", "users/me/subscriptions", subscriptions=wanted, **neither)) == []
 
 
-@pytest.mark.parametrize("setting", [{"is_web_public": True}, {"history_public_to_subscribers": False}])
-def test_a_channel_that_others_could_read_than_was_wanted_is_refused(play: Play, setting: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    "setting", [{"is_web_public": True}, {"history_public_to_subscribers": False}, {"message_retention_days": 30}]
+)
+def test_a_channel_that_others_could_read_than_was_wanted_or_longer_is_refused(
+    play: Play, setting: dict[str, object]
+) -> None:
     channel_id = make_channel(play.owner, new_name("channel"))
     subscriptions = [{"name": new_name("never")}]
     refusal(play.owner, "POST", "users/me/subscriptions", subscriptions=subscriptions, **setting)
     refusal(play.owner, "POST", "channels/create", name=new_name("never"), subscribers=[play.owner.id], **setting)
     refusal(play.owner, "PATCH", f"streams/{channel_id}", **setting)
+
+
+@pytest.mark.parametrize("kept", ["realm_default", "unlimited"])
+def test_messages_are_kept_as_every_channel_here_keeps_them(play: Play, kept: str) -> None:
+    fields = {"name": new_name("channel"), "subscribers": [play.owner.id], "message_retention_days": kept}
+    assert ignored(call(play.owner, "POST", "channels/create", **fields)) == []
+
+
+def test_what_cannot_be_changed_of_a_person_is_refused_in_zulips_words(play: Play) -> None:
+    """Row by row as Zulip answers where there are no profile fields, and where nobody may change another's address."""
+    person = new_person(play.server)
+    for change, words in (
+        ({"profile_data": [{"id": 7, "value": "x"}]}, "Field id 7 not found."),
+        ({"new_email": "else@example.com"}, "User not authorized to change user emails"),
+    ):
+        error = refusal(play.owner, "PATCH", f"users/{person.id}", full_name=new_name("never"), **change)
+        assert said(error) == words
+    for change in ({"profile_data": []}, {"new_email": person.email}):
+        assert ignored(call(play.owner, "PATCH", f"users/{person.id}", **change)) == []
 
 
 @pytest.mark.parametrize(

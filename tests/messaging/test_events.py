@@ -178,7 +178,7 @@ def test_changes_of_messages_are_told(play: Play) -> None:
     assert (content["message_id"], content["content"], content["rendered_content"]) == (sent, "new", "<p>new</p>")
     assert (topic["orig_subject"], topic["subject"], topic["stream_id"]) == ("changes", "renamed", 1)
     assert (flags["op"], flags["flag"], flags["messages"], flags["all"]) == ("add", "starred", [sent], False)
-    assert (deleted["message_ids"], deleted["message_type"]) == ([sent], "stream")
+    assert (deleted["message_id"], deleted["message_type"]) == (sent, "stream")
 
 
 def test_changes_of_accounts_are_told_without_a_key(play: Play) -> None:

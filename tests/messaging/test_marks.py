@@ -90,6 +90,8 @@ def test_a_reaction_is_made_once_and_taken_away(play: Play) -> None:
         ({"emoji_name": "<b>"}, "Invalid characters in emoji name"),
         ({"emoji_name": "tada", "emoji_code": "zz"}, "Invalid emoji code."),
         ({"emoji_name": "tada", "emoji_code": "61"}, "Invalid emoji code."),
+        ({"emoji_name": "tada", "emoji_code": "1f600"}, "Invalid emoji name."),
+        ({"emoji_name": "no_such_thing", "emoji_code": "1f600"}, "Invalid emoji name."),
         ({"emoji_name": "tada", "reaction_type": "magic"}, "Invalid emoji type."),
         ({}, "Missing 'emoji_name' argument"),
     ],

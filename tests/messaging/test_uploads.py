@@ -158,6 +158,15 @@ def test_a_temporary_link_needs_no_key_and_cannot_be_changed(play: Play) -> None
     assert get(play, f"{prefix}{changed}/{name}").status_code == 404
 
 
+def test_no_link_is_given_to_a_file_that_is_not_there(play: Play) -> None:
+    """As for the file itself Zulip's status is 404."""
+    gone, hidden = "/user_uploads/1/aa/nothing/gone.txt", upload(play.owner, "hidden.txt", b"hidden")
+    for url in (gone, hidden):
+        assert get(play, url, play.hamlet).status_code == 404
+        error = refusal(play.hamlet, "GET", url.lstrip("/"))
+        assert (error.status, said(error)) == (404, "Invalid file")
+
+
 def test_a_temporary_link_is_good_only_while_its_maker_may_see_the_file(play: Play) -> None:
     secret, who = new_name(), new_person(play.server)
     make_channel(play.owner, secret, who, is_private=True)

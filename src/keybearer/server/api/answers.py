@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.errors import (
     KeyRefused,
+    NoSuchFile,
     Overloaded,
     PasswordNeeded,
     Refused,
@@ -144,6 +145,7 @@ _STATUSES: tuple[tuple[type[Refused], int], ...] = (
     (TooLarge, 413),
     (TooSlow, 408),
     (Overloaded, 503),
+    (NoSuchFile, 404),
 )
 
 

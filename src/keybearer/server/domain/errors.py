@@ -54,6 +54,10 @@ class Refused(Exception):
         return self.message
 
 
+class NoSuchFile(Refused):
+    """There is no such file, or the caller may not see it: the two look alike (status 404)."""
+
+
 class NotPermitted(Refused):
     """The actor's role or kind does not allow it."""
 

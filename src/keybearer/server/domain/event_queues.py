@@ -37,7 +37,9 @@ class QueueOptions:
     all_public_streams: bool = False
     apply_markdown: bool = False
     empty_topics: bool = False
+    slim_presence: bool = False
     simplified_presence: bool = False
+    bulk_deletion: bool = False
     stream_typing: bool = False
 
 
@@ -86,7 +88,9 @@ def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
     if event.type == "typing" and "stream_id" in fields and not options.stream_typing:
         return None
     if event.type == "presence":
-        fields = _presence_for_queue(fields, queue.options)
+        fields = _presence_for_queue(fields, options)
+    if event.type == "delete_message":
+        fields = _deletion_for_queue(fields, options)
     if event.type in _WITH_TOPICS and not options.empty_topics:
         fields = with_named_topics(fields)
     return {**fields, "id": queue.number_of(stored.id)}
@@ -112,11 +116,30 @@ def _peers(fields: Mapping[str, object]) -> Sequence[object]:
 
 
 def _presence_for_queue(fields: Mapping[str, object], options: QueueOptions) -> Mapping[str, object]:
-    """The form of feature level 419 for clients with the capability `simplified_presence_events`, else the old form."""
+    """The form of feature level 419 for clients with the capability `simplified_presence_events`, else the old form.
+
+    Clients that asked for presence by id (`slim_presence`) are told no address.
+    """
     simplified = fields.get("simplified")
     if options.simplified_presence and isinstance(simplified, Mapping):
         return simplified
-    return {name: value for name, value in fields.items() if name != "simplified"}
+    return _without(fields, "simplified", *(["email"] if options.slim_presence else []))
+
+
+def _deletion_for_queue(fields: Mapping[str, object], options: QueueOptions) -> Mapping[str, object]:
+    """The ids for clients with the capability `bulk_message_deletion`, the one id for others.
+
+    Zulip tells those others of each message in an event of its own. Here they get several ids in one event.
+    """
+    ids = fields["message_ids"]
+    assert isinstance(ids, Sequence)
+    if options.bulk_deletion:
+        return _without(fields, "message_id")
+    return _without(fields, "message_ids") if len(ids) == 1 else fields
+
+
+def _without(fields: Mapping[str, object], *names: str) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if name not in names}
 
 
 def _message_for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:

@@ -169,6 +169,11 @@ async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Acc
             await accounts.save(change.connection, changed)
             await change.record(AuditEvent.ACCOUNT_CHANGED, changed, details={"changed": names})
             change.tell(*(account_events.setting_changed(changed, name) for name in names))
+            if "email_visibility" in names and EmailVisibility.EVERYONE in (
+                account.email_visibility,
+                changed.email_visibility,
+            ):
+                change.tell_changed(changed, "new_email")
             if "timezone" in names:
                 change.tell_changed(changed, "email", "timezone")
         return changed

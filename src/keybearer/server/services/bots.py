@@ -209,7 +209,10 @@ async def _record_change(change: Change, before: Account, bot: Account, wanted: 
     of_service = [name for name in ("payload_url", "interface") if getattr(wanted, name) is not None]
     if changed or of_service:
         await change.record(AuditEvent.BOT_CHANGED, bot, details={"changed": [*changed, *of_service]})
-        change.tell_changed(bot, "full_name", "new_email", *(["services"] if of_service else []))
+    if bot.full_name != before.full_name:
+        change.tell_changed(bot, "full_name")
+    if of_service:
+        change.tell_changed(bot, "services")
     if bot.delivery_email != before.delivery_email:
         details: dict[str, object] = {"from": before.delivery_email, "to": bot.delivery_email}
         await change.record(AuditEvent.ACCOUNT_EMAIL_CHANGED, bot, details=details)

@@ -172,7 +172,9 @@ def options_text(options: QueueOptions) -> str:
             "all_public_streams": options.all_public_streams,
             "apply_markdown": options.apply_markdown,
             "empty_topics": options.empty_topics,
+            "slim_presence": options.slim_presence,
             "simplified_presence": options.simplified_presence,
+            "bulk_deletion": options.bulk_deletion,
             "stream_typing": options.stream_typing,
         }
     )

@@ -12,6 +12,7 @@ from keybearer.server.domain.messaging.channel_events import POSTERS
 from keybearer.server.domain.messaging.channels import PostPolicy, checked_post_policy
 from keybearer.server.domain.realms import SystemGroup
 
+_KEPT = ("realm_default", "unlimited")
 _GROUP = "can_send_message_group"
 _POLICIES = {
     **{group: policy for policy, group in POSTERS.items()},
@@ -49,11 +50,13 @@ def _policy(value: object) -> PostPolicy:
 
 
 def check_fixed(parameters: Parameters) -> None:
-    """Raise Refused where a channel is wanted that others can read than those who can here."""
+    """Raise Refused where a channel is wanted that others can read than those who can here, or that forgets."""
     if parameters.optional_boolean("is_web_public"):
         raise Refused("Web-public channels are not enabled.")
     if parameters.optional_boolean("history_public_to_subscribers") is False:
         raise Refused("Protected history is not available: who follows a channel sees all of its messages.")
+    if parameters.optional_json("message_retention_days") not in (None, *_KEPT):
+        raise Refused(f"Messages are never deleted by age here: message_retention_days is {' or '.join(_KEPT)}.")
 
 
 def read_notices(parameters: Parameters) -> None:
@@ -72,4 +75,5 @@ TAKES = (
     integer("stream_post_policy", "The same by its old number: 1 all, 2 administrators, 3 members, 4 moderators."),
     boolean("is_web_public", "Refused where it is true."),
     boolean("history_public_to_subscribers", "Refused where it is false."),
+    encoded("message_retention_days", 'Refused but for `"realm_default"` and `"unlimited"`.', {}),
 )

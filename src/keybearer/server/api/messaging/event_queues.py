@@ -50,7 +50,9 @@ async def register(call: Call) -> Answer:
         all_public_streams=bool(parameters.optional_boolean("all_public_streams")),
         apply_markdown=bool(parameters.optional_boolean("apply_markdown")),
         empty_topics=wishes.empty_topics,
+        slim_presence=wishes.slim_presence,
         simplified_presence=capabilities.get("simplified_presence_events") is True,
+        bulk_deletion=capabilities.get("bulk_message_deletion") is True,
         stream_typing=capabilities.get("stream_typing_notifications") is True,
     )
     idle_timeout = _idle_timeout(parameters)

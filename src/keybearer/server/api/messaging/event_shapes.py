@@ -134,8 +134,10 @@ EVENT = one_of(
            optional={"local_message_id"}),
     _event("update_message", _EDITED, optional=set(_PLACE)),
     _event("update_message", _MOVED, optional={"subject", "topic_links", "new_stream_id"}),
-    _event("delete_message", {**_GONE, "message_type": constant("private")}),
-    _event("delete_message", {**_GONE, "message_type": constant("stream"), "stream_id": INTEGER, "topic": STRING}),
+    *(_event("delete_message", _GONE | place, optional=optional)
+      for place in ({"message_type": constant("private")},
+                    {"message_type": constant("stream"), "stream_id": INTEGER, "topic": STRING})
+      for optional in ({"message_id"}, {"message_ids"})),
     _event("update_message_flags", _FLAGGED, op="add"),
     _event("update_message_flags", {**_FLAGGED, "message_details": UNREAD_DETAILS}, op="remove",
            optional={"message_details"}),
@@ -143,7 +145,7 @@ EVENT = one_of(
     *(_event("typing", _TYPING_TO_PEOPLE, op=op) for op in ("start", "stop")),
     *(_event("typing", _TYPING_IN_CHANNEL, op=op) for op in ("start", "stop")),
     *(_event("typing_edit_message", _TYPING_IN_MESSAGE, op=op) for op in ("start", "stop")),
-    _event("presence", _OLD_PRESENCE),
+    _event("presence", _OLD_PRESENCE, optional={"email"}),
     _event("presence", {"presences": TIMES}),
     _event("user_status", STATUS_EVENT_FIELDS),
     _event("stream", {"streams": array(record(CHANNEL_FIELDS))}, op="create"),

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from keybearer.server.api.answers import key_expires
 from keybearer.server.domain.errors import (
     KeyRefused,
+    NoSuchFile,
     NotLoggedIn,
     Overloaded,
     Refused,
@@ -27,7 +28,6 @@ from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
 from keybearer.server.services.context import Context
 from keybearer.server.services.messaging import uploads
-from keybearer.server.services.messaging.uploads import NoSuchFile
 
 PREFIX = Prefix("/user_uploads/", Way.KEY | Way.SESSION | Way.NOBODY)
 

@@ -45,6 +45,8 @@ async def get(call: Call) -> Answer:
     parameters.optional_boolean("client_gravatar")
     empty_topics = bool(parameters.optional_boolean("allow_empty_topic_name"))
     ids = read_message_ids(parameters, "message_ids")
+    if ids is not None and any(parameters.has(name) for name in _RANGE):
+        raise Refused(f"Unsupported parameter combination: message_ids, {', '.join(_RANGE)}")
     query = read_query(parameters) if ids is None else Query(narrow=read_narrow(parameters), message_ids=tuple(ids))
     found = await messages.find(call.context, call.caller, query)
     fields = partial(copy_fields, directory=found.directory, as_html=as_html, empty_topics=empty_topics)
@@ -60,6 +62,9 @@ async def get(call: Call) -> Answer:
         found_newest=found.found_newest,
         history_limited=False,
     )
+
+
+_RANGE = ("anchor", "anchor_date", "use_first_unread_anchor", "include_anchor", "num_before", "num_after")
 
 
 def read_query(parameters: Parameters) -> Query:

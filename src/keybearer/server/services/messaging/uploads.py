@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.errors import CapReached, Refused
+from keybearer.server.domain.errors import CapReached, NoSuchFile, Refused
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.messaging.attachments import Attachment, changed
 from keybearer.server.domain.messaging.uploads import (
@@ -41,10 +41,6 @@ SHARE_OF_ONE = 10
 
 LINK_LIVES = timedelta(minutes=1)
 """How long a temporary link to a file is good: long enough to follow it (as in Zulip)."""
-
-
-class NoSuchFile(Refused):
-    """There is no such file, or the caller may not see it: the two look alike."""
 
 
 async def save(
