@@ -9,6 +9,8 @@ import pytest
 
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.http.request import Request
+from tests.asgi import FORM_TYPE, ask, by_key
+from tests.in_process import InProcessServer
 
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")]
 
@@ -100,3 +102,12 @@ def test_what_counts_as_one_place(address: str, network: str) -> None:
 )
 def test_who_would_rather_have_a_page(accept: str, html: bool) -> None:
     assert Request(scope("203.0.113.1", accept=accept), []).prefers_html is html
+
+
+async def test_a_program_whose_name_holds_a_null_character_is_answered(server_on_each: InProcessServer) -> None:
+    hamlet = await server_on_each.add_person("hamlet")
+    headers = {**by_key(hamlet.auth), "content-type": FORM_TYPE, "user-agent": "\x00Bot\x00/1"}
+    presence = await ask(server_on_each.app, "POST", "/api/v1/users/me/presence", headers, b"status=active")
+    to_self = f"type=direct&to=[{hamlet.id}]&content=hello".encode()
+    message = await ask(server_on_each.app, "POST", "/api/v1/messages", headers, to_self)
+    assert (presence.status, message.status) == (200, 200), (presence.text, message.text)

@@ -53,7 +53,7 @@ class Request:
         self.path = path if not path.startswith("//") else "/" + path.lstrip("/")
         self.query: bytes = scope["query_string"]
         self.host = self.header(b"host") or ""
-        client = self.header(b"user-agent") or ""
+        client = (self.header(b"user-agent") or "").replace("\x00", "")  # PostgreSQL cannot keep it
         is_forwarded = False
         if trusted_proxies:
             peer = Peer.of(scope, trusted_proxies)
