@@ -206,6 +206,18 @@ def test_null_settings_are_only_for_clients_that_know_null(play: Play) -> None:
     assert (old["push_notifications"], new["subscriptions"][0]["push_notifications"]) == (False, None)
 
 
+def test_settings_stand_beside_the_others_for_old_clients_alone(play: Play) -> None:
+    """Zulip documents them there for clients without the capability `user_settings_object` (feature level 89)."""
+    person = new_person(play.server)
+    call(person, "PATCH", "settings", timezone="Europe/Berlin", enable_login_emails=False)
+    old = call(person, "POST", "register")
+    shown = ("color_scheme", "emojiset", "notification_sound", "timezone", "enable_login_emails", "enable_sounds")
+    assert {name: old[name] for name in shown} == {name: old["user_settings"][name] for name in shown}
+    assert (old["timezone"], old["enable_login_emails"]) == ("Europe/Berlin", False)
+    new = call(person, "POST", "register", client_capabilities={"user_settings_object": True})
+    assert not set(shown) & set(new)
+
+
 def test_the_queue_of_somebody_else_is_no_queue(play: Play) -> None:
     queue_id = register(play.hamlet)
     for method, parameters in (("GET", {"last_event_id": -1, "dont_block": True}), ("DELETE", {})):
@@ -232,9 +244,9 @@ def test_a_new_channel_is_a_default_one_where_an_administrator_says_so(play: Pla
         "users/me/subscriptions",
         subscriptions=rows,
         is_default_stream=True,
-        message_retention_days=3,
+        folder_id=3,
     )
-    assert answer["ignored_parameters_unsupported"] == ["message_retention_days"]
+    assert answer["ignored_parameters_unsupported"] == ["folder_id"]
     channel_id = call(play.owner, "GET", "get_stream_id", stream=name)["stream_id"]
     assert channel_id in call(play.owner, "POST", "register")["realm_default_streams"]
 

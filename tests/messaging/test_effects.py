@@ -93,14 +93,15 @@ def test_messages_are_kept_as_every_channel_here_keeps_them(play: Play, kept: st
 def test_what_cannot_be_changed_of_a_person_is_refused_in_zulips_words(play: Play) -> None:
     """Row by row as Zulip answers where there are no profile fields, and where nobody may change another's address."""
     person = new_person(play.server)
-    for change, words in (
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"profile_data": [{"id": 7, "value": "x"}]}, "Field id 7 not found."),
         ({"new_email": "else@example.com"}, "User not authorized to change user emails"),
-    ):
+    ]
+    for change, words in refused:
         error = refusal(play.owner, "PATCH", f"users/{person.id}", full_name=new_name("never"), **change)
         assert said(error) == words
-    assert ignored(call(play.owner, "PATCH", f"users/{person.id}", profile_data=[])) == []
-    assert ignored(call(play.owner, "PATCH", f"users/{person.id}", new_email=person.email)) == []
+    answer = call(play.owner, "PATCH", f"users/{person.id}", profile_data=[], new_email=person.email)
+    assert ignored(answer) == []
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,11 @@ def test_channels_are_listed_by_each_way_of_asking(play: Play) -> None:
         return {each["stream_id"] for each in call(bot, "GET", "streams", **asked)["streams"]}
 
     assert listed() == set()
+    # Zulip documents `is_default` for who asks for default channels.
+    for wanted in (True, False):
+        assert all(
+            ("is_default" in each) is wanted for each in call(bot, "GET", "streams", include_default=wanted)["streams"]
+        )
     assert default_id in listed(include_default=True)
     assert not {open_id, own_id} & listed(include_default=True)
     assert own_id in listed(include_owner_subscribed=True)

@@ -189,6 +189,11 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         ("at most about 5 million characters; `found_oldest` and `found_newest` say whether it was cut", "0087"),
     ),
     (
+        "several messages deleted at once",
+        "an event for each to clients without the capability `bulk_message_deletion`",
+        ("one event with all of their ids, to those clients too", ""),
+    ),
+    (
         "`204` to OPTIONS",
         "with `Content-Length: 0`",
         ("without it, as RFC 9110 asks (8.6)", ""),

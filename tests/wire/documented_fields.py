@@ -65,6 +65,15 @@ server_typing_stopped_wait_period_milliseconds server_web_public_streams_enabled
 starred_messages stop_words stream_weekly_traffic_last_updated streams subscriptions tenor_api_key unread_msgs
 unsubscribed upgrade_text_for_wide_organization_logo user_id user_settings user_status user_topics
 zulip_plan_is_not_limited"""
+_SETTINGS = """color_scheme default_language demote_inactive_streams dense_mode desktop_icon_count_display
+email_notifications_batching_period_seconds emojiset emojiset_choices
+enable_desktop_notifications enable_digest_emails enable_drafts_synchronization enable_login_emails
+enable_marketing_emails enable_offline_email_notifications enable_offline_push_notifications
+enable_online_push_notifications enable_sounds enable_stream_audible_notifications
+enable_stream_desktop_notifications enable_stream_email_notifications enable_stream_push_notifications enter_sends
+fluid_layout_width high_contrast_mode left_side_userlist message_content_in_email_notifications notification_sound
+pm_content_in_desktop_notifications presence_enabled realm_name_in_email_notifications_policy starred_message_counts
+timezone translate_emoticons twenty_four_hour_time web_home_view wildcard_mentions_notify"""
 _EVENTS = """alert_words attachment channel_folder custom_profile_fields default_stream_groups default_streams
 delete_message device drafts has_zoom_token heartbeat invites_changed message muted_topics muted_users navigation_view
 onboarding_steps presence push_device reaction realm realm_bot realm_domains realm_emoji realm_export
@@ -82,7 +91,7 @@ def never_sent() -> Iterator[tuple[str, list[str]]]:
         ("a subscription", _SUBSCRIPTION, _names(SUBSCRIPTION)),
         ("an account", _PERSON, _names(PERSON)),
         ("a bot in `realm_bots`", _BOT, {*BOT_FIELDS, "is_active"}),
-        ("the state that `register` answers", _STATE, set(STATE)),
+        ("the state that `register` answers", f"{_STATE} {_SETTINGS}", set(STATE)),
         ("types of events", _EVENTS, {each["properties"]["type"]["const"] for each in EVENT["anyOf"]}),
     )
     for where, documented, sent in described:

@@ -9,6 +9,7 @@ from keybearer.server.api.description import INTEGER, array, boolean, choice, en
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.profiles import OPTIONAL, PROFILE, profile
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, PEOPLE
 from keybearer.server.http.body import FORM
@@ -74,10 +75,30 @@ async def add(call: Call) -> Answer:
 
 async def change(call: Call) -> Answer:
     """`PATCH users/{user_id}`: name and role, for administrators."""
-    full_name = call.parameters.optional_text("full_name")
-    role = call.parameters.choice("role", tuple(role.value for role in Role))
-    await accounts.change_person(call.context, call.caller, call.id("user_id"), full_name=full_name, role=role)
+    parameters = call.parameters
+    await accounts.change_person(
+        call.context,
+        call.caller,
+        call.id("user_id"),
+        full_name=parameters.optional_text("full_name"),
+        role=parameters.choice("role", tuple(role.value for role in Role)),
+        email=parameters.optional_text("new_email"),
+        field_ids=_field_ids(parameters.optional_json("profile_data")),
+    )
     return success()
+
+
+def _field_ids(profile_data: object) -> list[int]:
+    """The profile fields that are to be changed."""
+    entries = [] if profile_data is None else profile_data
+    if not isinstance(entries, list):
+        raise Refused("profile_data is not a list")
+    ids = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), int):
+            raise Refused(f'profile_data[{index}]["id"] is not an integer')
+        ids.append(entry["id"])
+    return ids
 
 
 async def deactivate(call: Call) -> Answer:
@@ -150,7 +171,12 @@ ENDPOINTS = (
         EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Rename an account or change its role.",
-        takes=(text("full_name", "The new name."), choice("role", "The new role.", _ROLES)),
+        takes=(
+            text("full_name", "The new name."),
+            choice("role", "The new role.", _ROLES),
+            text("new_email", "Refused where it is another address than the account has."),
+            encoded("profile_data", "Refused where it names a profile field: there are none.", array({})),
+        ),
     ),
     Endpoint.delete(
         "users/{user_id}",

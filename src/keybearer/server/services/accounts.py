@@ -131,14 +131,28 @@ async def add(
 
 
 async def change_person(
-    context: Context, caller: Caller | None, account_id: int, *, full_name: str | None = None, role: int | None = None
+    context: Context,
+    caller: Caller | None,
+    account_id: int,
+    *,
+    full_name: str | None = None,
+    role: int | None = None,
+    email: str | None = None,
+    field_ids: Sequence[int] = (),
 ) -> Account:
-    """Rename a person or change their role, for administrators or the operator; bots too, as Zulip's endpoint does."""
+    """Rename a person or change their role, for administrators or the operator; bots too, as in Zulip.
+
+    Raises Refused in Zulip's words for another `email` than the account has, and for any profile field.
+    """
     async with context.change(caller, holding=[account_id], for_change=True) as change:
         actor = change.acting_account
         account = await the_account(change.connection, actor, account_id)
         if actor is not None and not may_change_people(actor):
             raise NotPermitted
+        if email is not None and email != account.delivery_email:
+            raise NotPermitted("User not authorized to change user emails")
+        for field_id in field_ids:
+            raise Refused(f"Field id {field_id} not found.")
         if role is not None and role != account.granted_role:
             account = await _with_role(change, account, checked_role(role))
         if full_name is not None and full_name.strip() != account.full_name:

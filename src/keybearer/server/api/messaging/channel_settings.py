@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from keybearer.server.api.description import Schema, boolean, encoded, fixed, integer
+from keybearer.server.api.description import Schema, boolean, encoded, fixed, integer, text
 from keybearer.server.api.parameters import Parameters
 from keybearer.server.api.realms import group_of
 from keybearer.server.domain.errors import Refused
@@ -55,7 +55,7 @@ def check_fixed(parameters: Parameters) -> None:
         raise Refused("Web-public channels are not enabled.")
     if parameters.optional_boolean("history_public_to_subscribers") is False:
         raise Refused("Protected history is not available: who follows a channel sees all of its messages.")
-    if parameters.optional_json("message_retention_days") not in (None, *_KEPT):
+    if (parameters.optional_text("message_retention_days") or _KEPT[0]).strip('"') not in _KEPT:
         raise Refused(f"Messages are never deleted by age here: message_retention_days is {' or '.join(_KEPT)}.")
 
 
@@ -75,5 +75,5 @@ TAKES = (
     integer("stream_post_policy", "The same by its old number: 1 all, 2 administrators, 3 members, 4 moderators."),
     boolean("is_web_public", "Refused where it is true."),
     boolean("history_public_to_subscribers", "Refused where it is false."),
-    encoded("message_retention_days", 'Refused but for `"realm_default"` and `"unlimited"`.', {}),
+    text("message_retention_days", "Refused but for `realm_default` and `unlimited`."),
 )

@@ -43,7 +43,8 @@ async def get_all(call: Call) -> Answer:
     rows = []
     for each in chosen:
         fields = channel_fields(each.channel)
-        rows.append({**fields, "subscriber_count": len(each.subscriber_ids), "is_default": each.channel.is_default})
+        fields["subscriber_count"] = len(each.subscriber_ids)
+        rows.append({**fields, "is_default": each.channel.is_default} if default else fields)
     return success(streams=rows)
 
 
@@ -134,7 +135,7 @@ ENDPOINTS = (
             boolean("include_all", "Whether every channel that the caller may know of is wanted."),
             boolean("include_all_active", "The same in its old name."),
             boolean("exclude_archived", "Whether archived channels are left out (they are by default)."),
-            boolean("include_default", "Whether channels that new people follow are wanted in any case."),
+            boolean("include_default", "Whether channels that new people follow are wanted in any case, and named so."),
             boolean("include_owner_subscribed", "Whether channels that a bot's owner follows are wanted."),
             boolean("include_can_access_content", "Whether channels whose messages the caller may read are wanted."),
         ),

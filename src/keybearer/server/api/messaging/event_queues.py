@@ -40,6 +40,7 @@ async def register(call: Call) -> Answer:
         with_subscribers=_include_subscribers(parameters),
         slim_presence=bool(parameters.optional_boolean("slim_presence")),
         empty_topics=capabilities.get("empty_topic_name") is True,
+        settings_apart=capabilities.get("user_settings_object") is True,
         notification_null=capabilities.get("notification_settings_null") is True,
     )
     parameters.optional_boolean("client_gravatar")

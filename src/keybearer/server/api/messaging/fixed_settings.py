@@ -241,6 +241,51 @@ USER_SETTINGS: dict[str, object] = {
 """The settings of every person, which only tell clients what to do by themselves."""
 
 
+OLD_DISPLAY_SETTINGS = (
+    "color_scheme",
+    "default_language",
+    "demote_inactive_streams",
+    "dense_mode",
+    "emojiset",
+    "emojiset_choices",
+    "enable_drafts_synchronization",
+    "enter_sends",
+    "fluid_layout_width",
+    "high_contrast_mode",
+    "left_side_userlist",
+    "starred_message_counts",
+    "timezone",
+    "translate_emoticons",
+    "twenty_four_hour_time",
+    "web_home_view",
+)
+OLD_NOTIFICATION_SETTINGS = (
+    "available_notification_sounds",
+    "desktop_icon_count_display",
+    "email_notifications_batching_period_seconds",
+    "enable_desktop_notifications",
+    "enable_digest_emails",
+    "enable_login_emails",
+    "enable_marketing_emails",
+    "enable_offline_email_notifications",
+    "enable_offline_push_notifications",
+    "enable_online_push_notifications",
+    "enable_sounds",
+    "enable_stream_audible_notifications",
+    "enable_stream_desktop_notifications",
+    "enable_stream_email_notifications",
+    "enable_stream_push_notifications",
+    "message_content_in_email_notifications",
+    "notification_sound",
+    "pm_content_in_desktop_notifications",
+    "presence_enabled",
+    "realm_name_in_email_notifications_policy",
+    "wildcard_mentions_notify",
+)
+"""The settings that stand beside the others for clients without the capability `user_settings_object` (before feature
+level 89 they stood nowhere else)."""
+
+
 async def get_linkifiers(_call: Call) -> Answer:
     """`GET realm/linkifiers`."""
     return success(linkifiers=[])

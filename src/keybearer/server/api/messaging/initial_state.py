@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keybearer.server.api.messaging.emoji import PATH as EMOJI_PATH
-from keybearer.server.api.messaging.fixed_settings import REALM_SETTINGS, USER_SETTINGS
+from keybearer.server.api.messaging.fixed_settings import (
+    OLD_DISPLAY_SETTINGS,
+    OLD_NOTIFICATION_SETTINGS,
+    REALM_SETTINGS,
+    USER_SETTINGS,
+)
 from keybearer.server.api.profiles import profile
 from keybearer.server.api.realms import group_fields
 from keybearer.server.domain.account_events import settings_fields
@@ -41,6 +46,7 @@ class Wishes:
     slim_presence: bool = False
     empty_topics: bool = False
     notification_null: bool = False
+    settings_apart: bool = False
 
     def wants(self, event_type: str) -> bool:
         """Whether the state that belongs to a type of events is wanted."""
@@ -216,6 +222,16 @@ def _user_settings(_state: InitialState, account: Account, _wishes: Wishes) -> F
     return {"user_settings": {**USER_SETTINGS, **settings_fields(account)}}
 
 
+def _display_settings(_state: InitialState, account: Account, wishes: Wishes) -> Fields:
+    own = {**USER_SETTINGS, **settings_fields(account)}
+    return {} if wishes.settings_apart else {name: own[name] for name in OLD_DISPLAY_SETTINGS}
+
+
+def _notification_settings(_state: InitialState, account: Account, wishes: Wishes) -> Fields:
+    own = {**USER_SETTINGS, **settings_fields(account)}
+    return {} if wishes.settings_apart else {name: own[name] for name in OLD_NOTIFICATION_SETTINGS}
+
+
 def _alert_words(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
     return {"alert_words": state.alert_words}
 
@@ -248,6 +264,8 @@ _PARTS: Mapping[str, Callable[[InitialState, Account, Wishes], Fields]] = {
     "presence": _presence,
     "user_status": _user_status,
     "user_settings": _user_settings,
+    "update_display_settings": _display_settings,
+    "update_global_notifications": _notification_settings,
     "alert_words": _alert_words,
     "user_topic": _user_topics,
     "muted_topics": _muted_topics,
@@ -272,10 +290,5 @@ NOTHING_OF_OURS: Mapping[str, Fields] = {
     "saved_snippets": {"saved_snippets": []},
     "scheduled_messages": {"scheduled_messages": []},
     "stop_words": {"stop_words": []},
-    # Before feature level 89 these settings stood beside the others; clients of that time still look there.
-    "update_display_settings": {name: USER_SETTINGS[name] for name in ("twenty_four_hour_time", "default_language")},
-    "update_global_notifications": {
-        name: value for name, value in USER_SETTINGS.items() if name.startswith(("enable_", "pm_content_"))
-    },
 }
 """What an organization of ours has none of, or has in another place too."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from keybearer.server.api.description import BOOLEAN, EMAIL, INTEGER, NUMBER, STRING, Schema, array, by_key, record
-from keybearer.server.api.messaging.fixed_settings import REALM_SETTINGS, USER_SETTINGS
+from keybearer.server.api.messaging.fixed_settings import (
+    OLD_DISPLAY_SETTINGS,
+    OLD_NOTIFICATION_SETTINGS,
+    REALM_SETTINGS,
+    USER_SETTINGS,
+)
 from keybearer.server.api.messaging.initial_state import NOTHING_OF_OURS
 from keybearer.server.api.messaging.shapes import (
     BOT_FIELDS,
@@ -48,6 +53,7 @@ _UNREAD = record(
 STATE: dict[str, Schema] = {
     **{name: schema for part in NOTHING_OF_OURS.values() for name, schema in _of_values(dict(part)).items()},
     **_of_values(REALM_SETTINGS),
+    **_of_values({name: USER_SETTINGS[name] for name in (*OLD_DISPLAY_SETTINGS, *OLD_NOTIFICATION_SETTINGS)}),
     **dict.fromkeys(
         ("server_emoji_data_url", "realm_name", "realm_description", "realm_url", "realm_uri", "realm_bot_domain",
          "full_name", "avatar_source", "avatar_url", "avatar_url_medium"),
