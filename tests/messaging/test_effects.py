@@ -100,8 +100,20 @@ def test_what_cannot_be_changed_of_a_person_is_refused_in_zulips_words(play: Pla
     for change, words in refused:
         error = refusal(play.owner, "PATCH", f"users/{person.id}", full_name=new_name("never"), **change)
         assert said(error) == words
-    answer = call(play.owner, "PATCH", f"users/{person.id}", profile_data=[], new_email=person.email)
-    assert ignored(answer) == []
+    for who in (person.id, person.email):
+        answer = call(play.owner, "PATCH", f"users/{who}", profile_data=[], new_email=person.email)
+        assert ignored(answer) == []
+
+
+def test_a_person_is_changed_by_id_and_by_address_and_by_administrators_alone(play: Play) -> None:
+    person = new_person(play.server)
+    for who in (person.id, person.email):
+        name = new_name("Renamed")
+        assert said(refusal(person, "PATCH", f"users/{who}", full_name=name)) == "Insufficient permission"
+        call(play.owner, "PATCH", f"users/{who}", full_name=name)
+        assert call(play.cordelia, "GET", f"users/{person.id}")["user"]["full_name"] == name
+    error = refusal(play.owner, "PATCH", "users/nobody@example.com", full_name="Nobody")
+    assert said(error) == "No such user"
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,10 @@ async def test_settings_are_changed_and_the_clients_of_the_account_are_told(serv
         told.append((await client.get("/api/v1/events", auth=who.auth, params=query)).json()["events"])
     own = {each["property"]: each["value"] for each in told[0] if each["type"] == "user_settings"}
     assert own == {"timezone": "Europe/Copenhagen", "email_address_visibility": 4, "enable_login_emails": False}
-    assert len(told[0]) == 4
-    (event,) = told[1]
+    assert len(told[0]) == 5
+    hidden, event = told[1]
     dummy = f"user{hamlet.id}@keybearer.localhost"
+    assert hidden["person"] == {"user_id": hamlet.id, "new_email": dummy}
     assert event["person"] == {"user_id": hamlet.id, "email": dummy, "timezone": "Europe/Copenhagen"}
     state = (await client.post("/api/v1/register", auth=hamlet.auth)).json()
     assert own.items() <= state["user_settings"].items()

@@ -40,6 +40,7 @@ RULES = {
     "PATCH users/{user_id}": EVERYBODY.may(Scope.MANAGE),
     "DELETE users/{user_id}": EVERYBODY.may(Scope.MANAGE),
     "GET users/{email}": EVERYBODY.may(Scope.READ),
+    "PATCH users/{email}": EVERYBODY.may(Scope.MANAGE),
     "POST users/{user_id}/reactivate": EVERYBODY.may(Scope.KEYS),
     "POST users/me/api_key/regenerate": replace(EVERYBODY, ways=Way.KEY).may(Scope.KEYS),
     "GET users/me/api_keys": EVERYBODY.may(Scope.KEYS),

@@ -75,11 +75,21 @@ async def add(call: Call) -> Answer:
 
 async def change(call: Call) -> Answer:
     """`PATCH users/{user_id}`: name and role, for administrators."""
+    return await _change(call, call.id("user_id"))
+
+
+async def change_by_email(call: Call) -> Answer:
+    """`PATCH users/{email}`: the same (feature level 313)."""
+    (account,) = (await profiles.find_by_email(call.context, call.caller, call.ids["email"])).accounts
+    return await _change(call, account.id)
+
+
+async def _change(call: Call, account_id: int) -> Answer:
     parameters = call.parameters
     await accounts.change_person(
         call.context,
         call.caller,
-        call.id("user_id"),
+        account_id,
         full_name=parameters.optional_text("full_name"),
         role=parameters.choice("role", tuple(role.value for role in Role)),
         email=parameters.optional_text("new_email"),
@@ -122,6 +132,12 @@ async def reactivate(call: Call) -> Answer:
 
 _ROLES = tuple(role.value for role in Role)
 _USER = record(PROFILE, optional=OPTIONAL)
+_CHANGE = (
+    text("full_name", "The new name."),
+    choice("role", "The new role.", _ROLES),
+    text("new_email", "Refused where it is another address than the account has."),
+    encoded("profile_data", "Refused where it names a profile field: there are none.", array({})),
+)
 _GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here.")
 _PROFILE_FIELDS = boolean("include_custom_profile_fields", "Whether `profile_data` is wanted.")
 
@@ -171,12 +187,15 @@ ENDPOINTS = (
         EVERYBODY.may(Scope.MANAGE),
         FORM,
         "Rename an account or change its role.",
-        takes=(
-            text("full_name", "The new name."),
-            choice("role", "The new role.", _ROLES),
-            text("new_email", "Refused where it is another address than the account has."),
-            encoded("profile_data", "Refused where it names a profile field: there are none.", array({})),
-        ),
+        takes=_CHANGE,
+    ),
+    Endpoint.patch(
+        "users/{email}",
+        change_by_email,
+        EVERYBODY.may(Scope.MANAGE),
+        FORM,
+        "Rename an account or change its role, by its address.",
+        takes=_CHANGE,
     ),
     Endpoint.delete(
         "users/{user_id}",
