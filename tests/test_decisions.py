@@ -14,6 +14,7 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 INDEX_LINE = re.compile(r"^\| (\d+) \| \[(.+)\]\((\S+)\) \| (.+) \|$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
 def number_and_title(record: Path) -> tuple[str, str]:
@@ -50,6 +51,6 @@ def test_a_record_states_question_decision_reasons_and_consequences(record: Path
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_links_to_other_documents_resolve(document: Path) -> None:
-    links = [link for link in LINK.findall(document.read_text("utf-8")) if "://" not in link]
+    links = [link for link in LINK.findall(CODE.sub("", document.read_text("utf-8"))) if "://" not in link]
 
     assert [link for link in links if not (document.parent / link).exists()] == []

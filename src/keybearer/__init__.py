@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from keybearer.client.models.accounts import NewUser as NewUser
     from keybearer.client.models.accounts import Profile as Profile
     from keybearer.client.models.accounts import User as User
+    from keybearer.client.models.api_keys import APIKey as APIKey
+    from keybearer.client.models.api_keys import APIKeys as APIKeys
+    from keybearer.client.models.api_keys import NewAPIKey as NewAPIKey
     from keybearer.client.models.base import Answer as Answer
     from keybearer.client.models.base import Listing as Listing
     from keybearer.client.models.bots import Bot as Bot
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
     from keybearer.zuliprc.sources import Origin as Origin
 
 _HOMES = {
+    "APIKey": "keybearer.client.models.api_keys",
+    "APIKeys": "keybearer.client.models.api_keys",
     "Answer": "keybearer.client.models.base",
     "AsyncClient": "keybearer.client.asynchronous",
     "Bot": "keybearer.client.models.bots",
@@ -76,6 +81,7 @@ _HOMES = {
     "Members": "keybearer.client.models.accounts",
     "Message": "keybearer.client.models.messages",
     "Messages": "keybearer.client.models.messages",
+    "NewAPIKey": "keybearer.client.models.api_keys",
     "NewBot": "keybearer.client.models.bots",
     "NewUser": "keybearer.client.models.accounts",
     "Origin": "keybearer.zuliprc.sources",
@@ -108,6 +114,8 @@ _HOMES = {
 _ROOMS = {"client", "errors", "server", "store", "zuliprc"}
 
 __all__ = [
+    "APIKey",
+    "APIKeys",
     "Answer",
     "AsyncClient",
     "Bot",
@@ -125,6 +133,7 @@ __all__ = [
     "Members",
     "Message",
     "Messages",
+    "NewAPIKey",
     "NewBot",
     "NewUser",
     "Origin",

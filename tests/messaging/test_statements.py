@@ -36,6 +36,7 @@ class World:
     people: list[int]
     message_ids: list[int]
     channel_ids: list[int]
+    bot_id: int
     numbers: Iterator[int] = field(default_factory=count)
 
     def fresh(self, n: int) -> list[str]:
@@ -88,7 +89,8 @@ async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
             followed = [{"account_id": who.id, "channel_id": each, "color": "#76ce90"} for each in channel_ids]
             await connection.execute(insert(subscriptions), followed)
             people = list((await connection.execute(select(accounts.c.id).where(accounts.c.id != who.id))).scalars())
-        yield World(server, who, people, message_ids, channel_ids)
+        bot = await server.add_bot(who, "hambot")
+        yield World(server, who, people, message_ids, channel_ids, bot.id)
 
 
 Scene = Callable[[World, int], dict[str, Any]]
@@ -107,6 +109,21 @@ def narrow(world: World, n: int) -> list[object]:
 def alert_words(n: int) -> list[str]:
     """One word, or as many others as an account may have beside it."""
     return ["word"] if n == 1 else [f"word {each}" for each in range(1, n)]
+
+
+def scopes(n: int) -> list[str]:
+    """So many scopes, which are `read` and, of several, `send`."""
+    return ["read", *["send"] * (n - 1)]
+
+
+def networks(n: int) -> list[str]:
+    """So many networks."""
+    return [f"10.{each}.0.0/16" for each in range(n)]
+
+
+def of_key(parameter: str, make: Callable[[int], list[str]]) -> Scene:
+    """A named key with so many of something."""
+    return lambda world, n: {"name": "script", parameter: make(n)}
 
 
 AROUND = {"anchor": "newest", "num_before": 1, "num_after": 0}
@@ -173,6 +190,12 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("PUT bot_storage", "storage"): lambda w, n: {"storage": dict.fromkeys(w.fresh(n), "text")},
     ("GET bot_storage", "keys"): lambda w, n: {"keys": []},
     ("DELETE bot_storage", "keys"): lambda w, n: {"keys": []},
+    **{
+        (f"{method} {holder}", parameter): of_key(parameter, make)
+        for whose in ("users/me/api_keys", "bots/{bot_id}/api_keys")
+        for method, holder in (("POST", whose), ("PATCH", f"{whose}/{{key_id}}"))
+        for parameter, make in (("scopes", scopes), ("networks", networks))
+    },
 }  # fmt: skip
 KEEPS_KEYS = {("GET bot_storage", "keys"), ("DELETE bot_storage", "keys")}
 NEVER_TAKEN = {
@@ -203,8 +226,13 @@ async def test_every_list_costs_as_many_statements_as_one_entry(world: World) ->
             rows = json.loads((await world.call("GET", "invites", {})).body)["invites"]
             path = path.replace("{invite_id}", str(next(row["id"] for row in rows if row["is_multiuse"])))
         path = path.replace("{user_id}", str(world.people[0])).replace("{email}", world.who.account.delivery_email)
+        path = path.replace("{bot_id}", str(world.bot_id))
+        holder = path.partition("/{key_id}")[0]
         for n in (1, min(most, MANY)):
             fields = SCENES[name, parameter](world, n)
+            if holder != path:
+                made = await world.call("POST", holder, {"name": "script", "scopes": ["read", "send", "manage"]})
+                path = f"{holder}/{json.loads(made.body)['id']}"
             if (name, parameter) in KEEPS_KEYS:
                 fields["keys"] = keys = world.fresh(n)
                 assert (await world.call("PUT", path, {"storage": dict.fromkeys(keys, "text")})).status == 200

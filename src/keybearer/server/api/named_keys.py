@@ -102,7 +102,8 @@ async def show_current(call: Call) -> Answer:
 async def create(call: Call) -> Answer:
     """`POST users/me/api_keys`, and the same of a bot."""
     parameters = call.parameters
-    scopes, networks = _list(parameters, "scopes"), _list(parameters, "networks")
+    scopes = _list(parameters, "scopes", most=len(Scope))
+    networks = _list(parameters, "networks", most=MOST_NETWORKS)
     new = NewKey(
         name=checked_key_name(parameters.text("name")),
         scopes=DEFAULT_SCOPES if scopes is None else checked_scopes(scopes),
@@ -116,8 +117,8 @@ def _shown(issued: IssuedKey) -> Answer:
     return success(id=issued.record.id, api_key=issued.api_key.reveal())
 
 
-def _list(parameters: Parameters, name: str) -> list[Any] | None:
-    value = parameters.optional_json(name)
+def _list(parameters: Parameters, name: str, *, most: int) -> list[Any] | None:
+    value = parameters.optional_json(name, most=most)
     if value is None:
         return None
     if not isinstance(value, list):
@@ -140,11 +141,9 @@ def _end(parameters: Parameters) -> timedelta | End | None:
 async def change(call: Call) -> Answer:
     """`PATCH users/me/api_keys/{key_id}`, and the same of a bot: rename or narrow."""
     parameters = call.parameters
-    name, scopes, networks = (
-        parameters.optional_text("name"),
-        _list(parameters, "scopes"),
-        _list(parameters, "networks"),
-    )
+    name = parameters.optional_text("name")
+    scopes = _list(parameters, "scopes", most=len(Scope))
+    networks = _list(parameters, "networks", most=MOST_NETWORKS)
     wanted = KeyChange(
         name=None if name is None else checked_key_name(name),
         scopes=None if scopes is None else checked_scopes(scopes),
@@ -207,7 +206,10 @@ _SHOWN = {"id": INTEGER, "api_key": API_KEY}
 
 _NAME = "What the key is for."
 _SCOPES = encoded(
-    "scopes", "`read`, `send`, `manage` and `keys`; `read` and `send` where it is not said.", array(STRING)
+    "scopes",
+    "`read`, `send`, `manage` and `keys`; `read` and `send` where it is not said.",
+    array(STRING),
+    most=len(Scope),
 )
 _NETWORKS = encoded(
     "networks", "From which networks it may be used; none: from all.", array(STRING), most=MOST_NETWORKS
@@ -217,7 +219,7 @@ _DAYS = encoded(
 )
 _NARROWED = (
     text("name", _NAME, max_length=NAME_MAX_LENGTH),
-    encoded("scopes", "Fewer scopes.", array(STRING)),
+    encoded("scopes", "Fewer scopes.", array(STRING), most=len(Scope)),
     encoded("expires_in_days", "An earlier end, counted from now.", INTEGER),
     encoded("networks", "Narrower networks.", array(STRING), most=MOST_NETWORKS),
 )

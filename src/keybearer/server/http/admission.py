@@ -57,9 +57,8 @@ class Admission:
     """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
 
     `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
-    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it, `is_read` that
-    the body was read, `held` how much of it is in memory. `refusal` is why the handler refused what was asked for,
-    where it words that itself.
+    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it, `held` how much
+    of the body is in memory. `refusal` is why the handler refused what was asked for, where it words that itself.
     """
 
     context: Context
@@ -70,7 +69,6 @@ class Admission:
     identified: Identified | None = None
     realm: Realm | None = None
     is_counted: bool = False
-    is_read: bool = False
     quota: Quota | None = None
     fields: Fields = NO_FIELDS
     held: HeldBody | None = None
@@ -206,7 +204,6 @@ class Admitter:
         held = admission.held = self._limits.hold_body(request.origin.network if who is None else who.caller.id)
         directory = self._context.settings.data_dir
         admission.fields = await read_fields(request, receive, (route or place).body, held, directory)
-        admission.is_read = True
         if doorway.takes_method_field and request.method == "POST" and not place.is_open:
             route = admission.route = _meant(place, admission.fields, route)
             if not route.rule.is_open:

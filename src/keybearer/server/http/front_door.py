@@ -131,7 +131,7 @@ class FrontDoor:
                     return
                 except Exception as error:  # noqa: BLE001  every failure gets an answer
                     response = self._answer_error(door, admission, error)
-                    if not admission.is_read and request.has_body and not await discard(request, receive):
+                    if request.has_body and not await discard(request, receive):
                         sending.closes = True
             await response(scope, receive, sending)
         finally:

@@ -23,7 +23,7 @@ class Request:
     `method` is GET for HEAD too; `changes_something` says whether it may change something. `scheme` and `origin` are
     those of the client, also behind a trusted proxy. `id` is what log lines and answers name the request by: that of
     a trusted proxy's X-Request-ID, else a new one. `untrusted_proxy` is the address of a proxy that is not trusted,
-    where one seems to have passed the request on.
+    where one seems to have passed the request on. `is_received` says that all of the body has been taken in.
     """
 
     __slots__ = (
@@ -33,6 +33,7 @@ class Request:
         "host",
         "id",
         "is_head",
+        "is_received",
         "method",
         "origin",
         "path",
@@ -46,6 +47,7 @@ class Request:
         self._cookies: dict[str, str] | None = None
         method = scope["method"]
         self.is_head = method == "HEAD"
+        self.is_received = False
         self.method: str = "GET" if self.is_head else method
         self.changes_something = self.method not in ("GET", "OPTIONS")
         path: str = scope["path"]
