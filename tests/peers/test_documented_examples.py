@@ -51,7 +51,7 @@ NOT_AVAILABLE: Mapping[str, tuple[str, str]] = {
 """Those that are refused, each with its call."""
 
 PARTLY = {"update_user"}
-"""Half of it works, the name; of the other half, profile fields, the answer says that it is ignored."""
+"""Half of it works, the name; the other half, a profile field, is refused as where Zulip has no such field."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_an_example_that_is_not_available_is_refused_in_the_documented_way(stage
     assert answer["msg"].endswith(" are not available on this server.")
 
 
-def test_update_user_changes_the_name_and_names_profile_fields_as_ignored(stage: Stage) -> None:
+def test_update_user_changes_the_name_and_refuses_a_profile_field_that_is_not_there(stage: Stage) -> None:
     ok(stage.client.update_user_by_id(stage.hamlet.id, full_name="New Name"))
     answer = stage.client.update_user_by_id(stage.hamlet.id, profile_data=[{"id": 9, "value": "some data"}])
-    assert (answer["result"], answer["ignored_parameters_unsupported"]) == ("success", ["profile_data"])
+    assert (answer["result"], answer["msg"]) == ("error", "Field id 9 not found.")
