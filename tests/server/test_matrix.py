@@ -16,14 +16,15 @@ import pytest
 import pytest_asyncio
 
 from keybearer.server.api import routes
-from keybearer.server.api.door import BY_KEY, BY_SESSION, WireDoor
-from keybearer.server.api.messaging import files
+from keybearer.server.api.door import BY_KEY, BY_SESSION, FOR_WEBHOOKS, WireDoor
+from keybearer.server.api.messaging import files, incoming_webhooks
 from keybearer.server.api.messaging.files import FilesDoor
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE, Way, Who
+from keybearer.server.http.authentication import NOT_OF_WEBHOOK
 from keybearer.server.http.front_door import Door
 from keybearer.server.http.routing import Route
 from keybearer.server.services import api_keys
@@ -39,15 +40,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ENDPOINTS = routes.endpoints(for_development=False)
 DOORS: Mapping[str, Door] = {
     "key": WireDoor(BY_KEY, ENDPOINTS),
+    "webhook": WireDoor(FOR_WEBHOOKS, incoming_webhooks.ENDPOINTS),
     "session": WireDoor(BY_SESSION, ENDPOINTS),
     "file": FilesDoor(),
     "page": PagesDoor(),
 }
-WAYS = {"key": ("key",), "session": ("session",), "file": ("key", "session"), "page": ("session",)}
+WAYS = {"key": ("key",), "webhook": ("key",), "session": ("session",), "file": ("key", "session"), "page": ("session",)}
 """By what credentials callers say who they are at a door."""
 
 CELLS: list[tuple[str, Route]] = [
     *(("key", route) for route in ENDPOINTS if route.rule.ways & (Way.KEY | Way.NOBODY)),
+    *(("webhook", route) for route in incoming_webhooks.ENDPOINTS),
     *(("session", route) for route in ENDPOINTS if route.rule.ways & Way.SESSION),
     *(("file", route) for route in files.ROUTES),
     *(("page", route) for route in PAGES),
@@ -125,6 +128,8 @@ def _refused_by_rule(door: str, route: Route, caller: Somebody, *, is_known: boo
     rule = route.rule
     if caller.way == "key" and "key" in WAYS[door] and caller.kind == OVER:
         return Outcome(401, "Invalid API key")
+    if door == "webhook" and is_known and KINDS[caller.kind].bot_type is not BotType.INCOMING_WEBHOOK:
+        return Outcome(401, NOT_OF_WEBHOOK)
     if not is_known:
         return Outcome(302) if door == "page" else Outcome(401, NOT_LOGGED_IN)
     kind = KINDS[caller.kind]
@@ -165,7 +170,7 @@ def check(door: str, route: Route, caller: Somebody, answer: Answer, outcome: Ou
     else:
         assert answer.message.strip() == outcome.words
     if outcome.status == 401 and door != "page":
-        asks_for_key = door == "key" or (door == "file" and caller.way == "key")
+        asks_for_key = door in ("key", "webhook") or (door == "file" and caller.way == "key")
         scheme = "Basic" if asks_for_key else "Session"
         assert answer.headers["www-authenticate"] == f'{scheme} realm="zulip"'
 
@@ -173,6 +178,7 @@ def check(door: str, route: Route, caller: Somebody, answer: Answer, outcome: Ou
 REFUSALS = {
     NOT_LOGGED_IN,
     "Invalid API key",
+    NOT_OF_WEBHOOK,
     "This API is not available to incoming webhook bots.",
     "Webhook bots can only access webhooks",
     "This endpoint does not accept bot requests.",

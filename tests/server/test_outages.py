@@ -66,7 +66,6 @@ CALLS: list[tuple[str, str, str, dict[str, str]]] = [
     ("session", "POST", "/settings/account/name/", NAME),
     ("nobody", "GET", "/login/", {}),
     ("nobody", "POST", "/login/", SIGN_IN),
-    ("nobody", "POST", "/accounts/password/reset/", {"email": "hamlet@example.com"}),
     ("key", "GET", "/user_uploads/1/directory/file.txt", {}),
     ("session", "GET", "/user_uploads/1/directory/file.txt", {}),
 ]

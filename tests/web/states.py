@@ -225,6 +225,8 @@ SIGNED_IN: dict[str, Steps] = {
     "bot-panel": lambda stage: _panel(stage, "Build watcher"),
     "bot-panel-key": lambda stage: _open_key(stage, "Build watcher"),
     "bot-panel-outgoing": _bot_zuliprc,
+    "bot-panel-webhook": lambda stage: _panel(stage, "Issue tracker"),
+    "bot-panel-webhook-key": lambda stage: _open_key(stage, "Issue tracker"),
     "bot-panel-deactivated": _deactivated_panel,
     "bot-panel-page": lambda stage: stage.go(f"/settings/bots/{stage.organization.bot.id}/"),
     "bot-question": _bot_question,

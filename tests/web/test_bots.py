@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import httpx2
@@ -185,6 +187,18 @@ def test_the_copied_zuliprc_is_the_exact_file(
     assert copied.encode() == download(owner_page, tmp_path).read_bytes()
     token = owner_page.locator("#bot-token").text_content()
     assert copied.endswith(f"\ntoken={token}\n")
+
+
+def test_the_copied_command_of_a_webhook_posts_a_message_of_its_bot(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    owner_page.goto(f"{server.site}/settings/bots/")
+    owner_page.get_by_role("link", name="Manage bot Issue tracker").click()
+    owner_page.get_by_role("button", name="Copy command").click()
+    expect(owner_page.get_by_role("button", name="Copied!")).to_be_visible()
+    curl, *arguments = shlex.split(clipboard(owner_page).replace("stream=general&", ""))
+    done = subprocess.run([curl, "-s", *arguments], capture_output=True, text=True, check=True, timeout=20)
+    assert json.loads(done.stdout)["ok"] is True
 
 
 def test_the_copy_icon_copies_the_key(owner_page: Page, server: RunningServer, organization: Organization) -> None:

@@ -165,8 +165,11 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     ),
     (
         "webhooks of integrations",
-        "`/api/v1/external/…?api_key=…`, a key in an address",
-        ("not there: an incoming webhook bot posts messages, and its key stands in no address", ""),
+        "more than a hundred, at `/api/v1/external/…?api_key=…`, with any bot's key",
+        (
+            "`json` and `slack_incoming`, with the key of an incoming webhook bot only, by a header too",
+            "0108",
+        ),
     ),
     (
         "a bot's default channels",

@@ -9,6 +9,7 @@ from pathlib import Path
 from keybearer.server.api import routes, unavailable
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.messaging import files
+from keybearer.server.api.messaging import incoming_webhooks as hooks
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.grants import scope_names
 from keybearer.server.domain.limits import Cap, Retention
@@ -63,6 +64,8 @@ def _scope(rule: Rule) -> str:
 
 
 def _who(rule: Rule, name: str) -> str:
+    if name.startswith("external/"):
+        return "incoming webhook bots, and nobody else"
     if rule.ways & Way.NOBODY:
         return "nobody is asked; with `--development` only" if "dev_" in name else "nobody is asked"
     who = {Role.GUEST: "everybody", Role.MEMBER: "members and above"}.get(rule.least_role, "administrators")
@@ -84,6 +87,7 @@ def who_may_call_what() -> str:
     wire = _available()
     doors: list[tuple[str, str, Iterable[Route]]] = [
         ("The wire by key: `/api/v1/`", "/api/v1/", [each for each in wire if each.rule.ways & (Way.KEY | Way.NOBODY)]),
+        ("For services: `/api/v1/external/`, by the key of an incoming webhook bot", "/api/v1/", hooks.ENDPOINTS),
         ("The wire by session: `/json/`", "/json/", [each for each in wire if each.rule.ways & Way.SESSION]),
         ("Uploaded files: `/user_uploads/`, by key or by session", "/user_uploads/", files.ROUTES),
         ("Pages, by session", "", pages.ROUTES),

@@ -15,7 +15,8 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from keybearer.server.api import routes
-from keybearer.server.api.door import BY_KEY, BY_SESSION, WireDoor
+from keybearer.server.api.door import BY_KEY, BY_SESSION, FOR_WEBHOOKS, WireDoor
+from keybearer.server.api.messaging import incoming_webhooks
 from keybearer.server.api.messaging.files import FilesDoor
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.http.admission import Admitter
@@ -73,6 +74,7 @@ class Application:
             self._health = Health(context)
             endpoints = routes.endpoints(for_development=self._settings.development)
             doors: Sequence[Door] = (
+                WireDoor(FOR_WEBHOOKS, incoming_webhooks.ENDPOINTS),
                 WireDoor(BY_KEY, endpoints),
                 WireDoor(BY_SESSION, endpoints),
                 FilesDoor(),

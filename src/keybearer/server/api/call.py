@@ -35,6 +35,11 @@ class Call(Admitted):
         # Where there may be a body, time has passed since the key was checked.
         return None if key is None or self.request.changes_something else key.newest_message_id
 
+    @property
+    def raw_body(self) -> bytes:
+        """The body as it came, where the route keeps it."""
+        return self._admission.fields.raw
+
     def id(self, name: str) -> int:
         """A number out of the path; 0, which nothing has as its id, where it is larger than any id."""
         digits = self.ids[name]

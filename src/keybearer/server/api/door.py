@@ -1,4 +1,7 @@
-"""The wire's doors: `/api/v1/` for keys and `/json/` for sessions, with the same endpoints and Zulip's answers."""
+"""The wire's doors: `/api/v1/` for keys and `/json/` for sessions, with the same endpoints and Zulip's answers.
+
+What services post to, below `/api/v1/external/`, is behind a door of its own, for incoming webhook bots.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,25 @@ from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Route
 
 BY_KEY = Prefix("/api/v1/", Way.KEY | Way.NOBODY)
 BY_SESSION = Prefix("/json/", Way.SESSION)
+FOR_WEBHOOKS = Prefix("/api/v1/", Way.KEY)
 
 
 class _WireDoorway(Doorway):
     takes_method_field = True
 
 
+class _WebhookDoorway(Doorway):
+    is_for_webhooks = True
+
+
 @final
 class WireDoor:
     """The endpoints below one prefix."""
 
-    doorway = _WireDoorway()
-
     def __init__(self, prefix: Prefix, endpoints: Iterable[Endpoint]) -> None:
         self.router = Router(prefix, endpoints)
-        self._by_key = prefix is BY_KEY
+        self.doorway: Doorway = _WebhookDoorway() if prefix is FOR_WEBHOOKS else _WireDoorway()
+        self._by_key = prefix is not BY_SESSION
         self._headers = answers.BY_KEY if self._by_key else answers.WEB
         self._headers_of_strangers = answers.API if self._by_key else answers.WEB
         self._challenge = b"Basic" if self._by_key else b"Session"

@@ -133,6 +133,9 @@ class Doorway:
     """Whether the limit on an account's calls counts here. Pages do not: a script that used the allowance up must not
     keep its owner from replacing its key."""
 
+    is_for_webhooks = False
+    """Whether only incoming webhook bots are let in, by a key that may stand in the address."""
+
     takes_method_field = False
     """Whether a form that is posted with the field `method` means that method, as in Zulip."""
 
@@ -177,12 +180,7 @@ class Admitter:
         if not rule.is_open:
             found = admission.identified
             if found is None:
-                authorization = request.header(b"authorization") if place.by_key else None
-                if authorization is None:
-                    found = await self._identify_by_session(request, place)
-                else:
-                    found = await self._keys.authenticate(authorization, request.host, request.origin, rule)
-                admission.identified = found
+                found = admission.identified = await self._identify(request, place, doorway, rule)
             account = found.caller.account
             check_entry(rule, account, by_session=found.session is not None)
             if doorway.counts_calls:
@@ -223,6 +221,15 @@ class Admitter:
                 raise NotSetUp
         elif not realm.answers_for(request.host):
             raise WrongHost(realm.site)
+
+    async def _identify(self, request: Request, place: Place, doorway: Doorway, rule: Rule) -> Identified:
+        """Find who calls, by key or by session. Raises Unauthenticated."""
+        if doorway.is_for_webhooks:
+            return await self._keys.authenticate_webhook(request, rule)
+        authorization = request.header(b"authorization") if place.by_key else None
+        if authorization is None:
+            return await self._identify_by_session(request, place)
+        return await self._keys.authenticate(authorization, request.host, request.origin, rule)
 
     async def _identify_by_session(self, request: Request, place: Place) -> Identified:
         """Find who is signed in, and check that they call where their organization lives. Raises NotLoggedIn."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import binascii
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -14,10 +15,12 @@ from keybearer.secret import Secret
 from keybearer.server.domain.accounts import email_key
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.api_keys import VerifiedKey
-from keybearer.server.domain.errors import Refused, Unauthenticated, WrongNetwork
+from keybearer.server.domain.bots import BotType
+from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated, WrongNetwork
 from keybearer.server.domain.realms import Realm
 from keybearer.server.domain.rules import Rule, check_network, check_standing
 from keybearer.server.domain.sessions import Session
+from keybearer.server.http.body import parse_fields
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.http.limits import Limits
 from keybearer.server.http.request import Request
@@ -30,6 +33,10 @@ from keybearer.server.storage.verification import KeyVerifier
 
 LOGGED_EVERY = timedelta(minutes=1)
 """How often it is logged that keys from one network are refused for one reason."""
+
+NOT_OF_WEBHOOK = "This API key does not belong to an incoming webhook bot, whose key is needed here."
+_LONGEST_QUERY = 8192
+"""Bytes of an address in which a key is looked for."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +68,23 @@ def basic_credentials(authorization: str) -> tuple[str, Secret]:
     return email, Secret(key)
 
 
+def webhook_credentials(request: Request) -> tuple[str | None, Secret]:
+    """The key that a service sends, with its email where that comes along: by HTTP Basic, as `Bearer`, or as `api_key`
+    in the address. Raises NotLoggedIn where there is none, Unauthenticated where it is malformed."""
+    authorization = request.header(b"authorization")
+    scheme, _, given = (authorization or "").partition(" ")
+    if authorization is not None and scheme.lower() != "bearer":
+        return basic_credentials(authorization)
+    if authorization is None:
+        given = parse_fields(request.withheld_query[:_LONGEST_QUERY]).get("api_key", "")
+    key = given.strip()
+    if not key:
+        raise NotLoggedIn
+    if not api_key_format.is_well_formed(key):
+        raise Unauthenticated("Malformed API key")
+    return None, Secret(key)
+
+
 class _Ended(Unauthenticated):
     """The key was the account's once. Whose it was stands in the log, and on the owner's page."""
 
@@ -86,19 +110,42 @@ class KeyAuthentication:
         self._clock = clock
         self._logged: OnceEvery[tuple[str, str]] = OnceEvery(LOGGED_EVERY, clock)
 
-    async def authenticate(self, authorization: str, host: str, origin: RequestOrigin, rule: Rule) -> Identified:
-        """The caller that the header and the Host header name.
+    def authenticate(self, authorization: str, host: str, origin: RequestOrigin, rule: Rule) -> Awaitable[Identified]:
+        """The caller that the header and the Host header name, to be awaited.
 
         The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
         words. Raises Unauthenticated, WrongNetwork, Refused for another scheme, or TooManyAttempts in the place of a
         failure that is one too many from its network.
         """
+        return self._authenticate(partial(basic_credentials, authorization), host, origin, rule)
+
+    def authenticate_webhook(self, request: Request, rule: Rule) -> Awaitable[Identified]:
+        """The incoming webhook bot whose key a service sends, by a header or in the address; to be awaited.
+
+        The key of any other account is refused, even if it is live, and its owner is told: addresses are written into
+        logs on their way. Raises as `authenticate`, and NotLoggedIn where there is no key.
+        """
+        return self._authenticate(
+            partial(webhook_credentials, request), request.host, request.origin, rule, check=self._check_is_of_webhook
+        )
+
+    async def _authenticate(
+        self,
+        credentials: Callable[[], tuple[str | None, Secret]],
+        host: str,
+        origin: RequestOrigin,
+        rule: Rule,
+        *,
+        check: Callable[[VerifiedKey | None, RequestOrigin], None] | None = None,
+    ) -> Identified:
         found: VerifiedKey | None = None
         outcome = "malformed"
         try:
-            email, key = basic_credentials(authorization)
+            email, key = credentials()
             outcome = "refused"
             found = await self._verifier.verify(key)
+            if check is not None:
+                check(found, origin)
             identified = self._identified(found, email, host, origin, rule)
         except (Unauthenticated, WrongNetwork) as error:
             if isinstance(error, _Ended):
@@ -119,16 +166,27 @@ class KeyAuthentication:
             whose = "" if found is None else f" of account {found.account.id}"
             _log.info("keys%s are refused, from %s: %s", whose, origin.address, error.message)
 
+    def _check_is_of_webhook(self, found: VerifiedKey | None, origin: RequestOrigin) -> None:
+        if found is not None and found.account.bot_type is not BotType.INCOMING_WEBHOOK and not self._has_ended(found):
+            reason = "its API key was sent to the address of an incoming webhook"
+            self._refusals.note(found.account, origin, reason, tells_owner=True)
+            raise Unauthenticated(NOT_OF_WEBHOOK)
+
+    def _has_ended(self, found: VerifiedKey) -> bool:
+        return found.revoked or found.grant.has_ended(self._clock())
+
     def _identified(
-        self, found: VerifiedKey | None, email: str, host: str, origin: RequestOrigin, rule: Rule
+        self, found: VerifiedKey | None, email: str | None, host: str, origin: RequestOrigin, rule: Rule
     ) -> Identified:
+        """`email` is None where the key was sent without one."""
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm
-        if found.revoked or found.grant.has_ended(self._clock()):
+        if self._has_ended(found):
             self._uses.note_late(found.key_id, account, origin)
             raise _Ended("Invalid API key")
-        if account.delivery_email != email and email_key(account.delivery_email) != email_key(email):
+        known = account.delivery_email
+        if email is not None and known != email and email_key(known) != email_key(email):
             self._refusals.note(account, origin, "its API key was sent with another email address")
             raise Unauthenticated("Invalid API key")
         if not realm.is_active:

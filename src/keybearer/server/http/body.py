@@ -26,14 +26,15 @@ _LONG_FORM = 20_000
 class BodyLimits(NamedTuple):
     """How much of a body a route takes.
 
-    Bytes of the texts of a form, bytes of all of a form with files, seconds for all of it, and whether the content of a
-    file is kept.
+    Bytes of the texts of a form, bytes of all of a form with files, seconds for all of it, whether the content of a
+    file is kept, and whether a body without files is kept as it came, without looking for fields in it.
     """
 
     form: int
     multipart: int
     seconds: float
     keeps_file: bool = False
+    keeps_raw: bool = False
 
     @classmethod
     def widest(cls, several: Iterable[BodyLimits]) -> BodyLimits:
@@ -50,6 +51,9 @@ SMALL_FORM = BodyLimits(64 * 1024, 64 * 1024, 30.0)
 FORM = BodyLimits(1024 * 1024, 1024 * 1024, 30.0)
 PICTURE = BodyLimits(1024 * 1024, 8 * 1024 * 1024, 60.0)
 """Room for the picture that a client may send with a bot, though pictures are drawn here."""
+
+WEBHOOK_BODY = BodyLimits(256 * 1024, 256 * 1024, 30.0, keeps_raw=True)
+"""For what a service reports. A message has room for a part of it."""
 
 
 DISCARDED = BodyLimits(64 * 1024, 0, 30.0)
@@ -72,11 +76,15 @@ class TooSlow(Refused):
 
 
 class Fields(NamedTuple):
-    """The fields of a request; of one that is sent twice the last counts. A form may hold passwords: never log it."""
+    """The fields of a request; of one that is sent twice the last counts. A form may hold passwords: never log it.
+
+    `raw` is the body as it came, where its route keeps that.
+    """
 
     query: Mapping[str, str]
     form: Mapping[str, str]
     files: Sequence[UploadedFile] = ()
+    raw: bytes = b""
 
     def close(self) -> None:
         """Let go of the files."""
@@ -99,22 +107,30 @@ async def read_fields(
     answered. Raises Refused for a form that cannot be read, TooLarge or TooSlow for one beyond its limits, Overloaded
     where the worker holds too much, Disconnected where the client closes the connection first.
     """
-    query = await _parsed(request.query) if request.query else _NONE
+    sent = request.query or request.withheld_query
+    query = await _parsed(sent) if sent else _NONE
     if not request.changes_something:
         return Fields(query, _NONE) if query else NO_FIELDS
-    match form_kind(request):
+    kind = form_kind(request)
+    if limits.keeps_raw and kind != "multipart":
+        return Fields(query, _NONE, raw=await _read(request, receive, limits, held))
+    match kind:
         case "urlencoded":
-            body = bytearray()
-            async for piece in _pieces(request, receive, limits.form, limits.seconds):
-                held.add(len(piece))
-                body += piece
-            return Fields(query, await _parsed(bytes(body)))
+            return Fields(query, await _parsed(await _read(request, receive, limits, held)))
         case "multipart":
             content_type = request.header(b"content-type") or ""
             form = MultipartForm(content_type, held, limits.form, directory if limits.keeps_file else None)
             await form.read(_pieces(request, receive, limits.multipart, limits.seconds))
             return Fields(query, form.texts, form.files)
     return Fields(query, _NONE)
+
+
+async def _read(request: Request, receive: Receive, limits: BodyLimits, held: HeldBody) -> bytes:
+    body = bytearray()
+    async for piece in _pieces(request, receive, limits.form, limits.seconds):
+        held.add(len(piece))
+        body += piece
+    return bytes(body)
 
 
 def form_kind(request: Request) -> str | None:

@@ -15,6 +15,9 @@ from keybearer.server.http.proxies import Network, Peer
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _FORWARDED = (b"x-forwarded-proto", b"x-forwarded-for", b"forwarded")
 
+WEBHOOKS = "/api/v1/external/"
+"""Where the addresses of incoming webhooks begin."""
+
 
 @final
 class Request:
@@ -24,6 +27,8 @@ class Request:
     those of the client, also behind a trusted proxy. `id` is what log lines and answers name the request by: that of
     a trusted proxy's X-Request-ID, else a new one. `untrusted_proxy` is the address of a proxy that is not trusted,
     where one seems to have passed the request on. `is_received` says that all of the body has been taken in.
+    The query of a webhook's address may hold a key: it is `withheld_query`, which is read as fields and written
+    nowhere, and everything else is told that there is none.
     """
 
     __slots__ = (
@@ -40,6 +45,7 @@ class Request:
         "query",
         "scheme",
         "untrusted_proxy",
+        "withheld_query",
     )
 
     def __init__(self, scope: Scope, trusted_proxies: Sequence[Network]) -> None:
@@ -54,6 +60,10 @@ class Request:
         # Programs make `//api/v1/…` of a site that is written with a slash at its end.
         self.path = path if not path.startswith("//") else "/" + path.lstrip("/")
         self.query: bytes = scope["query_string"]
+        self.withheld_query = b""
+        if self.path.startswith(WEBHOOKS):
+            self.withheld_query, self.query = self.query, b""
+            scope["query_string"] = b""
         self.host = self.header(b"host") or ""
         client = (self.header(b"user-agent") or "").replace("\x00", "")  # PostgreSQL cannot keep it
         is_forwarded = False

@@ -212,3 +212,19 @@ def key_found(
         f"{next_step}, and remove the old one from where it was found:\n\n"
         f"    {_page(realm, owner, holder)}\n",
     )
+
+
+def key_in_address(realm: Realm, owner: Account, subject: Account, *, at: datetime, origin: RequestOrigin) -> Mail:
+    """To the owner of a key: it was sent to the address of an incoming webhook, which takes none like it."""
+    yours = owner.id == subject.id
+    whose = "your API key" if yours else f"the API key of your bot {subject.full_name} ({subject.delivery_email})"
+    return _mail(
+        realm,
+        owner,
+        "An API key was sent to a webhook address",
+        f"On {_moment(at)}, {whose} in {realm.name} was sent to the address of an incoming\n"
+        f"webhook ({_origin(origin)}).\n"
+        "It was refused: only the key of an incoming webhook bot works there. A key in an address is written\n"
+        "into logs on its way, so generate a new one, and use an incoming webhook bot for that service:\n\n"
+        f"    {realm.site}/settings/{'account' if yours else 'bots'}/\n",
+    )

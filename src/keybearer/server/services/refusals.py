@@ -13,10 +13,16 @@ from keybearer.errors import StorageError
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.services.context import Context
+from keybearer.server.services import mail_texts
+from keybearer.server.services.context import Change, Context
+from keybearer.server.services.lookups import the_realm
+from keybearer.server.storage import accounts
 
 RECORDED_EVERY = timedelta(minutes=1)
 """How often a refusal of one account is written down in one worker: whoever tries on and on fills no log."""
+
+TOLD_EVERY = timedelta(days=1)
+"""How often the owner of a key is mailed, by one worker, that it was sent where it is not safe."""
 
 K = TypeVar("K")
 
@@ -52,14 +58,18 @@ class RefusalRecorder:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._recorded: OnceEvery[tuple[int, str]] = OnceEvery(RECORDED_EVERY, context.clock)
+        self._told: OnceEvery[int] = OnceEvery(TOLD_EVERY, context.clock)
         self._writing: set[asyncio.Task[None]] = set()
 
-    def note(self, account: Account, origin: RequestOrigin, reason: str) -> None:
-        """A call of this account was refused, now. `reason` is a text of the program's own, never of the client's."""
+    def note(self, account: Account, origin: RequestOrigin, reason: str, *, tells_owner: bool = False) -> None:
+        """A call of this account was refused, now. `reason` is a text of the program's own, never of the client's.
+
+        `tells_owner` mails the owner of the key too, once a day for an account, that it was sent where it is not safe.
+        """
         if not self._recorded.is_due((account.id, reason)):
             return
         _log.info("refused a call of account %d from %s: %s", account.id, origin.address, reason)
-        task = asyncio.get_running_loop().create_task(self._write(account, origin, reason))
+        task = asyncio.get_running_loop().create_task(self._write(account, origin, reason, tells_owner=tells_owner))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
@@ -67,11 +77,21 @@ class RefusalRecorder:
         """Wait until everything noted is written."""
         await asyncio.gather(*self._writing, return_exceptions=True)
 
-    async def _write(self, account: Account, origin: RequestOrigin, reason: str) -> None:
+    async def _write(self, account: Account, origin: RequestOrigin, reason: str, *, tells_owner: bool) -> None:
         try:
             async with self._context.change(None, origin=origin) as change:
                 await change.record(AuditEvent.CALL_REFUSED, account, details={"reason": reason})
+                if tells_owner and self._told.is_due(account.id):
+                    await _tell_owner(change, account)
         except StorageError:
             pass  # the database says so itself
         except Exception:  # noqa: BLE001  it must not end the request it is about
             _log.exception("a refused call could not be written into the audit log")
+
+
+async def _tell_owner(change: Change, account: Account) -> None:
+    owner_id = account.bot_owner_id
+    owner = account if owner_id is None else await accounts.find(change.connection, owner_id)
+    if owner is not None and owner.is_active and not owner.is_bot:
+        realm = await the_realm(change.connection)
+        await change.send(mail_texts.key_in_address(realm, owner, account, at=change.now, origin=change.origin))

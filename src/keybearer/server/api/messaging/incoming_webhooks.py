@@ -1,0 +1,81 @@
+"""`POST external/json` and `POST external/slack_incoming`: the addresses that services post their reports to.
+
+They are behind a door of their own: only the key of an incoming webhook bot opens it, by a header or in the address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from keybearer.server.api.answers import Answer, success
+from keybearer.server.api.call import Call
+from keybearer.server.api.endpoints import Endpoint
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.grants import Scope
+from keybearer.server.domain.messaging.incoming_webhooks import DEFAULT_TOPICS, json_text, slack_text, slack_topic
+from keybearer.server.domain.rules import WEBHOOKS_TOO
+from keybearer.server.http.body import WEBHOOK_BODY, form_kind, parse_fields
+from keybearer.server.services.messaging import incoming_webhooks
+
+MALFORMED = "Malformed JSON"
+
+
+async def post_json(call: Call) -> Answer:
+    """`POST external/json`."""
+    value = _decoded(call.raw_body)
+    try:
+        content = json_text(value)
+    except RecursionError:
+        raise Refused(MALFORMED) from None
+    await _post(call, content, DEFAULT_TOPICS["json"])
+    return success()
+
+
+async def post_slack(call: Call) -> Answer:
+    """`POST external/slack_incoming`. What says nothing is taken and sent nowhere, as in Zulip."""
+    body = call.raw_body
+    # `curl -d` calls everything a form.
+    if form_kind(call.request) is not None and not body.lstrip().startswith(b"{"):
+        body = (await asyncio.to_thread(parse_fields, body)).get("payload", "").encode()
+    payload = _decoded(body)
+    content = slack_text(payload)
+    if content:
+        await _post(call, content, slack_topic(payload) or DEFAULT_TOPICS["slack_incoming"])
+    return success(ok=True)
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        value: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused(MALFORMED) from None
+    return value
+
+
+async def _post(call: Call, content: str, topic: str) -> None:
+    channel, wanted = call.parameters.optional_text("stream"), call.parameters.optional_text("topic")
+    await incoming_webhooks.post(
+        call.context, call.caller, content, channel=channel, topic=topic if wanted is None else wanted
+    )
+
+
+ENDPOINTS = (
+    Endpoint.post(
+        "external/json",
+        post_json,
+        WEBHOOKS_TOO.may(Scope.SEND),
+        WEBHOOK_BODY,
+        "Post any JSON, which becomes a block of code.",
+        names_unsupported=False,
+    ),
+    Endpoint.post(
+        "external/slack_incoming",
+        post_slack,
+        WEBHOOKS_TOO.may(Scope.SEND),
+        WEBHOOK_BODY,
+        "Post what Slack's incoming webhooks take.",
+        names_unsupported=False,
+    ),
+)
