@@ -23,7 +23,7 @@ from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.mails import Mail
-from keybearer.server.http import csrf
+from keybearer.server.http import csrf, form_tokens
 from keybearer.server.http.cookies import SESSION_COOKIE, cookie_name
 from keybearer.server.services import accounts as people
 from keybearer.server.services import bots
@@ -135,6 +135,10 @@ class InProcessServer:
         client.headers["X-CSRFToken"] = csrf.token_of_session(token)
         client.headers["Referer"] = f"{self.site}/"
         return client
+
+    def once(self, session: str) -> dict[str, str]:
+        """The field that a form needs which is carried out once, in the browser with this session cookie."""
+        return {form_tokens.FIELD: form_tokens.token_of_session(session, self.context.clock())}
 
     async def mails(self) -> list[Mail]:
         """Every mail so far, the oldest first: no mail server is set, so none leaves the database."""

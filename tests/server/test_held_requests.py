@@ -6,7 +6,6 @@ import pytest
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.actors import Caller
-from keybearer.server.http import form_tokens
 from keybearer.server.services import accounts, api_keys, bots, sessions
 from keybearer.server.services.bots import BotChange
 from tests.asgi import FORM_TYPE, Answer, Headers, Sending, by_key, by_session, form
@@ -25,11 +24,6 @@ async def held(server: InProcessServer, method: str, path: str, who: Headers, bo
 
 async def credentials(server: InProcessServer, who: Known, door: str) -> Headers:
     return by_key(who.auth) if door == "key" else by_session(await server.signed_in(who))
-
-
-def once(server: InProcessServer, headers: Headers) -> str:
-    """A one-time token for a form of that session."""
-    return form_tokens.token_of_session(headers["cookie"].partition("=")[2], server.context.clock())
 
 
 async def role_of(server: InProcessServer, who: Known) -> Role:
@@ -150,7 +144,7 @@ async def test_a_former_owner_of_a_bot_gets_nothing_of_its_new_key(server_on_eac
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     owner = await server.add_person("olive", Role.OWNER)
     bot, headers = await server.add_bot(hamlet, "hambot"), await credentials(server, hamlet, door)
-    body = form({form_tokens.FIELD: once(server, headers)} if door == "page" else {"x": "y"})
+    body = form(server.once(headers["cookie"].partition("=")[2]) if door == "page" else {"x": "y"})
     path = {"page": "/settings/bots/{}/api-key/regenerate/", "session": "/json/bots/{}/api_key/regenerate"}.get(
         door, "/api/v1/bots/{}/api_key/regenerate"
     )

@@ -286,7 +286,7 @@ async def test_who_becomes_a_guest_manages_no_bots_any_more_on_the_pages_either(
     demoted = await server.client().patch(f"/api/v1/users/{person.id}", auth=owner.auth, data={"role": "600"})
     assert demoted.status_code == 200, demoted.text
     for path in ("api-key/", "api-key/regenerate/", "zuliprc/", "deactivate/"):
-        answer = await visitor.post(page + path)
+        answer = await visitor.post(page + path, data=server.once(visitor.cookies["sessionid"]))
         assert (answer.status_code, bot.api_key in answer.text) == (403, False), path
     assert (await server.client().get("/api/v1/users/me", auth=bot.auth)).status_code == 200
     assert (await visitor.get("/settings/bots/")).status_code == 403
