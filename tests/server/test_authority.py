@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
@@ -216,15 +216,30 @@ async def test_who_is_demoted_while_requests_wait_for_the_writer_does_not_stay_i
         assert await give(Role.ADMINISTRATOR, owner) == 200
 
 
+async def until_in_line(server: InProcessServer, count: int) -> None:
+    """Return when so many requests wait for the accounts that a transaction holds."""
+    if server.context.database.dialect_name == "sqlite":
+        await asyncio.sleep(0.2)
+        return
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    found = 0
+    while found < count:
+        await asyncio.sleep(0.02)
+        async with server.context.reading() as connection:
+            found = (await connection.execute(waiting)).scalar_one()
+
+
 async def test_a_download_that_waits_until_its_session_has_ended_gets_no_key(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     thief, victim = await server.signed_in(hamlet), await server.signed_in(hamlet)
     async with server.context.change(None, holding=[hamlet.id], for_change=True):
         ending = asyncio.create_task(victim.post("/settings/sessions/sign-out-others/"))
-        await asyncio.sleep(0.2)  # it waits in line, and so does the download, admitted while its session was open
+        await until_in_line(server, 1)
         download = asyncio.create_task(thief.post("/settings/account/api-key/zuliprc/"))
-        await asyncio.sleep(0.2)
+        await until_in_line(server, 2)  # admitted while its session was open
     assert (await ending).status_code == 303
     assert hamlet.api_key not in (await download).text
 
