@@ -107,7 +107,7 @@ def test_a_served_process_logs_requests_as_json(tmp_path: Path) -> None:
     environ = {"KEYBEARER_LOG_FORMAT": "json", "KEYBEARER_LOG_REQUESTS": "1"}
     with running_server(tmp_path / "data", environ=environ) as server:
         auth = (OWNER_EMAIL, server.api_key_of())
-        answer = httpx2.get(f"{server.site}/api/v1/users/me?secret=yes", auth=auth)
+        answer = httpx2.get(f"{server.site}/api/v1/users/me?secret=yes", auth=auth, timeout=30)
         log = server.log
     found: list[dict[str, Any]] = [json.loads(line) for line in log.read_text().splitlines()]
     line = next(each for each in found if each.get("route") == "/api/v1/users/me")

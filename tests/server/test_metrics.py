@@ -41,7 +41,7 @@ def value(page: str, series: str) -> float:
 
 def call(server: RunningServer, auth: tuple[str, str] | None, path: str = "/api/v1/users/me") -> int:
     # Connections of their own, so that every worker gets some.
-    return httpx2.get(server.site + path, auth=auth).status_code
+    return httpx2.get(server.site + path, auth=auth, timeout=30).status_code
 
 
 def test_what_all_workers_counted_stands_on_one_page_also_after_one_has_died(tmp_path: Path, address: str) -> None:
@@ -53,7 +53,7 @@ def test_what_all_workers_counted_stands_on_one_page_also_after_one_has_died(tmp
         assert call(server, (OWNER_EMAIL, "short")) == 401
         # Each worker lets two failures pass.
         assert {call(server, (OWNER_EMAIL, "short")) for _ in range(3)} >= {429}
-        page = httpx2.get(f"http://{address}/metrics").text
+        page = httpx2.get(f"http://{address}/metrics", timeout=30).text
         assert value(page, 'keybearer_requests_total{route="GET /api/v1/users/me",status="200"}') == 12
         assert value(page, 'keybearer_requests_total{route="GET /api/v1/users/me",status="401"}') <= 4
         assert value(page, 'keybearer_limits_reached_total{limit="failed_keys"}') >= 1
@@ -70,7 +70,7 @@ def test_what_all_workers_counted_stands_on_one_page_also_after_one_has_died(tmp
 
         signal_a_worker(server)
         assert call(server, good) == 200
-        page = httpx2.get(f"http://{address}/metrics").text
+        page = httpx2.get(f"http://{address}/metrics", timeout=30).text
         assert value(page, 'keybearer_key_checks_total{outcome="good"}') == 13
 
 

@@ -67,7 +67,7 @@ def test_after_the_page_nothing_that_was_stolen_opens_anything(tmp_path: Path) -
         assert reset is not None
         assert call(server.site, old_key) == 200
 
-        assert FIELD in httpx2.get(f"{server.site}{reset[0]}").text
+        assert FIELD in httpx2.get(f"{server.site}{reset[0]}", timeout=30).text
         for command in COMMANDS:
             done = CliRunner().invoke(admin, ["--data-dir", str(server.data_dir), *shlex.split(command)])
             assert done.exit_code == 0, (command, done.output)
@@ -77,9 +77,9 @@ def test_after_the_page_nothing_that_was_stolen_opens_anything(tmp_path: Path) -
         with pytest.raises(SecretRingError, match="lacks the secret"):
             server.on_data(with_stolen_secrets)
         assert server.on_data(lambda context: invitations.find(context, several)) is None
-        assert FIELD not in httpx2.get(f"{server.site}{reset[0]}").text
+        assert FIELD not in httpx2.get(f"{server.site}{reset[0]}", timeout=30).text
     assert len(COMMANDS) == 5
 
 
 def call(site: str, key: str) -> int:
-    return httpx2.get(f"{site}/api/v1/users/me", auth=(OWNER_EMAIL, key)).status_code
+    return httpx2.get(f"{site}/api/v1/users/me", auth=(OWNER_EMAIL, key), timeout=30).status_code
