@@ -37,7 +37,8 @@ async function put(answer, form, dialog) {
   const target = form.dataset.swap ? document.querySelector(form.dataset.swap) : null;
   // What goes into the page itself renews it: asking for the page again would take a new key out of sight.
   const renewsPage = target !== null && target.closest("dialog") === null;
-  if (answer.status < 400 && "changes" in form.dataset && !renewsPage) noteChange();
+  const isShownHere = answer.status < 400 && answer.location === null;
+  if (isShownHere && "changes" in form.dataset && !renewsPage) noteChange();
   if (answer.location !== null) {
     for (const open of document.querySelectorAll("dialog")) open.close();
     await show(answer.location);
