@@ -105,7 +105,8 @@ async def test_the_query_is_in_no_log_and_in_no_table(
             assert (await post(server, key=key)).status_code == 401
         wrong = await server.client().post(JSON, params={"api_key": bot.api_key, "stream": CANARY}, content=b"{}")
         assert wrong.status_code == 400
-        assert (await post(server, "/api/v1/external/github", key=bot.api_key)).status_code == 404
+        elsewhere = await post(server, "/api/v1/external/github", key=bot.api_key)
+        assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "NOT_AVAILABLE")
         assert (await ask(server.app, "POST", f"/{JSON}?api_key={bot.api_key}", {})).message == "Malformed JSON"
     await is_noted(server)
     logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records if record.name != "httpx2"]

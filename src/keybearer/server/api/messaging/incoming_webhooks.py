@@ -6,6 +6,7 @@ They are behind a door of their own: only the key of an incoming webhook bot ope
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import msgspec
 
@@ -13,7 +14,7 @@ from keybearer.server.api.answers import Answer, success
 from keybearer.server.api.call import Call
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.domain.errors import Refused
-from keybearer.server.domain.grants import Scope
+from keybearer.server.domain.grants import NO_SCOPE, Scope
 from keybearer.server.domain.messaging.incoming_webhooks import DEFAULT_TOPICS, json_text, slack_text, slack_topic
 from keybearer.server.domain.rules import WEBHOOKS_TOO
 from keybearer.server.http.body import WEBHOOK_BODY, form_kind, parse_fields
@@ -44,6 +45,11 @@ async def post_slack(call: Call) -> Answer:
     if content:
         await _post(call, content, slack_topic(payload) or DEFAULT_TOPICS["slack_incoming"])
     return success(ok=True)
+
+
+async def refuse(_call: Call) -> NoReturn:
+    """`POST external/{integration}`: the addresses of Zulip's other integrations."""
+    raise Refused("This integration is not available here: use json or slack_incoming.", code="NOT_AVAILABLE")
 
 
 def _decoded(body: bytes) -> object:
@@ -77,5 +83,12 @@ ENDPOINTS = (
         WEBHOOK_BODY,
         "Post what Slack's incoming webhooks take.",
         names_unsupported=False,
+    ),
+    Endpoint.post(
+        "external/{integration}",
+        refuse,
+        WEBHOOKS_TOO.may(NO_SCOPE),
+        WEBHOOK_BODY,
+        "Refused: the other integrations of Zulip.",
     ),
 )
