@@ -19,8 +19,8 @@ from keybearer.cli.commands.admin.command import admin
 from keybearer.cli.commands.init import init
 from keybearer.errors import KeybearerError, SecretRingError
 from keybearer.secret import Secret
-from keybearer.server.domain.actors import RequestOrigin
-from keybearer.server.services import invitations, passwords, sessions, setup
+from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.services import accounts, invitations, named_keys, passwords, sessions, setup
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
 from keybearer.server.services.sessions import SignedIn
@@ -222,6 +222,24 @@ def add_hamlet(data_dir: Path) -> None:
     assert run_admin(data_dir, *add, stdin=PASSWORD).exit_code == 0
 
 
+async def add_named_key(context: Context) -> int:
+    owner = await accounts.find_for_operator(context, OWNER)
+    return (await named_keys.create(context, Caller(owner), named_keys.NewKey("laptop"))).record.id
+
+
+def test_a_named_key_is_listed_and_revoked_and_the_account_key_is_not(data_dir: Path) -> None:
+    number = on_data(data_dir, add_named_key)
+    shown = run_admin(data_dir, "list-keys", "--email", OWNER).stdout.splitlines()
+    assert ["account key" in shown[0], f"{number}: laptop (" in shown[1]] == [True, True]
+    account_key = json.loads(run_admin(data_dir, "list-keys", "--email", OWNER, "--json").stdout)[0]["id"]
+    assert run_admin(data_dir, "revoke-key", str(number)).stdout == f"Revoked the key laptop of {OWNER}.\n"
+    assert len(run_admin(data_dir, "list-keys", "--email", OWNER).stdout.splitlines()) == 1
+    for refused in (number, account_key, 999):
+        assert isinstance(run_admin(data_dir, "revoke-key", str(refused)).exception, KeybearerError)
+    (event,) = json.loads(run_admin(data_dir, "audit", "--event", "api_key:revoked", "--json").stdout)
+    assert (event["actor"], event["subject"]) == (None, OWNER)
+
+
 def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
     backup, hamlet = str(tmp_path / "backup"), ("--email", "hamlet@example.com")
     answers: dict[str, Any] = {}
@@ -234,6 +252,8 @@ def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
         ("deactivate-user", *hamlet),
         ("reactivate-user", *hamlet),
         ("invite", "--email", "ophelia@example.com"),
+        ("list-keys", "--email", OWNER),
+        ("revoke-key", str(on_data(data_dir, add_named_key))),
         ("outbox",),
         ("regenerate-all", "--yes"),
         ("set-site", "chat.example.com"),

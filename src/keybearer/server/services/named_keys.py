@@ -19,6 +19,7 @@ from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
 from keybearer.server.domain.grants import DEFAULT_SCOPES, Grant, Scope, scope_names
 from keybearer.server.domain.limits import Cap
 from keybearer.server.services import mail_texts
+from keybearer.server.services.accounts import find_for_operator
 from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
@@ -99,6 +100,13 @@ async def find_all_of_organization(
             raise NotPermitted
         realm_id = view.actor.account.realm_id
         return await api_keys.find_all_live(view.connection, realm_id, view.now, after=after, limit=limit)
+
+
+async def find_all_for_operator(context: Context, email: str) -> Sequence[APIKeyRecord]:
+    """The live keys of the account with this delivery email, closed. Raises Refused where there is no such account."""
+    account = await find_for_operator(context, email)
+    async with context.reading() as connection:
+        return await api_keys.find_live(connection, account.id, context.clock())
 
 
 async def find_ending(context: Context, caller: Caller, bot_id: int | None = None) -> Sequence[HeldKey]:
@@ -228,8 +236,11 @@ async def revoke(context: Context, caller: Caller, key_id: int, bot_id: int | No
         await _revoke(change, holder, await _the_named_key(change, holder, key_id))
 
 
-async def revoke_of_organization(context: Context, caller: Caller, key_id: int) -> None:
-    """Revoke a named key of whoever in the organization, for administrators; the owner gets a mail about it."""
+async def revoke_of_organization(context: Context, caller: Caller | None, key_id: int) -> HeldKey:
+    """Revoke a named key of whoever in the organization, for administrators and the operator (None).
+
+    The owner gets a mail about it. Returns the key as it was. Raises Refused for an account key, which is regenerated.
+    """
     async with context.reading() as connection:
         found = await api_keys.find(connection, key_id)
     if found is None:
@@ -237,10 +248,13 @@ async def revoke_of_organization(context: Context, caller: Caller, key_id: int) 
     async with context.change(
         caller, holding=[found.account_id], for_change=True, ending_keys_of=found.account_id
     ) as change:
-        if not change.actor.account.is_administrator:
+        actor = change.acting_account
+        if actor is not None and not actor.is_administrator:
             raise NotPermitted
-        holder = await the_account(change.connection, change.actor.account, found.account_id)
-        await _revoke(change, holder, await _the_named_key(change, holder, key_id))
+        holder = await the_account(change.connection, actor, found.account_id)
+        record = await _the_named_key(change, holder, key_id)
+        await _revoke(change, holder, record)
+        return HeldKey(record, holder)
 
 
 async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:

@@ -1,16 +1,20 @@
-"""`keybearer admin`: API keys that are replaced by the operator."""
+"""`keybearer admin`: API keys that are listed, revoked and replaced by the operator."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from keybearer.cli.commands.admin.answers import account_document, answer
+from keybearer.cli.commands.admin.answers import account_document, answer, moment
 from keybearer.cli.commands.admin.users import email_option
 from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
-from keybearer.cli.terminal.output import agreed, note
+from keybearer.cli.terminal.output import agreed, note, print_json, say
 from keybearer.server.domain.accounts import Account
-from keybearer.server.services import accounts, api_keys
+from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.domain.grants import scope_names
+from keybearer.server.services import accounts, api_keys, named_keys
 from keybearer.server.services.context import Context
 from keybearer.server.settings import Settings
 
@@ -30,6 +34,50 @@ def regenerate(settings: Settings, *, email: str, as_json: bool) -> None:
     sentence = f"Replaced the API key of {account.full_name} <{account.delivery_email}>."
     answer(sentence, account_document(account), as_json=as_json)
     note("The new one can be downloaded on the settings page.")
+
+
+@click.command("list-keys")
+@email_option
+@json_option
+@on_data
+def list_keys(settings: Settings, *, email: str, as_json: bool) -> None:
+    """List the live API keys of a person or a bot, the account key and the named ones. None is shown."""
+    rows = [_row(key) for key in run_on(settings, lambda context: named_keys.find_all_for_operator(context, email))]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        kind = "account key" if row["is_account_key"] else f"{row['name']} ({', '.join(row['scopes'])})"
+        ends = f", ends {row['expires']}" if row["expires"] else ""
+        used = f", last used {row['last_used']}" if row["last_used"] else ""
+        say(f"{row['id']}: {kind}, made {row['created']}{ends}{used}")
+
+
+def _row(key: APIKeyRecord) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "is_account_key": key.is_account_key,
+        "scopes": scope_names(key.scopes),
+        "networks": key.networks,
+        "created": moment(key.created_at),
+        "expires": moment(key.expires_at),
+        "last_used": moment(None if key.last_use is None else key.last_use.at),
+    }
+
+
+@click.command("revoke-key")
+@click.argument("key_id", metavar="ID", type=int)
+@json_option
+@on_data
+def revoke_key(settings: Settings, *, key_id: int, as_json: bool) -> None:
+    """Revoke the named key that `list-keys` shows under ID. Keys that were created with it end too.
+
+    An account key is replaced instead, with `regenerate`.
+    """
+    revoked = run_on(settings, lambda context: named_keys.revoke_of_organization(context, None, key_id))
+    sentence = f"Revoked the key {revoked.record.name} of {revoked.account.delivery_email}."
+    answer(sentence, {"account": account_document(revoked.account), **_row(revoked.record)}, as_json=as_json)
 
 
 @click.command("regenerate-all")

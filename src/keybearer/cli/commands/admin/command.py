@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.commands.admin.api_keys import regenerate, regenerate_all
+from keybearer.cli.commands.admin.api_keys import list_keys, regenerate, regenerate_all, revoke_key
 from keybearer.cli.commands.admin.audit import audit
 from keybearer.cli.commands.admin.check import check
 from keybearer.cli.commands.admin.database import backup, migrate, restore, rotate_secrets
@@ -31,6 +31,8 @@ _COMMANDS: tuple[click.Command, ...] = (
     reset_password,
     deactivate_user,
     reactivate_user,
+    list_keys,
+    revoke_key,
     regenerate,
     regenerate_all,
     set_site,
