@@ -483,7 +483,8 @@ async def test_an_account_whose_key_was_found_has_none_until_it_generates_one(se
     fetched = await server.client().post("/api/v1/fetch_api_key", data=password)
     assert fetched.json()["msg"] == "This account has no API key: generate a new one."
     browser = await server.signed_in(hamlet)
-    await browser.post("/settings/account/api-key/regenerate/", data={"password": hamlet.password})
+    form = {"password": hamlet.password, **server.once(browser.cookies["sessionid"])}
+    await browser.post("/settings/account/api-key/regenerate/", data=form)
     fetched = await server.client().post("/api/v1/fetch_api_key", data=password)
     assert fetched.status_code == 200
 
