@@ -103,6 +103,7 @@ def test_masking_again_changes_nothing(text: str) -> None:
 
 @given(secret=st.text(min_size=6, max_size=30).filter(lambda text: text.strip() == text), before=around)
 @example(secret="hé llo+&=%", before="")
+@example(secret=":000\\0", before="\\")
 def test_a_secret_of_any_shape_is_masked_where_it_is_known(secret: str, before: str) -> None:
     for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], basic(secret)):
         assert form not in masked(f"{before}{form}", [secret]) or form in MASK

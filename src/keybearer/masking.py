@@ -27,7 +27,7 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 _MAY_HIDE_A_KEY = re.compile(r"[A-Za-z0-9+/_%&#;\\-]{24}")
 _ESCAPE = re.compile(
     r"%(?P<percent>[0-9A-Fa-f]{2})|\\u(?P<unicode>[0-9A-Fa-f]{4})|\\x(?P<hexadecimal>[0-9A-Fa-f]{2})"
-    r"|&#x(?P<entity>[0-9A-Fa-f]{1,4});|&#(?P<decimal>[0-9]{1,5});|\\(?P<short>.)",
+    r"|&#x(?P<entity>[0-9A-Fa-f]{1,4});|&#(?P<decimal>[0-9]{1,5});|\\(?P<short>[^%&])",
     re.DOTALL,
 )
 _SHORT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
