@@ -189,6 +189,67 @@ def _reset_link(stage: Stage) -> None:
     expect(stage.page.locator(".secret-link")).to_be_visible()
 
 
+def _key_form(stage: Stage) -> None:
+    stage.open_dialog("/settings/account/", "Add an API key")
+    expect(stage.page.get_by_label("Networks")).to_be_visible()
+
+
+def _key_refused(stage: Stage) -> None:
+    _key_form(stage)
+    stage.page.locator("#key_name").fill("Nightly backup")
+    stage.page.get_by_label("Ends").select_option("On a date")
+    stage.page.get_by_role("button", name="Add API key").click()
+    expect(stage.page.get_by_text("Choose the date on which the API key ends.")).to_be_visible()
+
+
+def _key_added(stage: Stage) -> None:
+    _key_form(stage)
+    stage.page.locator("#key_name").fill("Nightly backup")
+    stage.page.get_by_label("Networks").fill("192.0.2.0/24, 2001:db8::/32")
+    stage.page.get_by_role("button", name="Add API key").click()
+    expect(stage.page.locator("#named-key")).to_be_visible()
+
+
+def _key_question(stage: Stage, what: str) -> None:
+    stage.go("/settings/account/")
+    if stage.page.get_by_title(what, exact=True).count() == 0:
+        _key_added(stage)
+    stage.page.get_by_title(what, exact=True).first.click()
+    expect(stage.page.get_by_role("dialog")).to_be_visible()
+
+
+def _bot_key_added(stage: Stage) -> None:
+    _panel(stage, "Build watcher")
+    stage.page.get_by_role("dialog").get_by_role("link", name="Add an API key").click()
+    stage.page.locator("#key_name").fill("Deploy")
+    stage.page.get_by_role("button", name="Add API key").click()
+    expect(stage.page.locator("#named-key")).to_be_visible()
+    stage.page.locator("#named-key").scroll_into_view_if_needed()
+
+
+def _hand_over_question(stage: Stage) -> None:
+    _panel(stage, "Build watcher")
+    stage.page.get_by_role("link", name="Hand over by a link").click()
+    expect(stage.page.get_by_role("dialog")).to_have_count(2)
+
+
+def _hand_over_link(stage: Stage) -> None:
+    _hand_over_question(stage)
+    stage.page.get_by_role("button", name="Create hand-over link").click()
+    expect(stage.page.locator(".secret-link")).to_be_visible()
+
+
+def _hand_over(stage: Stage) -> None:
+    _hand_over_link(stage)
+    stage.page.goto(stage.page.locator(".secret-link").text_content() or "")
+
+
+def _hand_over_used(stage: Stage) -> None:
+    _hand_over(stage)
+    stage.page.get_by_role("button", name="Create and show the API key").click()
+    expect(stage.page.locator("#named-key")).to_be_visible()
+
+
 SIGNED_OUT: dict[str, Steps] = {
     "login": at("/login/"),
     "login-failed": _login_failed,
@@ -197,6 +258,7 @@ SIGNED_OUT: dict[str, Steps] = {
     "password-reset-done": at("/accounts/password/done/"),
     "join-by-link-refused": _join_refused,
     "join-by-link-asked": _join_asked,
+    "hand-over-over": at("/hand-over/a-link-of-yesterday/"),
     "join-over": at("/join/a-link-of-yesterday/"),
     "setup-over": at("/setup/a-link-of-yesterday/"),
     "help-signed-out": at("/help/"),
@@ -215,6 +277,11 @@ SIGNED_IN: dict[str, Steps] = {
     "api-key": _own_key,
     "api-key-copied": _own_key_copied,
     "api-key-question": _own_key_question,
+    "named-key-form": _key_form,
+    "named-key-refused": _key_refused,
+    "named-key-added": _key_added,
+    "named-key-regenerate": lambda stage: _key_question(stage, "Generate anew"),
+    "named-key-revoke": lambda stage: _key_question(stage, "Revoke"),
     "bots": at("/settings/bots/"),
     "bots-deactivated": at("/settings/bots/?status=deactivated"),
     "bots-none-fits": at("/settings/bots/?filter=zebra"),
@@ -231,6 +298,11 @@ SIGNED_IN: dict[str, Steps] = {
     "bot-panel-page": lambda stage: stage.go(f"/settings/bots/{stage.organization.bot.id}/"),
     "bot-question": _bot_question,
     "bot-new-key": _bot_new_key,
+    "bot-named-key-added": _bot_key_added,
+    "bot-hand-over": _hand_over_question,
+    "bot-hand-over-link": _hand_over_link,
+    "hand-over": _hand_over,
+    "hand-over-used": _hand_over_used,
     "bot-deactivate": dialog("/settings/bots/", "Deactivate bot Build watcher"),
     "sessions": at("/settings/sessions/"),
     "security-log": at("/settings/security-log/"),
@@ -247,6 +319,8 @@ SIGNED_IN: dict[str, Steps] = {
     "reset-link": _reset_link,
     "unsent-mail": at("/organization/mail/"),
     "all-bots": at("/organization/bots/"),
+    "all-keys": at("/organization/api-keys/"),
+    "all-keys-none-fits": at("/organization/api-keys/?filter=zebra"),
     "policies": at("/organization/policies/"),
     "policies-saved": _saved,
     "audit": at("/organization/audit/"),
@@ -256,6 +330,7 @@ SIGNED_IN: dict[str, Steps] = {
     "help-get-a-key": at("/help/get-a-key/"),
     "help-zuliprc": at("/help/zuliprc/"),
     "help-invalidate": at("/help/invalidate-a-key/"),
+    "help-named-keys": at("/help/named-keys/"),
     "help-bots": at("/help/bots/"),
     "help-after-a-leak": at("/help/after-a-leak/"),
     "nothing-here": at("/nowhere/"),

@@ -91,7 +91,8 @@ async def list_all(call: Call) -> Answer:
     if not 1 <= limit <= MOST_ENTRIES:
         raise Refused(f"limit must be from 1 to {MOST_ENTRIES}.")
     found = await named_keys.find_all_of_organization(call.context, call.caller, after=after, limit=limit + 1)
-    return success(api_keys=_listed(call, found[:limit]), found_newest=len(found) <= limit)
+    records = [held.record for held in found[:limit]]
+    return success(api_keys=_listed(call, records), found_newest=len(found) <= limit)
 
 
 async def show_current(call: Call) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -58,6 +59,10 @@ class Caller(NamedTuple):
     def under(self, rule: Rule) -> Caller:
         """The same caller, admitted by this rule."""
         return Caller(self.account, self.origin, self.key_id, self.session_id, rule)
+
+    def confirmed(self) -> Caller:
+        """The same caller, by a form that asks for the password: a session counts only if it was given lately."""
+        return self._replace(rule=replace(self.rule, confirmed=True))
 
 
 class Actor(NamedTuple):

@@ -16,6 +16,8 @@ class LinkPurpose(StrEnum):
     INVITATION = "invitation"
     MULTIUSE_INVITATION = "multiuse_invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105  a purpose, not a password
+    HAND_OVER = "hand_over"
+    """Of a bot: whoever has the link gets a named key of it."""
 
 
 LIFETIMES = {
@@ -23,6 +25,7 @@ LIFETIMES = {
     LinkPurpose.INVITATION: timedelta(days=10),
     LinkPurpose.MULTIUSE_INVITATION: timedelta(days=10),
     LinkPurpose.PASSWORD_RESET: timedelta(hours=2),
+    LinkPurpose.HAND_OVER: timedelta(days=1),
 }
 
 

@@ -274,7 +274,7 @@ async def deactivate_own(context: Context, caller: Caller) -> None:
 async def _deactivate(change: Change, account: Account) -> None:
     active_bots = [bot for bot in await accounts.find_bots_of(change.connection, account.id) if bot.is_active]
     await sessions.remove_all(change.connection, account.id)
-    for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION):
+    for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION, LinkPurpose.HAND_OVER):
         await links.remove_all(change.connection, purpose, created_by=account.id)
     await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
     await deactivate_accounts(change, [*active_bots, account])

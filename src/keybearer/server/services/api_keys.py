@@ -60,13 +60,15 @@ async def issue(change: Change, account: Account) -> RevealedKey:
 
 async def replace(change: Change, account: Account, *, because: str = "") -> IssuedKey:
     """Replace an account's key in a transaction under way: revoke all its keys and those that were created with them,
-    issue, drop device registrations, audit, mail.
+    end open hand-over links, issue, drop device registrations, audit, mail.
 
     The transaction holds the accounts of all those keys: it was begun with `ending_keys_of`. Raises as `issue`.
     """
     change.check_covers(FULL)
     revoked = await api_keys.revoke_all(change.connection, account.id, by=change.actor_id, at=change.now)
     await record_ended(change, [record for record in revoked if not record.is_account_key])
+    if account.is_bot:
+        await links.remove_all(change.connection, LinkPurpose.HAND_OVER, account_id=account.id)
     issued = await issue(change, account)
     dropped = await devices.remove_all(change.connection, account.id)
     details = {"devices": dropped, **({"because": because} if because else {})}

@@ -1,4 +1,4 @@
-"""Revoking a key by having it: for whoever finds one where it should not be."""
+"""What somebody may do who has a key: revoke it, where it should not be, and have it as a zuliprc."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.audit import AuditEvent
+from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.limits import AttemptKind, Quota
 from keybearer.server.services import attempts, mail_texts
-from keybearer.server.services.api_keys import record_ended
+from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
 from keybearer.server.storage import api_keys, devices
@@ -35,6 +36,18 @@ async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
             if record is not None and record.is_live and not record.grant.has_ended(change.now):
                 await _revoke(change, await the_account(change.connection, None, record.account_id), record)
     return quota
+
+
+async def find(context: Context, key: Secret) -> IssuedKey:
+    """The named key of this text, with what its zuliprc needs. Raises Refused where there is none that is live."""
+    digests = context.ring.digests(key) if api_key_format.is_ours(key.reveal()) else ()
+    async with context.reading() as connection:
+        record = await api_keys.find_by_digests(connection, digests)
+        ended = record is None or not record.is_live or record.grant.has_ended(context.clock())
+        if record is None or ended or record.is_account_key:
+            raise Refused("Invalid API key")
+        holder = await the_account(connection, None, record.account_id)
+        return IssuedKey(holder, await the_realm(connection), record, key)
 
 
 async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:

@@ -23,7 +23,7 @@ from keybearer.server.services.accounts import find_for_operator
 from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
-from keybearer.server.storage import accounts, api_keys, bots
+from keybearer.server.storage import accounts, api_keys
 
 
 class End(Enum):
@@ -93,13 +93,19 @@ async def find_all(context: Context, caller: Caller, bot_id: int | None = None) 
 
 async def find_all_of_organization(
     context: Context, caller: Caller, *, after: int = 0, limit: int = Cap.ENTRIES.most
-) -> Sequence[APIKeyRecord]:
+) -> Sequence[HeldKey]:
     """The live keys of the whole organization with ids above `after`, for administrators, closed."""
     async with context.viewing(caller) as view:
         if not view.actor.account.is_administrator:
             raise NotPermitted
         realm_id = view.actor.account.realm_id
-        return await api_keys.find_all_live(view.connection, realm_id, view.now, after=after, limit=limit)
+        found = await api_keys.find_all_live(view.connection, realm_id, view.now, after=after, limit=limit)
+        return await _with_holders(view.connection, found)
+
+
+async def _with_holders(connection: AsyncConnection, records: Sequence[APIKeyRecord]) -> list[HeldKey]:
+    holders = await accounts.find_by_ids(connection, {record.account_id for record in records})
+    return [HeldKey(record, holders[record.account_id]) for record in records]
 
 
 async def find_all_for_operator(context: Context, email: str) -> Sequence[APIKeyRecord]:
@@ -114,9 +120,7 @@ async def find_ending(context: Context, caller: Caller, bot_id: int | None = Non
     those that were created with any of them, of other accounts too."""
     async with context.viewing(caller) as view:
         holder = await _holder(view.connection, view.actor, bot_id)
-        ending = await api_keys.find_ending(view.connection, holder.id, view.now)
-        holders = await accounts.find_by_ids(view.connection, {record.account_id for record in ending})
-        return [HeldKey(record, holders[record.account_id]) for record in ending]
+        return await _with_holders(view.connection, await api_keys.find_ending(view.connection, holder.id, view.now))
 
 
 async def find_current(context: Context, caller: Caller) -> APIKeyRecord:
@@ -144,7 +148,6 @@ async def create(context: Context, caller: Caller, new: NewKey, bot_id: int | No
             raise Refused("A deactivated account gets no API keys.")
         grant = await _new_grant(change, new)
         change.actor.check_covers(grant)
-        check_cap(Cap.API_KEYS, await api_keys.count_named(change.connection, holder.id, change.now) + 1)
         with_key = change.actor.key
         return await issue(change, holder, new.name, grant, created_with=None if with_key is None else with_key.id)
 
@@ -163,8 +166,14 @@ async def _new_grant(change: Change, new: NewKey) -> Grant:
     return Grant(new.scopes, expires_at, networks)
 
 
-async def issue(change: Change, holder: Account, name: str, grant: Grant, *, created_with: int | None) -> IssuedKey:
-    """Issue a named key in a transaction under way that holds the account; the grant has been checked."""
+async def issue(
+    change: Change, holder: Account, name: str, grant: Grant, *, created_with: int | None, because: str = ""
+) -> IssuedKey:
+    """Issue a named key in a transaction under way that holds the account; the grant has been checked.
+
+    `because` says by what it came, where nobody simply asked for it. Raises CapReached.
+    """
+    check_cap(Cap.API_KEYS, await api_keys.count_named(change.connection, holder.id, change.now) + 1)
     key = api_key_format.generate()
     record = await api_keys.add_named(
         change.connection,
@@ -178,13 +187,14 @@ async def issue(change: Change, holder: Account, name: str, grant: Grant, *, cre
         at=change.now,
     )
     details = {"key": record.id, "name": record.name, "scopes": scope_names(grant.scopes)}
+    if because:
+        details["because"] = because
     await change.record(AuditEvent.API_KEY_ISSUED, holder, details=details)
     return await _issued(change, holder, record, key)
 
 
 async def _issued(change: Change, holder: Account, record: APIKeyRecord, key: Secret) -> IssuedKey:
-    token = await bots.reveal_token(change.connection, change.ring, holder.id)
-    return IssuedKey(holder, await the_realm(change.connection), record, key, token)
+    return IssuedKey(holder, await the_realm(change.connection), record, key)
 
 
 async def change_key(

@@ -8,6 +8,7 @@ from keybearer.server.domain.accounts import EmailVisibility
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services import accounts, api_keys, bots, sessions
 from keybearer.server.services.accounts import OwnChange
+from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
 
@@ -27,12 +28,14 @@ async def go_to_settings(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """The page."""
-    return await _page(visit)
+    return await show_page(visit)
 
 
-async def _page(visit: Visit, refusal: Refused | None = None) -> Response:
+async def show_page(visit: Visit, *, section: KeySection | None = None, refusal: Refused | None = None) -> Response:
+    """The page, with the table of keys as it is or as a form for one of them has left it."""
     record = await api_keys.find_own_record(visit.context, visit.caller)
-    return visit.render_form("account/show.html", refusal, key=record, visibilities=VISIBILITIES)
+    section = section or await find_section(visit)
+    return visit.render_form("account/show.html", refusal, key=record, section=section, visibilities=VISIBILITIES)
 
 
 async def show_name(visit: Visit) -> Response:
@@ -55,7 +58,7 @@ async def save_privacy(visit: Visit) -> Response:
         wanted = OwnChange(email_visibility=_visibility(visit), login_mails=visit.form.get("login_mails") == "on")
         await accounts.change_own(visit.context, visit.caller, wanted)
     except Refused as refusal:
-        return await _page(visit, refusal)
+        return await show_page(visit, refusal=refusal)
     return visit.redirect("/settings/account/", notice=Notice.PRIVACY_SAVED)
 
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import PasswordNeeded, Refused
-from keybearer.server.services import api_keys, bots, devices, sessions
+from keybearer.server.services import api_keys, bots, devices, named_keys, sessions
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web.bots import OpenKey, show_panel
 from keybearer.server.web.headers import NO_STORE
@@ -50,6 +50,7 @@ async def confirm_own(visit: Visit) -> Response:
         "account/api_key_regenerate.html",
         record=await api_keys.find_own_record(visit.context, visit.caller),
         devices=await devices.find_all(visit.context, visit.caller),
+        ending=await named_keys.find_ending(visit.context, visit.caller),
     )
 
 
@@ -66,7 +67,7 @@ async def regenerate_own(visit: Visit) -> Response:
 async def download_own(visit: Visit) -> Response:
     """One's own zuliprc."""
     try:
-        return _zuliprc(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
+        return zuliprc_file(await api_keys.reveal_own(visit.context, visit.caller, event=AuditEvent.API_KEY_DOWNLOADED))
     except PasswordNeeded as needed:
         return _ask(visit, needed)
 
@@ -94,7 +95,8 @@ async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Respons
 async def confirm_bot(visit: Visit) -> Response:
     """What will stop working when a bot's key is replaced."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
-    return visit.render("bots/regenerate.html", bot=bot)
+    ending = await named_keys.find_ending(visit.context, visit.caller, bot.account.id)
+    return visit.render("bots/regenerate.html", bot=bot, ending=ending)
 
 
 async def regenerate_bot(visit: Visit) -> Response:
@@ -105,12 +107,13 @@ async def regenerate_bot(visit: Visit) -> Response:
 
 async def download_bot(visit: Visit) -> Response:
     """A bot's zuliprc."""
-    return _zuliprc(
+    return zuliprc_file(
         await api_keys.reveal_bot(visit.context, visit.caller, visit.id("bot_id"), event=AuditEvent.API_KEY_DOWNLOADED)
     )
 
 
-def _zuliprc(issued: IssuedKey) -> Response:
+def zuliprc_file(issued: IssuedKey) -> Response:
+    """A zuliprc, to be kept as a file."""
     return Response(
         issued.zuliprc().encode(),
         headers={

@@ -161,6 +161,15 @@ def _key_name(t: _Telling) -> str:
     return f"“{name}”" if name else "(the account key)"
 
 
+def _key_issued(t: _Telling) -> str:
+    if "key" not in t.named.record.details:
+        return f"{_capitalised(t.subject)} got a first API key."
+    if t.detail("because") == "hand-over":
+        maker = "you" if t.actor == "You" else t.actor
+        return f"Somebody got {t.whose('API key')} {_key_name(t)}, by a hand-over link of {maker}."
+    return f"{t.actor} added {t.whose('API key')} {_key_name(t)}."
+
+
 def _realm_changed(t: _Telling) -> str:
     names = {
         "name": "name",
@@ -201,11 +210,8 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.BOT_CREATED: lambda t: f"{t.actor} added the bot {t.subject}.",
     AuditEvent.BOT_CHANGED: _bot_changed,
     AuditEvent.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
-    AuditEvent.API_KEY_ISSUED: lambda t: (
-        f"{t.actor} added {t.whose('API key')} {_key_name(t)}."
-        if "key" in t.named.record.details
-        else f"{_capitalised(t.subject)} got a first API key."
-    ),
+    AuditEvent.BOT_HAND_OVER_LINK_CREATED: lambda t: f"{t.actor} created a hand-over link of the bot {t.subject}.",
+    AuditEvent.API_KEY_ISSUED: _key_issued,
     AuditEvent.API_KEY_CHANGED: lambda t: f"{t.actor} changed {t.whose('API key')} {_key_name(t)}.",
     AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} generated {t.whose('API key')} {_key_name(t)} anew.",
     AuditEvent.API_KEY_REVOKED: lambda t: f"{t.actor} revoked {t.whose('API key')} {_key_name(t)}.",

@@ -12,6 +12,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role
 from keybearer.server.services import accounts, bots, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
+from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
@@ -102,7 +103,12 @@ class OpenKey:
 
 
 async def show_panel(
-    visit: Visit, bot: BotDetails, *, shown: OpenKey | None = None, refusal: Refused | None = None
+    visit: Visit,
+    bot: BotDetails,
+    *,
+    shown: OpenKey | None = None,
+    section: KeySection | None = None,
+    refusal: Refused | None = None,
 ) -> Response:
     """The panel of a bot: what it is, and what the visitor may make of it."""
     viewed = await profiles.find_all(visit.context, visit.caller)
@@ -118,6 +124,7 @@ async def show_panel(
         back=_list_of(visit, bot),
         values=visit.form,
         shown=shown,
+        section=section or await find_section(visit, bot.account.id),
     )
 
 

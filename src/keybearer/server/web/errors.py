@@ -20,6 +20,7 @@ from keybearer.server.web.wording import refusal_words
 _NOTHING_THERE = {
     "No such bot": "There is no such bot. The address may be mistyped.",
     "No such user": "There is no such user. The address may be mistyped.",
+    "No such API key": "There is no such API key: it ended, was revoked, or the address is mistyped.",
     "No such invitation": "This invitation no longer exists: it was used or withdrawn.",
 }
 _TABLES = {"/organization/users/": "Back to the users", "/organization/invitations/": "Back to the invitations"}

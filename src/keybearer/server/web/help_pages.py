@@ -25,6 +25,7 @@ TOPICS = (
     Topic("get-a-key", "Get an API key", "Your own, or a bot’s."),
     Topic("zuliprc", "zuliprc files", "Download one, put it where programs look, and every setting it can have."),
     Topic("invalidate-a-key", "Invalidate an API key", "Generate a new one; what stops working then."),
+    Topic("named-keys", "Named keys", "One key for each program, with scopes, an end and networks."),
     Topic("bots", "Bots", "Their types, their keys, and who manages them."),
     Topic("after-a-leak", "After a leak: the first ten minutes", "What to do, in which order."),
 )

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from keybearer.server.web.assets import load_assets
 from keybearer.server.web.clients import client_name
-from keybearer.server.web.wording import code_spans, counted, group_words
+from keybearer.server.web.wording import code_spans, counted, group_words, scope_words
 
 GROUP_LENGTH = 4
 
@@ -58,6 +58,7 @@ def _environment() -> Environment:
         group_words=group_words,
         grouped=grouped,
         iso=iso,
+        scope_words=scope_words,
         utc=utc,
     )
     environment.globals["asset"] = load_assets().url

@@ -13,15 +13,33 @@ from keybearer.server.web import (
     avatars,
     bots,
     devices,
+    handovers,
     help_pages,
     invitations,
     mails,
+    named_keys,
     organization,
+    organization_keys,
     passwords,
     sessions,
     setup,
     users,
 )
+
+
+def _of_keys(path: str) -> tuple[Route, ...]:
+    """The forms for the named keys of an account. They ask for the password where it was given too long ago."""
+    shows, changes = PEOPLE.may(Scope.READ), PEOPLE.may(Scope.KEYS, confirmed=False)
+    one = f"{path}{{key_id}}/"
+    return (
+        Route("GET", f"{path}add/", named_keys.show_form, shows, NO_BODY),
+        Route("POST", f"{path}add/", named_keys.add, changes, SMALL_FORM),
+        Route("GET", f"{one}regenerate/", named_keys.confirm_regeneration, shows, NO_BODY),
+        Route("POST", f"{one}regenerate/", named_keys.regenerate, changes, SMALL_FORM),
+        Route("GET", f"{one}revoke/", named_keys.confirm_revocation, shows, NO_BODY),
+        Route("POST", f"{one}revoke/", named_keys.revoke, changes, SMALL_FORM),
+    )
+
 
 ROUTES = (
     Route("GET", "/", accounts.go_to_settings, PEOPLE.may(Scope.READ), NO_BODY),
@@ -42,6 +60,9 @@ ROUTES = (
     Route("GET", "/accounts/password/done/", passwords.show_done, OPEN, NO_BODY),
     Route("GET", "/join/{token}/", invitations.show_join, OPEN, NO_BODY),
     Route("POST", "/join/{token}/", invitations.join, OPEN, SMALL_FORM),
+    Route("GET", "/hand-over/{token}/", handovers.show, OPEN, NO_BODY),
+    Route("POST", "/hand-over/{token}/", handovers.accept, OPEN, SMALL_FORM),
+    Route("POST", "/zuliprc/", named_keys.download, OPEN, SMALL_FORM),
     Route("GET", "/help/", help_pages.show_index, OPEN, NO_BODY),
     Route("GET", "/help/{topic}/", help_pages.show_topic, OPEN, NO_BODY),
     Route("GET", "/avatar/{account_id}", avatars.show, OPEN, NO_BODY),
@@ -103,6 +124,16 @@ ROUTES = (
         "POST",
         "/settings/bots/{bot_id}/zuliprc/",
         api_keys.download_bot,
+        PEOPLE.may(Scope.KEYS, confirmed=False),
+        SMALL_FORM,
+    ),
+    *_of_keys("/settings/account/api-keys/"),
+    *_of_keys("/settings/bots/{bot_id}/api-keys/"),
+    Route("GET", "/settings/bots/{bot_id}/hand-over/", handovers.confirm, PEOPLE.may(Scope.READ), NO_BODY),
+    Route(
+        "POST",
+        "/settings/bots/{bot_id}/hand-over/",
+        handovers.create,
         PEOPLE.may(Scope.KEYS, confirmed=False),
         SMALL_FORM,
     ),
@@ -174,6 +205,21 @@ ROUTES = (
         SMALL_FORM,
     ),
     Route("GET", "/organization/bots/", bots.show_all, ADMINISTRATORS.may(Scope.READ), NO_BODY),
+    Route("GET", "/organization/api-keys/", organization_keys.show_all, ADMINISTRATORS.may(Scope.READ), NO_BODY),
+    Route(
+        "GET",
+        "/organization/api-keys/{key_id}/revoke/",
+        organization_keys.confirm_revocation,
+        ADMINISTRATORS.may(Scope.READ),
+        NO_BODY,
+    ),
+    Route(
+        "POST",
+        "/organization/api-keys/{key_id}/revoke/",
+        organization_keys.revoke,
+        ADMINISTRATORS.may(Scope.KEYS, confirmed=False),
+        SMALL_FORM,
+    ),
     Route("GET", "/organization/policies/", organization.show_policies, ADMINISTRATORS.may(Scope.READ), NO_BODY),
     Route(
         "POST", "/organization/policies/", organization.change_policies, ADMINISTRATORS.may(Scope.MANAGE), SMALL_FORM

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from keybearer.errors import ResolutionError
 from keybearer.server.domain.accounts import NAME_FORBIDDEN
 from keybearer.server.domain.errors import Refused, WeakPassword
+from keybearer.server.domain.grants import ALL_SCOPES, Scope
 from keybearer.server.domain.realms import SystemGroup
 
 _GROUPS = {
@@ -21,6 +22,8 @@ _GROUPS = {
     SystemGroup.EVERYONE: "Everyone, guests too",
     SystemGroup.INTERNET: "Everyone on the internet",
 }
+
+_SCOPES = {Scope.READ: "read", Scope.SEND: "send", Scope.MANAGE: "manage", Scope.KEYS: "change keys"}
 
 _IN_A_FORM = {
     "Bad name or username": "Please choose another bot email: letters and digits, with dots, hyphens or underscores "
@@ -44,6 +47,16 @@ _FIELDS = (
     ("Enter a valid email address.", "email"),
     ("This email address ", "email"),
     ("The organization's name ", "organization"),
+    ("The name of an API key ", "key_name"),
+    ("Invalid scopes", "scopes"),
+    ("Invalid networks", "networks"),
+    ("Choose when the API key ends.", "ends"),
+    ("An API key may live ", "ends"),
+    ("This organization does not allow API keys without an end.", "ends"),
+    ("Choose the date on which", "last_day"),
+    ("An API key must end in the future.", "last_day"),
+    ("Password is incorrect.", "current_password"),
+    ("Please enter your password again", "current_password"),
 )
 """How the refusals begin that are about one field, and that field."""
 
@@ -67,6 +80,14 @@ def field_of(refusal: Refused | ResolutionError) -> str | None:
 def group_words(group: SystemGroup) -> str:
     """A group by role, in the words of the policies page."""
     return _GROUPS[group]
+
+
+def scope_words(scopes: Scope) -> str:
+    """What a key is for: `read and send`, `everything`."""
+    if scopes == ALL_SCOPES:
+        return "everything"
+    names = [_SCOPES[scope] for scope in Scope if scope in scopes]
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def counted(number: int, noun: str) -> str:

@@ -94,4 +94,5 @@ function restoreFocus(opener) {
 window.addEventListener("pagehide", () => {
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
   for (const key of document.querySelectorAll(".key, .zuliprc, .secret-link")) key.textContent = "";
+  for (const field of document.querySelectorAll("[data-key]")) field.value = "";
 });

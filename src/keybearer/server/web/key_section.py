@@ -1,0 +1,38 @@
+"""The keys of an account on its page: the table, and once, in the answer that made it, a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keybearer.server.domain.api_keys import APIKeyRecord
+from keybearer.server.services import named_keys
+from keybearer.server.services.api_keys import IssuedKey
+from keybearer.server.web.visit import Visit
+
+
+def path_of(bot_id: int | None) -> str:
+    """Below which path the forms for the keys of an account are: one's own, or a bot's."""
+    return "/settings/account/api-keys/" if bot_id is None else f"/settings/bots/{bot_id}/api-keys/"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySection:
+    """The keys of an account; `made` is one that was just made, `told` what was just done."""
+
+    bot_id: int | None
+    keys: Sequence[APIKeyRecord]
+    made: IssuedKey | None = None
+    told: str = ""
+
+    @property
+    def path(self) -> str:
+        """Below which path its forms are."""
+        return path_of(self.bot_id)
+
+
+async def find_section(
+    visit: Visit, bot_id: int | None = None, *, made: IssuedKey | None = None, told: str = ""
+) -> KeySection:
+    """The keys of the visitor, or of a bot that they manage."""
+    return KeySection(bot_id, await named_keys.find_all(visit.context, visit.caller, bot_id), made, told)

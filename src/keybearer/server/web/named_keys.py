@@ -1,0 +1,224 @@
+"""Named keys: added, generated anew and revoked, of oneself and of one's bots; and those of the whole organization."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+
+from starlette.responses import Response
+
+from keybearer.secret import Secret
+from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.actors import Caller
+from keybearer.server.domain.api_keys import APIKeyRecord, checked_key_name, checked_overlap
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.forms import AlreadySent, FormTooOld
+from keybearer.server.domain.grants import DEFAULT_SCOPES, MEANINGS, Scope, checked_networks, checked_scopes
+from keybearer.server.domain.key_policy import KeyPolicy
+from keybearer.server.services import bots, key_possession, named_keys, sessions
+from keybearer.server.services.api_keys import IssuedKey
+from keybearer.server.services.named_keys import End, NewKey
+from keybearer.server.web.accounts import show_page
+from keybearer.server.web.api_keys import zuliprc_file
+from keybearer.server.web.bots import show_panel
+from keybearer.server.web.key_section import find_section
+from keybearer.server.web.notices import Notice
+from keybearer.server.web.visit import Visit
+
+LIVES = (7, 30, 90, 365)
+"""The lives that the form offers, in days."""
+
+USUAL_LIFE = 90
+"""The life that the form proposes where the organization has none, in days."""
+
+OVERLAPS = {0: "At once", 3600: "In 1 hour", 86400: "In 24 hours"}
+"""When the old key stops after a new one was generated, by seconds."""
+
+ON_A_DATE, NEVER = "date", "never"
+
+
+def _bot_id(visit: Visit) -> int | None:
+    """The bot whose keys are meant; None for the visitor's own."""
+    return visit.id("bot_id") if "bot_id" in visit.ids else None
+
+
+async def _holder(visit: Visit) -> Account:
+    bot_id = _bot_id(visit)
+    if bot_id is None:
+        return visit.caller.account
+    return (await bots.find_details(visit.context, visit.caller, bot_id)).account
+
+
+async def confirmed_caller(visit: Visit) -> Caller:
+    """Who sends a form that is carried out once, with a password given lately: in the form, where it asks for it.
+
+    Raises Refused for a wrong password; without one, the transaction that acts raises PasswordNeeded.
+    """
+    caller = visit.caller_once.confirmed()
+    if "password" in visit.form:
+        await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
+    return caller
+
+
+async def show_form(visit: Visit) -> Response:
+    """The form for a new key."""
+    return _form(visit, await _holder(visit))
+
+
+def _form(visit: Visit, holder: Account, refusal: Refused | None = None) -> Response:
+    policy = visit.realm.key_policy
+    return visit.render_form(
+        "named_keys/add.html",
+        refusal,
+        holder=holder,
+        section=_bot_id(visit),
+        values=visit.form or _first_values(policy),
+        meanings=MEANINGS,
+        ends=_ends(policy),
+        is_confirmed=visit.is_confirmed,
+    )
+
+
+def _first_values(policy: KeyPolicy) -> Mapping[str, str]:
+    """What the form proposes: the default scopes, and the end that the organization has, or the usual one."""
+    scopes = {f"scope_{(scope.name or '').lower()}": "on" for scope in DEFAULT_SCOPES}
+    return {**scopes, "ends": str(policy.default_days or USUAL_LIFE)}
+
+
+def _ends(policy: KeyPolicy) -> Mapping[str, str]:
+    """The ends that the organization allows, by their values in the form."""
+    lives = {*LIVES, *([policy.default_days] if policy.default_days else [])}
+    ends = {str(days): f"In {days} days" for days in sorted(lives) if days <= (policy.longest_days or days)}
+    ends[ON_A_DATE] = "On a date"
+    if not policy.forbids_endless:
+        ends[NEVER] = "Never"
+    return ends
+
+
+def _new_key(visit: Visit) -> NewKey:
+    """The key that the form asks for. Raises Refused."""
+    wanted = [name for scope in Scope if visit.form.get(f"scope_{(name := (scope.name or '').lower())}") == "on"]
+    networks = [text for text in re.split(r"[\s,]+", visit.form.get("networks", "")) if text]
+    return NewKey(
+        name=checked_key_name(visit.text("name")),
+        scopes=checked_scopes(wanted),
+        end=_end(visit),
+        networks=checked_networks(networks),
+    )
+
+
+def _end(visit: Visit) -> End | timedelta | datetime:
+    wanted = visit.text("ends")
+    if wanted == NEVER:
+        return End.NEVER
+    if wanted == ON_A_DATE:
+        try:
+            last_day = date.fromisoformat(visit.text("last_day"))
+        except ValueError:
+            raise Refused("Choose the date on which the API key ends.") from None
+        return datetime.combine(last_day, time.max, UTC)
+    if not (wanted.isascii() and wanted.isdigit() and 0 < len(wanted) <= 4):
+        raise Refused("Choose when the API key ends.")
+    return timedelta(days=int(wanted))
+
+
+async def add(visit: Visit) -> Response:
+    """Make the key, and show it."""
+    holder = await _holder(visit)
+    try:
+        new = _new_key(visit)
+        issued = await named_keys.create(visit.context, await confirmed_caller(visit), new, _bot_id(visit))
+    except (AlreadySent, FormTooOld):
+        raise
+    except Refused as refusal:
+        return _form(visit, holder, refusal)
+    return await _answer(visit, made=issued, told=f"“{issued.record.name}” was added.")
+
+
+async def _answer(visit: Visit, *, made: IssuedKey | None = None, told: str = "") -> Response:
+    """The page with the table of keys as it is now; for a dialog, only the part that holds it."""
+    bot_id = _bot_id(visit)
+    section = await find_section(visit, bot_id, made=made, told=told)
+    if visit.is_dialog:
+        return visit.render("named_keys/section.html", section=section)
+    if bot_id is None:
+        return await show_page(visit, section=section)
+    bot = await bots.find_details(visit.context, visit.caller, bot_id)
+    return await show_panel(visit, bot, section=section)
+
+
+async def _key(visit: Visit) -> APIKeyRecord:
+    """The named key of the path. Raises Refused where there is none, and for the account key."""
+    for record in await named_keys.find_all(visit.context, visit.caller, _bot_id(visit)):
+        if record.id == visit.id("key_id") and not record.is_account_key:
+            return record
+    raise Refused("No such API key")
+
+
+async def confirm_regeneration(visit: Visit) -> Response:
+    """What generating a key anew means, and when the old one stops."""
+    return await _regeneration(visit)
+
+
+async def _regeneration(visit: Visit, refusal: Refused | None = None) -> Response:
+    return visit.render_form(
+        "named_keys/regenerate.html",
+        refusal,
+        holder=await _holder(visit),
+        key=await _key(visit),
+        overlaps=OVERLAPS,
+        wanted=visit.text("overlap"),
+        is_confirmed=visit.is_confirmed,
+    )
+
+
+async def regenerate(visit: Visit) -> Response:
+    """Make a key in place of another one, and show it."""
+    try:
+        overlap = checked_overlap(visit.number("overlap") or 0)
+        issued = await named_keys.regenerate(
+            visit.context, await confirmed_caller(visit), visit.id("key_id"), overlap=overlap, bot_id=_bot_id(visit)
+        )
+    except (AlreadySent, FormTooOld):
+        raise
+    except Refused as refusal:
+        return await _regeneration(visit, refusal)
+    told = "the old one works until its overlap ends." if overlap else "the old one has stopped working."
+    return await _answer(visit, made=issued, told=f"“{issued.record.name}” has a new key; {told}")
+
+
+async def confirm_revocation(visit: Visit) -> Response:
+    """What stops when a key is revoked."""
+    return await _revocation(visit)
+
+
+async def _revocation(visit: Visit, refusal: Refused | None = None) -> Response:
+    return visit.render_form(
+        "named_keys/revoke.html",
+        refusal,
+        holder=await _holder(visit),
+        key=await _key(visit),
+        is_confirmed=visit.is_confirmed,
+    )
+
+
+async def revoke(visit: Visit) -> Response:
+    """Revoke a key."""
+    try:
+        await named_keys.revoke(visit.context, await confirmed_caller(visit), visit.id("key_id"), _bot_id(visit))
+    except (AlreadySent, FormTooOld):
+        raise
+    except Refused as refusal:
+        return await _revocation(visit, refusal)
+    if visit.is_dialog:
+        return await _answer(visit, told=Notice.KEY_REVOKED.value)
+    bot_id = _bot_id(visit)
+    page = "/settings/account/" if bot_id is None else f"/settings/bots/{bot_id}/"
+    return visit.redirect(page, notice=Notice.KEY_REVOKED)
+
+
+async def download(visit: Visit) -> Response:
+    """The zuliprc of a named key, for who has it: its text is kept nowhere but on the page that sends it."""
+    issued = await key_possession.find(visit.context, Secret(visit.text("api_key")))
+    return zuliprc_file(issued)
