@@ -71,6 +71,34 @@ def test_a_person_is_asked(town: Town, person: Person, answer: str, goes: bool) 
     assert (town.server.api_key_of(person.email) != old) is goes
 
 
+def test_the_named_keys_that_stop_are_named_first(town: Town, person: Person, bot: str) -> None:
+    for options in (["--name", "backup"], ["--name", "deploy", "--bot", bot]):
+        assert person.run("key", "add", "--output", str(person.run.home / "rc"), "--yes", *options).code == 0
+
+    refused = person.run.on_terminal("regenerate", answers={"Make a new one? [y/N]": "n"})
+    assert (refused.code, '"backup", last used: never' in refused.out) == (1, True)
+    assert '"deploy" of the bot ' in refused.out
+    of_bot = person.run("regenerate", "--bot", bot, "--output", str(person.run.home / "rc"), "--yes")
+    assert (of_bot.code, "deploy" in of_bot.err, "backup" in of_bot.err) == (0, True, False)
+    done = person.run("regenerate", "--yes")
+
+    assert done.code == 0
+    assert "With the API key stop these named keys:" in done.err
+    assert '"backup", last used: never' in done.err
+    assert [key["name"] for key in json.loads(person.run("key", "list", "--json").out)] == [""]
+
+
+def test_a_named_key_is_replaced_alone_and_nothing_stops_with_it(person: Person) -> None:
+    scriptrc = person.run.home / "scriptrc"
+    for options in (["--output", str(scriptrc)], ["--output", str(person.run.home / "other")]):
+        assert person.run("key", "add", "--name", "backup", *options).code == 0
+
+    done = person.run("regenerate", "--yes", "-c", str(scriptrc))
+
+    assert (done.code, done.err) == (0, "")
+    assert person.run("whoami", "-c", str(person.run.home / "other")).code == 0
+
+
 def test_json_says_where_the_key_is_and_not_what_it_is(town: Town, person: Person) -> None:
     done = person.run("regenerate", "--json")
 

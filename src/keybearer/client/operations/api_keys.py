@@ -25,9 +25,13 @@ def _days(expires_in_days: int | str | None) -> int | str | None:
     return "null" if expires_in_days == NEVER else expires_in_days
 
 
-def get_api_keys(*, bot_id: int | None = None) -> Operation[APIKeys]:
-    """The API keys of the caller that work, or those of a bot: the account key and the named ones."""
-    return Operation("GET", _path(bot_id), APIKeys.parse)
+def get_api_keys(*, bot_id: int | None = None, ending: bool | None = None) -> Operation[APIKeys]:
+    """The API keys of the caller that work, or those of a bot: the account key and the named ones.
+
+    `ending`: instead, the named keys that stop when a new account key is made, those of other accounts too that were
+    created with one of these.
+    """
+    return Operation("GET", _path(bot_id), APIKeys.parse, {"ending": ending})
 
 
 def get_current_api_key() -> Operation[APIKey]:

@@ -16,6 +16,7 @@ from keybearer.server.api.description import (
     STRING,
     Parameter,
     array,
+    boolean,
     encoded,
     integer,
     nullable,
@@ -80,8 +81,12 @@ def _bot_id(call: Call) -> int | None:
 
 
 async def list_keys(call: Call) -> Answer:
-    """`GET users/me/api_keys`, and the same of a bot."""
-    return success(api_keys=_listed(call, await named_keys.find_all(call.context, call.caller, _bot_id(call))))
+    """`GET users/me/api_keys`, and the same of a bot: those that work, or those that a new account key would end."""
+    bot_id = _bot_id(call)
+    if call.parameters.optional_boolean("ending"):
+        ending = await named_keys.find_ending(call.context, call.caller, bot_id)
+        return success(api_keys=_listed(call, [held.record for held in ending]))
+    return success(api_keys=_listed(call, await named_keys.find_all(call.context, call.caller, bot_id)))
 
 
 async def list_all(call: Call) -> Answer:
@@ -238,7 +243,14 @@ def _of(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, ...]:
     rule = (MEMBERS if of_bot else EVERYBODY).may(Scope.KEYS)
     one = f"{path}/{{key_id}}"
     return (
-        Endpoint.get(path, list_keys, rule, f"The live API keys of {whose}, without their texts.", gives=_LIST),
+        Endpoint.get(
+            path,
+            list_keys,
+            rule,
+            f"The live API keys of {whose}, without their texts.",
+            takes=(boolean("ending", "Instead, the named keys that stop with a new account key, of bots too."),),
+            gives=_LIST,
+        ),
         Endpoint.post(
             path,
             create,
