@@ -25,7 +25,6 @@ from keybearer.server.storage.tables import api_keys as table
 from keybearer.server.storage.tables import sessions as sessions_table
 from tests.in_process import InProcessServer, Known
 from tests.server.named_keys import CURRENT, OWN, NamedKey, end_at, expire, form, is_accepted, issue, issued, late_use
-from tests.server.test_form_tokens import once_in
 from tests.server.test_regeneration import mail_subjects
 
 PATIENCE = 20.0

@@ -20,7 +20,6 @@ from keybearer.server.domain.rules import ADMINISTRATORS, EVERYBODY, MEMBERS, OP
 from keybearer.server.http.body import NO_BODY
 from keybearer.server.http.routing import Route
 from tests.in_process import InProcessServer, Known, prepared, serving
-from tests.server.test_form_tokens import once_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CALLERS = ("owner", "administrator", "moderator", "member", "guest", "bot", "webhook bot")
