@@ -8,13 +8,14 @@ from datetime import timedelta
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.actors import Caller, RequestOrigin
-from keybearer.server.domain.api_keys import KeyUse
+from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.devices import DeviceKind
-from keybearer.server.services import accounts, bots, devices, invitations, multiuse_invitations, sessions
+from keybearer.server.services import accounts, bots, devices, invitations, multiuse_invitations, named_keys, sessions
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
+from keybearer.server.services.named_keys import NewKey
 from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.api_keys import NewUse
@@ -37,6 +38,10 @@ class Organization:
     outgoing: Account
     deactivated: Account
     foreign: Account
+    key: APIKeyRecord
+    """A named key of the owner."""
+    bot_key: APIKeyRecord
+    """A named key of the bot."""
     join_token: Secret
     """Of a multi-use invitation."""
 
@@ -82,7 +87,9 @@ async def _populate(context: Context) -> Organization:
     await invitations.invite(context, acting, ["petra@example.com"], role=Role.MEMBER)
     _, join_token = await multiuse_invitations.create(context, acting)
     await _use_keys(context, builds, owner)
-    return Organization(owner, member, former, builds, webhook, outgoing, old, foreign, join_token)
+    key = (await named_keys.create(context, acting, NewKey("Weekly report"))).record
+    bot_key = (await named_keys.create(context, acting, NewKey("Night watch"), builds.id)).record
+    return Organization(owner, member, former, builds, webhook, outgoing, old, foreign, key, bot_key, join_token)
 
 
 async def _use_keys(context: Context, bot: Account, owner: Account) -> None:

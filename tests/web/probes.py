@@ -19,7 +19,8 @@ def path_of(page: Route, organization: Organization) -> str:
     """A path of the page, with things that are there."""
     account_id = organization.member.id if page.path.startswith("/organization") else organization.owner.id
     values = {"bot_id": organization.bot.id, "account_id": account_id, "topic": "api-keys", "token": "no-such-token"}
-    return page.path.format(**values, session_id=1, device_id=1, invitation_id=1)
+    key = organization.key if page.path.startswith("/settings/account/") else organization.bot_key
+    return page.path.format(**values, key_id=key.id, session_id=1, device_id=1, invitation_id=1)
 
 
 def rows(server: RunningServer) -> dict[str, list[tuple[object, ...]]]:

@@ -190,7 +190,7 @@ def _reset_link(stage: Stage) -> None:
 
 
 def _key_form(stage: Stage) -> None:
-    stage.open_dialog("/settings/account/", "Add an API key")
+    stage.open_dialog("/settings/account/", "Add a named key")
     expect(stage.page.get_by_label("Networks")).to_be_visible()
 
 
@@ -198,7 +198,7 @@ def _key_refused(stage: Stage) -> None:
     _key_form(stage)
     stage.page.locator("#key_name").fill("Nightly backup")
     stage.page.get_by_label("Ends").select_option("On a date")
-    stage.page.get_by_role("button", name="Add API key").click()
+    stage.page.get_by_role("button", name="Add named key").click()
     expect(stage.page.get_by_text("Choose the date on which the API key ends.")).to_be_visible()
 
 
@@ -206,23 +206,21 @@ def _key_added(stage: Stage) -> None:
     _key_form(stage)
     stage.page.locator("#key_name").fill("Nightly backup")
     stage.page.get_by_label("Networks").fill("192.0.2.0/24, 2001:db8::/32")
-    stage.page.get_by_role("button", name="Add API key").click()
+    stage.page.get_by_role("button", name="Add named key").click()
     expect(stage.page.locator("#named-key")).to_be_visible()
 
 
 def _key_question(stage: Stage, what: str) -> None:
     stage.go("/settings/account/")
-    if stage.page.get_by_title(what, exact=True).count() == 0:
-        _key_added(stage)
     stage.page.get_by_title(what, exact=True).first.click()
     expect(stage.page.get_by_role("dialog")).to_be_visible()
 
 
 def _bot_key_added(stage: Stage) -> None:
     _panel(stage, "Build watcher")
-    stage.page.get_by_role("dialog").get_by_role("link", name="Add an API key").click()
+    stage.page.get_by_role("dialog").get_by_role("link", name="Add a named key").click()
     stage.page.locator("#key_name").fill("Deploy")
-    stage.page.get_by_role("button", name="Add API key").click()
+    stage.page.get_by_role("button", name="Add named key").click()
     expect(stage.page.locator("#named-key")).to_be_visible()
     stage.page.locator("#named-key").scroll_into_view_if_needed()
 

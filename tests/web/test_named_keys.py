@@ -22,9 +22,9 @@ ACCOUNT = "/settings/account/"
 def add_key(page: Page, path: str, name: str) -> str:
     """From a page with keys to a new one, as a person goes."""
     page.goto(path)
-    page.get_by_role("link", name="Add an API key").click()
+    page.get_by_role("link", name="Add a named key").click()
     page.locator("#key_name").fill(name)
-    page.get_by_role("button", name="Add API key").click()
+    page.get_by_role("button", name="Add named key").click()
     expect(page.locator(KEY)).to_be_visible()
     return page.locator(KEY).text_content() or ""
 
@@ -71,14 +71,14 @@ def test_a_form_asks_for_the_password_where_it_was_given_too_long_ago(tab: Page,
     tab.goto(f"{server.site}/settings/account/api-keys/add/")
     forget_password(server)
     tab.locator("#key_name").fill("Late")
-    tab.get_by_role("button", name="Add API key").click()
+    tab.get_by_role("button", name="Add named key").click()
     expect(tab.get_by_text("Please enter your password again")).to_be_visible()
     expect(tab.locator("#key_name")).to_have_value("Late")
     tab.get_by_label("Your password").fill("not the password")
-    tab.get_by_role("button", name="Add API key").click()
+    tab.get_by_role("button", name="Add named key").click()
     expect(tab.get_by_text("Password is incorrect.")).to_be_visible()
     tab.get_by_label("Your password").fill(OWNER_PASSWORD)
-    tab.get_by_role("button", name="Add API key").click()
+    tab.get_by_role("button", name="Add named key").click()
     expect(tab.locator(KEY)).to_be_visible()
 
 
@@ -91,10 +91,10 @@ def test_a_key_has_the_scopes_the_end_and_the_networks_that_the_form_says(
     owner_page.get_by_label("Ends").select_option("Never")
     expect(owner_page.get_by_label("Last day")).to_be_hidden()
     owner_page.get_by_label("Networks").fill("192.0.2.0/24, 2001:db8::/32 nonsense")
-    owner_page.get_by_role("button", name="Add API key").click()
+    owner_page.get_by_role("button", name="Add named key").click()
     expect(owner_page.get_by_label("Networks")).to_be_focused()
     owner_page.get_by_label("Networks").fill("192.0.2.0/24, 2001:db8::/32")
-    owner_page.get_by_role("button", name="Add API key").click()
+    owner_page.get_by_role("button", name="Add named key").click()
     expect(row(owner_page, "Reader")).to_contain_text("read, only from 192.0.2.0/24, 2001:db8::/32")
     expect(row(owner_page, "Reader")).to_contain_text("never")
     owner_page.get_by_role("button", name="Copy API key").click()
@@ -115,15 +115,15 @@ def test_a_key_of_a_bot_is_made_in_its_panel_and_an_account_key_ends_it(
     owner_page.goto(f"{server.site}/settings/bots/")
     owner_page.get_by_label("Manage bot Build watcher").click()
     panel = owner_page.get_by_role("dialog", name="Build watcher")
-    panel.get_by_role("link", name="Add an API key").click()
+    panel.get_by_role("link", name="Add a named key").click()
     owner_page.locator("#key_name").fill("Deploy")
-    owner_page.get_by_role("button", name="Add API key").click()
+    owner_page.get_by_role("button", name="Add named key").click()
     expect(panel.locator(KEY)).to_be_visible()
     key = panel.locator(KEY).text_content() or ""
     email = organization.bot.delivery_email
     assert status_with(server, key, email) == (200, "")
     panel.get_by_label("Generate new API key").click()
-    expect(owner_page.get_by_text("the named key “Deploy”, last used")).to_be_visible()
+    expect(owner_page.get_by_text("the named key “Deploy”, last use")).to_be_visible()
     owner_page.get_by_role("button", name="Generate new API key").click()
     expect(panel.get_by_text("This is the bot's new API key")).to_be_visible()
     assert status_with(server, key, email) == (401, "Invalid API key")
@@ -134,7 +134,7 @@ def test_the_question_before_a_new_account_key_names_the_keys_that_stop(
 ) -> None:
     add_key(plain_page, f"{server.site}{ACCOUNT}", "Terminal")
     plain_page.goto(f"{server.site}/settings/account/api-key/regenerate/")
-    expect(plain_page.get_by_text("the named key “Terminal”, last used: ").first).to_be_visible()
+    expect(plain_page.get_by_text("the named key “Terminal”, last use: ").first).to_be_visible()
 
 
 def test_an_administrator_finds_a_key_of_somebody_and_revokes_it(

@@ -52,6 +52,13 @@ SIGN_IN = Refusal(
 WEAK = {"new_password1": "password", "new_password2": "password"}
 NAME_RULE = "Please leave out"
 
+OLD_PASSWORD = Refusal({}, "Please enter your password again", 403)
+NO_DATE = Refusal(
+    {"name": "Backup", "scope_manage": "on", "ends": "date", "networks": "192.0.2.0/24"}, "Choose the date on which",
+    kept=('value="Backup"', 'name="scope_manage" checked', '<option value="date" selected>', 'value="192.0.2.0/24"'),
+)  # fmt: skip
+ANEW = Refusal({"overlap": "3600"}, OLD_PASSWORD.words, 403, ('<option value="3600" selected>',))
+
 REFUSED: Mapping[str, Refusal] = {
     "/login/": SIGN_IN,
     "/accounts/login/": SIGN_IN,
@@ -69,8 +76,16 @@ REFUSED: Mapping[str, Refusal] = {
     ),
     "/settings/account/deactivate/": Refusal({"password": "wrong"}, "Password is incorrect."),
     "/settings/account/api-key/": Refusal({"password": "wrong"}, "Error: Password is incorrect."),
-    "/settings/account/api-key/regenerate/": Refusal({}, "Please enter your password again", 403),
-    "/settings/account/api-key/zuliprc/": Refusal({}, "Please enter your password again", 403),
+    "/settings/account/api-key/regenerate/": OLD_PASSWORD,
+    "/settings/account/api-key/zuliprc/": OLD_PASSWORD,
+    "/settings/account/api-keys/add/": NO_DATE,
+    "/settings/account/api-keys/{key_id}/regenerate/": ANEW,
+    "/settings/account/api-keys/{key_id}/revoke/": OLD_PASSWORD,
+    "/settings/bots/{bot_id}/api-keys/add/": NO_DATE,
+    "/settings/bots/{bot_id}/api-keys/{key_id}/regenerate/": ANEW,
+    "/settings/bots/{bot_id}/api-keys/{key_id}/revoke/": OLD_PASSWORD,
+    "/settings/bots/{bot_id}/hand-over/": OLD_PASSWORD,
+    "/organization/api-keys/{key_id}/revoke/": OLD_PASSWORD,
     "/settings/bots/add/": Refusal(
         {"full_name": "Build watcher", "short_name": "twice", "bot_type": "1"}, "Name is already in use.",
         kept=('value="Build watcher"', 'value="twice"'),
@@ -100,6 +115,8 @@ BUTTONS = {
     "/settings/bots/{bot_id}/api-key/",
     "/settings/bots/{bot_id}/api-key/regenerate/",
     "/settings/bots/{bot_id}/zuliprc/",
+    "/hand-over/{token}/",
+    "/zuliprc/",
     "/settings/sessions/sign-out-others/",
     "/settings/sessions/{session_id}/sign-out/",
     "/settings/devices/{device_id}/sign-out/",
