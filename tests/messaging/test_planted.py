@@ -17,6 +17,7 @@ from keybearer.server.api import routes
 from keybearer.server.domain.accounts import Account, EmailVisibility, Role
 from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging.tables import channels, copies, messages, subscriptions
+from tests.databases import DIALECTS
 from tests.in_process import InProcessServer, Known, prepared, serving
 
 STEPS = 12
@@ -284,7 +285,15 @@ async def check_answers(world: World) -> None:
             check((method, path), await call(watcher, method, path, **parameters), words)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 5))])
+@pytest.mark.parametrize(
+    ("database_url", "seed"),
+    [
+        pytest.param(dialect, seed, marks=() if (dialect, seed) == ("postgresql", 0) else pytest.mark.soak)
+        for dialect in DIALECTS
+        for seed in range(5)
+    ],
+    indirect=["database_url"],
+)
 async def test_nothing_shown_holds_what_visibility_denies(tmp_path: Path, database_url: str, seed: int) -> None:
     settings = prepared(tmp_path / "data", database_url=database_url, api_limit="1000000/minute")
     async with serving(settings) as server:
