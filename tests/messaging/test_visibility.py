@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpx2
@@ -91,8 +91,16 @@ def outcome(door: Callable[[Participant, int, str], Any], who: Participant, chan
     return str(answer).replace(channel, "…").replace(str(channel_id), "…")
 
 
-@pytest.mark.parametrize("door", CHANNEL_DOORS)
-@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MEMBER, Role.GUEST])
+def in_turn(doors: Iterable[str], *callers: tuple[object, ...]) -> list[Any]:
+    """Each door with one of the callers in every run, and with all of them in the long one."""
+    return [
+        pytest.param(door, *caller, marks=pytest.mark.soak if (number + other) % len(callers) else ())
+        for number, door in enumerate(doors)
+        for other, caller in enumerate(callers)
+    ]
+
+
+@pytest.mark.parametrize(("door", "role"), in_turn(CHANNEL_DOORS, (Role.ADMINISTRATOR,), (Role.MEMBER,), (Role.GUEST,)))
 def test_a_channel_that_one_does_not_see_looks_unknown(play: Play, door: str, role: Role) -> None:
     secret, who = new_name(), new_person(play.server, role)
     channel_id = make_channel(play.hamlet, secret, is_private=role is not Role.GUEST)
@@ -171,8 +179,7 @@ def message_outcome(door: Callable[[Participant, int], Any], who: Participant, m
         return shape(error, message_id)
 
 
-@pytest.mark.parametrize("door", MESSAGE_DOORS)
-@pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.MEMBER])
+@pytest.mark.parametrize(("door", "role"), in_turn(MESSAGE_DOORS, (Role.ADMINISTRATOR,), (Role.MEMBER,)))
 def test_a_copy_from_before_gives_nothing_after_a_removal_from_a_private_channel(
     play: Play, door: str, role: Role
 ) -> None:
@@ -324,13 +331,15 @@ def refused(door: str, who: Participant, address: str) -> tuple[object, ...]:
     return shape(caught.value, address)
 
 
-@pytest.mark.parametrize("door", ADDRESS_DOORS)
 @pytest.mark.parametrize(
-    ("shown_to", "role"),
-    [(EmailVisibility.NOBODY, Role.OWNER), (EmailVisibility.ADMINISTRATORS, Role.MEMBER),
-     (EmailVisibility.MEMBERS, Role.GUEST)],
-    ids=["nobody", "administrators", "members"],
-)  # fmt: skip
+    ("door", "shown_to", "role"),
+    in_turn(
+        ADDRESS_DOORS,
+        (EmailVisibility.NOBODY, Role.OWNER),
+        (EmailVisibility.ADMINISTRATORS, Role.MEMBER),
+        (EmailVisibility.MEMBERS, Role.GUEST),
+    ),
+)
 def test_a_guessed_address_that_is_hidden_looks_unknown(
     play: Play, door: str, shown_to: EmailVisibility, role: Role
 ) -> None:
