@@ -278,7 +278,7 @@ SIGNED_IN: dict[str, Steps] = {
     "named-key-form": _key_form,
     "named-key-refused": _key_refused,
     "named-key-added": _key_added,
-    "named-key-regenerate": lambda stage: _key_question(stage, "Generate anew"),
+    "named-key-regenerate": lambda stage: _key_question(stage, "Regenerate"),
     "named-key-revoke": lambda stage: _key_question(stage, "Revoke"),
     "bots": at("/settings/bots/"),
     "bots-deactivated": at("/settings/bots/?status=deactivated"),

@@ -1,4 +1,4 @@
-"""Named keys on the pages: added, used, generated anew, revoked; with scripts and without, and by whom."""
+"""Named keys on the pages: added, used, regenerated, revoked; with scripts and without, and by whom."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def test_a_key_is_added_shown_once_and_works(tab: Page, server: RunningServer, t
     expect(tab.locator("html")).not_to_contain_text(key)
 
 
-def test_a_key_generated_anew_can_leave_the_old_one_for_an_hour(tab: Page, server: RunningServer) -> None:
+def test_a_regenerated_key_can_leave_the_old_one_for_an_hour(tab: Page, server: RunningServer) -> None:
     old = add_key(tab, f"{server.site}{ACCOUNT}", "Build server")
-    row(tab, "Build server").last.get_by_title("Generate anew").click()
+    row(tab, "Build server").last.get_by_title("Regenerate").click()
     tab.get_by_label("The old key stops").select_option("In 1 hour")
-    tab.get_by_role("button", name="Generate anew").click()
+    tab.get_by_role("button", name="Regenerate").click()
     expect(tab.get_by_text("has a new key; the old one works until its overlap ends.")).to_be_visible()
     new = tab.locator(KEY).text_content() or ""
     assert new != old

@@ -74,8 +74,8 @@ class Application:
             self._health = Health(context)
             endpoints = routes.endpoints(for_development=self._settings.development)
             doors: Sequence[Door] = (
-                WireDoor(FOR_WEBHOOKS, incoming_webhooks.ENDPOINTS),
                 WireDoor(BY_KEY, endpoints),
+                WireDoor(FOR_WEBHOOKS, incoming_webhooks.ENDPOINTS),
                 WireDoor(BY_SESSION, endpoints),
                 FilesDoor(),
                 HealthDoor(self._health),

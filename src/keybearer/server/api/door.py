@@ -70,7 +70,9 @@ class WireDoor:
         headers = self._headers if admission.is_counted else self._headers_of_strangers
         if admission.request.scheme == "https":
             headers = (*headers, answers.TRANSPORT_SECURITY)
-        headers = (*headers, *answers.key_expires(admission))
+        expires = answers.key_expires(admission)
+        if expires:
+            headers = (*headers, *expires)
         return WireResponse(answer, headers, admission.quota, with_body=not admission.request.is_head)
 
     def _refusal(self, admission: Admission, refusal: Refused) -> Answer:

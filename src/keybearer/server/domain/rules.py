@@ -98,9 +98,9 @@ def check(rule: Rule, account: Account) -> None:
 
 def check_scope(scope: Scope, grant: Grant) -> None:
     """Raise InsufficientScope unless a key with this grant may do what needs these scopes."""
-    lacking = scope & ~grant.scopes
-    if lacking:
-        raise InsufficientScope(scope_names(lacking), scope_names(grant.scopes))
+    # By their numbers: this is asked at every request, and operators of flags take microseconds.
+    if scope.value & ~grant.scopes.value:
+        raise InsufficientScope(scope_names(scope & ~grant.scopes), scope_names(grant.scopes))
 
 
 def check_network(grant: Grant, address: str) -> None:

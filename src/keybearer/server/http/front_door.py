@@ -90,8 +90,9 @@ class _Sending:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            more = [(b"x-request-id", self._id), (b"connection", b"close")]
-            message["headers"] = [*message["headers"], *more[: 2 if self.closes else 1]]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._id)]
+            if self.closes:
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
 
@@ -136,8 +137,9 @@ class FrontDoor:
             await response(scope, receive, sending)
         finally:
             admission.release()
-            path = "(file)" if file is not None else _pattern(door, admission)
-            self._log.note(admission, path, sending.status, time.perf_counter() - began)
+            if self._log.is_on or request.untrusted_proxy is not None:
+                path = "(file)" if file is not None else _pattern(door, admission)
+                self._log.note(admission, path, sending.status, time.perf_counter() - began)
             request_id.set("")
 
     async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response:

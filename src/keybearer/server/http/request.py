@@ -13,7 +13,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.http.proxies import Network, Peer
 
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_FORWARDED = (b"x-forwarded-proto", b"x-forwarded-for", b"forwarded")
+_FORWARDED = frozenset({b"x-forwarded-proto", b"x-forwarded-for", b"forwarded"})
 
 WEBHOOKS = "/api/v1/external/"
 """Where the addresses of incoming webhooks begin."""
@@ -76,7 +76,7 @@ class Request:
             self.origin = RequestOrigin(peer_address[0] if peer_address else "", client)
         given = self.header(b"x-request-id") if is_forwarded else None
         self.id: str = given if given is not None and _ID.fullmatch(given) else secrets.token_hex(8)
-        says_forwarded = not is_forwarded and any(name in self._headers for name in _FORWARDED)
+        says_forwarded = not is_forwarded and not _FORWARDED.isdisjoint(self._headers)
         self.untrusted_proxy = self.origin.address if says_forwarded else None
 
     def header(self, name: bytes) -> str | None:

@@ -31,6 +31,8 @@ class RequestLog:
     def __init__(self, metrics: Metrics, clock: Callable[[], datetime], *, writes_lines: bool) -> None:
         self._metrics = metrics
         self._writes_lines = writes_lines
+        self.is_on = writes_lines or metrics.is_on
+        """Whether anything is kept of a request that came through no proxy."""
         self._proxies: OnceEvery[str] = OnceEvery(PROXY_NAMED_EVERY, clock)
 
     def note(self, admission: Admission, path: str, status: int, seconds: float) -> None:
@@ -38,7 +40,7 @@ class RequestLog:
         request = admission.request
         if request.untrusted_proxy is not None:
             self._name_proxy(request.untrusted_proxy)
-        if not (self._writes_lines or self._metrics.is_on):
+        if not self.is_on:
             return
         self._metrics.note_request(f"{_method(request)} {path}", status, seconds)
         if self._writes_lines:

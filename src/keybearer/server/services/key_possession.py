@@ -39,7 +39,7 @@ async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
 
 
 async def find(context: Context, key: Secret) -> IssuedKey:
-    """The named key of this text, with what its zuliprc needs. Raises Refused where there is none that is live."""
+    """The live named key with this text, and what its zuliprc needs. Raises Refused if no live named key has it."""
     digests = context.ring.digests(key) if api_key_format.is_ours(key.reveal()) else ()
     async with context.reading() as connection:
         record = await api_keys.find_by_digests(connection, digests)

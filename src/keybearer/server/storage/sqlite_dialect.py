@@ -186,7 +186,7 @@ async def in_thread(work: Callable[[], Result]) -> Result:
 
 @final
 class InlineEngine(AsyncEngine):
-    """An engine whose connections are opened anew each time; whoever needs them often keeps them."""
+    """An engine that opens a new connection each time; whoever needs one often keeps it."""
 
     _connection_cls = InlineConnection
 

@@ -213,7 +213,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.BOT_HAND_OVER_LINK_CREATED: lambda t: f"{t.actor} created a hand-over link of the bot {t.subject}.",
     AuditEvent.API_KEY_ISSUED: _key_issued,
     AuditEvent.API_KEY_CHANGED: lambda t: f"{t.actor} changed {t.whose('API key')} {_key_name(t)}.",
-    AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} generated {t.whose('API key')} {_key_name(t)} anew.",
+    AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} regenerated {t.whose('API key')} {_key_name(t)}.",
     AuditEvent.API_KEY_REVOKED: lambda t: f"{t.actor} revoked {t.whose('API key')} {_key_name(t)}.",
     AuditEvent.API_KEY_REVOKED_BY_POSSESSION: lambda t: (
         f"Somebody who had {t.whose('API key')} {_key_name(t)} revoked it."

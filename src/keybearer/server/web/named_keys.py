@@ -1,4 +1,4 @@
-"""Named keys: added, generated anew and revoked, of oneself and of one's bots; and those of the whole organization."""
+"""Named keys: added, regenerated and revoked, of oneself and of one's bots; and those of the whole organization."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def _key(visit: Visit) -> APIKeyRecord:
 
 
 async def confirm_regeneration(visit: Visit) -> Response:
-    """What generating a key anew means, and when the old one stops."""
+    """What regenerating a key means, and when the old one stops."""
     return await _regeneration(visit)
 
 
