@@ -25,7 +25,7 @@ test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
 	$(BIN)/pytest $(ARGS)
 
 soak: $(VENV)/test.stamp  ## attack a real server for ten minutes, print a table, and run the long tests
-	$(BIN)/pytest -m soak -n0 -s $(ARGS)
+	$(BIN)/pytest -m soak -n0 -s --hypothesis-profile=new-cases $(ARGS)
 
 bench: $(VENV)/test.stamp  ## measure; prints figures, asserts none
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 from tests.databases import (
     database,
     database_url,
@@ -25,3 +27,8 @@ __all__ = [
     "sqlite_template",
     "sqlite_url",
 ]
+
+# A change is judged by the same cases as the one before it. `make soak` looks for new ones.
+settings.register_profile("same-cases", deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("new-cases", deadline=None, print_blob=True)
+settings.load_profile("same-cases")
