@@ -6,11 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import formatdate
-from typing import final
 
 import msgspec
 from msgspec.structs import replace
-from starlette.types import Receive, Scope, Send
 
 from keybearer.server.domain.errors import (
     KeyRefused,
@@ -27,8 +25,7 @@ from keybearer.server.http.admission import Admission
 from keybearer.server.http.body import TooSlow
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.multipart import TooLarge
-
-Header = tuple[bytes, bytes]
+from keybearer.server.http.responses import Header, WholeResponse
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
@@ -154,44 +151,31 @@ def _status(error: Refused) -> int:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), otherwise)
 
 
-@final
-class WireResponse:
-    """An answer on its way, with the headers that all answers of its kind have, and those of a quota beside its own.
+def response(
+    answer: Answer, headers: tuple[Header, ...], quota: Quota | None = None, *, with_body: bool = True
+) -> WholeResponse:
+    """An answer with the headers that all answers of its kind have, and those of a quota beside its own.
 
     To HEAD it goes without its body, but with the length.
     """
-
-    __slots__ = ("_answer", "_headers", "_quota", "_with_body")
-
-    def __init__(
-        self, answer: Answer, headers: tuple[Header, ...], quota: Quota | None = None, *, with_body: bool = True
-    ) -> None:
-        self._answer = answer
-        self._headers = headers
-        self._quota = quota
-        self._with_body = with_body
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        answer, quota = self._answer, self._quota
-        content = answer.content
-        body = content if isinstance(content, bytes) else _encode(content) + b"\n"
-        everything = [
-            (b"content-type", answer.content_type),
-            *self._headers,
-            (b"expires", _http_date(int(time.time()))),
-            *answer.headers,
-        ]
-        if answer.status != 204:
-            everything.append((b"content-length", b"%d" % len(body)))
-        left = quota if answer.quota is None else answer.quota.merged(quota)
-        if left is not None:
-            everything += (
-                (b"x-ratelimit-limit", b"%d" % left.limit),
-                (b"x-ratelimit-remaining", b"%d" % left.remaining),
-                (b"x-ratelimit-reset", b"%d" % left.reset),
-            )
-        await send({"type": "http.response.start", "status": answer.status, "headers": everything})
-        await send({"type": "http.response.body", "body": body if self._with_body else b""})
+    content = answer.content
+    body = content if isinstance(content, bytes) else _encode(content) + b"\n"
+    everything = [
+        (b"content-type", answer.content_type),
+        *headers,
+        (b"expires", _http_date(int(time.time()))),
+        *answer.headers,
+    ]
+    if answer.status != 204:
+        everything.append((b"content-length", b"%d" % len(body)))
+    left = quota if answer.quota is None else answer.quota.merged(quota)
+    if left is not None:
+        everything += (
+            (b"x-ratelimit-limit", b"%d" % left.limit),
+            (b"x-ratelimit-remaining", b"%d" % left.remaining),
+            (b"x-ratelimit-reset", b"%d" % left.reset),
+        )
+    return WholeResponse(answer.status, everything, body if with_body else b"")
 
 
 class _HTTPDate:

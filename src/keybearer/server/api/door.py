@@ -10,7 +10,7 @@ from typing import final
 from urllib.parse import quote
 
 from keybearer.server.api import answers
-from keybearer.server.api.answers import Answer, WireResponse
+from keybearer.server.api.answers import Answer
 from keybearer.server.api.call import Call
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
@@ -21,6 +21,7 @@ from keybearer.server.http.cookies import SESSION_COOKIE, cookie_header, cookie_
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.front_door import Failed
 from keybearer.server.http.request import Request
+from keybearer.server.http.responses import WholeResponse
 from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
 
 BY_KEY = Prefix("/api/v1/", Way.KEY | Way.NOBODY)
@@ -51,7 +52,7 @@ class WireDoor:
     def find_file(self, request: Request) -> None:
         return None
 
-    async def answer(self, admission: Admission, route: Route) -> WireResponse:
+    async def answer(self, admission: Admission, route: Route) -> WholeResponse:
         assert isinstance(route, Endpoint)
         parameters = Parameters(admission.fields)
         answer: Answer = await route.handler(Call(admission, parameters))
@@ -61,19 +62,19 @@ class WireDoor:
                 answer = answer.naming(unsupported)
         return self._response(admission, answer)
 
-    def refuse(self, admission: Admission, refusal: Refused) -> WireResponse:
+    def refuse(self, admission: Admission, refusal: Refused) -> WholeResponse:
         if isinstance(refusal, CSRFFailed):
             admission.quota = None  # as in Zulip, which checks the token before it counts the call
         return self._response(admission, self._refusal(admission, refusal))
 
-    def _response(self, admission: Admission, answer: Answer) -> WireResponse:
+    def _response(self, admission: Admission, answer: Answer) -> WholeResponse:
         headers = self._headers if admission.is_counted else self._headers_of_strangers
         if admission.request.scheme == "https":
             headers = (*headers, answers.TRANSPORT_SECURITY)
         expires = answers.key_expires(admission)
         if expires:
             headers = (*headers, *expires)
-        return WireResponse(answer, headers, admission.quota, with_body=not admission.request.is_head)
+        return answers.response(answer, headers, admission.quota, with_body=not admission.request.is_head)
 
     def _refusal(self, admission: Admission, refusal: Refused) -> Answer:
         request, place, route = admission.request, admission.place, admission.route

@@ -129,11 +129,7 @@ class Realm:
 
         Ports are not compared, as in Zulip. A realm on this machine answers to each of its loopback names.
         """
-        asked = host_name(host)
-        if asked is None:
-            return False
-        own = _as_sent(self.site)
-        return asked == own or (is_loopback(asked) and is_loopback(own))
+        return _answers_for(self.site, host)
 
 
 _HOST = re.compile(r"([a-z0-9._-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::[0-9]{1,5})?", re.ASCII)
@@ -162,6 +158,15 @@ def _as_sent(site: str) -> str:
         return host.encode("idna").decode("ascii").removesuffix(".")
     except UnicodeError:
         return host
+
+
+@lru_cache(maxsize=256)
+def _answers_for(site: str, host: str) -> bool:
+    asked = host_name(host)
+    if asked is None:
+        return False
+    own = _as_sent(site)
+    return asked == own or (is_loopback(asked) and is_loopback(own))
 
 
 @lru_cache(maxsize=16)

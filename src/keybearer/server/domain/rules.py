@@ -8,7 +8,7 @@ from enum import Flag, auto
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.errors import InsufficientScope, NotPermitted, Unauthenticated, WrongNetwork, must_be
-from keybearer.server.domain.grants import NO_SCOPE, Grant, Scope, scope_names
+from keybearer.server.domain.grants import ALL_SCOPES, NO_SCOPE, Grant, Scope, scope_names
 
 
 class Way(Flag):
@@ -98,8 +98,9 @@ def check(rule: Rule, account: Account) -> None:
 
 def check_scope(scope: Scope, grant: Grant) -> None:
     """Raise InsufficientScope unless a key with this grant may do what needs these scopes."""
-    # By their numbers: this is asked at every request, and operators of flags take microseconds.
-    if scope.value & ~grant.scopes.value:
+    # This is asked at every request, and operators of flags take microseconds: an account key has all scopes, and
+    # numbers are compared of the others.
+    if grant.scopes is not ALL_SCOPES and scope.value & ~grant.scopes.value:
         raise InsufficientScope(scope_names(scope & ~grant.scopes), scope_names(grant.scopes))
 
 

@@ -173,7 +173,8 @@ class KeyAuthentication:
             raise Unauthenticated(NOT_OF_WEBHOOK)
 
     def _has_ended(self, found: VerifiedKey) -> bool:
-        return found.revoked or found.grant.has_ended(self._clock())
+        grant = found.grant
+        return found.revoked or (grant.expires_at is not None and grant.has_ended(self._clock()))
 
     def _identified(
         self, found: VerifiedKey | None, email: str | None, host: str, origin: RequestOrigin, rule: Rule

@@ -16,6 +16,7 @@ from keybearer.server.http.body import Disconnected, discard
 from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.request import Request
 from keybearer.server.http.request_log import RequestLog
+from keybearer.server.http.responses import Header, WholeResponse
 from keybearer.server.http.routing import Route, Router
 from keybearer.server.logs import request_id
 from keybearer.server.services.context import Context
@@ -74,26 +75,24 @@ class Door(Protocol):
 
 @final
 class _Sending:
-    """A `send` that names the request in its answer, and remembers the status (0: nothing was answered).
+    """A `send` that adds headers to an answer, and remembers its status (0: nothing was answered)."""
 
-    With `closes` it ends the connection after the answer, because a body that nobody reads is still on the way.
-    """
+    __slots__ = ("_headers", "_send", "status")
 
-    __slots__ = ("_id", "_send", "closes", "status")
-
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, headers: Sequence[Header]) -> None:
         self._send = send
-        self._id = request_id.encode()
-        self.closes = False
+        self._headers = headers
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self._id)]
-            if self.closes:
-                message["headers"].append((b"connection", b"close"))
+            message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
+
+
+_CLOSES: Header = (b"connection", b"close")
+"""Ends the connection after the answer, because a body that nobody reads is still on the way."""
 
 
 def _pattern(door: Door, admission: Admission) -> str:
@@ -121,10 +120,11 @@ class FrontDoor:
         began = time.perf_counter()
         request = Request(scope, self._proxies)
         request_id.set(request.id)
-        sending = _Sending(send, request.id)
         door, admission = self._find(request)
         file = response = None if admission.place is not None else door.find_file(request)
+        answering: WholeResponse | _Sending | None = None
         try:
+            added = [(b"x-request-id", request.id.encode())]
             if response is None:
                 try:
                     response = await self._answer(door, admission, receive)
@@ -133,13 +133,20 @@ class FrontDoor:
                 except Exception as error:  # noqa: BLE001  every failure gets an answer
                     response = self._answer_error(door, admission, error)
                     if request.has_body and not await discard(request, receive):
-                        sending.closes = True
-            await response(scope, receive, sending)
+                        added.append(_CLOSES)
+            if isinstance(response, WholeResponse):
+                answering = response
+                response.headers += added
+                await response(scope, receive, send)
+            else:
+                answering = _Sending(send, added)
+                await response(scope, receive, answering)
         finally:
             admission.release()
             if self._log.is_on or request.untrusted_proxy is not None:
                 path = "(file)" if file is not None else _pattern(door, admission)
-                self._log.note(admission, path, sending.status, time.perf_counter() - began)
+                status = 0 if answering is None else answering.status
+                self._log.note(admission, path, status, time.perf_counter() - began)
             request_id.set("")
 
     async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import final
 
@@ -49,7 +49,8 @@ class Request:
     )
 
     def __init__(self, scope: Scope, trusted_proxies: Sequence[Network]) -> None:
-        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with one name the first counts
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with one name the first counts
+        self._headers = headers
         self._cookies: dict[str, str] | None = None
         method = scope["method"]
         self.is_head = method == "HEAD"
@@ -75,8 +76,8 @@ class Request:
             self.scheme = str(scope["scheme"])
             self.origin = RequestOrigin(peer_address[0] if peer_address else "", client)
         given = self.header(b"x-request-id") if is_forwarded else None
-        self.id: str = given if given is not None and _ID.fullmatch(given) else secrets.token_hex(8)
-        says_forwarded = not is_forwarded and not _FORWARDED.isdisjoint(self._headers)
+        self.id: str = given if given is not None and _ID.fullmatch(given) else _new_id()
+        says_forwarded = not is_forwarded and not _FORWARDED.isdisjoint(headers)
         self.untrusted_proxy = self.origin.address if says_forwarded else None
 
     def header(self, name: bytes) -> str | None:
@@ -112,3 +113,8 @@ class Request:
             qualities[kind.strip().lower()] = float(match[1]) if match is not None else 1.0
         wildcards = max(qualities.get("application/*", 0.0), qualities.get("*/*", 0.0))
         return qualities.get("text/html", 0.0) > qualities.get("application/json", wildcards)
+
+
+def _new_id() -> str:
+    """Sixteen hexadecimal digits. It only tells requests apart, so that somebody guesses it does no harm."""
+    return f"{random.getrandbits(64):016x}"
