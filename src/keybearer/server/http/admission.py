@@ -6,7 +6,7 @@ transaction that acts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -222,14 +222,14 @@ class Admitter:
         elif not realm.answers_for(request.host):
             raise WrongHost(realm.site)
 
-    async def _identify(self, request: Request, place: Place, doorway: Doorway, rule: Rule) -> Identified:
-        """Find who calls, by key or by session. Raises Unauthenticated."""
+    def _identify(self, request: Request, place: Place, doorway: Doorway, rule: Rule) -> Awaitable[Identified]:
+        """Find who calls, by key or by session, to be awaited. Raises Unauthenticated."""
         if doorway.is_for_webhooks:
-            return await self._keys.authenticate_webhook(request, rule)
+            return self._keys.authenticate_webhook(request, rule)
         authorization = request.header(b"authorization") if place.by_key else None
         if authorization is None:
-            return await self._identify_by_session(request, place)
-        return await self._keys.authenticate(authorization, request.host, request.origin, rule)
+            return self._identify_by_session(request, place)
+        return self._keys.authenticate(authorization, request.host, request.origin, rule)
 
     async def _identify_by_session(self, request: Request, place: Place) -> Identified:
         """Find who is signed in, and check that they call where their organization lives. Raises NotLoggedIn."""

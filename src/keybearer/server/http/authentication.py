@@ -6,7 +6,7 @@ import binascii
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -37,6 +37,9 @@ LOGGED_EVERY = timedelta(minutes=1)
 NOT_OF_WEBHOOK = "This API key does not belong to an incoming webhook bot, whose key is needed here."
 _LONGEST_QUERY = 8192
 """Bytes of an address in which a key is looked for."""
+
+Source = TypeVar("Source")
+"""What credentials are read from."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,7 +120,7 @@ class KeyAuthentication:
         words. Raises Unauthenticated, WrongNetwork, Refused for another scheme, or TooManyAttempts in the place of a
         failure that is one too many from its network.
         """
-        return self._authenticate(partial(basic_credentials, authorization), host, origin, rule)
+        return self._authenticate(basic_credentials, authorization, host, origin, rule)
 
     def authenticate_webhook(self, request: Request, rule: Rule) -> Awaitable[Identified]:
         """The incoming webhook bot whose key a service sends, by a header or in the address; to be awaited.
@@ -125,13 +128,13 @@ class KeyAuthentication:
         The key of any other account is refused, even if it is live, and its owner is told: addresses are written into
         logs on their way. Raises as `authenticate`, and NotLoggedIn where there is no key.
         """
-        return self._authenticate(
-            partial(webhook_credentials, request), request.host, request.origin, rule, check=self._check_is_of_webhook
-        )
+        check = self._check_is_of_webhook
+        return self._authenticate(webhook_credentials, request, request.host, request.origin, rule, check=check)
 
     async def _authenticate(
         self,
-        credentials: Callable[[], tuple[str | None, Secret]],
+        credentials: Callable[[Source], tuple[str | None, Secret]],
+        source: Source,
         host: str,
         origin: RequestOrigin,
         rule: Rule,
@@ -141,7 +144,7 @@ class KeyAuthentication:
         found: VerifiedKey | None = None
         outcome = "malformed"
         try:
-            email, key = credentials()
+            email, key = credentials(source)
             outcome = "refused"
             found = await self._verifier.verify(key)
             if check is not None:
