@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from keybearer.server.api import (
     accounts,
     api_keys,
@@ -35,6 +37,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 """What every server has, or says that it has not. Of two patterns that fit a path, the first counts."""
 
 
+@cache
 def endpoints(*, for_development: bool) -> tuple[Endpoint, ...]:
     """Every endpoint that a server has; those that ask for no password only where it runs for development."""
     listed = (*ENDPOINTS, *development.ENDPOINTS) if for_development else ENDPOINTS

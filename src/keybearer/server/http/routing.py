@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from keybearer.server.domain.errors import Refused
@@ -81,14 +82,17 @@ class Prefix:
 
     def compiled(self, path: str) -> re.Pattern[str]:
         """The pattern of a whole path. A name that ends in `_id` is a number, and a `fragment` may have slashes."""
+        return _compiled(self, path)
 
-        def group(match: re.Match[str]) -> str:
-            name = match[1]
-            return (
-                f"(?P<{name}>{self.number if name.endswith('_id') else self.rest if name == 'fragment' else self.word})"
-            )
 
-        return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(self.text + path)))
+@cache
+def _compiled(prefix: Prefix, path: str) -> re.Pattern[str]:
+    def group(match: re.Match[str]) -> str:
+        name = match[1]
+        fits = prefix.number if name.endswith("_id") else prefix.rest if name == "fragment" else prefix.word
+        return f"(?P<{name}>{fits})"
+
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(prefix.text + path)))
 
 
 class Router:

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -209,7 +210,8 @@ class SQLiteLookup:
 
     def __init__(self, path: Path, statement: Select[Any], by: ColumnElement[Any]) -> None:
         self._path = path
-        self._statements = _statements_by_size(statement, by)
+        self._statement = statement
+        self._by = by
         self._binary = [
             place for place, column in enumerate(statement.selected_columns) if isinstance(column.type, LargeBinary)
         ]
@@ -247,7 +249,8 @@ class SQLiteLookup:
             part = values[start : start + LARGEST_LOOKUP]
             size = 1 << (len(part) - 1).bit_length()
             # A few statements of fixed sizes stay prepared; the last value fills the places that are left over.
-            found = connection.execute(self._statements[size], [*part, *[part[-1]] * (size - len(part))])
+            text = _compiled(self._statement, self._by, size)
+            found = connection.execute(text, [*part, *[part[-1]] * (size - len(part))])
             rows += _decode(found.fetchone()[0])
         return rows
 
@@ -255,14 +258,11 @@ class SQLiteLookup:
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
 
 
-def _statements_by_size(statement: Select[Any], by: ColumnElement[Any]) -> dict[int, str]:
-    statements = {}
-    size = 1
-    while size <= LARGEST_LOOKUP:
-        values = [bindparam(f"v{number}", type_=by.type) for number in range(size)]
-        rows = statement.where(by.in_(values)).subquery()
-        columns = [func.hex(column) if isinstance(column.type, LargeBinary) else column for column in rows.columns]
-        as_json = select(func.json_group_array(func.json_array(*columns)))
-        statements[size] = str(as_json.compile(dialect=SQLiteDialect_pysqlite()))
-        size *= 2
-    return statements
+@lru_cache(maxsize=64)
+def _compiled(statement: Select[Any], by: ColumnElement[Any], size: int) -> str:
+    """The text that asks for so many values, and gives all rows as one JSON text."""
+    values = [bindparam(f"v{number}", type_=by.type) for number in range(size)]
+    rows = statement.where(by.in_(values)).subquery()
+    columns = [func.hex(column) if isinstance(column.type, LargeBinary) else column for column in rows.columns]
+    as_json = select(func.json_group_array(func.json_array(*columns)))
+    return str(as_json.compile(dialect=SQLiteDialect_pysqlite()))

@@ -47,6 +47,7 @@ _SOURCE = (
     .join(realms, realms.c.id == accounts.c.realm_id)
     .outerjoin(_OWNERS, _OWNERS.c.id == accounts.c.bot_owner_id)
 )
+_KEYS = select(*_COLUMNS).select_from(_SOURCE)
 
 
 @final
@@ -55,7 +56,7 @@ class KeyVerifier:
 
     def __init__(self, database: Database, ring: SecretRing) -> None:
         self._ring = ring
-        self._lookup = database.lookup(select(*_COLUMNS).select_from(_SOURCE), api_keys.c.digest)
+        self._lookup = database.lookup(_KEYS, api_keys.c.digest)
         self._shared: SharedQuery[str, VerifiedKey | None] = SharedQuery(self._find)
 
     def verify(self, key: Secret | str) -> Awaitable[VerifiedKey | None]:
