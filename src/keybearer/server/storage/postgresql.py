@@ -9,11 +9,13 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import ARRAY, ColumnElement, Select, any_, bindparam, text
+from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # noqa: N812  it is a class
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.util import LRUCache
 
 from keybearer.errors import StorageError
 
@@ -26,6 +28,30 @@ READERS = 5
 WRITERS = 5
 
 _MIGRATION_LOCK = 0x6B657962  # "keyb": an advisory lock that no other program takes by chance
+
+
+_COMPILED: LRUCache[Any, Any] = LRUCache(1024)
+"""Compiled statements of all engines of the process: those that read and those that write have many in common."""
+
+
+class SharingDialect(AsyncpgDialect):
+    """PostgreSQL through asyncpg, with statements that are compiled once for every engine."""
+
+    driver = "sharing"
+    supports_statement_cache = True
+
+    # Every engine has one of its own, and all that know of the same version compile alike.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SharingDialect) and self._version() == other._version()
+
+    def __hash__(self) -> int:
+        return hash(SharingDialect)
+
+    def _version(self) -> object:
+        return getattr(self, "server_version_info", None)
+
+
+registry.register("postgresql.sharing", __name__, SharingDialect.__name__)
 
 
 def connect(url: str) -> PostgreSQLDriver:
@@ -72,11 +98,12 @@ class PostgreSQLDriver:
 
     def _engine(self, connections: int) -> AsyncEngine:
         return create_async_engine(
-            "postgresql+asyncpg://",
+            "postgresql+sharing://",
             async_creator=self.open,
             pool_size=connections,
             max_overflow=connections,
             pool_pre_ping=True,
+            execution_options={"compiled_cache": _COMPILED},
             hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets somebody in
         )
 

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import LRUCache, await_only, greenlet_spawn
 
 SHORT = 0.02
 """Seconds that a SELECT may take in the event loop."""
@@ -33,8 +33,8 @@ STEPS = 10_000
 MANY = 1000
 """Rows from which on writing them is left to a thread."""
 
-STATEMENTS = 512
-"""Prepared statements that a connection keeps, about as many as SQLAlchemy keeps compiled ones."""
+STATEMENTS = 1024
+"""Compiled statements that a process keeps, and prepared ones that a connection keeps."""
 
 Result = TypeVar("Result")
 
@@ -133,10 +133,20 @@ class InlineDialect(SQLiteDialect_pysqlite):
     supports_server_side_cursors = True
     execution_ctx_cls = _ExecutionContext
 
+    # Every engine has one of its own, and all compile alike: what one has compiled serves the others.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InlineDialect)
+
+    def __hash__(self) -> int:
+        return hash(InlineDialect)
+
     def connect(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as SQLAlchemy has it
         own = {"factory": FileConnection, "check_same_thread": False, "cached_statements": STATEMENTS}
         return super().connect(*arguments, **{**options, **own})
 
+
+_COMPILED: LRUCache[Any, Any] = LRUCache(STATEMENTS)
+"""Compiled statements of all engines of the process: the one that reads and the one that writes have many in common."""
 
 registry.register("sqlite.inline", __name__, InlineDialect.__name__)
 
@@ -198,6 +208,7 @@ class InlineEngine(AsyncEngine):
                 url,
                 connect_args={"isolation_level": None, "timeout": timeout},
                 poolclass=NullPool,
+                execution_options={"compiled_cache": _COMPILED},
                 hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets in
             )
         )
