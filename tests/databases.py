@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import itertools
 import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -107,12 +109,20 @@ def postgresql_server() -> Iterator[PostgreSQLServer]:
         shutil.rmtree(directory)
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the schema and no rows, to be copied."""
-    path = tmp_path_factory.mktemp("template") / "keybearer.db"
+@cache
+def file_with_schema() -> Path:
+    """An SQLite file with the schema and no rows, to be copied; removed when the process ends."""
+    directory = Path(tempfile.mkdtemp(prefix="keybearer-template-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = directory / "keybearer.db"
     finish(migrate(f"sqlite:///{path}"))
     return path
+
+
+@pytest.fixture(scope="session")
+def sqlite_template() -> Path:
+    """A file with the schema and no rows, to be copied."""
+    return file_with_schema()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,8 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
 from keybearer.server.storage import accounts, api_keys
-from tests.databases import finish
+from keybearer.server.storage.secret_ring import SecretRing
+from tests.databases import file_with_schema, finish
 
 T = TypeVar("T")
 
@@ -180,6 +182,13 @@ def running_server(
     data_dir: Path, *flags: str | Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningServer]:
     """A server that answers, with an organization and its owner."""
+    settings = Settings.from_environ(
+        clean_environ(environ), data_dir=data_dir, database_url=_flag(flags, "--database-url")
+    )
+    if not data_dir.exists() and settings.database_url.startswith("sqlite"):
+        data_dir.mkdir(mode=0o700, parents=True)
+        shutil.copy(file_with_schema(), data_dir / "keybearer.db")  # to make the schema takes as long as all the rest
+        SecretRing.create(settings.secrets_file)
     with started_server(data_dir, *flags, environ=environ) as server:
         if server.setup_link is not None:
             server.set_up()
