@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Text, func, insert, select, update
+from sqlalchemy import Select, Text, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, BotOwner, EmailVisibility, Role, email_key
 from keybearer.server.domain.bots import BotType
-from keybearer.server.storage.dialect import among
+from keybearer.server.storage.dialect import among, among_given
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import accounts
 
 _OWNERS = accounts.alias("owners")
@@ -109,9 +110,14 @@ async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]
     return None if row is None else from_row(row)
 
 
+_BY_ID = Prepared(select(*COLUMNS).where(accounts.c.id == bindparam("account_id")))
+_BY_IDS = Prepared(select(*COLUMNS).where(among_given(accounts.c.id, "ids")))
+
+
 async def find(connection: AsyncConnection, account_id: int) -> Account | None:
     """The account of that id."""
-    return await _one(connection, select(*COLUMNS).where(accounts.c.id == account_id))
+    row = await _BY_ID.row(connection, account_id=account_id)
+    return None if row is None else from_row(row)
 
 
 async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) -> Account | None:
@@ -191,7 +197,8 @@ async def count_active_people(connection: AsyncConnection, realm_id: int, *, lea
 
 async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:
     """Several accounts, the deactivated too, by id; those that are not there are absent."""
-    rows = await connection.execute(select(*COLUMNS).where(among(accounts.c.id, account_ids)))
+    ids = sorted(set(account_ids))
+    rows = await _BY_IDS.rows(connection, ids=ids) if ids else ()
     return {account.id: account for account in map(from_row, rows)}
 
 

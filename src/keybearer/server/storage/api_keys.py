@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey, mails_due
 from keybearer.server.domain.grants import Grant, Scope
 from keybearer.server.storage.dialect import among, locked
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Digest, Sealed, SecretRing
 from keybearer.server.storage.tables import accounts, api_key_uses, api_keys
 
@@ -54,8 +55,10 @@ def bound_to(account_id: int, digest: bytes) -> bytes:
 
 def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
     """The value of a row that has `_COLUMNS`."""
-    columns = row._mapping
+    return _from_columns(row._mapping)
 
+
+def _from_columns(columns: Mapping[Any, Any]) -> APIKeyRecord:
     def use(prefix: str) -> KeyUse | None:
         at = columns[f"{prefix}_at"]
         return None if at is None else KeyUse(at, columns[f"{prefix}_address"], columns[f"{prefix}_client"])
@@ -67,6 +70,9 @@ def from_row(row: Row[tuple[object, ...]]) -> APIKeyRecord:
 
 def _records(*besides: ColumnElement[Any]) -> Select[Any]:
     return select(*_COLUMNS, *besides).select_from(_KEYS)
+
+
+_BY_ID = Prepared(_records().where(api_keys.c.id == bindparam("key_id")))
 
 
 async def add(
@@ -136,8 +142,8 @@ async def _insert(connection: AsyncConnection, values: dict[str, object]) -> int
 
 async def find(connection: AsyncConnection, key_id: int) -> APIKeyRecord | None:
     """A key, live or not, unopened."""
-    row = (await connection.execute(_records().where(api_keys.c.id == key_id))).first()
-    return None if row is None else from_row(row)
+    columns = await _BY_ID.record(connection, key_id=key_id)
+    return None if columns is None else _from_columns(columns)
 
 
 async def find_by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> APIKeyRecord | None:

@@ -79,6 +79,11 @@ def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> 
     return _Among(column, bindparam(None, sorted(set(values)), type_=_Listed(column.type), unique=True))
 
 
+def among_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The same, in a statement that is built once: the values are its parameter of that name, each once."""
+    return _Among(column, bindparam(name, type_=_Listed(column.type)))
+
+
 @final
 class json_text(FunctionElement[str]):  # noqa: N801  it reads as the SQL function that it is
     """A text as JSON writes it, in quotation marks."""

@@ -27,7 +27,15 @@ from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.limits import MOST_EVENT_TEXT, Cap
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.storage.dialect import delete_some
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import event_counter, event_queues, events, to_microseconds
+
+_APPENDED = Prepared(insert(events), columns=("id", "type", "fields", "recipients", "about"))
+_ADVANCED = Prepared(
+    update(event_counter)
+    .values(last_id=event_counter.c.last_id + bindparam("by", type_=BigInteger))
+    .returning(event_counter.c.last_id)
+)
 
 
 async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
@@ -46,18 +54,14 @@ async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
         }
         for position, event in enumerate(new, start=1)
     ]
-    if rows:
-        await connection.execute(insert(events), rows)
+    await _APPENDED.run_each(connection, rows)
     return last
 
 
 async def advance(connection: AsyncConnection, *, by: int) -> int:
     """Take numbers of the log, with or without an event for each; returns the last of them."""
-    counted = await connection.execute(
-        update(event_counter).values(last_id=event_counter.c.last_id + by).returning(event_counter.c.last_id)
-    )
-    last: int = counted.scalar_one()
-    return last
+    (last,) = await _ADVANCED.values(connection, by=by)
+    return int(last)
 
 
 def _recipients_text(recipients: Mapping[int, Sequence[str]] | None) -> str | None:

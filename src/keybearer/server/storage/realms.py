@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.domain.key_policy import KeyPolicy
 from keybearer.server.domain.realms import Realm, SystemGroup
 from keybearer.server.storage.dialect import locked
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import realms
 
 
@@ -33,10 +34,14 @@ def from_row(row: Sequence[Any]) -> Realm:
     )
 
 
+_ONLY = select(realms).order_by(realms.c.id).limit(1)
+_FOUND = Prepared(_ONLY)
+_HELD = Prepared(locked(_ONLY))
+
+
 async def find(connection: AsyncConnection, *, for_change: bool = False) -> Realm | None:
     """The realm of this server, None before set-up. `for_change` holds its row until the transaction ends."""
-    statement = select(realms).order_by(realms.c.id).limit(1)
-    row = (await connection.execute(locked(statement) if for_change else statement)).first()
+    row = await (_HELD if for_change else _FOUND).row(connection)
     return None if row is None else from_row(row)
 
 

@@ -11,7 +11,7 @@ import asyncio
 import math
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Any, TypeVar, final
 
@@ -20,6 +20,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache, await_only, greenlet_spawn
@@ -170,6 +171,29 @@ class InlineConnection(AsyncConnection):
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
         return await self._run(self._proxied.exec_driver_sql, statement, parameters, execution_options)
+
+    def ask(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
+        """Every row of a statement in SQLite's own words, asked past SQLAlchemy.
+
+        Raises IntegrityError for a row that breaks a rule, else sqlite3.Error.
+        """
+        self._tell_listeners(statement, parameters)
+        try:
+            return self.raw.execute(statement, parameters).fetchall()
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(statement, None, error) from None
+
+    def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Carry out a statement that gives no rows, with each of these parameters. Raises as `ask`."""
+        self._tell_listeners(statement, rows)
+        try:
+            self.raw.executemany(statement, rows)
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(statement, None, error) from None
+
+    def _tell_listeners(self, statement: str, parameters: Any) -> None:  # noqa: ANN401  as SQLAlchemy has it
+        for listener in self.sync_engine.dispatch.before_cursor_execute:
+            listener(self.sync_connection, None, statement, parameters, None, False)
 
     async def _run(self, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as above
         self.raw.is_hurried = True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, exists, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain import visibility
@@ -34,9 +34,46 @@ def condition(rule: Visibility, facts: Mapping[Fact, Condition]) -> Condition:
     return and_(*parts) if isinstance(rule, AllOf) else or_(*parts)
 
 
+class ViewerKind(NamedTuple):
+    """What a query depends on besides numbers: the facts about the viewer alone, and whether it is an owned bot."""
+
+    facts: frozenset[Fact]
+    has_owner: bool
+
+
+def kind_of(viewer: Account) -> ViewerKind:
+    """The kind of a viewer."""
+    facts = frozenset(fact for fact, is_fact in visibility.VIEWER_FACTS.items() if is_fact(viewer))
+    return ViewerKind(facts, viewer.bot_owner_id is not None)
+
+
+class _Ids(NamedTuple):
+    """The viewer's numbers in a query: themselves, or parameters for them."""
+
+    viewer: Any
+    realm: Any
+    owner: Any
+
+
+def viewer_parameters(viewer: Account) -> dict[str, int | None]:
+    """The parameters of a statement that has a condition for a kind of viewers."""
+    return {"viewer_id": viewer.id, "viewer_realm_id": viewer.realm_id, "viewer_owner_id": viewer.bot_owner_id}
+
+
+_PARAMETERS = _Ids(bindparam("viewer_id"), bindparam("viewer_realm_id"), bindparam("viewer_owner_id"))
+
+
+def _ids(viewer: Account) -> _Ids:
+    return _Ids(viewer.id, viewer.realm_id, viewer.bot_owner_id)
+
+
 def _viewer_facts(viewer: Account) -> dict[Fact, Condition]:
     """The viewer is read already, so what is asked of them alone is no part of the query."""
-    return {fact: true() if is_fact(viewer) else false() for fact, is_fact in visibility.VIEWER_FACTS.items()}
+    return _facts_of(kind_of(viewer))
+
+
+def _facts_of(kind: ViewerKind) -> dict[Fact, Condition]:
+    return {fact: true() if fact in kind.facts else false() for fact in visibility.VIEWER_FACTS}
 
 
 def sees_address(viewer: Account) -> Condition:
@@ -65,18 +102,26 @@ def _account_facts(viewer: Account) -> dict[Fact, Condition]:
 
 def sees_channel(viewer: Account, table: FromClause = channels) -> Condition:
     """Whether the viewer sees a row of `channels`."""
+    return _sees_channel(kind_of(viewer), _ids(viewer), table)
 
-    def follows(account_id: int | None) -> Condition:
+
+def kind_sees_channel(kind: ViewerKind) -> Condition:
+    """The same for every viewer of a kind, who is named by `viewer_parameters` when the statement is asked."""
+    return _sees_channel(kind, _PARAMETERS, channels)
+
+
+def _sees_channel(kind: ViewerKind, ids: _Ids, table: FromClause) -> Condition:
+    def follows(account_id: Any) -> Condition:  # noqa: ANN401  a number or a parameter
         each = subscriptions.alias()
         return table.c.id.in_(select(each.c.channel_id).where(each.c.account_id == account_id))
 
     facts = {
-        Fact.SAME_REALM: table.c.realm_id == viewer.realm_id,
+        Fact.SAME_REALM: table.c.realm_id == ids.realm,
         Fact.IS_PUBLIC: table.c.is_private.is_(False),
-        Fact.IS_SUBSCRIBED: follows(viewer.id),
-        Fact.OWNER_IS_SUBSCRIBED: follows(viewer.bot_owner_id) if viewer.bot_owner_id else false(),
+        Fact.IS_SUBSCRIBED: follows(ids.viewer),
+        Fact.OWNER_IS_SUBSCRIBED: follows(ids.owner) if kind.has_owner else false(),
     }
-    return condition(visibility.CHANNEL, {**_viewer_facts(viewer), **facts})
+    return condition(visibility.CHANNEL, {**_facts_of(kind), **facts})
 
 
 def sees_message(viewer: Account, table: FromClause = messages) -> Condition:

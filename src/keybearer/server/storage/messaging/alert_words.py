@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.alert_words import first_token
 from keybearer.server.domain.messaging.channels import name_key
-from keybearer.server.storage.dialect import among
+from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.messaging.tables import alert_words
+from keybearer.server.storage.prepared import Prepared
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str]:
@@ -19,11 +20,15 @@ async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str
     return (await connection.execute(statement)).scalars().all()
 
 
+_CANDIDATES = Prepared(
+    select(alert_words.c.account_id, alert_words.c.word).where(among_given(alert_words.c.first_token, "tokens"))
+)
+
+
 async def find_candidates(connection: AsyncConnection, tokens: Collection[str]) -> Sequence[tuple[int, str]]:
     """The alert words whose first token is one of these, with whose they are."""
-    columns = alert_words.c
-    rows = await connection.execute(select(columns.account_id, columns.word).where(among(columns.first_token, tokens)))
-    return [(row.account_id, row.word) for row in rows]
+    rows = await _CANDIDATES.rows(connection, tokens=sorted(set(tokens))) if tokens else ()
+    return [(account_id, word) for account_id, word in rows]
 
 
 async def add(connection: AsyncConnection, account_id: int, words: Iterable[str]) -> None:

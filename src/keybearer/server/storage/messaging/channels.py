@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, or_, select, update
@@ -10,17 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.messaging.channels import Channel, PostPolicy, Subscription, name_key
-from keybearer.server.storage.dialect import among, insert_missing
+from keybearer.server.storage.dialect import among, among_given, insert_missing
 from keybearer.server.storage.messaging.tables import channels, messages, subscriptions
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import accounts
-from keybearer.server.storage.visibility import sees_channel
+from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_channel, sees_channel, viewer_parameters
 
 COLUMNS = [column for column in channels.c if column.name != "name_key"]
 
 
 def from_row(row: Row[Any]) -> Channel:
     """The value of a row that has `COLUMNS`."""
-    columns = row._mapping
+    return _from_columns(row._mapping)
+
+
+def _from_columns(columns: Mapping[Any, Any]) -> Channel:
     return Channel(**{**columns, "post_policy": PostPolicy(columns["post_policy"])})
 
 
@@ -65,13 +70,16 @@ async def save(connection: AsyncConnection, channel: Channel) -> None:
     )
 
 
+_FIRST_NOTED = Prepared(
+    update(channels)
+    .where(channels.c.id == bindparam("of_id"), channels.c.first_message_id.is_(None))
+    .values(first_message_id=bindparam("message_id"))
+)
+
+
 async def note_first_message(connection: AsyncConnection, channel_id: int, message_id: int) -> None:
     """Remember a channel's first message."""
-    await connection.execute(
-        update(channels)
-        .where(channels.c.id == channel_id, channels.c.first_message_id.is_(None))
-        .values(first_message_id=message_id)
-    )
+    await _FIRST_NOTED.run(connection, of_id=channel_id, message_id=message_id)
 
 
 async def _one(connection: AsyncConnection, statement: Select[Any]) -> Channel | None:
@@ -97,8 +105,16 @@ async def count_created(connection: AsyncConnection, account_id: int) -> int:
 
 async def find_seen(connection: AsyncConnection, viewer: Account, channel: str | int) -> Channel | None:
     """The channel of a name or an id, archived or not; None for one that the viewer may not see."""
-    wanted = channels.c.id == channel if isinstance(channel, int) else _is_named(channel)
-    return await _one(connection, select(*COLUMNS).where(wanted, sees_channel(viewer)))
+    by_id = isinstance(channel, int)
+    wanted = channel if isinstance(channel, int) else name_key(channel.strip())
+    found = await _seen(kind_of(viewer), by_id=by_id).record(connection, wanted=wanted, **viewer_parameters(viewer))
+    return None if found is None else _from_columns(found)
+
+
+@cache
+def _seen(kind: ViewerKind, *, by_id: bool) -> Prepared:
+    column = channels.c.id if by_id else channels.c.name_key
+    return Prepared(select(*COLUMNS).where(column == bindparam("wanted"), kind_sees_channel(kind)))
 
 
 async def find_named(
@@ -138,10 +154,14 @@ async def find_by_ids(connection: AsyncConnection, channel_ids: Collection[int])
     return {channel.id: channel for channel in map(from_row, rows)}
 
 
+_NAMES = Prepared(select(channels.c.id, channels.c.name).where(among_given(channels.c.id, "ids")))
+
+
 async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, str]:
     """The names of channels by their ids."""
-    rows = await connection.execute(select(channels.c.id, channels.c.name).where(among(channels.c.id, channel_ids)))
-    return {row.id: row.name for row in rows}
+    ids = sorted(set(channel_ids))
+    found = await _NAMES.rows(connection, ids=ids) if ids else ()
+    return {row[0]: row[1] for row in found}
 
 
 async def subscribe(connection: AsyncConnection, new: Sequence[Subscription]) -> None:
@@ -235,14 +255,16 @@ async def find_topics(connection: AsyncConnection, channel_id: int) -> Sequence[
     return [(row.topic, row.id) for row in rows]
 
 
+_ACTIVE_SUBSCRIBERS = Prepared(
+    select(subscriptions.c.account_id)
+    .join(accounts, accounts.c.id == subscriptions.c.account_id)
+    .where(subscriptions.c.channel_id == bindparam("channel_id"), accounts.c.is_active)
+)
+
+
 async def find_active_subscribers(connection: AsyncConnection, channel_id: int) -> frozenset[int]:
     """The active accounts that follow a channel."""
-    rows = await connection.execute(
-        select(subscriptions.c.account_id)
-        .join(accounts, accounts.c.id == subscriptions.c.account_id)
-        .where(subscriptions.c.channel_id == channel_id, accounts.c.is_active)
-    )
-    return frozenset(row.account_id for row in rows)
+    return frozenset(await _ACTIVE_SUBSCRIBERS.values(connection, channel_id=channel_id))
 
 
 async def find_default_ids(connection: AsyncConnection, realm_id: int) -> Sequence[int]:

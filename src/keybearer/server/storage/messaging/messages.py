@@ -18,6 +18,7 @@ from keybearer.server.domain.messaging.messages import conversation_members as m
 from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among, insert_or_ignore, json_length, json_text, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.visibility import sees_message
 
 NO_FLAGS = Flag(0)
@@ -63,14 +64,16 @@ _FIELDS = (
 )  # fmt: skip
 
 
+_ADDED = Prepared(insert(messages).returning(messages.c.id), columns=(*NewMessage.__slots__, "topic_key"))
+_DELIVERED = Prepared(insert(copies), columns=("account_id", "message_id", "flags"))
+
+
 async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tuple[int, ...] = ()) -> Message:
     """Write a message; `recipient_ids` are the people of its conversation."""
     values = {name: getattr(new, name) for name in NewMessage.__slots__}
-    result = await connection.execute(
-        insert(messages).values(**values, topic_key=name_key(new.topic)).returning(messages.c.id)
-    )
+    (message_id,) = await _ADDED.values(connection, **values, topic_key=name_key(new.topic))
     kept = {name: values[name] for name in _FIELDS if name in values}
-    return Message(id=result.scalar_one(), recipient_ids=recipient_ids, **kept)
+    return Message(id=message_id, recipient_ids=recipient_ids, **kept)
 
 
 async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int]) -> int:
@@ -89,9 +92,8 @@ async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int
 
 async def deliver(connection: AsyncConnection, message_id: int, flags: Mapping[int, Flag]) -> None:
     """Give accounts their copies of a message."""
-    if flags:
-        rows = [{"account_id": each, "message_id": message_id, "flags": flag.value} for each, flag in flags.items()]
-        await connection.execute(insert(copies), rows)
+    rows = [{"account_id": each, "message_id": message_id, "flags": flag.value} for each, flag in flags.items()]
+    await _DELIVERED.run_each(connection, rows)
 
 
 async def deliver_late(connection: AsyncConnection, account_id: int, message_ids: Iterable[int], flags: Flag) -> None:

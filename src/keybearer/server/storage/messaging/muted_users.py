@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.muted_users import MutedUser
 from keybearer.server.storage.dialect import insert_or_ignore
 from keybearer.server.storage.messaging.tables import muted_users
+from keybearer.server.storage.prepared import Prepared
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[MutedUser]:
@@ -20,10 +21,12 @@ async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Mut
     return [MutedUser(**row._mapping) for row in rows]
 
 
+_MUTING = Prepared(select(muted_users.c.account_id).where(muted_users.c.muted_id == bindparam("muted_id")))
+
+
 async def find_muting_ids(connection: AsyncConnection, muted_id: int) -> set[int]:
     """The accounts that have muted one."""
-    statement = select(muted_users.c.account_id).where(muted_users.c.muted_id == muted_id)
-    return set((await connection.execute(statement)).scalars())
+    return set(await _MUTING.values(connection, muted_id=muted_id))
 
 
 async def add(connection: AsyncConnection, muted: MutedUser) -> bool:

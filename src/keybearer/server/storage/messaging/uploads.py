@@ -63,8 +63,11 @@ async def find_seen(connection: AsyncConnection, viewer: Account, path: str) -> 
 
 async def find_ids(connection: AsyncConnection, paths: Iterable[str], account_id: int) -> Sequence[int]:
     """Which of these paths are files that the account may share: its own."""
+    wanted = sorted(set(paths))
+    if not wanted:
+        return []
     rows = await connection.execute(
-        select(uploads.c.id).where(among(uploads.c.path, paths), uploads.c.account_id == account_id)
+        select(uploads.c.id).where(among(uploads.c.path, wanted), uploads.c.account_id == account_id)
     )
     return [row.id for row in rows]
 
