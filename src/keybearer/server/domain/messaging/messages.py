@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntFlag
+from functools import cache
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -51,10 +52,15 @@ class Flag(IntFlag):
     @property
     def wire_names(self) -> list[str]:
         """The names on the wire, the old name for any wildcard mention among them."""
-        names = [_WIRE_NAMES[flag] for flag in Flag if flag in self]
-        if self & (Flag.CHANNEL_WILDCARD_MENTIONED | Flag.TOPIC_WILDCARD_MENTIONED):
-            names.append("wildcard_mentioned")
-        return names
+        return list(_wire_names(self))
+
+
+@cache
+def _wire_names(flags: Flag) -> tuple[str, ...]:
+    names = [_WIRE_NAMES[flag] for flag in Flag if flag in flags]
+    if flags & (Flag.CHANNEL_WILDCARD_MENTIONED | Flag.TOPIC_WILDCARD_MENTIONED):
+        names.append("wildcard_mentioned")
+    return tuple(names)
 
 
 _WIRE_NAMES = {

@@ -136,7 +136,7 @@ async def resolve_narrow(
     places = await _places(connection, account, {each for each in with_ids if isinstance(each, int)})
     resolved = [_resolved(term, channel_ids, people_ids, places) for term in terms]
     anchor = next((term.operand for term in resolved if term.operator == "near"), None)
-    return View(account, resolved), anchor if isinstance(anchor, int) else None
+    return View(account, tuple(resolved)), anchor if isinstance(anchor, int) else None
 
 
 Named = str | int

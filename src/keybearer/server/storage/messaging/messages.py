@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Text, case, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Row, Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -16,7 +16,7 @@ from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.messages import MOST_MARKED, Flag, Marked, Message, conversation_key
 from keybearer.server.domain.messaging.messages import conversation_members as members_of
 from keybearer.server.domain.pacing import paced
-from keybearer.server.storage.dialect import among, insert_or_ignore, json_length, json_text, locked
+from keybearer.server.storage.dialect import among, among_given, insert_or_ignore, json_length, json_text, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.visibility import sees_message
@@ -47,11 +47,24 @@ class NewMessage:
 
 
 def from_row(row: Row[Any]) -> Message:
-    """The value of a row that has `COLUMNS`."""
-    columns = dict(row._mapping)
-    fields = {name: columns[name] for name in _FIELDS}
-    edits = () if columns["edits"] == "[]" else tuple(json.loads(columns["edits"]))
-    return Message(**{**fields, "edits": edits, "recipient_ids": _recipient_ids(columns["members"])})
+    """The value of a row that begins with `COLUMNS`."""
+    (message_id, realm_id, sender_id, channel_id, conversation_id, topic, content, rendered, sent_at, client,
+     edited_at, edits, members) = row[: len(COLUMNS)]  # fmt: skip
+    return Message(
+        message_id,
+        realm_id,
+        sender_id,
+        content,
+        rendered,
+        sent_at,
+        client,
+        channel_id,
+        conversation_id,
+        _recipient_ids(members),
+        topic,
+        edited_at,
+        () if edits == "[]" else tuple(json.loads(edits)),
+    )
 
 
 def _recipient_ids(members: str | None) -> tuple[int, ...]:
@@ -195,6 +208,14 @@ async def remove(connection: AsyncConnection, message_id: int) -> None:
     await connection.execute(delete(messages).where(messages.c.id == message_id))
 
 
+_FLAGS = (
+    select(copies.c.message_id, copies.c.flags)
+    .where(copies.c.account_id == bindparam("account_id"), among_given(copies.c.message_id, "ids"))
+    .order_by(copies.c.message_id)
+)
+_FLAGS_HELD = locked(_FLAGS)
+
+
 async def find_flags(
     connection: AsyncConnection, account_id: int, message_ids: Iterable[int], *, for_change: bool = False
 ) -> dict[int, Flag]:
@@ -202,13 +223,9 @@ async def find_flags(
 
     `for_change` holds the copies until the transaction ends.
     """
-    statement = (
-        select(copies.c.message_id, copies.c.flags)
-        .where(copies.c.account_id == account_id, among(copies.c.message_id, message_ids))
-        .order_by(copies.c.message_id)
-    )
-    rows = await connection.execute(locked(statement) if for_change else statement)
-    return {row.message_id: Flag(row.flags) for row in rows}
+    parameters = {"account_id": account_id, "ids": sorted(set(message_ids))}
+    rows = await connection.execute(_FLAGS_HELD if for_change else _FLAGS, parameters)
+    return {message_id: Flag(flags) for message_id, flags in rows}
 
 
 async def find_owner_ids(connection: AsyncConnection, message_ids: Collection[int]) -> set[int]:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -39,7 +55,7 @@ class View:
     """What an account looks at: the terms have ids in the place of names."""
 
     viewer: Account
-    terms: Sequence[Term]
+    terms: tuple[Term, ...]
 
     @property
     def account_id(self) -> int:
@@ -174,26 +190,45 @@ class Page:
     is_cut: bool
 
 
+class _Part(Enum):
+    """Which messages beside an anchor."""
+
+    BEFORE = auto()
+    UP_TO = auto()
+    AFTER = auto()
+
+
 async def find_before(connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool) -> Page:
     """The messages before an anchor (and at it), the newest first."""
-    at = messages.c.id <= anchor if inclusive else messages.c.id < anchor
-    return await _page(connection, view, at, messages.c.id.desc(), limit=limit)
+    statement = _beside_anchor(view, _Part.UP_TO if inclusive else _Part.BEFORE)
+    return await _page(connection, statement, {"anchor": anchor, "limit": limit})
 
 
 async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page:
     """The messages after an anchor, the oldest first."""
-    return await _page(connection, view, messages.c.id > anchor, messages.c.id.asc(), limit=limit)
+    return await _page(connection, _beside_anchor(view, _Part.AFTER), {"anchor": anchor, "limit": limit})
 
 
 async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page:
     """Those of several messages that are seen through the narrow, the oldest first."""
-    return await _page(connection, view, among(messages.c.id, message_ids), messages.c.id.asc())
+    return await _page(connection, _as_many_as_fit(view, among(messages.c.id, message_ids), messages.c.id.asc()), {})
 
 
-async def _page(
-    connection: AsyncConnection, view: View, where: Condition, order: ColumnElement[Any], *, limit: int | None = None
-) -> Page:
-    """The first of the messages that fit, as many as there is room for; and always one."""
+@lru_cache(maxsize=128)
+def _beside_anchor(view: View, part: _Part) -> Select[Any]:
+    """The statement for one side of an anchor. Whoever reads on asks the same again, and to build it takes longer than
+    to answer it; it depends on nothing in the database."""
+    anchor, limit = bindparam("anchor", type_=Integer), bindparam("limit", type_=Integer)
+    if part is _Part.AFTER:
+        return _as_many_as_fit(view, messages.c.id > anchor, messages.c.id.asc(), limit=limit)
+    at = messages.c.id <= anchor if part is _Part.UP_TO else messages.c.id < anchor
+    return _as_many_as_fit(view, at, messages.c.id.desc(), limit=limit)
+
+
+def _as_many_as_fit(
+    view: View, where: Condition, order: ColumnElement[Any], *, limit: ColumnElement[int] | None = None
+) -> Select[Any]:
+    """The first of the messages, as many as there is room for; and always one."""
     wanted = select(messages.c.id).select_from(_source(view)).where(where, *_conditions(view))
     wanted_ids = wanted.order_by(order).limit(limit).subquery()
     size = sum(map(func.length, (messages.c.content, messages.c.rendered, messages.c.edits)), start=literal(0))
@@ -207,21 +242,18 @@ async def _page(
         .subquery()
     )
     columns: list[ColumnElement[Any]] = [*COLUMNS, sized.c.wanted]
-    rows = await connection.execute(
+    return (
         select(*columns)
         .select_from(SOURCE.join(sized, sized.c.id == messages.c.id))
         .where(sized.c.before < MOST_TEXT)
         .order_by(order)
     )
-    wanted_count = 0
 
-    def read(row: Row[Any]) -> Message:
-        nonlocal wanted_count
-        wanted_count = row.wanted
-        return from_row(row)
 
-    found = await paced(read, rows)
-    return Page(found, is_cut=wanted_count > len(found))
+async def _page(connection: AsyncConnection, statement: Select[Any], parameters: Mapping[str, int]) -> Page:
+    rows = (await connection.execute(statement, parameters)).all()
+    found = await paced(from_row, rows)
+    return Page(found, is_cut=bool(rows) and rows[0].wanted > len(found))
 
 
 async def first_unread(connection: AsyncConnection, view: View) -> int | None:

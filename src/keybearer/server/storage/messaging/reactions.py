@@ -8,7 +8,7 @@ from sqlalchemy import case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.messages import Reaction
-from keybearer.server.storage.dialect import among, insert_or_ignore
+from keybearer.server.storage.dialect import among_given, insert_or_ignore
 from keybearer.server.storage.messaging.tables import reactions
 
 
@@ -52,11 +52,12 @@ async def remove(
     return None if row is None else Reaction(message_id, account_id, row.emoji_name, emoji_code, kind)
 
 
+_OF_MESSAGES = select(reactions).where(among_given(reactions.c.message_id, "ids")).order_by(reactions.c.id)
+
+
 async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
     """The reactions of several messages, by message, in the order in which they were made."""
-    rows = await connection.execute(
-        select(reactions).where(among(reactions.c.message_id, message_ids)).order_by(reactions.c.id)
-    )
+    rows = await connection.execute(_OF_MESSAGES, {"ids": sorted(set(message_ids))})
     found: dict[int, tuple[Reaction, ...]] = {}
     for row in rows:
         reaction = Reaction(row.message_id, row.account_id, row.emoji_name, row.emoji_code, row.kind)
