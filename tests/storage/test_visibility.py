@@ -167,6 +167,9 @@ async def test_each_rule_decides_alike_on_loaded_values_and_as_sql(database: Dat
             seen = select(channel_table.c.id).where(visibility.kind_sees_channel(visibility.kind_of(viewer)))
             rows = (await connection.execute(seen, visibility.viewer_parameters(viewer))).all()
             assert {row.id for row in rows} == {each.id for each in found.channels if found.sees_channel(viewer, each)}
+            seen = select(message_table.c.id).where(visibility.kind_sees_message(visibility.kind_of(viewer)))
+            rows = (await connection.execute(seen, visibility.viewer_parameters(viewer))).all()
+            assert {row.id for row in rows} == {each.id for each in found.messages if found.sees_message(viewer, each)}
             bots = {each.id for each in found.accounts if may_see_bot(viewer, each)}
             assert {each.id for each in await visibility.find_bots(connection, viewer)} == bots
     assert decided == {name: {True, False} for name in ("address", "bot", "channel", "message", "file")}

@@ -126,12 +126,21 @@ def _sees_channel(kind: ViewerKind, ids: _Ids, table: FromClause) -> Condition:
 
 def sees_message(viewer: Account, table: FromClause = messages) -> Condition:
     """Whether the viewer sees a row of `messages`."""
+    return _sees_message(kind_of(viewer), _ids(viewer), table)
+
+
+def kind_sees_message(kind: ViewerKind) -> Condition:
+    """The same for every viewer of a kind, who is named by `viewer_parameters` when the statement is asked."""
+    return _sees_message(kind, _PARAMETERS, messages)
+
+
+def _sees_message(kind: ViewerKind, ids: _Ids, table: FromClause) -> Condition:
     seen, mine = channels.alias(), copies.alias()
     facts = {
-        Fact.SAME_REALM: table.c.realm_id == viewer.realm_id,
-        Fact.SEES_CHANNEL: table.c.channel_id.in_(select(seen.c.id).where(sees_channel(viewer, seen))),
+        Fact.SAME_REALM: table.c.realm_id == ids.realm,
+        Fact.SEES_CHANNEL: table.c.channel_id.in_(select(seen.c.id).where(_sees_channel(kind, ids, seen))),
         Fact.IS_DIRECT: table.c.channel_id.is_(None),
-        Fact.HAS_COPY: exists().where(mine.c.message_id == table.c.id, mine.c.account_id == viewer.id),
+        Fact.HAS_COPY: exists().where(mine.c.message_id == table.c.id, mine.c.account_id == ids.viewer),
     }
     return condition(visibility.MESSAGE, facts)
 

@@ -134,10 +134,15 @@ async def find_all_seen(
     connection: AsyncConnection, viewer: Account, *, names: Iterable[str] | None = None
 ) -> Sequence[Channel]:
     """Every channel that the viewer may see (or those of these names), by id, the archived too."""
-    statement = select(*COLUMNS).where(sees_channel(viewer)).order_by(channels.c.id)
+    statement = _all_seen(kind_of(viewer))
     if names is not None:
         statement = statement.where(_is_one_of(names))
-    return [from_row(row) for row in await connection.execute(statement)]
+    return [from_row(row) for row in await connection.execute(statement, viewer_parameters(viewer))]
+
+
+@cache
+def _all_seen(kind: ViewerKind) -> Select[Any]:
+    return select(*COLUMNS).where(kind_sees_channel(kind)).order_by(channels.c.id)
 
 
 def _is_named(name: str) -> ColumnElement[bool]:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Row, Select, Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -19,7 +20,7 @@ from keybearer.server.domain.pacing import paced
 from keybearer.server.storage.dialect import among, among_given, insert_or_ignore, json_length, json_text, locked
 from keybearer.server.storage.messaging.tables import conversation_members, conversations, copies, messages
 from keybearer.server.storage.prepared import Prepared
-from keybearer.server.storage.visibility import sees_message
+from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_message, sees_message, viewer_parameters
 
 NO_FLAGS = Flag(0)
 
@@ -262,19 +263,26 @@ async def change_flags(
     )
 
 
+@cache
+def _with_flag(kind: ViewerKind, flag: Flag, *, is_set: bool) -> Select[Any]:
+    has_flag = copies.c.flags.bitwise_and(flag.value) != 0
+    is_own = copies.c.account_id == bindparam("viewer_id")
+    return (
+        select(messages.c.id, messages.c.channel_id, messages.c.topic, conversations.c.members_key, copies.c.flags)
+        .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
+        .where(is_own, has_flag if is_set else ~has_flag, kind_sees_message(kind))
+        .order_by(messages.c.id.desc())
+        .limit(MOST_MARKED)
+    )
+
+
 async def find_with_flag(
     connection: AsyncConnection, viewer: Account, flag: Flag, *, is_set: bool = True
 ) -> Sequence[Marked]:
     """The messages that the viewer sees and whose copy has a flag (or has it not), the oldest first; the newest
     `MOST_MARKED` of them."""
-    has_flag = copies.c.flags.bitwise_and(flag.value) != 0
-    rows = await connection.execute(
-        select(messages.c.id, messages.c.channel_id, messages.c.topic, conversations.c.members_key, copies.c.flags)
-        .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
-        .where(copies.c.account_id == viewer.id, has_flag if is_set else ~has_flag, sees_message(viewer))
-        .order_by(messages.c.id.desc())
-        .limit(MOST_MARKED)
-    )
+    statement = _with_flag(kind_of(viewer), flag, is_set=is_set)
+    rows = await connection.execute(statement, viewer_parameters(viewer))
     found = await paced(lambda row: Marked(row[0], row[1], row[2], _recipient_ids(row[3]), Flag(row[4])), rows)
     return found[::-1]
 

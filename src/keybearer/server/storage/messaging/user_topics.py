@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, func, select, update
+from sqlalchemy import Row, Select, and_, bindparam, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -13,7 +14,7 @@ from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic
 from keybearer.server.storage.dialect import among, upsert
 from keybearer.server.storage.messaging.tables import channels, user_topics
-from keybearer.server.storage.visibility import sees_channel
+from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_channel, viewer_parameters
 
 _COLUMNS = [column for column in user_topics.c if column.name != "topic_key"]
 _KEY = ["account_id", "channel_id", "topic_key"]
@@ -21,13 +22,19 @@ _KEY = ["account_id", "channel_id", "topic_key"]
 
 async def find_seen(connection: AsyncConnection, viewer: Account) -> Sequence[tuple[UserTopic, str]]:
     """What the viewer chose for topics of channels that it sees and that are not archived, with each channel's name."""
-    rows = await connection.execute(
+    rows = await connection.execute(_seen(kind_of(viewer)), viewer_parameters(viewer))
+    return [_from_row(row) for row in rows]
+
+
+@cache
+def _seen(kind: ViewerKind) -> Select[Any]:
+    is_own = user_topics.c.account_id == bindparam("viewer_id")
+    return (
         select(*_COLUMNS, channels.c.name)
         .join(channels, channels.c.id == user_topics.c.channel_id)
-        .where(user_topics.c.account_id == viewer.id, sees_channel(viewer), channels.c.is_archived.is_(False))
+        .where(is_own, kind_sees_channel(kind), channels.c.is_archived.is_(False))
         .order_by(user_topics.c.channel_id, user_topics.c.topic_key)
     )
-    return [_from_row(row) for row in rows]
 
 
 async def find_muted(
