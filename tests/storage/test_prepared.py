@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -77,3 +80,25 @@ async def test_each_is_counted_as_a_statement(database: Database) -> None:
             await NEW_EVENTS.run_each(connection, [new_event(1), new_event(2)])
             await Prepared(select(events.c.id)).rows(connection)
     assert len(statements) == 2
+
+
+async def test_one_that_takes_long_goes_to_a_thread_and_others_run_meanwhile(sqlite_url: str) -> None:
+    some, others_of_them = (func.json_each(bindparam("numbers")).table_valued("value") for _ in range(2))
+    pairs = some.join(others_of_them, some.c.value <= others_of_them.c.value + 3000)
+    slow = Prepared(select(func.count()).select_from(pairs))
+    database = await Database.open(sqlite_url)
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.001)
+            turns += 1
+
+    others = asyncio.create_task(take_turns())
+    async with database.read() as connection:
+        assert await slow.values(connection, numbers=json.dumps(list(range(3000)))) == [9_000_000]
+        assert turns > 0
+        assert await Prepared(select(func.count()).select_from(events)).values(connection) == [0]
+    others.cancel()
+    await database.close()

@@ -20,7 +20,6 @@ class Prepared:
     """A statement whose parameters are named with `bindparam`, and with `columns` for an INSERT.
 
     On SQLite it is given to the driver as it is, which takes a tenth of the time that SQLAlchemy takes to do the same.
-    Nothing stops it there when it takes long, so it is for statements that find or write a few rows by an index.
     PostgreSQL is asked through SQLAlchemy: there the way to the server takes longest.
     """
 
@@ -31,7 +30,7 @@ class Prepared:
     async def rows(self, connection: AsyncConnection, **parameters: object) -> Sequence[Row]:
         """Every row, in the order of the statement's columns."""
         if isinstance(connection, InlineConnection):
-            return self._inline.rows(connection, parameters)
+            return await self._inline.rows(connection, parameters)
         return (await connection.execute(self._statement, parameters)).all()
 
     async def row(self, connection: AsyncConnection, **parameters: object) -> Row | None:
@@ -51,14 +50,14 @@ class Prepared:
     async def run(self, connection: AsyncConnection, **parameters: object) -> None:
         """Carry out a statement that gives no rows."""
         if isinstance(connection, InlineConnection):
-            self._inline.rows(connection, parameters)
+            await self._inline.rows(connection, parameters)
         else:
             await connection.execute(self._statement, parameters)
 
     async def run_each(self, connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
         """Carry out a statement that gives no rows, with each of these parameters. Many are written in a thread."""
         if isinstance(connection, InlineConnection) and len(rows) < MANY:
-            self._inline.run_each(connection, rows)
+            await self._inline.run_each(connection, rows)
         elif rows:
             await connection.execute(self._statement, rows)
 
@@ -96,14 +95,14 @@ class _Inline:
             values.append(value if convert is None else convert(value))
         return values
 
-    def run_each(self, connection: InlineConnection, rows: Sequence[Mapping[str, object]]) -> None:
+    async def run_each(self, connection: InlineConnection, rows: Sequence[Mapping[str, object]]) -> None:
         if len(rows) == 1:
-            connection.ask(self._text, self._values(rows[0]))
+            await connection.ask(self._text, self._values(rows[0]))
         elif rows:
             connection.ask_each(self._text, [self._values(row) for row in rows])
 
-    def rows(self, connection: InlineConnection, given: Mapping[str, object]) -> Sequence[Row]:
-        found = connection.ask(self._text, self._values(given))
+    async def rows(self, connection: InlineConnection, given: Mapping[str, object]) -> Sequence[Row]:
+        found = await connection.ask(self._text, self._values(given))
         if not self._converted:
             return found
         rows = [list(row) for row in found]

@@ -77,12 +77,13 @@ class _Cursor(sqlite3.Cursor):
         try:
             self._execute(statement, parameters)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            if not connection.is_hurried or error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
             connection.stop_at = math.inf
             await_only(in_thread(lambda: self._execute(statement, parameters)))
         finally:
-            connection.stop_at = math.inf
+            if connection.is_hurried:
+                connection.stop_at = math.inf
         return self
 
     def _execute(self, statement: str, parameters: Any) -> None:  # noqa: ANN401  as above
@@ -172,19 +173,29 @@ class InlineConnection(AsyncConnection):
     async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
         return await self._run(self._proxied.exec_driver_sql, statement, parameters, execution_options)
 
-    def ask(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
+    async def ask(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         """Every row of a statement in SQLite's own words, asked past SQLAlchemy.
 
         Raises IntegrityError for a row that breaks a rule, else sqlite3.Error.
         """
         self._tell_listeners(statement, parameters)
+        raw = self.raw
+        if statement.startswith("SELECT"):
+            raw.stop_at = time.monotonic() + SHORT
         try:
-            return self.raw.execute(statement, parameters).fetchall()
+            return raw.execute(statement, parameters).fetchall()
         except sqlite3.IntegrityError as error:
             raise IntegrityError(statement, None, error) from None
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raw.stop_at = math.inf
+            return await in_thread(lambda: raw.execute(statement, parameters).fetchall())
+        finally:
+            raw.stop_at = math.inf
 
     def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Carry out a statement that gives no rows, with each of these parameters. Raises as `ask`."""
+        """Carry out a statement that gives no rows, with each of a few parameters. Raises as `ask`."""
         self._tell_listeners(statement, rows)
         try:
             self.raw.executemany(statement, rows)
