@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -22,10 +21,12 @@ from keybearer.server.http.limits import HeldBody, Limits
 from keybearer.server.http.request import Request
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.services.refusals import RefusalRecorder
+from keybearer.server.storage.messaging.tables import upload_contents
 from keybearer.server.storage.verification import KeyVerifier
 from keybearer.server.web.door import PagesDoor
 from tests.asgi import FORM_TYPE, Headers, Sending, ask, by_key, by_session, form
 from tests.in_process import InProcessServer, Known
+from tests.server.test_caps import number_of
 
 BOUNDARY = "----boundary"
 UPLOAD = (
@@ -63,7 +64,7 @@ async def test_a_body_that_ends_early_is_never_executed(server: InProcessServer,
         assert not sending.sent, cut
     assert (await server.known(mia.email)).account == mia.account
     assert await server.events() == before
-    assert not [path for path in (server.settings.data_dir / "uploads").rglob("*") if path.is_file()]
+    assert await number_of(server, upload_contents) == 0
     whole = await Sending(server.app, method, path, headers).finish(body)
     assert whole.status in (200, 303), whole.text
 
@@ -94,21 +95,21 @@ POST = Request(
 )
 
 
-async def test_a_body_that_is_held_open_beyond_its_time_is_given_up(tmp_path: Path) -> None:
+async def test_a_body_that_is_held_open_beyond_its_time_is_given_up() -> None:
     async def receive_slowly() -> Message:
         await asyncio.sleep(0.02)  # each piece comes in time, all of them never do
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     with pytest.raises(TooSlow):
-        await read_fields(POST, receive_slowly, LATE, held(), tmp_path)
+        await read_fields(POST, receive_slowly, LATE, held())
 
 
-async def test_a_connection_that_closes_first_leaves_no_body(tmp_path: Path) -> None:
+async def test_a_connection_that_closes_first_leaves_no_body() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
     with pytest.raises(Disconnected):
-        await read_fields(POST, receive, LATE, held(), tmp_path)
+        await read_fields(POST, receive, LATE, held())
 
 
 async def test_a_body_that_comes_too_late_is_answered_408_and_not_executed(server: InProcessServer) -> None:

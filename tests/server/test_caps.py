@@ -26,6 +26,8 @@ from keybearer.server.storage.messaging.tables import (
     messages,
     muted_users,
     reactions,
+    upload_contents,
+    uploads,
     user_topics,
 )
 from keybearer.server.storage.tables import accounts, devices, links, mails
@@ -286,8 +288,7 @@ async def test_uploads_have_a_quota_for_an_account_and_for_all(cramped: InProces
         refused = await upload(who, 1000)
         assert (refused["code"], refused["msg"]) == ("REALM_UPLOAD_QUOTA", Cap.UPLOADS.refusal())
     assert (await upload(everybody[10], 20_000))["code"] == "REALM_UPLOAD_QUOTA"
-    files = [path for path in (cramped.settings.data_dir / "uploads").rglob("*") if path.is_file()]
-    assert len(files) == 10
+    assert await number_of(cramped, uploads) == await number_of(cramped, upload_contents) == 10
 
 
 async def test_the_sweep_takes_slices_until_nothing_old_is_left_and_keeps_the_rest(

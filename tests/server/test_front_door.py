@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,9 +16,12 @@ from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services import realms
 from keybearer.server.services.messaging import uploads
+from keybearer.server.services.messaging.upload_contents import IncomingContent
 from keybearer.server.services.realms import RealmChange
 from keybearer.server.storage import links
+from keybearer.server.storage.messaging import upload_contents as contents
 from keybearer.server.storage.messaging import uploads as upload_rows
+from keybearer.server.storage.messaging.tables import uploads as uploads_table
 from keybearer.server.storage.tables import links as links_table
 from keybearer.server.storage.tables import realms as realms_table
 from tests.asgi import FORM_TYPE, Answer, Headers, ask, by_key, by_session, form
@@ -66,14 +68,10 @@ async def strict(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProce
 
 async def test_uploaded_files_are_counted_as_calls_and_pages_are_not(strict: InProcessServer) -> None:
     hamlet = await strict.add_person("hamlet")
-    kept = await uploads.save(
-        strict.context,
-        Caller(hamlet.account),
-        name="x.txt",
-        content_type="text/plain",
-        content=io.BytesIO(b"x"),
-        size=1,
-    )
+    caller = Caller(hamlet.account)
+    content = IncomingContent(strict.context, caller, 1)
+    await content.write(b"x")
+    kept = await uploads.save(strict.context, caller, name="x.txt", content_type="text/plain", content=content)
     path = f"/user_uploads/{kept.path}"
     browser = by_session(await strict.signed_in(hamlet))
     answers = [await ask(strict.app, "GET", path, browser) for _ in range(2)]
@@ -122,13 +120,15 @@ async def test_a_temporary_link_that_fails_is_logged_without_its_token(
     server: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     hamlet = await server.add_person("hamlet")
-    path = f"1/directory/{'x' * 300}"  # a longer name than any file can have
     async with server.context.change(None) as change:
         kept = await upload_rows.add(
-            change.connection, path=path, account_id=hamlet.id, name="x", content_type="text/plain", size=1,
+            change.connection, path="1/directory/x", account_id=hamlet.id, name="x", content_type="text/plain", size=1,
             at=change.now,
         )  # fmt: skip
-    uploads.place_of(server.context, path).parent.mkdir(parents=True)
+        # A type that no header can have: nothing in the program writes such a row.
+        await change.connection.execute(update(uploads_table).values(content_type="text/\N{SNOWMAN}"))
+        content_id = await contents.begin(change.connection, hamlet.id, size=1, at=change.now)
+        assert await contents.finish(change.connection, content_id, kept.id, 1)
     link = uploads.temporary_link(server.context, Caller(hamlet.account), kept)
     assert (await ask(server.app, "GET", link)).status == 500
     assert "GET temporary/{token}/{filename} failed" in caplog.messages

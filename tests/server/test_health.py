@@ -28,6 +28,7 @@ async def test_a_server_without_its_database_lives_and_is_not_ready(
         # Its file is still there, and a migration of another program has been at work.
         async with server_on_each.context.change(None) as change:
             await change.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+            await change.connection.exec_driver_sql("UPDATE oldest_program SET revision = '9999'")
         await check_is_not_ready(server_on_each)
         async with server_on_each.context.change(None) as change:
             await change.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9998'")

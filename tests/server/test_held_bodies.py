@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
-from typing import BinaryIO
 
 import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from keybearer.server.api import routes
 from keybearer.server.api.door import BY_KEY, BY_SESSION
@@ -30,8 +30,9 @@ from keybearer.server.domain.limits import (
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import SMALL_FORM
 from keybearer.server.http.limits import HeldBody
-from keybearer.server.http.multipart import WRITTEN_AT_ONCE, FormUnreadable, MultipartForm, TooLarge
+from keybearer.server.http.multipart import HELD_OF_FILE, FormUnreadable, MultipartForm, TooLarge
 from keybearer.server.http.routing import Place, Prefix, Router
+from keybearer.server.storage.messaging.tables import upload_contents
 from keybearer.server.web import door as pages
 from keybearer.server.web.routes import ROUTES as PAGES
 from tests.asgi import FORM_TYPE, Answer, Sending, ask, by_key, form
@@ -60,7 +61,7 @@ def test_what_a_stranger_may_ask_takes_a_small_form_and_keeps_no_file() -> None:
     opened = [route for _, place in places() for route in place.routes.values() if route.rule.is_open]
     assert opened
     assert all(route.body.form <= SMALL_FORM.form for route in opened)
-    assert all(route.body.multipart <= SMALL_FORM.multipart and not route.body.keeps_file for route in opened)
+    assert all(route.body.multipart <= SMALL_FORM.multipart and not route.body.keeper for route in opened)
 
 
 async def test_nothing_of_a_body_is_read_before_its_sender_is_known(server: InProcessServer) -> None:
@@ -185,6 +186,24 @@ def encoded(texts: dict[str, str], files: list[tuple[str, bytes]]) -> tuple[str,
     return request.headers["content-type"], request.read()
 
 
+class Kept:
+    """What took in the content of a file: its pieces, or only their digest."""
+
+    def __init__(self, *, forgets: bool = False) -> None:
+        self.pieces: list[bytes] = []
+        self.digest = hashlib.sha256()
+        self.is_discarded = False
+        self._forgets = forgets
+
+    async def write(self, content: bytes) -> None:
+        self.digest.update(content)
+        if not self._forgets:
+            self.pieces.append(content)
+
+    async def discard(self) -> None:
+        self.is_discarded = True
+
+
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_categories=["C"], exclude_characters='"\\'), min_size=1, max_size=20
 )
@@ -197,25 +216,22 @@ WORDS = st.text(
     st.lists(st.integers(1, 700), max_size=12),
 )
 async def test_a_form_is_the_same_in_whatever_pieces_it_arrives(
-    tmp_path_factory: pytest.TempPathFactory,
     texts: dict[str, str],
     files: list[tuple[str, bytes]],
     pieces: list[int],
 ) -> None:
     content_type, body = encoded(texts, files)
-    parsed = MultipartForm(content_type, HeldBody(Counter(), 1), MIB, tmp_path_factory.getbasetemp())
+    kept = Kept()
+    parsed = MultipartForm(content_type, HeldBody(Counter(), 1), MIB, lambda: kept)
     await parsed.read(stream(body, pieces))
     assert {name: parsed.texts[name] for name in texts} == texts
-    assert [(each.name, each.size) for each in parsed.files] == [(name, len(content)) for name, content in files]
-    first, *others = parsed.files
-    assert first.file is not None
-    assert not any(each.file for each in others)
-    first.file.seek(0)
-    assert first.file.read() == files[0][1]
-    parsed.close()
+    assert [each.name for each in parsed.files] == [name for name, _ in files]
+    assert [each.content for each in parsed.files] == [kept, *[None] * (len(files) - 1)]
+    assert b"".join(kept.pieces) == files[0][1]
+    assert not kept.is_discarded
 
 
-async def test_a_large_file_goes_to_the_disk_and_is_never_whole_in_memory(tmp_path: Path) -> None:
+async def test_a_large_file_is_handed_on_as_it_arrives_and_is_never_whole_in_memory() -> None:
     content = b"0123456789abcdef" * (MIB // 16) * 16
     content_type, body = encoded({"name": "x"}, [("large.bin", content)])
     bodies: Counter[int | str] = Counter()
@@ -228,23 +244,19 @@ async def test_a_large_file_goes_to_the_disk_and_is_never_whole_in_memory(tmp_pa
             most = max(most, bodies[1])
             yield bytes(view[start : start + 64 * 1024])
 
-    parsed = MultipartForm(content_type, HeldBody(bodies, 1), MIB, tmp_path)
+    kept = Kept(forgets=True)
+    parsed = MultipartForm(content_type, HeldBody(bodies, 1), MIB, lambda: kept)
     tracemalloc.start()
     await parsed.read(watched())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * MIB
-    assert most <= WRITTEN_AT_ONCE
-    assert not list(tmp_path.iterdir())
-    file: BinaryIO | None = parsed.files[0].file
-    assert file is not None
-    file.seek(0)
-    assert file.read() == content
-    parsed.close()
+    assert most <= HELD_OF_FILE
+    assert kept.digest.digest() == hashlib.sha256(content).digest()
 
 
 @pytest.mark.parametrize("wrong", ["cut", "no boundary", "no name", "too many parts", "long header", "much text"])
-async def test_a_form_that_is_refused_leaves_no_file(tmp_path: Path, wrong: str) -> None:
+async def test_a_form_that_is_refused_leaves_no_file(wrong: str) -> None:
     content_type, body = encoded({}, [("a.txt", b"content" * 100)])
     boundary = content_type.partition("boundary=")[2].encode()
     part = b"--%b\r\nContent-Disposition: form-data; %%b\r\n\r\nx\r\n" % boundary
@@ -257,13 +269,13 @@ async def test_a_form_that_is_refused_leaves_no_file(tmp_path: Path, wrong: str)
         "long header": parts + part % (b'name="x"; y=' + b"z" * 10_000) + b"--%b--\r\n" % boundary,
         "much text": parts + part % b'name="x"' + part % b'name="y"' * 20 + b"--%b--\r\n" % boundary,
     }[wrong]
+    kept = Kept()
     with pytest.raises(TooLarge if wrong == "much text" else FormUnreadable):
         parsed = MultipartForm(
-            "multipart/form-data" if wrong == "no boundary" else content_type, HeldBody(Counter(), 1), 10, tmp_path
+            "multipart/form-data" if wrong == "no boundary" else content_type, HeldBody(Counter(), 1), 10, lambda: kept
         )
         await parsed.read(stream(bad, [300]))
-    assert wrong == "no boundary" or parsed._kept is None or parsed._kept.closed
-    assert not list(tmp_path.iterdir())
+    assert kept.is_discarded == bool(kept.pieces)
 
 
 async def test_sixteen_uploads_at_once_stay_within_the_share_of_their_account(server: InProcessServer) -> None:
@@ -276,11 +288,11 @@ async def test_sixteen_uploads_at_once_stay_within_the_share_of_their_account(se
         await asyncio.gather(*(each.hand_over(body[start : start + 256 * 1024]) for each in sendings))
     answers = [await each.finish() for each in sendings]
     assert [answer.status for answer in answers] == [200] * 16
-    kept = [path for path in (server.settings.data_dir / "uploads").rglob("*") if path.is_file()]
-    assert [path.stat().st_size for path in kept] == [len(content)] * 16
-    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    async with server.context.reading() as connection:
+        sizes = (await connection.execute(select(upload_contents.c.size))).scalars().all()
+    assert sizes == [len(content)] * 16
 
 
 def test_every_route_that_keeps_a_file_needs_an_account() -> None:
-    keeping = [route for _, place in places() for route in place.routes.values() if route.body.keeps_file]
+    keeping = [route for _, place in places() for route in place.routes.values() if route.body.keeper]
     assert {(route.name, route.rule) for route in keeping} == {("POST user_uploads", EVERYBODY.may(Scope.SEND))}

@@ -265,6 +265,10 @@ async def test_a_backup_of_a_newer_program_is_refused(sqlite_url: str, ring: Sec
     await backup.write(sqlite_url, target, at=NOON)
     with closing(sqlite3.connect(target)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaError, match="newer Keybearer"):  # though this program may use its schema
+        await restore(target, sqlite_url, ring)
+    with closing(sqlite3.connect(target)) as connection, connection:
+        connection.execute("UPDATE oldest_program SET revision = '9999'")
     with pytest.raises(SchemaError, match="newer Keybearer"):
         await restore(target, sqlite_url, ring)
 

@@ -276,6 +276,7 @@ async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> No
     database = await Database.open(database_url)
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text("UPDATE oldest_program SET revision = '9998'"))
     await database.close()
     with pytest.raises(SchemaError, match="9999 of a newer Keybearer"):
         await Database.open(database_url)

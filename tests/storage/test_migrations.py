@@ -102,6 +102,7 @@ async def test_a_schema_of_a_newer_program_is_left_alone(database_url: str) -> N
     database = await Database.open(database_url)
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text("UPDATE oldest_program SET revision = '9999'"))
     await database.close()
     with pytest.raises(SchemaError, match="newer Keybearer"):
         await migrate(database_url)

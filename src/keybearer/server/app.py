@@ -31,6 +31,7 @@ from keybearer.server.services.housekeeping import sweep_regularly
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.services.mail_delivery import MailDelivery
 from keybearer.server.services.measurements import measure_regularly
+from keybearer.server.services.messaging import upload_contents
 from keybearer.server.services.messaging.outgoing_webhooks import OutgoingWebhooks
 from keybearer.server.services.refusals import RefusalRecorder
 from keybearer.server.services.server_data import opened
@@ -90,6 +91,7 @@ class Application:
                 MailDelivery(context).run(),
                 OutgoingWebhooks(context).run(),
                 sweep_regularly(context),
+                upload_contents.sweep_regularly(context),
                 measure_regularly(context),
                 hub.run(),
                 hub.note_regularly(),

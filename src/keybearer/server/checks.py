@@ -108,9 +108,11 @@ async def _check_data(settings: Settings) -> AsyncIterator[Finding]:
     """The secrets, the database, and what it says of the site and the clock."""
     ring: SecretRing | None = None
     revision: str | None = None
+    is_usable = False
     try:
         revision = await schema.current_revision(settings.database_url)
-        yield _check_schema(revision)
+        yield await _check_schema(settings, revision)
+        is_usable = revision is not None and (revision == schema.HEAD or revision not in schema.REVISIONS)
     except KeybearerError as error:
         yield _fault("database", error)
     try:
@@ -120,7 +122,7 @@ async def _check_data(settings: Settings) -> AsyncIterator[Finding]:
             yield _fault("secrets", error)
         else:
             yield _good("secrets", f"the server will make them, in {settings.secrets_file}")
-    if ring is None or revision != schema.HEAD:
+    if ring is None or not is_usable:
         return
     database = await Database.open(settings.database_url)
     try:
@@ -139,7 +141,7 @@ async def _check_data(settings: Settings) -> AsyncIterator[Finding]:
     yield _check_site(settings, realm)
 
 
-def _check_schema(revision: str | None) -> Finding:
+async def _check_schema(settings: Settings, revision: str | None) -> Finding:
     if revision is None:
         return _good("database", "it can be reached, and the server will make its schema")
     if revision == schema.HEAD:
@@ -147,9 +149,8 @@ def _check_schema(revision: str | None) -> Finding:
     if revision in schema.REVISIONS:
         after = f"the server will migrate its schema from {revision} to {schema.HEAD}"
         return _warning("database", f"it can be reached, and {after}", "Make a backup before.")
-    return _fault(
-        "database", f"its schema {revision} is of a newer Keybearer", "Upgrade, or restore the backup from before."
-    )
+    await (await Database.open(settings.database_url)).close()
+    return _warning("database", f"its schema {revision} is of a newer Keybearer, and this one may use it", "Upgrade.")
 
 
 def _check_clock(database_time: datetime | None, newest: datetime | None) -> Finding:

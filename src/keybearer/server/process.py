@@ -27,6 +27,7 @@ from keybearer.server.app import Application, create_app_from_environ
 from keybearer.server.logs import logging_config
 from keybearer.server.metrics import published
 from keybearer.server.services import server_data, setup
+from keybearer.server.services.messaging import old_uploads
 from keybearer.server.settings import VARIABLES, Settings
 from keybearer.server.storage import data_dir
 from keybearer.server.workers import BACKLOG, Supervisor, connections_within, raise_descriptor_limit
@@ -63,6 +64,8 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
 async def _prepare(settings: Settings) -> list[str]:
     await server_data.prepare(settings)
     async with server_data.opened(settings) as context:
+        files = await old_uploads.take_along(context)
+        moved = [f"{files.taken} uploaded files have moved into the database."] if files.taken else []
         token = await setup.create_setup_link(context)
         site = site_of(settings)
         if token is not None:
@@ -70,7 +73,7 @@ async def _prepare(settings: Settings) -> list[str]:
             return [f"Keybearer is ready at {site}", "Create the organization here; the link works once:", link]
         realm = await setup.find_realm(context)
         assert realm is not None
-        return [f"Keybearer is ready at {site}", f"Sign in at {realm.site}/login/"]
+        return [f"Keybearer is ready at {site}", f"Sign in at {realm.site}/login/", *moved]
 
 
 def site_of(settings: Settings) -> str:

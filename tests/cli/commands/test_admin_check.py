@@ -96,6 +96,11 @@ def execute(data_dir: Path, statement: str, *values: object) -> dict[str, str]:
 
 
 def newer_schema(data_dir: Path) -> dict[str, str]:
+    execute(data_dir, "UPDATE oldest_program SET revision = '9999'")
+    return execute(data_dir, "UPDATE alembic_version SET version_num = '9999'")
+
+
+def usable_newer_schema(data_dir: Path) -> dict[str, str]:
     return execute(data_dir, "UPDATE alembic_version SET version_num = '9999'")
 
 
@@ -142,6 +147,7 @@ def certificate_until(data_dir: Path, days: int) -> dict[str, str]:
         (other_secrets, "secrets", "fault", "not the one that this database was written with"),
         (no_database, "database", "fault", "cannot be reached"),
         (newer_schema, "database", "fault", "of a newer Keybearer"),
+        (usable_newer_schema, "database", "warning", "and this one may use it"),
         (clock_behind, "clock", "fault", "ahead of it"),
         (site_behind_a_proxy, "site", "fault", "nobody can sign in"),
         (nobody_to_send, "mail server", "fault", "cannot be used (ConnectionRefusedError"),

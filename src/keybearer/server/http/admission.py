@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 from starlette.types import Receive
@@ -21,7 +22,7 @@ from keybearer.server.domain.rules import EVERYBODY, Rule, check, check_entry, c
 from keybearer.server.domain.sessions import Session
 from keybearer.server.http import csrf
 from keybearer.server.http.authentication import Identified, KeyAuthentication, authenticate_session
-from keybearer.server.http.body import NO_FIELDS, Fields, form_kind, read_fields
+from keybearer.server.http.body import NO_FIELDS, Fields, announced_length, form_kind, read_fields
 from keybearer.server.http.limits import HeldBody, Limits
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere, Place, Route
@@ -89,7 +90,6 @@ class Admission:
         """Let go of the body: the request is answered."""
         if self.held is not None:
             self.held.release()
-            self.fields.close()
 
     @property
     def name(self) -> str:
@@ -200,8 +200,10 @@ class Admitter:
         request, route = admission.request, admission.route
         who = admission.identified
         held = admission.held = self._limits.hold_body(request.origin.network if who is None else who.caller.id)
-        directory = self._context.settings.data_dir
-        admission.fields = await read_fields(request, receive, (route or place).body, held, directory)
+        limits, keep = (route or place).body, None
+        if limits.keeper is not None and who is not None:
+            keep = partial(limits.keeper, self._context, who.caller, announced_length(request))
+        admission.fields = await read_fields(request, receive, limits, held, keep)
         if doorway.takes_method_field and request.method == "POST" and not place.is_open:
             route = admission.route = _meant(place, admission.fields, route)
             if not route.rule.is_open:

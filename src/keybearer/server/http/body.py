@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive
 
+from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.http.limits import HeldBody
-from keybearer.server.http.multipart import MOST_FIELDS, FormUnreadable, MultipartForm, TooLarge, UploadedFile
+from keybearer.server.http.multipart import (
+    MOST_FIELDS,
+    FileContent,
+    FormUnreadable,
+    MultipartForm,
+    TooLarge,
+    UploadedFile,
+)
 from keybearer.server.http.request import Request
+from keybearer.server.services.context import Context
 
 PIECE_WITHIN = 30.0
 """Seconds for each piece of a body, however many there may be for all of it."""
@@ -26,20 +34,28 @@ _LONG_FORM = 20_000
 class BodyLimits(NamedTuple):
     """How much of a body a route takes.
 
-    Bytes of the texts of a form, bytes of all of a form with files, seconds for all of it, whether the content of a
-    file is kept, and whether a body without files is kept as it came, without looking for fields in it.
+    Bytes of the texts of a form, bytes of all of a form with files, seconds for all of it, what takes in the content of
+    a file (given the caller and how many bytes the request has, None where it does not say), and whether a body without
+    files is kept as it came, without looking for fields in it.
     """
 
     form: int
     multipart: int
     seconds: float
-    keeps_file: bool = False
+    keeper: Callable[[Context, Caller, int | None], FileContent] | None = None
     keeps_raw: bool = False
 
     @classmethod
     def widest(cls, several: Iterable[BodyLimits]) -> BodyLimits:
         """The limits that let in whatever any of these does."""
-        return cls(*map(max, zip(NO_BODY, *several, strict=True)))
+        each = list(several)
+        return cls(
+            max(limits.form for limits in each),
+            max(limits.multipart for limits in each),
+            max(limits.seconds for limits in each),
+            next((limits.keeper for limits in each if limits.keeper is not None), None),
+            any(limits.keeps_raw for limits in each),
+        )
 
 
 NO_BODY = BodyLimits(0, 0, 0.0)
@@ -86,12 +102,6 @@ class Fields(NamedTuple):
     files: Sequence[UploadedFile] = ()
     raw: bytes = b""
 
-    def close(self) -> None:
-        """Let go of the files."""
-        for uploaded in self.files:
-            if uploaded.file is not None:
-                uploaded.file.close()
-
 
 _FORM_KINDS = {"application/x-www-form-urlencoded": "urlencoded", "multipart/form-data": "multipart"}
 _NONE: Mapping[str, str] = {}
@@ -99,13 +109,17 @@ NO_FIELDS = Fields(_NONE, _NONE)
 
 
 async def read_fields(
-    request: Request, receive: Receive, limits: BodyLimits, held: HeldBody, directory: Path
+    request: Request,
+    receive: Receive,
+    limits: BodyLimits,
+    held: HeldBody,
+    keep: Callable[[], FileContent] | None = None,
 ) -> Fields:
     """The fields of the query and of the body. A body that is not a form, such as JSON, has no field.
 
-    What is read counts in `held`, and a file is kept in `directory`: the caller lets go of both when the request is
-    answered. Raises Refused for a form that cannot be read, TooLarge or TooSlow for one beyond its limits, Overloaded
-    where the worker holds too much, Disconnected where the client closes the connection first.
+    What is read counts in `held`, which the caller lets go of when the request is answered. What `keep` makes takes in
+    the content of a file. Raises Refused for a form that cannot be read, TooLarge or TooSlow for one beyond its limits,
+    Overloaded where the worker holds too much, Disconnected where the client closes the connection first.
     """
     sent = request.query or request.withheld_query
     query = await _parsed(sent) if sent else _NONE
@@ -119,7 +133,7 @@ async def read_fields(
             return Fields(query, await _parsed(await _read(request, receive, limits, held)))
         case "multipart":
             content_type = request.header(b"content-type") or ""
-            form = MultipartForm(content_type, held, limits.form, directory if limits.keeps_file else None)
+            form = MultipartForm(content_type, held, limits.form, keep)
             await form.read(_pieces(request, receive, limits.multipart, limits.seconds))
             return Fields(query, form.texts, form.files)
     return Fields(query, _NONE)
@@ -153,10 +167,15 @@ def parse_fields(encoded: bytes) -> dict[str, str]:
         raise FormUnreadable from None
 
 
+def announced_length(request: Request) -> int | None:
+    """How many bytes the body is said to have; None where nothing is said."""
+    length = request.header(b"content-length") or ""
+    return int(length[:20]) if length.isascii() and length.isdigit() else None
+
+
 async def _pieces(request: Request, receive: Receive, largest: int, seconds: float) -> AsyncIterator[bytes]:
     """The body as it arrives, no more than `largest` bytes of it within `seconds`."""
-    length = request.header(b"content-length") or ""
-    if length.isascii() and length.isdigit() and int(length[:20]) > largest:
+    if (announced_length(request) or 0) > largest:
         raise TooLarge
     loop = asyncio.get_running_loop()
     end, size, more = loop.time() + seconds, 0, True

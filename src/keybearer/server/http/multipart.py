@@ -1,13 +1,11 @@
-"""A form with files, taken apart while it arrives: what belongs to a file goes to the disk, not into memory."""
+"""A form with files, taken apart while it arrives: what belongs to a file is handed on, and not kept in memory."""
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, final
+from typing import Protocol, final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -21,23 +19,34 @@ MOST_FIELDS = 1000
 SLICE = 16 * 1024
 """Bytes that are taken apart at once: other requests have their turn in between."""
 
-WRITTEN_AT_ONCE = 256 * 1024
-"""Bytes of a file that are collected before they are written."""
+HELD_OF_FILE = 512 * 1024
+"""Bytes of a file that are in memory at once: what is being written, and what arrives meanwhile."""
+
+
+class FileContent(Protocol):
+    """What takes in the content of a file."""
+
+    async def write(self, content: bytes) -> None:
+        """Take more of it in."""
+        ...
+
+    async def discard(self) -> None:
+        """Keep nothing of it: the form cannot be read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
     """A file of a form, with its name and type as the client states them.
 
-    `file` has no name on the disk, so it is gone when it is closed, whatever happens. It is None for a file whose
-    content the route has no use for, and for every file of a form but the first.
+    `content` is what took its content in; None for a file whose content the route has no use for, and for every file of
+    a form but the first.
     """
 
     field: str
     name: str
     content_type: str
-    size: int
-    file: BinaryIO | None
+    content: FileContent | None
 
 
 class TooLarge(Refused):
@@ -60,24 +69,25 @@ class _Part:
     content_type: bytes = b""
     name: str = ""
     filename: str | None = None
-    size: int = 0
-    file: BinaryIO | None = None
+    content: FileContent | None = None
 
 
 @final
 class MultipartForm:
     """The fields and files of one form. `largest` are the bytes of all its texts together.
 
-    With a directory in `keep_in`, the content of the first file is kept there.
+    What `keep` makes, if it is given, takes in the content of the first file.
     """
 
-    def __init__(self, content_type: str, held: HeldBody, largest: int, keep_in: Path | None) -> None:
+    def __init__(
+        self, content_type: str, held: HeldBody, largest: int, keep: Callable[[], FileContent] | None = None
+    ) -> None:
         _, options = parse_options_header(content_type)
         self.texts: dict[str, str] = {}
         self.files: list[UploadedFile] = []
         self._held = held
         self._room = largest
-        self._keep_in = keep_in
+        self._keep = keep
         self._is_whole = False
         self._is_empty = True
         self._parts = 0
@@ -85,7 +95,7 @@ class MultipartForm:
         self._header = b""
         self._value = b""
         self._text = bytearray()
-        self._kept: BinaryIO | None = None
+        self._kept: FileContent | None = None
         self._unwritten = bytearray()
         try:
             self._parser = MultipartParser(
@@ -105,33 +115,30 @@ class MultipartForm:
             raise FormUnreadable from None
 
     async def read(self, pieces: AsyncIterator[bytes]) -> None:
-        """Take the whole body in. Raises Refused, and what `pieces` raises; no file is left behind then."""
+        """Take the whole body in. Raises Refused, and what `pieces` raises; nothing is kept of a file then."""
         try:
             async for piece in pieces:
                 self._is_empty = self._is_empty and not piece
                 for start in range(0, len(piece), SLICE):
                     self._parser.write(piece[start : start + SLICE])
                     await asyncio.sleep(0)
-                if len(self._unwritten) >= WRITTEN_AT_ONCE:
-                    await self._write()
-            await self._write()
+                await self._write()
         except BaseException as error:
-            self.close()
+            await self._discard()
             if isinstance(error, FormParserError | ValueError):
                 raise FormUnreadable from None
             raise
         if not (self._is_whole or self._is_empty):  # zulip-js sends a form without fields as nothing at all
-            self.close()
+            await self._discard()
             raise FormUnreadable
 
-    def close(self) -> None:
-        """Let go of what was kept of a file."""
+    async def _discard(self) -> None:
         if self._kept is not None:
-            self._kept.close()
+            await self._kept.discard()
 
     async def _write(self) -> None:
-        if self._kept is not None:
-            await asyncio.to_thread(self._kept.write, bytes(self._unwritten))
+        if self._kept is not None and self._unwritten:
+            await self._kept.write(bytes(self._unwritten))
             self._unwritten.clear()
 
     def _begin_part(self) -> None:
@@ -162,21 +169,19 @@ class MultipartForm:
         part.name = _decoded(options[b"name"])
         if b"filename" in options:
             part.filename = _decoded(options[b"filename"])
-            if self._keep_in is not None and self._kept is None:
-                self._held.add(WRITTEN_AT_ONCE)
-                # The server's own directory: the one for temporary files may be memory.
-                part.file = self._kept = tempfile.TemporaryFile(dir=self._keep_in)  # noqa: SIM115  closed with the request
+            if self._keep is not None and self._kept is None:
+                self._held.add(HELD_OF_FILE)
+                part.content = self._kept = self._keep()
 
     def _take_data(self, data: bytes, start: int, end: int) -> None:
         size = end - start
-        self._part.size += size
         if self._part.filename is None:
             self._room -= size
             self._held.add(size)
             if self._room < 0:
                 raise TooLarge
             self._text += data[start:end]
-        elif self._part.file is not None:
+        elif self._part.content is not None:
             self._unwritten += data[start:end]
 
     def _end_part(self) -> None:
@@ -186,7 +191,7 @@ class MultipartForm:
             self._text.clear()
         else:
             content_type = part.content_type.decode("latin-1")
-            self.files.append(UploadedFile(part.name, part.filename, content_type, part.size, part.file))
+            self.files.append(UploadedFile(part.name, part.filename, content_type, part.content))
 
     def _end(self) -> None:
         self._is_whole = True

@@ -19,12 +19,15 @@ from keybearer._version import __version__
 from keybearer.errors import FileError
 from keybearer.server.storage import schema
 from keybearer.server.storage.engine import Database
-from keybearer.server.storage.messaging.tables import metadata
+from keybearer.server.storage.messaging.tables import metadata, upload_chunks
 from keybearer.server.storage.tables import from_microseconds, to_microseconds
 from keybearer.store.atomic import replacement
 
 CHUNK = 500
 """Rows that are read and written at a time."""
+
+LARGE_CHUNK = 8
+"""Those of a table whose rows have up to 256 kB."""
 
 
 def url_of(path: Path) -> str:
@@ -40,6 +43,8 @@ async def write(url: str, target: Path, *, at: datetime, overwrite: bool = False
     """
     database = await Database.open(url)
     try:
+        async with database.read() as connection:
+            await schema.check(connection, is_own=True)  # else what only a newer program knows of would be missing
         _require_free(target, overwrite=overwrite)
         with replacement(target) as file:
             await _fill(Path(file.name), database, at)
@@ -94,8 +99,9 @@ async def transfer(source: AsyncConnection, destination: AsyncConnection) -> Non
         await destination.execute(delete(table))
     for table in metadata.sorted_tables:
         own = _references_to_itself(table)
-        rows = await source.stream(select(table))
-        async for chunk in rows.partitions(CHUNK):
+        most = LARGE_CHUNK if table is upload_chunks else CHUNK
+        rows = await source.stream(select(table), execution_options={"max_row_buffer": most})
+        async for chunk in rows.partitions(most):
             values = [dict(row._mapping) for row in chunk]
             await destination.execute(insert(table), [{**row, **{each.name: None for each in own}} for row in values])
         for column in own:

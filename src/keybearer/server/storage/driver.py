@@ -79,6 +79,10 @@ class Driver(Protocol):
         """Wait until nobody else migrates; held until the transaction ends."""
         ...
 
+    def is_held_up(self, error: Exception) -> bool:
+        """Whether a migration failed because others use the tables that it changes: it may be tried again."""
+        ...
+
     async def check_after_migration(self, connection: AsyncConnection) -> None:
         """Raise StorageError if the migration left rows that break a rule. Called before it is committed."""
         ...

@@ -27,6 +27,10 @@ STATEMENT_TIMEOUT = 30.0
 READERS = 5
 WRITERS = 5
 
+MIGRATION_WAITS = 500
+"""Milliseconds that a migration waits for those who use a table: PostgreSQL looks for deadlocks after a second."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
 _MIGRATION_LOCK = 0x6B657962  # "keyb": an advisory lock that no other program takes by chance
 
 
@@ -122,6 +126,11 @@ class PostgreSQLDriver:
 
     async def take_migration_lock(self, connection: AsyncConnection) -> None:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        # Whoever comes after it waits for a table as long as the migration does, and so not until a deadlock is found.
+        await connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_WAITS}"))
+
+    def is_held_up(self, error: Exception) -> bool:
+        return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") == _LOCK_NOT_AVAILABLE
 
     async def check_after_migration(self, connection: AsyncConnection) -> None:
         """PostgreSQL has checked each statement."""

@@ -97,6 +97,7 @@ async def _replace(
     database: Database, replacement: Database, ring: SecretRing, made_at: datetime | None, *, overwrite: bool
 ) -> Restoration:
     async with database.write() as target:
+        await schema.check(target, is_own=True)
         is_empty = (await target.execute(select(realms.c.id).limit(1))).first() is None
         if not is_empty and not overwrite:
             raise FileError(
@@ -105,6 +106,7 @@ async def _replace(
             )
         revoked = deactivated = None
         async with replacement.write() as prepared:
+            await schema.check(prepared, is_own=True)
             if (await prepared.execute(select(realms.c.id).limit(1))).first() is None:
                 raise StorageError("The backup holds no organization")
             await rotation.check(prepared, ring)

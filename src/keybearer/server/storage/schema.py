@@ -1,20 +1,26 @@
-"""The schema's version: what it is, what it ought to be, and how it gets there."""
+"""The schema's version: what it is, which programs may use it, and how it gets to what it ought to be.
+
+Each step names the oldest program that may use the schema after it, by the newest step that program knows. A step that
+only adds what older programs need not know of names an older one: they go on serving while it is taken.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import delete, insert, inspect, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.errors import SchemaError, StorageError
 from keybearer.server.storage.driver import Driver, Transactions, driver_for
+from keybearer.server.storage.tables import oldest_program
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -29,6 +35,11 @@ REVISIONS = tuple(
 
 HEAD = REVISIONS[-1]
 
+HELD_UP_AGAIN = 0.2
+"""Seconds between two tries to migrate, where others use the tables."""
+
+MOST_TRIES = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -39,18 +50,38 @@ class Migration:
     copy: Path | None = None
 
 
+class HeldUp(StorageError):
+    """Others use the tables that the migration changes."""
+
+    def __init__(self) -> None:
+        super().__init__("Others use the tables that are to be changed", hint="Try again in a moment.")
+
+
 async def migrate(url: str) -> Migration:
     """Bring the schema of the database at `url` up to this program's, making the database file if there is none.
 
     All of it or nothing. Of several that start at once, one migrates and the others wait. An SQLite file that has a
-    schema already is copied beside itself first. Raises SchemaError where a newer program has been at work, else
-    StorageError.
+    schema already is copied beside itself first. A schema of a newer program that this one may use is left as it is.
+    Where others use the tables, the migration lets them go first and is tried again.
+
+    Raises SchemaError where a newer program has been at work and this one may not use its schema, else StorageError.
     """
+    for _ in range(MOST_TRIES):
+        try:
+            return await _migrate(url)
+        except HeldUp:
+            await asyncio.sleep(HELD_UP_AGAIN)
+    return await _migrate(url)
+
+
+async def _migrate(url: str) -> Migration:
     driver = driver_for(url)
     async with _connected(driver, driver.migrator()) as connection:
         await driver.take_migration_lock(connection)
         before = await connection.run_sync(_revision)
-        _refuse_newer(before)
+        if before is not None and before not in REVISIONS:
+            await _check_newer(connection, before)
+            return Migration(before, before)
         if before == HEAD:
             return Migration(before, HEAD)
         copy = None if before is None else await driver.keep_copy(before)
@@ -73,21 +104,30 @@ async def is_up_to_date(url: str) -> bool:
     return await current_revision(url) == HEAD
 
 
-async def check(connection: AsyncConnection) -> None:
-    """Raise SchemaError unless the schema is this program's."""
+async def check(connection: AsyncConnection, *, is_own: bool = False) -> None:
+    """Raise SchemaError unless the schema is this program's, or (but for `is_own`) a newer one that it may use."""
     revision = await connection.run_sync(_revision)
-    _refuse_newer(revision)
-    if revision != HEAD:
+    if revision is not None and revision not in REVISIONS:
+        if is_own:
+            raise _newer(revision)
+        await _check_newer(connection, revision)
+    elif revision != HEAD:
         has = "has no schema yet" if revision is None else f"has the schema {revision} of an older Keybearer"
         raise SchemaError(f"The database {has}", hint="Run: keybearer admin migrate")
 
 
-def _refuse_newer(revision: str | None) -> None:
-    if revision is not None and revision not in REVISIONS:
-        raise SchemaError(
-            f"The database has the schema {revision} of a newer Keybearer; this one knows up to {HEAD}",
-            hint="Upgrade Keybearer, or restore the backup from before.",
-        )
+async def _check_newer(connection: AsyncConnection, revision: str) -> None:
+    """Raise SchemaError unless the database says that this program may use the schema of a newer one."""
+    oldest = (await connection.execute(select(oldest_program.c.revision))).scalar_one()
+    if oldest > HEAD:
+        raise _newer(revision)
+
+
+def _newer(revision: str) -> SchemaError:
+    return SchemaError(
+        f"The database has the schema {revision} of a newer Keybearer; this one knows up to {HEAD}",
+        hint="Upgrade Keybearer, or restore the backup from before.",
+    )
 
 
 @asynccontextmanager
@@ -96,6 +136,8 @@ async def _connected(driver: Driver, transactions: Transactions) -> AsyncIterato
         async with transactions.begin() as connection:
             yield connection
     except SQLAlchemyError as error:
+        if driver.is_held_up(error):
+            raise HeldUp from error
         raise driver.explain(error) or StorageError(f"The database cannot be migrated: {error}") from error
     finally:
         await transactions.dispose()
@@ -108,9 +150,13 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command, config  # noqa: PLC0415  slow to import, and hardly ever needed
+    from alembic import command, config, script  # noqa: PLC0415  slow to import, and hardly ever needed
 
     settings = config.Config()
     settings.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     settings.attributes["connection"] = connection
     command.upgrade(settings, "head")
+    steps = script.ScriptDirectory.from_config(settings).walk_revisions()
+    oldest = max(getattr(step.module, "oldest_program", step.revision) for step in steps)
+    connection.execute(delete(oldest_program))
+    connection.execute(insert(oldest_program).values(revision=oldest))

@@ -126,6 +126,9 @@ class SQLiteDriver:
     async def take_migration_lock(self, connection: AsyncConnection) -> None:
         """BEGIN IMMEDIATE has done it."""
 
+    def is_held_up(self, error: Exception) -> bool:
+        return False
+
     async def check_after_migration(self, connection: AsyncConnection) -> None:
         broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
         if broken is not None:

@@ -314,6 +314,13 @@ event_queues = Table(
     Index(None, "account_id"),
 )
 
+oldest_program = Table(
+    "oldest_program",
+    metadata,
+    Column("revision", Text, primary_key=True),
+)
+"""The oldest program that may use this schema, by the newest step of the migrations that it knows: one row."""
+
 known_secrets = Table(
     "known_secrets",
     metadata,

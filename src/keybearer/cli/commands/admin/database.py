@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note
 from keybearer.server.services import server_data
+from keybearer.server.services.messaging import old_uploads
+from keybearer.server.services.messaging.old_uploads import TakenAlong
 from keybearer.server.settings import Settings
 from keybearer.server.storage import schema
 
@@ -20,14 +23,18 @@ from keybearer.server.storage import schema
 @json_option
 @on_data
 def migrate(settings: Settings, *, as_json: bool) -> None:
-    """Bring the database's schema up to this version of Keybearer."""
+    """Bring the database's schema up to this version of Keybearer, and take the files of version 0.1.0 into it."""
     done = asyncio.run(schema.migrate(settings.database_url))
     already = " already" if done.before == done.after else " now"
     copy = None if done.copy is None else str(done.copy)
-    document = {"before": done.before, "after": done.after, "copy": copy}
+    has_files = (settings.data_dir / old_uploads.DIRECTORY).is_dir()
+    files = run_on(settings, old_uploads.take_along) if has_files else TakenAlong()
+    document = {"before": done.before, "after": done.after, "copy": copy, "files": asdict(files)}
     answer(f"The schema is {done.after}{already}.", document, as_json=as_json)
     if copy is not None:
         note(f"The database as it was is in {copy}.")
+    if files.taken:
+        note(f"{files.taken} uploaded files have moved into the database.")
 
 
 @click.command()

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any, final
 from urllib.parse import quote
 
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from keybearer.server.api.answers import key_expires
 from keybearer.server.domain.errors import (
@@ -24,10 +24,10 @@ from keybearer.server.domain.rules import EVERYBODY, OPEN, Way
 from keybearer.server.http.admission import Admission, Doorway
 from keybearer.server.http.body import NO_BODY
 from keybearer.server.http.front_door import Failed
+from keybearer.server.http.ranges import PartialResponse
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, Prefix, Route, Router
-from keybearer.server.services.context import Context
-from keybearer.server.services.messaging import uploads
+from keybearer.server.services.messaging import upload_contents, uploads
 
 PREFIX = Prefix("/user_uploads/", Way.KEY | Way.SESSION | Way.NOBODY)
 
@@ -44,13 +44,13 @@ _HEADERS = {
 
 async def show_by_link(admission: Admission) -> Response:
     """The file of a temporary link."""
-    return _file(admission.context, await uploads.find_by_link(admission.context, admission.ids["token"]))
+    return await _file(admission, await uploads.find_by_link(admission.context, admission.ids["token"]))
 
 
 async def show(admission: Admission) -> Response:
     """A file that the caller may see."""
     path = "/".join(admission.ids.values())
-    return _file(admission.context, await uploads.find(admission.context, admission.caller, path))
+    return await _file(admission, await uploads.find(admission.context, admission.caller, path))
 
 
 ROUTES = (
@@ -60,18 +60,18 @@ ROUTES = (
 )
 
 
-def _file(context: Context, upload: Upload) -> Response:
-    place = uploads.place_of(context, upload.path)
-    if not place.is_file():
-        raise NoSuchFile("Invalid file")
+async def _file(admission: Admission, upload: Upload) -> Response:
+    content = await upload_contents.find(admission.context, upload)
     kind = upload.content_type
-    return FileResponse(
-        place,
-        headers=_HEADERS,
-        media_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
-        filename=upload.name,
-        content_disposition_type="inline" if kind in INLINE_TYPES else "attachment",
-    )
+    manner = "inline" if kind in INLINE_TYPES else "attachment"
+    quoted = quote(upload.name)
+    name = f'filename="{upload.name}"' if quoted == upload.name else f"filename*=utf-8''{quoted}"
+    headers = {
+        **_HEADERS,
+        "content-type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+        "content-disposition": f"{manner}; {name}",
+    }
+    return PartialResponse(admission.request, content.size, content.read, headers)
 
 
 @final

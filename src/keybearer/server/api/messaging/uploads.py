@@ -12,6 +12,7 @@ from keybearer.server.domain.messaging.uploads import MAX_SIZE
 from keybearer.server.domain.rules import EVERYBODY
 from keybearer.server.http.body import FORM, BodyLimits
 from keybearer.server.services.messaging import uploads
+from keybearer.server.services.messaging.upload_contents import IncomingContent
 
 
 async def upload(call: Call) -> Answer:
@@ -22,10 +23,10 @@ async def upload(call: Call) -> Answer:
     if len(files) > 1:
         raise Refused("You may only upload one file at a time")
     file = files[0]
-    if not file.name or file.file is None:
+    if not file.name or not isinstance(file.content, IncomingContent):
         raise Refused("You must specify a file to upload")
     kept = await uploads.save(
-        call.context, call.caller, name=file.name, content_type=file.content_type, content=file.file, size=file.size
+        call.context, call.caller, name=file.name, content_type=file.content_type, content=file.content
     )
     address = f"/user_uploads/{kept.path}"
     return success(uri=address, url=address, filename=kept.name)
@@ -37,7 +38,7 @@ async def link(call: Call) -> Answer:
     return success(url=uploads.temporary_link(call.context, call.caller, found))
 
 
-UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0, keeps_file=True)
+UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0, keeper=IncomingContent)
 """Room for the largest file, the form around it, and a slow line."""
 
 ENDPOINTS = (

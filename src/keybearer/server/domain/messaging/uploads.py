@@ -8,6 +8,9 @@ from datetime import datetime
 
 MAX_SIZE_MIB = 25
 MAX_SIZE = MAX_SIZE_MIB * 1024 * 1024
+CHUNK_SIZE = 256 * 1024
+"""Bytes of a file that are written or read at once. Each chunk of a file has so many, but for the last."""
+
 NAME_MAX_LENGTH = 100
 """In bytes of UTF-8: file systems count them, and most allow 255."""
 

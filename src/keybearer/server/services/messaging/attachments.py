@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 
 from keybearer.server.domain.accounts import Account
@@ -10,8 +9,9 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.messaging.attachments import Attachments, changed, removed
 from keybearer.server.services.context import Change, Context
-from keybearer.server.services.messaging.uploads import discard, place_of
+from keybearer.server.services.messaging import upload_contents
 from keybearer.server.storage.messaging import attachments
+from keybearer.server.storage.messaging import upload_contents as contents
 
 
 async def find_all(context: Context, caller: Caller) -> Attachments:
@@ -23,12 +23,14 @@ async def find_all(context: Context, caller: Caller) -> Attachments:
 async def delete(context: Context, caller: Caller, upload_id: int) -> None:
     """Delete a file of the actor's own: links to it lead nowhere from then on. Raises Refused in Zulip's words."""
     async with context.change(caller) as change:
+        content_id = await contents.find(change.connection, upload_id)
         upload = await attachments.remove(change.connection, change.actor.id, upload_id)
         if upload is None:
             raise Refused("Invalid attachment")
         change.tell(removed(change.actor.id, upload.id, used=await attachments.size(change.connection)))
-    # Last: a file without a row is out of everybody's reach, but a row without a file promises what is not there.
-    await asyncio.to_thread(discard, place_of(context, upload.path))
+    # Last, and in small pieces: by now nobody can see it.
+    if content_id is not None:
+        await upload_contents.remove(context, content_id)
 
 
 async def tell_linked(change: Change, author: Account, upload_ids: Collection[int]) -> None:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, false
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from keybearer.server.storage.tables import Instant, metadata
 
@@ -138,6 +150,36 @@ uploads = Table(
     Column("created_at", Instant, nullable=False),
     Index(None, "account_id"),
     **_NO_REUSE,
+)
+
+# What a file consists of. A content without an upload is still being received, or its file was deleted: nobody sees it,
+# it counts against the quota, and it is swept. Until it is whole, `size` is what was announced.
+_BELONGS_TO_NONE = text("upload_id IS NULL")
+upload_contents = Table(
+    "upload_contents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _to("accounts", "account_id"),
+    Column("upload_id", ForeignKey("uploads.id", ondelete="SET NULL")),
+    Column("size", Integer, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    UniqueConstraint("upload_id"),
+    Index(None, "account_id"),
+    Index(
+        "ix_upload_contents_unfinished",
+        "begun_at",
+        sqlite_where=_BELONGS_TO_NONE,
+        postgresql_where=_BELONGS_TO_NONE,
+    ),
+    **_NO_REUSE,
+)
+
+upload_chunks = Table(
+    "upload_chunks",
+    metadata,
+    _to("upload_contents", "content_id", primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("bytes", LargeBinary, nullable=False),
 )
 
 message_uploads = Table(

@@ -1,4 +1,4 @@
-"""Uploaded files as rows; their bytes lie in the data directory."""
+"""Uploaded files as rows; what they consist of is in `upload_contents.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, delete, func, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -14,9 +14,6 @@ from keybearer.server.domain.messaging.uploads import Upload
 from keybearer.server.storage.dialect import among, insert_missing
 from keybearer.server.storage.messaging.tables import message_uploads, uploads
 from keybearer.server.storage.visibility import sees_file
-
-LEAST_TAKEN = 8192
-"""Bytes that even an empty file takes on a disk, with the directory of its own."""
 
 
 def from_row(row: Row[Any]) -> Upload:
@@ -34,19 +31,6 @@ async def add(
         .returning(uploads)
     )
     return from_row(row.one())
-
-
-_TAKEN = func.sum(case((uploads.c.size < LEAST_TAKEN, LEAST_TAKEN), else_=uploads.c.size))
-
-
-async def size_of_all(connection: AsyncConnection) -> int:
-    """How many bytes all files take."""
-    return int((await connection.execute(select(_TAKEN))).scalar_one() or 0)
-
-
-async def size_of(connection: AsyncConnection, account_id: int) -> int:
-    """How many bytes an account's files take."""
-    return int((await connection.execute(select(_TAKEN).where(uploads.c.account_id == account_id))).scalar_one() or 0)
 
 
 async def find(connection: AsyncConnection, path: str) -> Upload | None:
