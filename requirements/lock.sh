@@ -10,7 +10,7 @@ python3 -m venv "$tool"
 compile() {
     "$tool/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-        --extra server --extra postgresql --extra keyring --group build "$@"
+        --extra server --extra postgresql --extra redis --extra keyring --group build "$@"
 }
 compile --output-file requirements/run.txt
 compile --group test --constraint requirements/run.txt --output-file requirements/test.txt

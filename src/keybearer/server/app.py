@@ -24,6 +24,7 @@ from keybearer.server.http.authentication import KeyAuthentication
 from keybearer.server.http.front_door import Door, FrontDoor
 from keybearer.server.http.health import HealthDoor
 from keybearer.server.http.limits import Limits
+from keybearer.server.http.shared_limits import SharedWindows
 from keybearer.server.metrics import NO_METRICS, PrometheusMetrics
 from keybearer.server.services.event_hub import EventHub
 from keybearer.server.services.health import Health
@@ -69,7 +70,9 @@ class Application:
         async with opened(self._settings, metrics) as context:
             uses = UseRecorder(context)
             refusals = RefusalRecorder(context)
-            limits = Limits(self._settings.calls_of_account, self._settings.failures_of_address, metrics)
+            url = self._settings.limits_url
+            shared = SharedWindows(url) if url else None
+            limits = Limits(self._settings.calls_of_account, self._settings.failures_of_address, metrics, shared)
             verifier = KeyVerifier(context.database, context.ring)
             keys = KeyAuthentication(verifier, uses, refusals, limits, context.clock, metrics=metrics)
             self._health = Health(context)
@@ -99,6 +102,8 @@ class Application:
                 yield
                 self.end_polls()
             await refusals.finish()
+            if shared is not None:
+                await shared.close()
 
     def end_polls(self) -> None:
         """Answer every poll that waits for events, and be ready for nothing more: the server is about to stop."""

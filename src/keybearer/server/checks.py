@@ -18,6 +18,7 @@ from cryptography import x509
 
 from keybearer.errors import KeybearerError
 from keybearer.server.domain.realms import Realm
+from keybearer.server.http.shared_limits import SharedWindows
 from keybearer.server.process import check_tls
 from keybearer.server.services import smtp
 from keybearer.server.services.context import utc_now
@@ -73,6 +74,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     async for finding in _check_data(settings):
         yield finding
+    yield await _check_limits(settings)
     yield _check_certificate(settings)
     yield _check_mail_server(settings)
 
@@ -180,6 +182,26 @@ def _check_site(settings: Settings, realm: Realm | None) -> Finding:
     if not is_secure and not is_loopback(realm.host):
         return _warning("site", f"it is {realm.site}: keys and passwords cross the network in clear", "Use TLS.")
     return _good("site", f"it is {realm.site}")
+
+
+async def _check_limits(settings: Settings) -> Finding:
+    """Whether calls are counted for all workers together, where there are several."""
+    variable = VARIABLES["limits_url"]
+    if not settings.limits_url:
+        if settings.workers > 1:
+            return _warning("limits", f"each of {settings.workers} workers counts calls by itself", f"Set {variable}.")
+        return _good("limits", "the one worker counts calls")
+    try:
+        shared = SharedWindows(settings.limits_url)
+    except KeybearerError as error:
+        return _fault("limits", error)
+    try:
+        if await shared.is_there():
+            return _good("limits", "calls are counted for all workers and machines together")
+    finally:
+        await shared.close()
+    remedy = f"Check {variable}. Until it answers, each worker counts by itself."
+    return _warning("limits", f"the Redis or Valkey of {variable} does not answer", remedy)
 
 
 def _check_certificate(settings: Settings) -> Finding:

@@ -24,6 +24,7 @@ from granian.log import LogLevels
 
 from keybearer.errors import FileError, KeybearerError, SettingError
 from keybearer.server.app import Application, create_app_from_environ
+from keybearer.server.http.shared_limits import SharedWindows
 from keybearer.server.logs import logging_config
 from keybearer.server.metrics import published
 from keybearer.server.services import server_data, setup
@@ -57,6 +58,8 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
         settings = replace(settings, port=listener.getsockname()[1])
         with data_dir.locked(settings.data_dir, site_of(settings)):
             check_tls(settings)
+            if settings.limits_url:
+                SharedWindows(settings.limits_url)  # says here, and not in each worker, that its package is missing
             lines = asyncio.run(_prepare(settings))
             _run(settings, listener, lines, tell)
 

@@ -37,6 +37,7 @@ VARIABLES = {
     "webhook_networks": "KEYBEARER_WEBHOOK_NETWORKS",
     "api_limit": "KEYBEARER_API_LIMIT",
     "failure_limit": "KEYBEARER_FAILURE_LIMIT",
+    "limits_url": "KEYBEARER_LIMITS_URL",
     "upload_quota": "KEYBEARER_UPLOAD_QUOTA",
     "log_format": "KEYBEARER_LOG_FORMAT",
     "log_level": "KEYBEARER_LOG_LEVEL",
@@ -55,11 +56,12 @@ _DATABASE_SCHEMES = ("sqlite:///", "sqlite+aiosqlite:///", "postgresql://", "pos
 class Settings:
     """How one server runs.
 
-    `database_url` and `smtp_url` may hold passwords, so the repr leaves them out. Left empty, the database is an
-    SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
+    `database_url`, `smtp_url` and `limits_url` may hold passwords: the repr leaves them out. Left empty, the database
+    is an SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
     X-Forwarded-* headers are believed, `webhook_networks` those of this machine and of private networks that outgoing
-    webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`. `upload_quota` is how
-    many MiB all uploaded files may have together. `log_requests` writes a line for each request. `metrics` is the
+    webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`. `limits_url` is a Redis
+    or Valkey in which all workers and machines count together; empty, each worker counts by itself. `upload_quota` is
+    how many MiB all uploaded files may have together. `log_requests` writes a line for each request. `metrics` is the
     address, such as `127.0.0.1:9992`, at which Prometheus finds the metrics; empty, nothing is measured.
 
     Raises SettingError for a value that cannot be used.
@@ -77,6 +79,7 @@ class Settings:
     webhook_networks: tuple[Network, ...] = ()
     api_limit: str = "200/minute"
     failure_limit: str = "60/minute"
+    limits_url: str = field(default="", repr=False)
     upload_quota: int = 10_240
     log_format: str = "text"
     log_level: str = "info"
@@ -115,20 +118,9 @@ class Settings:
                 raise SettingError(
                     VARIABLES[name], f"{getattr(self, name)!r} is unknown", hint=f"Write one of: {', '.join(words)}."
                 )
-        if self.metrics and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}", self.metrics):
-            raise SettingError(
-                VARIABLES["metrics"],
-                f"{self.metrics!r} is not an address to listen at",
-                hint="Write a host and a port, such as 127.0.0.1:9992.",
-            )
         for name in ("api_limit", "failure_limit"):
             parse_limit(VARIABLES[name], getattr(self, name))
-        if self.smtp_url is not None and not re.match(r"(smtp|smtp\+starttls|smtps)://[^/]", self.smtp_url):
-            raise SettingError(
-                VARIABLES["smtp_url"],
-                "this is not the address of a mail server",
-                hint="Write smtp+starttls://user:password@host:port, smtps:// for TLS from the start, or smtp://host:port.",
-            )
+        self._check_addresses()
         if (self.tls_cert is None) != (self.tls_key is None):
             missing = "tls_key" if self.tls_key is None else "tls_cert"
             raise SettingError(
@@ -139,6 +131,26 @@ class Settings:
                 VARIABLES["tls_client_ca"],
                 "client certificates can be asked for only over TLS",
                 hint="Give a certificate and its key too.",
+            )
+
+    def _check_addresses(self) -> None:
+        if self.metrics and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}", self.metrics):
+            raise SettingError(
+                VARIABLES["metrics"],
+                f"{self.metrics!r} is not an address to listen at",
+                hint="Write a host and a port, such as 127.0.0.1:9992.",
+            )
+        if self.limits_url and not re.match(r"((redis|valkey)s?://[^/]|(redis|valkey)\+unix:///)", self.limits_url):
+            raise SettingError(
+                VARIABLES["limits_url"],
+                "this is not the address of a Redis or Valkey",
+                hint="Write redis://user:password@host:port/0, rediss:// for TLS, or valkey://host.",
+            )
+        if self.smtp_url is not None and not re.match(r"(smtp|smtp\+starttls|smtps)://[^/]", self.smtp_url):
+            raise SettingError(
+                VARIABLES["smtp_url"],
+                "this is not the address of a mail server",
+                hint="Write smtp+starttls://user:password@host:port, smtps:// for TLS from the start, or smtp://host:port.",
             )
 
     @property

@@ -54,6 +54,7 @@ def test_a_sound_server_has_no_faults(request: pytest.FixtureRequest, tmp_path: 
         "secrets": "good",
         "clock": "good",
         "site": "good",
+        "limits": "good",
         "certificate": "good",
         "mail server": "warning",
     }

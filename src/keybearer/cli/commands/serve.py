@@ -60,6 +60,11 @@ def _warnings(settings: Settings, database_url: str | None) -> list[str]:
         warnings.append("process lists show the password in --database-url; use KEYBEARER_DATABASE_URL")
     if not (settings.uses_tls or settings.trusted_proxies or is_loopback(settings.host)):
         warnings.append(f"listening at {settings.host} without TLS: keys and passwords cross the network in clear")
+    if settings.workers > 1 and not settings.limits_url:
+        warnings.append(
+            f"each of {settings.workers} workers counts calls by itself, so {settings.workers} times the limit gets "
+            "through; name a Redis or Valkey in KEYBEARER_LIMITS_URL to count them together"
+        )
     if settings.development:
         warnings.append("development mode: whoever reaches this server is let in without a password")
     return warnings

@@ -187,7 +187,7 @@ class Admitter:
                 admission.is_counted = True
                 key = found.key
                 of_key = None if key is None or key.is_account_key else key.key_id
-                admission.quota = self._limits.count_call(account.id, of_key)
+                admission.quota = await self._limits.count_call(account.id, of_key)
             _check_rule(admission, found, rule)
         if request.query or request.changes_something:
             route = await self._take_in(admission, place, doorway, receive)

@@ -156,7 +156,7 @@ class KeyAuthentication:
             else:
                 self._say(error, origin, found)
             self._metrics.note_key_check(outcome)
-            self._limits.count_failure(origin.network, error)
+            await self._limits.count_failure(origin.network, error)
             raise
         self._metrics.note_key_check("good")
         if found is not None and found.is_under_old_secret and not found.is_account_key:

@@ -20,6 +20,7 @@ from keybearer.server.domain.limits import (
     UNCOUNTED_BODY,
     Quota,
 )
+from keybearer.server.http.shared_limits import SharedWindows
 from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.settings import Limit
 
@@ -61,19 +62,36 @@ class MovingWindow:
 
 @final
 class Limits:
-    """The limits of one worker: on the calls of an account, the failed keys of a network, and the bodies of all."""
+    """The limits of one worker: on the calls of an account, the failed keys of a network, and the bodies of all.
 
-    __slots__ = ("_bodies", "_calls", "_calls_of_keys", "_failures", "_metrics")
+    Calls and failed keys that the worker's own count allows are counted in `shared` too, if that is given: then the
+    limits are those of all workers and machines together, and while it is away those of this worker.
+    """
 
-    def __init__(self, calls_of_account: Limit, failures_of_address: Limit, metrics: Metrics = NO_METRICS) -> None:
+    __slots__ = ("_bodies", "_metrics", "_shared", "_windows")
+
+    def __init__(
+        self,
+        calls_of_account: Limit,
+        failures_of_address: Limit,
+        metrics: Metrics = NO_METRICS,
+        shared: SharedWindows | None = None,
+    ) -> None:
         self._metrics = metrics
-        self._calls = MovingWindow(*calls_of_account)
-        most, seconds = calls_of_account
-        self._calls_of_keys = MovingWindow(max(1, most // SHARE_OF_NAMED_KEY), seconds)
-        self._failures = MovingWindow(*failures_of_address)
+        self._shared = shared
+        calls_of_key = Limit(max(1, calls_of_account.amount // SHARE_OF_NAMED_KEY), calls_of_account.seconds)
+        limits = {"calls": calls_of_account, "calls of key": calls_of_key, "failed keys": failures_of_address}
+        self._windows = {name: (limit, MovingWindow(*limit)) for name, limit in limits.items()}
         self._bodies: Counter[int | str] = Counter()
 
-    def count_call(self, account_id: int, key_id: int | None = None) -> Quota:
+    async def _count(self, name: str, key: int | str) -> Quota:
+        limit, window = self._windows[name]
+        quota = window.count(key)
+        if self._shared is None:
+            return quota
+        return await self._shared.count(name, limit, key) or quota
+
+    async def count_call(self, account_id: int, key_id: int | None = None) -> Quota:
         """Count a call of an account, and of the named key that it came with.
 
         Raises TooManyAttempts where either has made too many. A named key that has used up its share takes nothing more
@@ -81,20 +99,20 @@ class Limits:
         """
         try:
             if key_id is None:
-                return self._calls.count(account_id)
-            of_key = self._calls_of_keys.count(key_id)
-            return self._calls.count(account_id).merged(of_key)
+                return await self._count("calls", account_id)
+            of_key = await self._count("calls of key", key_id)
+            return (await self._count("calls", account_id)).merged(of_key)
         except TooManyAttempts:
             self._metrics.note_limit("calls")
             raise
 
-    def count_failure(self, network: str, failure: Refused) -> None:
+    async def count_failure(self, network: str, failure: Refused) -> None:
         """Count a failed key from a network.
 
         Raises TooManyAttempts, to be answered in place of the failure, which it names.
         """
         try:
-            self._failures.count(network)
+            await self._count("failed keys", network)
         except TooManyAttempts as error:
             self._metrics.note_limit("failed_keys")
             raise TooManyAttempts(retry_after=error.retry_after, quota=error.quota, instead_of=failure) from None

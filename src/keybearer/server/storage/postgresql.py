@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from sqlalchemy import ARRAY, ColumnElement, Select, any_, bindparam, text
@@ -20,6 +23,12 @@ from sqlalchemy.util import LRUCache
 from keybearer.errors import StorageError
 
 CONNECT_TIMEOUT = 10.0
+HOST_TIMEOUT = 2.0
+"""The same for each of several hosts: one that is gone must not hold up the way to the others."""
+
+UNANSWERED_WITHIN = 4
+"""Seconds after which a connection is lost whose other end does not confirm what is sent, or that it is there."""
+
 LOOKUP_TIMEOUT = 5.0
 STATEMENT_TIMEOUT = 30.0
 """Seconds after which the server is taken to be gone."""
@@ -63,6 +72,21 @@ def connect(url: str) -> PostgreSQLDriver:
     return PostgreSQLDriver("postgresql://" + url.partition("://")[2])
 
 
+class Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that notices in time where the network to the server, or its machine, is gone."""
+
+    def watch(self) -> None:
+        """Have the kernel end it when the other end is silent. Without this, a statement waits for its own timeout."""
+        connected: socket.socket = self._transport.get_extra_info("socket")
+        if connected.family == socket.AF_UNIX or sys.platform != "linux":
+            return
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, UNANSWERED_WITHIN - 1)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_WITHIN * 1000)
+
+
 class Connections:
     """A pool of connections, each of which has one transaction at a time."""
 
@@ -83,12 +107,16 @@ class Connections:
 
 
 class PostgreSQLDriver:
-    """A PostgreSQL database, given by its address."""
+    """A PostgreSQL database, given by its address.
+
+    Of several hosts in the address the one is used that takes changes: the primary. Which one that is may change.
+    """
 
     dialect_name = "postgresql"
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+        self._dsns = _one_for_each_host(dsn)
+        self._wanted = None if "target_session_attrs=" in dsn else "read-write"
 
     def reader(self) -> Connections:
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -113,10 +141,25 @@ class PostgreSQLDriver:
 
     async def open(self, *, command_timeout: float = STATEMENT_TIMEOUT) -> Any:  # noqa: ANN401  asyncpg has no types
         """A connection of the driver's own. Raises StorageError where the server does not let us in."""
-        try:
-            return await asyncpg.connect(self._dsn, timeout=CONNECT_TIMEOUT, command_timeout=command_timeout)
-        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise _not_let_in(error) from None
+        failures = []
+        for dsn in tuple(self._dsns):
+            try:
+                connection = await asyncpg.connect(
+                    dsn,
+                    timeout=CONNECT_TIMEOUT if len(self._dsns) == 1 else HOST_TIMEOUT,
+                    command_timeout=command_timeout,
+                    target_session_attrs=self._wanted,
+                    connection_class=Connection,
+                )
+            except _NOT_LET_IN as error:
+                failures.append(error)
+            else:
+                self._dsns.remove(dsn)
+                self._dsns.insert(0, dsn)  # where it was found last time it is looked for first
+                connection.watch()
+                return connection
+        # What a server has said tells more than that another one could not be reached.
+        raise _not_let_in(next((each for each in failures if not isinstance(each, OSError)), failures[0])) from None
 
     def is_there(self) -> bool:
         return True
@@ -161,7 +204,30 @@ def _is_outage(error: DBAPIError) -> bool:
     return str(getattr(error.orig, "sqlstate", "")).startswith(_OUTAGES)
 
 
+def _one_for_each_host(dsn: str) -> list[str]:
+    """The address, once for each of the hosts that it names with commas between them."""
+    parts = urlsplit(dsn)
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [dsn]
+    return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
+
+
+_NOT_LET_IN = (
+    OSError,
+    ValueError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+
+
 def _not_let_in(error: Exception) -> StorageError:
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return StorageError(
+            "No PostgreSQL server of the address takes changes: they are standbys, or read-only",
+            hint="Promote a standby, or name the primary in KEYBEARER_DATABASE_URL.",
+        )
     if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
         return StorageError(
             "The PostgreSQL server refuses the user or the password", hint="Check KEYBEARER_DATABASE_URL."

@@ -1,0 +1,123 @@
+"""Calls counted for all workers and machines together, in Redis or Valkey.
+
+It is a help and not a need: while it is away each worker goes by its own count, and no request waits long for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import time
+from typing import Any, final
+from urllib.parse import urlsplit, urlunsplit
+
+from limits import RateLimitItem, RateLimitItemPerSecond, errors
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from keybearer.errors import SettingError, StorageError
+from keybearer.server.domain.errors import TooManyAttempts
+from keybearer.server.domain.limits import Quota
+from keybearer.server.settings import VARIABLES, Limit
+
+ANSWERED_WITHIN = 0.25
+"""Seconds that a request waits for it."""
+
+AGAIN_AFTER = 5.0
+"""Seconds after a failure until a request asks it again."""
+
+VARIABLE = VARIABLES["limits_url"]
+USUAL_PORT = 6379
+_PREFIX = "keybearer"
+_FAILURES = (errors.StorageError, OSError, TimeoutError)
+
+_log = logging.getLogger(__name__)
+
+
+@final
+class SharedWindows:
+    """Moving windows that all workers and machines share which name the same server."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is connected to yet.
+
+        Raises StorageError where the package for it is missing, SettingError for an address that cannot be used.
+        """
+        options: dict[str, Any] = {"socket_timeout": ANSWERED_WITHIN, "socket_connect_timeout": ANSWERED_WITHIN}
+        if importlib.util.find_spec("redis") is None:
+            raise StorageError(
+                f"{VARIABLE} needs the package redis", hint="Install it with: pip install 'keybearer[server,redis]'"
+            )
+        try:
+            self._storage = RedisStorage(
+                f"async+{_in_full(url)}", implementation="redispy", key_prefix=_PREFIX, wrap_exceptions=True, **options
+            )
+        except (errors.ConfigurationError, ValueError):
+            raise SettingError(VARIABLE, "this is not the address of a Redis or Valkey") from None
+        self._windows = MovingWindowRateLimiter(self._storage)
+        self._items: dict[Limit, RateLimitItem] = {}
+        self._is_away = False
+        self._ask_again_at = 0.0
+
+    async def count(self, name: str, limit: Limit, key: int | str) -> Quota | None:
+        """Count one more and say what is left; None where it cannot be counted there at present.
+
+        Raises TooManyAttempts, and counts nothing, where nothing is left.
+        """
+        if self._is_away:
+            if time.monotonic() < self._ask_again_at:
+                return None
+            self._ask_again_at = time.monotonic() + AGAIN_AFTER  # the others do not wait for the answer meanwhile
+        item = self._item(limit)
+        try:
+            async with asyncio.timeout(ANSWERED_WITHIN):
+                is_allowed = await self._windows.hit(item, name, str(key))
+                reset, remaining = await self._windows.get_window_stats(item, name, str(key))
+        except _FAILURES as error:
+            self._note_failure(error)
+            return None
+        self._note_success()
+        quota = Quota(limit.amount, remaining if is_allowed else 0, int(reset))
+        if not is_allowed:
+            raise TooManyAttempts(retry_after=max(0.0, reset - time.time()), quota=quota)
+        return quota
+
+    def _item(self, limit: Limit) -> RateLimitItem:
+        item = self._items.get(limit)
+        if item is None:
+            item = self._items[limit] = RateLimitItemPerSecond(limit.amount, limit.seconds)
+        return item
+
+    def _note_failure(self, error: Exception) -> None:
+        self._ask_again_at = time.monotonic() + AGAIN_AFTER
+        if not self._is_away:
+            self._is_away = True
+            reason = "it does not answer" if isinstance(error, TimeoutError) else error
+            _log.warning("%s cannot be used, and this worker counts calls by itself: %s", VARIABLE, reason)
+
+    def _note_success(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            _log.warning("%s can be used again: calls are counted for all workers", VARIABLE)
+
+    async def is_there(self) -> bool:
+        """Whether it answers."""
+        try:
+            async with asyncio.timeout(ANSWERED_WITHIN * 4):
+                return bool(await self._storage.check())
+        except _FAILURES:
+            return False
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        bridge: Any = self._storage.bridge
+        await bridge.get_connection().aclose()
+
+
+def _in_full(url: str) -> str:
+    """The address with its port, and as Redis's: Valkey speaks the same protocol, so one package is enough for both."""
+    parts = urlsplit(url.replace("valkey", "redis", 1))
+    if parts.netloc and parts.port is None:
+        parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{USUAL_PORT}")
+    return urlunsplit(parts)

@@ -1,0 +1,1 @@
+"""PostgreSQL with a standby, application hosts and a proxy, each with an address of its own on this machine."""
