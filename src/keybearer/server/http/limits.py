@@ -37,6 +37,11 @@ class MovingWindow:
         self._times: dict[int | str, deque[float]] = {}
         self._next_sweep = time.monotonic() + seconds
 
+    @property
+    def limit(self) -> Limit:
+        """How many, and within how long."""
+        return Limit(self.most, int(self.seconds))
+
     def count(self, key: int | str) -> Quota:
         """Count one more and say what is left. Raises TooManyAttempts, and counts nothing, where nothing is."""
         now = time.monotonic()
@@ -68,7 +73,7 @@ class Limits:
     limits are those of all workers and machines together, and while it is away those of this worker.
     """
 
-    __slots__ = ("_bodies", "_metrics", "_shared", "_windows")
+    __slots__ = ("_bodies", "_calls", "_calls_of_keys", "_failures", "_metrics", "shared")
 
     def __init__(
         self,
@@ -78,30 +83,36 @@ class Limits:
         shared: SharedWindows | None = None,
     ) -> None:
         self._metrics = metrics
-        self._shared = shared
-        calls_of_key = Limit(max(1, calls_of_account.amount // SHARE_OF_NAMED_KEY), calls_of_account.seconds)
-        limits = {"calls": calls_of_account, "calls of key": calls_of_key, "failed keys": failures_of_address}
-        self._windows = {name: (limit, MovingWindow(*limit)) for name, limit in limits.items()}
+        self.shared = shared
+        self._calls = MovingWindow(*calls_of_account)
+        most, seconds = calls_of_account
+        self._calls_of_keys = MovingWindow(max(1, most // SHARE_OF_NAMED_KEY), seconds)
+        self._failures = MovingWindow(*failures_of_address)
         self._bodies: Counter[int | str] = Counter()
 
-    async def _count(self, name: str, key: int | str) -> Quota:
-        limit, window = self._windows[name]
-        quota = window.count(key)
-        if self._shared is None:
-            return quota
-        return await self._shared.count(name, limit, key) or quota
-
-    async def count_call(self, account_id: int, key_id: int | None = None) -> Quota:
-        """Count a call of an account, and of the named key that it came with.
+    def count_call(self, account_id: int, key_id: int | None = None) -> Quota:
+        """Count a call of an account, and of the named key that it came with, in this worker.
 
         Raises TooManyAttempts where either has made too many. A named key that has used up its share takes nothing more
         from its account.
         """
         try:
             if key_id is None:
-                return await self._count("calls", account_id)
-            of_key = await self._count("calls of key", key_id)
-            return (await self._count("calls", account_id)).merged(of_key)
+                return self._calls.count(account_id)
+            of_key = self._calls_of_keys.count(key_id)
+            return self._calls.count(account_id).merged(of_key)
+        except TooManyAttempts:
+            self._metrics.note_limit("calls")
+            raise
+
+    async def count_shared_call(self, shared: SharedWindows, account_id: int, key_id: int | None) -> Quota | None:
+        """The same for all workers together, to be asked after `count_call`; None where it cannot be counted there."""
+        try:
+            if key_id is None:
+                return await shared.count("calls", self._calls.limit, account_id)
+            of_key = await shared.count("calls of keys", self._calls_of_keys.limit, key_id)
+            of_account = await shared.count("calls", self._calls.limit, account_id)
+            return None if of_account is None else of_account.merged(of_key)
         except TooManyAttempts:
             self._metrics.note_limit("calls")
             raise
@@ -112,7 +123,9 @@ class Limits:
         Raises TooManyAttempts, to be answered in place of the failure, which it names.
         """
         try:
-            await self._count("failed keys", network)
+            self._failures.count(network)
+            if self.shared is not None:
+                await self.shared.count("failed keys", self._failures.limit, network)
         except TooManyAttempts as error:
             self._metrics.note_limit("failed_keys")
             raise TooManyAttempts(retry_after=error.retry_after, quota=error.quota, instead_of=failure) from None

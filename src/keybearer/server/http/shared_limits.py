@@ -21,7 +21,7 @@ from keybearer.server.domain.errors import TooManyAttempts
 from keybearer.server.domain.limits import Quota
 from keybearer.server.settings import VARIABLES, Limit
 
-ANSWERED_WITHIN = 0.25
+ANSWERED_WITHIN = 1.0
 """Seconds that a request waits for it."""
 
 AGAIN_AFTER = 5.0
@@ -59,6 +59,7 @@ class SharedWindows:
         self._items: dict[Limit, RateLimitItem] = {}
         self._is_away = False
         self._ask_again_at = 0.0
+        self._changed_at = 0.0
 
     async def count(self, name: str, limit: Limit, key: int | str) -> Quota | None:
         """Count one more and say what is left; None where it cannot be counted there at present.
@@ -69,13 +70,14 @@ class SharedWindows:
             if time.monotonic() < self._ask_again_at:
                 return None
             self._ask_again_at = time.monotonic() + AGAIN_AFTER  # the others do not wait for the answer meanwhile
+        began = time.monotonic()
         item = self._item(limit)
         try:
             async with asyncio.timeout(ANSWERED_WITHIN):
                 is_allowed = await self._windows.hit(item, name, str(key))
                 reset, remaining = await self._windows.get_window_stats(item, name, str(key))
         except _FAILURES as error:
-            self._note_failure(error)
+            self._note_failure(error, began)
             return None
         self._note_success()
         quota = Quota(limit.amount, remaining if is_allowed else 0, int(reset))
@@ -89,22 +91,24 @@ class SharedWindows:
             item = self._items[limit] = RateLimitItemPerSecond(limit.amount, limit.seconds)
         return item
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception, began: float) -> None:
+        if began < self._changed_at:  # another call has said since then how it is
+            return
         self._ask_again_at = time.monotonic() + AGAIN_AFTER
         if not self._is_away:
-            self._is_away = True
+            self._is_away, self._changed_at = True, time.monotonic()
             reason = "it does not answer" if isinstance(error, TimeoutError) else error
             _log.warning("%s cannot be used, and this worker counts calls by itself: %s", VARIABLE, reason)
 
     def _note_success(self) -> None:
         if self._is_away:
-            self._is_away = False
+            self._is_away, self._changed_at = False, time.monotonic()
             _log.warning("%s can be used again: calls are counted for all workers", VARIABLE)
 
     async def is_there(self) -> bool:
         """Whether it answers."""
         try:
-            async with asyncio.timeout(ANSWERED_WITHIN * 4):
+            async with asyncio.timeout(ANSWERED_WITHIN):
                 return bool(await self._storage.check())
         except _FAILURES:
             return False

@@ -19,6 +19,9 @@ from keybearer.server.storage.schema import HEAD, current_revision
 from tests.databases import finish
 from tests.server_process import OWNER_EMAIL, RunningServer, running_server, started_server
 
+pytestmark = pytest.mark.soak
+
+SECONDS = 600.0
 NEWER = "9000"
 STEP = f'''"""What a later version adds: it leaves this one at work."""
 
@@ -100,30 +103,27 @@ def under_load(server: RunningServer, host: str, *, changes: bool = True) -> Ite
             thread.join(30)
 
 
-@pytest.mark.parametrize("seconds", [0.6, pytest.param(600.0, marks=pytest.mark.soak)])
 def test_on_postgresql_an_old_version_serves_on_while_and_after_a_newer_one_migrates(
-    empty_postgresql_url: str, tmp_path: Path, newer: dict[str, str], seconds: float
+    empty_postgresql_url: str, tmp_path: Path, newer: dict[str, str]
 ) -> None:
     environ = {"KEYBEARER_DATABASE_URL": empty_postgresql_url, "KEYBEARER_API_LIMIT": "1000000/minute"}
     with running_server(tmp_path / "old", environ=environ) as old:
         host = old.site.partition("://")[2]
         environ["KEYBEARER_SECRETS"] = str(old.settings.secrets_file)
         with under_load(old, host) as load:
-            time.sleep(seconds / 2)
+            time.sleep(SECONDS / 2)
             with started_server(tmp_path / "new", environ={**environ, **newer}) as new:
                 assert finish(current_revision(empty_postgresql_url)) == NEWER
                 with under_load(new, host) as further:
-                    time.sleep(seconds / 2)
+                    time.sleep(SECONDS / 2)
                 assert httpx2.get(f"{old.site}/health/ready").status_code == 200
     for each in (load, further):
         assert each.statuses["200"] > 0
         assert each.statuses.keys() == {"200"}, each.statuses
-    if seconds > 1:
-        calls = load.statuses.total() + further.statuses.total()
-        print(f"\nside by side for {seconds:.0f} s: {calls:,} calls, all 200; longest gap {load.longest_gap:.2f} s")
+    calls = load.statuses.total() + further.statuses.total()
+    print(f"\nside by side for {SECONDS:.0f} s: {calls:,} calls, all 200; longest gap {load.longest_gap:.2f} s")
 
 
-@pytest.mark.soak
 def test_on_sqlite_an_upgrade_is_a_stop_and_a_start(tmp_path: Path, newer: dict[str, str]) -> None:
     environ = {"KEYBEARER_API_LIMIT": "1000000/minute"}
     gaps = []
