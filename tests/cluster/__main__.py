@@ -54,7 +54,7 @@ def report(made: Cluster, load: Load, outcomes: list[Outcome]) -> bool:
 
 
 def main() -> int:
-    """Run it. The exit code is 0 where no promise was broken and every host recovered in time."""
+    """Run it. The exit code is 0 where no promise was broken and every host recovered."""
     parser = argparse.ArgumentParser(prog="make cluster")
     parser.add_argument("--minutes", type=float, default=2.0, help="how long faults go on")
     parser.add_argument("--quiet", type=float, default=5.0, help="seconds of load before and after each fault")

@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 class SharedWindows:
     """Moving windows that all workers and machines share which name the same server."""
 
-    def __init__(self, url: str) -> None:
-        """Nothing is connected to yet.
+    def __init__(self, url: str, again_after: float = AGAIN_AFTER) -> None:
+        """Nothing is connected to yet. After a failure it is asked again in so many seconds.
 
         Raises StorageError where the package for it is missing, SettingError for an address that cannot be used.
         """
@@ -57,6 +57,7 @@ class SharedWindows:
             raise SettingError(VARIABLE, "this is not the address of a Redis or Valkey") from None
         self._windows = MovingWindowRateLimiter(self._storage)
         self._items: dict[Limit, RateLimitItem] = {}
+        self._again_after = again_after
         self._is_away = False
         self._ask_again_at = 0.0
         self._changed_at = 0.0
@@ -69,7 +70,7 @@ class SharedWindows:
         if self._is_away:
             if time.monotonic() < self._ask_again_at:
                 return None
-            self._ask_again_at = time.monotonic() + AGAIN_AFTER  # the others do not wait for the answer meanwhile
+            self._ask_again_at = time.monotonic() + self._again_after  # the others do not wait for the answer meanwhile
         began = time.monotonic()
         item = self._item(limit)
         try:
@@ -94,7 +95,7 @@ class SharedWindows:
     def _note_failure(self, error: Exception, began: float) -> None:
         if began < self._changed_at:  # another call has said since then how it is
             return
-        self._ask_again_at = time.monotonic() + AGAIN_AFTER
+        self._ask_again_at = time.monotonic() + self._again_after
         if not self._is_away:
             self._is_away, self._changed_at = True, time.monotonic()
             reason = "it does not answer" if isinstance(error, TimeoutError) else error
