@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from keybearer.server.domain.grants import Scope
-from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE
+from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE, Who
 from keybearer.server.http.body import NO_BODY, SMALL_FORM
-from keybearer.server.http.routing import Route
+from keybearer.server.http.routing import Handler, Route
 from keybearer.server.web import (
     accounts,
     api_keys,
@@ -27,202 +27,125 @@ from keybearer.server.web import (
 )
 
 
+def _page(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
+    """A page that shows something."""
+    return Route("GET", path, handler, who.may(Scope.READ), NO_BODY)
+
+
+def _form(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
+    """A form that changes something other than a key."""
+    return Route("POST", path, handler, who.may(Scope.MANAGE), SMALL_FORM)
+
+
+def _key_form(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
+    """A form that shows or changes a key or another credential.
+
+    It asks for the password itself, or Zulip's documentation shows it without.
+    """
+    return Route("POST", path, handler, who.may(Scope.KEYS, confirmed=False), SMALL_FORM)
+
+
+def _open_page(path: str, handler: Handler) -> Route:
+    """A page for everybody."""
+    return Route("GET", path, handler, OPEN, NO_BODY)
+
+
+def _open_form(path: str, handler: Handler) -> Route:
+    """A form for everybody."""
+    return Route("POST", path, handler, OPEN, SMALL_FORM)
+
+
 def _of_keys(path: str) -> tuple[Route, ...]:
     """The forms for the named keys of an account. They ask for the password where it was given too long ago."""
-    shows, changes = PEOPLE.may(Scope.READ), PEOPLE.may(Scope.KEYS, confirmed=False)
     one = f"{path}{{key_id}}/"
     return (
-        Route("GET", f"{path}add/", named_keys.show_form, shows, NO_BODY),
-        Route("POST", f"{path}add/", named_keys.add, changes, SMALL_FORM),
-        Route("GET", f"{one}regenerate/", named_keys.confirm_regeneration, shows, NO_BODY),
-        Route("POST", f"{one}regenerate/", named_keys.regenerate, changes, SMALL_FORM),
-        Route("GET", f"{one}revoke/", named_keys.confirm_revocation, shows, NO_BODY),
-        Route("POST", f"{one}revoke/", named_keys.revoke, changes, SMALL_FORM),
+        _page(f"{path}add/", named_keys.show_form),
+        _key_form(f"{path}add/", named_keys.add),
+        _page(f"{one}regenerate/", named_keys.confirm_regeneration),
+        _key_form(f"{one}regenerate/", named_keys.regenerate),
+        _page(f"{one}revoke/", named_keys.confirm_revocation),
+        _key_form(f"{one}revoke/", named_keys.revoke),
     )
 
 
 ROUTES = (
-    Route("GET", "/", accounts.go_to_settings, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("GET", "/settings/", accounts.go_to_settings, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("GET", "/setup/{token}/", setup.show, OPEN, NO_BODY),
-    Route("POST", "/setup/{token}/", setup.create, OPEN, SMALL_FORM),
-    Route("GET", "/login/", sessions.show_login, OPEN, NO_BODY),
-    Route("POST", "/login/", sessions.sign_in, OPEN, SMALL_FORM),
-    Route("GET", "/accounts/login/", sessions.show_login, OPEN, NO_BODY),
-    Route("POST", "/accounts/login/", sessions.sign_in, OPEN, SMALL_FORM),
-    Route("POST", "/logout/", sessions.sign_out, OPEN, SMALL_FORM),
-    Route("POST", "/accounts/logout/", sessions.sign_out, OPEN, SMALL_FORM),
-    Route("GET", "/accounts/password/reset/", passwords.show_request, OPEN, NO_BODY),
-    Route("POST", "/accounts/password/reset/", passwords.request, OPEN, SMALL_FORM),
-    Route("GET", "/accounts/password/reset/done/", passwords.show_requested, OPEN, NO_BODY),
-    Route("GET", "/accounts/password/reset/{token}/", passwords.show_reset, OPEN, NO_BODY),
-    Route("POST", "/accounts/password/reset/{token}/", passwords.reset, OPEN, SMALL_FORM),
-    Route("GET", "/accounts/password/done/", passwords.show_done, OPEN, NO_BODY),
-    Route("GET", "/join/{token}/", invitations.show_join, OPEN, NO_BODY),
-    Route("POST", "/join/{token}/", invitations.join, OPEN, SMALL_FORM),
-    Route("GET", "/hand-over/{token}/", handovers.show, OPEN, NO_BODY),
-    Route("POST", "/hand-over/{token}/", handovers.accept, OPEN, SMALL_FORM),
-    Route("POST", "/zuliprc/", named_keys.download, OPEN, SMALL_FORM),
-    Route("GET", "/help/", help_pages.show_index, OPEN, NO_BODY),
-    Route("GET", "/help/{topic}/", help_pages.show_topic, OPEN, NO_BODY),
-    Route("GET", "/avatar/{account_id}", avatars.show, OPEN, NO_BODY),
-    Route("GET", "/settings/account/", accounts.show, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("GET", "/settings/account/name/", accounts.show_name, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/account/name/", accounts.rename, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route("POST", "/settings/account/privacy/", accounts.save_privacy, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route("GET", "/settings/account/password/", passwords.show_change, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/account/password/", passwords.change, PEOPLE.may(Scope.KEYS, confirmed=False), SMALL_FORM),
-    Route("GET", "/settings/account/deactivate/", accounts.confirm_deactivation, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/account/deactivate/", accounts.deactivate, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route("GET", "/settings/account/api-key/", api_keys.ask_password, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/account/api-key/", api_keys.show_own, PEOPLE.may(Scope.KEYS, confirmed=False), SMALL_FORM),
-    Route("GET", "/settings/account/api-key/regenerate/", api_keys.confirm_own, PEOPLE.may(Scope.READ), NO_BODY),
-    Route(
-        "POST",
-        "/settings/account/api-key/regenerate/",
-        api_keys.regenerate_own,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route(
-        "POST",
-        "/settings/account/api-key/zuliprc/",
-        api_keys.download_own,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route("GET", "/settings/bots/", bots.show_own, MEMBERS.may(Scope.READ), NO_BODY),
-    Route("GET", "/settings/bots/add/", bots.show_form, MEMBERS.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/bots/add/", bots.add, MEMBERS.may(Scope.KEYS, confirmed=False), SMALL_FORM),
-    Route("GET", "/settings/bots/{bot_id}/", bots.manage, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/bots/{bot_id}/", bots.save, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route("GET", "/settings/bots/{bot_id}/deactivate/", bots.confirm_deactivation, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/bots/{bot_id}/deactivate/", bots.deactivate, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route(
-        "POST",
-        "/settings/bots/{bot_id}/reactivate/",
-        bots.reactivate,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route(
-        "POST",
-        "/settings/bots/{bot_id}/api-key/",
-        api_keys.show_bot,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route("GET", "/settings/bots/{bot_id}/api-key/regenerate/", api_keys.confirm_bot, PEOPLE.may(Scope.READ), NO_BODY),
-    Route(
-        "POST",
-        "/settings/bots/{bot_id}/api-key/regenerate/",
-        api_keys.regenerate_bot,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route(
-        "POST",
-        "/settings/bots/{bot_id}/zuliprc/",
-        api_keys.download_bot,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
+    _page("/", accounts.go_to_settings),
+    _page("/settings/", accounts.go_to_settings),
+    _open_page("/setup/{token}/", setup.show),
+    _open_form("/setup/{token}/", setup.create),
+    _open_page("/login/", sessions.show_login),
+    _open_form("/login/", sessions.sign_in),
+    _open_page("/accounts/login/", sessions.show_login),
+    _open_form("/accounts/login/", sessions.sign_in),
+    _open_form("/logout/", sessions.sign_out),
+    _open_form("/accounts/logout/", sessions.sign_out),
+    _open_page("/accounts/password/reset/", passwords.show_request),
+    _open_form("/accounts/password/reset/", passwords.request),
+    _open_page("/accounts/password/reset/done/", passwords.show_requested),
+    _open_page("/accounts/password/reset/{token}/", passwords.show_reset),
+    _open_form("/accounts/password/reset/{token}/", passwords.reset),
+    _open_page("/accounts/password/done/", passwords.show_done),
+    _open_page("/join/{token}/", invitations.show_join),
+    _open_form("/join/{token}/", invitations.join),
+    _open_page("/hand-over/{token}/", handovers.show),
+    _open_form("/hand-over/{token}/", handovers.accept),
+    _open_form("/zuliprc/", named_keys.download),
+    _open_page("/help/", help_pages.show_index),
+    _open_page("/help/{topic}/", help_pages.show_topic),
+    _open_page("/avatar/{account_id}", avatars.show),
+    _page("/settings/account/", accounts.show),
+    _page("/settings/account/name/", accounts.show_name),
+    _form("/settings/account/name/", accounts.rename),
+    _form("/settings/account/privacy/", accounts.save_privacy),
+    _page("/settings/account/password/", passwords.show_change),
+    _key_form("/settings/account/password/", passwords.change),
+    _page("/settings/account/deactivate/", accounts.confirm_deactivation),
+    _form("/settings/account/deactivate/", accounts.deactivate),
+    _page("/settings/account/api-key/", api_keys.ask_password),
+    _key_form("/settings/account/api-key/", api_keys.show_own),
+    _page("/settings/account/api-key/regenerate/", api_keys.confirm_own),
+    _key_form("/settings/account/api-key/regenerate/", api_keys.regenerate_own),
+    _key_form("/settings/account/api-key/zuliprc/", api_keys.download_own),
+    _page("/settings/bots/", bots.show_own, MEMBERS),
+    _page("/settings/bots/add/", bots.show_form, MEMBERS),
+    _key_form("/settings/bots/add/", bots.add, MEMBERS),
+    _page("/settings/bots/{bot_id}/", bots.manage),
+    _form("/settings/bots/{bot_id}/", bots.save),
+    _page("/settings/bots/{bot_id}/deactivate/", bots.confirm_deactivation),
+    _form("/settings/bots/{bot_id}/deactivate/", bots.deactivate),
+    _key_form("/settings/bots/{bot_id}/reactivate/", bots.reactivate),
+    _key_form("/settings/bots/{bot_id}/api-key/", api_keys.show_bot),
+    _page("/settings/bots/{bot_id}/api-key/regenerate/", api_keys.confirm_bot),
+    _key_form("/settings/bots/{bot_id}/api-key/regenerate/", api_keys.regenerate_bot),
+    _key_form("/settings/bots/{bot_id}/zuliprc/", api_keys.download_bot),
     *_of_keys("/settings/account/api-keys/"),
     *_of_keys("/settings/bots/{bot_id}/api-keys/"),
-    Route("GET", "/settings/bots/{bot_id}/hand-over/", handovers.confirm, PEOPLE.may(Scope.READ), NO_BODY),
-    Route(
-        "POST",
-        "/settings/bots/{bot_id}/hand-over/",
-        handovers.create,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route("GET", "/settings/sessions/", sessions.show_all, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("POST", "/settings/sessions/sign-out-others/", sessions.end_others, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route("POST", "/settings/sessions/{session_id}/sign-out/", sessions.end, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route("POST", "/settings/devices/{device_id}/sign-out/", devices.remove, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
-    Route("GET", "/settings/security-log/", audit.show_own, PEOPLE.may(Scope.READ), NO_BODY),
-    Route("GET", "/organization/users/", users.show_all, ADMINISTRATORS.may(Scope.READ), NO_BODY),
-    Route("GET", "/organization/users/{account_id}/", users.manage, ADMINISTRATORS.may(Scope.READ), NO_BODY),
-    Route("POST", "/organization/users/{account_id}/", users.save, ADMINISTRATORS.may(Scope.MANAGE), SMALL_FORM),
-    Route(
-        "GET",
-        "/organization/users/{account_id}/deactivate/",
-        users.confirm_deactivation,
-        ADMINISTRATORS.may(Scope.READ),
-        NO_BODY,
-    ),
-    Route(
-        "POST",
-        "/organization/users/{account_id}/deactivate/",
-        users.deactivate,
-        ADMINISTRATORS.may(Scope.MANAGE),
-        SMALL_FORM,
-    ),
-    Route(
-        "POST",
-        "/organization/users/{account_id}/reactivate/",
-        users.reactivate,
-        ADMINISTRATORS.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route(
-        "GET",
-        "/organization/users/{account_id}/reset-link/",
-        users.confirm_reset_link,
-        ADMINISTRATORS.may(Scope.READ),
-        NO_BODY,
-    ),
-    Route(
-        "POST",
-        "/organization/users/{account_id}/reset-link/",
-        users.create_reset_link,
-        ADMINISTRATORS.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route("GET", "/organization/mail/", mails.show_unsent, ADMINISTRATORS.may(Scope.READ), NO_BODY),
-    Route("GET", "/organization/invitations/", invitations.show_open, MEMBERS.may(Scope.READ), NO_BODY),
-    Route("GET", "/organization/invitations/add/", invitations.show_form, MEMBERS.may(Scope.READ), NO_BODY),
-    Route(
-        "POST",
-        "/organization/invitations/add/",
-        invitations.invite,
-        MEMBERS.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route(
-        "POST",
-        "/organization/invitations/{invitation_id}/resend/",
-        invitations.resend,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route(
-        "POST",
-        "/organization/invitations/{invitation_id}/revoke/",
-        invitations.revoke,
-        PEOPLE.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route("GET", "/organization/bots/", bots.show_all, ADMINISTRATORS.may(Scope.READ), NO_BODY),
-    Route("GET", "/organization/api-keys/", organization_keys.show_all, ADMINISTRATORS.may(Scope.READ), NO_BODY),
-    Route(
-        "GET",
-        "/organization/api-keys/{key_id}/revoke/",
-        organization_keys.confirm_revocation,
-        ADMINISTRATORS.may(Scope.READ),
-        NO_BODY,
-    ),
-    Route(
-        "POST",
-        "/organization/api-keys/{key_id}/revoke/",
-        organization_keys.revoke,
-        ADMINISTRATORS.may(Scope.KEYS, confirmed=False),
-        SMALL_FORM,
-    ),
-    Route("GET", "/organization/policies/", organization.show_policies, ADMINISTRATORS.may(Scope.READ), NO_BODY),
-    Route(
-        "POST", "/organization/policies/", organization.change_policies, ADMINISTRATORS.may(Scope.MANAGE), SMALL_FORM
-    ),
-    Route("GET", "/organization/audit/", audit.show_all, ADMINISTRATORS.may(Scope.READ), NO_BODY),
+    _page("/settings/bots/{bot_id}/hand-over/", handovers.confirm),
+    _key_form("/settings/bots/{bot_id}/hand-over/", handovers.create),
+    _page("/settings/sessions/", sessions.show_all),
+    _form("/settings/sessions/sign-out-others/", sessions.end_others),
+    _form("/settings/sessions/{session_id}/sign-out/", sessions.end),
+    _form("/settings/devices/{device_id}/sign-out/", devices.remove),
+    _page("/settings/security-log/", audit.show_own),
+    _page("/organization/users/", users.show_all, ADMINISTRATORS),
+    _page("/organization/users/{account_id}/", users.manage, ADMINISTRATORS),
+    _form("/organization/users/{account_id}/", users.save, ADMINISTRATORS),
+    _page("/organization/users/{account_id}/deactivate/", users.confirm_deactivation, ADMINISTRATORS),
+    _form("/organization/users/{account_id}/deactivate/", users.deactivate, ADMINISTRATORS),
+    _key_form("/organization/users/{account_id}/reactivate/", users.reactivate, ADMINISTRATORS),
+    _page("/organization/users/{account_id}/reset-link/", users.confirm_reset_link, ADMINISTRATORS),
+    _key_form("/organization/users/{account_id}/reset-link/", users.create_reset_link, ADMINISTRATORS),
+    _page("/organization/mail/", mails.show_unsent, ADMINISTRATORS),
+    _page("/organization/invitations/", invitations.show_open, MEMBERS),
+    _page("/organization/invitations/add/", invitations.show_form, MEMBERS),
+    _key_form("/organization/invitations/add/", invitations.invite, MEMBERS),
+    _key_form("/organization/invitations/{invitation_id}/resend/", invitations.resend),
+    _key_form("/organization/invitations/{invitation_id}/revoke/", invitations.revoke),
+    _page("/organization/bots/", bots.show_all, ADMINISTRATORS),
+    _page("/organization/api-keys/", organization_keys.show_all, ADMINISTRATORS),
+    _page("/organization/api-keys/{key_id}/revoke/", organization_keys.confirm_revocation, ADMINISTRATORS),
+    _key_form("/organization/api-keys/{key_id}/revoke/", organization_keys.revoke, ADMINISTRATORS),
+    _page("/organization/policies/", organization.show_policies, ADMINISTRATORS),
+    _form("/organization/policies/", organization.change_policies, ADMINISTRATORS),
+    _page("/organization/audit/", audit.show_all, ADMINISTRATORS),
 )
