@@ -216,6 +216,20 @@ def _key_question(stage: Stage, what: str) -> None:
     expect(stage.page.get_by_role("dialog")).to_be_visible()
 
 
+def _key_change_refused(stage: Stage) -> None:
+    _key_question(stage, "Change")
+    stage.page.get_by_label("Networks").fill("somewhere")
+    stage.page.get_by_role("button", name="Save API key").click()
+    expect(stage.page.locator("#networks-error")).to_be_visible()
+
+
+def _policy_refused(stage: Stage) -> None:
+    stage.go("/organization/policies/")
+    stage.page.get_by_label("Every new key must end").check()
+    stage.page.get_by_role("button", name="Save policies").click()
+    expect(stage.page.locator("#default_api_key_days-error")).to_be_visible()
+
+
 def _bot_key_added(stage: Stage) -> None:
     _panel(stage, "Build watcher")
     stage.page.get_by_role("dialog").get_by_role("link", name="Add a named key").click()
@@ -278,6 +292,8 @@ SIGNED_IN: dict[str, Steps] = {
     "named-key-form": _key_form,
     "named-key-refused": _key_refused,
     "named-key-added": _key_added,
+    "named-key-change": lambda stage: _key_question(stage, "Change"),
+    "named-key-change-refused": _key_change_refused,
     "named-key-regenerate": lambda stage: _key_question(stage, "Regenerate"),
     "named-key-revoke": lambda stage: _key_question(stage, "Revoke"),
     "bots": at("/settings/bots/"),
@@ -321,6 +337,7 @@ SIGNED_IN: dict[str, Steps] = {
     "all-keys-none-fits": at("/organization/api-keys/?filter=zebra"),
     "policies": at("/organization/policies/"),
     "policies-saved": _saved,
+    "policies-refused": _policy_refused,
     "audit": at("/organization/audit/"),
     "audit-none-fits": at("/organization/audit/?who=zebra"),
     "help": at("/help/"),

@@ -1,4 +1,4 @@
-"""Named keys on the pages: added, used, regenerated, revoked; with scripts and without, and by whom."""
+"""Named keys on the pages: added, used, changed, regenerated, revoked; with scripts and without, and by whom."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def row(page: Page, name: str) -> Locator:
 def test_a_key_is_added_shown_once_and_works(tab: Page, server: RunningServer, tmp_path: Path) -> None:
     key = add_key(tab, f"{server.site}{ACCOUNT}", "Nightly backup")
     assert status_with(server, key) == (200, "")
-    expect(row(tab, "Nightly backup")).to_contain_text("read and send")
+    expect(row(tab, "Nightly backup").last).to_contain_text("read and send")
     zuliprc = download(tab, tmp_path)
     assert zuliprc.read_text() == f"[api]\nemail={OWNER_EMAIL}\nkey={key}\nsite={server.site}\n"
     tab.goto(f"{server.site}{ACCOUNT}")
-    expect(row(tab, "Nightly backup")).to_be_visible()
+    expect(row(tab, "Nightly backup").last).to_be_visible()
     expect(tab.locator("html")).not_to_contain_text(key)
 
 
@@ -102,6 +102,33 @@ def test_a_key_has_the_scopes_the_end_and_the_networks_that_the_form_says(
     assert status_with(server, clipboard(owner_page)) == (403, "This API key may not be used from this network.")
 
 
+def test_a_key_is_renamed_and_narrowed_and_stays_the_same_key(tab: Page, server: RunningServer) -> None:
+    key = add_key(tab, f"{server.site}{ACCOUNT}", "Nightly")
+    row(tab, "Nightly").last.get_by_title("Change").click()
+    expect(tab.get_by_label("Manage")).to_have_count(0)
+    tab.locator("#key_name").fill("Weekly report")
+    tab.get_by_label("Send", exact=True).uncheck()
+    tab.get_by_label("Ends").select_option("In 7 days")
+    tab.get_by_label("Networks").fill("192.0.2.0/24, 127.0.0.1")
+    tab.get_by_role("button", name="Save API key").click()
+    expect(tab.get_by_text("The API key was saved.").first).to_be_visible()
+    expect(row(tab, "Weekly report")).to_contain_text("read, only from 192.0.2.0/24, 127.0.0.1/32")
+    assert status_with(server, key) == (200, "")
+    row(tab, "Weekly report").get_by_title("Change").click()
+    expect(tab.get_by_label("Networks")).to_have_value("192.0.2.0/24, 127.0.0.1/32")
+    tab.get_by_label("Networks").fill("")
+    tab.get_by_role("button", name="Save API key").click()
+    expect(tab.get_by_label("Networks")).to_be_focused()
+    expect(tab.get_by_text("gets no wider networks")).to_be_visible()
+    tab.get_by_label("Networks").fill("192.0.2.0/25")
+    tab.get_by_role("button", name="Save API key").click()
+    expect(row(tab, "Weekly report")).to_contain_text("only from 192.0.2.0/25")
+    assert status_with(server, key)[0] == 403
+    row(tab, "Weekly report").get_by_title("Revoke").click()
+    tab.get_by_role("button", name="Revoke API key").click()
+    expect(row(tab, "Weekly report")).to_have_count(0)
+
+
 def test_a_reload_makes_no_second_named_key(plain_page: Page, server: RunningServer) -> None:
     with sent_again(plain_page):
         add_key(plain_page, f"{server.site}{ACCOUNT}", "Once")
@@ -122,8 +149,12 @@ def test_a_key_of_a_bot_is_made_in_its_panel_and_an_account_key_ends_it(
     key = panel.locator(KEY).text_content() or ""
     email = organization.bot.delivery_email
     assert status_with(server, key, email) == (200, "")
+    panel.get_by_label("Change Deploy").click()
+    owner_page.locator("#key_name").fill("Deploy to staging")
+    owner_page.get_by_role("button", name="Save API key").click()
+    expect(panel.get_by_text("The API key was saved.")).to_be_visible()
     panel.get_by_label("Generate new API key").click()
-    expect(owner_page.get_by_text("the named key “Deploy”, last use")).to_be_visible()
+    expect(owner_page.get_by_text("the named key “Deploy to staging”, last use")).to_be_visible()
     owner_page.get_by_role("button", name="Generate new API key").click()
     expect(panel.get_by_text("This is the bot's new API key")).to_be_visible()
     assert status_with(server, key, email) == (401, "Invalid API key")

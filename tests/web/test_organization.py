@@ -156,6 +156,31 @@ def test_a_policy_decides_who_may_add_bots(
     expect(member_page.get_by_role("link", name="Add a new bot").first).to_be_visible()
 
 
+def test_the_policy_about_named_keys_says_which_ends_they_may_have(tab: Page, server: RunningServer) -> None:
+    def set_policy(longest: str, usual: str, *, must_end: bool) -> None:
+        tab.goto(f"{server.site}/organization/policies/")
+        tab.get_by_label("Longest life in days").fill(longest)
+        tab.get_by_label("Usual life in days").fill(usual)
+        tab.get_by_label("Every new key must end").set_checked(must_end)
+        tab.get_by_role("button", name="Save policies").click()
+
+    def ends() -> list[str]:
+        tab.goto(f"{server.site}/settings/account/api-keys/add/")
+        return tab.get_by_label("Ends").locator("option").all_text_contents()
+
+    set_policy("45", "60", must_end=False)
+    expect(tab.get_by_text("longer than the longest one")).to_be_visible()
+    expect(tab.get_by_label("Usual life in days")).to_be_focused()
+    expect(tab.get_by_label("Longest life in days")).to_have_value("45")
+    set_policy("45", "14", must_end=True)
+    expect(tab.get_by_text("The policies were saved.").first).to_be_visible()
+    assert ends() == ["In 7 days", "In 14 days", "In 30 days", "On a date"]
+    expect(tab.get_by_label("Ends")).to_have_value("14")
+    set_policy("", "", must_end=False)
+    expect(tab.get_by_text("The policies were saved.").first).to_be_visible()
+    assert "Never" in ends()
+
+
 def test_members_see_nothing_of_what_is_the_administrators(member_page: Page, server: RunningServer) -> None:
     member_page.goto(f"{server.site}/settings/account/")
     expect(member_page.get_by_role("link", name="Your bots")).to_be_visible()

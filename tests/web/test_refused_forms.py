@@ -57,6 +57,7 @@ NO_DATE = Refusal(
     {"name": "Backup", "scope_manage": "on", "ends": "date", "networks": "192.0.2.0/24"}, "Choose the date on which",
     kept=('value="Backup"', 'name="scope_manage" checked', '<option value="date" selected>', 'value="192.0.2.0/24"'),
 )  # fmt: skip
+NARROWED = Refusal({**NO_DATE.fields, "ends": ""}, OLD_PASSWORD.words, 403, ('value="Backup"', 'value="192.0.2.0/24"'))
 ANEW = Refusal({"overlap": "3600"}, OLD_PASSWORD.words, 403, ('<option value="3600" selected>',))
 
 REFUSED: Mapping[str, Refusal] = {
@@ -79,9 +80,11 @@ REFUSED: Mapping[str, Refusal] = {
     "/settings/account/api-key/regenerate/": OLD_PASSWORD,
     "/settings/account/api-key/zuliprc/": OLD_PASSWORD,
     "/settings/account/api-keys/add/": NO_DATE,
+    "/settings/account/api-keys/{key_id}/change/": NARROWED,
     "/settings/account/api-keys/{key_id}/regenerate/": ANEW,
     "/settings/account/api-keys/{key_id}/revoke/": OLD_PASSWORD,
     "/settings/bots/{bot_id}/api-keys/add/": NO_DATE,
+    "/settings/bots/{bot_id}/api-keys/{key_id}/change/": NARROWED,
     "/settings/bots/{bot_id}/api-keys/{key_id}/regenerate/": ANEW,
     "/settings/bots/{bot_id}/api-keys/{key_id}/revoke/": OLD_PASSWORD,
     "/settings/bots/{bot_id}/hand-over/": OLD_PASSWORD,
@@ -104,7 +107,10 @@ REFUSED: Mapping[str, Refusal] = {
         {"emails": "no address", "role": "600"}, "Nobody was invited.",
         kept=("no address", '<option value="600" selected>'),
     ),
-    "/organization/policies/": Refusal({"can_invite": "77"}, "There is no such group."),
+    "/organization/policies/": Refusal(
+        {"can_invite": "3", "longest_api_key_days": "30", "default_api_key_days": ""},
+        "Please enter a usual life too", kept=('<option value="3" selected>', 'value="30"'),
+    ),
 }  # fmt: skip
 
 BUTTONS = {

@@ -10,6 +10,8 @@ from keybearer.server.domain.errors import Refused
 MOST_DAYS = 3650
 """The longest life that a key with an end can have, in days."""
 
+NO_SUCH_LIFE = f"The life of an API key is from 1 to {MOST_DAYS} days."
+
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
@@ -31,11 +33,11 @@ class KeyPolicy:
         """The policy itself. Raises Refused where its parts contradict each other."""
         for days in (self.longest_days, self.default_days):
             if days is not None and not 1 <= days <= MOST_DAYS:
-                raise Refused(f"The life of an API key is from 1 to {MOST_DAYS} days, or null for no end.")
+                raise Refused(NO_SUCH_LIFE)
         if self.default_days is None and self.forbids_endless:
-            raise Refused("Where API keys must end, they need a default life: set default_api_key_days too.")
+            raise Refused("Where API keys must end, they need a usual life: set default_api_key_days too.")
         if self.longest_days is not None and (self.default_days or 0) > self.longest_days:
-            raise Refused("The default life of API keys is longer than the longest one.")
+            raise Refused("The usual life of API keys is longer than the longest one.")
         return self
 
     def default_end(self, now: datetime) -> datetime | None:

@@ -209,8 +209,7 @@ async def change_key(
         after = wanted.applied_to(before, change.now)
         if after.grant.has_ended(change.now):
             raise Refused("An API key must end in the future: revoke it to end it now.")
-        if not before.grant.covers(after.grant):
-            raise Refused("An API key can only be narrowed: add another key for more.")
+        _check_is_narrower(before.grant, after.grant)
         changed = [field for field in ("name", "scopes", "expires_at", "networks") if _differ(before, after, field)]
         if changed:
             await api_keys.save(change.connection, after)
@@ -218,6 +217,18 @@ async def change_key(
             await change.record(AuditEvent.API_KEY_CHANGED, holder, details=details)
             change.end_polls_of(holder.id)
         return after
+
+
+def _check_is_narrower(before: Grant, after: Grant) -> None:
+    """Raise Refused, which says of what, where `after` allows more than `before`."""
+    kinds = {"more scopes": "scopes", "later end": "expires_at", "wider networks": "networks"}
+    wider = [
+        words for words, field in kinds.items() if not before.covers(before._replace(**{field: getattr(after, field)}))
+    ]
+    if wider:
+        raise Refused(
+            f"An API key can only be narrowed, and gets no {' and no '.join(wider)}: add another key for more."
+        )
 
 
 def _differ(before: APIKeyRecord, after: APIKeyRecord, field: str) -> bool:

@@ -1,24 +1,19 @@
-"""Named keys: added, regenerated and revoked, of oneself and of one's bots; and those of the whole organization."""
+"""Named keys of oneself and of one's bots: added, changed, regenerated and revoked."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
 
 from starlette.responses import Response
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
-from keybearer.server.domain.api_keys import APIKeyRecord, checked_key_name, checked_overlap
+from keybearer.server.domain.api_keys import APIKeyRecord, checked_overlap
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
-from keybearer.server.domain.grants import DEFAULT_SCOPES, MEANINGS, Scope, checked_networks, checked_scopes
-from keybearer.server.domain.key_policy import KeyPolicy
+from keybearer.server.domain.grants import MEANINGS
 from keybearer.server.services import bots, key_possession, named_keys, sessions
 from keybearer.server.services.api_keys import IssuedKey
-from keybearer.server.services.named_keys import End, NewKey
+from keybearer.server.web import key_form
 from keybearer.server.web.accounts import show_page
 from keybearer.server.web.api_keys import zuliprc_file
 from keybearer.server.web.bots import show_panel
@@ -26,16 +21,8 @@ from keybearer.server.web.key_section import find_section
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
 
-LIVES = (7, 30, 90, 365)
-"""The lives that the form offers, in days."""
-
-USUAL_LIFE = 90
-"""The life that the form proposes where the organization has none, in days."""
-
 OVERLAPS = {0: "At once", 3600: "In 1 hour", 86400: "In 24 hours"}
 """When the old key stops after a new one was generated, by seconds."""
-
-ON_A_DATE, NEVER = "date", "never"
 
 
 def _bot_id(visit: Visit) -> int | None:
@@ -72,62 +59,18 @@ def _form(visit: Visit, holder: Account, refusal: Refused | None = None) -> Resp
         "named_keys/add.html",
         refusal,
         holder=holder,
-        section=_bot_id(visit),
-        values=visit.form or _first_values(policy),
+        values=visit.form or key_form.first_values(policy),
         meanings=MEANINGS,
-        ends=_ends(policy),
+        ends=key_form.ends(policy),
         is_confirmed=visit.is_confirmed,
     )
-
-
-def _first_values(policy: KeyPolicy) -> Mapping[str, str]:
-    """What the form proposes: the default scopes, and the end that the organization has, or the usual one."""
-    scopes = {f"scope_{(scope.name or '').lower()}": "on" for scope in DEFAULT_SCOPES}
-    return {**scopes, "ends": str(policy.default_days or USUAL_LIFE)}
-
-
-def _ends(policy: KeyPolicy) -> Mapping[str, str]:
-    """The ends that the organization allows, by their values in the form."""
-    lives = {*LIVES, *([policy.default_days] if policy.default_days else [])}
-    ends = {str(days): f"In {days} days" for days in sorted(lives) if days <= (policy.longest_days or days)}
-    ends[ON_A_DATE] = "On a date"
-    if not policy.forbids_endless:
-        ends[NEVER] = "Never"
-    return ends
-
-
-def _new_key(visit: Visit) -> NewKey:
-    """The key that the form asks for. Raises Refused."""
-    wanted = [name for scope in Scope if visit.form.get(f"scope_{(name := (scope.name or '').lower())}") == "on"]
-    networks = [text for text in re.split(r"[\s,]+", visit.form.get("networks", "")) if text]
-    return NewKey(
-        name=checked_key_name(visit.text("name")),
-        scopes=checked_scopes(wanted),
-        end=_end(visit),
-        networks=checked_networks(networks),
-    )
-
-
-def _end(visit: Visit) -> End | timedelta | datetime:
-    wanted = visit.text("ends")
-    if wanted == NEVER:
-        return End.NEVER
-    if wanted == ON_A_DATE:
-        try:
-            last_day = date.fromisoformat(visit.text("last_day"))
-        except ValueError:
-            raise Refused("Choose the date on which the API key ends.") from None
-        return datetime.combine(last_day, time.max, UTC)
-    if not (wanted.isascii() and wanted.isdigit() and 0 < len(wanted) <= 4):
-        raise Refused("Choose when the API key ends.")
-    return timedelta(days=int(wanted))
 
 
 async def add(visit: Visit) -> Response:
     """Make the key, and show it."""
     holder = await _holder(visit)
     try:
-        new = _new_key(visit)
+        new = key_form.new_key(visit)
         issued = await named_keys.create(visit.context, await confirmed_caller(visit), new, _bot_id(visit))
     except (AlreadySent, FormTooOld):
         raise
@@ -154,6 +97,47 @@ async def _key(visit: Visit) -> APIKeyRecord:
         if record.id == visit.id("key_id") and not record.is_account_key:
             return record
     raise Refused("No such API key")
+
+
+async def show_change(visit: Visit) -> Response:
+    """The form in which a key is renamed or narrowed."""
+    return await _change(visit)
+
+
+async def _change(visit: Visit, refusal: Refused | None = None) -> Response:
+    key = await _key(visit)
+    return visit.render_form(
+        "named_keys/change.html",
+        refusal,
+        holder=await _holder(visit),
+        key=key,
+        values=visit.form or key_form.values_of(key),
+        meanings={scope: meaning for scope, meaning in MEANINGS.items() if scope in key.scopes},
+        ends=key_form.earlier_ends(key, visit.context.clock()),
+        is_confirmed=visit.is_confirmed,
+    )
+
+
+async def change(visit: Visit) -> Response:
+    """Rename a key, or narrow it."""
+    try:
+        wanted = key_form.key_change(visit)
+        caller = await confirmed_caller(visit)
+        await named_keys.change_key(visit.context, caller, visit.id("key_id"), wanted, _bot_id(visit))
+    except (AlreadySent, FormTooOld):
+        raise
+    except Refused as refusal:
+        return await _change(visit, refusal)
+    return await _done(visit, Notice.KEY_SAVED)
+
+
+async def _done(visit: Visit, notice: Notice) -> Response:
+    """Where a form leads that shows no key: to the page with the table, which says what was done."""
+    if visit.is_dialog:
+        return await _answer(visit, told=notice.value)
+    bot_id = _bot_id(visit)
+    page = "/settings/account/" if bot_id is None else f"/settings/bots/{bot_id}/"
+    return visit.redirect(page, notice=notice)
 
 
 async def confirm_regeneration(visit: Visit) -> Response:
@@ -211,11 +195,7 @@ async def revoke(visit: Visit) -> Response:
         raise
     except Refused as refusal:
         return await _revocation(visit, refusal)
-    if visit.is_dialog:
-        return await _answer(visit, told=Notice.KEY_REVOKED.value)
-    bot_id = _bot_id(visit)
-    page = "/settings/account/" if bot_id is None else f"/settings/bots/{bot_id}/"
-    return visit.redirect(page, notice=Notice.KEY_REVOKED)
+    return await _done(visit, Notice.KEY_REVOKED)
 
 
 async def download(visit: Visit) -> Response:

@@ -28,6 +28,7 @@ class Notice(Enum):
     BOT_HANDED_OVER = "The bot has a new owner, and a new API key: the former owner's zuliprc no longer works."
     BOT_DEACTIVATED = "The bot was deactivated. Its API key is refused from now on."
     BOT_REACTIVATED = "The bot was reactivated with a new API key: download its zuliprc again."
+    KEY_SAVED = "The API key was saved."
     KEY_REVOKED = "The API key was revoked: it is refused from now on."
     SESSION_ENDED = "That browser was signed out."
     SESSIONS_ENDED = "Every other browser was signed out."

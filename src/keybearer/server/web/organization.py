@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.key_policy import MOST_DAYS, NO_SUCH_LIFE
+from keybearer.server.domain.realm_events import KEY_SETTINGS
 from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services import realms
 from keybearer.server.services.realms import RealmChange
@@ -27,7 +31,9 @@ async def show_policies(visit: Visit) -> Response:
 
 
 def _policies(visit: Visit, refusal: Refused | None = None) -> Response:
-    return visit.render_form("organization/policies.html", refusal, groups=GROUPS)
+    return visit.render_form(
+        "organization/policies.html", refusal, groups=GROUPS, values=visit.form, most_days=MOST_DAYS
+    )
 
 
 async def change_policies(visit: Visit) -> Response:
@@ -37,6 +43,7 @@ async def change_policies(visit: Visit) -> Response:
             can_create_bots=_group(visit, "can_create_bots"),
             can_create_write_only_bots=_group(visit, "can_create_write_only_bots"),
             can_invite=_group(visit, "can_invite"),
+            key_policy=_key_policy(visit),
         )
         await realms.change(visit.context, visit.caller, wanted)
     except Refused as refusal:
@@ -52,3 +59,21 @@ def _group(visit: Visit, name: str) -> SystemGroup | None:
         return SystemGroup(number)
     except ValueError:
         raise Refused("There is no such group.") from None
+
+
+def _key_policy(visit: Visit) -> Mapping[str, int | bool | None]:
+    """What the form makes of the policy about named keys; nothing where it does not ask about it. Empty: no limit."""
+    if KEY_SETTINGS["longest_days"] not in visit.form:
+        return {}
+    return {
+        "longest_days": _days(visit, KEY_SETTINGS["longest_days"]),
+        "default_days": _days(visit, KEY_SETTINGS["default_days"]),
+        "must_end": KEY_SETTINGS["must_end"] in visit.form,
+    }
+
+
+def _days(visit: Visit, name: str) -> int | None:
+    try:
+        return visit.number(name)
+    except Refused:
+        raise Refused(NO_SUCH_LIFE) from None

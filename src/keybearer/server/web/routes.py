@@ -61,6 +61,8 @@ def _of_keys(path: str) -> tuple[Route, ...]:
     return (
         _page(f"{path}add/", named_keys.show_form),
         _key_form(f"{path}add/", named_keys.add),
+        _page(f"{one}change/", named_keys.show_change),
+        _key_form(f"{one}change/", named_keys.change),
         _page(f"{one}regenerate/", named_keys.confirm_regeneration),
         _key_form(f"{one}regenerate/", named_keys.regenerate),
         _page(f"{one}revoke/", named_keys.confirm_revocation),

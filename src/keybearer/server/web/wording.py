@@ -34,6 +34,8 @@ _IN_A_FORM = {
     "Must be an organization owner": "Only owners of the organization can do this.",
     "Not allowed for guest users": "Guests can’t do this.",
     "Insufficient permission": "You don’t have permission to do this.",
+    "Where API keys must end, they need a usual life: set default_api_key_days too.": "Please enter a usual life too: "
+    "new keys must end.",
     "Invalid payload_url: Value error, Not a URL": "Please enter the whole endpoint URL: it begins with https:// or "
     "http://.",
 }
@@ -54,7 +56,11 @@ _FIELDS = (
     ("An API key may live ", "ends"),
     ("This organization does not allow API keys without an end.", "ends"),
     ("Choose the date on which", "last_day"),
-    ("An API key must end in the future.", "last_day"),
+    ("An API key must end in the future", "last_day"),
+    ("An API key can only be narrowed, and gets no later end", "last_day"),
+    ("An API key can only be narrowed, and gets no wider networks", "networks"),
+    ("Where API keys must end,", "default_api_key_days"),
+    ("The usual life of API keys", "default_api_key_days"),
     ("Password is incorrect.", "current_password"),
     ("Please enter your password again", "current_password"),
 )
