@@ -18,6 +18,7 @@ from tests.in_process import InProcessServer, Known
 
 OWN = "/api/v1/users/me/api_keys"
 CURRENT = f"{OWN}/current"
+POSSESSION = "/api/v1/api_keys/revoke_by_possession"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,19 @@ from keybearer.server.storage import api_keys
 from keybearer.server.storage.tables import api_keys as table
 from keybearer.server.storage.tables import sessions as sessions_table
 from tests.in_process import InProcessServer, Known
-from tests.server.named_keys import CURRENT, OWN, NamedKey, end_at, expire, form, is_accepted, issue, issued, late_use
+from tests.server.named_keys import (
+    CURRENT,
+    OWN,
+    POSSESSION,
+    NamedKey,
+    end_at,
+    expire,
+    form,
+    is_accepted,
+    issue,
+    issued,
+    late_use,
+)
 from tests.server.test_regeneration import mail_subjects
 
 PATIENCE = 20.0
@@ -456,9 +468,6 @@ async def test_a_named_key_may_make_half_of_the_calls_of_its_account(server: InP
     assert await is_accepted(server, hamlet)
 
 
-POSSESSION = "/api/v1/api_keys/revoke_by_possession"
-
-
 async def test_whoever_has_a_key_can_revoke_it_and_learns_nothing(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
@@ -472,21 +481,6 @@ async def test_whoever_has_a_key_can_revoke_it_and_learns_nothing(server_on_each
     subjects = [subject for _, subject in await mail_subjects(server)]
     assert subjects.count("An API key of yours was found and revoked") == 1
     assert [event for event, _, _ in await server.events()].count("api_key:revoked_by_possession") == 1
-
-
-async def test_an_account_whose_key_was_found_has_none_until_it_generates_one(server: InProcessServer) -> None:
-    hamlet = await server.add_person("hamlet")
-    named = await issued(server, hamlet.auth)
-    await server.client().post(POSSESSION, data={"api_key": hamlet.api_key})
-    assert [await is_accepted(server, each) for each in (hamlet, named)] == [False, False]
-    password = {"username": hamlet.email, "password": hamlet.password}
-    fetched = await server.client().post("/api/v1/fetch_api_key", data=password)
-    assert fetched.json()["msg"] == "This account has no API key: generate a new one."
-    browser = await server.signed_in(hamlet)
-    form = {"password": hamlet.password, **server.once(browser.cookies["sessionid"])}
-    await browser.post("/settings/account/api-key/regenerate/", data=form)
-    fetched = await server.client().post("/api/v1/fetch_api_key", data=password)
-    assert fetched.status_code == 200
 
 
 async def test_a_key_that_nobody_used_for_ninety_days_is_flagged(server: InProcessServer, hamlet: Known) -> None:

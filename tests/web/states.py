@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import httpx2
 from playwright.sync_api import Page, expect
 
 from tests.server_process import OWNER_PASSWORD
@@ -239,6 +240,27 @@ def _bot_key_added(stage: Stage) -> None:
     stage.page.locator("#named-key").scroll_into_view_if_needed()
 
 
+def _without_key(stage: Stage, key: str) -> None:
+    """Somebody finds a key and revokes it."""
+    httpx2.post(f"{stage.site}/api/v1/api_keys/revoke_by_possession", data={"api_key": key}).raise_for_status()
+
+
+def _bot_without_key(stage: Stage) -> None:
+    _open_key(stage, "Lunch oracle")
+    _without_key(stage, stage.page.locator("#bot-api-key").text_content() or "")
+    stage.open_dialog("/settings/bots/", "Manage bot Lunch oracle")
+    expect(stage.page.get_by_text("This bot has no API key")).to_be_visible()
+
+
+def _own_key_missing(stage: Stage) -> None:
+    _own_key(stage)
+    _without_key(stage, stage.page.locator("#api_key_value").text_content() or "")
+    stage.open_dialog("/settings/account/", "Manage your API key")
+    stage.page.get_by_label("Password", exact=True).fill(OWNER_PASSWORD)
+    stage.page.get_by_role("button", name="Get API key").click()
+    expect(stage.page.get_by_text("You have no API key at present")).to_be_visible()
+
+
 def _hand_over_question(stage: Stage) -> None:
     _panel(stage, "Build watcher")
     stage.page.get_by_role("link", name="Hand over by a link").click()
@@ -351,6 +373,10 @@ SIGNED_IN: dict[str, Steps] = {
     "nothing-here": at("/nowhere/"),
     "no-such-bot": at("/settings/bots/99999/"),
     # The last ones: they end what the others show.
+    "bot-without-key": _bot_without_key,
+    "bots-one-without-key": at("/settings/bots/"),
+    "api-key-missing": _own_key_missing,
+    "account-without-key": at("/settings/account/"),
     "api-key-new": _own_key_new,
     "sessions-no-devices": at("/settings/sessions/"),
 }

@@ -40,18 +40,20 @@ _DEFAULTS: dict[str, object] = {
 
 
 async def get_own(call: Call) -> Answer:
-    """`GET bots`: the caller's active bots with their keys, as Zulip's clients expect them."""
-    issued = await api_keys.reveal_own_bots(call.context, call.caller)
+    """`GET bots`: the caller's active bots with their keys, as Zulip's clients expect them.
+
+    A bot without a key has no `api_key`, like every bot of Zulip's since feature level 474.
+    """
     return success(
         bots=[
             {
-                "username": key.account.delivery_email,
-                "full_name": key.account.full_name,
-                "api_key": key.api_key.reveal(),
-                "avatar_url": avatar_url(key.account),
+                "username": bot.account.delivery_email,
+                "full_name": bot.account.full_name,
+                **({} if bot.api_key is None else {"api_key": bot.api_key.reveal()}),
+                "avatar_url": avatar_url(bot.account),
                 **_DEFAULTS,
             }
-            for key in issued
+            for bot in await api_keys.reveal_own_bots(call.context, call.caller)
         ]
     )
 
@@ -150,14 +152,17 @@ _DEFAULTS_SHAPE: dict[str, Schema] = {
     "default_events_register_stream": NULL,
     "default_all_public_streams": BOOLEAN,
 }
-_BOT = record({"username": EMAIL, "full_name": STRING, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE})
+_BOT = record(
+    {"username": EMAIL, "full_name": STRING, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE},
+    optional={"api_key"},
+)
 
 ENDPOINTS = (
     Endpoint.get(
         "bots",
         get_own,
         MEMBERS.may(Scope.KEYS),
-        "One's own active bots, with their API keys.",
+        "One's own active bots, with their API keys. One whose key was revoked has no `api_key`.",
         gives={"bots": array(_BOT)},
     ),
     Endpoint.post(

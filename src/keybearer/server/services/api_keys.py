@@ -40,6 +40,14 @@ class IssuedKey:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class OwnBot:
+    """A bot with its account key; None where that was revoked and nobody has generated a new one yet."""
+
+    account: Account
+    api_key: Secret | None
+
+
 async def issue(change: Change, account: Account) -> RevealedKey:
     """Give an account without an account key a new one, in a transaction that is under way.
 
@@ -145,32 +153,29 @@ async def reveal_bot(
         return await reveal(change, await the_bot(change.connection, change.actor.account, bot_id), event)
 
 
-async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
-    """The keys of the actor's active bots, in the order in which the bots were made (`GET /bots`)."""
+async def reveal_own_bots(context: Context, caller: Caller) -> list[OwnBot]:
+    """The actor's active bots with their keys, in the order in which the bots were made (`GET /bots`)."""
     async with context.change(caller, with_bots_of=caller.id) as change:
         actor = change.actor
         actor.check_covers(FULL)
-        realm = await the_realm(change.connection)
         owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
         revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [bot.id for bot in owned])
-        by_account = {key.record.account_id: key for key in revealed}
-        await change.record_all(AuditEvent.API_KEY_VIEWED, [(bot, {}) for bot in owned])
-        return [
-            IssuedKey(bot, realm, by_account[bot.id].record, by_account[bot.id].api_key)
-            for bot in owned
-            if bot.id in by_account
-        ]
+        by_account = {key.record.account_id: key.api_key for key in revealed}
+        await change.record_all(AuditEvent.API_KEY_VIEWED, [(bot, {}) for bot in owned if bot.id in by_account])
+        return [OwnBot(bot, by_account.get(bot.id)) for bot in owned]
 
 
 async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedKey:
     """The account key of an account that the transaction under way holds, opened; that it was is recorded."""
     change.check_covers(FULL)
     revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [account.id])
+    realm = await the_realm(change.connection)
     if not revealed:
-        raise Refused("This account has no API key: generate a new one.")
+        page = f"bots/{account.id}" if account.is_bot else "account"
+        raise Refused(f"This account has no API key: generate a new one at {realm.site}/settings/{page}/")
     await change.record(event, account)
     token = await bots.reveal_token(change.connection, change.ring, account.id)
-    return IssuedKey(account, await the_realm(change.connection), revealed[0].record, revealed[0].api_key, token)
+    return IssuedKey(account, realm, revealed[0].record, revealed[0].api_key, token)
 
 
 async def find_own_record(context: Context, caller: Caller) -> APIKeyRecord | None:

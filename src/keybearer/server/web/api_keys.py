@@ -25,8 +25,11 @@ async def ask_password(visit: Visit) -> Response:
 
 
 async def show_own(visit: Visit) -> Response:
-    """One's own key, for the password."""
+    """One's own key, for the password. Whose was revoked is asked whether to generate a new one."""
     try:
+        if await api_keys.find_own_record(visit.context, visit.caller) is None:
+            await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
+            return await _question(visit)
         fetched = await sessions.reveal_own_key(visit.context, visit.caller, visit.password("password"))
     except Refused as refusal:
         return visit.render_form("account/api_key_password.html", refusal, error=f"Error: {refusal.message}")
@@ -46,6 +49,10 @@ async def confirm_own(visit: Visit) -> Response:
     """What will stop working when one's own key is replaced."""
     if not visit.is_confirmed:
         return _ask(visit, PasswordNeeded())
+    return await _question(visit)
+
+
+async def _question(visit: Visit) -> Response:
     return visit.render(
         "account/api_key_regenerate.html",
         record=await api_keys.find_own_record(visit.context, visit.caller),
