@@ -57,6 +57,24 @@ async def issued(
     return NamedKey(answer.json()["id"], auth[0] if bot is None else bot.email, answer.json()["api_key"])
 
 
+async def entries(server: InProcessServer, auth: tuple[str, str], path: str = OWN) -> list[dict[str, Any]]:
+    """The keys that a list shows."""
+    answer = await server.client().get(path, auth=auth)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["api_keys"]
+    return found
+
+
+async def post(server: InProcessServer, path: str, auth: tuple[str, str], **fields: Any) -> httpx2.Response:
+    """Post a form."""
+    return await server.client().post(path, auth=auth, data=form(**fields))
+
+
+def told(answer: httpx2.Response) -> tuple[int, str]:
+    """The status and the code of an answer."""
+    return answer.status_code, answer.json().get("code", "")
+
+
 async def is_accepted(server: InProcessServer, key: NamedKey | Known) -> bool:
     """Whether the key says who is asking."""
     answer = await server.client().get(CURRENT, auth=key.auth)

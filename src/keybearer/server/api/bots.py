@@ -187,7 +187,7 @@ ENDPOINTS = (
         change,
         MEMBERS.may(Scope.MANAGE),
         PICTURE,
-        "Change a bot. A new owner gets a new API key.",
+        "Change a bot. A new owner gets a new API key. Its owner and `service_payload_url` need the scope `keys`.",
         takes=(
             text("full_name", "Its name."),
             text("short_name", "What its address begins with, before `-bot@`."),

@@ -67,6 +67,8 @@ def network(text: str) -> Network:
 
     An IPv4 network that is written in the form of IPv6 is the IPv4 network.
     """
+    if "%" in text:
+        raise ValueError(text)  # the zone of a link-local address, which is any text and not the same elsewhere
     found = ipaddress.ip_network(text)
     if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
         mapped = found.network_address.ipv4_mapped

@@ -258,6 +258,7 @@ async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> B
             raise Refused("Only outgoing webhook bots have a service.")
         return None
     if wanted.payload_url is not None:
+        change.actor.check_scope(Scope.KEYS)  # whoever is called there is sent the token
         service = replace(service, base_url=checked_payload_url(wanted.payload_url))
     if wanted.interface is not None:
         service = replace(service, interface=_checked_interface(wanted.interface))

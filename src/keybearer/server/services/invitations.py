@@ -22,6 +22,7 @@ from keybearer.server.domain.accounts import (
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import CapReached, NotPermitted, Refused, check_cap
+from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.permissions import (
@@ -94,7 +95,8 @@ async def invite(
     """Mail a link to each address; returns them with their tokens.
 
     Who has an account already is skipped, and named by InvitationFailed. Raises Refused in Zulip's words: for an empty
-    list, and for an address that is none, when nobody is invited.
+    list, and for an address that is none, when nobody is invited. Raises BeyondGrant where the actor came by a key that
+    may do less than the account key that whoever joins gets.
     """
     if not emails:
         raise Refused("You must specify at least one email address.")
@@ -103,6 +105,7 @@ async def invite(
     _check_addresses(emails, checked_email)
     async with context.change(caller) as change:
         actor = change.actor
+        actor.check_covers(FULL)
         realm = await the_realm(change.connection)
         check_may_invite_as(actor.account, role, realm)
         _check_addresses(emails, lambda email: check_is_no_display_email(email, realm.bot_domain))
@@ -231,8 +234,9 @@ async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
 
 
 async def find_open_with_tokens(context: Context, caller: Caller) -> Sequence[tuple[Link, Secret | None]]:
-    """The same, with the tokens of those that several people can use."""
+    """The same, with the tokens of those that several people can use. Raises BeyondGrant as `invite`."""
     async with context.viewing(caller) as view:
+        view.actor.check_covers(FULL)
         found = await links.find_all(view.connection, INVITATIONS, view.now)
         managed = [link for link in found if may_manage_invitation(view.actor.account, link)]
         for_several = [link for link in managed if link.purpose is LinkPurpose.MULTIUSE_INVITATION]
@@ -258,8 +262,10 @@ async def revoke(
 
 
 async def resend(context: Context, caller: Caller, invitation_id: int) -> tuple[Link, Secret]:
-    """Mail a new link in place of the earlier one, which ends; returns it with its token. Raises as `revoke`."""
+    """Mail a new link in place of the earlier one, which ends; returns it with its token. Raises as `revoke` and
+    `invite`."""
     async with context.change(caller) as change:
+        change.check_covers(FULL)
         actor = change.actor.account
         realm = await the_realm(change.connection)
         link = await managed(change, invitation_id, [LinkPurpose.INVITATION])

@@ -11,6 +11,7 @@ from keybearer.server.domain.accounts import Role, check_is_no_display_email, ch
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import CapReached, Refused, check_cap
+from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.limits import AttemptKind, Cap
 from keybearer.server.domain.links import DEFAULT_CHANNELS, LIFETIMES, Joins, Link, LinkPurpose
 from keybearer.server.domain.permissions import check_may_invite_as, check_may_invite_several_as
@@ -43,11 +44,12 @@ async def create(
 ) -> tuple[Link, Secret]:
     """Make an invitation that several people can use, for administrators; returns it with its token.
 
-    Raises Refused, NotPermitted for the roles of owners and administrators.
+    Raises Refused, NotPermitted for the roles of owners and administrators, BeyondGrant as `invitations.invite`.
     """
     check_lifetime(lifetime)
     async with context.change(caller) as change:
         actor, connection = change.actor.account, change.connection
+        change.check_covers(FULL)
         realm = await the_realm(connection)
         check_may_invite_several_as(actor, role)
         check_may_invite_as(actor, role, realm)
@@ -90,6 +92,7 @@ async def change(
     """
     async with context.change(caller) as change:
         actor, connection = change.actor.account, change.connection
+        change.check_covers(FULL)
         realm = await the_realm(connection)
         link = await managed(change, invitation_id, [LinkPurpose.MULTIUSE_INVITATION])
         new_role = role or link.role or Role.MEMBER
