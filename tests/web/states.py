@@ -240,6 +240,15 @@ def _bot_key_added(stage: Stage) -> None:
     stage.page.locator("#named-key").scroll_into_view_if_needed()
 
 
+def _password_asked(stage: Stage) -> None:
+    stage.go("/settings/bots/?status=deactivated")
+    form = stage.page.locator("form[action$='/reactivate/']").first
+    wrong = "Object.assign(document.createElement('input'), { type: 'hidden', name: 'password', value: 'wrong' })"
+    form.evaluate(f"form => form.append({wrong})")  # the session's password is too young to be asked for
+    form.get_by_role("button").click()
+    expect(stage.page.get_by_text("Password is incorrect.")).to_be_visible()
+
+
 def _without_key(stage: Stage, key: str) -> None:
     """Somebody finds a key and revokes it."""
     httpx2.post(f"{stage.site}/api/v1/api_keys/revoke_by_possession", data={"api_key": key}).raise_for_status()
@@ -372,6 +381,7 @@ SIGNED_IN: dict[str, Steps] = {
     "help-after-a-leak": at("/help/after-a-leak/"),
     "nothing-here": at("/nowhere/"),
     "no-such-bot": at("/settings/bots/99999/"),
+    "password-asked": _password_asked,
     # The last ones: they end what the others show.
     "bot-without-key": _bot_without_key,
     "bots-one-without-key": at("/settings/bots/"),

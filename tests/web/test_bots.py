@@ -12,8 +12,9 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.server_process import RunningServer, run_keybearer
+from tests.server_process import OWNER_PASSWORD, RunningServer, run_keybearer
 from tests.web.organization import ADMINISTRATOR, LONG_NAME, MEMBER, Organization
+from tests.web.test_api_keys import forget_password
 from tests.web.visitor import clipboard, let_in
 
 KEY = "#bot-api-key"
@@ -125,7 +126,10 @@ def test_deactivating_refuses_the_key_and_reactivating_gives_a_new_one(tab: Page
     assert status_with(server, old, email) == 401
 
     tab.goto(f"{server.site}/settings/bots/?status=deactivated")
+    forget_password(server)
     tab.get_by_role("row", name=name).get_by_title("Reactivate bot").click()
+    tab.get_by_label("Your password").fill(OWNER_PASSWORD)
+    tab.get_by_role("button", name=f"Reactivate {name}").click()
     expect(tab.get_by_text("The bot was reactivated").first).to_be_visible()
     new = open_panel(tab, server, name)
     assert new != old

@@ -88,9 +88,13 @@ REFUSED: Mapping[str, Refusal] = {
     "/settings/bots/{bot_id}/api-keys/{key_id}/regenerate/": ANEW,
     "/settings/bots/{bot_id}/api-keys/{key_id}/revoke/": OLD_PASSWORD,
     "/settings/bots/{bot_id}/hand-over/": OLD_PASSWORD,
+    "/settings/bots/{bot_id}/reactivate/": OLD_PASSWORD,
+    "/organization/users/{account_id}/reactivate/": OLD_PASSWORD,
+    "/organization/users/{account_id}/reset-link/": Refusal({}, "This server sends mail"),
+    "/organization/invitations/{invitation_id}/resend/": OLD_PASSWORD,
     "/organization/api-keys/{key_id}/revoke/": OLD_PASSWORD,
     "/settings/bots/add/": Refusal(
-        {"full_name": "Build watcher", "short_name": "twice", "bot_type": "1"}, "Name is already in use.",
+        {"full_name": "Build watcher", "short_name": "twice", "bot_type": "1"}, OLD_PASSWORD.words, 403,
         kept=('value="Build watcher"', 'value="twice"'),
     ),
     "/settings/bots/{bot_id}/": Refusal(
@@ -104,8 +108,8 @@ REFUSED: Mapping[str, Refusal] = {
         {"comment": "See you soon."}, "Cannot deactivate the only organization owner", kept=("See you soon.",)
     ),
     "/organization/invitations/add/": Refusal(
-        {"emails": "no address", "role": "600"}, "Nobody was invited.",
-        kept=("no address", '<option value="600" selected>'),
+        {"emails": "new@example.com", "role": "600"}, OLD_PASSWORD.words, 403,
+        kept=("new@example.com", '<option value="600" selected>'),
     ),
     "/organization/policies/": Refusal(
         {"can_invite": "3", "longest_api_key_days": "30", "default_api_key_days": ""},
@@ -117,7 +121,6 @@ BUTTONS = {
     "/logout/",
     "/accounts/logout/",
     "/settings/bots/{bot_id}/deactivate/",
-    "/settings/bots/{bot_id}/reactivate/",
     "/settings/bots/{bot_id}/api-key/",
     "/settings/bots/{bot_id}/api-key/regenerate/",
     "/settings/bots/{bot_id}/zuliprc/",
@@ -126,9 +129,6 @@ BUTTONS = {
     "/settings/sessions/sign-out-others/",
     "/settings/sessions/{session_id}/sign-out/",
     "/settings/devices/{device_id}/sign-out/",
-    "/organization/users/{account_id}/reactivate/",
-    "/organization/users/{account_id}/reset-link/",
-    "/organization/invitations/{invitation_id}/resend/",
     "/organization/invitations/{invitation_id}/revoke/",
 }
 """Forms without a field: what they ask for is refused on a page of its own."""

@@ -12,10 +12,12 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role
 from keybearer.server.services import accounts, bots, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
+from keybearer.server.web.confirmation import ask_password, confirmed_caller
 from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
+from keybearer.server.web.wording import PASSWORD_FIELD, field_of
 
 OWN_BOTS = "/settings/bots/"
 ALL_BOTS = "/organization/bots/"
@@ -69,6 +71,7 @@ def _form(visit: Visit, refusal: Refused | None = None) -> Response:
         values=visit.form,
         types=_creatable(visit),
         interfaces=list(ServiceInterface),
+        is_confirmed=visit.is_confirmed,
     )
 
 
@@ -78,7 +81,7 @@ async def add(visit: Visit) -> Response:
         outgoing = visit.number("bot_type") == BotType.OUTGOING_WEBHOOK
         await bots.create(
             visit.context,
-            visit.caller,
+            await confirmed_caller(visit, once=False),
             NewBot(
                 full_name=visit.text("full_name"),
                 short_name=visit.text("short_name"),
@@ -186,7 +189,9 @@ async def reactivate(visit: Visit) -> Response:
     """Reactivate a bot, with a new key."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     try:
-        await accounts.reactivate(visit.context, visit.caller, bot.account.id)
+        await accounts.reactivate(visit.context, await confirmed_caller(visit, once=False), bot.account.id)
     except Refused as refusal:
+        if field_of(refusal) == PASSWORD_FIELD:
+            return ask_password(visit, refusal, button=f"Reactivate {bot.account.full_name}", back=_list_of(visit, bot))
         return await show_panel(visit, bot, refusal=refusal)
     return visit.redirect(_list_of(visit, bot), notice=Notice.BOT_REACTIVATED)

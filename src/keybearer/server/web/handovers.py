@@ -7,7 +7,7 @@ from starlette.responses import Response
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.services import bots, handovers
-from keybearer.server.web.named_keys import confirmed_caller
+from keybearer.server.web.confirmation import confirmed_caller
 from keybearer.server.web.visit import Visit
 
 

@@ -14,6 +14,7 @@ from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.domain.permissions import may_invite_as
 from keybearer.server.services import invitations, multiuse_invitations, profiles
 from keybearer.server.services.invitations import InvitationFailed
+from keybearer.server.web.confirmation import ask_password, confirmed_caller
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
 
@@ -47,6 +48,7 @@ def _form(visit: Visit, refusal: Refused | None = None) -> Response:
         roles=_roles(visit),
         emails=visit.text("emails"),
         role=visit.text("role") or str(Role.MEMBER.value),
+        is_confirmed=visit.is_confirmed,
     )
 
 
@@ -56,7 +58,7 @@ async def invite(visit: Visit) -> Response:
     try:
         role = Role(visit.number("role") or Role.MEMBER)
         emails = invitations.split_emails(visit.form.get("emails", ""))
-        sent = await invitations.invite(visit.context, visit.caller_once, emails, role=role)
+        sent = await invitations.invite(visit.context, await confirmed_caller(visit), emails, role=role)
     except InvitationFailed as failure:
         refusal, sent = Refused(_why(failure)), failure.sent
     except ValueError:
@@ -94,7 +96,10 @@ async def revoke(visit: Visit) -> Response:
 
 async def resend(visit: Visit) -> Response:
     """Make a new link in place of the earlier one: mailed, or shown now and passed on."""
-    renewed = await invitations.resend(visit.context, visit.caller_once, visit.id("invitation_id"))
+    try:
+        renewed = await invitations.resend(visit.context, await confirmed_caller(visit), visit.id("invitation_id"))
+    except Refused as refusal:
+        return ask_password(visit, refusal, button="Send the invitation again", back=PAGE)
     if not visit.sends_mail:
         return _links(visit, [renewed])
     return visit.redirect(PAGE, notice=Notice.INVITED_AGAIN)

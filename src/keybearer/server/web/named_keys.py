@@ -6,17 +6,17 @@ from starlette.responses import Response
 
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
-from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import APIKeyRecord, checked_overlap
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.grants import MEANINGS
-from keybearer.server.services import bots, key_possession, named_keys, sessions
+from keybearer.server.services import bots, key_possession, named_keys
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.web import key_form
 from keybearer.server.web.accounts import show_page
 from keybearer.server.web.api_keys import zuliprc_file
 from keybearer.server.web.bots import show_panel
+from keybearer.server.web.confirmation import confirmed_caller
 from keybearer.server.web.key_section import find_section
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
@@ -35,17 +35,6 @@ async def _holder(visit: Visit) -> Account:
     if bot_id is None:
         return visit.caller.account
     return (await bots.find_details(visit.context, visit.caller, bot_id)).account
-
-
-async def confirmed_caller(visit: Visit) -> Caller:
-    """Who sends a form that is carried out once, with a password given lately: in the form, where it asks for it.
-
-    Raises Refused for a wrong password; without one, the transaction that acts raises PasswordNeeded.
-    """
-    caller = visit.caller_once.confirmed()
-    if "password" in visit.form:
-        await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
-    return caller
 
 
 async def show_form(visit: Visit) -> Response:

@@ -11,7 +11,7 @@ from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.limits import Cap
 from keybearer.server.services import named_keys
 from keybearer.server.services.named_keys import HeldKey
-from keybearer.server.web.named_keys import confirmed_caller
+from keybearer.server.web.confirmation import confirmed_caller
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import matches
 from keybearer.server.web.visit import Visit

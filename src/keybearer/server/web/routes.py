@@ -40,7 +40,7 @@ def _form(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
 def _key_form(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
     """A form that shows or changes a key or another credential.
 
-    It asks for the password itself, or Zulip's documentation shows it without.
+    It asks for the password itself (`web/confirmation.py`), or Zulip's documentation shows it without.
     """
     return Route("POST", path, handler, who.may(Scope.KEYS, confirmed=False), SMALL_FORM)
 

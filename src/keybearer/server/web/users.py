@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.forms import AlreadySent, FormTooOld
 from keybearer.server.domain.permissions import may_deactivate, may_give_role, may_make_reset_link
 from keybearer.server.domain.visibility import shown_email
 from keybearer.server.services import accounts, profiles, reset_links
+from keybearer.server.web.confirmation import ask_password, confirmed_caller
 from keybearer.server.web.notices import Notice
 from keybearer.server.web.tables import SortKeys, choose
 from keybearer.server.web.visit import Visit
@@ -75,14 +77,26 @@ def _may_make_link(visit: Visit, person: Account) -> bool:
 
 async def confirm_reset_link(visit: Visit) -> Response:
     """What a link for a new password means."""
+    return await _reset_link(visit)
+
+
+async def _reset_link(visit: Visit, refusal: Refused | None = None) -> Response:
     person = await _find(visit)
-    return visit.render("users/reset_link.html", person=person, email=_email(visit, person))
+    email = _email(visit, person)
+    return visit.render_form(
+        "users/reset_link.html", refusal, person=person, email=email, is_confirmed=visit.is_confirmed
+    )
 
 
 async def create_reset_link(visit: Visit) -> Response:
     """A link with which a person chooses a new password: it is in this answer and in no other."""
     person = await _find(visit)
-    token = await reset_links.create(visit.context, visit.caller_once, person.id)
+    try:
+        token = await reset_links.create(visit.context, await confirmed_caller(visit), person.id)
+    except (AlreadySent, FormTooOld):
+        raise
+    except Refused as refusal:
+        return await _reset_link(visit, refusal)
     url = f"{visit.realm.site}/accounts/password/reset/{token.reveal()}/"
     return visit.render("users/reset_link_made.html", person=person, url=url)
 
@@ -137,5 +151,8 @@ async def deactivate(visit: Visit) -> Response:
 async def reactivate(visit: Visit) -> Response:
     """Reactivate a person, with a new key."""
     person = await _find(visit)
-    await accounts.reactivate(visit.context, visit.caller, person.id)
+    try:
+        await accounts.reactivate(visit.context, await confirmed_caller(visit, once=False), person.id)
+    except Refused as refusal:
+        return ask_password(visit, refusal, button=f"Reactivate {person.full_name}", back=PAGE)
     return visit.redirect(PAGE, notice=Notice.USER_REACTIVATED)

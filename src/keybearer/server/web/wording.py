@@ -41,6 +41,9 @@ _IN_A_FORM = {
 }
 """Refusals in the words of the wire that do not tell a person what to do."""
 
+PASSWORD_FIELD = "current_password"  # noqa: S105  a field
+"""The field of forms that ask for the password where it was given too long ago."""
+
 _FIELDS = (
     ("Name too ", "full_name"),
     ("Invalid characters in name!", "full_name"),
@@ -61,8 +64,8 @@ _FIELDS = (
     ("An API key can only be narrowed, and gets no wider networks", "networks"),
     ("Where API keys must end,", "default_api_key_days"),
     ("The usual life of API keys", "default_api_key_days"),
-    ("Password is incorrect.", "current_password"),
-    ("Please enter your password again", "current_password"),
+    ("Password is incorrect.", PASSWORD_FIELD),
+    ("Please enter your password again", PASSWORD_FIELD),
 )
 """How the refusals begin that are about one field, and that field."""
 

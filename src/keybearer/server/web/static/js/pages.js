@@ -69,7 +69,9 @@ export async function show(path) {
 
 /** Put the parts of a whole page where they are on this one. Whether it has the frame of this one. */
 export function take(page) {
-  if (page.querySelector("main.content") === null) return false;
+  const main = page.querySelector("main.content");
+  if (main === null) return false;
+  document.querySelector("main.content").className = main.className; // as wide as its kind of page
   for (const part of ["main.content", ".topbar", ".sidebar", ".menu nav"]) {
     const old = document.querySelector(part);
     const fresh = page.querySelector(part);
