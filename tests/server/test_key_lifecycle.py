@@ -183,6 +183,16 @@ class Lifecycle(RuleBasedStateMachine):
         key.is_replaced, key.end = True, min(key.end, self.step + overlap)
         self.keys.append(new)
 
+    @rule(number=numbers, other=numbers, scopes=scopes_of_keys)
+    def narrow(self, number: int, other: int, scopes: frozenset[str]) -> None:
+        key, by = self.one(number), self.one(other)
+        may = self.may_handle_keys_of(key.holder, by) and by.covers(key) and scopes <= key.scopes
+        may = may and self.is_live(key) and not key.is_account_key
+        answer = self.ask(by, "PATCH", f"{self.path_of(key.holder, by)}/{key.id}", scopes=sorted(scopes))
+        assert (answer.status_code == 200) is may, answer.text
+        if may:
+            key.scopes = scopes
+
     @rule(number=numbers, other=numbers)
     def revoke(self, number: int, other: int) -> None:
         key, by = self.one(number), self.one(other)
