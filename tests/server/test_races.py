@@ -24,8 +24,8 @@ from keybearer.server.services import bots, housekeeping, passwords
 from keybearer.server.services import realms as organization
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.realms import RealmChange
-from keybearer.server.storage import accounts, api_keys, realms
-from keybearer.server.storage.api_keys import NewUse
+from keybearer.server.storage import accounts, api_keys, key_uses, realms
+from keybearer.server.storage.key_uses import NewUse
 from keybearer.server.storage.tables import links, sessions
 from tests.in_process import InProcessServer
 from tests.server.named_keys import CURRENT, OWN, issue, issued
@@ -157,7 +157,7 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
 
     async def write_uses() -> None:
         async with server.context.change(None) as change:
-            await api_keys.record_uses(change.connection, [NewUse(key_id, use) for key_id in live])
+            await key_uses.record_uses(change.connection, [NewUse(key_id, use) for key_id in live])
 
     async with server.context.change(None, holding=[everybody[6].id], for_change=True):
         replacing = asyncio.create_task(keys.regenerate_all_by_operator(server.context))

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from keybearer import api_key
-from keybearer.server.storage import api_keys
+from keybearer.server.storage import api_keys, key_ends
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.tables import accounts
@@ -26,7 +26,7 @@ async def main(url: str, secrets_file: str) -> None:
     async with database.write() as connection:
         for account_id in (await connection.execute(select(accounts.c.id))).scalars().all():
             new = api_key.generate()
-            await api_keys.revoke_all(connection, account_id, by=None, at=now)
+            await key_ends.revoke_all(connection, account_id, by=None, at=now)
             await api_keys.add(connection, ring, new, account_id=account_id, created_by=None, at=now)
             print(new.reveal())
     await database.close()

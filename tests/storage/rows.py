@@ -9,7 +9,7 @@ from keybearer import api_key
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.realms import Realm
-from keybearer.server.storage import accounts, api_keys, realms
+from keybearer.server.storage import accounts, api_keys, key_ends, realms
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
@@ -61,6 +61,6 @@ async def regenerate(database: Database, ring: SecretRing, holder: Holder) -> Se
     """Replace the account's key by a new one."""
     new = api_key.generate()
     async with database.write() as connection:
-        await api_keys.revoke_all(connection, holder.account.id, by=None, at=NOON)
+        await key_ends.revoke_all(connection, holder.account.id, by=None, at=NOON)
         await api_keys.add(connection, ring, new, account_id=holder.account.id, created_by=None, at=NOON)
     return new

@@ -6,9 +6,9 @@ import asyncio
 from datetime import datetime, timedelta
 
 from keybearer.server.domain.api_keys import KeyUse
-from keybearer.server.storage import api_keys
-from keybearer.server.storage.api_keys import NewUse
+from keybearer.server.storage import api_keys, key_ends, key_uses
 from keybearer.server.storage.engine import Database
+from keybearer.server.storage.key_uses import NewUse
 from keybearer.server.storage.secret_ring import SecretRing
 from tests.storage.rows import NOON, Holder, add_holders, regenerate
 
@@ -28,8 +28,8 @@ async def last_uses(database: Database, holders: list[Holder]) -> list[KeyUse | 
 async def test_the_uses_of_many_keys_are_written_at_once(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 3)
     async with database.write() as connection:
-        await api_keys.record_uses(connection, [])
-        await api_keys.record_uses(connection, [use(holders[2], NOON), use(holders[0], LATER, "zulip-js")])
+        await key_uses.record_uses(connection, [])
+        await key_uses.record_uses(connection, [use(holders[2], NOON), use(holders[0], LATER, "zulip-js")])
     assert await last_uses(database, holders) == [
         KeyUse(LATER, "192.0.2.1", "zulip-js"),
         None,
@@ -40,8 +40,8 @@ async def test_the_uses_of_many_keys_are_written_at_once(database: Database, rin
 async def test_an_older_use_overwrites_no_newer_one(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring)
     async with database.write() as connection:
-        await api_keys.record_uses(connection, [use(holders[0], LATER)])
-        await api_keys.record_uses(connection, [use(holders[0], NOON)])
+        await key_uses.record_uses(connection, [use(holders[0], LATER)])
+        await key_uses.record_uses(connection, [use(holders[0], NOON)])
     assert await last_uses(database, holders) == [KeyUse(LATER, "192.0.2.1", "curl")]
 
 
@@ -52,7 +52,7 @@ async def test_workers_that_write_the_same_keys_at_once_do_not_wait_in_a_circle(
 
     async def write(order: list[Holder], at: datetime) -> None:
         async with database.write() as connection:
-            await api_keys.record_uses(connection, [use(holder, at) for holder in order])
+            await key_uses.record_uses(connection, [use(holder, at) for holder in order])
 
     for _ in range(5):
         await asyncio.gather(write(holders, NOON), write(holders[::-1], LATER))
@@ -65,12 +65,12 @@ async def test_the_use_of_a_key_is_written_while_the_key_is_being_revoked(
     database = await Database.open(postgresql_url)
     (holder,) = await add_holders(database, ring)
     async with database.write() as revoking:
-        await api_keys.revoke_all(revoking, holder.account.id, by=None, at=NOON)
+        await key_ends.revoke_all(revoking, holder.account.id, by=None, at=NOON)
 
         async def write() -> None:
             async with database.write() as connection:
-                await api_keys.record_uses(connection, [use(holder, LATER)])
-                assert await api_keys.record_late_use(connection, use(holder, LATER), at_most_every=timedelta())
+                await key_uses.record_uses(connection, [use(holder, LATER)])
+                assert await key_uses.record_late_use(connection, use(holder, LATER), at_most_every=timedelta())
 
         await asyncio.wait_for(asyncio.create_task(write()), 5)
     async with database.read() as connection:
@@ -86,7 +86,7 @@ async def test_a_late_use_is_written_once_in_a_while(database: Database, ring: S
     hour = timedelta(hours=1)
     async with database.write() as connection:
         written = [
-            await api_keys.record_late_use(connection, use(holder, at), at_most_every=hour)
+            await key_uses.record_late_use(connection, use(holder, at), at_most_every=hour)
             for at in (NOON, LATER, NOON + hour)
         ]
     assert written == [True, False, True]

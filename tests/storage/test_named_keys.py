@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from keybearer import api_key
 from keybearer.secret import Secret
 from keybearer.server.domain.grants import ALL_SCOPES, FULL, Grant, Scope
-from keybearer.server.storage import api_keys, backup
+from keybearer.server.storage import api_keys, backup, key_ends
 from keybearer.server.storage.driver import driver_for
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.restoration import restore
@@ -133,7 +133,7 @@ async def test_a_backup_brings_back_no_named_key_that_was_revoked_and_widens_non
     await backup.write(database_url, tmp_path / "backup.db", at=NOON)
     narrow = Grant(Scope.READ, NOON + timedelta(days=1), NETWORKS)
     async with database.write() as connection:
-        await api_keys.revoke(connection, revoked_id, by=None, at=NOON)
+        await key_ends.revoke(connection, revoked_id, by=None, at=NOON)
         record = await api_keys.find(connection, narrowed_id)
         assert record is not None
         narrowed_record = replace(record, scopes=narrow.scopes, expires_at=narrow.expires_at, networks=narrow.networks)

@@ -17,8 +17,8 @@ from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
 from keybearer.server.services.named_keys import NewKey
 from keybearer.server.storage import accounts as account_rows
-from keybearer.server.storage import api_keys
-from keybearer.server.storage.api_keys import NewUse
+from keybearer.server.storage import api_keys, key_uses
+from keybearer.server.storage.key_uses import NewUse
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
 
 PASSWORD = Secret("seven lanterns by the river")
@@ -101,6 +101,6 @@ async def _use_keys(context: Context, bot: Account, owner: Account) -> None:
             live = await api_keys.find_account_key(change.connection, account.id)
             assert live is not None
             uses.append(NewUse(live.id, KeyUse(used, "198.51.100.4", client)))
-        await api_keys.record_uses(change.connection, uses)
+        await key_uses.record_uses(change.connection, uses)
         fresh = await account_rows.find(change.connection, bot.id)
         await change.record(AuditEvent.API_KEY_LATE_USE, fresh)

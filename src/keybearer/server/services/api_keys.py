@@ -18,7 +18,7 @@ from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import find_everybody, owner_of, the_account, the_bot, the_realm
-from keybearer.server.storage import accounts, api_keys, bots, devices, links
+from keybearer.server.storage import accounts, api_keys, bots, devices, key_ends, links
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
 
@@ -73,7 +73,7 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
     The transaction holds the accounts of all those keys: it was begun with `ending_keys_of`. Raises as `issue`.
     """
     change.check_covers(FULL)
-    revoked = await api_keys.revoke_all(change.connection, account.id, by=change.actor_id, at=change.now)
+    revoked = await key_ends.revoke_all(change.connection, account.id, by=change.actor_id, at=change.now)
     await record_ended(change, [record for record in revoked if not record.is_account_key])
     if account.is_bot:
         await links.remove_all(change.connection, LinkPurpose.HAND_OVER, account_id=account.id)

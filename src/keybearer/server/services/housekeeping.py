@@ -10,7 +10,7 @@ from keybearer.server.services import mail_texts
 from keybearer.server.services.background import SLICE, every, repeat
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
-from keybearer.server.storage import api_keys, attempts, audit, event_log, links, mails, sent_forms, sessions
+from keybearer.server.storage import attempts, audit, event_log, key_ends, links, mails, sent_forms, sessions
 
 SWEEP_EVERY = 3600.0
 
@@ -45,7 +45,7 @@ async def tell_of_ends(context: Context) -> None:
         found = SLICE
         while found == SLICE:
             async with context.change(None) as change:
-                ending = await api_keys.take_ending(
+                ending = await key_ends.take_ending(
                     change.connection, change.now, within=within, mails=number, limit=SLICE
                 )
                 found = len(ending)

@@ -14,7 +14,7 @@ from keybearer.server.services import attempts, mail_texts
 from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
-from keybearer.server.storage import api_keys, devices
+from keybearer.server.storage import api_keys, devices, key_ends
 
 
 async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
@@ -51,7 +51,7 @@ async def find(context: Context, key: Secret) -> IssuedKey:
 
 
 async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:
-    revoked = await api_keys.revoke(change.connection, record.id, by=None, at=change.now)
+    revoked = await key_ends.revoke(change.connection, record.id, by=None, at=change.now)
     await record_ended(change, [each for each in revoked if each.id != record.id])
     details: dict[str, object] = {"key": record.id, "name": record.name}
     if record.is_account_key:

@@ -17,9 +17,9 @@ from keybearer.server.services.background import every, in_slices, repeat
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_realm
 from keybearer.server.services.refusals import OnceEvery
-from keybearer.server.storage import api_keys
-from keybearer.server.storage.api_keys import NewUse
+from keybearer.server.storage import api_keys, key_uses
 from keybearer.server.storage.audit import printable
+from keybearer.server.storage.key_uses import NewUse
 
 WRITE_EVERY = 30.0
 """Seconds between two writes of last uses: they are at most this late, well under the promised minute."""
@@ -74,7 +74,7 @@ class UseRecorder:
             ]
             for some in in_slices(new):
                 async with self._context.change(None) as change:
-                    await api_keys.record_uses(change.connection, some)
+                    await key_uses.record_uses(change.connection, some)
         except BaseException:
             self._uses = uses | self._uses
             raise
@@ -97,8 +97,8 @@ class UseRecorder:
         try:
             async with self._context.change(None, origin=origin) as change:
                 use = KeyUse(change.now, origin.address, printable(origin.client))
-                before = await api_keys.find_late_use(change.connection, key_id)
-                written = await api_keys.record_late_use(
+                before = await key_uses.find_late_use(change.connection, key_id)
+                written = await key_uses.record_late_use(
                     change.connection, NewUse(key_id, use), at_most_every=LATE_USE_EVERY
                 )
                 if written:

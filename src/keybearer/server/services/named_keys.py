@@ -23,7 +23,7 @@ from keybearer.server.services.accounts import find_for_operator
 from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
-from keybearer.server.storage import accounts, api_keys
+from keybearer.server.storage import accounts, api_keys, key_ends
 
 
 class End(Enum):
@@ -120,7 +120,7 @@ async def find_ending(context: Context, caller: Caller, bot_id: int | None = Non
     those that were created with any of them, of other accounts too."""
     async with context.viewing(caller) as view:
         holder = await _holder(view.connection, view.actor, bot_id)
-        return await _with_holders(view.connection, await api_keys.find_ending(view.connection, holder.id, view.now))
+        return await _with_holders(view.connection, await key_ends.find_ending(view.connection, holder.id, view.now))
 
 
 async def find_current(context: Context, caller: Caller) -> APIKeyRecord:
@@ -279,7 +279,7 @@ async def revoke_of_organization(context: Context, caller: Caller | None, key_id
 
 
 async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None:
-    revoked = await api_keys.revoke(change.connection, record.id, by=change.actor_id, at=change.now)
+    revoked = await key_ends.revoke(change.connection, record.id, by=change.actor_id, at=change.now)
     await record_ended(change, revoked)
     owner = await owner_of(change.connection, holder)
     if owner is not None and owner.id != change.actor_id:
@@ -318,7 +318,7 @@ async def _replace(change: Change, holder: Account, record: APIKeyRecord, overla
         raise Refused("This API key was replaced already: use the one that took its place.")
     policy = (await the_realm(change.connection)).key_policy
     grant = record.grant._replace(expires_at=policy.end_of_successor(record.expires_at, change.now))
-    await api_keys.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)
+    await key_ends.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)
     key = api_key_format.generate()
     new = await api_keys.add_named(
         change.connection,
@@ -336,7 +336,7 @@ async def _replace(change: Change, holder: Account, record: APIKeyRecord, overla
         ends_at = min(ends_at, record.expires_at)
     await api_keys.save(change.connection, replace(record, replaced_by=new.id, expires_at=ends_at))
     if not overlap:
-        await api_keys.end_replaced(change.connection, new.id, by=change.actor_id, at=change.now)
+        await key_ends.end_replaced(change.connection, new.id, by=change.actor_id, at=change.now)
     details = {"key": record.id, "name": record.name, "new_key": new.id, "overlap": int(overlap.total_seconds())}
     await change.record(AuditEvent.API_KEY_REPLACED, holder, details=details)
     change.end_polls_of(holder.id)

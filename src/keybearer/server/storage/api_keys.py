@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.secret import Secret
 from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse, RevealedKey, mails_due
 from keybearer.server.domain.grants import Grant, Scope
-from keybearer.server.storage.dialect import among, locked
+from keybearer.server.storage.dialect import among
 from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.secret_ring import Digest, Sealed, SecretRing
 from keybearer.server.storage.tables import accounts, api_key_uses, api_keys
@@ -21,14 +21,6 @@ from keybearer.server.storage.tables import accounts, api_key_uses, api_keys
 _KEYS = api_keys.join(api_key_uses, api_key_uses.c.key_id == api_keys.c.id)
 _KEY_COLUMNS = [column for column in api_keys.c if column.name not in ("digest", "sealed", "secret_id", "end_mails")]
 _COLUMNS = [*_KEY_COLUMNS, *(column for column in api_key_uses.c if column.name != "key_id")]
-
-
-@dataclass(frozen=True, slots=True)
-class NewUse:
-    """A use of a key that is still to be written down."""
-
-    key_id: int
-    use: KeyUse
 
 
 def split_networks(text: str) -> tuple[str, ...]:
@@ -68,11 +60,12 @@ def _from_columns(columns: Mapping[Any, Any]) -> APIKeyRecord:
     return APIKeyRecord(**of_key, last_use=use("last_used"), late_use=use("late_used"))
 
 
-def _records(*besides: ColumnElement[Any]) -> Select[Any]:
+def records(*besides: ColumnElement[Any]) -> Select[Any]:
+    """A query for keys as `from_row` reads them, with further columns."""
     return select(*_COLUMNS, *besides).select_from(_KEYS)
 
 
-_BY_ID = Prepared(_records().where(api_keys.c.id == bindparam("key_id")))
+_BY_ID = Prepared(records().where(api_keys.c.id == bindparam("key_id")))
 
 
 async def add(
@@ -148,7 +141,7 @@ async def find(connection: AsyncConnection, key_id: int) -> APIKeyRecord | None:
 
 async def find_by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> APIKeyRecord | None:
     """The key that has one of these digests, live or not."""
-    row = (await connection.execute(_records().where(api_keys.c.digest.in_(digests)))).first()
+    row = (await connection.execute(records().where(api_keys.c.digest.in_(digests)))).first()
     return None if row is None else from_row(row)
 
 
@@ -160,9 +153,9 @@ async def find_account_key(connection: AsyncConnection, account_id: int) -> APIK
 async def find_account_keys(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
     """The account keys of several accounts, unopened, by account; each with the last use of a key that has ended."""
     is_theirs = among(api_keys.c.account_id, account_ids)
-    rows = await connection.execute(_records().where(is_theirs, _IS_ACCOUNT_KEY))
+    rows = await connection.execute(records().where(is_theirs, _IS_ACCOUNT_KEY))
     live = {record.account_id: record for record in map(from_row, rows)}
-    used_late = _records().where(is_theirs, api_key_uses.c.late_used_at.is_not(None))
+    used_late = records().where(is_theirs, api_key_uses.c.late_used_at.is_not(None))
     late = {
         record.account_id: record.late_use
         for record in map(from_row, await connection.execute(used_late.order_by(api_key_uses.c.late_used_at)))
@@ -175,7 +168,7 @@ async def reveal_account_keys(
 ) -> list[RevealedKey]:
     """The account keys of several accounts, opened."""
     rows = await connection.execute(
-        _records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
+        records(api_keys.c.digest, api_keys.c.secret_id, api_keys.c.sealed).where(
             among(api_keys.c.account_id, account_ids), _IS_ACCOUNT_KEY
         )
     )
@@ -190,7 +183,7 @@ async def reveal_account_keys(
 
 async def find_live(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
     """The account key and the named keys of an account that are neither revoked nor expired, in the order of issue."""
-    statement = _records().where(api_keys.c.account_id == account_id, is_live_at(now)).order_by(api_keys.c.id)
+    statement = records().where(api_keys.c.account_id == account_id, is_live_at(now)).order_by(api_keys.c.id)
     return [from_row(row) for row in await connection.execute(statement)]
 
 
@@ -198,7 +191,7 @@ async def find_all_live(
     connection: AsyncConnection, realm_id: int, now: datetime, *, after: int, limit: int
 ) -> Sequence[APIKeyRecord]:
     """The live keys of an organization with an id above `after`, by ids, at most so many."""
-    statement = _records().join(accounts, accounts.c.id == api_keys.c.account_id)
+    statement = records().join(accounts, accounts.c.id == api_keys.c.account_id)
     statement = statement.where(accounts.c.realm_id == realm_id, is_live_at(now), api_keys.c.id > after)
     return [from_row(row) for row in await connection.execute(statement.order_by(api_keys.c.id).limit(limit))]
 
@@ -217,7 +210,7 @@ async def count_named(connection: AsyncConnection, account_id: int, now: datetim
 async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[APIKeyRecord]:
     """Every key ever issued to these accounts, the newest first."""
     rows = await connection.execute(
-        _records()
+        records()
         .where(among(api_keys.c.account_id, account_ids))
         .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
     )
@@ -233,67 +226,6 @@ async def save(connection: AsyncConnection, record: APIKeyRecord) -> None:
     )
 
 
-def _with_all_created(start: ColumnElement[bool]) -> CTE:
-    """The ids of these keys, of those that they replaced, and of all that were created with any of them."""
-    ended = select(api_keys.c.id).where(start).cte("ended", recursive=True)
-    is_next = or_(api_keys.c.created_with == ended.c.id, api_keys.c.replaced_by == ended.c.id)
-    return ended.union(select(api_keys.c.id).join(ended, is_next))
-
-
-async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) -> set[int]:
-    """Whose live keys end together with every key of these accounts: theirs, and of keys created with them others'."""
-    ended = _with_all_created(among(api_keys.c.account_id, account_ids))
-    statement = select(api_keys.c.account_id).where(
-        api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None)
-    )
-    return set((await connection.execute(statement.distinct())).scalars())
-
-
-async def find_ending(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[APIKeyRecord]:
-    """The live named keys that end together with every key of an account, in the order of issue."""
-    ended = _with_all_created(api_keys.c.account_id == account_id)
-    statement = _records().where(
-        api_keys.c.id.in_(select(ended.c.id)), api_keys.c.is_account_key.is_(False), is_live_at(now)
-    )
-    return [from_row(row) for row in await connection.execute(statement.order_by(api_keys.c.id))]
-
-
-async def revoke(connection: AsyncConnection, key_id: int, *, by: int | None, at: datetime) -> Sequence[APIKeyRecord]:
-    """Revoke a key, its predecessor in overlap, and every key created with one of them; returns which were live."""
-    return await _revoke(connection, api_keys.c.id == key_id, by=by, at=at)
-
-
-async def revoke_all(
-    connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime
-) -> Sequence[APIKeyRecord]:
-    """Revoke every key of an account, and every key created with one of them; returns which were live."""
-    return await _revoke(connection, api_keys.c.account_id == account_id, by=by, at=at)
-
-
-async def _revoke(
-    connection: AsyncConnection, start: ColumnElement[bool], *, by: int | None, at: datetime
-) -> Sequence[APIKeyRecord]:
-    """Erase the sealed texts too; the digests stay, so that the keys are still recognised."""
-    ended = _with_all_created(start)
-    doomed = _records().where(api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None))
-    records = [from_row(row) for row in await connection.execute(doomed.order_by(api_keys.c.id))]
-    await connection.execute(
-        update(api_keys)
-        .where(among(api_keys.c.id, [record.id for record in records]))
-        .values(revoked_at=at, revoked_by=by, sealed=None)
-    )
-    return [record for record in records if not record.grant.has_ended(at)]
-
-
-async def end_replaced(connection: AsyncConnection, successor_id: int, *, by: int | None, at: datetime) -> None:
-    """Revoke the key that this one replaced, if it is still in overlap."""
-    await connection.execute(
-        update(api_keys)
-        .where(api_keys.c.replaced_by == successor_id, api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=at, revoked_by=by)
-    )
-
-
 async def replace_digest(connection: AsyncConnection, key_id: int, digest: Digest) -> None:
     """Keep a named key under another secret of the ring."""
     await connection.execute(
@@ -301,73 +233,3 @@ async def replace_digest(connection: AsyncConnection, key_id: int, digest: Diges
         .where(api_keys.c.id == key_id, api_keys.c.is_account_key.is_(False))
         .values(secret_id=digest.secret_id, digest=digest.value)
     )
-
-
-async def take_ending(
-    connection: AsyncConnection, now: datetime, *, within: timedelta, mails: int, limit: int
-) -> Sequence[APIKeyRecord]:
-    """The live keys that end within a time and whose owners got fewer mails about it, at most so many.
-
-    They are noted as having got `mails`. A key that was replaced needs none.
-    """
-    due = (
-        _records()
-        .where(
-            api_keys.c.expires_at > now,
-            api_keys.c.expires_at <= now + within,
-            api_keys.c.revoked_at.is_(None),
-            api_keys.c.replaced_by.is_(None),
-            api_keys.c.end_mails < mails,
-        )
-        .order_by(api_keys.c.id)
-        .limit(limit)
-    )
-    records = [from_row(row) for row in await connection.execute(due)]
-    ids = [record.id for record in records]
-    await connection.execute(update(api_keys).where(among(api_keys.c.id, ids)).values(end_mails=mails))
-    return records
-
-
-async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> None:
-    """Write down the last uses of keys; an older use never overwrites a newer one from another worker."""
-    # In the order of their ids, so that two workers that write at once wait for each other and not in a circle.
-    rows = [
-        {"of_id": new.key_id, "used_at": new.use.at, "address": new.use.address, "client": new.use.client}
-        for new in sorted(uses, key=lambda new: new.key_id)
-    ]
-    if not rows:
-        return
-    used_at = bindparam("used_at", type_=api_key_uses.c.last_used_at.type)
-    await connection.execute(
-        update(api_key_uses)
-        .where(
-            api_key_uses.c.key_id == bindparam("of_id"),
-            or_(api_key_uses.c.last_used_at.is_(None), api_key_uses.c.last_used_at < used_at),
-        )
-        .values(last_used_at=used_at, last_used_address=bindparam("address"), last_used_client=bindparam("client")),
-        rows,
-    )
-
-
-async def find_late_use(connection: AsyncConnection, key_id: int) -> datetime | None:
-    """When a revoked key was last used; its row is held until the transaction ends."""
-    statement = locked(select(api_key_uses.c.late_used_at).where(api_key_uses.c.key_id == key_id))
-    return (await connection.execute(statement)).scalar_one_or_none()
-
-
-async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_every: timedelta) -> bool:
-    """Write down a use of a revoked key, unless one was written less than `at_most_every` before it.
-
-    Returns whether it was written.
-    """
-    late_used_at = api_key_uses.c.late_used_at
-    result = await connection.execute(
-        update(api_key_uses)
-        .where(
-            api_key_uses.c.key_id == new.key_id,
-            or_(late_used_at.is_(None), late_used_at <= new.use.at - at_most_every),
-        )
-        .values(late_used_at=new.use.at, late_used_address=new.use.address, late_used_client=new.use.client)
-        .returning(api_key_uses.c.key_id)
-    )
-    return result.first() is not None

@@ -19,7 +19,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.sessions import IDLE_LIFETIME, Session
 from keybearer.server.storage import accounts as account_rows
-from keybearer.server.storage import api_keys
+from keybearer.server.storage import api_keys, key_ends
 from keybearer.server.storage import sessions as session_rows
 from keybearer.server.storage.dialect import locked
 from keybearer.server.storage.tables import accounts, sessions
@@ -87,5 +87,5 @@ async def hold(
         owned = await connection.execute(select(accounts.c.id).where(accounts.c.bot_owner_id == with_bots_of))
         needed.update(row.id for row in owned)
     if ending_keys_of is not None:
-        needed |= await api_keys.find_holders(connection, [ending_keys_of])
+        needed |= await key_ends.find_holders(connection, [ending_keys_of])
     return needed
