@@ -16,10 +16,10 @@ from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.named_keys import NewKey
 from keybearer.server.services import named_keys, sessions
 from keybearer.server.services.housekeeping import tell_of_ends
 from keybearer.server.services.key_uses import UseRecorder
-from keybearer.server.services.named_keys import NewKey
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.tables import api_keys as table
 from keybearer.server.storage.tables import sessions as sessions_table

@@ -12,10 +12,10 @@ from keybearer.server.domain.api_keys import APIKeyRecord, KeyUse
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.bots import BotType
 from keybearer.server.domain.devices import DeviceKind
+from keybearer.server.domain.named_keys import NewKey
 from keybearer.server.services import accounts, bots, devices, invitations, multiuse_invitations, named_keys, sessions
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
-from keybearer.server.services.named_keys import NewKey
 from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage import api_keys, key_uses
 from keybearer.server.storage.key_uses import NewUse

@@ -20,6 +20,7 @@ from keybearer.cli.commands.init import init
 from keybearer.errors import KeybearerError, SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import Caller, RequestOrigin
+from keybearer.server.domain.named_keys import NewKey
 from keybearer.server.services import accounts, invitations, named_keys, passwords, sessions, setup
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
@@ -224,7 +225,7 @@ def add_hamlet(data_dir: Path) -> None:
 
 async def add_named_key(context: Context) -> int:
     owner = await accounts.find_for_operator(context, OWNER)
-    return (await named_keys.create(context, Caller(owner), named_keys.NewKey("laptop"))).record.id
+    return (await named_keys.create(context, Caller(owner), NewKey("laptop"))).record.id
 
 
 def test_a_named_key_is_listed_and_revoked_and_the_account_key_is_not(data_dir: Path) -> None:

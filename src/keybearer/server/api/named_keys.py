@@ -38,11 +38,11 @@ from keybearer.server.domain.grants import (
 )
 from keybearer.server.domain.key_policy import MOST_DAYS
 from keybearer.server.domain.limits import MOST_ENTRIES
+from keybearer.server.domain.named_keys import End, KeyChange, NewKey
 from keybearer.server.domain.rules import ADMINISTRATORS, BY_KEY_WEBHOOKS_TOO, EVERYBODY, MEMBERS, OPEN
 from keybearer.server.http.body import FORM, SMALL_FORM
 from keybearer.server.services import key_possession, named_keys
 from keybearer.server.services.api_keys import IssuedKey
-from keybearer.server.services.named_keys import End, KeyChange, NewKey
 
 
 def _seconds(at: datetime | None) -> int | None:

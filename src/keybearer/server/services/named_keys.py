@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,59 +15,15 @@ from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.api_keys import APIKeyRecord, checked_key_name
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
-from keybearer.server.domain.grants import DEFAULT_SCOPES, Grant, Scope, scope_names
+from keybearer.server.domain.grants import Grant, scope_names
 from keybearer.server.domain.limits import Cap
+from keybearer.server.domain.named_keys import End, KeyChange, NewKey, check_is_narrower, end_of
 from keybearer.server.services import mail_texts
 from keybearer.server.services.accounts import find_for_operator
 from keybearer.server.services.api_keys import IssuedKey, record_ended
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.lookups import owner_of, the_account, the_bot, the_realm
 from keybearer.server.storage import accounts, api_keys, key_ends
-
-
-class End(Enum):
-    """An end of a key that is not a date."""
-
-    DEFAULT = "default"
-    """What the organization has set."""
-    NEVER = "never"
-
-
-def _end_of(end: End | timedelta | datetime, now: datetime) -> datetime | None:
-    """When a key ends that is to end so. Not for `End.DEFAULT`, which depends on the organization."""
-    if isinstance(end, timedelta):
-        return now + end
-    return None if isinstance(end, End) else end
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """What a new key is to be. `expires_in` is a life, `networks` None for those of the key that asks."""
-
-    name: str
-    scopes: Scope = DEFAULT_SCOPES
-    end: End | timedelta | datetime = End.DEFAULT
-    networks: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeyChange:
-    """What of a key is to change; None leaves it as it is."""
-
-    name: str | None = None
-    scopes: Scope | None = None
-    end: End | timedelta | datetime | None = None
-    networks: tuple[str, ...] | None = None
-
-    def applied_to(self, record: APIKeyRecord, now: datetime) -> APIKeyRecord:
-        """The key after the change. Raises Refused for a name that is none."""
-        return replace(
-            record,
-            name=record.name if self.name is None else checked_key_name(self.name),
-            scopes=record.scopes if self.scopes is None else self.scopes,
-            expires_at=record.expires_at if self.end is None else _end_of(self.end, now),
-            networks=record.networks if self.networks is None else self.networks,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +116,7 @@ async def _new_grant(change: Change, new: NewKey) -> Grant:
         default = policy.default_end(change.now)
         ends = [end for end in (default, own.expires_at) if end is not None]
         return Grant(new.scopes, min(ends, default=None), networks)
-    expires_at = _end_of(new.end, change.now)
+    expires_at = end_of(new.end, change.now)
     policy.check_end(expires_at, change.now)
     return Grant(new.scopes, expires_at, networks)
 
@@ -209,7 +164,7 @@ async def change_key(
         after = wanted.applied_to(before, change.now)
         if after.grant.has_ended(change.now):
             raise Refused("An API key must end in the future: revoke it to end it now.")
-        _check_is_narrower(before.grant, after.grant)
+        check_is_narrower(before.grant, after.grant)
         changed = [field for field in ("name", "scopes", "expires_at", "networks") if _differ(before, after, field)]
         if changed:
             await api_keys.save(change.connection, after)
@@ -217,18 +172,6 @@ async def change_key(
             await change.record(AuditEvent.API_KEY_CHANGED, holder, details=details)
             change.end_polls_of(holder.id)
         return after
-
-
-def _check_is_narrower(before: Grant, after: Grant) -> None:
-    """Raise Refused, which says of what, where `after` allows more than `before`."""
-    kinds = {"more scopes": "scopes", "later end": "expires_at", "wider networks": "networks"}
-    wider = [
-        words for words, field in kinds.items() if not before.covers(before._replace(**{field: getattr(after, field)}))
-    ]
-    if wider:
-        raise Refused(
-            f"An API key can only be narrowed, and gets no {' and no '.join(wider)}: add another key for more."
-        )
 
 
 def _differ(before: APIKeyRecord, after: APIKeyRecord, field: str) -> bool:

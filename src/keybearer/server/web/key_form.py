@@ -10,7 +10,7 @@ from keybearer.server.domain.api_keys import APIKeyRecord, checked_key_name
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import DEFAULT_SCOPES, Scope, checked_networks, checked_scopes
 from keybearer.server.domain.key_policy import KeyPolicy
-from keybearer.server.services.named_keys import End, KeyChange, NewKey
+from keybearer.server.domain.named_keys import End, KeyChange, NewKey
 from keybearer.server.web.visit import Visit
 
 LIVES = (7, 30, 90, 365)
