@@ -105,6 +105,8 @@ async def test_a_key_is_only_renamed_or_narrowed(server: InProcessServer, hamlet
     assert await patch(name="renamed", scopes=["read"], expires_in_days=7, networks=["198.51.100.7"]) == 200
     entry = (await entries(server, hamlet.auth))[1]
     assert (entry["name"], entry["scopes"], entry["networks"]) == ("renamed", ["read"], ["198.51.100.7/32"])
+    log = (await (await server.signed_in(hamlet)).get("/settings/security-log/")).text
+    assert "You renamed your API key “script” to “renamed” and narrowed it: scopes, end, networks." in log
 
 
 async def test_another_network_is_403_until_the_key_is_used_from_its_own(

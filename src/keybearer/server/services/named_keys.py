@@ -169,6 +169,8 @@ async def change_key(
         if changed:
             await api_keys.save(change.connection, after)
             details = {"key": key_id, "name": after.name, "changed": changed}
+            if "name" in changed:
+                details["from"] = before.name
             await change.record(AuditEvent.API_KEY_CHANGED, holder, details=details)
             change.end_polls_of(holder.id)
         return after

@@ -161,6 +161,16 @@ def _key_name(t: _Telling) -> str:
     return f"“{name}”" if name else "(the account key)"
 
 
+def _key_changed(t: _Telling) -> str:
+    names = {"scopes": "scopes", "expires_at": "end", "networks": "networks"}
+    changed, before, key = t.named.record.details.get("changed"), t.detail("from"), t.whose("API key")
+    parts = [names[part] for part in changed if part in names] if isinstance(changed, list) else []
+    if not before:
+        return f"{t.actor} narrowed {key} {_key_name(t)}: {', '.join(parts)}."
+    narrowed = f" and narrowed it: {', '.join(parts)}" if parts else ""
+    return f"{t.actor} renamed {key} “{before}” to {_key_name(t)}{narrowed}."
+
+
 def _key_issued(t: _Telling) -> str:
     if "key" not in t.named.record.details:
         return f"{_capitalised(t.subject)} got a first API key."
@@ -212,7 +222,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
     AuditEvent.BOT_HAND_OVER_LINK_CREATED: lambda t: f"{t.actor} created a hand-over link of the bot {t.subject}.",
     AuditEvent.API_KEY_ISSUED: _key_issued,
-    AuditEvent.API_KEY_CHANGED: lambda t: f"{t.actor} changed {t.whose('API key')} {_key_name(t)}.",
+    AuditEvent.API_KEY_CHANGED: _key_changed,
     AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} regenerated {t.whose('API key')} {_key_name(t)}.",
     AuditEvent.API_KEY_REVOKED: lambda t: f"{t.actor} revoked {t.whose('API key')} {_key_name(t)}.",
     AuditEvent.API_KEY_REVOKED_BY_POSSESSION: lambda t: (
