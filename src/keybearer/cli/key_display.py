@@ -25,6 +25,16 @@ def key_in_use(client: Client) -> APIKey | None:
         return None
 
 
+def lacks_account_key(client: Client, bot_id: int) -> bool:
+    """Whether a bot has no account key, as after somebody found and revoked it. False where the caller is not told."""
+    if key_in_use(client) is None:
+        return False
+    try:
+        return not any(key.is_account_key for key in client.get_api_keys(bot_id=bot_id))
+    except APIError:
+        return False
+
+
 def moment(seconds: int | None, otherwise: str) -> str:
     """A time of the wire in the time zone of this machine."""
     if seconds is None:

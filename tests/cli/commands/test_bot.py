@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import keybearer
 from tests.cli.command_line import CommandLine
 from tests.cli.served import Person, Town
 
@@ -215,6 +216,21 @@ def test_bots_are_listed_by_number(person: Person) -> None:
     listed = json.loads(person.run("bot", "list", "--json").out)
 
     assert [one["user_id"] for one in listed] == sorted(one["user_id"] for one in listed)
+
+
+def test_a_bot_whose_key_was_revoked_is_shown_so_and_gets_another(person: Person, bot: dict[str, Any]) -> None:
+    number, output = str(bot["user_id"]), person.run.home / "botrc"
+    person.run("bot", "zuliprc", number, "--output", str(output))
+    key = output.read_text().split("key=")[1].split()[0]
+    with keybearer.Client(config_file=person.zuliprc) as client:
+        client.revoke_found_api_key(key)
+
+    assert "generate a new one at" in person.run("bot", "zuliprc", number).complaint
+    shown = person.run("bot", "show", number)
+    assert "active, without an API key" in shown.out
+    assert f"keybearer regenerate --bot {number} --output FILE" in shown.err
+    person.run("regenerate", "--bot", number, "--output", str(output), "--yes")
+    assert "without an API key" not in person.run("bot", "show", number).out
 
 
 def test_the_key_of_a_deactivated_bot_points_to_the_command_that_reactivates_it(

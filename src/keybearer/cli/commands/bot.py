@@ -9,6 +9,7 @@ import click
 from keybearer.cli.bot_zuliprc import STDOUT, BotZuliprc, find_bot, place_for
 from keybearer.cli.botserverrc import botserverrc
 from keybearer.cli.connection import connected, waiting_for
+from keybearer.cli.key_display import lacks_account_key
 from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import agreed, note, print_file, print_json, print_table, say
 from keybearer.cli.user_display import BOT_TYPES, as_json, email_of, kind_of
@@ -94,6 +95,8 @@ def show(given: GivenCredentials, *, id_or_email: str) -> None:
     """Show a bot."""
     with connected(given) as client:
         account = find_bot(client, id_or_email)
+        with waiting_for(client):
+            lacks_key = account.is_active and lacks_account_key(client, account.user_id)
     if given.as_json:
         print_json({**as_json(account), "owner_id": account.bot_owner_id, "date_joined": account.date_joined})
         return
@@ -102,11 +105,13 @@ def show(given: GivenCredentials, *, id_or_email: str) -> None:
         ["email", email_of(account)],
         ["id", str(account.user_id)],
         ["type", _type(account)],
-        ["state", _state(account)],
+        ["state", "active, without an API key" if lacks_key else _state(account)],
         ["owner", str(account.bot_owner_id or "-")],
         ["made", account.date_joined or "-"],
     ]
     print_table(["", "value"], rows)
+    if lacks_key:
+        note(f"Its last API key was revoked. A new one: keybearer regenerate --bot {account.user_id} --output FILE")
 
 
 @bot.command()
