@@ -12,6 +12,7 @@ from keybearer.server.storage.tables import sessions
 from tests.in_process import InProcessServer
 from tests.server.test_form_tokens import once_in
 
+LONG_AGO = timedelta(minutes=11)
 FORMS = {
     "add a bot": ("/settings/bots/add/", {"full_name": "Oracle", "short_name": "oracle"}, "bot:created"),
     "reactivate a bot": ("/settings/bots/{ghost}/reactivate/", {}, "account:reactivated"),
@@ -35,7 +36,7 @@ async def test_a_form_that_yields_a_credential_needs_a_password_given_lately(
     await wire.post("/api/v1/invites", auth=olive.auth, data={"invitee_emails": "a@example.com", "stream_ids": "[]"})
     browser = await server.signed_in(olive)
     async with server.context.change(None) as change:
-        await change.connection.execute(update(sessions).values(confirmed_at=change.now - timedelta(minutes=11)))
+        await change.connection.execute(update(sessions).values(confirmed_at=change.now - LONG_AGO))
     path, fields, event = FORMS[name]
     address = path.format(ghost=ghost.id, othello=othello.id, hamlet=hamlet.id)
 
@@ -53,3 +54,17 @@ async def test_a_form_that_yields_a_credential_needs_a_password_given_lately(
     given = await browser.post(address, data={**fields, "once": once, "password": olive.password})
     assert given.status_code in (200, 303)
     assert await times() == before + 1
+
+
+async def test_a_password_that_was_right_is_not_asked_for_again_where_something_else_is_refused(
+    server: InProcessServer,
+) -> None:
+    hamlet = await server.add_person("hamlet")
+    await server.add_bot(hamlet, "ghost", name="Ghost")
+    browser = await server.signed_in(hamlet)
+    async with server.context.change(None) as change:
+        await change.connection.execute(update(sessions).values(confirmed_at=change.now - LONG_AGO))
+    fields = {"full_name": "Ghost", "short_name": "another", "password": hamlet.password}
+    refused = await browser.post("/settings/bots/add/", data=fields)
+    assert "Name is already in use." in refused.text
+    assert 'type="password"' not in refused.text

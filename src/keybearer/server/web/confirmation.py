@@ -20,6 +20,7 @@ async def confirmed_caller(visit: Visit, *, once: bool = True) -> Caller:
     caller = (visit.caller_once if once else visit.caller).confirmed()
     if "password" in visit.form:
         await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
+        visit.note_confirmed()
     return caller
 
 

@@ -39,11 +39,12 @@ class Visit(Admitted):
     A page's script says whether it wants a page for a dialog, without its frame, or whole.
     """
 
-    __slots__ = ("_is_anonymous",)
+    __slots__ = ("_has_confirmed", "_is_anonymous")
 
     def __init__(self, admission: Admission, *, is_anonymous: bool = False) -> None:
         super().__init__(admission)
         self._is_anonymous = is_anonymous
+        self._has_confirmed = False
 
     def anonymous(self) -> Visit:
         """The same visit, rendered as if nobody were signed in and nothing were set up: for pages about failures."""
@@ -94,7 +95,11 @@ class Visit(Admitted):
     @property
     def is_confirmed(self) -> bool:
         """Whether the password was given recently enough for what shows or changes one's own key."""
-        return self.session is not None and self.session.is_confirmed(self.context.clock())
+        return self._has_confirmed or (self.session is not None and self.session.is_confirmed(self.context.clock()))
+
+    def note_confirmed(self) -> None:
+        """The password was just given in this form: what else of it is refused, it is not asked for again."""
+        self._has_confirmed = True
 
     @property
     def sends_mail(self) -> bool:
