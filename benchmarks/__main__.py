@@ -1,27 +1,51 @@
-"""Run the measurements that are named, or all: `python -m benchmarks [NAME…]`."""
+"""Measure the groups that are named, or all: `python -m benchmarks [--quick] [--large] [GROUP…]`.
+
+Prints one table. A run of all groups also writes `docs/performance.md`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import importlib
-import pkgutil
 import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 
-import benchmarks
+from benchmarks import report
+from benchmarks.rows import QUICK, Plan, Row
 
-PARTS = {"__main__", "bare", "load", "population"}
-"""Modules that measurements are made of."""
+GROUPS = ("users_me", "messages", "memory", "polls", "stall", "client")
 
 
-def main(names: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """The exit code: 2 for a name that nothing has."""
-    known = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in PARTS]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        print(f"There is no measurement {unknown[0]!r}; there is: {', '.join(known)}", file=sys.stderr)
-        return 2
-    for name in names or known:
-        importlib.import_module(f"benchmarks.{name}").main()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, and print one table.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all where none is named")
+    parser.add_argument("--quick", action="store_true", help="show that everything runs; the figures say nothing")
+    parser.add_argument("--large", action="store_true", help="also verify keys among a million accounts")
+    chosen = parser.parse_args(arguments)
+    for name in chosen.groups:
+        if name not in GROUPS:
+            parser.error(f"there is no group {name!r}; there is: {', '.join(GROUPS)}")
+    _run(chosen.groups, replace(QUICK if chosen.quick else Plan(), large=chosen.large))
     return 0
+
+
+def _run(groups: Sequence[str], plan: Plan) -> None:
+    begun, machine = time.monotonic(), report.machine()
+    rows: list[Row] = []
+    for name in groups or GROUPS:
+        rows += importlib.import_module(f"benchmarks.{name}").measure(plan)
+    if plan.quick:
+        print("A quick run: not to be quoted.")
+    print(machine)
+    print(report.table(rows))
+    print(report.summary(rows))
+    print(f"This took {(time.monotonic() - begun) / 60:.1f} minutes.")
+    if not groups:
+        report.DOCUMENT.write_text(report.document(plan, rows, machine), "utf-8")
+        print(f"Written: {report.DOCUMENT}")
 
 
 if __name__ == "__main__":

@@ -1,90 +1,98 @@
-"""Requests per second of `GET /api/v1/users/me` by key, beside a bare ASGI application under the same Granian."""
+"""`GET users/me` by key: what it costs to verify one, beside a bare application that answers as many bytes."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import random
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
-from tests.server_process import started_server
+from benchmarks.load import Credential, Load, Measured, request
+from benchmarks.population import Population
+from benchmarks.rows import Plan, Row, Target, at_least, at_most, in_turns, row
+from benchmarks.servers import POSTGRESQL, SQLITE, Installation, bare_server, installation, postgresql_server
+from keybearer import api_key
 
-from benchmarks.load import Measured, measure
-from benchmarks.population import Credential, populate
-from keybearer.server.settings import Settings
-
-ACCOUNTS = 10_000
 CONNECTIONS = 32
-ROUNDS = 15
-SECONDS = 1.0
-NO_LIMIT = {"KEYBEARER_API_LIMIT": "1000000000/minute"}
+ACCOUNTS = 10_000
+NAMED_KEYS = 10
+MANY, FEW = 1_000_000, 1000
+MOST_ASKED = 100_000
+"""Different keys that are used of a million."""
+
+BARE = "bare requests"
 
 
-def main() -> None:
-    """Measure both in turns, and print the medians and their ratio."""
-    print(f"GET /api/v1/users/me by key: {ACCOUNTS} accounts, {CONNECTIONS} connections, one worker")
-    with tempfile.TemporaryDirectory(prefix="keybearer-benchmark-") as directory:
-        data_dir = Path(directory, "data")
-        credentials = asyncio.run(populate(Settings(data_dir=data_dir), ACCOUNTS, site="http://127.0.0.1"))
-        random.Random(1).shuffle(credentials)
-        with started_server(data_dir, environ=NO_LIMIT) as server, bare_server() as bare_port:
-            ours, bare = [], []
-            for number in range(ROUNDS):
-                ours.append(_round(server.port, [_request(each) for each in credentials]))
-                bare.append(_round(bare_port, [_request(each) for each in credentials]))
-                print(f"  round {number + 1}: keybearer {_told(ours[-1])}   bare {_told(bare[-1])}")
-    our_rate = statistics.median(each.rate for each in ours)
-    bare_rate = statistics.median(each.rate for each in bare)
-    print(f"  median: keybearer {our_rate:.0f}/s, bare {bare_rate:.0f}/s, ratio {our_rate / bare_rate:.2f}")
+def measure(plan: Plan) -> list[Row]:
+    """Right keys on both databases, wrong ones, and keys that are mistyped."""
+    accounts = plan.some(ACCOUNTS)
+    with ExitStack() as stack:
+
+        def side(found: Installation, credentials: Sequence[Credential], status: int = 200) -> Callable[[], Measured]:
+            asked = random.Random(1).sample(credentials, min(MOST_ASKED, len(credentials)))
+            requests = [request("GET", "users/me", each) for each in asked]
+            load = stack.enter_context(Load(found.server, requests, connections=CONNECTIONS, status=status))
+            return lambda: load.round(plan.seconds)
+
+        def right(wanted: Population, *, on_postgresql: bool = False) -> Callable[[], Measured]:
+            postgresql = stack.enter_context(postgresql_server()) if on_postgresql else None
+            found = stack.enter_context(installation(wanted, postgresql=postgresql))
+            return side(found, found.credentials)
+
+        usual = stack.enter_context(installation(Population(accounts)))
+        sides = {
+            "bare": side(Installation(stack.enter_context(bare_server()), []), usual.credentials),
+            "right": side(usual, usual.credentials),
+            "wrong": side(
+                usual, [Credential(each.email, api_key.generate().reveal()) for each in usual.credentials], 401
+            ),
+            "mistyped": side(usual, [Credential(each.email, _mistyped(each.key)) for each in usual.credentials], 401),
+            "named": right(Population(accounts, named_keys=NAMED_KEYS)),
+            "postgresql": right(Population(accounts), on_postgresql=True),
+        }
+        if plan.large:
+            sides |= {"many": right(Population(MANY)), "few": right(Population(FEW))}
+        rounds = dict(zip(sides, in_turns(plan, "users_me", *sides.values()), strict=True))
+    return _rows(accounts, rounds)
 
 
-def _round(port: int, requests: list[bytes]) -> Measured:
-    return measure(port, requests, connections=CONNECTIONS, seconds=SECONDS)
+def _rows(accounts: int, rounds: dict[str, list[Measured]]) -> list[Row]:
+    def rate(name: str, key: str, target: Target | None, database: str = SQLITE) -> Row:
+        ours, bare = rounds[key], rounds["bare"]
+        values, yardstick = [each.rate for each in ours], [each.rate for each in bare]
+        cpu, bare_cpu = _cpu(ours), _cpu(bare)
+        return row(
+            name,
+            database,
+            "/s",
+            values,
+            beside=BARE,
+            yardstick=yardstick,
+            target=target,
+            cpu=cpu,
+            yardstick_cpu=bare_cpu,
+        )
+
+    def cost(name: str, key: str, beside: str, yardstick: str, target: Target) -> Row:
+        cpu, other = _cpu(rounds[key]), _cpu(rounds[yardstick])
+        return row(name, SQLITE, "µs of CPU", cpu, beside=beside, yardstick=other, target=target)
+
+    rows = [
+        rate(f"`users/me`, {accounts:,} accounts", "right", at_least(0.55)),
+        rate(f"`users/me`, {accounts:,} accounts with {NAMED_KEYS} named keys each", "named", None),
+        rate(f"`users/me`, {accounts:,} accounts", "postgresql", at_least(0.42), POSTGRESQL),
+        cost("a wrong key", "wrong", "a right key", "right", at_most(1)),
+        cost("a mistyped key (bad checksum)", "mistyped", "a bare request", "bare", at_most(1.25)),
+    ]
+    if "many" in rounds:
+        rows.append(rate(f"`users/me`, {MANY:,} accounts", "many", at_least(0.5)))
+        slower = cost(f"`users/me`, {MANY:,} accounts", "many", f"{FEW:,} accounts", "few", at_most(1.15))
+        rows.append(slower)
+    return rows
 
 
-def _told(measured: Measured) -> str:
-    median, slow = measured.latency(0.5) * 1000, measured.latency(0.99) * 1000
-    return f"{measured.rate:6.0f}/s (median {median:.2f} ms, 99 % within {slow:.2f} ms)"
+def _cpu(rounds: Sequence[Measured]) -> list[float]:
+    return [each.cpu_each for each in rounds]
 
 
-def _request(credential: Credential) -> bytes:
-    token = base64.b64encode(f"{credential.email}:{credential.key}".encode()).decode()
-    return (
-        "GET /api/v1/users/me HTTP/1.1\r\n"
-        "Host: 127.0.0.1\r\n"
-        "User-Agent: keybearer-benchmark\r\n"
-        "Accept: application/json\r\n"
-        f"Authorization: Basic {token}\r\n\r\n"
-    ).encode()
-
-
-@contextmanager
-def bare_server() -> Iterator[int]:
-    """The bare application, running; yields its port."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        while not _is_listening(port):
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-if __name__ == "__main__":
-    main()
+def _mistyped(key: str) -> str:
+    return key[:-1] + ("a" if key[-1] != "a" else "b")

@@ -1,0 +1,165 @@
+"""The client half beside Zulip's official bindings: calls, whole processes, imports; and resolving."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import zulip
+from tests.server_process import KEYBEARER, clean_environ
+
+import keybearer
+from benchmarks.load import Measured, repeated
+from benchmarks.population import Population
+from benchmarks.rows import Plan, Row, at_most, in_turns, row
+from benchmarks.servers import Installation, installation, temporary_directory
+from keybearer.store.resolution import resolve
+
+IN_FLIGHT = 32
+
+PLAIN = "[api]\nemail=ann@example.com\nkey=kbBenchBenchBenchBenchBenchBench\nsite=https://chat.example.com\n"
+FULL = (
+    f"# all settings\n{PLAIN}client_cert=c.pem\nclient_cert_key=~/c.pem\ncert_bundle=c.pem\nclient_bundle=c.pem\n"
+    "insecure=false\ntoken=t\n\n[zterm]\ntheme=zt_dark\nautohide=true\n"
+)
+VARIABLES = {"ZULIP_EMAIL": "ann@example.com", "ZULIP_API_KEY": "k", "ZULIP_SITE": "chat.example.com"}
+NEEDED = "dataclasses, difflib, hashlib, hmac, ipaddress, pathlib, re, secrets, threading, typing, urllib.parse, zlib"
+"""The standard modules that reading and resolving need."""
+SCRIPT = "import sys, zulip; print(zulip.Client(config_file=sys.argv[1]).get_profile()['email'])"
+"""What `keybearer whoami` does, with the bindings."""
+
+
+def measure(plan: Plan) -> list[Row]:
+    """All of it, on a server that nobody else uses."""
+    with temporary_directory() as home, installation(Population(100)) as found:
+        zuliprc = _zuliprc(home, found)
+        return [*_calls(plan, zuliprc), _whoami(plan, zuliprc), *_imports(plan), *_resolving(plan, home)]
+
+
+def _zuliprc(home: Path, found: Installation) -> Path:
+    credential = found.credentials[0]
+    site = f"http://127.0.0.1:{found.server.port}"
+    path = home / "zuliprc"
+    path.write_text(f"[api]\nemail={credential.email}\nkey={credential.key}\nsite={site}\n")
+    path.chmod(0o600)
+    return path
+
+
+def _calls(plan: Plan, zuliprc: Path) -> list[Row]:
+    """`users/me` again and again in this process, with each client."""
+    with ExitStack() as stack:
+        bindings = zulip.Client(config_file=str(zuliprc))
+        client = stack.enter_context(keybearer.Client(config_file=zuliprc))
+        runner = stack.enter_context(asyncio.Runner())
+        asynchronous = keybearer.AsyncClient(config_file=zuliprc)
+        sides: list[Callable[[], Measured]] = [
+            lambda: repeated(bindings.get_profile, plan.seconds),
+            lambda: repeated(client.get_profile, plan.seconds),
+            lambda: runner.run(_in_flight(asynchronous, plan.seconds)),
+        ]
+        theirs, ours, ours_asynchronous = in_turns(plan, "client, calls", *sides)
+        runner.run(asynchronous.aclose())
+
+    def compared(name: str, rounds: list[Measured]) -> Row:
+        each_call, yardstick = ([1e6 / each.rate for each in side] for side in (rounds, theirs))
+        cpu, yardstick_cpu = ([each.cpu_each for each in side] for side in (rounds, theirs))
+        return row(
+            name,
+            "",
+            "µs",
+            each_call,
+            beside="the bindings, one call after another",
+            yardstick=yardstick,
+            target=at_most(0.6),
+            cpu=cpu,
+            yardstick_cpu=yardstick_cpu,
+        )
+
+    return [
+        compared("a call of `Client`", ours),
+        compared(f"a call of `AsyncClient`, {IN_FLIGHT} in flight", ours_asynchronous),
+    ]
+
+
+async def _in_flight(client: keybearer.AsyncClient, seconds: float) -> Measured:
+    latencies: list[float] = []
+    cpu, begun = time.process_time(), time.perf_counter()
+
+    async def go_on() -> None:
+        while (sent := time.perf_counter()) - begun < seconds:
+            await client.get_profile()
+            latencies.append(time.perf_counter() - sent)
+
+    await asyncio.gather(*(go_on() for _ in range(IN_FLIGHT)))
+    return Measured(time.perf_counter() - begun, sorted(latencies), time.process_time() - cpu)
+
+
+def _whoami(plan: Plan, zuliprc: Path) -> Row:
+    ours, theirs = in_turns(
+        plan,
+        "client, whoami",
+        lambda: _run(KEYBEARER, "whoami", "--config-file", str(zuliprc)),
+        lambda: _run(sys.executable, "-c", SCRIPT, str(zuliprc)),
+    )
+    beside = "a script with the bindings"
+    return row("`keybearer whoami`", "", "ms", ours, beside=beside, yardstick=theirs, target=at_most(0.9))
+
+
+def _imports(plan: Plan) -> list[Row]:
+    """Over the start of an interpreter that runs nothing."""
+    bare, client, resolver, needed = in_turns(
+        plan,
+        "client, imports",
+        lambda: _run(sys.executable, "-c", "pass"),
+        lambda: _run(sys.executable, "-c", "from keybearer import Client"),
+        lambda: _run(sys.executable, "-c", "import keybearer.zuliprc.resolver"),
+        lambda: _run(sys.executable, "-c", f"import {NEEDED}"),
+    )
+
+    def over(times: list[float]) -> list[float]:
+        return [time - start for time, start in zip(times, bare, strict=True)]
+
+    beside = "the standard modules it needs"
+    return [
+        row("importing the client", "", "ms", over(client), target=at_most(45)),
+        row("importing the resolver", "", "ms", over(resolver), beside=beside, yardstick=over(needed)),
+    ]
+
+
+def _run(*command: str) -> float:
+    """The milliseconds that a program takes."""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=clean_environ())
+    return (time.perf_counter() - begun) * 1000
+
+
+def _resolving(plan: Plan, home: Path) -> list[Row]:
+    """A real file is read each time."""
+    (home / "c.pem").touch()
+    environ = {**clean_environ(), "HOME": str(home)}
+    kinds = {
+        "the web app's file": (PLAIN, environ),
+        "a file with everything in it": (FULL, environ),
+        "variables before a file": (PLAIN, {**environ, **VARIABLES}),
+    }
+    sides = [_resolution(plan, home / str(number), *kind) for number, kind in enumerate(kinds.values())]
+    found = in_turns(plan, "client, resolving", *sides)
+    return [
+        row(f"resolving, {name}", "", "µs", [1e6 / each.rate for each in rounds], target=at_most(200))
+        for name, rounds in zip(kinds, found, strict=True)
+    ]
+
+
+def _resolution(plan: Plan, home: Path, text: str, environ: Mapping[str, str]) -> Callable[[], Measured]:
+    home.mkdir()
+    (home / "c.pem").touch()
+    zuliprc = home / ".zuliprc"
+    zuliprc.write_text(text)
+    zuliprc.chmod(0o600)
+    variables = {**environ, "HOME": str(home)}
+    return lambda: repeated(lambda: resolve(environ=variables), plan.seconds / 5)

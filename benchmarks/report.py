@@ -1,0 +1,160 @@
+"""The table of all rows, and the document that is made of it and of what a reader has to know."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.rows import Plan, Row
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+
+_HEADINGS = ("what", "database", "measured", "beside", "ratio", "10 to 90 %", "target", "met?", "CPU µs", "rounds")
+
+_INTRODUCTION = """\
+# Performance
+
+<!-- `make bench` writes this file. What is not a figure is in `benchmarks/report.py`. -->
+
+`make bench` measures everything on this page in one run and writes the page anew. `make bench ARGS=messages` measures one
+group and only prints its table: `users_me`, `messages`, `memory`, `polls`, `stall` or `client`. With `--large`, as in
+`make bench ARGS=--large`, keys are also verified among a million accounts, and `--quick` shows in a minute or two that
+everything runs. Nothing is asserted: a test that asserts a time fails on a busy machine.
+"""
+
+_QUICK = """\
+**This is from a quick run: not to be quoted.** Its rounds are short and few and it has a twentieth of the accounts, so
+the figures say nothing. `make bench` on a quiet machine replaces them.
+"""
+
+_METHOD = """\
+## How to read the table
+
+- *Measured* is the median of the rounds. A round lasts a second and begins after one that does not count.
+- *Beside* is the yardstick and its own median. Both are measured in turns, one right after the other in each round, and
+  *ratio* is the median of the rounds' ratios. What slows the machine for a while slows both, so the ratio moves less
+  than the figures do.
+- *10 to 90 %* is where the middle 80 % of the rounds are: of the ratios, or of the figure where nothing is beside it.
+  Where the target lies in between, another run may say something else.
+- *Target* is for the ratio, or for the figure where nothing is beside it. MISSED says that the median does not meet it.
+- *CPU µs* is the processor time that a request takes in all processes of the server, and after the stroke in those of
+  the yardstick. It moves less than rates do. For the client it is the time of the calling process for each call. The
+  processes of PostgreSQL and of the load are not in it.
+
+What has only one round takes long and is not repeated: the growth of memory.
+
+## What the yardsticks are
+
+- *Bare requests*: an ASGI application that answers every request with the same 640 bytes, about as many as `users/me`
+  has, under Granian as Keybearer runs it (`benchmarks/bare.py`). It reads nothing and checks nothing: it is what is to
+  be had at most.
+- *Bare durable commits*: transactions that insert one small row and wait for the disk. On SQLite from one connection,
+  with WAL and `synchronous=FULL`, as Keybearer sets it. On PostgreSQL from as many connections as the requests come from,
+  with `fsync` and `synchronous_commit` on.
+- *argon2 alone*: the same password checked with the same settings in one thread, without a server.
+- *The bindings*: the package `zulip` from PyPI, calling the same server from the same process, one call after another.
+
+## What is measured
+
+One worker answers, unless the row says two, and the load comes from processes of their own on the same machine. All
+checks, limits, headers and records are on; only the numbers of calls that are allowed are higher than anybody can reach.
+There is no Redis.
+
+- `users_me` uses 32 connections, each with one request under way, and every account's key in turn. A wrong key is one that
+  was never issued; a mistyped one has a wrong checksum.
+- `messages` uses 8 connections and 100 accounts. Messages go to a channel that 10 accounts follow. Regenerating uses one
+  connection, and each request the key that an earlier one was answered. On PostgreSQL half as much is wanted.
+- `memory` uses every key of 200,000 accounts once.
+- `polls` opens 10,000 polls, each of an account of its own, and sends messages to a channel that 5,000 of them follow.
+  The time runs until the last poll is answered and read.
+- `stall` compares the p99 of `users/me` on 8 connections with and without 32 passwords that wait to be checked.
+- `client` calls `users/me` from this process, runs whole programs, and reads a zuliprc. Imports are what they take over
+  the start of an interpreter that runs nothing.
+"""
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows as a table of Markdown that can also be read in a terminal."""
+    lines = [_HEADINGS, *(_cells(each) for each in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    padded = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    return "\n".join([padded[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *padded[1:]])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    unit = "" if row.unit == "/s" else f" {row.unit}"
+    rate = row.unit if row.unit == "/s" else unit
+    beside = "" if row.yardstick_value is None else f"{_figure(row.yardstick_value)}{rate}: {row.yardstick}"
+    cpu = "" if row.cpu is None else _figure(row.cpu)
+    if row.yardstick_cpu is not None:
+        cpu += f" / {_figure(row.yardstick_cpu)}"
+    return (
+        row.name,
+        row.database,
+        f"{_figure(row.value)}{rate}",
+        beside,
+        "" if row.ratio is None else _figure(row.ratio),
+        "" if row.rounds == 1 else f"{_figure(row.low)} to {_figure(row.high)}",
+        "" if row.target is None else str(row.target),
+        row.verdict,
+        cpu,
+        str(row.rounds),
+    )
+
+
+def _figure(value: float) -> str:
+    """Three digits that count, and more only before the point."""
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
+    return f"{value:,.{digits}f}"
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """One sentence about the targets."""
+    missed = [each for each in rows if each.verdict == "MISSED"]
+    count = sum(each.target is not None for each in rows)
+    if not missed:
+        return f"All {count} targets are met."
+    names = "; ".join(" on ".join(filter(None, (each.name, each.database))) for each in missed)
+    return f"{len(missed)} of {count} targets are missed: {names}."
+
+
+def machine() -> str:
+    """One line about what the figures were measured on."""
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.system()} {platform.release()}; Python "
+        f"{platform.python_version()}, Granian {version('granian')}, SQLite {sqlite3.sqlite_version}, SQLAlchemy "
+        f"{version('sqlalchemy')}, bindings {version('zulip')}; load average when it began: {load}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def document(plan: Plan, rows: Sequence[Row], of_machine: str) -> str:
+    """The text of `docs/performance.md`."""
+    day = datetime.now(UTC).date().isoformat()
+    parts = [
+        _INTRODUCTION,
+        *([_QUICK] if plan.quick else []),
+        "## The figures\n",
+        f"Measured on {day}. {of_machine}.\n",
+        f"{summary(rows)}\n",
+        f"{table(rows)}\n",
+        _METHOD,
+    ]
+    return "\n".join(parts)

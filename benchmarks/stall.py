@@ -1,0 +1,40 @@
+"""How long it takes to verify a key while one password after another is checked."""
+
+from __future__ import annotations
+
+from benchmarks.load import Load, Measured, request
+from benchmarks.population import PASSWORD, Population
+from benchmarks.rows import Plan, Row, at_most, in_turns, row
+from benchmarks.servers import SQLITE, installation
+
+PEOPLE = Population(100)
+CONNECTIONS = 8
+SIGNING_IN = 32
+"""Passwords that wait for their turn at any time."""
+
+
+def measure(plan: Plan) -> list[Row]:
+    """The p99 of `users/me` with passwords waiting, beside that of a quiet server."""
+    with installation(PEOPLE) as found:
+        keys = [request("GET", "users/me", each) for each in found.credentials]
+        passwords = [
+            request("POST", "fetch_api_key", username=each.email, password=PASSWORD) for each in found.credentials
+        ]
+        with (
+            Load(found.server, keys, connections=CONNECTIONS) as verifying,
+            Load(found.server, passwords, connections=SIGNING_IN) as signing_in,
+        ):
+
+            def quiet() -> Measured:
+                return verifying.round(plan.seconds)
+
+            def full() -> Measured:
+                under_way = signing_in.begun(plan.seconds * 1.5)
+                measured = verifying.round(plan.seconds)
+                under_way.result()
+                return measured
+
+            of_quiet, of_full = in_turns(plan, "stall", quiet, full)
+    ours, yardstick = ([each.latency(0.99) for each in rounds] for rounds in (of_full, of_quiet))
+    name = f"p99 of `users/me` while {SIGNING_IN} passwords wait"
+    return [row(name, SQLITE, "ms", ours, beside="p99 on a quiet server", yardstick=yardstick, target=at_most(3))]
