@@ -30,7 +30,7 @@ soak: $(VENV)/test.stamp  ## attack a real server for ten minutes, print a table
 cluster: $(VENV)/test.stamp  ## kill and part a primary under load of two hosts, and check what was promised; needs root
 	$(BIN)/python -m tests.cluster $(ARGS)
 
-bench: $(VENV)/test.stamp  ## measure; prints figures, asserts none
+bench: $(VENV)/test.stamp  ## measure everything, print one table, write docs/performance.md; ARGS=messages: one group
 	$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(VENV)/test.stamp  ## put the code into its shape

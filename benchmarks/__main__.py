@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks import report
-from benchmarks.rows import QUICK, Plan, Row
+from benchmarks.rounds import QUICK, Plan
+from benchmarks.rows import Row
 
 GROUPS = ("users_me", "messages", "memory", "polls", "stall", "client")
 

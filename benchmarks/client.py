@@ -14,9 +14,9 @@ import zulip
 from tests.server_process import KEYBEARER, clean_environ
 
 import keybearer
-from benchmarks.load import Measured, repeated
 from benchmarks.population import Population
-from benchmarks.rows import Plan, Row, at_most, in_turns, row
+from benchmarks.rounds import Measured, Plan, in_turns, repeated
+from benchmarks.rows import EACH, Row, at_most, row, simple_row
 from benchmarks.servers import Installation, installation, temporary_directory
 from keybearer.store.resolution import resolve
 
@@ -66,19 +66,8 @@ def _calls(plan: Plan, zuliprc: Path) -> list[Row]:
         runner.run(asynchronous.aclose())
 
     def compared(name: str, rounds: list[Measured]) -> Row:
-        each_call, yardstick = ([1e6 / each.rate for each in side] for side in (rounds, theirs))
-        cpu, yardstick_cpu = ([each.cpu_each for each in side] for side in (rounds, theirs))
-        return row(
-            name,
-            "",
-            "µs",
-            each_call,
-            beside="the bindings, one call after another",
-            yardstick=yardstick,
-            target=at_most(0.6),
-            cpu=cpu,
-            yardstick_cpu=yardstick_cpu,
-        )
+        beside = "the bindings, one call after another"
+        return row(name, "", EACH, rounds, beside=beside, yardstick=theirs, target=at_most(0.6))
 
     return [
         compared("a call of `Client`", ours),
@@ -107,7 +96,7 @@ def _whoami(plan: Plan, zuliprc: Path) -> Row:
         lambda: _run(sys.executable, "-c", SCRIPT, str(zuliprc)),
     )
     beside = "a script with the bindings"
-    return row("`keybearer whoami`", "", "ms", ours, beside=beside, yardstick=theirs, target=at_most(0.9))
+    return simple_row("`keybearer whoami`", "", "ms", ours, beside=beside, yardstick=theirs, target=at_most(0.9))
 
 
 def _imports(plan: Plan) -> list[Row]:
@@ -126,8 +115,8 @@ def _imports(plan: Plan) -> list[Row]:
 
     beside = "the standard modules it needs"
     return [
-        row("importing the client", "", "ms", over(client), target=at_most(45)),
-        row("importing the resolver", "", "ms", over(resolver), beside=beside, yardstick=over(needed)),
+        simple_row("importing the client", "", "ms", over(client), target=at_most(45)),
+        simple_row("importing the resolver", "", "ms", over(resolver), beside=beside, yardstick=over(needed)),
     ]
 
 
@@ -150,7 +139,7 @@ def _resolving(plan: Plan, home: Path) -> list[Row]:
     sides = [_resolution(plan, home / str(number), *kind) for number, kind in enumerate(kinds.values())]
     found = in_turns(plan, "client, resolving", *sides)
     return [
-        row(f"resolving, {name}", "", "µs", [1e6 / each.rate for each in rounds], target=at_most(200))
+        row(f"resolving, {name}", "", EACH, rounds, target=at_most(200))
         for name, rounds in zip(kinds, found, strict=True)
     ]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks.load import Measured, repeated
+from benchmarks.rounds import Measured, repeated
 
 Commits = Callable[[float], Measured]
 """Commit for so many seconds."""

@@ -20,6 +20,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from benchmarks.processes import Server
+from benchmarks.rounds import Measured
 
 PATIENCE = 60
 """Seconds after which an answer is taken as lost."""
@@ -56,41 +57,6 @@ def request(method: str, path: str, credential: Credential | None = None, **para
     if body:
         lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", body]).encode()
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a round came to. Times are in seconds, `latencies` sorted; `cpu` is the processor time of the server."""
-
-    seconds: float
-    latencies: Sequence[float]
-    cpu: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Requests per second."""
-        return len(self.latencies) / self.seconds
-
-    @property
-    def cpu_each(self) -> float:
-        """Microseconds of the server's processor time for each request."""
-        return self.cpu / len(self.latencies) * 1e6
-
-    def latency(self, part: float) -> float:
-        """The milliseconds within which that part of the requests was answered."""
-        return self.latencies[min(int(part * len(self.latencies)), len(self.latencies) - 1)] * 1000
-
-
-def repeated(work: Callable[[], object], seconds: float) -> Measured:
-    """Do some work again and again in this process, for that long."""
-    latencies: list[float] = []
-    cpu, begun = time.process_time(), time.perf_counter()
-    now = begun
-    while now - begun < seconds:
-        work()
-        latencies.append(time.perf_counter() - now)
-        now = time.perf_counter()
-    return Measured(now - begun, sorted(latencies), time.process_time() - cpu)
 
 
 class Load:

@@ -6,7 +6,8 @@ import time
 
 from benchmarks.load import Load, request
 from benchmarks.population import Population
-from benchmarks.rows import Plan, Row, at_most, row
+from benchmarks.rounds import Plan
+from benchmarks.rows import Row, at_most, simple_row
 from benchmarks.servers import SQLITE, installation
 
 KEYS = 200_000
@@ -28,4 +29,4 @@ def measure(plan: Plan) -> list[Row]:
             time.sleep(SETTLED)
             growth = found.server.memory() - before
     name = f"growth of a worker after {len(measured.latencies):,} different keys within {measured.seconds:.0f} s"
-    return [row(name, SQLITE, "MB", [growth], target=at_most(40), cpu=[measured.cpu_each])]
+    return [simple_row(name, SQLITE, "MB", [growth], target=at_most(40))]

@@ -12,9 +12,10 @@ import argon2
 from tests.databases import PostgreSQLServer
 
 from benchmarks.commits import postgresql_commits, sqlite_commits
-from benchmarks.load import Connection, Credential, Load, Measured, content, repeated, request
+from benchmarks.load import Connection, Credential, Load, content, request
 from benchmarks.population import CHANNEL, PASSWORD, Population, password_hash
-from benchmarks.rows import Plan, Row, Target, at_least, at_most, in_turns, row
+from benchmarks.rounds import Measured, Plan, in_turns, repeated
+from benchmarks.rows import COST, P50, P99, RATE, Figure, Row, Target, at_least, at_most, row
 from benchmarks.servers import (
     POSTGRESQL,
     SQLITE,
@@ -98,45 +99,34 @@ class _Table:
     rounds: Mapping[str, Sequence[Measured]]
 
     def rows(self, size: int) -> list[Row]:
-        people = f"{PEOPLE.accounts} accounts"
+        commits, bare = "bare durable commits", "bare requests"
+        read, at = f"`messages` of {READ} ({size / 1000:.0f} kB)", f"{PEOPLE.accounts} accounts"
+        one, two = "sending", "sending, two workers"
         return [
-            self._rate("sending", "sending", "bare durable commits", "commits", 0.1),
-            self._p99("p99 of sending", "sending", None),
-            self._rate("sending, two workers", "sending, two workers", "bare durable commits", "commits", None),
-            self._p99("p99 of sending, two workers", "sending, two workers", at_most(4)),
-            self._rate(f"`messages` of {READ} ({size / 1000:.0f} kB)", "reading", "bare requests", "bare", 0.015),
-            self._rate("regenerating, one connection", "regenerating", "bare durable commits", "commits of one", 0.08),
-            self._cost(f"`register` at {people}", "registering", "a bare request", "bare", 80),
-            self._rate("`server_settings`", "server_settings", "bare requests", "bare", 0.5),
-            self._rate("`fetch_api_key`", "fetch_api_key", "argon2 alone", "argon2", 0.9),
+            self._row(one, RATE, one, commits, "commits", target=at_least(0.1)),
+            self._p99(f"p99 of {one}", one),
+            self._row(two, RATE, two, commits, "commits"),
+            self._p99(f"p99 of {two}", two, at_most(4)),
+            self._row(read, RATE, "reading", bare, "bare", target=at_least(0.015)),
+            self._row(
+                "regenerating, one connection", RATE, "regenerating", commits, "commits of one", target=at_least(0.08)
+            ),
+            self._row(f"`register` at {at}", COST, "registering", "a bare request", "bare", target=at_most(80)),
+            self._row("`server_settings`", RATE, "server_settings", bare, "bare", target=at_least(0.5)),
+            self._row("`fetch_api_key`", RATE, "fetch_api_key", "argon2 alone", "argon2", target=at_least(0.9)),
         ]
 
-    @property
-    def _share(self) -> float:
-        return 1 if self.database == SQLITE else 0.5
-
-    def _rate(self, name: str, key: str, beside: str, yardstick: str, least: float | None) -> Row:
+    def _row(
+        self, name: str, figure: Figure, key: str, beside: str, yardstick: str, *, target: Target | None = None
+    ) -> Row:
         ours, other = self.rounds[key], self.rounds[yardstick]
-        return row(
-            name,
-            self.database,
-            "/s",
-            [each.rate for each in ours],
-            beside=beside,
-            yardstick=[each.rate for each in other],
-            target=None if least is None else at_least(least * self._share),
-            cpu=[each.cpu_each for each in ours],
-            yardstick_cpu=[each.cpu_each for each in other] if yardstick == "bare" else (),
-        )
+        if target is not None and self.database == POSTGRESQL:
+            target = target.halved()
+        return row(name, self.database, figure, ours, beside=beside, yardstick=other, target=target)
 
-    def _cost(self, name: str, key: str, beside: str, yardstick: str, most: float) -> Row:
-        ours, other = ([each.cpu_each for each in self.rounds[side]] for side in (key, yardstick))
-        target = at_most(most / self._share)
-        return row(name, self.database, "µs of CPU", ours, beside=beside, yardstick=other, target=target)
-
-    def _p99(self, name: str, key: str, target: Target | None) -> Row:
-        p99, p50 = ([each.latency(part) for each in self.rounds[key]] for part in (0.99, 0.5))
-        return row(name, self.database, "ms", p99, beside="its p50", yardstick=p50, target=target)
+    def _p99(self, name: str, key: str, target: Target | None = None) -> Row:
+        ours = self.rounds[key]
+        return row(name, self.database, P99, ours, beside="its p50", yardstick=ours, of_yardstick=P50, target=target)
 
 
 def _followers(found: Installation) -> Sequence[Credential]:

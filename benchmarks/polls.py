@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.load import Connection, Measured, content, request
+from benchmarks.load import Connection, content, request
 from benchmarks.population import CHANNEL, Population
 from benchmarks.processes import Server
-from benchmarks.rows import Plan, Row, at_most, in_turns, row
+from benchmarks.rounds import Measured, Plan, in_turns
+from benchmarks.rows import LENGTH, Row, at_most, row, simple_row
 from benchmarks.servers import SQLITE, Installation, installation
 from keybearer.server.workers import raise_descriptor_limit
 
@@ -49,11 +50,9 @@ def measure(plan: Plan) -> list[Row]:
         (rounds,) = in_turns(plan, "polls", lambda: _message(found.server, sender, hearing))
         for connection in (sender, *(each.connection for each in listeners)):
             connection.close()
-    until_all = [each.seconds for each in rounds]
-    cpu = [each.cpu_each for each in rounds]
     return [
-        row(f"memory of {polls:,} waiting polls", SQLITE, "MB", [growth], target=at_most(200)),
-        row(f"a message to {followers:,} waiting polls", SQLITE, "s", until_all, target=at_most(1), cpu=cpu),
+        simple_row(f"memory of {polls:,} waiting polls", SQLITE, "MB", [growth], target=at_most(200)),
+        row(f"a message to {followers:,} waiting polls", SQLITE, LENGTH, rounds, target=at_most(1)),
     ]
 
 

@@ -10,21 +10,22 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.rows import Plan, Row
+from benchmarks.rounds import Plan
+from benchmarks.rows import Row
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 
 _HEADINGS = ("what", "database", "measured", "beside", "ratio", "10 to 90 %", "target", "met?", "CPU µs", "rounds")
 
-_INTRODUCTION = """\
+INTRODUCTION = """\
 # Performance
 
 <!-- `make bench` writes this file. What is not a figure is in `benchmarks/report.py`. -->
 
-`make bench` measures everything on this page in one run and writes the page anew. `make bench ARGS=messages` measures one
-group and only prints its table: `users_me`, `messages`, `memory`, `polls`, `stall` or `client`. With `--large`, as in
-`make bench ARGS=--large`, keys are also verified among a million accounts, and `--quick` shows in a minute or two that
-everything runs. Nothing is asserted: a test that asserts a time fails on a busy machine.
+`make bench` measures everything on this page in one run and writes the page anew. It takes about ten minutes.
+`make bench ARGS=messages` measures one group and only prints its table: `users_me`, `messages`, `memory`, `polls`,
+`stall` or `client`. `make bench ARGS=--large` also verifies keys among a million accounts, and `--quick` shows in a few
+minutes that everything runs. No test asserts a time, because it would fail on a busy machine.
 """
 
 _QUICK = """\
@@ -32,7 +33,7 @@ _QUICK = """\
 the figures say nothing. `make bench` on a quiet machine replaces them.
 """
 
-_METHOD = """\
+METHOD = """\
 ## How to read the table
 
 - *Measured* is the median of the rounds. A round lasts a second and begins after one that does not count.
@@ -54,21 +55,21 @@ What has only one round takes long and is not repeated: the growth of memory.
   has, under Granian as Keybearer runs it (`benchmarks/bare.py`). It reads nothing and checks nothing: it is what is to
   be had at most.
 - *Bare durable commits*: transactions that insert one small row and wait for the disk. On SQLite from one connection,
-  with WAL and `synchronous=FULL`, as Keybearer sets it. On PostgreSQL from as many connections as the requests come from,
-  with `fsync` and `synchronous_commit` on.
+  with WAL and `synchronous=FULL`, as Keybearer sets it. On PostgreSQL from as many connections as the requests come
+  from, with `fsync` and `synchronous_commit` on.
 - *argon2 alone*: the same password checked with the same settings in one thread, without a server.
 - *The bindings*: the package `zulip` from PyPI, calling the same server from the same process, one call after another.
 
 ## What is measured
 
 One worker answers, unless the row says two, and the load comes from processes of their own on the same machine. All
-checks, limits, headers and records are on; only the numbers of calls that are allowed are higher than anybody can reach.
-There is no Redis.
+checks, limits, headers and records are on; only the number of calls that an account may make is higher than anybody can
+reach. There is no Redis.
 
-- `users_me` uses 32 connections, each with one request under way, and every account's key in turn. A wrong key is one that
-  was never issued; a mistyped one has a wrong checksum.
-- `messages` uses 8 connections and 100 accounts. Messages go to a channel that 10 accounts follow. Regenerating uses one
-  connection, and each request the key that an earlier one was answered. On PostgreSQL half as much is wanted.
+- `users_me` uses 32 connections, each with one request under way, and every account's key in turn. A wrong key is one
+  that was never issued; a mistyped one has a wrong checksum.
+- `messages` uses 8 connections and 100 accounts. Messages go to a channel that 10 accounts follow. Regenerating uses
+  one connection, and each request the key that an earlier one was answered. On PostgreSQL half as much is wanted.
 - `memory` uses every key of 200,000 accounts once.
 - `polls` opens 10,000 polls, each of an account of its own, and sends messages to a channel that 5,000 of them follow.
   The time runs until the last poll is answered and read.
@@ -149,12 +150,12 @@ def document(plan: Plan, rows: Sequence[Row], of_machine: str) -> str:
     """The text of `docs/performance.md`."""
     day = datetime.now(UTC).date().isoformat()
     parts = [
-        _INTRODUCTION,
+        INTRODUCTION,
         *([_QUICK] if plan.quick else []),
         "## The figures\n",
         f"Measured on {day}. {of_machine}.\n",
         f"{summary(rows)}\n",
         f"{table(rows)}\n",
-        _METHOD,
+        METHOD,
     ]
     return "\n".join(parts)

@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is measured. `seconds` is the length of a round; `quick` only shows that everything runs."""
-
-    rounds: int = 9
-    seconds: float = 1.0
-    quick: bool = False
-    large: bool = False
-
-    def some(self, count: int) -> int:
-        """So many of something, or a twentieth of it in a quick run."""
-        return max(1, count // 20) if self.quick else count
-
-
-QUICK = Plan(rounds=3, seconds=0.2, quick=True)
+from benchmarks.rounds import Measured
 
 
 @dataclass(frozen=True)
@@ -37,6 +18,10 @@ class Target:
 
     def __str__(self) -> str:
         return f"{'at most' if self.is_most else 'at least'} {self.limit:g}"
+
+    def halved(self) -> Target:
+        """Half as much, or twice as much where it is the most."""
+        return Target(self.limit * 2 if self.is_most else self.limit / 2, self.is_most)
 
     def is_met(self, figure: float) -> bool:
         """Whether the figure is within the limit."""
@@ -73,9 +58,9 @@ class Row:
     low: float
     high: float
     target: Target | None
-    cpu: float | None
-    yardstick_cpu: float | None
     rounds: int
+    cpu: float | None = None
+    yardstick_cpu: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -85,7 +70,45 @@ class Row:
         return "met" if self.target.is_met(self.value if self.ratio is None else self.ratio) else "MISSED"
 
 
+@dataclass(frozen=True)
+class Figure:
+    """What is taken of a round, and its unit."""
+
+    unit: str
+    of: Callable[[Measured], float]
+
+
+RATE = Figure("/s", lambda round_: round_.rate)
+COST = Figure("µs of CPU", lambda round_: round_.cpu_each)
+EACH = Figure("µs", lambda round_: 1e6 / round_.rate)
+LENGTH = Figure("s", lambda round_: round_.seconds)
+P50 = Figure("ms", lambda round_: round_.latency(0.5))
+P99 = Figure("ms", lambda round_: round_.latency(0.99))
+
+
 def row(
+    name: str,
+    database: str,
+    figure: Figure,
+    ours: Sequence[Measured],
+    *,
+    beside: str = "",
+    yardstick: Sequence[Measured] = (),
+    of_yardstick: Figure | None = None,
+    target: Target | None = None,
+) -> Row:
+    """The row of these rounds. The yardstick has as many, of which the same figure is taken if no other is given."""
+    theirs = [(of_yardstick or figure).of(each) for each in yardstick]
+    values = [figure.of(each) for each in ours]
+    found = simple_row(name, database, figure.unit, values, beside=beside, yardstick=theirs, target=target)
+    if figure is COST:
+        return found
+    cpu = statistics.median(each.cpu_each for each in ours)
+    yardstick_cpu = statistics.median(each.cpu_each for each in yardstick) if yardstick else 0
+    return replace(found, cpu=cpu or None, yardstick_cpu=yardstick_cpu or None)
+
+
+def simple_row(
     name: str,
     database: str,
     unit: str,
@@ -94,10 +117,8 @@ def row(
     beside: str = "",
     yardstick: Sequence[float] = (),
     target: Target | None = None,
-    cpu: Sequence[float] = (),
-    yardstick_cpu: Sequence[float] = (),
 ) -> Row:
-    """The row of these rounds; `yardstick` has one figure for each of them, or none at all."""
+    """The row of figures that were not taken of `Measured` rounds."""
     ratios = [ours / theirs for ours, theirs in zip(values, yardstick, strict=True)] if yardstick else []
     spread = sorted(ratios or values)
     tenth = len(spread) // 10
@@ -107,29 +128,10 @@ def row(
         unit,
         statistics.median(values),
         beside,
-        _median(yardstick),
-        _median(ratios),
+        statistics.median(yardstick) if yardstick else None,
+        statistics.median(ratios) if ratios else None,
         spread[tenth],
         spread[-1 - tenth],
         target,
-        _median(cpu),
-        _median(yardstick_cpu),
         len(values),
     )
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
-
-
-def in_turns(plan: Plan, title: str, *sides: Callable[[], T]) -> list[list[T]]:
-    """Measure every side once in each round, after one that does not count; returns the rounds of each side."""
-    found: list[list[T]] = [[] for _ in sides]
-    for side in sides:
-        side()
-    for number in range(plan.rounds):
-        print(f"\r{title}: round {number + 1} of {plan.rounds} ", end="", file=sys.stderr, flush=True)
-        for side, results in zip(sides, found, strict=True):
-            results.append(side())
-    print(file=sys.stderr)
-    return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.load import Load, Measured, request
+from benchmarks.load import Load, request
 from benchmarks.population import PASSWORD, Population
-from benchmarks.rows import Plan, Row, at_most, in_turns, row
+from benchmarks.rounds import Measured, Plan, in_turns
+from benchmarks.rows import P99, Row, at_most, row
 from benchmarks.servers import SQLITE, installation
 
 PEOPLE = Population(100)
@@ -35,6 +36,5 @@ def measure(plan: Plan) -> list[Row]:
                 return measured
 
             of_quiet, of_full = in_turns(plan, "stall", quiet, full)
-    ours, yardstick = ([each.latency(0.99) for each in rounds] for rounds in (of_full, of_quiet))
     name = f"p99 of `users/me` while {SIGNING_IN} passwords wait"
-    return [row(name, SQLITE, "ms", ours, beside="p99 on a quiet server", yardstick=yardstick, target=at_most(3))]
+    return [row(name, SQLITE, P99, of_full, beside="p99 on a quiet server", yardstick=of_quiet, target=at_most(3))]

@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from benchmarks.load import Credential, Load, Measured, request
+from benchmarks.load import Credential, Load, request
 from benchmarks.population import Population
-from benchmarks.rows import Plan, Row, Target, at_least, at_most, in_turns, row
+from benchmarks.rounds import Measured, Plan, in_turns
+from benchmarks.rows import COST, RATE, Row, Target, at_least, at_most, row
 from benchmarks.servers import POSTGRESQL, SQLITE, Installation, bare_server, installation, postgresql_server
 from keybearer import api_key
 
@@ -18,8 +19,6 @@ NAMED_KEYS = 10
 MANY, FEW = 1_000_000, 1000
 MOST_ASKED = 100_000
 """Different keys that are used of a million."""
-
-BARE = "bare requests"
 
 
 def measure(plan: Plan) -> list[Row]:
@@ -57,24 +56,11 @@ def measure(plan: Plan) -> list[Row]:
 
 def _rows(accounts: int, rounds: dict[str, list[Measured]]) -> list[Row]:
     def rate(name: str, key: str, target: Target | None, database: str = SQLITE) -> Row:
-        ours, bare = rounds[key], rounds["bare"]
-        values, yardstick = [each.rate for each in ours], [each.rate for each in bare]
-        cpu, bare_cpu = _cpu(ours), _cpu(bare)
-        return row(
-            name,
-            database,
-            "/s",
-            values,
-            beside=BARE,
-            yardstick=yardstick,
-            target=target,
-            cpu=cpu,
-            yardstick_cpu=bare_cpu,
-        )
+        bare = rounds["bare"]
+        return row(name, database, RATE, rounds[key], beside="bare requests", yardstick=bare, target=target)
 
     def cost(name: str, key: str, beside: str, yardstick: str, target: Target) -> Row:
-        cpu, other = _cpu(rounds[key]), _cpu(rounds[yardstick])
-        return row(name, SQLITE, "µs of CPU", cpu, beside=beside, yardstick=other, target=target)
+        return row(name, SQLITE, COST, rounds[key], beside=beside, yardstick=rounds[yardstick], target=target)
 
     rows = [
         rate(f"`users/me`, {accounts:,} accounts", "right", at_least(0.55)),
@@ -85,13 +71,8 @@ def _rows(accounts: int, rounds: dict[str, list[Measured]]) -> list[Row]:
     ]
     if "many" in rounds:
         rows.append(rate(f"`users/me`, {MANY:,} accounts", "many", at_least(0.5)))
-        slower = cost(f"`users/me`, {MANY:,} accounts", "many", f"{FEW:,} accounts", "few", at_most(1.15))
-        rows.append(slower)
+        rows.append(cost(f"`users/me`, {MANY:,} accounts", "many", f"{FEW:,} accounts", "few", at_most(1.15)))
     return rows
-
-
-def _cpu(rounds: Sequence[Measured]) -> list[float]:
-    return [each.cpu_each for each in rounds]
 
 
 def _mistyped(key: str) -> str:
