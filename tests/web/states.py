@@ -264,7 +264,45 @@ SIGNED_OUT: dict[str, Steps] = {
     "nothing-here-signed-out": at("/nowhere/"),
 }
 
+
+def _messages_edit(stage: Stage) -> None:
+    stage.open_dialog(f"/messages/{_TOPIC}", "Edit message")
+
+
+def _messages_react(stage: Stage) -> None:
+    stage.go(f"/messages/{_TOPIC}")
+    stage.page.locator(".react summary").last.click()
+    expect(stage.page.get_by_label("thumbs up").last).to_be_visible()
+
+
+def _messages_places(stage: Stage) -> None:
+    stage.page.set_viewport_size({"width": 360, "height": 740})
+    stage.go("/messages/")
+    stage.page.get_by_text("Channels and conversations").click()
+
+
+def _bot_said_and_heard(stage: Stage) -> None:
+    stage.go(f"/settings/bots/{stage.organization.bot.id}/messages/")
+    stage.page.get_by_role("button", name="Show messages").click()
+    expect(stage.page.get_by_role("button", name="Look again")).to_be_visible()
+
+
+_TOPIC = "?channel=1&topic=builds"
+
 SIGNED_IN: dict[str, Steps] = {
+    "messages": at("/messages/"),
+    "messages-topic": at(f"/messages/{_TOPIC}"),
+    "messages-channel-empty-topic": at("/messages/?channel=1&topic=nothing+yet"),
+    "messages-channel": at("/messages/?channel=1"),
+    "messages-direct": lambda stage: stage.go(f"/messages/?with={stage.organization.member.id}"),
+    "messages-sent": at("/messages/?sent=yes"),
+    "messages-places": _messages_places,
+    "messages-edit": _messages_edit,
+    "messages-react": _messages_react,
+    "messages-new": dialog("/messages/", "New message"),
+    "messages-nowhere": at("/messages/?channel=999"),
+    "bot-messages-question": lambda stage: stage.go(f"/settings/bots/{stage.organization.bot.id}/messages/"),
+    "bot-messages": _bot_said_and_heard,
     "account": at("/settings/account/"),
     "account-name": dialog("/settings/account/", "Change your name"),
     "account-password": dialog("/settings/account/", "Change your password"),

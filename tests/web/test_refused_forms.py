@@ -69,6 +69,16 @@ REFUSED: Mapping[str, Refusal] = {
     "/join/{token}/": Refusal(
         {"full_name": "Petra *", "password": OWNER_PASSWORD}, NAME_RULE, kept=('value="Petra *"',), by_nobody=True
     ),
+    "/messages/": Refusal(
+        {"to": "channel:1", "topic": "a\x07", "content": "kept"}, "Invalid character in topic", kept=(">kept<",)
+    ),
+    "/messages/new/": Refusal(
+        {"to": "people:1", "content": ""}, "Message must not be empty", kept=('value="people:1" selected',)
+    ),
+    "/messages/{message_id}/edit/": Refusal(
+        {"content": f"{'[a][r]' * 900}\n\n[r]: https://example.com/{'x' * 1000}"}, "Unable to render message",
+        kept=("[a][r]",),
+    ),
     "/settings/account/name/": Refusal({"full_name": "Olivia *"}, NAME_RULE, kept=('value="Olivia *"',)),
     "/settings/account/privacy/": Refusal({"email_visibility": "77"}, "Choose who can see your email."),
     "/settings/account/password/": Refusal(
@@ -112,6 +122,8 @@ BUTTONS = {
     "/accounts/logout/",
     "/settings/bots/{bot_id}/deactivate/",
     "/settings/bots/{bot_id}/reactivate/",
+    "/messages/{message_id}/react/",
+    "/settings/bots/{bot_id}/messages/",
     "/settings/bots/{bot_id}/api-key/",
     "/settings/bots/{bot_id}/api-key/regenerate/",
     "/settings/bots/{bot_id}/zuliprc/",

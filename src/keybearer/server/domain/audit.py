@@ -25,6 +25,7 @@ class AuditEvent(StrEnum):
     BOT_CHANGED = "bot:changed"
     BOT_OWNER_CHANGED = "bot:owner_changed"
     BOT_HAND_OVER_LINK_CREATED = "bot:hand_over_link_created"
+    BOT_MESSAGES_VIEWED = "bot:messages_viewed"
     API_KEY_ISSUED = "api_key:issued"
     API_KEY_FETCHED = "api_key:fetched"
     API_KEY_VIEWED = "api_key:viewed"

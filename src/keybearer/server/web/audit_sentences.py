@@ -211,6 +211,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.BOT_CHANGED: _bot_changed,
     AuditEvent.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
     AuditEvent.BOT_HAND_OVER_LINK_CREATED: lambda t: f"{t.actor} created a hand-over link of the bot {t.subject}.",
+    AuditEvent.BOT_MESSAGES_VIEWED: lambda t: f"{t.actor} looked at what the bot {t.subject} said and heard.",
     AuditEvent.API_KEY_ISSUED: _key_issued,
     AuditEvent.API_KEY_CHANGED: lambda t: f"{t.actor} changed {t.whose('API key')} {_key_name(t)}.",
     AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} regenerated {t.whose('API key')} {_key_name(t)}.",

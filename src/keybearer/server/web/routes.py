@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE
-from keybearer.server.http.body import NO_BODY, SMALL_FORM
+from keybearer.server.http.body import FORM, NO_BODY, SMALL_FORM
 from keybearer.server.http.routing import Route
 from keybearer.server.web import (
     accounts,
@@ -25,6 +25,7 @@ from keybearer.server.web import (
     setup,
     users,
 )
+from keybearer.server.web.messaging import bot_messages, messages
 
 
 def _of_keys(path: str) -> tuple[Route, ...]:
@@ -66,6 +67,15 @@ ROUTES = (
     Route("GET", "/help/", help_pages.show_index, OPEN, NO_BODY),
     Route("GET", "/help/{topic}/", help_pages.show_topic, OPEN, NO_BODY),
     Route("GET", "/avatar/{account_id}", avatars.show, OPEN, NO_BODY),
+    Route("GET", "/messages/", messages.show, PEOPLE.may(Scope.READ), NO_BODY),
+    Route("POST", "/messages/", messages.send, PEOPLE.may(Scope.SEND), FORM),
+    Route("GET", "/messages/new/", messages.show_form, PEOPLE.may(Scope.READ), NO_BODY),
+    Route("POST", "/messages/new/", messages.send_new, PEOPLE.may(Scope.SEND), FORM),
+    Route("GET", "/messages/{message_id}/edit/", messages.show_edit, PEOPLE.may(Scope.READ), NO_BODY),
+    Route("POST", "/messages/{message_id}/edit/", messages.edit, PEOPLE.may(Scope.SEND), FORM),
+    Route("POST", "/messages/{message_id}/react/", messages.react, PEOPLE.may(Scope.SEND), SMALL_FORM),
+    Route("GET", "/settings/bots/{bot_id}/messages/", bot_messages.ask, MEMBERS.may(Scope.READ), NO_BODY),
+    Route("POST", "/settings/bots/{bot_id}/messages/", bot_messages.show, MEMBERS.may(Scope.READ), SMALL_FORM),
     Route("GET", "/settings/account/", accounts.show, PEOPLE.may(Scope.READ), NO_BODY),
     Route("GET", "/settings/account/name/", accounts.show_name, PEOPLE.may(Scope.READ), NO_BODY),
     Route("POST", "/settings/account/name/", accounts.rename, PEOPLE.may(Scope.MANAGE), SMALL_FORM),
