@@ -290,6 +290,11 @@ def _bot_said_and_heard(stage: Stage) -> None:
 _TOPIC = "?channel=1&topic=builds"
 
 SIGNED_IN: dict[str, Steps] = {
+    "people": at("/people/"),
+    "people-none-fits": at("/people/?filter=zebra"),
+    "account-display": dialog("/settings/account/", "Change theme and time zone"),
+    "botserverrc": dialog("/settings/bots/", "Download botserverrc"),
+    "organization-profile": at("/organization/profile/"),
     "messages": at("/messages/"),
     "messages-topic": at(f"/messages/{_TOPIC}"),
     "messages-channel-empty-topic": at("/messages/?channel=1&topic=nothing+yet"),

@@ -133,6 +133,25 @@ def test_the_only_owner_cannot_leave(tab: Page, server: RunningServer) -> None:
     expect(tab.get_by_role("alert")).to_contain_text("only organization owner")
 
 
+def test_the_organization_gets_another_name_and_description(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/organization/profile/")
+    expect(tab.get_by_text("keybearer admin set-site URL")).to_be_visible()
+    expect(tab.locator("main").get_by_text(server.site)).to_be_visible()
+    tab.get_by_label("Name", exact=True).fill("Observatory")
+    tab.get_by_label("Description").fill("We look at stars.")
+    tab.get_by_role("button", name="Save organization").click()
+    expect(tab.get_by_text("The organization was saved.").first).to_be_visible()
+    expect(tab.get_by_role("banner").get_by_text("Observatory")).to_be_visible()
+    tab.goto(f"{server.site}/people/")
+    expect(tab.get_by_text("We look at stars.")).to_be_visible()
+    tab.goto(f"{server.site}/organization/profile/")
+    tab.get_by_label("Name", exact=True).fill("Example")
+    tab.get_by_role("button", name="Save organization").click()
+    expect(tab.get_by_text("The organization was saved.").first).to_be_visible()
+
+
 def test_a_policy_decides_who_may_add_bots(
     owner_page: Page, member_page: Page, server: RunningServer, organization: Organization
 ) -> None:

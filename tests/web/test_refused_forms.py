@@ -80,6 +80,10 @@ REFUSED: Mapping[str, Refusal] = {
         kept=("[a][r]",),
     ),
     "/settings/account/name/": Refusal({"full_name": "Olivia *"}, NAME_RULE, kept=('value="Olivia *"',)),
+    "/settings/account/display/": Refusal(
+        {"timezone": "Mars/Base", "theme": "dark"}, "There is no such time zone.",
+        kept=('<option value="dark" selected>',),
+    ),
     "/settings/account/privacy/": Refusal({"email_visibility": "77"}, "Choose who can see your email."),
     "/settings/account/password/": Refusal(
         {"old_password": "wrong", "replace_key": "on", **WEAK}, "Wrong password!", kept=('name="replace_key" checked',)
@@ -113,6 +117,10 @@ REFUSED: Mapping[str, Refusal] = {
     "/organization/invitations/add/": Refusal(
         {"emails": "no address", "role": "600"}, "Nobody was invited.",
         kept=("no address", '<option value="600" selected>'),
+    ),
+    "/settings/bots/botserverrc/": Refusal({}, "Choose at least one bot."),
+    "/organization/profile/": Refusal(
+        {"organization": " ", "description": "kept"}, "The organization's name needs", kept=(">kept<",)
     ),
     "/organization/policies/": Refusal({"can_invite": "77"}, "There is no such group."),
 }  # fmt: skip

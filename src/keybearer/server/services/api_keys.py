@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from keybearer import api_key as api_key_format
@@ -35,8 +36,13 @@ class IssuedKey:
 
     def zuliprc(self) -> str:
         """The exact text of the account's zuliprc, as Zulip's web app writes it."""
-        return render_zuliprc(
-            Credentials(email=self.account.delivery_email, api_key=self.api_key, site=self.realm.site, token=self.token)
+        return render_zuliprc(self.credentials)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a program needs to act as the account."""
+        return Credentials(
+            email=self.account.delivery_email, api_key=self.api_key, site=self.realm.site, token=self.token
         )
 
 
@@ -148,18 +154,39 @@ async def reveal_bot(
 async def reveal_own_bots(context: Context, caller: Caller) -> list[IssuedKey]:
     """The keys of the actor's active bots, in the order in which the bots were made (`GET /bots`)."""
     async with context.change(caller, with_bots_of=caller.id) as change:
-        actor = change.actor
-        actor.check_covers(FULL)
-        realm = await the_realm(change.connection)
-        owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
-        revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [bot.id for bot in owned])
-        by_account = {key.record.account_id: key for key in revealed}
-        await change.record_all(AuditEvent.API_KEY_VIEWED, [(bot, {}) for bot in owned])
-        return [
-            IssuedKey(bot, realm, by_account[bot.id].record, by_account[bot.id].api_key)
-            for bot in owned
-            if bot.id in by_account
-        ]
+        return await _reveal_bots(change, await _active_bots(change), AuditEvent.API_KEY_VIEWED)
+
+
+async def download_own_bots(context: Context, caller: Caller, bot_ids: Collection[int]) -> list[IssuedKey]:
+    """The same of some of them, with the tokens of outgoing webhooks. Raises Refused where one is none of them."""
+    if not bot_ids:
+        raise Refused("Choose at least one bot.")
+    async with context.change(caller, with_bots_of=caller.id) as change:
+        chosen = [bot for bot in await _active_bots(change) if bot.id in bot_ids]
+        if len(chosen) < len(bot_ids):
+            raise Refused("One of these bots is not an active bot of yours.")
+        issued = await _reveal_bots(change, chosen, AuditEvent.API_KEY_DOWNLOADED)
+        services = await bots.reveal_services(change.connection, change.ring, [bot.id for bot in chosen])
+        tokens = {bot_id: service.token for bot_id, service in services.items()}
+        return [dataclasses.replace(each, token=tokens.get(each.account.id)) for each in issued]
+
+
+async def _active_bots(change: Change) -> list[Account]:
+    return [bot for bot in await accounts.find_bots_of(change.connection, change.actor.id) if bot.is_active]
+
+
+async def _reveal_bots(change: Change, owned: Sequence[Account], event: AuditEvent) -> list[IssuedKey]:
+    """The keys of bots that the transaction under way holds; that they were opened is recorded."""
+    change.actor.check_covers(FULL)
+    realm = await the_realm(change.connection)
+    revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [bot.id for bot in owned])
+    by_account = {key.record.account_id: key for key in revealed}
+    await change.record_all(event, [(bot, {}) for bot in owned])
+    return [
+        IssuedKey(bot, realm, by_account[bot.id].record, by_account[bot.id].api_key)
+        for bot in owned
+        if bot.id in by_account
+    ]
 
 
 async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedKey:

@@ -34,6 +34,7 @@ _IN_A_FORM = {
     "Must be an organization owner": "Only owners of the organization can do this.",
     "Not allowed for guest users": "Guests can’t do this.",
     "Insufficient permission": "You don’t have permission to do this.",
+    "Invalid timezone: Value error, Not a recognized time zone": "There is no such time zone.",
     "Invalid payload_url: Value error, Not a URL": "Please enter the whole endpoint URL: it begins with https:// or "
     "http://.",
 }
@@ -47,6 +48,7 @@ _FIELDS = (
     ("Enter a valid email address.", "email"),
     ("This email address ", "email"),
     ("The organization's name ", "organization"),
+    ("The organization's description ", "description"),
     ("The name of an API key ", "key_name"),
     ("Invalid scopes", "scopes"),
     ("Invalid networks", "networks"),

@@ -70,6 +70,8 @@ export async function show(path) {
 /** Put the parts of a whole page where they are on this one. Whether it has the frame of this one. */
 export function take(page) {
   if (page.querySelector("main.content") === null) return false;
+  if (page.documentElement.dataset.theme) document.documentElement.dataset.theme = page.documentElement.dataset.theme;
+  else delete document.documentElement.dataset.theme;
   for (const part of ["main.content", ".topbar", ".sidebar", ".menu nav"]) {
     const old = document.querySelector(part);
     const fresh = page.querySelector(part);
