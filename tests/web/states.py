@@ -290,6 +290,8 @@ def _bot_said_and_heard(stage: Stage) -> None:
 _TOPIC = "?channel=1&topic=builds"
 
 SIGNED_IN: dict[str, Steps] = {
+    "account-email-without-mail": dialog("/settings/account/", "Change your email"),
+    "email-over": at("/settings/account/email/confirm/a-link-of-yesterday/"),
     "people": at("/people/"),
     "people-none-fits": at("/people/?filter=zebra"),
     "account-display": dialog("/settings/account/", "Change theme and time zone"),

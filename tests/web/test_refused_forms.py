@@ -80,6 +80,10 @@ REFUSED: Mapping[str, Refusal] = {
         kept=("[a][r]",),
     ),
     "/settings/account/name/": Refusal({"full_name": "Olivia *"}, NAME_RULE, kept=('value="Olivia *"',)),
+    "/settings/account/email/": Refusal(
+        {"email": "olivia@example.org", "password": "wrong"}, "Password is incorrect.",
+        kept=('value="olivia@example.org"',),
+    ),
     "/settings/account/display/": Refusal(
         {"timezone": "Mars/Base", "theme": "dark"}, "There is no such time zone.",
         kept=('<option value="dark" selected>',),
@@ -130,6 +134,8 @@ BUTTONS = {
     "/accounts/logout/",
     "/settings/bots/{bot_id}/deactivate/",
     "/settings/bots/{bot_id}/reactivate/",
+    "/settings/account/email/confirm/{token}/",
+    "/accounts/email/undo/{token}/",
     "/messages/{message_id}/react/",
     "/settings/bots/{bot_id}/messages/",
     "/settings/bots/{bot_id}/api-key/",

@@ -18,6 +18,7 @@ class AuditEvent(StrEnum):
     ACCOUNT_CHANGED = "account:changed"
     ACCOUNT_RENAMED = "account:renamed"
     ACCOUNT_ROLE_CHANGED = "account:role_changed"
+    ACCOUNT_EMAIL_CHANGE_REQUESTED = "account:email_change_requested"
     ACCOUNT_EMAIL_CHANGED = "account:email_changed"
     ACCOUNT_DEACTIVATED = "account:deactivated"
     ACCOUNT_REACTIVATED = "account:reactivated"

@@ -14,7 +14,7 @@ from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotForNamedKeys, Refused
 from keybearer.server.domain.grants import FULL
-from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.links import MAILED, LinkPurpose
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
@@ -125,11 +125,11 @@ async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey
 async def regenerate_all_by_operator(context: Context) -> int:
     """Replace the key of every account, the deactivated too, in one transaction; returns how many.
 
-    Invitations and links that reset passwords end too: their texts lay in mails beside the keys.
+    Invitations and links that change passwords or emails end too: their texts lay in mails beside the keys.
     """
     everybody = await find_everybody(context)
     async with context.change(None, holding=everybody, for_change=True) as change:
-        for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION, LinkPurpose.PASSWORD_RESET):
+        for purpose in MAILED:
             await links.remove_all(change.connection, purpose)
         for account_id in everybody:
             await replace(change, await the_account(change.connection, None, account_id))

@@ -162,7 +162,8 @@ async def change_own(
 async def _set(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
     await accounts.set_password_hash(change.connection, account.id, value)
     await attempts.forget_passwords(change, account.delivery_email)
-    await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
+    for purpose in (LinkPurpose.PASSWORD_RESET, LinkPurpose.EMAIL_CHANGE):
+        await links.remove_all(change.connection, purpose, account_id=account.id)
     await sessions.remove_all(change.connection, account.id, besides=keep_session)
     await change.record(AuditEvent.PASSWORD_CHANGED, account)
     change.end_polls_of(account.id)

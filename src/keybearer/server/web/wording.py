@@ -47,6 +47,7 @@ _FIELDS = (
     ("Name is already in use", "full_name"),
     ("Enter a valid email address.", "email"),
     ("This email address ", "email"),
+    ("This is your email already.", "email"),
     ("The organization's name ", "organization"),
     ("The organization's description ", "description"),
     ("The name of an API key ", "key_name"),
