@@ -99,10 +99,15 @@ def _bot_zuliprc(stage: Stage) -> None:
     stage.page.get_by_text("Show the text").click()
 
 
-def _bot_question(stage: Stage) -> None:
+def _question_of_panel(stage: Stage, name: str) -> None:
+    """The question behind a link of a bot's panel, in a dialog above it."""
     _panel(stage, "Build watcher")
-    stage.page.get_by_role("link", name="Generate new API key").click()
+    stage.page.get_by_role("link", name=name).click()
     expect(stage.page.get_by_role("dialog")).to_have_count(2)
+
+
+def _bot_question(stage: Stage) -> None:
+    _question_of_panel(stage, "Generate new API key")
 
 
 def _bot_new_key(stage: Stage) -> None:
@@ -226,9 +231,7 @@ def _bot_key_added(stage: Stage) -> None:
 
 
 def _hand_over_question(stage: Stage) -> None:
-    _panel(stage, "Build watcher")
-    stage.page.get_by_role("link", name="Hand over by a link").click()
-    expect(stage.page.get_by_role("dialog")).to_have_count(2)
+    _question_of_panel(stage, "Hand over by a link")
 
 
 def _hand_over_link(stage: Stage) -> None:

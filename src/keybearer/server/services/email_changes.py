@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from keybearer.server.domain.limits import AttemptKind
 from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.services import attempts, mail_texts, sessions
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.links import make_link
 from keybearer.server.services.lookups import NAMES_AND_ADDRESSES, the_account, the_realm
 from keybearer.server.storage import accounts, links
 from keybearer.server.storage import sessions as stored_sessions
@@ -53,11 +53,8 @@ async def request(context: Context, caller: Caller, email: str, password: Secret
         check_is_no_display_email(email, realm.bot_domain)
         await attempts.count(change, AttemptKind.EMAIL_CHANGE, str(account.id), context.metrics)
         await change.check_mails([email])
-        token = Secret(secrets.token_urlsafe(32))
         await links.remove_all(change.connection, LinkPurpose.EMAIL_CHANGE, account_id=account.id)
-        await links.add(
-            change.connection, token, LinkPurpose.EMAIL_CHANGE, at=change.now, account_id=account.id, email=email
-        )
+        token = await make_link(change, LinkPurpose.EMAIL_CHANGE, account.id, email=email)
         await change.record(AuditEvent.ACCOUNT_EMAIL_CHANGE_REQUESTED, account, details={"to": email})
         if await _is_free(change.connection, account, email):
             await change.send(mail_texts.email_change(realm, account, email, token))
@@ -104,10 +101,7 @@ async def confirm(context: Context, caller: Caller, token: Secret) -> Account:
         wanted = await _use(change, token, LinkPurpose.EMAIL_CHANGE, caller.id)
         old = wanted.account.delivery_email
         changed = await _set(change, wanted, keep_session=change.actor.session_id, details={})
-        undo = Secret(secrets.token_urlsafe(32))
-        await links.add(
-            change.connection, undo, LinkPurpose.EMAIL_UNDO, at=change.now, account_id=changed.id, email=old
-        )
+        undo = await make_link(change, LinkPurpose.EMAIL_UNDO, changed.id, email=old)
         realm = await the_realm(change.connection)
         await change.send(mail_texts.email_changed(realm, old, changed, undo, at=change.now, origin=change.origin))
         return changed
