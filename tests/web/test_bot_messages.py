@@ -100,6 +100,7 @@ def test_what_it_said_where_it_follows_nothing_is_shown(
     assert "Issue 12 was opened." in look(owner, webhook.id).text
 
 
+@pytest.mark.soak
 def test_older_ones_are_a_look_away(server: RunningServer, tab: Page, organization: Organization) -> None:
     bot = organization.outgoing
     say_much(server, bot, [f"Dish {number}." for number in range(1, 53)], topic="lunch")

@@ -136,6 +136,7 @@ def test_what_happens_shows_by_itself_and_a_draft_stays(
     expect(draft).to_have_value("half a sent")
 
 
+@pytest.mark.soak
 def test_a_lost_connection_is_said_and_comes_back(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
