@@ -80,11 +80,12 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
 
 async def _find(visit: Visit, place: Place, stretch: Stretch) -> Found:
     """The messages of a stretch. Raises Refused where the place is none that the visitor sees."""
-    anchor = stretch.before if stretch.before is not None else stretch.after
+    is_after = stretch.before is None and stretch.after is not None
+    anchor = stretch.after if is_after else stretch.before
     query = Query(
         anchor="newest" if anchor is None else anchor,
-        num_before=0 if stretch.after is not None and stretch.before is None else PER_PAGE,
-        num_after=PER_PAGE if stretch.after is not None and stretch.before is None else 0,
+        num_before=0 if is_after else PER_PAGE,
+        num_after=PER_PAGE if is_after else 0,
         include_anchor=False,
         narrow=place.terms,
         with_sent=place.is_sent,
