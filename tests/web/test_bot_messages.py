@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
+from keybearer.server.domain.limits import MOST_TEXT
 from keybearer.server.http.csrf import FIELD
 from tests.server_process import RunningServer
 from tests.web.organization import ADMINISTRATOR, PASSWORD, Organization
@@ -98,6 +100,23 @@ def test_what_it_said_where_it_follows_nothing_is_shown(
     say(server, webhook.delivery_email, "Issue 12 was opened.", topic="issues")
     assert "Issue 12 was opened." in look(owner, webhook.id, part="said").text
     assert "Issue 12 was opened." in look(owner, webhook.id).text
+
+
+def test_where_long_messages_are_cut_off_none_is_left_out(
+    server: RunningServer, owner: httpx2.Client, organization: Organization
+) -> None:
+    bot, mine = organization.bot, organization.owner
+    long = "x" * (MOST_TEXT // 4)
+    say_much(server, mine, ["Before it all."], topic="long", to=bot)
+    say_much(server, bot, [f"{number} {long}" for number in range(3)], topic="long")
+    first = look(owner, bot.id)
+    assert "Before it all." not in first.text
+    older = re.search(r'name="before" value="(\d+)"', first.text)
+    assert older is not None
+    said = len(re.findall(r'<li class="message"', first.text))
+    rest = look(owner, bot.id, before=older[1]).text
+    assert "Before it all." in rest
+    assert said + rest.count(long) == 3
 
 
 @pytest.mark.soak

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.messaging.messages import Flag
 from keybearer.server.http.csrf import FIELD
 from keybearer.server.services.context import Context
 from keybearer.server.storage.messaging import messages
@@ -45,8 +46,10 @@ def say(server: RunningServer, email: str, text: str, topic: str = "builds", cha
     return number
 
 
-def say_much(server: RunningServer, sender: Account, texts: Sequence[str], topic: str) -> None:
-    """Have many messages of an account in the first channel, all at once."""
+def say_much(
+    server: RunningServer, sender: Account, texts: Sequence[str], topic: str, *, to: Account | None = None
+) -> None:
+    """Have many or long messages of an account in the first channel, all at once; `to` has copies of them."""
 
     async def write(context: Context) -> None:
         async with context.change(None) as change:
@@ -55,7 +58,8 @@ def say_much(server: RunningServer, sender: Account, texts: Sequence[str], topic
                     realm_id=sender.realm_id, sender_id=sender.id, content=text, rendered=f"<p>{text}</p>",
                     sent_at=change.now, client="test", channel_id=1, topic=topic,
                 )  # fmt: skip
-                await messages.add(change.connection, new)
+                message = await messages.add(change.connection, new)
+                await messages.deliver(change.connection, message.id, {} if to is None else {to.id: Flag(0)})
 
     server.on_data(write)
 

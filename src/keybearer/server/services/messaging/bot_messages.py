@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotPermitted
-from keybearer.server.domain.messaging.messages import Copy, Directory, Message
+from keybearer.server.domain.messaging.messages import Copy, Directory
 from keybearer.server.domain.messaging.narrows import Term
 from keybearer.server.domain.visibility import may_see_bot_messages
 from keybearer.server.services.context import Context
@@ -42,14 +44,14 @@ class Heard:
 async def find_bot(context: Context, caller: Caller, bot_id: int) -> Account:
     """A bot of which the actor may see what it said and heard. Raises Refused or NotPermitted; nothing is recorded."""
     async with context.viewing(caller) as view:
-        bot = await the_bot(view.connection, view.actor.account, bot_id)
-        _check(view.actor.account, bot)
-        return bot
+        return await _the_bot(view.connection, view.actor.account, bot_id)
 
 
-def _check(actor: Account, bot: Account) -> None:
+async def _the_bot(connection: AsyncConnection, actor: Account, bot_id: int) -> Account:
+    bot = await the_bot(connection, actor, bot_id)
     if not may_see_bot_messages(actor, bot):
         raise NotPermitted("Only the owner of a bot can see what it said and heard.")
+    return bot
 
 
 async def look(
@@ -60,20 +62,26 @@ async def look(
     Raises Refused or NotPermitted.
     """
     async with context.change(caller, holding=[bot_id]) as change:
-        connection = change.connection
-        bot = await the_bot(connection, change.actor.account, bot_id)
-        _check(change.actor.account, bot)
-        found: dict[int, Message] = {}
-        for view in _views(bot, part):
-            anchor = _NEWEST if before is None else before
-            page = await narrows.find_before(connection, view, anchor, limit=limit + 1, inclusive=False)
-            found.update((message.id, message) for message in page.messages)
-        newest = sorted(found.values(), key=lambda message: message.id, reverse=True)
-        shown = newest[:limit][::-1]
+        await change.record(
+            AuditEvent.BOT_MESSAGES_VIEWED, await _the_bot(change.connection, change.actor.account, bot_id)
+        )
+    # Apart from the record: reading takes longer than others should wait to write.
+    async with context.viewing(caller) as view:
+        connection = view.connection
+        bot = await _the_bot(connection, view.actor.account, bot_id)
+        anchor = _NEWEST if before is None else before
+        pages = [
+            await narrows.find_before(connection, each, anchor, limit=limit + 1, inclusive=False)
+            for each in _views(bot, part)
+        ]
+        # What is before the last message of a page that was cut may be missing there.
+        since = max((page.messages[-1].id for page in pages if page.is_cut), default=0)
+        found = [message for page in pages for message in page.messages if message.id >= since]
+        found.sort(key=lambda message: message.id)
+        shown = found[-limit:]
         copies = await copies_of(connection, bot, shown)
-        directory = await directory_of(connection, shown, [each for copy in copies for each in copy.reactions])
-        await change.record(AuditEvent.BOT_MESSAGES_VIEWED, bot)
-    return Heard(bot, copies, directory, has_older=len(newest) > limit)
+        directory = await directory_of(connection, shown, [reaction for copy in copies for reaction in copy.reactions])
+    return Heard(bot, copies, directory, has_older=len(found) > limit or since > 0)
 
 
 def _views(bot: Account, part: Part) -> list[View]:
