@@ -266,6 +266,8 @@ async def test_the_matrix_has_every_route_of_every_door_and_its_paths_lead_there
 FOR_MEMBERS = {
     "/settings/bots/",
     "/settings/bots/add/",
+    "/settings/bots/botserverrc/",
+    "/settings/bots/{bot_id}/messages/",
     "/organization/invitations/",
     "/organization/invitations/add/",
 }
@@ -274,7 +276,9 @@ FOR_MEMBERS = {
 async def test_pages_are_for_people_and_those_about_the_organization_for_administrators() -> None:
     for page in PAGES:
         is_about_it = page.path.startswith("/organization/") and "/invitations/" not in page.path
-        is_for_people = page.path.startswith(("/settings/", "/organization/")) or page.path == "/"
+        is_for_people = (
+            page.path.startswith(("/settings/", "/organization/", "/messages/", "/people/")) or page.path == "/"
+        )
         by_place = ADMINISTRATORS if is_about_it else PEOPLE if is_for_people else OPEN
         who = MEMBERS if page.path in FOR_MEMBERS else by_place
         rule = page.rule

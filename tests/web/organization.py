@@ -16,6 +16,9 @@ from keybearer.server.domain.named_keys import NewKey
 from keybearer.server.services import accounts, bots, devices, invitations, multiuse_invitations, named_keys, sessions
 from keybearer.server.services.bots import NewBot
 from keybearer.server.services.context import Context
+from keybearer.server.services.messaging import message_changes, reactions, sending
+from keybearer.server.services.messaging.message_changes import MessageChange
+from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
 from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage import api_keys, key_uses
 from keybearer.server.storage.key_uses import NewUse
@@ -44,6 +47,8 @@ class Organization:
     """A named key of the bot."""
     join_token: Secret
     """Of a multi-use invitation."""
+    message_id: int
+    """Of a message that the owner sent."""
 
 
 def populate(server: RunningServer) -> Organization:
@@ -89,7 +94,48 @@ async def _populate(context: Context) -> Organization:
     await _use_keys(context, builds, owner)
     key = (await named_keys.create(context, acting, NewKey("Weekly report"))).record
     bot_key = (await named_keys.create(context, acting, NewKey("Night watch"), builds.id)).record
-    return Organization(owner, member, former, builds, webhook, outgoing, old, foreign, key, bot_key, join_token)
+    message_id = await _talk(context, acting, Caller(member, browser), builds)
+    return Organization(
+        owner, member, former, builds, webhook, outgoing, old, foreign, key, bot_key, join_token, message_id
+    )
+
+
+ALL_MARKS = """# Release 4.1
+**Ready** for *review*, see #**general>builds** :tada: <time:2026-11-27T10:00:00Z>
+
+| step | seconds |
+|:-----|--------:|
+| lint | 12 |
+| test | 341 |
+
+> Ship it!
+
+1. `make test`
+2. [the log](https://ci.example.com/builds/4711/log?with=a-rather-long-query-that-goes-on-and-on-and-on-and-on)
+
+```spoiler The key of the exercise
+forty-two
+```
+
+```python
+print("a line of code that is longer than what a telephone can show in one line, and so has to be broken")
+```"""
+
+
+async def _talk(context: Context, owner: Caller, member: Caller, bot: Account) -> int:
+    """Messages in a channel and between people; returns the id of one of the owner's."""
+    acting = Caller(bot, RequestOrigin("198.51.100.4", "ZulipPython/0.9.1"))
+    builds = ToChannel("general", "builds")
+    await sending.send(context, member, Draft(builds, f"@**{bot.full_name}** how is the build?"))
+    said = await sending.send(context, acting, Draft(builds, ALL_MARKS))
+    await reactions.add(context, member, said, name="tada", code=None, kind=None)
+    await reactions.add(context, owner, said, name="tada", code=None, kind=None)
+    await reactions.add(context, member, said, name="eyes", code=None, kind=None)
+    sent = await sending.send(context, owner, Draft(builds, "Thank you, both."))
+    await message_changes.change(context, owner, sent, MessageChange(content="Thank you, all of you."))
+    await sending.send(context, member, Draft(ToPeople((owner.id,)), "Lunch?"))
+    await sending.send(context, owner, Draft(ToPeople((bot.id,)), "help"))
+    return sent
 
 
 async def _use_keys(context: Context, bot: Account, owner: Account) -> None:

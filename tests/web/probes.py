@@ -20,7 +20,9 @@ def path_of(page: Route, organization: Organization) -> str:
     account_id = organization.member.id if page.path.startswith("/organization") else organization.owner.id
     values = {"bot_id": organization.bot.id, "account_id": account_id, "topic": "api-keys", "token": "no-such-token"}
     key = organization.key if page.path.startswith("/settings/account/") else organization.bot_key
-    return page.path.format(**values, key_id=key.id, session_id=1, device_id=1, invitation_id=1)
+    return page.path.format(
+        **values, key_id=key.id, message_id=organization.message_id, session_id=1, device_id=1, invitation_id=1
+    )
 
 
 def rows(server: RunningServer) -> dict[str, list[tuple[object, ...]]]:

@@ -100,10 +100,15 @@ def _bot_zuliprc(stage: Stage) -> None:
     stage.page.get_by_text("Show the text").click()
 
 
-def _bot_question(stage: Stage) -> None:
+def _question_of_panel(stage: Stage, name: str) -> None:
+    """The question behind a link of a bot's panel, in a dialog above it."""
     _panel(stage, "Build watcher")
-    stage.page.get_by_role("link", name="Generate new API key").click()
+    stage.page.get_by_role("link", name=name).click()
     expect(stage.page.get_by_role("dialog")).to_have_count(2)
+
+
+def _bot_question(stage: Stage) -> None:
+    _question_of_panel(stage, "Generate new API key")
 
 
 def _bot_new_key(stage: Stage) -> None:
@@ -271,9 +276,7 @@ def _own_key_missing(stage: Stage) -> None:
 
 
 def _hand_over_question(stage: Stage) -> None:
-    _panel(stage, "Build watcher")
-    stage.page.get_by_role("link", name="Hand over by a link").click()
-    expect(stage.page.get_by_role("dialog")).to_have_count(2)
+    _question_of_panel(stage, "Hand over by a link")
 
 
 def _hand_over_link(stage: Stage) -> None:
@@ -309,7 +312,52 @@ SIGNED_OUT: dict[str, Steps] = {
     "nothing-here-signed-out": at("/nowhere/"),
 }
 
+
+def _messages_edit(stage: Stage) -> None:
+    stage.open_dialog(f"/messages/{_TOPIC}", "Edit message")
+
+
+def _messages_react(stage: Stage) -> None:
+    stage.go(f"/messages/{_TOPIC}")
+    stage.page.locator(".react summary").last.click()
+    expect(stage.page.get_by_label("thumbs up").last).to_be_visible()
+
+
+def _messages_places(stage: Stage) -> None:
+    stage.page.set_viewport_size({"width": 360, "height": 740})
+    stage.go("/messages/")
+    stage.page.get_by_text("Channels and conversations").click()
+
+
+def _bot_said_and_heard(stage: Stage) -> None:
+    stage.go(f"/settings/bots/{stage.organization.bot.id}/messages/")
+    stage.page.get_by_role("button", name="Show messages").click()
+    expect(stage.page.get_by_role("button", name="Look again")).to_be_visible()
+
+
+_TOPIC = "?channel=1&topic=builds"
+
 SIGNED_IN: dict[str, Steps] = {
+    "account-email-without-mail": dialog("/settings/account/", "Change your email"),
+    "email-over": at("/settings/account/email/confirm/a-link-of-yesterday/"),
+    "people": at("/people/"),
+    "people-none-fits": at("/people/?filter=zebra"),
+    "account-display": dialog("/settings/account/", "Change theme and time zone"),
+    "botserverrc": dialog("/settings/bots/", "Download botserverrc"),
+    "organization-profile": at("/organization/profile/"),
+    "messages": at("/messages/"),
+    "messages-topic": at(f"/messages/{_TOPIC}"),
+    "messages-channel-empty-topic": at("/messages/?channel=1&topic=nothing+yet"),
+    "messages-channel": at("/messages/?channel=1"),
+    "messages-direct": lambda stage: stage.go(f"/messages/?with={stage.organization.member.id}"),
+    "messages-sent": at("/messages/?sent=yes"),
+    "messages-places": _messages_places,
+    "messages-edit": _messages_edit,
+    "messages-react": _messages_react,
+    "messages-new": dialog("/messages/", "New message"),
+    "messages-nowhere": at("/messages/?channel=999"),
+    "bot-messages-question": lambda stage: stage.go(f"/settings/bots/{stage.organization.bot.id}/messages/"),
+    "bot-messages": _bot_said_and_heard,
     "account": at("/settings/account/"),
     "account-name": dialog("/settings/account/", "Change your name"),
     "account-password": dialog("/settings/account/", "Change your password"),

@@ -6,16 +6,18 @@ import itertools
 import json
 import shlex
 import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
+from keybearer.server.http.csrf import FIELD
 from tests.server_process import OWNER_PASSWORD, RunningServer, run_keybearer
 from tests.web.organization import ADMINISTRATOR, LONG_NAME, MEMBER, Organization
 from tests.web.test_api_keys import forget_password
-from tests.web.visitor import clipboard, let_in
+from tests.web.visitor import clipboard, let_in, token_in
 
 KEY = "#bot-api-key"
 
@@ -316,3 +318,34 @@ def test_a_very_long_name_breaks_no_row(owner_page: Page, server: RunningServer,
     owner_page.goto(f"{server.site}/settings/bots/")
     expect(owner_page.get_by_text(LONG_NAME[::-1].title())).to_be_visible()
     assert owner_page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_several_bots_come_in_one_file_with_a_section_each(
+    tab: Page, server: RunningServer, organization: Organization, tmp_path: Path
+) -> None:
+    tab.goto(f"{server.site}/settings/bots/")
+    tab.get_by_role("link", name="Download botserverrc").click()
+    for name in ("Build watcher", "Lunch oracle"):
+        tab.get_by_role("checkbox", name=name).check()
+    with tab.expect_download() as started:
+        tab.get_by_role("button", name="Download botserverrc").click()
+    assert started.value.suggested_filename == "botserverrc"
+    path = tmp_path / "botserverrc"
+    started.value.save_as(path)
+    found = ConfigParser(interpolation=None)
+    found.read(path)
+    assert set(found.sections()) == {"builds", "lunch"}
+    for section, bot in (("builds", organization.bot), ("lunch", organization.outgoing)):
+        assert found[section]["email"] == bot.delivery_email
+        assert found[section]["key"] == server.api_key_of(bot.delivery_email)
+        assert found[section]["site"] == server.site
+    assert set(found["lunch"]) == {"email", "key", "site", "token"}
+    tab.goto(f"{server.site}/settings/security-log/")
+    expect(tab.get_by_text("You downloaded the zuliprc of Lunch oracle.").first).to_be_visible()
+
+
+def test_nobody_gets_the_bots_of_somebody_else_in_a_file(owner: httpx2.Client, organization: Organization) -> None:
+    form = {FIELD: token_in(owner.get("/settings/bots/").text), f"bot_{organization.foreign.id}": "on"}
+    answer = owner.post("/settings/bots/botserverrc/", data=form)
+    assert answer.status_code == 400
+    assert "not an active bot of yours" in answer.text

@@ -60,6 +60,14 @@ def test_the_icons_of_a_bots_zuliprc_stand_in_one_row(signed_in: Stage) -> None:
     assert len({box["y"] for box in boxes}) == 1
 
 
+def test_the_button_that_shows_a_key_has_one_line(signed_in: Stage) -> None:
+    signed_in.page.set_viewport_size({"width": 360, "height": 740})
+    signed_in.open_dialog("/settings/bots/", "Manage bot Build watcher")
+    box = signed_in.page.get_by_role("button", name="Show API key").bounding_box()
+    assert box is not None
+    assert box["height"] < 40
+
+
 @pytest.fixture
 def with_long_names(server: RunningServer, organization: Organization) -> None:
     """The organization and its owner have names in which no line can end."""

@@ -1,4 +1,4 @@
-"""The organization's pages: users, invitations, policies."""
+"""The organization's pages, and what everybody sees and chooses there: people, themes, names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from playwright.sync_api import Page, expect
 from tests.server_process import OWNER_EMAIL, RunningServer
 from tests.web.looks import show
 from tests.web.organization import GUEST, MEMBER, Organization
+from tests.web.test_messages import call
 from tests.web.visitor import let_in
 
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ADMINISTRATORS_PAGES = (
+    "/organization/profile/",
     "/organization/users/",
     "/organization/bots/",
     "/organization/mail/",
@@ -133,6 +136,25 @@ def test_the_only_owner_cannot_leave(tab: Page, server: RunningServer) -> None:
     expect(tab.get_by_role("alert")).to_contain_text("only organization owner")
 
 
+def test_the_organization_gets_another_name_and_description(
+    tab: Page, server: RunningServer, organization: Organization
+) -> None:
+    tab.goto(f"{server.site}/organization/profile/")
+    expect(tab.get_by_text("keybearer admin set-site URL")).to_be_visible()
+    expect(tab.locator("main").get_by_text(server.site)).to_be_visible()
+    tab.get_by_label("Name", exact=True).fill("Observatory")
+    tab.get_by_label("Description").fill("We look at stars.")
+    tab.get_by_role("button", name="Save organization").click()
+    expect(tab.get_by_text("The organization was saved.").first).to_be_visible()
+    expect(tab.get_by_role("banner").get_by_text("Observatory")).to_be_visible()
+    tab.goto(f"{server.site}/people/")
+    expect(tab.get_by_text("We look at stars.")).to_be_visible()
+    tab.goto(f"{server.site}/organization/profile/")
+    tab.get_by_label("Name", exact=True).fill("Example")
+    tab.get_by_role("button", name="Save organization").click()
+    expect(tab.get_by_text("The organization was saved.").first).to_be_visible()
+
+
 def test_a_policy_decides_who_may_add_bots(
     owner_page: Page, member_page: Page, server: RunningServer, organization: Organization
 ) -> None:
@@ -190,6 +212,75 @@ def test_members_see_nothing_of_what_is_the_administrators(member_page: Page, se
         assert answer is not None
         assert answer.status == 403
     assert show(member_page, "not-permitted") == []
+
+
+@pytest.fixture(params=[MEMBER, GUEST])
+def somebody(
+    request: pytest.FixtureRequest, other_page: Page, server: RunningServer, organization: Organization
+) -> Page:
+    let_in(other_page.context, server, request.param)
+    return other_page
+
+
+def test_everybody_is_listed_and_hidden_addresses_are_not_shown(somebody: Page, server: RunningServer) -> None:
+    call(server, OWNER_EMAIL, "PATCH", "settings", email_address_visibility="3")
+    somebody.goto(f"{server.site}/settings/account/")
+    somebody.get_by_role("link", name="People", exact=True).first.click()
+    row = somebody.get_by_role("row", name="Olivia Owner")
+    expect(row.get_by_text("hidden")).to_be_visible()
+    expect(row.get_by_text("Owner", exact=True)).to_be_visible()
+    expect(somebody.get_by_role("row", name="Milan Dvořák")).to_be_visible()
+    assert OWNER_EMAIL not in somebody.content()
+    somebody.get_by_label("Filter").fill(OWNER_EMAIL)
+    expect(somebody.get_by_text("Nobody’s name or email contains")).to_be_visible()
+
+
+def test_a_person_is_written_to_from_there(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+    owner_page.goto(f"{server.site}/people/")
+    owner_page.get_by_label("Filter").fill("milan")
+    expect(owner_page.get_by_role("row", name="Ada Novotná")).to_have_count(0)
+    owner_page.get_by_role("link", name="Write to Milan Dvořák").click()
+    owner_page.get_by_label("Message", exact=True).fill("Hello, Milan")
+    owner_page.get_by_role("button", name="Send").click()
+    expect(owner_page.locator(".message").last).to_contain_text("Hello, Milan")
+
+
+def choose(page: Page, server: RunningServer, theme: str) -> None:
+    page.goto(f"{server.site}/settings/account/")
+    page.get_by_role("link", name="Change theme and time zone").click()
+    page.get_by_label("Theme").select_option(theme)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Your display settings were saved.").first).to_be_visible()
+
+
+def test_a_theme_counts_at_once_on_every_page_and_without_signing_in(tab: Page, server: RunningServer) -> None:
+    tab.goto(f"{server.site}/settings/account/")
+    light = tab.evaluate(BACKGROUND)
+    choose(tab, server, "Dark")
+    dark = tab.evaluate(BACKGROUND)
+    assert dark != light
+    tab.get_by_role("button", name="Sign out").click()
+    expect(tab.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert tab.evaluate(BACKGROUND) == dark
+
+
+def test_the_theme_of_the_device_counts_again(tab: Page, server: RunningServer) -> None:
+    choose(tab, server, "Light")
+    tab.emulate_media(color_scheme="dark")
+    light = tab.evaluate(BACKGROUND)
+    choose(tab, server, "As the device is set")
+    assert tab.evaluate(BACKGROUND) != light
+
+
+@pytest.mark.parametrize("zone", ["Europe/Prague", ""])
+def test_a_time_zone_is_kept_with_the_account(
+    tab: Page, server: RunningServer, organization: Organization, zone: str
+) -> None:
+    tab.goto(f"{server.site}/settings/account/display/")
+    tab.get_by_label("Time zone").select_option(zone)
+    tab.get_by_role("button", name="Save", exact=True).click()
+    expect(tab.locator("main").get_by_text(zone or "Not set", exact=True)).to_be_visible()
+    assert call(server, OWNER_EMAIL, "GET", "users/me")["timezone"] == zone
 
 
 def test_a_privacy_choice_is_kept(tab: Page, server: RunningServer) -> None:

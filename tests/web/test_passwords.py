@@ -1,4 +1,4 @@
-"""Passwords: changed, and chosen anew by a link that comes by mail."""
+"""Passwords and emails: changed, and by links that come by mail."""
 
 from __future__ import annotations
 
@@ -139,3 +139,46 @@ def test_a_forged_host_does_not_reach_the_mail(server: RunningServer, organizati
         answer = client.get("/accounts/password/reset/")
     assert answer.status_code == 404
     assert "evil.example" not in answer.text
+
+
+def test_an_email_is_changed_by_a_link_to_the_new_address_and_back_by_one_to_the_old(
+    anybody: Page, other_page: Page, server: RunningServer, organization: Organization, request: pytest.FixtureRequest
+) -> None:
+    page, name = anybody, f"perdita-{len(request.node.name)}"
+    is_looked_at = "[with scripts]" in request.node.name  # axe is a script
+    old, new = f"{name}@example.com", f"{name}@bohemia.example"
+    server.on_data(
+        lambda context: accounts.add_by_operator(
+            context, email=old, full_name="Perdita", role=Role.MEMBER, password=PASSWORD
+        )
+    )
+    let_in(page.context, server, old)
+    page.goto(f"{server.site}/settings/account/")
+    page.get_by_role("link", name="Change your email").click()
+    page.get_by_label("New email", exact=True).fill(new)
+    page.get_by_label("Your password", exact=True).fill("not the password")
+    page.get_by_role("button", name="Send the link").click()
+    expect(page.get_by_role("alert")).to_contain_text("Password is incorrect.")
+    assert not is_looked_at or show(page, "account-email-refused") == []
+    page.get_by_label("New email", exact=True).fill(new)
+    page.get_by_label("Your password", exact=True).fill(PASSWORD.reveal())
+    page.get_by_role("button", name="Send the link").click()
+    expect(page.get_by_text("Check the inbox of your new email").first).to_be_visible()
+
+    page.goto(link_in_mail_to(server, new, "/settings/account/email/confirm/"))
+    assert not is_looked_at or show(page, "email-confirm") == []
+    page.get_by_role("button", name="Confirm new email").click()
+    expect(page.get_by_text(f"email={new}")).to_be_visible()
+    expect(page.get_by_text("Your API key", exact=True)).to_be_visible()
+    assert not is_looked_at or show(page, "email-programs") == []
+
+    other_page.goto(link_in_mail_to(server, old, "/accounts/email/undo/"))
+    assert show(other_page, "email-undo") == []
+    other_page.get_by_role("button", name="Change it back").click()
+    expect(other_page.get_by_role("heading", name="Your email was changed back")).to_be_visible()
+    assert show(other_page, "email-undone") == []
+    page.goto(f"{server.site}/settings/account/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    sign_in(page, server, old, PASSWORD.reveal())
+    page.goto(f"{server.site}/settings/security-log/")
+    expect(page.get_by_text("Your email was changed back, by the link").first).to_be_visible()

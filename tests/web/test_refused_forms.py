@@ -70,7 +70,25 @@ REFUSED: Mapping[str, Refusal] = {
     "/join/{token}/": Refusal(
         {"full_name": "Petra *", "password": OWNER_PASSWORD}, NAME_RULE, kept=('value="Petra *"',), by_nobody=True
     ),
+    "/messages/": Refusal(
+        {"to": "channel:1", "topic": "a\x07", "content": "kept"}, "Invalid character in topic", kept=(">kept<",)
+    ),
+    "/messages/new/": Refusal(
+        {"to": "people:1", "content": ""}, "Message must not be empty", kept=('value="people:1" selected',)
+    ),
+    "/messages/{message_id}/edit/": Refusal(
+        {"content": f"{'[a][r]' * 900}\n\n[r]: https://example.com/{'x' * 1000}"}, "Unable to render message",
+        kept=("[a][r]",),
+    ),
     "/settings/account/name/": Refusal({"full_name": "Olivia *"}, NAME_RULE, kept=('value="Olivia *"',)),
+    "/settings/account/email/": Refusal(
+        {"email": "olivia@example.org", "password": "wrong"}, "Password is incorrect.",
+        kept=('value="olivia@example.org"',),
+    ),
+    "/settings/account/display/": Refusal(
+        {"timezone": "Mars/Base", "theme": "dark"}, "There is no such time zone.",
+        kept=('<option value="dark" selected>',),
+    ),
     "/settings/account/privacy/": Refusal({"email_visibility": "77"}, "Choose who can see your email."),
     "/settings/account/password/": Refusal(
         {"old_password": "wrong", "replace_key": "on", **WEAK}, "Wrong password!", kept=('name="replace_key" checked',)
@@ -115,12 +133,20 @@ REFUSED: Mapping[str, Refusal] = {
         {"can_invite": "3", "longest_api_key_days": "30", "default_api_key_days": ""},
         "Please enter a usual life too", kept=('<option value="3" selected>', 'value="30"'),
     ),
+    "/settings/bots/botserverrc/": Refusal({}, "Choose at least one bot."),
+    "/organization/profile/": Refusal(
+        {"organization": " ", "description": "kept"}, "The organization's name needs", kept=(">kept<",)
+    ),
 }  # fmt: skip
 
 BUTTONS = {
     "/logout/",
     "/accounts/logout/",
     "/settings/bots/{bot_id}/deactivate/",
+    "/settings/account/email/confirm/{token}/",
+    "/accounts/email/undo/{token}/",
+    "/messages/{message_id}/react/",
+    "/settings/bots/{bot_id}/messages/",
     "/settings/bots/{bot_id}/api-key/",
     "/settings/bots/{bot_id}/api-key/regenerate/",
     "/settings/bots/{bot_id}/zuliprc/",

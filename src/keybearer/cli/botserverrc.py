@@ -9,7 +9,8 @@ from keybearer.cli.bot_zuliprc import credentials_of, find_bot
 from keybearer.cli.user_display import email_of
 from keybearer.client.sync import Client
 from keybearer.errors import KeybearerError
-from keybearer.zuliprc.document import render_zuliprc
+from keybearer.zuliprc.credentials import Credentials
+from keybearer.zuliprc.document import botserver_section, render_botserverrc
 
 _SECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-/]*")
 
@@ -20,11 +21,11 @@ def botserverrc(client: Client, named: Sequence[str]) -> str:
     The section of a bot that is named without one is the part of its address before `-bot@`. Raises KeybearerError for
     a person, for a section that cannot be, and for two bots with one section.
     """
-    sections: dict[str, str] = {}
+    sections: dict[str, Credentials] = {}
     for each in named:
         given, _, id_or_email = each.rpartition("=")
         bot = find_bot(client, id_or_email)
-        section = given or email_of(bot).partition("@")[0].removesuffix("-bot")
+        section = given or botserver_section(email_of(bot))
         if not _SECTION.fullmatch(section):
             raise KeybearerError(
                 f"{section!r} is no name of a section", hint="Give the name of what the bot runs: NAME=ID"
@@ -33,6 +34,5 @@ def botserverrc(client: Client, named: Sequence[str]) -> str:
             raise KeybearerError(
                 f"Two bots would have the section [{section}]", hint="Name another one for each: NAME=ID"
             )
-        text = render_zuliprc(credentials_of(client, bot, client.get_bot_api_key(bot.user_id)))
-        sections[section] = text.replace("[api]", f"[{section}]", 1)
-    return "\n".join(sections.values())
+        sections[section] = credentials_of(client, bot, client.get_bot_api_key(bot.user_id))
+    return render_botserverrc(sections)

@@ -274,6 +274,18 @@ def render_zuliprc(credentials: Credentials) -> str:
     return f"[{SECTION}]\n{''.join(lines)}"
 
 
+def render_botserverrc(sections: Mapping[str, Credentials]) -> str:
+    """One file with several bots, for `zulip-botserver`: a section for each, with what a zuliprc has."""
+    return "\n".join(
+        render_zuliprc(credentials).replace(f"[{SECTION}]", f"[{name}]", 1) for name, credentials in sections.items()
+    )
+
+
+def botserver_section(email: str) -> str:
+    """The section that a bot has unless somebody names another: the part of its address before `-bot@`."""
+    return email.partition("@")[0].removesuffix("-bot")
+
+
 def setting_lines(credentials: Credentials) -> Iterator[tuple[str, str]]:
     """Each key with its value in the order of a new zuliprc; raises as `render_zuliprc` does.
 

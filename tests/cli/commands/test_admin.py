@@ -252,6 +252,7 @@ def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
         ("regenerate", *hamlet),
         ("deactivate-user", *hamlet),
         ("reactivate-user", *hamlet),
+        ("change-email", *hamlet, "--new-email", "prince@example.com"),
         ("invite", "--email", "ophelia@example.com"),
         ("list-keys", "--email", OWNER),
         ("revoke-key", str(on_data(data_dir, add_named_key))),
@@ -272,6 +273,7 @@ def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
     assert answers["set-role"]["role"] == "guest"
     assert (answers["deactivate-user"]["is_active"], answers["reactivate-user"]["is_active"]) == (False, True)
     assert answers["reset-password"]["link"].startswith(f"{SITE}/accounts/password/reset/")
+    assert answers["change-email"]["email"] == "prince@example.com"
     assert answers["regenerate-all"] == {"accounts": 2}
     assert answers["set-site"] == {"before": SITE, "site": "https://chat.example.com"}
     assert answers["restore"]["revoked"] == []

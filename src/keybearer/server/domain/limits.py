@@ -237,6 +237,7 @@ class AttemptKind(StrEnum):
     """Not kept: the accounts for which an address has failed, among the rows of `PASSWORD`."""
     PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
     PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
+    EMAIL_CHANGE = "email_change"
     KEY_REVOCATIONS = "key_revocations"
     """Keys that somebody revokes by having them."""
     JOINING = "joining"
@@ -261,6 +262,8 @@ WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
     AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
     AttemptKind.PASSWORD_RESETS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
+    # Zulip's email_change_by_user.
+    AttemptKind.EMAIL_CHANGE: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # A scan of a large repository finds a few dozen.
     AttemptKind.KEY_REVOCATIONS: (Window(100, timedelta(hours=1)),),
     # A mail to whatever address a stranger names, as for password resets.

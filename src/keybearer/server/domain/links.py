@@ -18,6 +18,10 @@ class LinkPurpose(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105  a purpose, not a password
     HAND_OVER = "hand_over"
     """Of a bot: whoever has the link gets a named key of it."""
+    EMAIL_CHANGE = "email_change"
+    """Sent to a new address: the account gets it."""
+    EMAIL_UNDO = "email_undo"
+    """Sent to an earlier address: the account gets it back."""
 
 
 LIFETIMES = {
@@ -26,7 +30,19 @@ LIFETIMES = {
     LinkPurpose.MULTIUSE_INVITATION: timedelta(days=10),
     LinkPurpose.PASSWORD_RESET: timedelta(hours=2),
     LinkPurpose.HAND_OVER: timedelta(days=1),
+    LinkPurpose.EMAIL_CHANGE: timedelta(hours=1),
+    LinkPurpose.EMAIL_UNDO: timedelta(days=7),
 }
+
+
+MAILED = (
+    LinkPurpose.INVITATION,
+    LinkPurpose.MULTIUSE_INVITATION,
+    LinkPurpose.PASSWORD_RESET,
+    LinkPurpose.EMAIL_CHANGE,
+    LinkPurpose.EMAIL_UNDO,
+)
+"""Links that stand in mails."""
 
 
 @dataclass(frozen=True, slots=True)

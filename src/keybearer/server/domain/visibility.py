@@ -115,6 +115,9 @@ BOT = all_of(
 )
 """What belongs to managing a bot is seen by its owner, and by administrators whose role is not below the bot's."""
 
+BOT_MESSAGES = all_of(BOT, Fact.IS_BOT_OWNER)
+"""What a bot said and heard is seen, as far as the bot itself sees it, by its owner alone."""
+
 
 def holds(rule: Visibility, is_fact: Callable[[Fact], bool]) -> bool:
     """Whether a rule holds, where `is_fact` says which facts do."""
@@ -192,6 +195,11 @@ def shown_email(viewer: Account, subject: Account, domain: str) -> str:
 def may_see_bot(viewer: Account, bot: Account) -> bool:
     """Whether the viewer may see what belongs to managing a bot."""
     return _holds_for_account(BOT, viewer, bot)
+
+
+def may_see_bot_messages(viewer: Account, bot: Account) -> bool:
+    """Whether the viewer may see what a bot said and heard."""
+    return _holds_for_account(BOT_MESSAGES, viewer, bot)
 
 
 def may_see_channel(viewer: Account, channel: Channel, subscriber_ids: Container[int]) -> bool:

@@ -276,7 +276,8 @@ async def _deactivate(change: Change, account: Account) -> None:
     await sessions.remove_all(change.connection, account.id)
     for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION, LinkPurpose.HAND_OVER):
         await links.remove_all(change.connection, purpose, created_by=account.id)
-    await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
+    for purpose in (LinkPurpose.PASSWORD_RESET, LinkPurpose.EMAIL_CHANGE, LinkPurpose.EMAIL_UNDO):
+        await links.remove_all(change.connection, purpose, account_id=account.id)
     await deactivate_accounts(change, [*active_bots, account])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from keybearer import api_key as api_key_format
@@ -13,7 +13,7 @@ from keybearer.server.domain.api_keys import APIKeyRecord, RevealedKey
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import NotForNamedKeys, Refused
 from keybearer.server.domain.grants import FULL
-from keybearer.server.domain.links import LinkPurpose
+from keybearer.server.domain.links import MAILED, LinkPurpose
 from keybearer.server.domain.realms import Realm
 from keybearer.server.services import mail_texts
 from keybearer.server.services.context import Change, Context
@@ -35,8 +35,13 @@ class IssuedKey:
 
     def zuliprc(self) -> str:
         """The exact text of the account's zuliprc, as Zulip's web app writes it."""
-        return render_zuliprc(
-            Credentials(email=self.account.delivery_email, api_key=self.api_key, site=self.realm.site, token=self.token)
+        return render_zuliprc(self.credentials)
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a program needs to act as the account."""
+        return Credentials(
+            email=self.account.delivery_email, api_key=self.api_key, site=self.realm.site, token=self.token
         )
 
 
@@ -127,11 +132,11 @@ async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey
 async def regenerate_all_by_operator(context: Context) -> int:
     """Replace the key of every account, the deactivated too, in one transaction; returns how many.
 
-    Invitations and links that reset passwords end too: their texts lay in mails beside the keys.
+    Invitations and links that change passwords or emails end too: their texts lay in mails beside the keys.
     """
     everybody = await find_everybody(context)
     async with context.change(None, holding=everybody, for_change=True) as change:
-        for purpose in (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION, LinkPurpose.PASSWORD_RESET):
+        for purpose in MAILED:
             await links.remove_all(change.connection, purpose)
         for account_id in everybody:
             await replace(change, await the_account(change.connection, None, account_id))
@@ -156,13 +161,46 @@ async def reveal_bot(
 async def reveal_own_bots(context: Context, caller: Caller) -> list[OwnBot]:
     """The actor's active bots with their keys, in the order in which the bots were made (`GET /bots`)."""
     async with context.change(caller, with_bots_of=caller.id) as change:
-        actor = change.actor
-        actor.check_covers(FULL)
-        owned = [bot for bot in await accounts.find_bots_of(change.connection, actor.id) if bot.is_active]
-        revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [bot.id for bot in owned])
-        by_account = {key.record.account_id: key.api_key for key in revealed}
-        await change.record_all(AuditEvent.API_KEY_VIEWED, [(bot, {}) for bot in owned if bot.id in by_account])
-        return [OwnBot(bot, by_account.get(bot.id)) for bot in owned]
+        owned = await _active_bots(change)
+        by_account = await _reveal_bots(change, owned, AuditEvent.API_KEY_VIEWED)
+        keys = {account_id: key.api_key for account_id, key in by_account.items()}
+        return [OwnBot(bot, keys.get(bot.id)) for bot in owned]
+
+
+async def download_own_bots(context: Context, caller: Caller, bot_ids: Collection[int]) -> list[IssuedKey]:
+    """The keys of some of them, with the tokens of outgoing webhooks.
+
+    Raises Refused where one is none of them, or has no key.
+    """
+    if not bot_ids:
+        raise Refused("Choose at least one bot.")
+    async with context.change(caller, with_bots_of=caller.id) as change:
+        chosen = [bot for bot in await _active_bots(change) if bot.id in bot_ids]
+        if len(chosen) < len(bot_ids):
+            raise Refused("One of these bots is not an active bot of yours.")
+        by_account = await _reveal_bots(change, chosen, AuditEvent.API_KEY_DOWNLOADED)
+        if len(by_account) < len(chosen):
+            raise Refused("One of these bots has no API key. Generate a new one on its page first.")
+        services = await bots.reveal_services(change.connection, change.ring, [bot.id for bot in chosen])
+        tokens = {bot_id: service.token for bot_id, service in services.items()}
+        realm = await the_realm(change.connection)
+        return [
+            IssuedKey(bot, realm, by_account[bot.id].record, by_account[bot.id].api_key, tokens.get(bot.id))
+            for bot in chosen
+        ]
+
+
+async def _active_bots(change: Change) -> list[Account]:
+    return [bot for bot in await accounts.find_bots_of(change.connection, change.actor.id) if bot.is_active]
+
+
+async def _reveal_bots(change: Change, owned: Sequence[Account], event: AuditEvent) -> dict[int, RevealedKey]:
+    """The keys of bots that the transaction under way holds, by bot; that they were opened is recorded."""
+    change.actor.check_covers(FULL)
+    revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [bot.id for bot in owned])
+    by_account = {key.record.account_id: key for key in revealed}
+    await change.record_all(event, [(bot, {}) for bot in owned if bot.id in by_account])
+    return by_account
 
 
 async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedKey:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +17,7 @@ from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.services import named_keys
 from keybearer.server.services.api_keys import IssuedKey
 from keybearer.server.services.context import Context
+from keybearer.server.services.links import make_link
 from keybearer.server.services.lookups import the_bot, the_realm
 from keybearer.server.storage import accounts, links
 
@@ -41,15 +41,7 @@ async def create(context: Context, caller: Caller, bot_id: int) -> Secret:
             raise Refused("A deactivated bot cannot be handed over.")
         change.actor.check_covers(Grant(DEFAULT_SCOPES))
         await links.remove_all(change.connection, LinkPurpose.HAND_OVER, account_id=bot.id)
-        token = Secret(secrets.token_urlsafe(32))
-        await links.add(
-            change.connection,
-            token,
-            LinkPurpose.HAND_OVER,
-            at=change.now,
-            account_id=bot.id,
-            created_by=change.actor_id,
-        )
+        token = await make_link(change, LinkPurpose.HAND_OVER, bot.id)
         await change.record(AuditEvent.BOT_HAND_OVER_LINK_CREATED, bot)
         return token
 

@@ -106,6 +106,46 @@ def no_password_reset(realm: Realm, email: str, *, is_deactivated: bool) -> Mail
     )
 
 
+def email_change(realm: Realm, account: Account, email: str, token: Secret) -> Mail:
+    """To a new address: the link with which it becomes the email of an account."""
+    return _mail(
+        realm,
+        email,
+        f"Confirm your new email for {realm.name}",
+        f"{account.full_name} wants to use this address in {realm.name}, in place of {account.delivery_email}.\n"
+        "Confirm it here, signed in to that account, within an hour:\n\n"
+        f"    {realm.site}/settings/account/email/confirm/{token.reveal()}/\n\n"
+        "The link works once. If this is not you, there is nothing to do.\n",
+    )
+
+
+def email_taken(realm: Realm, email: str) -> Mail:
+    """To an address that somebody wants to use, and which has an account already. The page does not say so."""
+    return _mail(
+        realm,
+        email,
+        f"You have an account in {realm.name}",
+        f"Somebody, probably you, wants to use this address for another account in {realm.name}. It has an account\n"
+        "there already, so nothing was changed. If this is not you, there is nothing to do.\n",
+    )
+
+
+def email_changed(
+    realm: Realm, old: str, account: Account, token: Secret, *, at: datetime, origin: RequestOrigin
+) -> Mail:
+    """To the earlier address of an account: the link with which it gets that address back."""
+    return _mail(
+        realm,
+        old,
+        f"Your email for {realm.name} was changed",
+        f"On {_moment(at)}, the email of your account in {realm.name} was changed\n"
+        f"from {old} to {account.delivery_email}\n({_origin(origin)}).\n\n"
+        "If this was you, there is nothing to do. If not, change it back here, within seven days:\n\n"
+        f"    {realm.site}/accounts/email/undo/{token.reveal()}/\n\n"
+        "All browsers are signed out by that. Then choose a new password, and generate a new API key.\n",
+    )
+
+
 def invitation(realm: Realm, email: str, inviter: Account, token: Secret, *, until: datetime) -> Mail:
     """To somebody who is invited; the link works until then."""
     shown = f" ({inviter.delivery_email})" if inviter.email_visibility is EmailVisibility.EVERYONE else ""

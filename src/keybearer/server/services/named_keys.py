@@ -9,7 +9,6 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer import api_key as api_key_format
-from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Account
 from keybearer.server.domain.actors import Actor, Caller
 from keybearer.server.domain.api_keys import APIKeyRecord, checked_key_name
@@ -129,26 +128,27 @@ async def issue(
     `because` says by what it came, where nobody simply asked for it. Raises CapReached.
     """
     check_cap(Cap.API_KEYS, await api_keys.count_named(change.connection, holder.id, change.now) + 1)
+    issued = await _add(change, holder, checked_key_name(name), grant, created_with=created_with)
+    details = {"key": issued.record.id, "name": issued.record.name, "scopes": scope_names(grant.scopes)}
+    if because:
+        details["because"] = because
+    await change.record(AuditEvent.API_KEY_ISSUED, holder, details=details)
+    return issued
+
+
+async def _add(change: Change, holder: Account, name: str, grant: Grant, *, created_with: int | None) -> IssuedKey:
     key = api_key_format.generate()
     record = await api_keys.add_named(
         change.connection,
         change.ring,
         key,
         account_id=holder.id,
-        name=checked_key_name(name),
+        name=name,
         grant=grant,
         created_by=change.actor_id,
         created_with=created_with,
         at=change.now,
     )
-    details = {"key": record.id, "name": record.name, "scopes": scope_names(grant.scopes)}
-    if because:
-        details["because"] = because
-    await change.record(AuditEvent.API_KEY_ISSUED, holder, details=details)
-    return await _issued(change, holder, record, key)
-
-
-async def _issued(change: Change, holder: Account, record: APIKeyRecord, key: Secret) -> IssuedKey:
     return IssuedKey(holder, await the_realm(change.connection), record, key)
 
 
@@ -264,18 +264,8 @@ async def _replace(change: Change, holder: Account, record: APIKeyRecord, overla
     policy = (await the_realm(change.connection)).key_policy
     grant = record.grant._replace(expires_at=policy.end_of_successor(record.expires_at, change.now))
     await key_ends.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)
-    key = api_key_format.generate()
-    new = await api_keys.add_named(
-        change.connection,
-        change.ring,
-        key,
-        account_id=holder.id,
-        name=record.name,
-        grant=grant,
-        created_by=change.actor_id,
-        created_with=record.created_with,
-        at=change.now,
-    )
+    issued = await _add(change, holder, record.name, grant, created_with=record.created_with)
+    new = issued.record
     ends_at = change.now + overlap
     if record.expires_at is not None:
         ends_at = min(ends_at, record.expires_at)
@@ -285,4 +275,4 @@ async def _replace(change: Change, holder: Account, record: APIKeyRecord, overla
     details = {"key": record.id, "name": record.name, "new_key": new.id, "overlap": int(overlap.total_seconds())}
     await change.record(AuditEvent.API_KEY_REPLACED, holder, details=details)
     change.end_polls_of(holder.id)
-    return await _issued(change, holder, new, key)
+    return issued

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from keybearer.server.domain.links import LinkPurpose
 from keybearer.server.services import api_keys, attempts, mail_texts, reset_links
 from keybearer.server.services.attempts import PasswordAttempt
 from keybearer.server.services.context import Change, Context
+from keybearer.server.services.links import make_link
 from keybearer.server.services.lookups import the_account, the_realm
 from keybearer.server.storage import accounts, audit, links, sessions
 
@@ -162,7 +162,8 @@ async def change_own(
 async def _set(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
     await accounts.set_password_hash(change.connection, account.id, value)
     await attempts.forget_passwords(change, account.delivery_email)
-    await links.remove_all(change.connection, LinkPurpose.PASSWORD_RESET, account_id=account.id)
+    for purpose in (LinkPurpose.PASSWORD_RESET, LinkPurpose.EMAIL_CHANGE):
+        await links.remove_all(change.connection, purpose, account_id=account.id)
     await sessions.remove_all(change.connection, account.id, besides=keep_session)
     await change.record(AuditEvent.PASSWORD_CHANGED, account)
     change.end_polls_of(account.id)
@@ -184,7 +185,7 @@ async def request_reset(context: Context, email: str, origin: RequestOrigin) -> 
         realm = await the_realm(change.connection)
         account = None if found is None else await accounts.find(change.connection, found)
         person = account if account is not None and not account.is_bot and account.is_active else None
-        token = await _reset_link(change, person)
+        token = await make_link(change, LinkPurpose.PASSWORD_RESET, None if person is None else person.id)
         if person is not None:
             mail = mail_texts.password_reset(realm, person, token)
         else:
@@ -208,7 +209,7 @@ async def check_chosen(context: Context, account: Account, origin: RequestOrigin
             return
     async with context.change(None, origin=origin, holding=[account.id]) as change:
         await change.record(AuditEvent.PASSWORD_RESET_REQUESTED, account)
-        token = await _reset_link(change, account)
+        token = await make_link(change, LinkPurpose.PASSWORD_RESET, account.id)
     raise NewPasswordNeeded(token)
 
 
@@ -220,7 +221,7 @@ async def reset_link_by_operator(context: Context, email: str) -> Secret:
         if account is None or account.is_bot or not account.is_active:
             raise Refused(f"No active person has the email address {email}")
         await change.record(AuditEvent.PASSWORD_RESET_REQUESTED, account)
-        return await _reset_link(change, account)
+        return await make_link(change, LinkPurpose.PASSWORD_RESET, account.id)
 
 
 async def _find_id(context: Context, email: str) -> int | None:
@@ -228,20 +229,6 @@ async def _find_id(context: Context, email: str) -> int | None:
     async with context.reading() as connection:
         account = await accounts.find_by_email(connection, (await the_realm(connection)).id, email)
     return None if account is None else account.id
-
-
-async def _reset_link(change: Change, account: Account | None) -> Secret:
-    """A link for the account; one that opens nothing where there is none."""
-    token = Secret(secrets.token_urlsafe(32))
-    await links.add(
-        change.connection,
-        token,
-        LinkPurpose.PASSWORD_RESET,
-        at=change.now,
-        account_id=None if account is None else account.id,
-        created_by=change.actor_id,
-    )
-    return token
 
 
 async def find_reset(context: Context, token: Secret) -> Account | None:

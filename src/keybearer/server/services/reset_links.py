@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +14,7 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import Link, LinkPurpose
 from keybearer.server.domain.permissions import check_may_make_reset_link, may_make_reset_link
 from keybearer.server.services.context import Context
+from keybearer.server.services.links import make_link
 from keybearer.server.services.lookups import the_account
 from keybearer.server.storage import accounts, links
 
@@ -31,16 +31,7 @@ async def create(context: Context, caller: Caller, account_id: int) -> Secret:
     async with context.change(caller, holding=[account_id]) as change:
         account = await the_account(change.connection, change.actor.account, account_id)
         check_may_make_reset_link(change.actor.account, account)
-        token = Secret(secrets.token_urlsafe(32))
-        await links.add(
-            change.connection,
-            token,
-            LinkPurpose.PASSWORD_RESET,
-            at=change.now,
-            account_id=account.id,
-            created_by=change.actor_id,
-            lifetime=LIFETIME,
-        )
+        token = await make_link(change, LinkPurpose.PASSWORD_RESET, account.id, lifetime=LIFETIME)
         await change.record(AuditEvent.PASSWORD_RESET_LINK_CREATED, account)
         return token
 

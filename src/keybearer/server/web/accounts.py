@@ -10,7 +10,7 @@ from keybearer.server.services import accounts, api_keys, bots, sessions
 from keybearer.server.services.accounts import OwnChange
 from keybearer.server.web.key_section import KeySection, find_section
 from keybearer.server.web.notices import Notice
-from keybearer.server.web.visit import Visit
+from keybearer.server.web.visit import THEMES, Visit
 
 VISIBILITIES = {
     EmailVisibility.EVERYONE: "Everyone, guests too",
@@ -35,7 +35,9 @@ async def show_page(visit: Visit, *, section: KeySection | None = None, refusal:
     """The page, with the table of keys as it is or as a form for one of them has left it."""
     record = await api_keys.find_own_record(visit.context, visit.caller)
     section = section or await find_section(visit)
-    return visit.render_form("account/show.html", refusal, key=record, section=section, visibilities=VISIBILITIES)
+    return visit.render_form(
+        "account/show.html", refusal, key=record, section=section, visibilities=VISIBILITIES, themes=THEMES
+    )
 
 
 async def show_name(visit: Visit) -> Response:

@@ -121,11 +121,16 @@ async def download_bot(visit: Visit) -> Response:
 
 def zuliprc_file(issued: IssuedKey) -> Response:
     """A zuliprc, to be kept as a file."""
+    return file_with_keys(issued.zuliprc(), "zuliprc")
+
+
+def file_with_keys(text: str, name: str) -> Response:
+    """A text with keys in it, to be kept as a file of this name."""
     return Response(
-        issued.zuliprc().encode(),
+        text.encode(),
         headers={
             "content-type": ZULIPRC_TYPE,
-            "content-disposition": 'attachment; filename="zuliprc"',
+            "content-disposition": f'attachment; filename="{name}"',
             "cache-control": NO_STORE,
         },
     )

@@ -29,6 +29,7 @@ ALARMING = {
     AuditEvent.SESSION_REFUSED,
     AuditEvent.CALL_REFUSED,
     AuditEvent.PASSWORD_RESET_LINK_CREATED,
+    AuditEvent.ACCOUNT_EMAIL_CHANGED,
 }
 """Events that somebody who did not cause them should check."""
 
@@ -156,6 +157,12 @@ def _bot_changed(t: _Telling) -> str:
     return f"{t.actor} changed the bot {t.subject}: {', '.join(parts)}." if parts else f"{t.actor} changed {t.subject}."
 
 
+def _email_changed(t: _Telling) -> str:
+    if t.named.record.details.get("undone"):
+        return f"{_capitalised(t.whose('email'))} was changed back, by the link in the mail to the earlier address."
+    return f"{t.actor} changed {t.whose('email')}: every zuliprc names the old one."
+
+
 def _key_name(t: _Telling) -> str:
     name = t.detail("name")
     return f"“{name}”" if name else "(the account key)"
@@ -210,9 +217,10 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.ACCOUNT_ROLE_CHANGED: lambda t: (
         f"{t.actor} changed the role of {t.subject} from {t.detail('from')} to {t.detail('to')}."
     ),
-    AuditEvent.ACCOUNT_EMAIL_CHANGED: lambda t: (
-        f"{t.actor} changed {t.whose('email')}: every zuliprc names the old one."
+    AuditEvent.ACCOUNT_EMAIL_CHANGE_REQUESTED: lambda t: (
+        f"{t.actor} asked to change {t.their('email')} to {t.detail('to')}, and a link was mailed there."
     ),
+    AuditEvent.ACCOUNT_EMAIL_CHANGED: _email_changed,
     AuditEvent.ACCOUNT_DEACTIVATED: lambda t: (
         f"{t.actor} deactivated {_reflexive(t)}; every use of the API key is refused."
     ),
@@ -221,6 +229,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.BOT_CHANGED: _bot_changed,
     AuditEvent.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
     AuditEvent.BOT_HAND_OVER_LINK_CREATED: lambda t: f"{t.actor} created a hand-over link of the bot {t.subject}.",
+    AuditEvent.BOT_MESSAGES_VIEWED: lambda t: f"{t.actor} looked at what the bot {t.subject} said and heard.",
     AuditEvent.API_KEY_ISSUED: _key_issued,
     AuditEvent.API_KEY_CHANGED: _key_changed,
     AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} regenerated {t.whose('API key')} {_key_name(t)}.",

@@ -10,6 +10,7 @@ from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.permissions import may_create_bot, may_give_role
+from keybearer.server.domain.visibility import may_see_bot_messages
 from keybearer.server.services import accounts, bots, profiles
 from keybearer.server.services.bots import BotChange, BotDetails, NewBot
 from keybearer.server.web.confirmation import ask_password, confirmed_caller
@@ -125,6 +126,7 @@ async def show_panel(
         owners=[person for person in viewed.accounts if person.is_active and not person.is_bot],
         interfaces=list(ServiceInterface),
         back=_list_of(visit, bot),
+        shows_messages=may_see_bot_messages(visit.caller.account, bot.account),
         values=visit.form,
         shown=shown,
         section=section or await find_section(visit, bot.account.id),

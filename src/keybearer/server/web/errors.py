@@ -21,6 +21,8 @@ _NOTHING_THERE = {
     "No such bot": "There is no such bot. The address may be mistyped.",
     "No such user": "There is no such user. The address may be mistyped.",
     "No such API key": "There is no such API key: it ended, was revoked, or the address is mistyped.",
+    "No such channel or conversation": "There is no such channel or conversation, or you can’t see it.",
+    "Invalid message(s)": "There is no such message: it was deleted, or you can’t see it.",
     "No such invitation": "This invitation no longer exists: it was used or withdrawn.",
 }
 _TABLES = {"/organization/users/": "Back to the users", "/organization/invitations/": "Back to the invitations"}

@@ -19,8 +19,13 @@ class Notice(Enum):
     WELCOME = "Your organization is ready. Here you manage your account and your API key."
     JOINED = "Welcome! Here you manage your account and your API key."
     NAME_SAVED = "Your name was changed."
+    EMAIL_CHANGE_REQUESTED = (
+        "Check the inbox of your new email: a link to confirm it is on its way. It works for an hour."
+    )
+    EMAIL_CHANGED = "Your email was changed. Other browsers were signed out."
     PASSWORD_CHANGED = "Your password was changed. Every other browser was signed out; your API key keeps working."  # noqa: S105  a sentence
     PASSWORD_AND_KEY_CHANGED = "Your password and your API key were changed. Download your zuliprc again."  # noqa: S105  a sentence
+    DISPLAY_SAVED = "Your display settings were saved."
     PRIVACY_SAVED = "Your privacy settings were saved."
     ACCOUNT_DEACTIVATED = "Your account was deactivated."
     BOT_ADDED = "The bot was added. Open it to see its API key and to download its zuliprc."
@@ -39,6 +44,7 @@ class Notice(Enum):
     INVITED = "The invitation was sent by mail."
     INVITED_AGAIN = "The invitation was sent again. The earlier link no longer works."
     INVITATION_REVOKED = "The invitation was withdrawn. Its link no longer works."
+    ORGANIZATION_SAVED = "The organization was saved."
     POLICIES_SAVED = "The policies were saved."
 
 

@@ -1,4 +1,4 @@
-"""The organization: who may do what in it."""
+"""The organization: what it is called, where it is, and who may do what in it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,28 @@ GROUPS = (
     SystemGroup.NOBODY,
 )
 """What a policy can be set to here. The wire knows full members too; new members are full ones at once."""
+
+
+async def show_profile(visit: Visit) -> Response:
+    """Its name, its description and its address."""
+    return _profile(visit)
+
+
+def _profile(visit: Visit, refusal: Refused | None = None) -> Response:
+    return visit.render_form("organization/profile.html", refusal, values=visit.form)
+
+
+async def change_profile(visit: Visit) -> Response:
+    """Change name and description. The address is the operator's."""
+    try:
+        wanted = RealmChange(
+            name=realms.checked_name(visit.text("organization")),
+            description=realms.checked_description(visit.text("description")),
+        )
+        await realms.change(visit.context, visit.caller, wanted)
+    except Refused as refusal:
+        return _profile(visit, refusal)
+    return visit.redirect("/organization/profile/", notice=Notice.ORGANIZATION_SAVED)
 
 
 async def show_policies(visit: Visit) -> Response:

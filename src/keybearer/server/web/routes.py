@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.rules import ADMINISTRATORS, MEMBERS, OPEN, PEOPLE, Who
-from keybearer.server.http.body import NO_BODY, SMALL_FORM
+from keybearer.server.http.body import FORM, NO_BODY, SMALL_FORM, BodyLimits
 from keybearer.server.http.routing import Handler, Route
 from keybearer.server.web import (
     accounts,
@@ -12,7 +12,10 @@ from keybearer.server.web import (
     audit,
     avatars,
     bots,
+    botserverrc,
     devices,
+    display,
+    email_changes,
     handovers,
     help_pages,
     invitations,
@@ -21,10 +24,12 @@ from keybearer.server.web import (
     organization,
     organization_keys,
     passwords,
+    people,
     sessions,
     setup,
     users,
 )
+from keybearer.server.web.messaging import bot_messages, messages
 
 
 def _page(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
@@ -35,6 +40,11 @@ def _page(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
 def _form(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
     """A form that changes something other than a key."""
     return Route("POST", path, handler, who.may(Scope.MANAGE), SMALL_FORM)
+
+
+def _message_form(path: str, handler: Handler, body: BodyLimits = FORM) -> Route:
+    """A form that sends something, or changes what was sent."""
+    return Route("POST", path, handler, PEOPLE.may(Scope.SEND), body)
 
 
 def _key_form(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
@@ -95,7 +105,27 @@ ROUTES = (
     _open_page("/help/", help_pages.show_index),
     _open_page("/help/{topic}/", help_pages.show_topic),
     _open_page("/avatar/{account_id}", avatars.show),
+    _open_page("/accounts/email/undone/", email_changes.show_undone),
+    _open_page("/accounts/email/undo/{token}/", email_changes.show_undo),
+    _open_form("/accounts/email/undo/{token}/", email_changes.undo),
+    _page("/messages/", messages.show),
+    _message_form("/messages/", messages.send),
+    _page("/messages/new/", messages.show_form),
+    _message_form("/messages/new/", messages.send_new),
+    _page("/messages/{message_id}/edit/", messages.show_edit),
+    _message_form("/messages/{message_id}/edit/", messages.edit),
+    _message_form("/messages/{message_id}/react/", messages.react, SMALL_FORM),
+    _page("/settings/bots/{bot_id}/messages/", bot_messages.ask, MEMBERS),
+    Route("POST", "/settings/bots/{bot_id}/messages/", bot_messages.show, MEMBERS.may(Scope.READ), SMALL_FORM),
+    _page("/people/", people.show_all),
     _page("/settings/account/", accounts.show),
+    _page("/settings/account/email/", email_changes.show_form),
+    _key_form("/settings/account/email/", email_changes.request),
+    _page("/settings/account/email/confirm/{token}/", email_changes.show_confirmation),
+    _key_form("/settings/account/email/confirm/{token}/", email_changes.confirm),
+    _page("/settings/account/email/programs/", email_changes.show_programs),
+    _page("/settings/account/display/", display.show),
+    _form("/settings/account/display/", display.save),
     _page("/settings/account/name/", accounts.show_name),
     _form("/settings/account/name/", accounts.rename),
     _form("/settings/account/privacy/", accounts.save_privacy),
@@ -111,6 +141,8 @@ ROUTES = (
     _page("/settings/bots/", bots.show_own, MEMBERS),
     _page("/settings/bots/add/", bots.show_form, MEMBERS),
     _key_form("/settings/bots/add/", bots.add, MEMBERS),
+    _page("/settings/bots/botserverrc/", botserverrc.ask, MEMBERS),
+    _key_form("/settings/bots/botserverrc/", botserverrc.download, MEMBERS),
     _page("/settings/bots/{bot_id}/", bots.manage),
     _form("/settings/bots/{bot_id}/", bots.save),
     _page("/settings/bots/{bot_id}/deactivate/", bots.confirm_deactivation),
@@ -147,6 +179,8 @@ ROUTES = (
     _page("/organization/api-keys/", organization_keys.show_all, ADMINISTRATORS),
     _page("/organization/api-keys/{key_id}/revoke/", organization_keys.confirm_revocation, ADMINISTRATORS),
     _key_form("/organization/api-keys/{key_id}/revoke/", organization_keys.revoke, ADMINISTRATORS),
+    _page("/organization/profile/", organization.show_profile, ADMINISTRATORS),
+    _form("/organization/profile/", organization.change_profile, ADMINISTRATORS),
     _page("/organization/policies/", organization.show_policies, ADMINISTRATORS),
     _form("/organization/policies/", organization.change_policies, ADMINISTRATORS),
     _page("/organization/audit/", audit.show_all, ADMINISTRATORS),

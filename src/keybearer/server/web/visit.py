@@ -24,6 +24,9 @@ from keybearer.server.web.rendering import render
 from keybearer.server.web.wording import field_of, refusal_words
 
 NOTICE_COOKIE = "notice"
+THEME_COOKIE = "theme"
+THEMES = {"light": "Light", "dark": "Dark"}
+"""The themes that somebody can choose, in place of that of their device."""
 ASKED_FOR = b"x-asked-for"
 LOCATION = "X-Location"
 
@@ -144,6 +147,12 @@ class Visit(Admitted):
         """A cookie of ours by its plain name."""
         return self.request.cookies.get(cookie_name(name, self.request.scheme))
 
+    @property
+    def theme(self) -> str | None:
+        """The theme that was chosen in this browser; None for that of the device."""
+        chosen = self.cookie(THEME_COOKIE)
+        return chosen if chosen in THEMES else None
+
     def render(self, template: str, *, status: int = 200, **values: object) -> Response:
         """The page of a template, with what every page shows."""
         notice = find_notice(self.cookie(NOTICE_COOKIE))
@@ -161,6 +170,7 @@ class Visit(Admitted):
                 "realm": self.realm_or_none,
                 "sends_mail": self.sends_mail,
                 "status": status,
+                "theme": self.theme,
                 **values,
             },
         )

@@ -36,6 +36,7 @@ _IN_A_FORM = {
     "Insufficient permission": "You don’t have permission to do this.",
     "Where API keys must end, they need a usual life: set default_api_key_days too.": "Please enter a usual life too: "
     "new keys must end.",
+    "Invalid timezone: Value error, Not a recognized time zone": "There is no such time zone.",
     "Invalid payload_url: Value error, Not a URL": "Please enter the whole endpoint URL: it begins with https:// or "
     "http://.",
 }
@@ -51,7 +52,9 @@ _FIELDS = (
     ("Name is already in use", "full_name"),
     ("Enter a valid email address.", "email"),
     ("This email address ", "email"),
+    ("This is your email already.", "email"),
     ("The organization's name ", "organization"),
+    ("The organization's description ", "description"),
     ("The name of an API key ", "key_name"),
     ("Invalid scopes", "scopes"),
     ("Invalid networks", "networks"),

@@ -14,6 +14,7 @@ from keybearer.cli.commands.admin.mails import outbox
 from keybearer.cli.commands.admin.organization import set_site
 from keybearer.cli.commands.admin.users import (
     add_user,
+    change_email,
     deactivate_user,
     invite,
     list_users,
@@ -28,6 +29,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     add_user,
     invite,
     set_role,
+    change_email,
     reset_password,
     deactivate_user,
     reactivate_user,

@@ -16,7 +16,7 @@ from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.api_keys import APIKeyRecord
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import Link
-from keybearer.server.services import accounts, api_keys, bots, invitations, passwords, realms
+from keybearer.server.services import accounts, api_keys, bots, email_changes, invitations, passwords, realms
 from keybearer.server.services.context import Context
 from keybearer.server.settings import Settings
 
@@ -120,6 +120,23 @@ def reset_password(settings: Settings, *, email: str, as_json: bool) -> None:
 
     link = run_on(settings, make_link)
     answer(link, {"email": email, "link": link}, as_json=as_json)
+
+
+@click.command("change-email")
+@email_option
+@click.option("--new-email", required=True, help="The email address that the person gets.")
+@json_option
+@on_data
+def change_email(settings: Settings, *, email: str, new_email: str, as_json: bool) -> None:
+    """Give a person another email address. Every browser is signed out, and open links for their password end."""
+
+    async def change(context: Context) -> Account:
+        account = await accounts.find_for_operator(context, email)
+        return await email_changes.change_by_operator(context, account.id, new_email)
+
+    account = run_on(settings, change)
+    answer(f"{_named(account)} signs in with that address now.", account_document(account), as_json=as_json)
+    note(f"Every zuliprc of theirs names {email}: change its email= line, or download it again.")
 
 
 @click.command("set-role")

@@ -43,7 +43,7 @@ _LARGEST_ID = 2**31 - 1
 @dataclass(frozen=True, slots=True)
 class Query:
     """Which messages are wanted. `anchor` is an id, `newest`, `oldest`, `first_unread` or a moment; or `message_ids`
-    alone."""
+    alone. `with_sent` shows what the account sent also where it has no copy, for a narrow of its own messages."""
 
     anchor: int | str | datetime = "newest"
     num_before: int = 0
@@ -51,6 +51,7 @@ class Query:
     include_anchor: bool = True
     narrow: tuple[Term, ...] = ()
     message_ids: tuple[int, ...] | None = None
+    with_sent: bool = False
 
 
 async def find(context: Context, caller: Caller, query: Query) -> Found:
@@ -62,6 +63,7 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
     async with context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, anchor = await resolve_narrow(connection, actor.account, query.narrow)
+        view = replace(view, with_sent=query.with_sent)
         if query.message_ids is not None:
             page = await narrows.find_some(connection, view, query.message_ids)
             return await _found(connection, actor, _whole(page), BEYOND_ALL, (False, False, False))

@@ -244,8 +244,10 @@ async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[in
     return {channel_id: frozenset(ids) for channel_id, ids in found.items()}
 
 
-async def find_topics(connection: AsyncConnection, channel_id: int) -> Sequence[tuple[str, int]]:
-    """The topics of a channel with the id of each one's newest message, the newest first."""
+async def find_topics(
+    connection: AsyncConnection, channel_id: int, *, limit: int | None = None
+) -> Sequence[tuple[str, int]]:
+    """The topics of a channel with the id of each one's newest message, the newest first; at most `limit` of them."""
     newest = (
         select(func.max(messages.c.id).label("id"))
         .where(messages.c.channel_id == channel_id)
@@ -256,6 +258,7 @@ async def find_topics(connection: AsyncConnection, channel_id: int) -> Sequence[
         select(messages.c.topic, messages.c.id)
         .join(newest, newest.c.id == messages.c.id)
         .order_by(messages.c.id.desc())
+        .limit(limit)
     )
     return [(row.topic, row.id) for row in rows]
 

@@ -52,10 +52,14 @@ Condition = ColumnElement[bool]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What an account looks at: the terms have ids in the place of names."""
+    """What an account looks at: the terms have ids in the place of names.
+
+    `with_sent` says that what it sent itself is shown also where it was never sent a copy.
+    """
 
     viewer: Account
     terms: tuple[Term, ...]
+    with_sent: bool = False
 
     @property
     def account_id(self) -> int:
@@ -63,8 +67,12 @@ class View:
         return self.viewer.id
 
     @property
-    def is_of_channels(self) -> bool:
-        """Whether a term asks for channels: then it shows what the account was never sent, too."""
+    def shows_uncopied(self) -> bool:
+        """Whether it shows what the account was never sent, too: where a term asks for channels, or for its own."""
+        if self.with_sent and any(
+            term.operator == "sender" and term.operand == self.viewer.id and not term.negated for term in self.terms
+        ):
+            return True
         return any(term.operator in ("channel", "channels") and not term.negated for term in self.terms)
 
 
@@ -75,7 +83,7 @@ def _source(view: View) -> Any:  # noqa: ANN401  SQLAlchemy's own type
 
 def _conditions(view: View) -> list[Condition]:
     found = [sees_message(view.viewer), *(_condition(view, term) for term in view.terms)]
-    return found if view.is_of_channels else [copies.c.account_id.is_not(None), *found]
+    return found if view.shows_uncopied else [copies.c.account_id.is_not(None), *found]
 
 
 def _condition(view: View, term: Term) -> Condition:

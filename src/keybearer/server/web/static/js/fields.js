@@ -10,7 +10,8 @@ export function prepare(root) {
 
 function update(choice) {
   for (const part of choice.form.querySelectorAll("[data-shown-for]")) {
-    const shown = part.dataset.shownFor === choice.value;
+    const wanted = part.dataset.shownFor;
+    const shown = wanted.endsWith(":") ? choice.value.startsWith(wanted) : choice.value === wanted;
     part.hidden = !shown;
     part.disabled = !shown;
   }

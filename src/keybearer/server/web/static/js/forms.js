@@ -4,7 +4,7 @@ import { announce, ask, fill, message, parse, show, take } from "./pages.js";
 import { noteChange, refill } from "./dialogs.js";
 
 const TYPING_PAUSE = 180;
-const NO_ANSWER = "The server did not answer. Please check your connection and try again.";
+export const NO_ANSWER = "The server did not answer. Please check your connection and try again.";
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -73,7 +73,8 @@ function focusAnew() {
   (main.querySelector("[aria-invalid=true], [autofocus]") ?? main).focus();
 }
 
-function complain(form, text) {
+/** Say in a form what went wrong. */
+export function complain(form, text) {
   form.querySelector(".alert-failed")?.remove();
   const alert = document.createElement("div");
   alert.className = "alert alert-danger alert-failed";

@@ -72,6 +72,8 @@ export function take(page) {
   const main = page.querySelector("main.content");
   if (main === null) return false;
   document.querySelector("main.content").className = main.className; // as wide as its kind of page
+  if (page.documentElement.dataset.theme) document.documentElement.dataset.theme = page.documentElement.dataset.theme;
+  else delete document.documentElement.dataset.theme;
   for (const part of ["main.content", ".topbar", ".sidebar", ".menu nav"]) {
     const old = document.querySelector(part);
     const fresh = page.querySelector(part);

@@ -2,8 +2,10 @@
 const pick = (options) => new Intl.DateTimeFormat(undefined, options);
 const exact = pick({ dateStyle: "full", timeStyle: "long" });
 const clock = pick({ timeStyle: "short" });
+const minute = pick({ dateStyle: "full", timeStyle: "short" });
 const words = new Intl.RelativeTimeFormat("en");
 const weekday = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" });
+const SHOWN = { clock: (moment) => clock.format(moment), exact: (moment) => minute.format(moment) };
 const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
 /** Put every moment below an element into the reader's own terms. */
@@ -11,7 +13,7 @@ export function localise(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(element.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
-    element.textContent = element.dataset.shows === "clock" ? clock.format(moment) : relative(moment);
+    element.textContent = (SHOWN[element.dataset.shows] ?? relative)(moment);
     element.title = exact.format(moment);
   }
   for (const log of root.querySelectorAll(".log")) headDays(log);

@@ -1,0 +1,213 @@
+"""Messages: those that one can read, and a form to write as oneself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.messaging.channels import Channel, check_may_post
+from keybearer.server.domain.messaging.messages import Found
+from keybearer.server.services import profiles
+from keybearer.server.services.messaging import emoji, message_changes, messages, places, reactions, sending
+from keybearer.server.services.messaging.message_changes import MessageChange
+from keybearer.server.services.messaging.messages import Query
+from keybearer.server.services.messaging.places import Places
+from keybearer.server.services.messaging.sending import Draft, ToChannel, ToPeople
+from keybearer.server.web.messaging.content import emoji_text
+from keybearer.server.web.messaging.items import items_of, names_of
+from keybearer.server.web.messaging.places import NO_PLACE, PAGE, Place, read_place, read_target, topic_words
+from keybearer.server.web.visit import Visit, safe_path
+
+PER_PAGE = 50
+OFTEN = ("+1", "check", "eyes", "tada", "heart", "smile", "question", "-1")
+"""Emoji that a message offers; others are given by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The part of a place's messages that is shown: the newest, or those before or after a message."""
+
+    before: int | None = None
+    after: int | None = None
+
+    @property
+    def query(self) -> dict[str, object]:
+        """What the address says of it."""
+        if self.before is not None:
+            return {"before": self.before}
+        return {} if self.after is None else {"after": self.after}
+
+
+async def show(visit: Visit) -> Response:
+    """The messages of a place."""
+    return await _page(visit, read_place(visit.query), _read_stretch(visit))
+
+
+def _read_stretch(visit: Visit) -> Stretch:
+    numbers = {name: visit.query.get(name, "") for name in ("before", "after")}
+    return Stretch(
+        **{name: int(text) for name, text in numbers.items() if text.isascii() and text.isdigit() and len(text) <= 9}
+    )
+
+
+async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused | None = None) -> Response:
+    found = await _find(visit, place, stretch)
+    known = await places.find(visit.context, visit.caller, channel_id=place.channel_id, people_ids=place.people)
+    items = items_of(found.copies, found.directory, visit.caller.account, visit.context.clock())
+    first, last = (items[0].message.id, items[-1].message.id) if items else (None, None)
+    return visit.render_form(
+        "messages/show.html",
+        refusal,
+        place=place,
+        title=_title(place, known),
+        items=items,
+        is_read_only=False,
+        places=known,
+        cannot_post=_why_not(visit, known.channel),
+        older=None if found.found_oldest or first is None else _path(place, Stretch(before=first)),
+        newer=None if found.found_newest or last is None else _path(place, Stretch(after=last)),
+        here=_path(place, stretch),
+        often=[(name, emoji_text(emoji.code_of(name) or "", name)) for name in OFTEN],
+        values=visit.form,
+        Place=Place,
+        topic_words=topic_words,
+        people_words=lambda ids: names_of(known.people[each] for each in ids),
+    )
+
+
+async def _find(visit: Visit, place: Place, stretch: Stretch) -> Found:
+    """The messages of a stretch. Raises Refused where the place is none that the visitor sees."""
+    is_after = stretch.before is None and stretch.after is not None
+    anchor = stretch.after if is_after else stretch.before
+    query = Query(
+        anchor="newest" if anchor is None else anchor,
+        num_before=0 if is_after else PER_PAGE,
+        num_after=PER_PAGE if is_after else 0,
+        include_anchor=False,
+        narrow=place.terms,
+        with_sent=place.is_sent,
+    )
+    try:
+        return await messages.find(visit.context, visit.caller, query)
+    except Refused as refusal:
+        if refusal.code == "BAD_NARROW":
+            raise Refused(NO_PLACE) from None
+        raise
+
+
+def _title(place: Place, known: Places) -> str:
+    if known.channel is not None:
+        name = f"#{known.channel.name}"
+        return name if place.topic is None else f"{name} › {topic_words(place.topic)}"
+    if place.people:
+        return names_of(known.people[each] for each in place.people)
+    return "Sent by you" if place.is_sent else "Messages"
+
+
+def _why_not(visit: Visit, channel: Channel | None) -> str | None:
+    """Why the visitor cannot write into a channel; None where they can."""
+    if channel is None:
+        return None
+    try:
+        check_may_post(visit.caller.account, channel)
+    except Refused as refusal:
+        return refusal.message
+    return None
+
+
+def _path(place: Place, stretch: Stretch) -> str:
+    query = urlencode(stretch.query)
+    return f"{place.path}{'&' if '?' in place.path else '?'}{query}" if query else place.path
+
+
+async def send(visit: Visit) -> Response:
+    """Send a message from the form below those of a place."""
+    place = read_place(visit.query)
+    try:
+        place, to = read_target(visit.text("to"), visit.text("topic"))
+        return await _send(visit, place, to)
+    except Refused as refusal:
+        return await _page(visit, place, Stretch(), refusal)
+
+
+async def _send(visit: Visit, place: Place, to: ToChannel | ToPeople) -> Response:
+    draft = Draft(to, visit.form.get("content", ""), read_by_sender=True)
+    message_id = await sending.send(visit.context, visit.caller, draft)
+    copy, _ = await messages.find_one(visit.context, visit.caller, message_id)
+    if place.channel_id is not None:
+        place = Place(place.channel_id, copy.message.topic)
+    return visit.redirect(place.path)
+
+
+async def show_form(visit: Visit) -> Response:
+    """The form for a message to somebody or somewhere."""
+    return await _form(visit)
+
+
+async def _form(visit: Visit, refusal: Refused | None = None) -> Response:
+    viewed = await profiles.find_all(visit.context, visit.caller)
+    known = await places.find(visit.context, visit.caller)
+    return visit.render_form(
+        "messages/new.html",
+        refusal,
+        channels=known.channels,
+        people=sorted(
+            (person for person in viewed.accounts if person.is_active), key=lambda person: person.full_name.casefold()
+        ),
+        wanted=visit.form.get("to") or visit.query.get("to", ""),
+        values=visit.form,
+    )
+
+
+async def send_new(visit: Visit) -> Response:
+    """Send a message from that form."""
+    try:
+        return await _send(visit, *read_target(visit.text("to"), visit.text("topic")))
+    except Refused as refusal:
+        return await _form(visit, refusal)
+
+
+async def show_edit(visit: Visit) -> Response:
+    """The form for another text of one's own message."""
+    return await _edit(visit)
+
+
+async def _edit(visit: Visit, refusal: Refused | None = None) -> Response:
+    copy, directory = await messages.find_one(visit.context, visit.caller, visit.id("message_id"))
+    (item,) = items_of([copy], directory, visit.caller.account, visit.context.clock())
+    back = safe_path(visit.form.get("back") or visit.query.get("back", ""), item.place.path)
+    content = visit.form.get("content", copy.message.content)
+    return visit.render_form("messages/edit.html", refusal, item=item, content=content, back=back)
+
+
+async def edit(visit: Visit) -> Response:
+    """Change the text of one's own message."""
+    try:
+        wanted = MessageChange(content=visit.form.get("content", ""))
+        await message_changes.change(visit.context, visit.caller, visit.id("message_id"), wanted)
+    except Refused as refusal:
+        return await _edit(visit, refusal)
+    return _back(visit)
+
+
+async def react(visit: Visit) -> Response:
+    """Put an emoji under a message, or take one's own away."""
+    message_id, name = visit.id("message_id"), (visit.text("other") or visit.text("emoji")).strip(":")
+    copy, _ = await messages.find_one(visit.context, visit.caller, message_id)
+    code = emoji.code_of(name)
+    is_there = any(each.account_id == visit.caller.id and each.emoji_code == code for each in copy.reactions)
+    if is_there:
+        kind = "zulip_extra_emoji" if code == "zulip" else "unicode_emoji"
+        await reactions.remove(visit.context, visit.caller, message_id, name=name, code=code, kind=kind)
+    else:
+        await reactions.add(visit.context, visit.caller, message_id, name=name, code=None, kind=None)
+    return _back(visit)
+
+
+def _back(visit: Visit) -> Response:
+    """To the messages that the form was on."""
+    back = safe_path(visit.form.get("back", ""), PAGE)
+    return visit.redirect(f"{back}#message-{visit.id('message_id')}")
