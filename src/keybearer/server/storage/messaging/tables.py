@@ -136,8 +136,6 @@ reactions = Table(
     **_NO_REUSE,
 )
 
-# Its one row is locked by whoever writes events until they commit, so numbers become visible in their own order: a
-# reader that has seen one has missed none before it.
 uploads = Table(
     "uploads",
     metadata,
