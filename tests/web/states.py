@@ -431,10 +431,10 @@ SIGNED_IN: dict[str, Steps] = {
     "no-such-bot": at("/settings/bots/99999/"),
     "password-asked": _password_asked,
     # The last ones: they end what the others show.
+    "api-key-new": _own_key_new,
+    "sessions-no-devices": at("/settings/sessions/"),
     "bot-without-key": _bot_without_key,
     "bots-one-without-key": at("/settings/bots/"),
     "api-key-missing": _own_key_missing,
     "account-without-key": at("/settings/account/"),
-    "api-key-new": _own_key_new,
-    "sessions-no-devices": at("/settings/sessions/"),
 }
