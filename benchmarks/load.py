@@ -189,6 +189,12 @@ class Connection:
         self.send(asked)
         return self.answer()
 
+    def is_answered(self) -> bool:
+        """Whether an answer has begun to come."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
+
     def answer(self) -> bytes:
         """The answer to what was begun. Raises RuntimeError for any other status than 200."""
         answer = self._socket.recv(262_144)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.load import Connection, content, request
-from benchmarks.population import CHANNEL, Population
+from benchmarks.population import CHANNEL, Population, queue_id
 from benchmarks.processes import Server
 from benchmarks.rounds import Measured, Plan, in_turns
 from benchmarks.rows import LENGTH, Row, at_most, row, simple_row
 from benchmarks.servers import SQLITE, Installation, installation
-from keybearer.server.workers import raise_descriptor_limit
+from keybearer.server.workers import connections_within, raise_descriptor_limit
 
 POLLS = 10_000
 FOLLOWERS = 5000
-AT_ONCE = 50
-"""Queues that are registered at the same time."""
 
 
 @dataclass
@@ -25,7 +23,7 @@ class Listener:
     """A queue, and the connection that polls it."""
 
     connection: Connection
-    queue_id: str = ""
+    queue_id: str
     last_event_id: int = -1
 
     def poll(self) -> None:
@@ -33,16 +31,21 @@ class Listener:
         asked = {"queue_id": self.queue_id, "last_event_id": self.last_event_id}
         self.connection.send(request("GET", "events", self.connection.credential, **asked))
 
+    def poll_again(self, answer: bytes) -> None:
+        """Ask for the events after those of the answer."""
+        self.last_event_id = content(answer)["events"][-1]["id"]
+        self.poll()
+
 
 def measure(plan: Plan) -> list[Row]:
     """Open the polls, and send messages to the half of them whose accounts follow the channel."""
-    raise_descriptor_limit()
-    polls, followers = plan.some(POLLS), plan.some(FOLLOWERS)
-    with installation(Population(polls, followers=followers)) as found:
+    most = connections_within(raise_descriptor_limit()) // 2  # the others are for requests that do not wait
+    polls = min(plan.some(POLLS), most)
+    followers = min(plan.some(FOLLOWERS), polls)
+    with installation(Population(polls, followers=followers, queues=True)) as found:
+        found.server.wait_until_idle()
         before = found.server.memory()
         listeners = _listeners(found)
-        for listener in listeners:
-            listener.poll()
         found.server.wait_until_idle()
         growth = found.server.memory() - before
         sender = Connection(found.server, found.credentials[0])
@@ -57,25 +60,20 @@ def measure(plan: Plan) -> list[Row]:
 
 
 def _listeners(found: Installation) -> list[Listener]:
-    """A queue for each account, registered."""
-    listeners = [Listener(Connection(found.server, each)) for each in found.credentials]
-    wanted = {"event_types": ["message"], "fetch_event_types": ["message"]}
-    for some in _in_batches(listeners):
-        for listener in some:
-            connection = listener.connection
-            connection.send(request("POST", "register", connection.credential, **wanted))
-        for listener in some:
-            answer = content(listener.connection.answer())
-            listener.queue_id, listener.last_event_id = answer["queue_id"], answer["last_event_id"]
+    """A poll that waits, for each account."""
+    listeners = []
+    for number, credential in enumerate(found.credentials, 1):
+        listeners.append(Listener(Connection(found.server, credential), queue_id(number)))
+        listeners[-1].poll()
     return listeners
-
-
-def _in_batches(listeners: Sequence[Listener]) -> Iterable[Sequence[Listener]]:
-    return [listeners[first : first + AT_ONCE] for first in range(0, len(listeners), AT_ONCE)]
 
 
 def _message(server: Server, sender: Connection, listeners: Sequence[Listener]) -> Measured:
     """Send one; the time runs until every poll is answered. The polls are opened again afterwards."""
+    for listener in listeners:
+        if listener.connection.is_answered():  # a poll that has waited for long is answered with a heartbeat
+            listener.poll_again(listener.connection.answer())
+    server.wait_until_idle()
     cpu, begun = server.cpu(), time.perf_counter()
     sender.send(request("POST", "messages", sender.credential, type="stream", to=CHANNEL, topic="x", content="hello"))
     answers, arrived = [], []
@@ -86,7 +84,5 @@ def _message(server: Server, sender: Connection, listeners: Sequence[Listener]) 
     server.wait_until_idle()
     taken = server.cpu() - cpu
     for listener, answer in zip(listeners, answers, strict=True):
-        listener.last_event_id = content(answer)["events"][-1]["id"]
-        listener.poll()
-    server.wait_until_idle()
+        listener.poll_again(answer)
     return Measured(arrived[-1], arrived, taken)

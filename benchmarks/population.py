@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,11 +14,12 @@ from benchmarks.load import Credential
 from keybearer import api_key
 from keybearer.secret import Secret
 from keybearer.server.domain.accounts import Role
+from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.domain.messaging.channels import COLORS, Channel
 from keybearer.server.services import server_data
 from keybearer.server.services.hashing import Hasher
 from keybearer.server.settings import Settings
-from keybearer.server.storage import realms
+from keybearer.server.storage import event_log, realms
 from keybearer.server.storage.api_keys import bound_to
 from keybearer.server.storage.messaging import channels
 from keybearer.server.storage.messaging.tables import subscriptions
@@ -32,11 +34,15 @@ _SLICE = 10_000
 
 @dataclass(frozen=True)
 class Population:
-    """So many accounts, numbered from 1, with so many named keys each; the first `followers` follow the channel."""
+    """So many accounts, numbered from 1, with so many named keys each; the first `followers` follow the channel.
+
+    With `queues`, each account has an event queue for messages: `queue_id` of its number.
+    """
 
     accounts: int
     named_keys: int = 0
     followers: int = 0
+    queues: bool = False
 
 
 async def populate(settings: Settings, wanted: Population) -> list[Credential]:
@@ -60,7 +66,22 @@ async def populate(settings: Settings, wanted: Population) -> list[Credential]:
         ]
         if followers:
             await connection.execute(insert(subscriptions), followers)
+        if wanted.queues:
+            await _add_queues(connection, wanted.accounts, now)
     return credentials
+
+
+def queue_id(number: int) -> str:
+    """The id of an account's queue."""
+    return str(UUID(int=number))
+
+
+async def _add_queues(connection: AsyncConnection, count: int, now: datetime) -> None:
+    """Queues that begin now. To register them one after another would take minutes."""
+    last, options = await event_log.last_id(connection), QueueOptions(event_types=("message",))
+    for number in range(1, count + 1):
+        queue = Queue(queue_id(number), number, last, last, now, timedelta(hours=1), options)
+        await event_log.add_queue(connection, queue)
 
 
 async def password_hash() -> str:

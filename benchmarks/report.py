@@ -71,8 +71,8 @@ reach. There is no Redis.
 - `messages` uses 8 connections and 100 accounts. Messages go to a channel that 10 accounts follow. Regenerating uses
   one connection, and each request the key that an earlier one was answered. On PostgreSQL half as much is wanted.
 - `memory` uses every key of 200,000 accounts once.
-- `polls` opens 10,000 polls, each of an account of its own, and sends messages to a channel that 5,000 of them follow.
-  The time runs until the last poll is answered and read.
+- `polls` opens 10,000 polls, each of an account of its own, or as many as the limit on open files allows, and sends
+  messages to a channel that 5,000 of them follow. The time runs until the last poll is answered and read.
 - `stall` compares the p99 of `users/me` on 8 connections with and without 32 passwords that wait to be checked.
 - `client` calls `users/me` from this process, runs whole programs, and reads a zuliprc. Imports are what they take over
   the start of an interpreter that runs nothing.

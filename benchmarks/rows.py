@@ -72,16 +72,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Figure:
-    """What is taken of a round, and its unit."""
+    """What is taken of a round, its unit, and whether the processor time of a request belongs beside it."""
 
     unit: str
     of: Callable[[Measured], float]
+    with_cpu: bool = False
 
 
-RATE = Figure("/s", lambda round_: round_.rate)
+RATE = Figure("/s", lambda round_: round_.rate, with_cpu=True)
 COST = Figure("µs of CPU", lambda round_: round_.cpu_each)
-EACH = Figure("µs", lambda round_: 1e6 / round_.rate)
-LENGTH = Figure("s", lambda round_: round_.seconds)
+EACH = Figure("µs", lambda round_: 1e6 / round_.rate, with_cpu=True)
+LENGTH = Figure("s", lambda round_: round_.seconds, with_cpu=True)
 P50 = Figure("ms", lambda round_: round_.latency(0.5))
 P99 = Figure("ms", lambda round_: round_.latency(0.99))
 
@@ -101,7 +102,7 @@ def row(
     theirs = [(of_yardstick or figure).of(each) for each in yardstick]
     values = [figure.of(each) for each in ours]
     found = simple_row(name, database, figure.unit, values, beside=beside, yardstick=theirs, target=target)
-    if figure is COST:
+    if not figure.with_cpu:
         return found
     cpu = statistics.median(each.cpu_each for each in ours)
     yardstick_cpu = statistics.median(each.cpu_each for each in yardstick) if yardstick else 0

@@ -49,12 +49,12 @@ def measure(plan: Plan) -> list[Row]:
             "postgresql": right(Population(accounts), on_postgresql=True),
         }
         if plan.large:
-            sides |= {"many": right(Population(MANY)), "few": right(Population(FEW))}
+            sides |= {"many": right(Population(plan.some(MANY))), "few": right(Population(plan.some(FEW)))}
         rounds = dict(zip(sides, in_turns(plan, "users_me", *sides.values()), strict=True))
-    return _rows(accounts, rounds)
+    return _rows(plan, rounds)
 
 
-def _rows(accounts: int, rounds: dict[str, list[Measured]]) -> list[Row]:
+def _rows(plan: Plan, rounds: dict[str, list[Measured]]) -> list[Row]:
     def rate(name: str, key: str, target: Target | None, database: str = SQLITE) -> Row:
         bare = rounds["bare"]
         return row(name, database, RATE, rounds[key], beside="bare requests", yardstick=bare, target=target)
@@ -62,6 +62,7 @@ def _rows(accounts: int, rounds: dict[str, list[Measured]]) -> list[Row]:
     def cost(name: str, key: str, beside: str, yardstick: str, target: Target) -> Row:
         return row(name, SQLITE, COST, rounds[key], beside=beside, yardstick=rounds[yardstick], target=target)
 
+    accounts, many, few = (plan.some(count) for count in (ACCOUNTS, MANY, FEW))
     rows = [
         rate(f"`users/me`, {accounts:,} accounts", "right", at_least(0.55)),
         rate(f"`users/me`, {accounts:,} accounts with {NAMED_KEYS} named keys each", "named", None),
@@ -70,8 +71,8 @@ def _rows(accounts: int, rounds: dict[str, list[Measured]]) -> list[Row]:
         cost("a mistyped key (bad checksum)", "mistyped", "a bare request", "bare", at_most(1.25)),
     ]
     if "many" in rounds:
-        rows.append(rate(f"`users/me`, {MANY:,} accounts", "many", at_least(0.5)))
-        rows.append(cost(f"`users/me`, {MANY:,} accounts", "many", f"{FEW:,} accounts", "few", at_most(1.15)))
+        rows.append(rate(f"`users/me`, {many:,} accounts", "many", at_least(0.5)))
+        rows.append(cost(f"`users/me`, {many:,} accounts", "many", f"{few:,} accounts", "few", at_most(1.15)))
     return rows
 
 
