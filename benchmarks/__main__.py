@@ -42,7 +42,8 @@ def _run(groups: Sequence[str], plan: Plan) -> None:
         print("A quick run: not to be quoted.")
     print(machine)
     print(report.table(rows))
-    print(report.summary(rows))
+    if not plan.quick:
+        print(report.summary(rows))
     print(f"This took {(time.monotonic() - begun) / 60:.1f} minutes.")
     if not groups:
         report.DOCUMENT.write_text(report.document(plan, rows, machine), "utf-8")

@@ -154,7 +154,7 @@ def document(plan: Plan, rows: Sequence[Row], of_machine: str) -> str:
         *([_QUICK] if plan.quick else []),
         "## The figures\n",
         f"Measured on {day}. {of_machine}.\n",
-        f"{summary(rows)}\n",
+        *([] if plan.quick else [f"{summary(rows)}\n"]),
         f"{table(rows)}\n",
         METHOD,
     ]
