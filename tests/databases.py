@@ -71,7 +71,7 @@ class PostgreSQLServer:
     def create_database(self, template: str) -> str:
         """A new database like `template`; returns its name."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # in half the time
         return name
 
     def drop_database(self, name: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import shlex
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -287,7 +286,7 @@ def test_the_followed_log_is_an_object_in_each_line_until_it_is_stopped(data_dir
         first = json.loads(process.stdout.readline())
         run_admin(data_dir, "regenerate", "--email", OWNER)
         second = json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGINT)
+        process.terminate()
     assert (first["event"], second["event"]) == ("api_key:issued", "api_key:regenerated")
 
 
