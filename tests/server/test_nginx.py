@@ -172,6 +172,7 @@ def test_who_has_a_certificate_is_let_in_where_the_lines_for_that_are_used(
             assert client.get("/api/v1/users/me", auth=None).status_code == 401
 
 
+@pytest.mark.soak
 def test_people_sign_in_through_it(proxied: Proxied) -> None:
     """Forms and cookies need the scheme and the host that nginx passes on."""
     site = f"https://127.0.0.1:{proxied.port}"

@@ -102,7 +102,7 @@ def test_a_start_before_the_set_up_prints_a_new_link_and_the_old_one_is_dead(dat
 
 
 def test_the_data_directory_and_what_is_in_it_are_its_owners_alone(data_dir: Path) -> None:
-    with running_server(data_dir):
+    with started_server(data_dir):
         modes = {path.name: path.stat().st_mode & 0o777 for path in [data_dir, *data_dir.iterdir()]}
     assert modes.pop("data") == 0o700
     assert {"keybearer.db", "secrets.json"} <= modes.keys()
@@ -117,6 +117,7 @@ def test_a_port_taken_by_another_program_is_told_in_one_line(data_dir: Path, tak
     assert "--port" in done.stderr
 
 
+@pytest.mark.soak
 def test_a_port_taken_by_another_keybearer_is_refused(data_dir: Path, tmp_path: Path) -> None:
     with started_server(data_dir) as server:
         done = run_keybearer("serve", "--data-dir", tmp_path / "other", "--port", str(server.port))

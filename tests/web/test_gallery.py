@@ -35,8 +35,8 @@ def signed_out(other_profile: BrowserContext, server: RunningServer, organizatio
 
 
 def in_turn(names: Iterable[str]) -> list[object]:
-    """Every sixth state for every run, the others for the long one."""
-    return [pytest.param(name, marks=pytest.mark.soak if number % 6 else ()) for number, name in enumerate(names)]
+    """Every twelfth state for every run, the others for the long one."""
+    return [pytest.param(name, marks=pytest.mark.soak if number % 12 else ()) for number, name in enumerate(names)]
 
 
 @pytest.mark.parametrize("name", in_turn(SIGNED_OUT))
