@@ -61,14 +61,14 @@ async def test_the_primary_is_found_wherever_it_stands_and_so_is_the_one_that_is
     try:
         await add_realm(database)
         lookup = database.lookup(select(realms.c.id, realms.c.name), realms.c.id)
-        assert [row[1] for row in await lookup.fetch([1])] == ["Example"]
+        assert [row[1] for row in (await lookup.fetch([1])).rows] == ["Example"]
         with pytest.raises(StorageError, match="they are standbys, or read-only"):
             await Database.open(pair.url(pair.standby))
         pair.primary.kill()
         with pytest.raises(StorageError):
             await lookup.fetch([1])
         pair.standby.promote()
-        assert [row[1] for row in await lookup.fetch([1])] == ["Example"]
+        assert [row[1] for row in (await lookup.fetch([1])).rows] == ["Example"]
         async with database.write() as connection:
             await connection.execute(realms.update().values(name="Promoted"))
         async with database.read() as connection:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -19,7 +18,7 @@ from keybearer.server.domain.accounts import EmailVisibility, Role
 from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.bots import BotType
 from keybearer.server.storage import accounts, realms
-from keybearer.server.storage.driver import Lookup
+from keybearer.server.storage.driver import Found, Lookup
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.tables import accounts as accounts_table
@@ -40,12 +39,12 @@ class CountedLookup:
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def fetch(self, values: Sequence[bytes]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, values: Sequence[bytes]) -> Found:
         self.queries.append(len(values))
-        rows = await self.inner.fetch(values)
+        found = await self.inner.fetch(values)
         self.begun.set()
         await self.go_on.wait()
-        return rows
+        return found
 
     async def close(self) -> None:
         await self.inner.close()
@@ -239,7 +238,7 @@ async def test_more_values_than_one_statement_takes_are_looked_up_all_the_same(
     holders = await add_holders(database, ring, 2)
     lookup = database.lookup(select(api_keys_table.c.id), api_keys_table.c.digest)
     values = [ring.digest(holder.key).value for holder in holders]
-    rows = await lookup.fetch([values[0], *[b"none"] * 3000, values[1]])
+    rows = (await lookup.fetch([values[0], *[b"none"] * 3000, values[1]])).rows
     assert sorted(row[0] for row in rows) == [holder.key_id for holder in holders]
 
 

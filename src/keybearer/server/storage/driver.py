@@ -6,12 +6,19 @@ import importlib
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keybearer.errors import StorageError
+
+
+class Found(NamedTuple):
+    """What a look-up found, all of one moment: its rows, and those of the small statement beside it."""
+
+    rows: Sequence[Sequence[Any]]
+    beside: Sequence[Sequence[Any]] = ()
 
 
 class Lookup(Protocol):
@@ -20,7 +27,7 @@ class Lookup(Protocol):
     Each call is a query of its own that begins after the call, so it sees everything committed before it.
     """
 
-    async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, values: Sequence[Any]) -> Found:
         """The rows for these values. Raises StorageError; the next call tries again."""
         ...
 
@@ -87,8 +94,11 @@ class Driver(Protocol):
         """Raise StorageError if the migration left rows that break a rule. Called before it is committed."""
         ...
 
-    def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> Lookup:
-        """The question for the rows of `statement` in which the column `by` has one of the values."""
+    def lookup(self, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None) -> Lookup:
+        """The question for the rows of `statement` in which the column `by` has one of the values.
+
+        `beside` is asked with it, for the few rows of numbers and texts that all of them refer to.
+        """
         ...
 
     def explain(self, error: Exception) -> StorageError | None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.errors import KeybearerError, StorageError
 from keybearer.server.metrics import NO_METRICS, Metrics
 from keybearer.server.storage import schema
-from keybearer.server.storage.driver import Driver, Lookup, Transactions, driver_for
+from keybearer.server.storage.driver import Driver, Found, Lookup, Transactions, driver_for
 
 QUIET = 10.0
 """Seconds without a failure after which an outage may be over."""
@@ -61,17 +61,17 @@ class _WatchedLookup:
         self._lookup = lookup
         self._outage = outage
 
-    async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, values: Sequence[Any]) -> Found:
         began = time.perf_counter()
         try:
-            rows = await self._lookup.fetch(values)
+            found = await self._lookup.fetch(values)
         except StorageError as error:
             self._outage.note_failure(error, writing=False)
             raise
         finally:
             self._metrics.note_transaction("lookup", time.perf_counter() - began)
         self._outage.note_success(writing=False)
-        return rows
+        return found
 
     async def close(self) -> None:
         await self._lookup.close()
@@ -157,9 +157,9 @@ class Database:
             self._metrics.note_transaction("write" if writing else "read", time.perf_counter() - began)
         self.outage.note_success(writing=writing)
 
-    def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> Lookup:
+    def lookup(self, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None) -> Lookup:
         """A question put to the driver directly, for the hot path; closed with the database."""
-        lookup = _WatchedLookup(self._driver.lookup(statement, by), self.outage, self._metrics)
+        lookup = _WatchedLookup(self._driver.lookup(statement, by, beside), self.outage, self._metrics)
         self._lookups.append(lookup)
         return lookup
 

@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Select, any_, bindparam, text
+import msgspec
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, bindparam, cast, func, select, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # noqa: N812  it is a class
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -21,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
 
 from keybearer.errors import StorageError
+from keybearer.server.storage.driver import Found
 
 CONNECT_TIMEOUT = 10.0
 HOST_TIMEOUT = 2.0
@@ -178,10 +180,17 @@ class PostgreSQLDriver:
     async def check_after_migration(self, connection: AsyncConnection) -> None:
         """PostgreSQL has checked each statement."""
 
-    def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> PostgreSQLLookup:
+    def lookup(
+        self, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None
+    ) -> PostgreSQLLookup:
         values = bindparam("values", type_=ARRAY(by.type))
         dialect = AsyncpgDialect()  # type: ignore[no-untyped-call]
-        return PostgreSQLLookup(self, str(statement.where(by == any_(values)).compile(dialect=dialect)))
+        asked = statement.where(by == any_(values))
+        if beside is not None:  # the server makes the text once, and each row has it at its end
+            others = beside.subquery()
+            listed = select(cast(func.json_agg(func.json_build_array(*others.columns)), Text)).select_from(others)
+            asked = asked.add_columns(listed.scalar_subquery())
+        return PostgreSQLLookup(self, str(asked.compile(dialect=dialect)), has_beside=beside is not None)
 
     def explain(self, error: Exception) -> StorageError | None:
         if isinstance(error, PoolTimeout):
@@ -243,16 +252,20 @@ def _not_let_in(error: Exception) -> StorageError:
     )
 
 
+_decode = msgspec.json.Decoder(list[list[Any]]).decode
+
+
 class PostgreSQLLookup:
     """A question asked on a connection of its own, which is opened again after any failure."""
 
-    def __init__(self, driver: PostgreSQLDriver, statement: str) -> None:
+    def __init__(self, driver: PostgreSQLDriver, statement: str, *, has_beside: bool) -> None:
         self._driver = driver
         self._statement = statement
+        self._has_beside = has_beside
         self._connection: Any = None
         self._turn = asyncio.Lock()
 
-    async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, values: Sequence[Any]) -> Found:
         async with self._turn:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._driver.open(command_timeout=LOOKUP_TIMEOUT)
@@ -268,7 +281,9 @@ class PostgreSQLLookup:
                 connection.terminate()
                 raise
             self._connection = connection
-            return rows
+        if not rows or not self._has_beside:
+            return Found(rows)
+        return Found([row[:-1] for row in rows], _decode(rows[0][-1]))
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
 from keybearer.errors import StorageError
+from keybearer.server.storage.driver import Found
 from keybearer.server.storage.shared_commit import SharedCommit, begin_immediately
 from keybearer.server.storage.sqlite_dialect import InlineEngine
 from keybearer.server.storage.sqlite_reading import Readers
@@ -135,8 +136,8 @@ class SQLiteDriver:
             table, parent = broken._mapping["table"], broken._mapping["parent"]
             raise StorageError(f"The migration would leave a row of {table} that refers to nothing in {parent}")
 
-    def lookup(self, statement: Select[Any], by: ColumnElement[Any]) -> SQLiteLookup:
-        return SQLiteLookup(self.path, statement, by)
+    def lookup(self, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None) -> SQLiteLookup:
+        return SQLiteLookup(self.path, statement, by, beside)
 
     def explain(self, error: Exception) -> StorageError | None:
         cause = error.orig if isinstance(error, DBAPIError) else error
@@ -211,27 +212,30 @@ class SQLiteLookup:
     takes milliseconds. For the same reason all rows come as one JSON text: sqlite3 lets go of the lock at each row.
     """
 
-    def __init__(self, path: Path, statement: Select[Any], by: ColumnElement[Any]) -> None:
+    def __init__(
+        self, path: Path, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None
+    ) -> None:
         self._path = path
         self._statement = statement
+        self._beside = beside
         self._by = by
         self._binary = [
             place for place, column in enumerate(statement.selected_columns) if isinstance(column.type, LargeBinary)
         ]
         self._connection: sqlite3.Connection | None = None
 
-    async def fetch(self, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, values: Sequence[Any]) -> Found:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            rows = self._ask(self._connection, values)
+            rows, beside = self._ask(self._connection, values)
         except sqlite3.Error as error:
             await self.close()
             raise _explained(error, self._path) from None
         for place in self._binary:
             for row in rows:
                 row[place] = bytes.fromhex(row[place])
-        return rows
+        return Found(rows, beside)
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -246,26 +250,32 @@ class SQLiteLookup:
         connection.execute(f"PRAGMA cache_size=-{LOOKUP_CACHE}")
         return connection
 
-    def _ask(self, connection: sqlite3.Connection, values: Sequence[Any]) -> list[Any]:
+    def _ask(self, connection: sqlite3.Connection, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         rows: list[Any] = []
+        beside: list[Any] = []
         for start in range(0, len(values), LARGEST_LOOKUP):
             part = values[start : start + LARGEST_LOOKUP]
             size = 1 << (len(part) - 1).bit_length()
             # A few statements of fixed sizes stay prepared; the last value fills the places that are left over.
-            text = _compiled(self._statement, self._by, size)
-            found = connection.execute(text, [*part, *[part[-1]] * (size - len(part))])
-            rows += _decode(found.fetchone()[0])
-        return rows
+            text = _compiled(self._statement, self._by, self._beside, size)
+            found, *others = connection.execute(text, [*part, *[part[-1]] * (size - len(part))]).fetchone()
+            rows += _decode(found)
+            beside = _decode(others[0]) if others else []
+        return rows, beside
 
 
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
 
 
 @lru_cache(maxsize=64)
-def _compiled(statement: Select[Any], by: ColumnElement[Any], size: int) -> str:
-    """The text that asks for so many values, and gives all rows as one JSON text."""
+def _compiled(statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None, size: int) -> str:
+    """The text that asks for so many values, and gives all rows as one JSON text, and those beside them as another."""
     values = [bindparam(f"v{number}", type_=by.type) for number in range(size)]
     rows = statement.where(by.in_(values)).subquery()
     columns = [func.hex(column) if isinstance(column.type, LargeBinary) else column for column in rows.columns]
     as_json = select(func.json_group_array(func.json_array(*columns)))
+    if beside is not None:
+        others = beside.subquery()
+        listed = select(func.json_group_array(func.json_array(*others.columns))).select_from(others)
+        as_json = as_json.add_columns(listed.scalar_subquery())
     return str(as_json.compile(dialect=SQLiteDialect_pysqlite()))

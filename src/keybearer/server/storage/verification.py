@@ -35,19 +35,16 @@ _COLUMNS = (
     *account_rows.COLUMNS[: -len(account_rows.OWNER_COLUMNS)],
     _OWNERS.c.role,
     _OWNERS.c.is_active,
-    *realms.c,
     newest_message_id(accounts.c.id),
 )
-_ACCOUNT_BEGIN = 7
-_REALM_BEGIN = _ACCOUNT_BEGIN + len(account_rows.COLUMNS)
-_JOINED = _ACCOUNT_BEGIN + [column.name for column in account_rows.COLUMNS].index("date_joined")
+_JOINED = [column.name for column in account_rows.COLUMNS].index("date_joined")
 
-_SOURCE = (
-    api_keys.join(accounts, accounts.c.id == api_keys.c.account_id)
-    .join(realms, realms.c.id == accounts.c.realm_id)
-    .outerjoin(_OWNERS, _OWNERS.c.id == accounts.c.bot_owner_id)
+_SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).outerjoin(
+    _OWNERS, _OWNERS.c.id == accounts.c.bot_owner_id
 )
 _KEYS = select(*_COLUMNS).select_from(_SOURCE)
+_REALMS = select(realms)
+"""Asked with the keys: hundreds of rows have the same realm, and each would carry all of it."""
 
 
 @final
@@ -56,7 +53,7 @@ class KeyVerifier:
 
     def __init__(self, database: Database, ring: SecretRing) -> None:
         self._ring = ring
-        self._lookup = database.lookup(_KEYS, api_keys.c.digest)
+        self._lookup = database.lookup(_KEYS, api_keys.c.digest, _REALMS)
         self._shared: SharedQuery[str, VerifiedKey | None] = SharedQuery(self._find)
 
     def verify(self, key: Secret | str) -> Awaitable[VerifiedKey | None]:
@@ -77,8 +74,9 @@ class KeyVerifier:
 
     async def _look_up(self, keys: Sequence[str]) -> Sequence[VerifiedKey | None]:
         digests = [self._ring.digests(key) for key in keys]
-        rows = await self._lookup.fetch(list(chain.from_iterable(digests)))
-        found = {row[0]: _verified(row) for row in rows}
+        rows, realm_columns = await self._lookup.fetch(list(chain.from_iterable(digests)))
+        known = {columns[0]: _realm(*columns) for columns in realm_columns}
+        found = {row[0]: _verified(row, known) for row in rows}
         return [_first(found, several) for several in digests]
 
 
@@ -96,18 +94,18 @@ def _first(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> Veri
     return None
 
 
-def _verified(row: Sequence[Any]) -> VerifiedKey:
-    columns = list(row)
+def _verified(row: Sequence[Any], known: Mapping[int, Realm]) -> VerifiedKey:
+    _, key_id, revoked_at, expires_at, is_account_key, scopes, networks, *columns, newest_message_id = row
     columns[_JOINED] = from_microseconds(columns[_JOINED])
-    _, key_id, revoked_at, expires_at, is_account_key, scopes, networks = columns[:_ACCOUNT_BEGIN]
+    account = account_rows.from_columns(*columns)
     return VerifiedKey(
         key_id,
         revoked_at is not None,
         _grant(scopes, expires_at, networks),
         bool(is_account_key),
-        account_rows.from_columns(*columns[_ACCOUNT_BEGIN:_REALM_BEGIN]),
-        _realm(*columns[_REALM_BEGIN:-1]),
-        columns[-1],
+        account,
+        known[account.realm_id],
+        newest_message_id,
     )
 
 
