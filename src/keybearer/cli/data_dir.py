@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from functools import update_wrapper
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from keybearer.cli.terminal.output import warn
+from keybearer.cli.terminal.signals import STOPPING, Terminated, terminate
 from keybearer.errors import KeybearerError
 from keybearer.server.domain.errors import Refused
 from keybearer.server.services.context import Context
@@ -73,7 +75,39 @@ def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T
             return await use_case(context)
 
     with refusals_told():
-        return asyncio.run(run())
+        return run_stoppable(run())
+
+
+def run_stoppable(work: Coroutine[Any, Any, T]) -> T:
+    """Run it in an event loop of its own, where a stopping signal cancels it, as Ctrl-C does. Raises Terminated.
+
+    What a signal raises in the middle of anything can get lost in a callback, and the command would continue.
+    """
+    numbers = [number for number in STOPPING if signal.getsignal(number) is terminate]
+    caught: list[int] = []
+
+    async def until_stopped() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop(number: int) -> None:
+            caught.append(number)
+            task.cancel()
+
+        with suppress(NotImplementedError):  # on Windows the exception has to do
+            for number in numbers:
+                loop.add_signal_handler(number, stop, number)
+        return await work
+
+    try:
+        return asyncio.run(until_stopped())
+    except asyncio.CancelledError:
+        if caught:
+            raise Terminated(caught[0]) from None
+        raise
+    finally:
+        for number in numbers:  # the loop took its own handlers away
+            signal.signal(number, terminate)
 
 
 @contextmanager

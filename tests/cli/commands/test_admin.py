@@ -282,12 +282,16 @@ def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
 def test_the_followed_log_is_an_object_in_each_line_until_it_is_stopped(data_dir: Path) -> None:
     follow = ["admin", "--data-dir", str(data_dir), "audit", "--follow", "--json", "--event", "api_key"]
     with subprocess.Popen([KEYBEARER, *follow], stdout=subprocess.PIPE, text=True, env=clean_environ()) as process:
-        assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
-        run_admin(data_dir, "regenerate", "--email", OWNER)
-        second = json.loads(process.stdout.readline())
-        process.terminate()
-    assert (first["event"], second["event"]) == ("api_key:issued", "api_key:regenerated")
+        try:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            run_admin(data_dir, "regenerate", "--email", OWNER)
+            second = json.loads(process.stdout.readline())
+            process.terminate()
+            code = process.wait(60)
+        finally:
+            process.kill()
+    assert (first["event"], second["event"], code) == ("api_key:issued", "api_key:regenerated", 143)
 
 
 def test_a_key_is_replaced_and_never_printed(data_dir: Path) -> None:

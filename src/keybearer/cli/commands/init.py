@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from pathlib import Path
 
 import click
 
-from keybearer.cli.data_dir import data_dir_option, database_url_option, refusals_told, run_on, settings_for
+from keybearer.cli.data_dir import (
+    data_dir_option,
+    database_url_option,
+    refusals_told,
+    run_on,
+    run_stoppable,
+    settings_for,
+)
 from keybearer.cli.terminal.input import read_password
 from keybearer.cli.terminal.output import note
 from keybearer.server.domain.accounts import Account
@@ -43,7 +49,7 @@ def init(
         wanted = setup.NewOrganization.checked(
             name=organization, site=site, email=owner_email, full_name=owner_name, password=password
         )
-    asyncio.run(server_data.prepare(settings))
+    run_stoppable(server_data.prepare(settings))
 
     async def create(context: Context) -> Account:
         return await setup.create_organization_by_operator(context, wanted)

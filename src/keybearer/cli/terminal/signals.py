@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-_STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What stops a command besides Ctrl-C."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -29,10 +30,10 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_STOPPING)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *STOPPING)}
     wanted: dict[int, Callable[[int, FrameType | None], object]] = {
         signal.SIGINT: signal.default_int_handler,
-        **dict.fromkeys(_STOPPING, _terminate),
+        **dict.fromkeys(STOPPING, terminate),
     }
     for number, stop in wanted.items():
         if before[number] is not signal.SIG_IGN:
@@ -54,12 +55,13 @@ def kept_from_threads() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *_STOPPING])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *STOPPING])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+def terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """Raise Terminated, wherever the command is."""
     raise Terminated(number)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Sequence
 
 import click
 
-from keybearer.cli.data_dir import on_data
+from keybearer.cli.data_dir import on_data, run_stoppable
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note, print_json, say
 from keybearer.server import checks
@@ -26,7 +25,7 @@ def check(settings: Settings, *, as_json: bool) -> int:
     It takes the same variables as `keybearer serve`; run it as the same user. Nothing is changed, and a server may be
     running. The exit code is 1 while there are faults.
     """
-    findings = asyncio.run(_all(settings))
+    findings = run_stoppable(_all(settings))
     faults = sum(finding.severity is Severity.FAULT for finding in findings)
     if as_json:
         print_json([dataclasses.asdict(finding) for finding in findings])

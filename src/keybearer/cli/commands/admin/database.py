@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from keybearer.cli.commands.admin.answers import answer, moment
-from keybearer.cli.data_dir import on_data, run_on
+from keybearer.cli.data_dir import on_data, run_on, run_stoppable
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note
 from keybearer.server.services import server_data
@@ -24,7 +23,7 @@ from keybearer.server.storage import schema
 @on_data
 def migrate(settings: Settings, *, as_json: bool) -> None:
     """Bring the database's schema up to this version of Keybearer, and take the files of version 0.1.0 into it."""
-    done = asyncio.run(schema.migrate(settings.database_url))
+    done = run_stoppable(schema.migrate(settings.database_url))
     already = " already" if done.before == done.after else " now"
     copy = None if done.copy is None else str(done.copy)
     has_files = (settings.data_dir / old_uploads.DIRECTORY).is_dir()
@@ -44,7 +43,7 @@ def migrate(settings: Settings, *, as_json: bool) -> None:
 @on_data
 def backup(settings: Settings, *, file: Path, force: bool, as_json: bool) -> None:
     """Write a backup of the database to FILE. The server may be running."""
-    asyncio.run(server_data.back_up(settings, file, overwrite=force))
+    run_stoppable(server_data.back_up(settings, file, overwrite=force))
     document = {"file": str(file), "secrets_file": str(settings.secrets_file)}
     answer(f"The backup is in {file}.", document, as_json=as_json)
     note(f"It opens only with the secrets of {settings.secrets_file}: keep a copy of that elsewhere.")
@@ -61,7 +60,7 @@ def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> No
     Where the database holds an organization already, this needs --force. Keys that were replaced and accounts that
     were deactivated since the backup stay so then.
     """
-    restored = asyncio.run(server_data.restore(settings, file, overwrite=force))
+    restored = run_stoppable(server_data.restore(settings, file, overwrite=force))
     document = {
         "file": str(file),
         "made_at": moment(restored.made_at),
