@@ -94,7 +94,7 @@ class Load:
 
 
 class _Generator:
-    """The sending side, in its own process. It goes on from request to request over all rounds."""
+    """The sending side, in its own process. It continues with the next request in every round."""
 
     kept: _Generator
 

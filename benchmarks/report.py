@@ -22,7 +22,7 @@ INTRODUCTION = """\
 
 <!-- `make bench` writes this file. What is not a figure is in `benchmarks/report.py`. -->
 
-`make bench` measures everything on this page in one run and writes the page anew. It takes about ten minutes.
+`make bench` measures everything on this page in one run and writes the page again. It takes about ten minutes.
 `make bench ARGS=messages` measures one group and only prints its table: `users_me`, `messages`, `memory`, `polls`,
 `stall` or `client`. `make bench ARGS=--large` also verifies keys among a million accounts, and `--quick` shows in a few
 minutes that everything runs. No test asserts a time, because it would fail on a busy machine.

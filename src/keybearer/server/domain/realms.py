@@ -129,7 +129,7 @@ class Realm:
 
         Ports are not compared, as in Zulip. A realm on this machine answers to each of its loopback names.
         """
-        return _answers_for(self.site, host)
+        return len(host) <= _LONGEST_HOST and _answers_for(self.site, host)
 
 
 _HOST = re.compile(r"([a-z0-9._-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::[0-9]{1,5})?", re.ASCII)

@@ -1,7 +1,7 @@
 """A message's HTML as our pages show it.
 
-What is stored was cleaned when the message was written, in the form that Zulip's clients expect. Here it is read once
-more and written anew: only tags and attributes that are named below reach a page, no picture of another site does, and
+What is stored was cleaned when the message was written, in the form that Zulip's clients expect. Here it is read
+again and written out: only tags and attributes that are named below reach a page, no picture of another site does, and
 what Zulip's own pages do with scripts and sprites (emoji, spoilers, links to channels) becomes plain HTML.
 """
 

@@ -79,7 +79,7 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
 
 
 async def _find(visit: Visit, place: Place, stretch: Stretch) -> Found:
-    """The messages of a stretch. Raises Refused where the place is none that the visitor sees."""
+    """The messages of a stretch. Raises Refused for a place that the visitor does not see."""
     is_after = stretch.before is None and stretch.after is not None
     anchor = stretch.after if is_after else stretch.before
     query = Query(
