@@ -124,7 +124,7 @@ def test_a_fault_of_the_program_is_told_by_its_place_and_never_by_its_message() 
         "m.COMMANDS['broken'] = m.ListedCommand(m.MORE, '__main__', '')\n"
         "@click.command()\n"
         "def broken():\n"
-        "    raise ValueError('kbSECRET')\n"
+        "    raise ValueError('TERCESbk'[::-1])\n"  # Python 3.13 shows the line of code, which is no secret
         "m.main(['broken'])\n"
     )
     short = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
