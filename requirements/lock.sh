@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves the dependencies of pyproject.toml into run.txt and test.txt, with hashes and without naming a registry.
+# Resolves the dependencies of pyproject.toml into run.txt, test.txt and release.txt, with hashes and no registry named.
 # uv is wanted for this alone, so it comes and goes in a directory of its own.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,7 +14,8 @@ compile() {
 }
 compile --output-file requirements/run.txt
 compile --group test --constraint requirements/run.txt --output-file requirements/test.txt
-if grep -n '://' requirements/run.txt requirements/test.txt; then
+compile --group release --constraint requirements/test.txt --output-file requirements/release.txt
+if grep -n '://' requirements/*.txt; then
     echo "a lock names an address: the lines above" >&2
     exit 1
 fi
