@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 PASSWORD = "hunter2-of-valkey"  # the name of the one in an address of the other
 
@@ -55,6 +56,11 @@ class RedisServer:
             else:
                 return
         raise AssertionError("Redis did not start")
+
+    def connections(self) -> int:
+        """How many others are connected to it."""
+        with Redis.from_url(self.url) as asking:
+            return len(asking.client_list()) - 1
 
     def stop(self) -> None:
         """Kill it."""

@@ -145,14 +145,19 @@ async def test_a_redis_that_takes_connections_and_never_answers_holds_up_one_req
 
 
 async def test_all_that_come_together_are_counted_exactly(redis: RedisServer) -> None:
-    first, second = SharedWindows(redis.url), SharedWindows(redis.url)
-    limit = Limit(20, 60)
-    counted = await asyncio.gather(
-        *(shared.count("calls", limit, "x") for _ in range(20) for shared in (first, second)), return_exceptions=True
-    )
-    assert sum(isinstance(each, TooManyAttempts) for each in counted) == 20
-    for shared in (first, second):
-        await shared.close()
+    first, second = (SharedWindows(redis.url, answered_within=30.0) for _ in range(2))
+    limit = Limit(100, 60)
+    try:
+        counted = await asyncio.gather(
+            *(shared.count("calls", limit, "x") for _ in range(100) for shared in (first, second)),
+            return_exceptions=True,
+        )
+        connected = redis.connections()
+    finally:
+        for shared in (first, second):
+            await shared.close()
+    assert sum(isinstance(each, TooManyAttempts) for each in counted) == 100
+    assert connected <= 2 * shared_limits.CONNECTIONS
 
 
 def start_says(tmp_path: Path, environ: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ import importlib.util
 import logging
 import re
 import time
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 from urllib.parse import urlsplit, urlunsplit
 
 from limits import RateLimitItem, RateLimitItemPerSecond, errors
@@ -22,8 +22,14 @@ from keybearer.server.domain.errors import TooManyAttempts
 from keybearer.server.domain.limits import Quota
 from keybearer.server.settings import VARIABLES, Limit
 
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
+
 ANSWERED_WITHIN = 1.0
 """Seconds that a request waits for it."""
+
+CONNECTIONS = 8
+"""Connections that a worker keeps to it. Calls beyond so many at once wait for their turn, which is short."""
 
 AGAIN_AFTER = 5.0
 """Seconds after a failure until a request asks it again."""
@@ -40,25 +46,28 @@ _log = logging.getLogger(__name__)
 class SharedWindows:
     """Moving windows that all workers and machines share which name the same server."""
 
-    def __init__(self, url: str, again_after: float = AGAIN_AFTER) -> None:
-        """Nothing is connected to yet. After a failure it is asked again in so many seconds.
+    def __init__(self, url: str, again_after: float = AGAIN_AFTER, answered_within: float = ANSWERED_WITHIN) -> None:
+        """Nothing is connected to yet. A request waits `answered_within` seconds; the next asks after `again_after`.
 
         Raises StorageError where the package for it is missing, SettingError for an address that cannot be used.
         """
-        options: dict[str, Any] = {"socket_timeout": ANSWERED_WITHIN, "socket_connect_timeout": ANSWERED_WITHIN}
         if importlib.util.find_spec("redis") is None:
             raise StorageError(
                 f"{VARIABLE} needs the package redis", hint="Install it with: pip install 'keybearer[server,redis]'"
             )
         try:
+            address = _in_full(url)
+            self._pool = _pool(address, answered_within)
+            options: dict[str, Any] = {"connection_pool": self._pool}  # RedisStorage's type leaves it out
             self._storage = RedisStorage(
-                f"async+{_in_full(url)}", implementation="redispy", key_prefix=_PREFIX, wrap_exceptions=True, **options
+                f"async+{address}", implementation="redispy", key_prefix=_PREFIX, wrap_exceptions=True, **options
             )
         except (errors.ConfigurationError, ValueError):
             raise SettingError(VARIABLE, "this is not the address of a Redis or Valkey") from None
         self._windows = MovingWindowRateLimiter(self._storage)
         self._items: dict[Limit, RateLimitItem] = {}
         self._again_after = again_after
+        self._answered_within = answered_within
         self._is_away = False
         self._ask_again_at = 0.0
         self._changed_at = 0.0
@@ -75,7 +84,7 @@ class SharedWindows:
         began = time.monotonic()
         item = self._item(limit)
         try:
-            async with asyncio.timeout(ANSWERED_WITHIN):
+            async with asyncio.timeout(self._answered_within):
                 is_allowed = await self._windows.hit(item, name, str(key))
                 reset, remaining = await self._windows.get_window_stats(item, name, str(key))
         except _FAILURES as error:
@@ -110,15 +119,27 @@ class SharedWindows:
     async def is_there(self) -> bool:
         """Whether it answers."""
         try:
-            async with asyncio.timeout(ANSWERED_WITHIN):
+            async with asyncio.timeout(self._answered_within):
                 return bool(await self._storage.check())
         except _FAILURES:
             return False
 
     async def close(self) -> None:
         """Let go of the connections."""
-        bridge: Any = self._storage.bridge
-        await bridge.get_connection().aclose()
+        await self._pool.aclose()
+
+
+def _pool(address: str, seconds: float) -> ConnectionPool:
+    """The connections to it: with one for each call, a burst would spend its time on their handshakes."""
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 (the package is not there where it is not used)
+
+    return BlockingConnectionPool.from_url(
+        address.replace("redis+unix:", "unix:", 1),
+        max_connections=CONNECTIONS,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+    )
 
 
 def _in_full(url: str) -> str:
