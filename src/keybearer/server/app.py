@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -57,11 +57,16 @@ class Application:
 
     # A coroutine function: other servers (uvicorn, hypercorn) detect an application of ASGI 3 this way.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.answer(scope, receive, send)
+
+    def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """The same application for a server that awaits whatever it is given: one coroutine less for each request."""
         if scope["type"] == "http":
             assert self._front_door is not None
-            await self._front_door(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            return self._front_door(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return self._lifespan(receive, send)
+        raise ValueError(f"an ASGI scope of the type {scope['type']} is not for this application")
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

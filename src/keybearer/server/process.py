@@ -21,9 +21,10 @@ from pathlib import Path
 
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from starlette.types import ASGIApp
 
 from keybearer.errors import FileError, KeybearerError, SettingError
-from keybearer.server.app import Application, create_app_from_environ
+from keybearer.server.app import create_app_from_environ
 from keybearer.server.http.shared_limits import SharedWindows
 from keybearer.server.logs import logging_config
 from keybearer.server.metrics import published
@@ -199,7 +200,7 @@ def granian(settings: Settings, listener: socket.socket, connections: int) -> Su
     )
 
 
-def load_application(parent: int, connections: int, on_started: Callable[[], None]) -> Application:
+def load_application(parent: int, connections: int, on_started: Callable[[], None]) -> ASGIApp:
     """What a worker serves that may hold so many connections. A worker whose parent is killed ends too."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a forked worker has its parent's handlers, which end nothing here
         signal.signal(number, signal.SIG_DFL)
@@ -210,7 +211,7 @@ def load_application(parent: int, connections: int, on_started: Callable[[], Non
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    return application
+    return application.answer
 
 
 def _end_with(parent: int) -> None:

@@ -90,11 +90,6 @@ def success(fields: Mapping[str, object] = _NO_FIELDS, /, **more: object) -> Ans
     return Answer(200, {"result": "success", "msg": "", **fields, **more})
 
 
-def failure(status: int, message: str, code: str, extra: Mapping[str, object] | None = None) -> Answer:
-    """Zulip's envelope for what did not."""
-    return Answer(status, {"result": "error", "msg": message, **(extra or {}), "code": code})
-
-
 def method_not_allowed(allowed: Sequence[str]) -> Answer:
     """Zulip's 405: its body has no final newline, and is JSON by another name."""
     body = _encode({"result": "error", "msg": "Method Not Allowed", "allowed_methods": list(allowed)})
@@ -122,15 +117,15 @@ def redirect(path: str) -> Answer:
 
 
 def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
-    """The answer to what a rule forbids; `challenge` is the scheme that a 401 asks for."""
+    """Zulip's envelope for what a rule forbids; `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
     headers: list[Header] = []
     if isinstance(error, TryLater):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if status == 401 and challenge is not None:
         headers.append((b"www-authenticate", challenge + b' realm="zulip"'))
-    answer = failure(status, error.wire_message, error.code, error.extra)
-    return replace(answer, headers=tuple(headers), quota=error.quota)
+    content = {"result": "error", "msg": error.wire_message, **error.extra, "code": error.code}
+    return Answer(status, content, tuple(headers), error.quota)
 
 
 _STATUSES: tuple[tuple[type[Refused], int], ...] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from keybearer.server.domain.accounts import Account
@@ -24,15 +25,21 @@ class RequestOrigin(NamedTuple):
     @property
     def network(self) -> str:
         """What a limit counts as one place: an IPv4 address, or the /64 that one IPv6 customer has at least."""
-        try:
-            address = ipaddress.ip_address(self.address)
-        except ValueError:
-            return self.address
-        if isinstance(address, ipaddress.IPv4Address):
-            return str(address)
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+        return _network(self.address)
+
+
+@lru_cache(maxsize=1024)
+def _network(text: str) -> str:
+    """Remembered, because whoever tries one key after another is counted each time."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 class Caller(NamedTuple):

@@ -7,10 +7,10 @@ transaction that acts.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import final
 
+import msgspec
 from starlette.types import Receive
 
 from keybearer.server.domain.actors import Caller, RequestOrigin
@@ -52,9 +52,7 @@ class NotSetUp(Refused):
         super().__init__("This server has no organization yet.")
 
 
-@final
-@dataclass(slots=True, eq=False)
-class Admission:
+class Admission(msgspec.Struct, eq=False):
     """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
 
     `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.

@@ -39,12 +39,16 @@ class Failed(Refused):
         super().__init__("Internal server error")
 
 
-class Response(Protocol):
-    """What a door answers: it sends itself."""
+class SendingResponse(Protocol):
+    """An answer that sends itself, as ASGI applications do."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         """Send the response."""
         ...
+
+
+Response = WholeResponse | SendingResponse
+"""What a door answers."""
 
 
 class Door(Protocol):
@@ -60,7 +64,7 @@ class Door(Protocol):
         """What it adds to the order of checks."""
         ...
 
-    def find_file(self, request: Request) -> Response | None:
+    def find_file(self, request: Request) -> SendingResponse | None:
         """A file at a path that no route has, for everybody; None where there is none."""
         ...
 
@@ -121,23 +125,34 @@ class FrontDoor:
         request = Request(scope, self._proxies)
         request_id.set(request.id)
         door, admission = self._find(request)
-        file = response = None if admission.place is not None else door.find_file(request)
+        file: SendingResponse | None = None if admission.place is not None else door.find_file(request)
+        response: Response | None = file
         answering: WholeResponse | _Sending | None = None
         try:
             added = [(b"x-request-id", request.id.encode())]
             if response is None:
                 try:
-                    response = await self._answer(door, admission, receive)
+                    route = await self._admitter.admit(admission, door.doorway, receive)
+                    response = await door.answer(admission, route)
                 except Disconnected:
                     return
                 except Exception as error:  # noqa: BLE001  every failure gets an answer
                     response = self._answer_error(door, admission, error)
                     if request.has_body and not await discard(request, receive):
                         added.append(_CLOSES)
+                else:
+                    if admission.refusal is not None:
+                        self._note(admission, admission.refusal)
             if isinstance(response, WholeResponse):
                 answering = response
-                response.headers += added
-                await response(scope, receive, send)
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": response.status,
+                        "headers": response.headers + added,
+                    }
+                )
+                await send({"type": "http.response.body", "body": response.body})
             else:
                 answering = _Sending(send, added)
                 await response(scope, receive, answering)
@@ -148,13 +163,6 @@ class FrontDoor:
                 status = 0 if answering is None else answering.status
                 self._log.note(admission, path, status, time.perf_counter() - began)
             request_id.set("")
-
-    async def _answer(self, door: Door, admission: Admission, receive: Receive) -> Response:
-        route = await self._admitter.admit(admission, door.doorway, receive)
-        response = await door.answer(admission, route)
-        if admission.refusal is not None:
-            self._note(admission, admission.refusal)
-        return response
 
     def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
         match error:

@@ -13,6 +13,7 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.http.proxies import Network, Peer
 
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = frozenset({b"x-forwarded-proto", b"x-forwarded-for", b"forwarded"})
 
 WEBHOOKS = "/api/v1/external/"
@@ -52,11 +53,11 @@ class Request:
         headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with one name the first counts
         self._headers = headers
         self._cookies: dict[str, str] | None = None
-        method = scope["method"]
+        method: str = scope["method"]
         self.is_head = method == "HEAD"
         self.is_received = False
-        self.method: str = "GET" if self.is_head else method
-        self.changes_something = self.method not in ("GET", "OPTIONS")
+        self.method = "GET" if self.is_head else method
+        self.changes_something = method not in _READING
         path: str = scope["path"]
         # Programs make `//api/v1/…` of a site that is written with a slash at its end.
         self.path = path if not path.startswith("//") else "/" + path.lstrip("/")
@@ -65,8 +66,8 @@ class Request:
         if self.path.startswith(WEBHOOKS):
             self.withheld_query, self.query = self.query, b""
             scope["query_string"] = b""
-        self.host = self.header(b"host") or ""
-        client = (self.header(b"user-agent") or "").replace("\x00", "")  # PostgreSQL cannot keep it
+        self.host = str(headers.get(b"host", b""), "latin-1")
+        client = str(headers.get(b"user-agent", b""), "latin-1").replace("\x00", "")  # PostgreSQL cannot keep it
         is_forwarded = False
         if trusted_proxies:
             peer = Peer.of(scope, trusted_proxies)
