@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start hundreds of processes. Without bytecode, each of them compiles every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test soak cluster bench format lock clean browser
@@ -20,8 +22,9 @@ demo: $(VENV)/test.stamp  ## the whole main job in a throw-away directory, told 
 test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@# Types are checked while pytest compiles the tests, which its processes would do once each.
+	$(BIN)/mypy & types=$$!; $(if $(ARGS),,$(BIN)/pytest --collect-only -qq -n0 >/dev/null 2>&1;) wait $$types
 	$(BIN)/pytest $(ARGS)
 
 soak: $(VENV)/test.stamp  ## attack a real server for ten minutes, print a table, and run the long tests
