@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +22,9 @@ from keybearer.server.domain.errors import Overloaded
 
 AT_ONCE = 1
 """Passwords that one worker hashes at the same time: the other processors are for requests."""
+
+NICENESS = 10
+"""How far the thread that hashes goes behind the others: it gets about a tenth of a processor that they need."""
 
 MOST_WAITING = 200
 """Passwords that wait in one worker for their turn."""
@@ -39,12 +45,18 @@ def _hash_of_nothing() -> str:
     return _argon2.hash(secrets.token_urlsafe(32))
 
 
+def _go_behind_requests() -> None:
+    """Give way to whatever answers requests, where there are fewer processors than work. Linux alone can do this."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
 @final
 class Hasher:
     """The threads of one worker that hash passwords, and who waits for them."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, "passwords")
+        self._threads = ThreadPoolExecutor(AT_ONCE, "passwords", initializer=_go_behind_requests)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting: Counter[str] = Counter()
 
