@@ -129,7 +129,7 @@ class RunningServer:
 
         async def reveal(context: Context) -> str:
             async with context.reading() as connection:
-                realm = await setup.find_realm(context)
+                realm = await context.realm.find()
                 assert realm is not None
                 account = await accounts.find_by_email(connection, realm.id, email)
                 assert account is not None

@@ -19,7 +19,6 @@ import pytest
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.event_queues import Queue, QueueOptions
 from keybearer.server.services import accounts as people
-from keybearer.server.services import setup
 from keybearer.server.services.context import Context
 from keybearer.server.storage import event_log
 from tests.server_process import OWNER_EMAIL, RunningServer, running_server
@@ -45,7 +44,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSe
 
 async def settle(context: Context) -> dict[str, tuple[str, ...]]:
     """Add the people who attack, with queues to poll; returns the ids of the queues by their emails."""
-    assert await setup.find_realm(context) is not None
+    assert await context.realm.find() is not None
     queues: dict[str, tuple[str, ...]] = {}
     async with context.change(None) as change:
         for number in range(PEOPLE):

@@ -75,7 +75,7 @@ async def _prepare(settings: Settings) -> list[str]:
         if token is not None:
             link = f"{site}/setup/{token.reveal()}/"
             return [f"Keybearer is ready at {site}", "Create the organization here; the link works once:", link]
-        realm = await setup.find_realm(context)
+        realm = await context.realm.find()
         assert realm is not None
         return [f"Keybearer is ready at {site}", f"Sign in at {realm.site}/login/", *moved]
 

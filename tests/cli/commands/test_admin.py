@@ -20,7 +20,7 @@ from keybearer.errors import KeybearerError, SecretRingError
 from keybearer.secret import Secret
 from keybearer.server.domain.actors import Caller, RequestOrigin
 from keybearer.server.domain.named_keys import NewKey
-from keybearer.server.services import accounts, invitations, named_keys, passwords, sessions, setup
+from keybearer.server.services import accounts, invitations, named_keys, passwords, realms, sessions
 from keybearer.server.services.context import Context
 from keybearer.server.services.server_data import opened
 from keybearer.server.services.sessions import SignedIn
@@ -74,7 +74,7 @@ def told(result: Result) -> str:
 def test_init_makes_a_private_directory_with_an_organization_and_its_owner(data_dir: Path) -> None:
     assert data_dir.stat().st_mode & 0o777 == 0o700
     assert (data_dir / "secrets.json").stat().st_mode & 0o777 == 0o600
-    realm = on_data(data_dir, setup.find_realm)
+    realm = on_data(data_dir, realms.find)
     assert (realm.name, realm.site) == ("Example", SITE)
     signed_in = on_data(
         data_dir, lambda context: sessions.authenticate(context, OWNER, Secret(PASSWORD), RequestOrigin())
@@ -103,7 +103,7 @@ def test_a_refused_init_leaves_nothing_behind(
 def test_a_second_init_is_refused_and_changes_nothing(data_dir: Path) -> None:
     result = run_init(data_dir, owner_email="other@example.com", organization="Other")
     assert "has its organization already" in told(result)
-    assert on_data(data_dir, setup.find_realm).name == "Example"
+    assert on_data(data_dir, realms.find).name == "Example"
 
 
 def start_command(result: Result) -> str:
@@ -313,7 +313,7 @@ def test_a_moved_site_is_told_with_what_it_means_for_issued_files(data_dir: Path
     result = run_admin(data_dir, "set-site", "Chat.Example.com/api")
     assert "https://chat.example.com" in result.stdout
     assert f"names {SITE}" in result.stderr
-    assert on_data(data_dir, setup.find_realm).site == "https://chat.example.com"
+    assert on_data(data_dir, realms.find).site == "https://chat.example.com"
 
 
 def test_a_deactivated_person_is_listed_as_such_and_the_only_owner_stays(data_dir: Path) -> None:

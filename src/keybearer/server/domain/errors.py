@@ -145,6 +145,13 @@ class NewPasswordNeeded(Unauthenticated):
         self.token = token
 
 
+class NotSetUp(Refused):
+    """There is no organization yet, and what was asked for needs one."""
+
+    def __init__(self) -> None:
+        super().__init__("This server has no organization yet.")
+
+
 class NotLoggedIn(Unauthenticated):
     """Nobody said who is asking, or the session that said so is over."""
 

@@ -14,7 +14,7 @@ import msgspec
 from starlette.types import Receive
 
 from keybearer.server.domain.actors import Caller, RequestOrigin
-from keybearer.server.domain.errors import NotLoggedIn, PasswordNeeded, Refused
+from keybearer.server.domain.errors import NotLoggedIn, NotSetUp, PasswordNeeded, Refused
 from keybearer.server.domain.grants import NO_SCOPE
 from keybearer.server.domain.limits import Quota
 from keybearer.server.domain.realms import Realm, host_name
@@ -26,7 +26,6 @@ from keybearer.server.http.body import NO_FIELDS, Fields, announced_length, form
 from keybearer.server.http.limits import HeldBody, Limits
 from keybearer.server.http.request import Request
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere, Place, Route
-from keybearer.server.services import setup
 from keybearer.server.services.context import Context
 
 
@@ -43,13 +42,6 @@ class WrongHost(Refused):
     def __init__(self, site: str) -> None:
         super().__init__("Account is not associated with this subdomain")
         self.site = site
-
-
-class NotSetUp(Refused):
-    """There is no organization yet, and the page is not one that exists before set-up."""
-
-    def __init__(self) -> None:
-        super().__init__("This server has no organization yet.")
 
 
 class Admission(msgspec.Struct, eq=False):
@@ -218,7 +210,7 @@ class Admitter:
         """Find who is signed in, if anybody, and the organization, which must live where it was asked for."""
         request = admission.request
         found = admission.identified = await authenticate_session(self._context, request)
-        realm = admission.realm = found.realm if found is not None else await setup.find_realm(self._context)
+        realm = admission.realm = found.realm if found is not None else await self._context.realm.find()
         if realm is None:
             if admission.place is not None and not request.path.startswith(doorway.exists_before_setup):
                 raise NotSetUp

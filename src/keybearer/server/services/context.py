@@ -32,6 +32,7 @@ from keybearer.server.services.hashing import Hasher
 from keybearer.server.services.long_work import LongWork
 from keybearer.server.settings import Settings
 from keybearer.server.storage import audit, authority, event_log, mails, realms, sent_forms
+from keybearer.server.storage.current_realm import CurrentRealm
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
@@ -58,6 +59,8 @@ class Context:
     metrics: Metrics = NO_METRICS
     hub: EventHub = field(init=False)
     """Where clients of this worker wait for events."""
+    realm: CurrentRealm = field(init=False)
+    """Finds the organization."""
     hasher: Hasher = field(default_factory=Hasher, init=False)
     """What hashes passwords in this worker."""
     webhooks_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -68,6 +71,7 @@ class Context:
     def __post_init__(self) -> None:
         hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
         object.__setattr__(self, "hub", hub)
+        object.__setattr__(self, "realm", CurrentRealm(self.database))
 
     @asynccontextmanager
     async def change(

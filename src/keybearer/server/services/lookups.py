@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account, check_is_no_display_email
-from keybearer.server.domain.errors import NotPermitted, Refused, check_cap
+from keybearer.server.domain.errors import NotPermitted, NotSetUp, Refused, check_cap
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.permissions import may_manage_bot
 from keybearer.server.domain.realms import Realm
@@ -31,7 +31,7 @@ async def the_realm(connection: AsyncConnection, *, for_change: bool = False) ->
     set-up."""
     realm = await realms.find(connection, for_change=for_change)
     if realm is None:
-        raise Refused("This server has no organization yet.")
+        raise NotSetUp
     return realm
 
 

@@ -12,7 +12,7 @@ import idna
 from keybearer.server.domain import realm_events
 from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.audit import AuditEvent
-from keybearer.server.domain.errors import Refused
+from keybearer.server.domain.errors import NotSetUp, Refused
 from keybearer.server.domain.permissions import check_may_change_policies
 from keybearer.server.domain.realm_events import GROUP_SETTINGS, KEY_SETTINGS
 from keybearer.server.domain.realms import Realm, SystemGroup
@@ -49,8 +49,10 @@ class RealmChange:
 
 async def find(context: Context) -> Realm:
     """The organization. Raises Refused before set-up."""
-    async with context.reading() as connection:
-        return await the_realm(connection)
+    realm = await context.realm.find()
+    if realm is None:
+        raise NotSetUp
+    return realm
 
 
 async def change(context: Context, caller: Caller, wanted: RealmChange) -> tuple[Realm, Realm]:

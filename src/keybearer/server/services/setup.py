@@ -12,7 +12,6 @@ from keybearer.server.domain.actors import RequestOrigin
 from keybearer.server.domain.audit import AuditEvent
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.links import LinkPurpose
-from keybearer.server.domain.realms import Realm
 from keybearer.server.services import api_keys, passwords
 from keybearer.server.services.context import Change, Context
 from keybearer.server.services.messaging import channels
@@ -20,12 +19,6 @@ from keybearer.server.services.realms import checked_name, checked_site
 from keybearer.server.services.sessions import SignedIn, open_session
 from keybearer.server.storage import accounts, links, realms
 from keybearer.server.storage.dialect import take_turn
-
-
-async def find_realm(context: Context) -> Realm | None:
-    """The organization, None before set-up."""
-    async with context.reading() as connection:
-        return await realms.find(connection)
 
 
 async def create_setup_link(context: Context) -> Secret | None:

@@ -15,13 +15,13 @@ from keybearer.server.domain.api_keys import VerifiedKey
 from keybearer.server.domain.grants import Grant, Scope
 from keybearer.server.domain.realms import Realm
 from keybearer.server.storage import accounts as account_rows
-from keybearer.server.storage import realms as realm_rows
+from keybearer.server.storage import current_realm
 from keybearer.server.storage.api_keys import split_networks
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.messaging.newest_messages import newest_message_id
 from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.shared_query import SharedQuery
-from keybearer.server.storage.tables import accounts, api_keys, from_microseconds, realms
+from keybearer.server.storage.tables import accounts, api_keys, from_microseconds
 
 _OWNERS = accounts.alias("owners")
 _COLUMNS = (
@@ -43,8 +43,6 @@ _SOURCE = api_keys.join(accounts, accounts.c.id == api_keys.c.account_id).outerj
     _OWNERS, _OWNERS.c.id == accounts.c.bot_owner_id
 )
 _KEYS = select(*_COLUMNS).select_from(_SOURCE)
-_REALMS = select(realms)
-"""Asked with the keys: hundreds of rows have the same realm, and each would carry all of it."""
 
 
 @final
@@ -53,7 +51,8 @@ class KeyVerifier:
 
     def __init__(self, database: Database, ring: SecretRing) -> None:
         self._ring = ring
-        self._lookup = database.lookup(_KEYS, api_keys.c.digest, _REALMS)
+        # The realms come beside the keys: hundreds of rows have the same one, and each would carry all of it.
+        self._lookup = database.lookup(_KEYS, api_keys.c.digest, current_realm.ALL)
         self._shared: SharedQuery[str, VerifiedKey | None] = SharedQuery(self._find)
 
     def verify(self, key: Secret | str) -> Awaitable[VerifiedKey | None]:
@@ -75,7 +74,7 @@ class KeyVerifier:
     async def _look_up(self, keys: Sequence[str]) -> Sequence[VerifiedKey | None]:
         digests = [self._ring.digests(key) for key in keys]
         rows, realm_columns = await self._lookup.fetch(list(chain.from_iterable(digests)))
-        known = {columns[0]: _realm(*columns) for columns in realm_columns}
+        known = {columns[0]: current_realm.realm_of(*columns) for columns in realm_columns}
         found = {row[0]: _verified(row, known) for row in rows}
         return [_first(found, several) for several in digests]
 
@@ -113,10 +112,3 @@ def _verified(row: Sequence[Any], known: Mapping[int, Realm]) -> VerifiedKey:
 def _grant(scopes: int, expires_at: int | None, networks: str) -> Grant:
     """The grant of these columns: what is remembered is the decoding of them."""
     return Grant(Scope(scopes), None if expires_at is None else from_microseconds(expires_at), split_networks(networks))
-
-
-@lru_cache(maxsize=16)
-def _realm(*columns: Any) -> Realm:  # noqa: ANN401  a tuple of the driver's values
-    """The realm of these columns, all of which every query reads: what is remembered is the decoding of them."""
-    *others, created_at = columns
-    return realm_rows.from_row((*others, from_microseconds(created_at)))

@@ -7,9 +7,9 @@ from typing import Any, final
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from keybearer.server.domain.errors import NotLoggedIn, Refused, Unauthenticated
+from keybearer.server.domain.errors import NotLoggedIn, NotSetUp, Refused, Unauthenticated
 from keybearer.server.domain.rules import Way
-from keybearer.server.http.admission import Admission, Doorway, NotSetUp, WrongHost
+from keybearer.server.http.admission import Admission, Doorway, WrongHost
 from keybearer.server.http.body import Fields
 from keybearer.server.http.cookies import SESSION_COOKIE
 from keybearer.server.http.request import Request
