@@ -14,15 +14,11 @@ from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, Subject, witho
 
 def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str | None) -> dict[str, object]:
     """An account's profile. Never a key. `delivery_email` is None for a viewer who may not see it."""
-    role = account.role
     fields: dict[str, object] = {
         "email": display_email(account, dummy_domain),
         "user_id": account.id,
         "avatar_version": account.avatar_version,
-        "is_admin": role <= Role.ADMINISTRATOR,
-        "is_owner": role == Role.OWNER,
-        "is_guest": role == Role.GUEST,
-        "role": int(role),
+        **_ROLE_FIELDS[account.role],
         "is_bot": account.is_bot,
         "full_name": account.full_name,
         "timezone": account.timezone,
@@ -35,6 +31,17 @@ def profile_fields(account: Account, dummy_domain: str, *, delivery_email: str |
         fields["bot_type"] = account.bot_type.value
         fields["bot_owner_id"] = account.bot_owner_id
     return fields
+
+
+_ROLE_FIELDS: Mapping[Role, Mapping[str, object]] = {
+    role: {
+        "is_admin": role <= Role.ADMINISTRATOR,
+        "is_owner": role == Role.OWNER,
+        "is_guest": role == Role.GUEST,
+        "role": int(role),
+    }
+    for role in Role
+}
 
 
 @lru_cache(maxsize=1024)
