@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from keybearer.server.api.answers import Answer, success
@@ -21,7 +21,7 @@ from keybearer.server.api.description import (
 )
 from keybearer.server.api.endpoints import Endpoint
 from keybearer.server.api.parameters import Parameters
-from keybearer.server.domain.accounts import Account
+from keybearer.server.domain.accounts import Account, Role
 from keybearer.server.domain.errors import Refused
 from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.realm_events import GROUP_SETTINGS, KEY_SETTINGS, changed_fields
@@ -112,17 +112,24 @@ async def list_groups(call: Call) -> Answer:
     """`GET user_groups`: the system groups. Ours has no others."""
     call.parameters.optional_boolean("include_deactivated_groups")
     viewed = await profiles.find_all(call.context, call.caller)
-    return success(user_groups=[group_fields(group, viewed.accounts, call.realm) for group in SystemGroup])
+    return success(user_groups=groups_fields(viewed.accounts, call.realm))
 
 
-def group_fields(group: SystemGroup, everybody: Iterable[Account], realm: Realm) -> dict[str, object]:
-    """A system group, with those of these accounts that belong to it directly."""
-    active = [account for account in everybody if account.is_active]
+def groups_fields(everybody: Iterable[Account], realm: Realm) -> list[dict[str, object]]:
+    """The system groups, each with those of these accounts that belong to it directly."""
+    members: dict[Role | None, list[int]] = {role: [] for role in Role}
+    for account in everybody:
+        if account.is_active:
+            members[account.role].append(account.id)
+    return [_group_fields(group, members.get(group.direct_role, []), realm) for group in SystemGroup]
+
+
+def _group_fields(group: SystemGroup, member_ids: Sequence[int], realm: Realm) -> dict[str, object]:
     return {
         "id": group.value,
         "name": group.wire_name,
         "description": group.meaning,
-        "members": [account.id for account in active if group.direct_role is account.role],
+        "members": member_ids,
         "direct_subgroup_ids": [] if group.subgroup is None else [group.subgroup.value],
         "is_system_group": True,
         "deactivated": False,

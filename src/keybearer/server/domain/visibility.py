@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
+from functools import cache
 
 from keybearer.server.domain.accounts import Account, EmailVisibility, Role, display_email
 from keybearer.server.domain.event_log import OPEN_TO_ALL, Subject
@@ -124,17 +125,26 @@ def holds(rule: Visibility, is_fact: Callable[[Fact], bool]) -> bool:
     if isinstance(rule, Fact):
         return is_fact(rule)
     decisive = isinstance(rule, AnyOf)
-    for part in rule.parts:  # faster than any() and all(): lists of everybody ask it of each account
+    for part in rule.parts:
         if holds(part, is_fact) is decisive:
             return decisive
     return not decisive
 
 
+_LEAST_ROLES: Mapping[Fact, Role] = {
+    Fact.VIEWER_IS_MEMBER: Role.MEMBER,
+    Fact.VIEWER_IS_MODERATOR: Role.MODERATOR,
+    Fact.VIEWER_IS_ADMINISTRATOR: Role.ADMINISTRATOR,
+}
+
+
+def _has_role(least: Role) -> Callable[[Account], bool]:
+    return lambda viewer: viewer.role <= least
+
+
 VIEWER_FACTS: Mapping[Fact, Callable[[Account], bool]] = {
     Fact.VIEWER_IS_PERSON: lambda viewer: not viewer.is_bot,
-    Fact.VIEWER_IS_MEMBER: lambda viewer: viewer.role <= Role.MEMBER,
-    Fact.VIEWER_IS_MODERATOR: lambda viewer: viewer.role <= Role.MODERATOR,
-    Fact.VIEWER_IS_ADMINISTRATOR: lambda viewer: viewer.is_administrator,
+    **{fact: _has_role(least) for fact, least in _LEAST_ROLES.items()},
     Fact.OWNER_IS_MEMBER: lambda viewer: viewer.owner is not None and viewer.owner.role <= Role.MEMBER,
 }
 """The facts about the viewer alone. The role is the one in effect: a bot sees no more than its owner may."""
@@ -184,7 +194,18 @@ def may_see_origin(viewer: Account, actor: Account | None) -> bool:
 def may_see_email(viewer: Account, subject: Account) -> bool:
     """Whether the viewer may see the delivery email of `subject`."""
     # The rule's first part, which decides for every `GET users/me`.
-    return viewer.id == subject.id or _holds_for_account(ADDRESS, viewer, subject)
+    return viewer.id == subject.id or _is_shown(
+        viewer.role, subject.email_visibility, in_realm=viewer.realm_id == subject.realm_id
+    )
+
+
+@cache
+def _is_shown(role: Role, chosen: EmailVisibility, *, in_realm: bool) -> bool:
+    """Whether a viewer of that role sees somebody else's address: lists of everybody ask it of each account."""
+    facts = {fact: role <= least for fact, least in _LEAST_ROLES.items()}
+    facts |= {fact: shown_to is chosen for fact, shown_to in SHOWN_TO.items()}
+    facts |= {Fact.IS_OWN_ADDRESS: False, Fact.SAME_REALM: in_realm}
+    return holds(ADDRESS, facts.__getitem__)
 
 
 def shown_email(viewer: Account, subject: Account, domain: str) -> str:

@@ -110,6 +110,7 @@ async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]
     return None if row is None else from_row(row)
 
 
+_OF_REALM = Prepared(select(*COLUMNS).where(accounts.c.realm_id == bindparam("of_realm_id")).order_by(accounts.c.id))
 _BY_ID = Prepared(select(*COLUMNS).where(accounts.c.id == bindparam("account_id")))
 _BY_IDS = Prepared(select(*COLUMNS).where(among_given(accounts.c.id, "ids")))
 
@@ -137,8 +138,7 @@ async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Ite
 
 async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:
     """Every account of the realm, the deactivated too, by id."""
-    rows = await connection.execute(select(*COLUMNS).where(accounts.c.realm_id == realm_id).order_by(accounts.c.id))
-    return [from_row(row) for row in rows]
+    return [from_row(row) for row in await _OF_REALM.rows(connection, of_realm_id=realm_id)]
 
 
 async def find_ids(connection: AsyncConnection) -> Sequence[int]:

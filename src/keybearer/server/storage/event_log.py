@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     select,
     type_coerce,
     update,
@@ -91,10 +92,13 @@ def _subject(text: str) -> Subject:
     return Subject(tuple(channel_ids), tuple(message_ids), bot_id, tuple(addressed_ids))
 
 
+_LAST_ID = Prepared(select(event_counter.c.last_id))
+
+
 async def last_id(connection: AsyncConnection) -> int:
     """The number of the last event."""
-    last: int = (await connection.execute(select(event_counter.c.last_id))).scalar_one()
-    return last
+    (last,) = await _LAST_ID.values(connection)
+    return int(last)
 
 
 class Batch(NamedTuple):
@@ -134,18 +138,20 @@ async def remove_read(connection: AsyncConnection, _now: datetime, *, limit: int
     return await delete_some(connection, events, events.c.id <= read, limit=limit)
 
 
+_OPENED = Prepared(insert(event_queues), columns=[column.name for column in event_queues.c])
+
+
 async def add_queue(connection: AsyncConnection, queue: Queue) -> None:
     """Open a queue."""
-    await connection.execute(
-        insert(event_queues).values(
-            id=queue.id,
-            account_id=queue.account_id,
-            start_id=queue.start_id,
-            acknowledged_id=queue.acknowledged_id,
-            polled_at=queue.polled_at,
-            idle_seconds=int(queue.idle_timeout.total_seconds()),
-            options=options_text(queue.options),
-        )
+    await _OPENED.run(
+        connection,
+        id=queue.id,
+        account_id=queue.account_id,
+        start_id=queue.start_id,
+        acknowledged_id=queue.acknowledged_id,
+        polled_at=queue.polled_at,
+        idle_seconds=int(queue.idle_timeout.total_seconds()),
+        options=options_text(queue.options),
     )
 
 
@@ -221,8 +227,8 @@ async def count_all_queues(connection: AsyncConnection) -> int:
 
 async def count_queues(connection: AsyncConnection, account_id: int, now: datetime) -> int:
     """How many queues an account has open, without those that nobody asked for too long."""
-    wanted = (event_queues.c.account_id == account_id, ~_is_idle(now))
-    return (await connection.execute(select(func.count()).where(*wanted))).scalar_one()
+    (counted,) = await _OPEN_QUEUES.values(connection, account_id=account_id, now=to_microseconds(now))
+    return int(counted)
 
 
 async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
@@ -236,9 +242,17 @@ async def remove_idle_queues(connection: AsyncConnection, now: datetime, *, limi
     Returns how many.
     """
     is_behind = event_queues.c.acknowledged_id < await last_id(connection) - Cap.QUEUE_LOG.most
-    return await delete_some(connection, event_queues, _is_idle(now) | is_behind, limit=limit)
+    is_idle = _is_idle(literal(to_microseconds(now), BigInteger))
+    return await delete_some(connection, event_queues, is_idle | is_behind, limit=limit)
 
 
-def _is_idle(now: datetime) -> ColumnElement[bool]:
+def _is_idle(now: ColumnElement[int]) -> ColumnElement[bool]:
     polled_at = type_coerce(event_queues.c.polled_at, BigInteger)
-    return polled_at + cast(event_queues.c.idle_seconds, BigInteger) * 1_000_000 < to_microseconds(now)
+    return polled_at + cast(event_queues.c.idle_seconds, BigInteger) * 1_000_000 < now
+
+
+_OPEN_QUEUES = Prepared(
+    select(func.count())
+    .select_from(event_queues)
+    .where(event_queues.c.account_id == bindparam("account_id"), ~_is_idle(bindparam("now", type_=BigInteger)))
+)

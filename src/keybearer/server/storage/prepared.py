@@ -42,10 +42,14 @@ class Prepared:
         """The first column of every row."""
         return [row[0] for row in await self.rows(connection, **parameters)]
 
+    async def records(self, connection: AsyncConnection, **parameters: object) -> list[dict[str, Any]]:
+        """Every row by the names of its columns."""
+        return [dict(zip(self._names, row, strict=True)) for row in await self.rows(connection, **parameters)]
+
     async def record(self, connection: AsyncConnection, **parameters: object) -> Mapping[str, Any] | None:
         """The only row by the names of its columns, or None where there is none."""
-        row = await self.row(connection, **parameters)
-        return None if row is None else dict(zip(self._names, row, strict=True))
+        found = await self.records(connection, **parameters)
+        return found[0] if found else None
 
     async def run(self, connection: AsyncConnection, **parameters: object) -> None:
         """Carry out a statement that gives no rows."""

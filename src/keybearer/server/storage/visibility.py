@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, exists, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain import visibility
-from keybearer.server.domain.accounts import Account, email_key, id_of_display_email
+from keybearer.server.domain.accounts import Account, Role, email_key, id_of_display_email
 from keybearer.server.domain.visibility import AllOf, Fact, Visibility
 from keybearer.server.storage import accounts as account_rows
 from keybearer.server.storage.dialect import among
@@ -21,6 +22,7 @@ from keybearer.server.storage.messaging.tables import (
     subscriptions,
     uploads,
 )
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.tables import accounts
 
 Condition = ColumnElement[bool]
@@ -79,24 +81,24 @@ def _facts_of(kind: ViewerKind) -> dict[Fact, Condition]:
 def sees_address(viewer: Account) -> Condition:
     """Whether the viewer sees the address of a row of `accounts`."""
     facts = {fact: accounts.c.email_visibility == chosen.value for fact, chosen in visibility.SHOWN_TO.items()}
-    return condition(visibility.ADDRESS, {**_viewer_facts(viewer), **_account_facts(viewer), **facts})
+    of_account = _account_facts(_ids(viewer), viewer.role)
+    return condition(visibility.ADDRESS, {**_viewer_facts(viewer), **of_account, **facts})
 
 
 def sees_bot(viewer: Account) -> Condition:
     """Whether a row of `accounts` is a bot of which the viewer sees what belongs to managing it."""
-    return condition(visibility.BOT, {**_viewer_facts(viewer), **_account_facts(viewer)})
+    return condition(visibility.BOT, {**_viewer_facts(viewer), **_account_facts(_ids(viewer), viewer.role)})
 
 
-def _account_facts(viewer: Account) -> dict[Fact, Condition]:
+def _account_facts(ids: _Ids, role: Role) -> dict[Fact, Condition]:
+    """The facts about a row of `accounts` for a viewer of that role."""
     return {
-        Fact.SAME_REALM: accounts.c.realm_id == viewer.realm_id,
-        Fact.IS_OWN_ADDRESS: accounts.c.id == viewer.id,
+        Fact.SAME_REALM: accounts.c.realm_id == ids.realm,
+        Fact.IS_OWN_ADDRESS: accounts.c.id == ids.viewer,
         Fact.IS_BOT: accounts.c.bot_type.is_not(None),
-        Fact.IS_BOT_OWNER: and_(accounts.c.bot_owner_id.is_not(None), accounts.c.bot_owner_id == viewer.id),
+        Fact.IS_BOT_OWNER: and_(accounts.c.bot_owner_id.is_not(None), accounts.c.bot_owner_id == ids.viewer),
         # The role in effect is the lower of the bot's and its owner's: the larger number.
-        Fact.ROLE_REACHES_BOT: or_(
-            accounts.c.role >= viewer.role.value, account_rows.OWNER_COLUMNS[0].element >= viewer.role.value
-        ),
+        Fact.ROLE_REACHES_BOT: or_(accounts.c.role >= role.value, account_rows.OWNER_COLUMNS[0].element >= role.value),
     }
 
 
@@ -159,8 +161,14 @@ def sees_file(viewer: Account) -> Condition:
 
 async def find_bots(connection: AsyncConnection, viewer: Account) -> Sequence[Account]:
     """The bots of which the viewer sees what belongs to managing them, by id."""
-    statement = select(*account_rows.COLUMNS).where(sees_bot(viewer)).order_by(accounts.c.id)
-    return [account_rows.from_row(row) for row in await connection.execute(statement)]
+    rows = await _bots(kind_of(viewer), viewer.role).rows(connection, **viewer_parameters(viewer))
+    return [account_rows.from_row(row) for row in rows]
+
+
+@cache
+def _bots(kind: ViewerKind, role: Role) -> Prepared:
+    is_seen = condition(visibility.BOT, {**_facts_of(kind), **_account_facts(_PARAMETERS, role)})
+    return Prepared(select(*account_rows.COLUMNS).where(is_seen).order_by(accounts.c.id))
 
 
 async def find_addressed(

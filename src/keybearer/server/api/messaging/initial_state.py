@@ -14,7 +14,7 @@ from keybearer.server.api.messaging.fixed_settings import (
     USER_SETTINGS,
 )
 from keybearer.server.api.profiles import profile
-from keybearer.server.api.realms import group_fields
+from keybearer.server.api.realms import groups_fields
 from keybearer.server.domain.account_events import settings_fields
 from keybearer.server.domain.accounts import Account, Role, avatar_url, display_email
 from keybearer.server.domain.bot_events import bot_fields
@@ -31,7 +31,6 @@ from keybearer.server.domain.messaging.muted_users import muted_fields as muted_
 from keybearer.server.domain.messaging.presence_events import presence_fields, status_fields
 from keybearer.server.domain.messaging.user_topics import muted_fields as muted_topic_fields
 from keybearer.server.domain.messaging.user_topics import topic_fields
-from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.services.messaging.initial_state import InitialState
 
 Fields = dict[str, object]
@@ -165,7 +164,7 @@ def _default_streams(state: InitialState, _account: Account, _wishes: Wishes) ->
 
 
 def _user_groups(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:
-    return {"realm_user_groups": [group_fields(each, state.everybody, state.realm) for each in SystemGroup]}
+    return {"realm_user_groups": groups_fields(state.everybody, state.realm)}
 
 
 def _starred(state: InitialState, _account: Account, _wishes: Wishes) -> Fields:

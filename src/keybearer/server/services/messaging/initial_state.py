@@ -23,7 +23,14 @@ from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import survey
 from keybearer.server.services.messaging.presences import HISTORY
 from keybearer.server.storage import accounts, bots, event_log, visibility
-from keybearer.server.storage.messaging import alert_words, messages, muted_users, presences, user_topics
+from keybearer.server.storage.messaging import (
+    alert_words,
+    messages,
+    muted_users,
+    newest_messages,
+    presences,
+    user_topics,
+)
 from keybearer.server.storage.messaging.channels import find_subscriptions
 
 
@@ -82,7 +89,7 @@ async def gather(
             unread=unread,
             unread_count=await _count_unmuted(connection, account, unread, topics) if wants_unread else 0,
             starred_ids=[message.id for message in starred],
-            newest_id=await messages.newest_id(connection, account.id),
+            newest_id=await newest_messages.find(connection, account.id),
             present=[
                 (each, people[each.account_id])
                 for each in found

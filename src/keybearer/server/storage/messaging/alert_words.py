@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.alert_words import first_token
@@ -13,11 +13,14 @@ from keybearer.server.storage.dialect import among, among_given
 from keybearer.server.storage.messaging.tables import alert_words
 from keybearer.server.storage.prepared import Prepared
 
+_OF_ACCOUNT = Prepared(
+    select(alert_words.c.word).where(alert_words.c.account_id == bindparam("account_id")).order_by(alert_words.c.key)
+)
+
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str]:
     """An account's alert words, in the order of the alphabet."""
-    statement = select(alert_words.c.word).where(alert_words.c.account_id == account_id).order_by(alert_words.c.key)
-    return (await connection.execute(statement)).scalars().all()
+    return await _OF_ACCOUNT.values(connection, account_id=account_id)
 
 
 _CANDIDATES = Prepared(

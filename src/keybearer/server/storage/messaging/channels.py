@@ -134,15 +134,16 @@ async def find_all_seen(
     connection: AsyncConnection, viewer: Account, *, names: Iterable[str] | None = None
 ) -> Sequence[Channel]:
     """Every channel that the viewer may see (or those of these names), by id, the archived too."""
-    statement = _all_seen(kind_of(viewer))
     if names is not None:
-        statement = statement.where(_is_one_of(names))
-    return [from_row(row) for row in await connection.execute(statement, viewer_parameters(viewer))]
+        statement = select(*COLUMNS).where(sees_channel(viewer), _is_one_of(names)).order_by(channels.c.id)
+        return [from_row(row) for row in await connection.execute(statement)]
+    found = await _all_seen(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
+    return [_from_columns(columns) for columns in found]
 
 
 @cache
-def _all_seen(kind: ViewerKind) -> Select[Any]:
-    return select(*COLUMNS).where(kind_sees_channel(kind)).order_by(channels.c.id)
+def _all_seen(kind: ViewerKind) -> Prepared:
+    return Prepared(select(*COLUMNS).where(kind_sees_channel(kind)).order_by(channels.c.id))
 
 
 def _is_named(name: str) -> ColumnElement[bool]:
@@ -199,10 +200,13 @@ async def change_subscriptions(
     )
 
 
+_FOLLOWED = Prepared(select(subscriptions).where(subscriptions.c.account_id == bindparam("account_id")))
+
+
 async def find_subscriptions(connection: AsyncConnection, account_id: int) -> dict[int, Subscription]:
     """What an account follows, by channel."""
-    rows = await connection.execute(select(subscriptions).where(subscriptions.c.account_id == account_id))
-    return {row.channel_id: Subscription(**row._mapping) for row in rows}
+    found = [Subscription(**columns) for columns in await _FOLLOWED.records(connection, account_id=account_id)]
+    return {each.channel_id: each for each in found}
 
 
 async def count_subscriptions(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, int]:
@@ -232,15 +236,16 @@ async def find_pairs(
     return frozenset((row.account_id, row.channel_id) for row in rows)
 
 
+_SUBSCRIBERS = Prepared(
+    select(subscriptions.c.channel_id, subscriptions.c.account_id).where(among_given(subscriptions.c.channel_id, "ids"))
+)
+
+
 async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, frozenset[int]]:
     """The accounts that follow each of several channels, the deactivated too."""
-    wanted = set(channel_ids)
-    rows = await connection.execute(
-        select(subscriptions.c.channel_id, subscriptions.c.account_id).where(among(subscriptions.c.channel_id, wanted))
-    )
-    found: dict[int, set[int]] = {channel_id: set() for channel_id in wanted}
-    for row in rows:
-        found[row.channel_id].add(row.account_id)
+    found: dict[int, set[int]] = {channel_id: set() for channel_id in channel_ids}
+    for channel_id, account_id in await _SUBSCRIBERS.rows(connection, ids=sorted(found)) if found else ():
+        found[channel_id].add(account_id)
     return {channel_id: frozenset(ids) for channel_id, ids in found.items()}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Row, Text, bindparam, case, cast, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -264,10 +264,10 @@ async def change_flags(
 
 
 @cache
-def _with_flag(kind: ViewerKind, flag: Flag, *, is_set: bool) -> Select[Any]:
+def _with_flag(kind: ViewerKind, flag: Flag, *, is_set: bool) -> Prepared:
     has_flag = copies.c.flags.bitwise_and(flag.value) != 0
     is_own = copies.c.account_id == bindparam("viewer_id")
-    return (
+    return Prepared(
         select(messages.c.id, messages.c.channel_id, messages.c.topic, conversations.c.members_key, copies.c.flags)
         .select_from(SOURCE.join(copies, copies.c.message_id == messages.c.id))
         .where(is_own, has_flag if is_set else ~has_flag, kind_sees_message(kind))
@@ -282,13 +282,6 @@ async def find_with_flag(
     """The messages that the viewer sees and whose copy has a flag (or has it not), the oldest first; the newest
     `MOST_MARKED` of them."""
     statement = _with_flag(kind_of(viewer), flag, is_set=is_set)
-    rows = await connection.execute(statement, viewer_parameters(viewer))
+    rows = await statement.rows(connection, **viewer_parameters(viewer))
     found = await paced(lambda row: Marked(row[0], row[1], row[2], _recipient_ids(row[3]), Flag(row[4])), rows)
     return found[::-1]
-
-
-async def newest_id(connection: AsyncConnection, account_id: int) -> int:
-    """The id of the newest message of which an account has a copy; -1 where it has none."""
-    newest = await connection.execute(select(func.max(copies.c.message_id)).where(copies.c.account_id == account_id))
-    found: int | None = newest.scalar_one()
-    return -1 if found is None else found

@@ -12,13 +12,14 @@ from keybearer.server.storage.dialect import insert_or_ignore
 from keybearer.server.storage.messaging.tables import muted_users
 from keybearer.server.storage.prepared import Prepared
 
+_MUTED = Prepared(
+    select(muted_users).where(muted_users.c.account_id == bindparam("account_id")).order_by(muted_users.c.muted_id)
+)
+
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[MutedUser]:
     """Whom an account has muted, by id."""
-    rows = await connection.execute(
-        select(muted_users).where(muted_users.c.account_id == account_id).order_by(muted_users.c.muted_id)
-    )
-    return [MutedUser(**row._mapping) for row in rows]
+    return [MutedUser(**columns) for columns in await _MUTED.records(connection, account_id=account_id)]
 
 
 _MUTING = Prepared(select(muted_users.c.account_id).where(muted_users.c.muted_id == bindparam("muted_id")))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Integer, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.storage.messaging.tables import copies
+from keybearer.server.storage.prepared import Prepared
 
 
 def newest_message_id(account_id: ColumnElement[int]) -> ColumnElement[int]:
@@ -14,7 +15,10 @@ def newest_message_id(account_id: ColumnElement[int]) -> ColumnElement[int]:
     return func.coalesce(newest, literal_column("-1"))
 
 
+_NEWEST = Prepared(select(newest_message_id(bindparam("of_account_id", type_=Integer))))
+
+
 async def find(connection: AsyncConnection, account_id: int) -> int:
     """The id of the newest message that the account was sent; -1 where there is none."""
-    statement = select(newest_message_id(literal(account_id)))
-    return (await connection.execute(statement)).scalar_one()
+    (newest,) = await _NEWEST.values(connection, of_account_id=account_id)
+    return int(newest)

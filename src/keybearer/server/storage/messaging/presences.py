@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.messaging.presences import Presence, Status
 from keybearer.server.storage.dialect import upsert
 from keybearer.server.storage.messaging.tables import presences, statuses
+from keybearer.server.storage.prepared import Prepared
 
 
 async def note(connection: AsyncConnection, account_id: int, *, at: datetime, is_active: bool, client: str) -> None:
@@ -25,12 +26,17 @@ async def find(connection: AsyncConnection, account_id: int) -> Presence | None:
     return None if row is None else Presence(**row._mapping)
 
 
+_AWAY = select(statuses.c.account_id).where(statuses.c.is_away)
+_PRESENT = Prepared(
+    select(presences)
+    .where(presences.c.seen_at >= bindparam("since"), presences.c.account_id.not_in(_AWAY))
+    .order_by(presences.c.account_id)
+)
+
+
 async def find_all(connection: AsyncConnection, since: datetime) -> Sequence[Presence]:
     """The accounts that were there since then, without those that say that they are away."""
-    away = select(statuses.c.account_id).where(statuses.c.is_away)
-    wanted = (presences.c.seen_at >= since, presences.c.account_id.not_in(away))
-    rows = await connection.execute(select(presences).where(*wanted).order_by(presences.c.account_id))
-    return [Presence(**row._mapping) for row in rows]
+    return [Presence(**columns) for columns in await _PRESENT.records(connection, since=since)]
 
 
 async def set_status(connection: AsyncConnection, status: Status) -> None:
@@ -48,6 +54,9 @@ async def find_status(connection: AsyncConnection, account_id: int) -> Status:
     return Status(account_id) if row is None else Status(**row._mapping)
 
 
+_STATUSES = Prepared(select(statuses))
+
+
 async def find_statuses(connection: AsyncConnection) -> Sequence[Status]:
     """Everybody who says something of themselves."""
-    return [Status(**row._mapping) for row in await connection.execute(select(statuses))]
+    return [Status(**columns) for columns in await _STATUSES.records(connection)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keybearer.server.domain.accounts import Account
@@ -14,6 +15,7 @@ from keybearer.server.domain.messaging.channels import name_key
 from keybearer.server.domain.messaging.user_topics import TopicPolicy, UserTopic
 from keybearer.server.storage.dialect import among, upsert
 from keybearer.server.storage.messaging.tables import channels, user_topics
+from keybearer.server.storage.prepared import Prepared
 from keybearer.server.storage.visibility import ViewerKind, kind_of, kind_sees_channel, viewer_parameters
 
 _COLUMNS = [column for column in user_topics.c if column.name != "topic_key"]
@@ -22,14 +24,14 @@ _KEY = ["account_id", "channel_id", "topic_key"]
 
 async def find_seen(connection: AsyncConnection, viewer: Account) -> Sequence[tuple[UserTopic, str]]:
     """What the viewer chose for topics of channels that it sees and that are not archived, with each channel's name."""
-    rows = await connection.execute(_seen(kind_of(viewer)), viewer_parameters(viewer))
-    return [_from_row(row) for row in rows]
+    found = await _seen(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
+    return [_from_columns(**columns) for columns in found]
 
 
 @cache
-def _seen(kind: ViewerKind) -> Select[Any]:
+def _seen(kind: ViewerKind) -> Prepared:
     is_own = user_topics.c.account_id == bindparam("viewer_id")
-    return (
+    return Prepared(
         select(*_COLUMNS, channels.c.name)
         .join(channels, channels.c.id == user_topics.c.channel_id)
         .where(is_own, kind_sees_channel(kind), channels.c.is_archived.is_(False))
@@ -50,12 +52,14 @@ async def find_muted(
         .order_by(user_topics.c.channel_id, user_topics.c.topic_key)
     )
     for row in rows:
-        muted[row.account_id].append(_from_row(row))
+        muted[row.account_id].append(_from_columns(**row._mapping))
     return muted
 
 
-def _from_row(row: Row[*tuple[Any, ...]]) -> tuple[UserTopic, str]:
-    return UserTopic(row.account_id, row.channel_id, row.topic, TopicPolicy(row.policy), row.changed_at), row.name
+def _from_columns(
+    *, account_id: int, channel_id: int, topic: str, policy: int, changed_at: datetime, name: str
+) -> tuple[UserTopic, str]:
+    return UserTopic(account_id, channel_id, topic, TopicPolicy(policy), changed_at), name
 
 
 async def save(connection: AsyncConnection, chosen: UserTopic) -> None:
