@@ -305,3 +305,37 @@ async def test_a_database_that_takes_no_writes_is_an_outage(database: Database) 
             is_sqlite = connection.dialect.name == "sqlite"
             await connection.execute(text("PRAGMA query_only = on" if is_sqlite else "SET TRANSACTION READ ONLY"))
             await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
+
+
+async def test_a_connection_that_the_server_has_ended_is_replaced_before_it_is_used(
+    postgresql_url: str, postgresql_server: PostgreSQLServer
+) -> None:
+    database = await Database.open(postgresql_url)
+    try:
+        async with database.read() as connection, database.write() as other:
+            assert [await realms.find(each) for each in (connection, other)] == [None, None]
+        postgresql_server.cut_off(postgresql_url)
+        postgresql_server.let_in(postgresql_url)
+        await asyncio.sleep(0.2)  # the end of the connections comes in
+        for begun in (database.read, database.write):
+            async with begun() as connection:
+                assert await realms.find(connection) is None
+    finally:
+        await database.close()
+
+
+async def test_a_connection_that_ends_within_a_transaction_is_an_outage_and_not_used_again(
+    postgresql_url: str, postgresql_server: PostgreSQLServer
+) -> None:
+    database = await Database.open(postgresql_url)
+    try:
+        with pytest.raises(StorageError, match="PostgreSQL"):
+            async with database.write() as connection:
+                await realms.find(connection)
+                postgresql_server.cut_off(postgresql_url)
+                await realms.find(connection)
+        postgresql_server.let_in(postgresql_url)
+        async with database.write() as connection:
+            assert await realms.find(connection) is None
+    finally:
+        await database.close()

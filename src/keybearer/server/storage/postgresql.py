@@ -7,21 +7,29 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, final
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, bindparam, cast, func, select, text
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, bindparam, cast, event, func, select, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as AsyncpgDialect  # noqa: N812  it is a class
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
 
 from keybearer.errors import StorageError
+from keybearer.server.storage.direct import DirectConnection
 from keybearer.server.storage.driver import Found
 
 CONNECT_TIMEOUT = 10.0
@@ -64,6 +72,62 @@ class SharingDialect(AsyncpgDialect):
 
     def _version(self) -> object:
         return getattr(self, "server_version_info", None)
+
+
+@final
+class PostgreSQLConnection(DirectConnection):
+    """SQLAlchemy's connection, whose statements go to asyncpg directly from the second of a transaction on.
+
+    The first begins the transaction, as SQLAlchemy does it.
+    """
+
+    text_dialect = AsyncpgDialect()  # type: ignore[no-untyped-call]
+
+    raw: Any
+    _has_begun = False
+
+    async def start(self, is_ctxmanager: bool = False) -> PostgreSQLConnection:
+        await super().start(is_ctxmanager)
+        self.raw = (await self.get_raw_connection()).driver_connection
+        return self
+
+    async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
+        result = await super().execute(statement, parameters, execution_options=execution_options)
+        self._has_begun = True
+        return result
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:  # noqa: ANN401  as SQLAlchemy has it
+        result = await super().exec_driver_sql(statement, parameters, execution_options)
+        self._has_begun = True
+        return result
+
+    async def ask(self, statement: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        if not self._has_begun:
+            result = await self.exec_driver_sql(statement, tuple(parameters))
+            first_rows: Sequence[Sequence[Any]] = result.all() if result.returns_rows else ()
+            return first_rows
+        self.tell_listeners(statement, parameters)
+        try:
+            rows: Sequence[Sequence[Any]] = await self.raw.fetch(statement, *parameters)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise IntegrityError(statement, None, error) from None
+        return rows
+
+    async def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        if not self._has_begun:
+            await self.exec_driver_sql(statement, [tuple(row) for row in rows])
+            return
+        self.tell_listeners(statement, rows)
+        try:
+            await self.raw.executemany(statement, rows)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise IntegrityError(statement, None, error) from None
+
+
+class PostgreSQLEngine(AsyncEngine):
+    """An engine whose connections can be asked directly."""
+
+    _connection_cls = PostgreSQLConnection
 
 
 registry.register("postgresql.sharing", __name__, SharingDialect.__name__)
@@ -131,15 +195,16 @@ class PostgreSQLDriver:
         return self._engine(1)
 
     def _engine(self, connections: int) -> AsyncEngine:
-        return create_async_engine(
+        engine = create_async_engine(
             "postgresql+sharing://",
             async_creator=self.open,
             pool_size=connections,
             max_overflow=connections,
-            pool_pre_ping=True,
             execution_options={"compiled_cache": _COMPILED},
             hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets somebody in
         )
+        event.listen(engine.sync_engine, "checkout", _check_is_open)
+        return PostgreSQLEngine(engine.sync_engine)
 
     async def open(self, *, command_timeout: float = STATEMENT_TIMEOUT) -> Any:  # noqa: ANN401  asyncpg has no types
         """A connection of the driver's own. Raises StorageError where the server does not let us in."""
@@ -196,11 +261,21 @@ class PostgreSQLDriver:
         if isinstance(error, PoolTimeout):
             return StorageError("The database is too busy", hint="Try again in a moment.")
         is_outage = isinstance(error, OperationalError | InterfaceError | InternalError) or (
-            isinstance(error, DBAPIError) and (error.connection_invalidated or _is_outage(error))
+            isinstance(error, DBAPIError) and (error.connection_invalidated or _is_outage(error.orig))
         )
-        if is_outage or isinstance(error, TimeoutError | asyncpg.PostgresConnectionError):
+        is_outage |= isinstance(error, asyncpg.PostgresError) and _is_outage(error)
+        if is_outage or isinstance(error, TimeoutError | OSError | asyncpg.InterfaceError):
             return StorageError("The PostgreSQL server cannot be used", hint="Check that it runs, then try again.")
         return None
+
+
+def _check_is_open(connection: Any, *_: object) -> None:  # noqa: ANN401  as SQLAlchemy has it
+    """Have the pool open another connection in place of one that the server, or the network, has ended.
+
+    SQLAlchemy's own check asks the server three times for each transaction. asyncpg knows it from the socket.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 _OUTAGES = ("08", "25006", "40", "53", "55", "57", "58", "XX")
@@ -208,9 +283,9 @@ _OUTAGES = ("08", "25006", "40", "53", "55", "57", "58", "XX")
 ready, stopped by its operator, its disk, broken (PostgreSQL's appendix A)."""
 
 
-def _is_outage(error: DBAPIError) -> bool:
+def _is_outage(error: object) -> bool:
     """Whether the server's code says that it is the server that fails, and not the statement."""
-    return str(getattr(error.orig, "sqlstate", "")).startswith(_OUTAGES)
+    return str(getattr(error, "sqlstate", "")).startswith(_OUTAGES)
 
 
 def _one_for_each_host(dsn: str) -> list[str]:

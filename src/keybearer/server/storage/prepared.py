@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, final
 
-from sqlalchemy import Delete, Insert, Select, Update
+from sqlalchemy import Delete, Dialect, Insert, Select, Update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keybearer.server.storage.sqlite_dialect import MANY, InlineConnection, InlineDialect
+from keybearer.server.storage.direct import MANY, DirectConnection
 
 Row = Sequence[Any]
 Convert = Callable[[Any], Any]
@@ -19,18 +19,18 @@ Convert = Callable[[Any], Any]
 class Prepared:
     """A statement whose parameters are named with `bindparam`, and with `columns` for an INSERT.
 
-    On SQLite it is given to the driver as it is, which takes a tenth of the time that SQLAlchemy takes to do the same.
-    PostgreSQL is asked through SQLAlchemy: there the way to the server takes longest.
+    It is given to the driver as it is, which takes a tenth of the time that SQLAlchemy takes to do the same.
     """
 
     def __init__(self, statement: Select[Any] | Insert | Update | Delete, *, columns: Sequence[str] = ()) -> None:
         self._statement = statement
         self._columns = columns
+        self._texts: dict[str, _Text] = {}
 
     async def rows(self, connection: AsyncConnection, **parameters: object) -> Sequence[Row]:
         """Every row, in the order of the statement's columns."""
-        if isinstance(connection, InlineConnection):
-            return await self._inline.rows(connection, parameters)
+        if isinstance(connection, DirectConnection):
+            return await self._text(connection.text_dialect).rows(connection, parameters)
         return (await connection.execute(self._statement, parameters)).all()
 
     async def row(self, connection: AsyncConnection, **parameters: object) -> Row | None:
@@ -53,15 +53,15 @@ class Prepared:
 
     async def run(self, connection: AsyncConnection, **parameters: object) -> None:
         """Carry out a statement that gives no rows."""
-        if isinstance(connection, InlineConnection):
-            await self._inline.rows(connection, parameters)
+        if isinstance(connection, DirectConnection):
+            await self._text(connection.text_dialect).rows(connection, parameters)
         else:
             await connection.execute(self._statement, parameters)
 
     async def run_each(self, connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
-        """Carry out a statement that gives no rows, with each of these parameters. Many are written in a thread."""
-        if isinstance(connection, InlineConnection) and len(rows) < MANY:
-            await self._inline.run_each(connection, rows)
+        """Carry out a statement that gives no rows, with each of these parameters."""
+        if isinstance(connection, DirectConnection) and len(rows) < MANY:
+            await self._text(connection.text_dialect).run_each(connection, rows)
         elif rows:
             await connection.execute(self._statement, rows)
 
@@ -69,16 +69,19 @@ class Prepared:
     def _names(self) -> Sequence[str]:
         return [column.key or "" for column in self._statement.exported_columns]
 
-    @cached_property
-    def _inline(self) -> _Inline:
-        return _Inline(self._statement, self._columns)
+    def _text(self, dialect: Dialect) -> _Text:
+        text = self._texts.get(dialect.name)
+        if text is None:
+            text = self._texts[dialect.name] = _Text(self._statement, self._columns, dialect)
+        return text
 
 
-class _Inline:
-    """The text of a statement for SQLite, and how its parameters and rows are converted."""
+class _Text:
+    """The text of a statement for a driver, and how its parameters and rows are converted."""
 
-    def __init__(self, statement: Select[Any] | Insert | Update | Delete, columns: Sequence[str]) -> None:
-        dialect = InlineDialect()
+    def __init__(
+        self, statement: Select[Any] | Insert | Update | Delete, columns: Sequence[str], dialect: Dialect
+    ) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=list(columns) or None)
         self._text = str(compiled)
         self._parameters: list[tuple[str, Any, Convert | None]] = []
@@ -99,13 +102,13 @@ class _Inline:
             values.append(value if convert is None else convert(value))
         return values
 
-    async def run_each(self, connection: InlineConnection, rows: Sequence[Mapping[str, object]]) -> None:
+    async def run_each(self, connection: DirectConnection, rows: Sequence[Mapping[str, object]]) -> None:
         if len(rows) == 1:
             await connection.ask(self._text, self._values(rows[0]))
         elif rows:
-            connection.ask_each(self._text, [self._values(row) for row in rows])
+            await connection.ask_each(self._text, [self._values(row) for row in rows])
 
-    async def rows(self, connection: InlineConnection, given: Mapping[str, object]) -> Sequence[Row]:
+    async def rows(self, connection: DirectConnection, given: Mapping[str, object]) -> Sequence[Row]:
         found = await connection.ask(self._text, self._values(given))
         if not self._converted:
             return found

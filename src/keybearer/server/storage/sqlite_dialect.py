@@ -21,18 +21,17 @@ from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache, await_only, greenlet_spawn
+
+from keybearer.server.storage.direct import MANY, DirectConnection
 
 SHORT = 0.02
 """Seconds that a SELECT may take in the event loop."""
 
 STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock: a tenth of a millisecond or so."""
-
-MANY = 1000
-"""Rows from which on writing them is left to a thread."""
 
 STATEMENTS = 1024
 """Compiled statements that a process keeps, and prepared ones that a connection keeps."""
@@ -154,13 +153,14 @@ registry.register("sqlite.inline", __name__, InlineDialect.__name__)
 
 
 @final
-class InlineConnection(AsyncConnection):
+class InlineConnection(DirectConnection):
     """SQLAlchemy's connection, whose statements run where they are awaited, unless they take long.
 
     A statement that a thread runs ends there even if its task is cancelled meanwhile, and the task with it.
     """
 
     raw: FileConnection
+    text_dialect = InlineDialect()
 
     async def start(self, is_ctxmanager: bool = False) -> InlineConnection:
         await super().start(is_ctxmanager)
@@ -174,11 +174,7 @@ class InlineConnection(AsyncConnection):
         return await self._run(self._proxied.exec_driver_sql, statement, parameters, execution_options)
 
     async def ask(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
-        """Every row of a statement in SQLite's own words, asked past SQLAlchemy.
-
-        Raises IntegrityError for a row that breaks a rule, else sqlite3.Error.
-        """
-        self._tell_listeners(statement, parameters)
+        self.tell_listeners(statement, parameters)
         raw = self.raw
         if statement.startswith("SELECT"):
             raw.stop_at = time.monotonic() + SHORT
@@ -194,17 +190,12 @@ class InlineConnection(AsyncConnection):
         finally:
             raw.stop_at = math.inf
 
-    def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Carry out a statement that gives no rows, with each of a few parameters. Raises as `ask`."""
-        self._tell_listeners(statement, rows)
+    async def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self.tell_listeners(statement, rows)
         try:
             self.raw.executemany(statement, rows)
         except sqlite3.IntegrityError as error:
             raise IntegrityError(statement, None, error) from None
-
-    def _tell_listeners(self, statement: str, parameters: Any) -> None:  # noqa: ANN401  as SQLAlchemy has it
-        for listener in self.sync_engine.dispatch.before_cursor_execute:
-            listener(self.sync_connection, None, statement, parameters, None, False)
 
     async def _run(self, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as above
         self.raw.is_hurried = True
