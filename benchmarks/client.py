@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx2
 import zulip
 from tests.server_process import KEYBEARER, clean_environ
 
 import keybearer
 from benchmarks.population import Population
 from benchmarks.rounds import Measured, Plan, in_turns, repeated
-from benchmarks.rows import EACH, Row, at_most, row, simple_row
+from benchmarks.rows import EACH, Row, Target, at_most, row, simple_row
 from benchmarks.servers import Installation, installation, temporary_directory
 from keybearer.store.resolution import resolve
 
@@ -57,21 +58,25 @@ def _calls(plan: Plan, zuliprc: Path) -> list[Row]:
         client = stack.enter_context(keybearer.Client(config_file=zuliprc))
         runner = stack.enter_context(asyncio.Runner())
         asynchronous = keybearer.AsyncClient(config_file=zuliprc)
+        library = stack.enter_context(httpx2.Client(auth=(bindings.email, bindings.api_key)))
+        address = f"{bindings.base_url}v1/users/me"
         sides: list[Callable[[], Measured]] = [
             lambda: repeated(bindings.get_profile, plan.seconds),
             lambda: repeated(client.get_profile, plan.seconds),
             lambda: runner.run(_in_flight(asynchronous, plan.seconds)),
+            lambda: repeated(lambda: library.get(address).json(), plan.seconds),
         ]
-        theirs, ours, ours_asynchronous = in_turns(plan, "client, calls", *sides)
+        theirs, ours, ours_asynchronous, of_library = in_turns(plan, "client, calls", *sides)
         runner.run(asynchronous.aclose())
 
-    def compared(name: str, rounds: list[Measured]) -> Row:
+    def compared(name: str, rounds: list[Measured], target: Target | None = None) -> Row:
         beside = "the bindings, one call after another"
-        return row(name, "", EACH, rounds, beside=beside, yardstick=theirs, target=at_most(0.6))
+        return row(name, "", EACH, rounds, beside=beside, yardstick=theirs, target=target)
 
     return [
-        compared("a call of `Client`", ours),
-        compared(f"a call of `AsyncClient`, {IN_FLIGHT} in flight", ours_asynchronous),
+        compared("a call of `Client`", ours, at_most(0.6)),
+        compared("the same request with the HTTP library alone: the floor", of_library),
+        compared(f"a call of `AsyncClient`, {IN_FLIGHT} in flight", ours_asynchronous, at_most(0.6)),
     ]
 
 
