@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "testing-a-bot.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "testing-a-bot.md"
 
 
 def test_the_guides_example_passes(tmp_path: Path) -> None:
