@@ -1,0 +1,252 @@
+"""Follows a page from its first block to its last, as a reader does.
+
+`python -m tests.docs.reader docs/tutorials/first-bot.md` follows one page and prints what the terminals show.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.docs.blocks import Block, BrowserStep, Document, read
+from tests.docs.browser import ADA, PASSWORD, BrowserSession
+from tests.docs.terminal import Terminal
+from tests.server_process import RunningServer, run_keybearer, running_server
+
+SITE = "https://chat.example.com"
+"""The site of the pages. A server on this machine stands in for it."""
+
+HOME = "/home/ada"
+HIDDEN = "········"
+"""What a page shows where the reader types a password."""
+
+_PROMPT = re.compile(rf"^(.*\S) ({HIDDEN}|[yn])$")
+_LOOKING = "keybearer messages"
+"""A command that a reader gives again when the answer has not come yet."""
+
+_LOOKS_FOR = 20.0
+_ELLIPSIS = re.compile(r"…|\.\.\.")
+
+
+def free_port() -> int:
+    """A port that nobody listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server_of_the_pages(directory: Path) -> Iterator[RunningServer]:
+    """The server that stands in for chat.example.com. Ada is a member of its organization."""
+    with running_server(directory / "data") as server:
+        added = ["--email", ADA, "--name", "Ada Lovelace", "--password-stdin"]
+        done = run_keybearer("admin", "add-user", "--data-dir", server.data_dir, *added, stdin=PASSWORD)
+        assert done.returncode == 0, done.stderr
+        yield server
+
+
+@dataclass
+class Reader:
+    """Somebody who follows a page in a home of their own. `server` is for pages that need one."""
+
+    home: Path
+    server: RunningServer | None = None
+    transcript: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._terminals: dict[str, Terminal] = {}
+        self._shown: list[str] = []
+        self._ports = {"9991": str(free_port()), "9992": str(free_port())}
+        self._stand_ins = {}
+        if self.server is not None:
+            place = self.server.site.removeprefix("http://")
+            self._stand_ins = {SITE: self.server.site, "@chat.example.com": "@keybearer.localhost"}
+            self._stand_ins["chat.example.com"] = place
+        self._stand_ins |= self._ports
+        site = self.server.site if self.server else f"http://127.0.0.1:{self._ports['9991']}"
+        self._browser = BrowserSession(site, self.home)
+
+    def follow(self, page: Document) -> None:
+        """Do everything on a page. Raises AssertionError where something is not as the page says."""
+        if "zuliprc" in page.needs:
+            assert self.server is not None
+            self.server.write_zuliprc(self.home / ".zuliprc", ADA)
+        try:
+            for step in page.steps:
+                if isinstance(step, BrowserStep):
+                    self._browser.carry_out(step.name, "\n".join(self._shown))
+                elif not step.excuse:
+                    self._do(page, step)
+        finally:
+            self._browser.close()
+            for terminal in self._terminals.values():
+                terminal.close()
+
+    def _do(self, page: Document, block: Block) -> None:
+        place = f"{page.path.name}:{block.line}"
+        if "file" in block.options:
+            path = self.home / block.options["file"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._real(block.text), encoding="utf-8")
+            path.chmod(0o600)
+        elif block.language == "console":
+            self._run_console(place, block)
+        elif block.language == "python":
+            script = self.home.with_name(f"block-{block.line}.py")
+            script.write_text(self._real(block.text), encoding="utf-8")
+            self._run(place, self._terminal(""), f"python {script}", None)
+        elif "terminal" in block.options:
+            self._wait_for(place, self._terminal(block.options["terminal"]), block.text.splitlines())
+        elif "output" in block.options:
+            self._compare(place, block.text.splitlines(), self._shown[-1])
+
+    def _run_console(self, place: str, block: Block) -> None:
+        terminal = self._terminal(block.options.get("terminal", ""))
+        commands = list(_commands(block.text))
+        assert commands, f"{place}: no line begins with '$ '"
+        for number, (command, expected) in enumerate(commands):
+            runs_on = "terminal" in block.options and number == len(commands) - 1
+            fails = number + 1 < len(commands) and commands[number + 1][0] == "echo $?"
+            if not command:
+                self._interrupt(place, terminal)
+            elif runs_on:
+                self._start(place, terminal, command, expected)
+            else:
+                self._run(place, terminal, command, expected, may_fail=fails)
+
+    def _run(
+        self, place: str, terminal: Terminal, command: str, expected: list[str] | None, *, may_fail: bool = False
+    ) -> None:
+        terminal.start(self._real(command))
+        interrupted = bool(expected) and expected is not None and expected[-1] == "^C"
+        if interrupted and expected is not None:
+            self._wait_for(place, terminal, expected[:-1])
+            terminal.type("\x03")
+        for line in expected or ():
+            if prompt := _PROMPT.match(line):
+                _answer(terminal, prompt[1], PASSWORD if prompt[2] == HIDDEN else prompt[2])
+        status = terminal.finish()
+        self._note(command, terminal.shown)
+        assert status == 0 or may_fail or interrupted, f"{place}: {command}\nexit status {status}\n{self._shown[-1]}"
+        if expected and not interrupted:
+            if command.startswith(_LOOKING):
+                self._look_until(terminal, command, expected)
+            self._compare(place, expected, self._shown[-1])
+
+    def _look_until(self, terminal: Terminal, command: str, expected: list[str]) -> None:
+        deadline = time.monotonic() + _LOOKS_FOR
+        while not _matches(expected, self._shown[-1]) and time.monotonic() < deadline:
+            terminal.start(self._real(command))
+            terminal.finish()
+            self._note(command, terminal.shown)
+
+    def _start(self, place: str, terminal: Terminal, command: str, expected: list[str]) -> None:
+        terminal.start(self._real(command))
+        self._wait_for(place, terminal, expected)
+        self._note(command, terminal.shown)
+
+    def _wait_for(self, place: str, terminal: Terminal, expected: list[str]) -> None:
+        is_there = terminal.wait_until(lambda shown: _matches(["…", *expected, "…"], self._as_on_the_page(shown)))
+        assert is_there, _difference(place, expected, self._as_on_the_page(terminal.shown))
+
+    def _interrupt(self, place: str, terminal: Terminal) -> None:
+        terminal.type("\x03")
+        assert terminal.finish() in {0, 130}, place
+
+    def _compare(self, place: str, expected: list[str], shown: str) -> None:
+        assert _matches(expected, shown), _difference(place, expected, shown)
+
+    def _note(self, command: str, shown: str) -> None:
+        self._shown.append(self._as_on_the_page(shown))
+        self.transcript.append(f"$ {command}\n{self._shown[-1]}")
+
+    def _terminal(self, name: str) -> Terminal:
+        if name not in self._terminals:
+            commands = str(Path(sys.executable).parent)
+            environ = {"HOME": str(self.home), "LANG": "C.UTF-8", "PATH": f"{commands}:{os.environ['PATH']}"}
+            environ["KEYBEARER_PORT"] = self._ports["9991"]  # where a page names none
+            if self.server is not None:
+                environ["KEYBEARER_DATA_DIR"] = str(self.server.data_dir)
+            self._terminals[name] = Terminal(self.home, environ)
+        return self._terminals[name]
+
+    def _real(self, text: str) -> str:
+        for on_the_page, real in self._stand_ins.items():
+            text = text.replace(on_the_page, real)
+        return text
+
+    def _as_on_the_page(self, text: str) -> str:
+        for on_the_page, real in self._stand_ins.items():
+            text = text.replace(real, on_the_page)
+        return text.replace(str(self.home), HOME)
+
+
+def _difference(place: str, expected: list[str], shown: str) -> str:
+    return "\n".join([f"{place}: the page shows", *expected, "and there is", shown])
+
+
+def _commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The commands of a block, each with the output that follows it; an empty one for Ctrl-C in the first line."""
+    command: str | None = None
+    expected: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("$ ") or (line == "^C" and command is None):
+            if command is not None:
+                yield command, expected
+            command, expected = line[2:] if line.startswith("$ ") else "", []
+        elif line.startswith("> ") and command is not None and not expected:
+            command += "\n" + line[2:]
+        elif line.strip():
+            expected.append(line)
+    if command is not None:
+        yield command, expected
+
+
+def _answer(terminal: Terminal, prompt: str, text: str) -> None:
+    assert terminal.wait_until(lambda shown: prompt in shown), f"never asked: {prompt}\n{terminal.shown}"
+    terminal.type(f"{text}\n")
+
+
+def _matches(expected: list[str], shown: str) -> bool:
+    """Whether a terminal shows what a page shows. White space counts as one blank; an ellipsis is any text."""
+    pattern = ""
+    for line in expected:
+        prompt = _PROMPT.match(line)
+        kept = prompt[1] if prompt and prompt[2] == HIDDEN else line
+        parts = [r"\s+".join(re.escape(word) for word in part.split()) for part in _ELLIPSIS.split(kept)]
+        pattern += r"(?s:.*?)\s*" if kept.strip() in {"…", "..."} else r"\s*.*?\s*".join(parts) + r"\s*\n\s*"
+    return re.fullmatch(pattern + r"\s*", shown.strip() + "\n") is not None
+
+
+def main(path: Path) -> None:
+    """Follow one page and print the transcript."""
+    page = read(path)
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory) / "ada"
+        home.mkdir(mode=0o700)
+        if page.needs & {"server", "own server"}:
+            with server_of_the_pages(Path(directory)) as server:
+                reader = Reader(home, server)
+                _follow(reader, page)
+        else:
+            _follow(Reader(home), page)
+
+
+def _follow(reader: Reader, page: Document) -> None:
+    try:
+        reader.follow(page)
+    finally:
+        print("\n".join(reader.transcript))
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        main(Path(argument))

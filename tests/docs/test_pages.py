@@ -1,0 +1,60 @@
+"""Every command and every piece of code on a page is run, in order, or the page says why it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import DOCS, SHOWN, Document, is_runnable, pages, read
+from tests.docs.reader import Reader, server_of_the_pages
+from tests.server_process import RunningServer
+
+ROOT = DOCS.parent
+DOCUMENTS = [read(path) for path in [*sorted(ROOT.glob("*.md")), *pages()]]
+FOLLOWED = [page for page in DOCUMENTS if page.is_run]
+
+
+def name_of(page: Document) -> str:
+    return str(page.path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The server that most pages share."""
+    with server_of_the_pages(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
+def test_every_block_is_run_or_the_page_says_why_not(page: Document) -> None:
+    for block in page.blocks:
+        place = f"{name_of(page)}:{block.line}"
+        assert block.language, f"{place}: name the language of this block, or `{SHOWN}` if it is no code"
+        if block.language == SHOWN:
+            assert not block.text.startswith("$ "), f"{place}: a block with commands is a `console`"
+        else:
+            assert is_runnable(block) or block.excuse, (
+                f"{place}: write it to a file that is used (`file=NAME`), or say below it: *Not run here: why.*"
+            )
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=name_of)
+def test_the_file_that_a_block_is_to_be_saved_as_is_named_above_it(page: Document) -> None:
+    for block in page.blocks:
+        if "file" in block.options:
+            assert block.options["file"] in block.lead, f"{name_of(page)}:{block.line}"
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=name_of)
+def test_a_reader_who_follows_the_page_sees_what_it_shows(
+    page: Document, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    home = tmp_path / "ada"
+    home.mkdir(mode=0o700)
+    if "own server" in page.needs:
+        with server_of_the_pages(tmp_path) as own:
+            Reader(home, own).follow(page)
+    else:
+        Reader(home, request.getfixturevalue("server") if "server" in page.needs else None).follow(page)
