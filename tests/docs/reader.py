@@ -76,9 +76,7 @@ class Reader:
 
     def follow(self, page: Document) -> None:
         """Do everything on a page. Raises AssertionError where something is not as the page says."""
-        if "zuliprc" in page.needs:
-            assert self.server is not None
-            self.server.write_zuliprc(self.home / ".zuliprc", ADA)
+        self._prepare(page.needs)
         try:
             for step in page.steps:
                 if isinstance(step, BrowserStep):
@@ -89,6 +87,15 @@ class Reader:
             self._browser.close()
             for terminal in self._terminals.values():
                 terminal.close()
+
+    def _prepare(self, needs: frozenset[str]) -> None:
+        """Make what a page takes for granted: Ada's zuliprc, and files with her key and her password."""
+        if "password" in needs:
+            (self.home / "password").write_text(PASSWORD)
+        if self.server is not None and "zuliprc" in needs:
+            self.server.write_zuliprc(self.home / ".zuliprc", ADA)
+        if self.server is not None and "key" in needs:
+            (self.home / "key").write_text(self.server.api_key_of(ADA))
 
     def _do(self, page: Document, block: Block) -> None:
         place = f"{page.path.name}:{block.line}"

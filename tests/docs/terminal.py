@@ -19,7 +19,7 @@ from pathlib import Path
 PATIENCE = 60.0
 """Seconds that a command may take."""
 
-WIDTH = 110
+WIDTH = 220
 _SHELL = """
 trap : INT
 status=0
@@ -31,7 +31,7 @@ while IFS= read -r -d '' command <&{commands}; do
   printf '%s ' $status >&{statuses}
 done
 """
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r(?!\n)")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[^\n]*\r(?!\n)|\r")
 
 
 class Terminal:
@@ -49,7 +49,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             cwd=directory,
-            env={**environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": str(WIDTH)},
+            env={**environ, "TERM": "xterm", "NO_COLOR": "1"},
             pass_fds=(reading_commands, writing_statuses),
         )
         for descriptor in (slave, reading_commands, writing_statuses):
