@@ -12,17 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.docs.blocks import Block, BrowserStep, Document, read
 from tests.docs.browser import ADA, PASSWORD, BrowserSession
+from tests.docs.servers import OWN, Servers, servers_for
 from tests.docs.terminal import Terminal
-from tests.server_process import RunningServer, run_keybearer, running_server
-
-SITE = "https://chat.example.com"
-"""The site of the pages. A server on this machine stands in for it."""
 
 HOME = "/home/ada"
 HIDDEN = "········"
@@ -43,35 +39,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def server_of_the_pages(directory: Path) -> Iterator[RunningServer]:
-    """The server that stands in for chat.example.com. Ada is a member of its organization."""
-    with running_server(directory / "data") as server:
-        added = ["--email", ADA, "--name", "Ada Lovelace", "--password-stdin"]
-        done = run_keybearer("admin", "add-user", "--data-dir", server.data_dir, *added, stdin=PASSWORD)
-        assert done.returncode == 0, done.stderr
-        yield server
-
-
 @dataclass
 class Reader:
-    """Somebody who follows a page in a home of their own. `server` is for pages that need one."""
+    """Somebody who follows a page in a home of their own. `servers` are for pages that need one."""
 
     home: Path
-    server: RunningServer | None = None
+    servers: Servers | None = None
     transcript: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._terminals: dict[str, Terminal] = {}
         self._shown: list[str] = []
         self._ports = {"9991": str(free_port()), "9992": str(free_port())}
-        self._stand_ins = {}
-        if self.server is not None:
-            place = self.server.site.removeprefix("http://")
-            self._stand_ins = {SITE: self.server.site, "@chat.example.com": "@keybearer.localhost"}
-            self._stand_ins["chat.example.com"] = place
-        self._stand_ins |= self._ports
-        site = self.server.site if self.server else f"http://127.0.0.1:{self._ports['9991']}"
+        self._server = self.servers.main if self.servers else None
+        self._stand_ins = {**(self.servers.stand_ins() if self.servers else {}), **self._ports}
+        site = self._server.site if self._server and self._stand_ins.keys() - self._ports.keys() else f"http://127.0.0.1:{self._ports['9991']}"
         self._browser = BrowserSession(site, self.home)
 
     def follow(self, page: Document) -> None:
@@ -92,10 +74,10 @@ class Reader:
         """Make what a page takes for granted: Ada's zuliprc, and files with her key and her password."""
         if "password" in needs:
             (self.home / "password").write_text(PASSWORD)
-        if self.server is not None and "zuliprc" in needs:
-            self.server.write_zuliprc(self.home / ".zuliprc", ADA)
-        if self.server is not None and "key" in needs:
-            (self.home / "key").write_text(self.server.api_key_of(ADA))
+        if self._server is not None and "zuliprc" in needs:
+            self._server.write_zuliprc(self.home / ".zuliprc", ADA)
+        if self._server is not None and "key" in needs:
+            (self.home / "key").write_text(self._server.api_key_of(ADA))
 
     def _do(self, page: Document, block: Block) -> None:
         place = f"{page.path.name}:{block.line}"
@@ -120,7 +102,7 @@ class Reader:
         commands = list(_commands(block.text))
         assert commands, f"{place}: no line begins with '$ '"
         for number, (command, expected) in enumerate(commands):
-            runs_on = "terminal" in block.options and number == len(commands) - 1
+            runs_on = "terminal" in block.options and number == len(commands) - 1 and expected[-1:] != ["^C"]
             fails = number + 1 < len(commands) and commands[number + 1][0] == "echo $?"
             if not command:
                 self._interrupt(place, terminal)
@@ -180,8 +162,8 @@ class Reader:
             commands = str(Path(sys.executable).parent)
             environ = {"HOME": str(self.home), "LANG": "C.UTF-8", "PATH": f"{commands}:{os.environ['PATH']}"}
             environ["KEYBEARER_PORT"] = self._ports["9991"]  # where a page names none
-            if self.server is not None:
-                environ["KEYBEARER_DATA_DIR"] = str(self.server.data_dir)
+            if self._server is not None:
+                environ["KEYBEARER_DATA_DIR"] = str(self._server.data_dir)
             self._terminals[name] = Terminal(self.home, environ)
         return self._terminals[name]
 
@@ -239,12 +221,8 @@ def main(path: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory) / "ada"
         home.mkdir(mode=0o700)
-        if page.needs & {"server", "own server"}:
-            with server_of_the_pages(Path(directory)) as server:
-                reader = Reader(home, server)
-                _follow(reader, page)
-        else:
-            _follow(Reader(home), page)
+        with servers_for(page.needs | {"own server"}, Path(directory), home) as servers:
+            _follow(Reader(home, servers if page.needs & ({"server"} | OWN) else None), page)
 
 
 def _follow(reader: Reader, page: Document) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import DOCS, SHOWN, Document, is_runnable, pages, read
-from tests.docs.reader import Reader, server_of_the_pages
-from tests.server_process import RunningServer
+from tests.docs.reader import Reader
+from tests.docs.servers import Servers, servers_for, with_ada
 
 ROOT = DOCS.parent
 DOCUMENTS = [read(path) for path in [*sorted(ROOT.glob("*.md")), *pages()]]
@@ -21,10 +21,10 @@ def name_of(page: Document) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """The server that most pages share."""
-    with server_of_the_pages(tmp_path_factory.mktemp("server")) as running:
-        yield running
+    with with_ada(tmp_path_factory.mktemp("server") / "data") as server:
+        yield Servers(server)
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
@@ -53,8 +53,5 @@ def test_a_reader_who_follows_the_page_sees_what_it_shows(
 ) -> None:
     home = tmp_path / "ada"
     home.mkdir(mode=0o700)
-    if "own server" in page.needs:
-        with server_of_the_pages(tmp_path) as own:
-            Reader(home, own).follow(page)
-    else:
-        Reader(home, request.getfixturevalue("server") if "server" in page.needs else None).follow(page)
+    with servers_for(page.needs, tmp_path, home) as own:
+        Reader(home, request.getfixturevalue("shared") if "server" in page.needs else own).follow(page)
