@@ -12,12 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.databases import PostgreSQLServer
 from tests.docs.blocks import Block, BrowserStep, Document, read
 from tests.docs.browser import ADA, PASSWORD, BrowserSession
-from tests.docs.servers import OWN, Servers, servers_for
+from tests.docs.servers import Servers, servers_for
 from tests.docs.terminal import Terminal
 
 HOME = "/home/ada"
@@ -164,6 +166,7 @@ class Reader:
             environ["KEYBEARER_PORT"] = self._ports["9991"]  # where a page names none
             if self._server is not None:
                 environ["KEYBEARER_DATA_DIR"] = str(self._server.data_dir)
+                environ["KEYBEARER_TRUSTED_PROXIES"] = "127.0.0.1/32"
             self._terminals[name] = Terminal(self.home, environ)
         return self._terminals[name]
 
@@ -221,8 +224,17 @@ def main(path: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory) / "ada"
         home.mkdir(mode=0o700)
-        with servers_for(page.needs | {"own server"}, Path(directory), home) as servers:
-            _follow(Reader(home, servers if page.needs & ({"server"} | OWN) else None), page)
+        needs = page.needs | ({"own server"} if "server" in page.needs else set())
+        with ExitStack() as stack:
+            database_url = ""
+            if "PostgreSQL" in needs:
+                (Path(directory) / "postgresql").mkdir()
+                postgresql = PostgreSQLServer(Path(directory) / "postgresql")
+                stack.callback(postgresql.stop)
+                postgresql.execute("CREATE DATABASE keybearer")
+                database_url = postgresql.url("keybearer")
+            servers = stack.enter_context(servers_for(needs, Path(directory), home, database_url))
+            _follow(Reader(home, servers), page)
 
 
 def _follow(reader: Reader, page: Document) -> None:

@@ -16,6 +16,7 @@ SITE = "https://chat.example.com"
 INSIDE = "https://inside.example.com"
 """A server that asks for a client certificate."""
 
+DATABASE = "postgresql://keybearer@db.example.com/keybearer"
 OWN = frozenset({"own server", "stopped server", "TLS servers"})
 """What a page may need and no other page can use."""
 
@@ -26,11 +27,12 @@ class Servers:
 
     main: RunningServer
     inside: RunningServer | None = None
+    database_url: str = ""
 
     def stand_ins(self) -> dict[str, str]:
         """What stands on a page → what it is here. The longer ones come first."""
         if self.main.process.poll() is not None:
-            return {}
+            return {DATABASE: self.database_url} if self.database_url else {}
         replaced = {SITE: self.main.site, "@chat.example.com": "@keybearer.localhost"}
         if self.inside is not None:
             replaced[INSIDE] = self.inside.site
@@ -48,13 +50,17 @@ def with_ada(directory: Path, *flags: str | Path) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def servers_for(needs: frozenset[str], directory: Path, home: Path) -> Iterator[Servers | None]:
+def servers_for(
+    needs: frozenset[str], directory: Path, home: Path, database_url: str = ""
+) -> Iterator[Servers | None]:
     """The servers of a page that shares none. Certificates are put into the home."""
+    if needs & {"certificates", "TLS servers"}:
+        _write_certificates(home)
     if "TLS servers" in needs:
-        certificate, authority = _write_certificates(directory, home)
+        flags = ["--tls-cert", home / "chain.pem", "--tls-key", home / "key.pem"]
         with (
-            with_ada(directory / "data", *certificate) as main,
-            with_ada(directory / "inside", *certificate, "--tls-client-ca", authority) as inside,
+            with_ada(directory / "data", *flags) as main,
+            with_ada(directory / "inside", *flags, "--tls-client-ca", home / "company-ca.pem") as inside,
         ):
             yield Servers(main, inside)
     elif needs & OWN:
@@ -63,20 +69,17 @@ def servers_for(needs: frozenset[str], directory: Path, home: Path) -> Iterator[
                 moved = run_keybearer("admin", "set-site", SITE, "--data-dir", server.data_dir)
                 assert moved.returncode == 0, moved.stderr
                 server.stop()
-            yield Servers(server)
+            yield Servers(server, database_url=database_url)
     else:
         yield None
 
 
-def _write_certificates(directory: Path, home: Path) -> tuple[list[str | Path], Path]:
-    """Write the certificates of the company's authority; returns the flags of a server, and the authority's file."""
+def _write_certificates(home: Path) -> None:
+    """Write what the company's authority gave to Ada, and to the server at this machine's address."""
     company = trustme.CA()
     company.cert_pem.write_to_path(home / "company-ca.pem")
-    servers = company.issue_cert("127.0.0.1")
-    servers.private_key_pem.write_to_path(directory / "server.key")
-    servers.cert_chain_pems[0].write_to_path(directory / "server.pem")
-    own = company.issue_cert(ADA)
-    own.private_key_pem.write_to_path(home / "ada.key")
-    own.cert_chain_pems[0].write_to_path(home / "ada.pem")
-    (home / "ada.key").chmod(0o600)
-    return ["--tls-cert", directory / "server.pem", "--tls-key", directory / "server.key"], home / "company-ca.pem"
+    for name, certificate, key in (("127.0.0.1", "chain.pem", "key.pem"), (ADA, "ada.pem", "ada.key")):
+        issued = company.issue_cert(name)
+        issued.cert_chain_pems[0].write_to_path(home / certificate)
+        issued.private_key_pem.write_to_path(home / key)
+        (home / key).chmod(0o600)

@@ -53,5 +53,6 @@ def test_a_reader_who_follows_the_page_sees_what_it_shows(
 ) -> None:
     home = tmp_path / "ada"
     home.mkdir(mode=0o700)
-    with servers_for(page.needs, tmp_path, home) as own:
+    database_url = request.getfixturevalue("empty_postgresql_url") if "PostgreSQL" in page.needs else ""
+    with servers_for(page.needs, tmp_path, home, database_url) as own:
         Reader(home, request.getfixturevalue("shared") if "server" in page.needs else own).follow(page)
