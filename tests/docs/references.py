@@ -58,8 +58,8 @@ variable. `keybearer admin check`, run with the same variables, says what is wro
 A limit is written as `200/minute` or `10/5 seconds`. A variable that begins with `KEYBEARER_` and is no setting is warned
 of at the start, with the one that was probably meant.
 
-| flag | variable | default | meaning |
-| --- | --- | --- | --- |
+| setting | default | meaning |
+| --- | --- | --- |
 """
 
 ERRORS_INTRODUCTION = """\
@@ -82,10 +82,10 @@ def settings() -> str:
     options = {option.name: option.opts[0] for option in serve.params}
     rows = []
     for field in fields(Settings):
-        flag = options.get(field.name or "")
+        flag = options.get(field.name)
+        names = f"`{VARIABLES[field.name]}`" + (f"<br>`{flag}`" if flag else "")
         default = DEFAULTS.get(field.name) or _default(field.default)
-        row = (f"`{flag}`" if flag else "", f"`{VARIABLES[field.name]}`", default, MEANINGS[field.name])
-        rows.append(f"| {' | '.join(row)} |\n")
+        rows.append(f"| {names} | {default} | {MEANINGS[field.name]} |\n")
     return SETTINGS_INTRODUCTION + "".join(rows)
 
 

@@ -31,6 +31,9 @@ while IFS= read -r -d '' command <&{commands}; do
   printf '%s ' $status >&{statuses}
 done
 """
+_SPINNER = re.compile(r"^[\u2801-\u28ff] .*\n?", re.MULTILINE)
+"""A line that turns while something is waited for, and is removed again."""
+
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[^\n]*\r(?!\n)|\r")
 
 
@@ -71,7 +74,8 @@ class Terminal:
     @property
     def shown(self) -> str:
         """What it shows since the last command began."""
-        return _CONTROL.sub("", self._shown.decode(errors="replace").replace("\r\n", "\n"))
+        text = _CONTROL.sub("", self._shown.decode(errors="replace").replace("\r\n", "\n"))
+        return _SPINNER.sub("", text)
 
     def start(self, command: str) -> None:
         """Start a command."""

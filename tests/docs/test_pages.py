@@ -9,10 +9,13 @@ import pytest
 
 from tests.docs.blocks import DOCS, SHOWN, Document, is_runnable, pages, read
 from tests.docs.reader import Reader
-from tests.docs.servers import Servers, servers_for, with_ada
+from tests.docs.servers import OWN, Servers, servers_for, with_ada
 
 ROOT = DOCS.parent
-DOCUMENTS = [read(path) for path in [*sorted(ROOT.glob("*.md")), *pages()]]
+DOCUMENTS = [read(path) for path in pages()]
+LONG = {"docs/how-to/tls.md", "docs/tutorials/run-a-server.md"}
+"""Pages that start servers again and again."""
+
 FOLLOWED = [page for page in DOCUMENTS if page.is_run]
 
 
@@ -47,7 +50,14 @@ def test_the_file_that_a_block_is_to_be_saved_as_is_named_above_it(page: Documen
             assert block.options["file"] in block.lead, f"{name_of(page)}:{block.line}"
 
 
-@pytest.mark.parametrize("page", FOLLOWED, ids=name_of)
+def followed() -> Iterator[object]:
+    """The pages that are followed. What needs a server of its own is for the long run only."""
+    for page in FOLLOWED:
+        is_long = bool(page.needs & OWN) or name_of(page) in LONG
+        yield pytest.param(page, id=name_of(page), marks=[pytest.mark.soak] if is_long else [])
+
+
+@pytest.mark.parametrize("page", list(followed()))
 def test_a_reader_who_follows_the_page_sees_what_it_shows(
     page: Document, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
