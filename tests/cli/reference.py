@@ -78,7 +78,8 @@ def _prose(text: str) -> str:
     """Help as Markdown: what click is told to leave as it is, is code."""
     blocks = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return "\n\n".join(
-        f"```text\n{_dedented(block.removeprefix(chr(8)))}\n```" if block.startswith("\b") else block for block in blocks
+        f"```text\n{_dedented(block.removeprefix(chr(8)))}\n```" if block.startswith("\b") else block
+        for block in blocks
     )
 
 

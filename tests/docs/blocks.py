@@ -22,10 +22,13 @@ _COMMENT = re.compile(r"<!-- (Run with|In the browser): (.+?) -->", re.DOTALL)
 class Block:
     """A fenced block.
 
-    `options` are the words behind its language: `file=bot.py` (write it there), `terminal=2` (run it in another
-    terminal, whose last command runs on; of a text: what that terminal shows by then), `output` (what the block of Python
-    before it prints). `lead` is the text of
-    the paragraph above, `excuse` the reason below it why it is not run.
+    `options` are the words behind its language:
+
+    - `file=bot.py`: write it there;
+    - `terminal=2`: run it in another terminal, where its last command runs on. Of a text: what is shown there by then;
+    - `output`: what the block above prints.
+
+    `lead` is the text of the paragraph above, `excuse` the reason below it why it is not run.
     """
 
     line: int

@@ -49,9 +49,7 @@ class BrowserSession:
         assert found is not None, shown
         path = found[0].split("/", 3)[3]
         owner = {"full_name": "Ada Lovelace", "email": ADA, "password": PASSWORD}
-        response = self._post(
-            f"/{path}", f"/{path}", organization="Example", site=str(self._client.base_url), **owner
-        )
+        response = self._post(f"/{path}", f"/{path}", organization="Example", site=str(self._client.base_url), **owner)
         assert "Your organization is ready." in response.text
 
     def add_bot(self, _shown: str, name: str) -> None:
@@ -73,7 +71,9 @@ class BrowserSession:
         self._download("/settings/account/api-key/")
 
     def _bot(self, name: str) -> int:
-        found = re.search(rf'/settings/bots/(\d+)/[^>]*aria-label="Manage bot {name}"', self._client.get("/settings/bots/").text)
+        found = re.search(
+            rf'/settings/bots/(\d+)/[^>]*aria-label="Manage bot {name}"', self._client.get("/settings/bots/").text
+        )
         assert found is not None, name
         return int(found[1])
 

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +19,14 @@ from tests.databases import PostgreSQLServer
 from tests.docs.blocks import Block, BrowserStep, Document, read
 from tests.docs.browser import ADA, PASSWORD, BrowserSession
 from tests.docs.servers import Servers, servers_for
+from tests.docs.shown import HIDDEN, answers, commands_in, difference, matches
 from tests.docs.terminal import Terminal
 
 HOME = "/home/ada"
-HIDDEN = "········"
-"""What a page shows where the reader types a password."""
-
-_PROMPT = re.compile(rf"^(.*\S) ({HIDDEN}|[yn])$")
 _LOOKING = "keybearer messages"
 """A command that a reader gives again when the answer has not come yet."""
 
 _LOOKS_FOR = 20.0
-_ELLIPSIS = re.compile(r"…|\.\.\.")
 
 
 def free_port() -> int:
@@ -55,7 +50,11 @@ class Reader:
         self._ports = {"9991": str(free_port()), "9992": str(free_port())}
         self._server = self.servers.main if self.servers else None
         self._stand_ins = {**(self.servers.stand_ins() if self.servers else {}), **self._ports}
-        site = self._server.site if self._server and self._stand_ins.keys() - self._ports.keys() else f"http://127.0.0.1:{self._ports['9991']}"
+        site = (
+            self._server.site
+            if self._server and self._stand_ins.keys() - self._ports.keys()
+            else f"http://127.0.0.1:{self._ports['9991']}"
+        )
         self._browser = BrowserSession(site, self.home)
 
     def follow(self, page: Document) -> None:
@@ -93,7 +92,7 @@ class Reader:
         elif block.language == "python":
             script = self.home.with_name(f"block-{block.line}.py")
             script.write_text(self._real(block.text), encoding="utf-8")
-            self._run(place, self._terminal(""), f"python {script}", None)
+            self._run(place, self._terminal(""), f"python {script}")
         elif "terminal" in block.options:
             self._wait_for(place, self._terminal(block.options["terminal"]), block.text.splitlines())
         elif "output" in block.options:
@@ -101,10 +100,10 @@ class Reader:
 
     def _run_console(self, place: str, block: Block) -> None:
         terminal = self._terminal(block.options.get("terminal", ""))
-        commands = list(_commands(block.text))
+        commands = list(commands_in(block.text))
         assert commands, f"{place}: no line begins with '$ '"
         for number, (command, expected) in enumerate(commands):
-            runs_on = "terminal" in block.options and number == len(commands) - 1 and expected[-1:] != ["^C"]
+            runs_on = "terminal" in block.options and number == len(commands) - 1
             fails = number + 1 < len(commands) and commands[number + 1][0] == "echo $?"
             if not command:
                 self._interrupt(place, terminal)
@@ -114,46 +113,42 @@ class Reader:
                 self._run(place, terminal, command, expected, may_fail=fails)
 
     def _run(
-        self, place: str, terminal: Terminal, command: str, expected: list[str] | None, *, may_fail: bool = False
+        self, place: str, terminal: Terminal, command: str, expected: Sequence[str] = (), *, may_fail: bool = False
     ) -> None:
         terminal.start(self._real(command))
-        interrupted = bool(expected) and expected is not None and expected[-1] == "^C"
-        if interrupted and expected is not None:
-            self._wait_for(place, terminal, expected[:-1])
-            terminal.type("\x03")
-        for line in expected or ():
-            if prompt := _PROMPT.match(line):
-                _answer(terminal, prompt[1], PASSWORD if prompt[2] == HIDDEN else prompt[2])
+        for question, answer in answers(expected):
+            assert terminal.wait_until(lambda shown, question=question: question in shown), f"{place}: {question}"  # type: ignore[misc]
+            terminal.type(f"{PASSWORD if answer == HIDDEN else answer}\n")
         status = terminal.finish()
         self._note(command, terminal.shown)
-        assert status == 0 or may_fail or interrupted, f"{place}: {command}\nexit status {status}\n{self._shown[-1]}"
-        if expected and not interrupted:
+        assert status == 0 or may_fail, f"{place}: {command}\nexit status {status}\n{self._shown[-1]}"
+        if expected:
             if command.startswith(_LOOKING):
                 self._look_until(terminal, command, expected)
             self._compare(place, expected, self._shown[-1])
 
-    def _look_until(self, terminal: Terminal, command: str, expected: list[str]) -> None:
+    def _look_until(self, terminal: Terminal, command: str, expected: Sequence[str]) -> None:
         deadline = time.monotonic() + _LOOKS_FOR
-        while not _matches(expected, self._shown[-1]) and time.monotonic() < deadline:
+        while not matches(expected, self._shown[-1]) and time.monotonic() < deadline:
             terminal.start(self._real(command))
             terminal.finish()
             self._note(command, terminal.shown)
 
-    def _start(self, place: str, terminal: Terminal, command: str, expected: list[str]) -> None:
+    def _start(self, place: str, terminal: Terminal, command: str, expected: Sequence[str]) -> None:
         terminal.start(self._real(command))
         self._wait_for(place, terminal, expected)
         self._note(command, terminal.shown)
 
-    def _wait_for(self, place: str, terminal: Terminal, expected: list[str]) -> None:
-        is_there = terminal.wait_until(lambda shown: _matches(["…", *expected, "…"], self._as_on_the_page(shown)))
-        assert is_there, _difference(place, expected, self._as_on_the_page(terminal.shown))
+    def _wait_for(self, place: str, terminal: Terminal, expected: Sequence[str]) -> None:
+        is_there = terminal.wait_until(lambda shown: matches(["…", *expected, "…"], self._as_on_the_page(shown)))
+        assert is_there, difference(place, expected, self._as_on_the_page(terminal.shown))
 
     def _interrupt(self, place: str, terminal: Terminal) -> None:
         terminal.type("\x03")
         assert terminal.finish() in {0, 130}, place
 
-    def _compare(self, place: str, expected: list[str], shown: str) -> None:
-        assert _matches(expected, shown), _difference(place, expected, shown)
+    def _compare(self, place: str, expected: Sequence[str], shown: str) -> None:
+        assert matches(expected, shown), difference(place, expected, shown)
 
     def _note(self, command: str, shown: str) -> None:
         self._shown.append(self._as_on_the_page(shown))
@@ -161,8 +156,8 @@ class Reader:
 
     def _terminal(self, name: str) -> Terminal:
         if name not in self._terminals:
-            commands = str(Path(sys.executable).parent)
-            environ = {"HOME": str(self.home), "LANG": "C.UTF-8", "PATH": f"{commands}:{os.environ['PATH']}"}
+            ours = str(Path(sys.executable).parent)
+            environ = {"HOME": str(self.home), "LANG": "C.UTF-8", "PATH": f"{ours}:{os.environ['PATH']}"}
             environ["KEYBEARER_PORT"] = self._ports["9991"]  # where a page names none
             if self._server is not None:
                 environ["KEYBEARER_DATA_DIR"] = str(self._server.data_dir)
@@ -179,43 +174,6 @@ class Reader:
         for on_the_page, real in self._stand_ins.items():
             text = text.replace(real, on_the_page)
         return text.replace(str(self.home), HOME)
-
-
-def _difference(place: str, expected: list[str], shown: str) -> str:
-    return "\n".join([f"{place}: the page shows", *expected, "and there is", shown])
-
-
-def _commands(text: str) -> Iterator[tuple[str, list[str]]]:
-    """The commands of a block, each with the output that follows it; an empty one for Ctrl-C in the first line."""
-    command: str | None = None
-    expected: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("$ ") or (line == "^C" and command is None):
-            if command is not None:
-                yield command, expected
-            command, expected = line[2:] if line.startswith("$ ") else "", []
-        elif line.startswith("> ") and command is not None and not expected:
-            command += "\n" + line[2:]
-        elif line.strip():
-            expected.append(line)
-    if command is not None:
-        yield command, expected
-
-
-def _answer(terminal: Terminal, prompt: str, text: str) -> None:
-    assert terminal.wait_until(lambda shown: prompt in shown), f"never asked: {prompt}\n{terminal.shown}"
-    terminal.type(f"{text}\n")
-
-
-def _matches(expected: list[str], shown: str) -> bool:
-    """Whether a terminal shows what a page shows. White space counts as one blank; an ellipsis is any text."""
-    pattern = ""
-    for line in expected:
-        prompt = _PROMPT.match(line)
-        kept = prompt[1] if prompt and prompt[2] == HIDDEN else line
-        parts = [r"\s+".join(re.escape(word) for word in part.split()) for part in _ELLIPSIS.split(kept)]
-        pattern += r"(?s:.*?)\s*" if kept.strip() in {"…", "..."} else r"\s*.*?\s*".join(parts) + r"\s*\n\s*"
-    return re.fullmatch(pattern + r"\s*", shown.strip() + "\n") is not None
 
 
 def main(path: Path) -> None:

@@ -19,8 +19,8 @@ ERRORS_PAGE = DOCS / "reference" / "errors.md"
 
 MEANINGS = {
     "data_dir": "Where everything is kept: the database, where it is a file, and the secrets.",
-    "database_url": "`postgresql://user:password@host/database`, in place of the file `keybearer.db`. A password belongs "
-    "into the variable. [PostgreSQL](../how-to/postgresql.md)",
+    "database_url": "`postgresql://user:password@host/database`, in place of the file `keybearer.db`. A password "
+    "belongs into the variable. [PostgreSQL](../how-to/postgresql.md)",
     "secrets_file": "The secrets file, where it is not `secrets.json` in the data directory.",
     "host": "The address to listen at. `0.0.0.0` is all of the machine.",
     "port": "The port to listen at.",
@@ -55,8 +55,8 @@ SETTINGS_INTRODUCTION = """\
 Made by `python -m tests.docs.references` from the settings of the code. A flag of `keybearer serve` goes before its
 variable. `keybearer admin check`, run with the same variables, says what is wrong with them.
 
-A limit is written as `200/minute` or `10/5 seconds`. A variable that begins with `KEYBEARER_` and is no setting is warned
-of at the start, with the one that was probably meant.
+A limit is written as `200/minute` or `10/5 seconds`. A variable that begins with `KEYBEARER_` and is no setting is
+warned of at the start, with the one that was probably meant.
 
 | setting | default | meaning |
 | --- | --- | --- |
@@ -66,11 +66,11 @@ ERRORS_INTRODUCTION = """\
 # Errors
 
 Made by `python -m tests.docs.references` from the classes of the code. Every error of the library and the client is a
-`keybearer.KeybearerError`. It has `.message` (what is wrong, and where) and `.hint` (what to do next). None shows a key or
-a password. They are in `keybearer.errors`: `from keybearer.errors import InvalidAPIKey`.
+`keybearer.KeybearerError`. It has `.message` (what is wrong, and where) and `.hint` (what to do next). None shows a key
+or a password. They are in `keybearer.errors`: `from keybearer.errors import InvalidAPIKey`.
 
-The kinds of a `ResolutionError` are in [the reference of zuliprc](zuliprc.md#errors). What the server answers on the wire
-is in [the wire](wire.md). How the attributes of each look is in [the Python API](python.md).
+The kinds of a `ResolutionError` are in [the reference of zuliprc](zuliprc.md#errors). What the server answers on the
+wire is in [the wire](wire.md). How the attributes of each look is in [the Python API](python.md).
 
 | error | also a | means |
 | --- | --- | --- |
@@ -100,7 +100,9 @@ def errors_page() -> str:
 
 def _rows(cls: type[Exception], depth: int) -> Iterator[str]:
     meaning = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split()).replace("|", "\\|")
-    others = [base.__name__ for base in cls.__bases__ if not issubclass(base, errors.KeybearerError) and base is not Exception]
+    others = [
+        base.__name__ for base in cls.__bases__ if not issubclass(base, errors.KeybearerError) and base is not Exception
+    ]
     yield f"| {'— ' * depth}`{cls.__name__}` | {', '.join(f'`{name}`' for name in others)} | {meaning} |\n"
     for below in cls.__subclasses__():
         if below.__module__ == errors.__name__:

@@ -50,14 +50,12 @@ def with_ada(directory: Path, *flags: str | Path) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def servers_for(
-    needs: frozenset[str], directory: Path, home: Path, database_url: str = ""
-) -> Iterator[Servers | None]:
+def servers_for(needs: frozenset[str], directory: Path, home: Path, database_url: str = "") -> Iterator[Servers | None]:
     """The servers of a page that shares none. Certificates are put into the home."""
     if needs & {"certificates", "TLS servers"}:
         _write_certificates(home)
     if "TLS servers" in needs:
-        flags = ["--tls-cert", home / "chain.pem", "--tls-key", home / "key.pem"]
+        flags: list[str | Path] = ["--tls-cert", home / "chain.pem", "--tls-key", home / "key.pem"]
         with (
             with_ada(directory / "data", *flags) as main,
             with_ada(directory / "inside", *flags, "--tls-client-ca", home / "company-ca.pem") as inside,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -112,10 +113,8 @@ class Terminal:
     def close(self) -> None:
         """End the shell and what runs in it."""
         os.close(self._commands)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
         try:
             self._process.wait(15)
         except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -13,6 +14,9 @@ from tests.docs.servers import OWN, Servers, servers_for, with_ada
 
 ROOT = DOCS.parent
 DOCUMENTS = [read(path) for path in pages()]
+PROGRAMS = ("curl", "git")
+"""What pages use and not every machine has."""
+
 LONG = {"docs/how-to/tls.md", "docs/tutorials/run-a-server.md"}
 """Pages that start servers again and again."""
 
@@ -61,6 +65,9 @@ def followed() -> Iterator[object]:
 def test_a_reader_who_follows_the_page_sees_what_it_shows(
     page: Document, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    missing = [name for name in PROGRAMS if any(f"{name} " in block.text for block in page.blocks) and not which(name)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
     home = tmp_path / "ada"
     home.mkdir(mode=0o700)
     database_url = request.getfixturevalue("empty_postgresql_url") if "PostgreSQL" in page.needs else ""

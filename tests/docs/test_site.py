@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def anchors(path: Path) -> set[str]:
     """The anchors of a page's headings, made as GitHub and the site make them."""
     tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
     found: set[str] = set()
-    for opening, token in zip(tokens, tokens[1:], strict=False):
+    for opening, token in itertools.pairwise(tokens):
         if opening.type == "heading_open":
             text = "".join(child.content for child in token.children or [] if child.type in {"text", "code_inline"})
             name = re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-")
@@ -66,17 +67,19 @@ def test_every_page_is_reached_from_the_first() -> None:
         reached.add(page)
         entries = re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         for entry in [line for block in entries for line in block.splitlines() if not line.startswith(":")]:
-            waiting += [found.resolve() for found in sorted(page.parent.glob(f"{entry}.md"))] if "*" in entry else [
-                (page.parent / f"{entry}.md").resolve()
-            ]
+            waiting += (
+                [found.resolve() for found in sorted(page.parent.glob(f"{entry}.md"))]
+                if "*" in entry
+                else [(page.parent / f"{entry}.md").resolve()]
+            )
 
     assert reached == set(pages())
 
 
 @pytest.mark.soak
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", DOCS, tmp_path / "site"]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html"]
+    built = subprocess.run([*command, str(DOCS), str(tmp_path / "site")], capture_output=True, text=True, check=False)
 
     assert (built.returncode, built.stderr) == (0, "")
     assert (tmp_path / "site" / "index.html").exists()
