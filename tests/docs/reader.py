@@ -72,11 +72,13 @@ class Reader:
                 terminal.close()
 
     def _prepare(self, needs: frozenset[str]) -> None:
-        """Make what a page takes for granted: Ada's zuliprc, and files with her key and her password."""
+        """Make what a page takes for granted: Ada's zuliprc, and files with her key, her password and somebody's leaked key."""
         if "password" in needs:
             (self.home / "password").write_text(PASSWORD)
         if self._server is not None and "zuliprc" in needs:
             self._server.write_zuliprc(self.home / ".zuliprc", ADA)
+        if self._server is not None and "leak" in needs:
+            self._server.write_zuliprc(self.home / "found.txt")
         if self._server is not None and "key" in needs:
             (self.home / "key").write_text(self._server.api_key_of(ADA))
 
