@@ -50,7 +50,7 @@ lock: $(VENV)/test.stamp  ## resolve the dependencies anew into requirements/
 	sh requirements/lock.sh
 
 clean:  ## remove what the other commands made here (never a data directory)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build screenshots
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis screenshots
 
 # Each stamp is newer than the lock it was made from, so a changed lock is installed at the next command.
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/pip
