@@ -72,7 +72,7 @@ class Reader:
                 terminal.close()
 
     def _prepare(self, needs: frozenset[str]) -> None:
-        """Make what a page takes for granted: Ada's zuliprc, and files with her key, her password and somebody's leaked key."""
+        """Make what a page takes for granted: Ada's zuliprc, files with her key and her password, and a leaked key."""
         if "password" in needs:
             (self.home / "password").write_text(PASSWORD)
         if self._server is not None and "zuliprc" in needs:
