@@ -13,7 +13,7 @@ from tests.docs.reader import Reader
 from tests.docs.servers import OWN, Servers, servers_for, with_ada
 
 ROOT = DOCS.parent
-DOCUMENTS = [read(path) for path in pages()]
+DOCUMENTS = [read(path) for path in [*sorted(ROOT.glob("*.md")), *pages()]]
 PROGRAMS = ("curl", "git")
 """What pages use and not every machine has."""
 
