@@ -29,6 +29,7 @@ while IFS= read -r -d '' command <&{commands}; do
   restore
   eval "$command" {commands}<&- {statuses}>&-
   status=$?
+  printf '\\0'
   printf '%s ' $status >&{statuses}
 done
 """
@@ -76,7 +77,7 @@ class Terminal:
     def shown(self) -> str:
         """What it shows since the last command began."""
         text = _CONTROL.sub("", self._shown.decode(errors="replace").replace("\r\n", "\n"))
-        return _SPINNER.sub("", text)
+        return _SPINNER.sub("", text.replace("\0", ""))
 
     def start(self, command: str) -> None:
         """Start a command."""
@@ -94,7 +95,7 @@ class Terminal:
             if is_there(self.shown):
                 return True
             if select.select([self._statuses], [], [], 0)[0]:
-                time.sleep(0.05)
+                self._read_to_the_end()
                 return is_there(self.shown)
             time.sleep(0.01)
         return False
@@ -104,11 +105,14 @@ class Terminal:
         if not select.select([self._statuses], [], [], PATIENCE)[0]:
             raise TimeoutError(f"the command does not end; the terminal shows:\n{self.shown}")
         status = int(os.read(self._statuses, 16).decode())
-        before = None
-        while before != self._shown:  # the terminal is read in another thread
-            before = self._shown
-            time.sleep(0.01)
+        self._read_to_the_end()
         return status
+
+    def _read_to_the_end(self) -> None:
+        """Wait until the other thread has read all that a command has written: the shell writes a NUL behind it."""
+        deadline = time.monotonic() + PATIENCE
+        while b"\0" not in self._shown and time.monotonic() < deadline:
+            time.sleep(0.002)
 
     def close(self) -> None:
         """End the shell and what runs in it."""
