@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak cluster bench format lock clean browser
+.PHONY: help run demo test soak cluster bench docs format lock clean browser
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -35,6 +35,10 @@ cluster: $(VENV)/test.stamp  ## kill and part a primary under load of two hosts,
 
 bench: $(VENV)/test.stamp  ## measure everything, print one table, write docs/performance.md; ARGS=messages: one group
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/test.stamp  ## build the documentation site; prints where it is
+	@$(BIN)/sphinx-build -W -n --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "The documentation is built. Open $(CURDIR)/build/docs/index.html"
 
 format: $(VENV)/test.stamp  ## put the code into its shape
 	$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format .

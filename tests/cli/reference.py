@@ -60,7 +60,7 @@ def render() -> str:
 def _about(command: click.Command, path: str) -> Iterator[str]:
     context = click.Context(command, info_name=path)
     usage = " ".join([path, *command.collect_usage_pieces(context)])
-    yield f"### {path}\n\n```\n{usage}\n```\n\n{_prose(command.help or '')}\n"
+    yield f"### {path}\n\n```text\n{usage}\n```\n\n{_prose(command.help or '')}\n"
     own = [one for one in command.params if isinstance(one, click.Option)]
     if {one.name for one in own} >= SHARED:
         own = [one for one in own if one.name not in SHARED]
@@ -78,7 +78,8 @@ def _prose(text: str) -> str:
     """Help as Markdown: what click is told to leave as it is, is code."""
     blocks = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return "\n\n".join(
-        f"```\n{_dedented(block.removeprefix(chr(8)))}\n```" if block.startswith("\b") else block for block in blocks
+        f"```text\n{_dedented(block.removeprefix(chr(8)))}\n```" if block.startswith("\b") else block
+        for block in blocks
     )
 
 

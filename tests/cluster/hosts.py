@@ -20,7 +20,7 @@ from tests.redis_server import find_redis
 
 KEYBEARER = str(Path(sys.executable).with_name("keybearer"))
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-SAMPLE = Path(__file__).parents[2] / "docs/guide/nginx.conf"
+SAMPLE = Path(__file__).parents[2] / "docs/how-to/nginx.conf"
 SITE_HOST = "chat.example.com"
 OWNER_EMAIL = "owner@example.com"
 PASSWORD = "correct horse battery staple"

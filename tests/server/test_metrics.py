@@ -115,7 +115,7 @@ def test_a_taken_address_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_the_alert_rules_ask_for_metrics_that_exist() -> None:
-    rules = (Path(__file__).parents[2] / "docs" / "guide" / "alerts.yml").read_text()
+    rules = (Path(__file__).parents[2] / "docs" / "how-to" / "alerts.yml").read_text()
     listed = yaml.safe_load(rules)["groups"][0]["rules"]
     asked = {name for rule in listed for name in re.findall(r"keybearer_\w+", rule["expr"])}
     shown = prometheus_client.generate_latest(PrometheusMetrics().registry).decode()

@@ -22,7 +22,7 @@ from keybearer.server.domain.messaging.uploads import MAX_SIZE
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer, run_keybearer, running_server
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-SAMPLE = Path(__file__).parents[2] / "docs/guide/nginx.conf"
+SAMPLE = Path(__file__).parents[2] / "docs/how-to/nginx.conf"
 LIMIT = 200
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")

@@ -14,7 +14,7 @@ from keybearer.server.settings import VARIABLES
 from tests.server_process import KEYBEARER
 
 ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "docs/guide"
+GUIDE = ROOT / "docs/how-to"
 ANALYZE = shutil.which("systemd-analyze")
 MOST_EXPOSED = 2.0
 """What systemd calls "OK" begins at 4.9; most services of a distribution have more than 9."""

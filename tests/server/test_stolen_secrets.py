@@ -24,7 +24,7 @@ from keybearer.server.storage import api_keys
 from tests.databases import finish
 from tests.server_process import OWNER_EMAIL, running_server
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations" / "stolen-secrets.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "stolen-secrets.md"
 COMMANDS = re.findall(r"^\s*\$ keybearer admin (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 

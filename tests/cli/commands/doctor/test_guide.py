@@ -13,7 +13,7 @@ from keybearer.cli.commands.doctor import kinds
 from keybearer.cli.commands.doctor.kinds import KINDS, RESOLVING_KINDS, Kind
 from keybearer.zuliprc.kinds import WARNING_KINDS
 
-PAGE = (Path(__file__).parents[4] / "docs" / "guide" / "doctor.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "doctor.md").read_text(encoding="utf-8")
 SOURCE = Path(keybearer.__file__).parent / "cli" / "commands" / "doctor"
 TABLES = {
     "file": kinds.FILE_KINDS,
