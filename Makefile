@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/keybearer/_version.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start hundreds of processes. Without bytecode, each of them compiles every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak cluster bench format lock clean browser
+.PHONY: help run demo test soak cluster bench format lock dist changelog clean browser
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,11 +43,22 @@ format: $(VENV)/test.stamp  ## put the code into its shape
 browser:
 	@PYTHON=$(BIN)/python sh tests/install_chromium.sh
 
+changelog: $(VENV)/release.stamp  ## move the entries of changes/ into CHANGELOG.md, under the version as it is now
+	$(BIN)/towncrier build --yes
+
+dist: $(VENV)/release.stamp  ## build what is released into dist/: wheel, source distribution, bill of materials
+	@! ls changes/+* >/dev/null 2>&1 || { echo "changes/ has entries that CHANGELOG.md lacks: run make changelog" >&2; exit 1; }
+	rm -rf dist
+	$(BIN)/pyproject-build --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements/run.txt --pyproject pyproject.toml \
+	  --output-reproducible --output-file dist/keybearer-$(VERSION).cdx.json
+
 lock: $(VENV)/test.stamp  ## resolve the dependencies anew into requirements/
 	sh requirements/lock.sh
 
 clean:  ## remove what the other commands made here (never a data directory)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis screenshots
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist screenshots
 
 # Each stamp is newer than the lock it was made from, so a changed lock is installed at the next command.
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/pip
@@ -59,6 +71,10 @@ $(VENV)/test.stamp: requirements/test.txt pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --require-hashes -r requirements/test.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/release.stamp: requirements/release.txt pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --require-hashes -r requirements/release.txt
+	@touch $@
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
