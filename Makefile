@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak cluster bench format lock dist changelog clean browser
+.PHONY: help run demo test check soak cluster bench format lock dist changelog clean browser
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -20,13 +20,15 @@ run: $(VENV)/run.stamp  ## set up and start the server; prints where to click
 demo: $(VENV)/test.stamp  ## the whole main job in a throw-away directory, told line by line
 	@$(BIN)/python -m demo
 
-test: $(VENV)/test.stamp browser  ## set up and run all checks and tests
+test: $(VENV)/test.stamp $(if $(ARGS),,check) browser  ## set up and run all checks and tests; ARGS=path: only those tests
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/test.stamp  ## check form, lint, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
 	@# Types are checked while pytest compiles the tests, which its processes would do once each.
-	$(BIN)/mypy & types=$$!; $(if $(ARGS),,$(BIN)/pytest --collect-only -qq -n0 >/dev/null 2>&1;) wait $$types
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/mypy & types=$$!; $(BIN)/pytest --collect-only -qq -n0 >/dev/null 2>&1; wait $$types
 
 soak: $(VENV)/test.stamp  ## attack a real server for ten minutes, print a table, and run the long tests
 	$(BIN)/pytest -m soak -n0 -s --hypothesis-profile=new-cases $(ARGS)
