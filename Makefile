@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check soak cluster bench format lock dist changelog clean browser
+.PHONY: help run demo test check soak cluster bench format generate lock dist changelog clean browser
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ bench: $(VENV)/test.stamp  ## measure everything, print one table, write docs/pe
 
 format: $(VENV)/test.stamp  ## put the code into its shape
 	$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format .
+
+generate: $(VENV)/test.stamp  ## write what is made of the code: references, manual page, completions
+	@for module in cli.reference cli.shared_data public_api wire.documents; do $(BIN)/python -m tests.$$module || exit 1; done
 
 browser:
 	@PYTHON=$(BIN)/python sh tests/install_chromium.sh
