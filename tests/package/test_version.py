@@ -1,4 +1,4 @@
-"""The changelog and the entries that wait for the next version."""
+"""The version and the changelog agree wherever one of them is told, and entries for the next version have a kind."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ def test_every_entry_for_the_changelog_is_of_a_kind_that_it_has() -> None:
     names = [path.name for path in (ROOT / "changes").iterdir() if path.name != "README.md"]
 
     assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(kinds)})\.md", name)] == []
+
+
+def test_the_documents_name_this_version_where_a_program_is_told_to_fetch_it() -> None:
+    named = {
+        version
+        for page in (ROOT / "docs").rglob("*.md")
+        for version in re.findall(r"rev: v(\S+)", page.read_text("utf-8"))
+    }
+
+    assert named == {keybearer.__version__}
