@@ -20,7 +20,10 @@ run: $(VENV)/run.stamp  ## set up and start the server; prints where to click
 demo: $(VENV)/test.stamp  ## the whole main job in a throw-away directory, told line by line
 	@$(BIN)/python -m demo
 
-test: $(VENV)/test.stamp $(if $(ARGS),,check) browser  ## set up and run all checks and tests; ARGS=path: only those tests
+# Only the tests of the pages need the browser.
+BROWSER = $(if $(filter tests/%,$(ARGS)),$(if $(findstring tests/web,$(ARGS)),browser),browser)
+
+test: $(VENV)/test.stamp $(if $(ARGS),,check) $(BROWSER)  ## set up and run all checks and tests; ARGS=path: only those tests
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/test.stamp  ## check form, lint, types and imports
