@@ -1,9 +1,11 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and how many processes run the tests."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
+from tests import selection
 from tests.databases import (
     database,
     database_url,
@@ -32,3 +34,15 @@ __all__ = [
 settings.register_profile("same-cases", deadline=None, print_blob=True, derandomize=True)
 settings.register_profile("new-cases", deadline=None, print_blob=True)
 settings.load_profile("same-cases")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a path that is not there: several processes would find no tests, and not say why."""
+    complaint = selection.complaint_about(config.args, config.invocation_params.dir)
+    if complaint is not None:
+        raise pytest.UsageError(complaint)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The number of processes where no option states it."""
+    return selection.processes_for(config.args, config.invocation_params.dir)

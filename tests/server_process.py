@@ -152,17 +152,22 @@ class RunningServer:
 
 @contextmanager
 def started_server(
-    data_dir: Path, *flags: str | Path, environ: Mapping[str, str] | None = None, lines: int = 2
+    data_dir: Path,
+    *flags: str | Path,
+    environ: Mapping[str, str] | None = None,
+    lines: int = 2,
+    keybearer: str | Path = KEYBEARER,
 ) -> Iterator[RunningServer]:
     """A server that answers, whatever its directory holds. It is gone when the block ends.
 
     Port 0, so no other program can be at its port. `lines` is how many it prints before it is called ready.
+    `keybearer` is the command to run.
     """
     variables = clean_environ(environ)
     log = data_dir.with_name(f"{data_dir.name}.log")
     with log.open("a") as standard_error:
         process = subprocess.Popen(
-            [KEYBEARER, "serve", "--data-dir", str(data_dir), "--port", "0", *map(str, flags)],
+            [str(keybearer), "serve", "--data-dir", str(data_dir), "--port", "0", *map(str, flags)],
             stdout=subprocess.PIPE,
             stderr=standard_error,
             text=True,

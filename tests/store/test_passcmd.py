@@ -123,6 +123,14 @@ def test_a_command_that_fails_is_told_without_its_output(zuliprc: Path, command:
     assert said in str(error)
 
 
+def test_a_missing_keyring_names_the_extra_that_brings_it(zuliprc: Path) -> None:
+    environ = write(zuliprc, "keyring get zulip a@x.org")
+    with pytest.raises(ResolutionError, match="cannot be run") as raised:
+        _ = resolve(environ={**environ, "PATH": str(zuliprc.parent)}).credentials
+
+    assert raised.value.hint == "Run: pip install 'keybearer[keyring]'"
+
+
 def test_a_command_that_failed_is_tried_again_when_it_is_asked_for_again(zuliprc: Path) -> None:
     resolution = resolve(environ=write(zuliprc, "cat ~/key"))
     with pytest.raises(ResolutionError):

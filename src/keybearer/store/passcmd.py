@@ -32,6 +32,8 @@ _LOOK_EVERY = 0.05
 """Seconds between two looks at whether the command has ended."""
 
 _RUN_IT_YOURSELF = "Run the command yourself to see what it says"
+_INSTALLED_BY = {"keyring": "Run: pip install 'keybearer[keyring]'"}
+"""Programs that an extra of ours brings."""
 
 
 def require_trustworthy(file: ZuliprcFile, place: str) -> None:
@@ -67,7 +69,8 @@ def fetch_key(command: PasswordCommand, environ: Mapping[str, str], *, timeout: 
         raise _failed("passcmd is no command: a quote is not closed, or there is nothing in it", place)
     process = _start(arguments, environ)
     if process is None:
-        raise _failed("The program of passcmd cannot be run", place, hint="Check its name and that you may run it")
+        hint = _INSTALLED_BY.get(arguments[0], "Check its name and that you may run it")
+        raise _failed("The program of passcmd cannot be run", place, hint=hint)
     with process:
         output = _read(process, time.monotonic() + timeout)
         status = None if output is None else process.returncode
