@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from keybearer.server.domain.mails import Mail
-from keybearer.server.metrics import PrometheusMetrics
+from keybearer.server.metrics import DIRECTORY_VARIABLE, PrometheusMetrics, published
 from keybearer.server.services.measurements import measure
 from tests.asgi import ask
 from tests.in_process import InProcessServer, prepared, serving
@@ -81,6 +81,13 @@ def signal_a_worker(server: RunningServer) -> None:
     until = time.monotonic() + 20
     while time.monotonic() < until and (before[0] in server.workers() or len(server.workers()) < 2):
         time.sleep(0.05)
+
+
+def test_files_of_a_worker_that_are_still_empty_do_not_hide_what_the_others_counted() -> None:
+    port = free_port()
+    with published("127.0.0.1", port):
+        (Path(os.environ[DIRECTORY_VARIABLE]) / "counter_1.db").touch()
+        assert httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=30).status_code == 200
 
 
 async def test_the_public_port_has_no_metrics(tmp_path: Path, sqlite_template: Path) -> None:

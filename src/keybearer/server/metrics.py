@@ -7,6 +7,7 @@ import platform
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from keybearer._version import __version__
@@ -150,10 +151,17 @@ def published(host: str, port: int) -> Iterator[None]:
         # The library reads the variable when it is loaded, and the workers inherit it.
         os.environ[DIRECTORY_VARIABLE] = directory
         import prometheus_client as library  # noqa: PLC0415
-        from prometheus_client import multiprocess  # noqa: PLC0415
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+        class Workers(MultiProcessCollector):
+            """What all workers counted. A worker that starts at this moment has files that are still empty."""
+
+            def collect(self) -> Any:  # noqa: ANN401  as the library has it
+                files = [str(path) for path in Path(directory).glob("*.db") if _has_content(path)]
+                return self.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
 
         registry = library.CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        Workers(registry)  # type: ignore[no-untyped-call]
         try:
             server, thread = library.start_http_server(port, host, registry)
         except OSError as error:
@@ -165,6 +173,13 @@ def published(host: str, port: int) -> Iterator[None]:
             server.server_close()
             thread.join()
             del os.environ[DIRECTORY_VARIABLE]
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:  # it was of a worker that has ended
+        return False
 
 
 def forget_worker(pid: int) -> None:
