@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from keybearer.cli.commands.admin.answers import account_document, answer, moment
+from keybearer.cli.commands.admin.answers import account_document, answer, in_words, moment
 from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.input import read_password
@@ -103,7 +103,7 @@ def invite(settings: Settings, *, email: str, role: str, as_json: bool) -> None:
         "expires_at": moment(link.expires_at),
     }
     answer(address, document, as_json=as_json)
-    note(f"With this link {link.email} can join until {link.expires_at:%Y-%m-%d %H:%M} UTC.")
+    note(f"With this link {link.email} can join until {in_words(link.expires_at)}.")
 
 
 @click.command("reset-password")
