@@ -119,6 +119,14 @@ def test_a_reaction_is_chosen_where_nothing_moves(signed_in: Stage, width: int) 
     assert icon.bounding_box() == before
 
 
+def test_messages_that_fit_leave_the_head_of_the_page_in_sight(signed_in: Stage) -> None:
+    signed_in.page.set_viewport_size({"width": 1280, "height": 640})
+    signed_in.go(f"/messages/?with={signed_in.organization.member.id}")
+    signed_in.page.get_by_text("Live", exact=True).wait_for()
+    assert signed_in.page.evaluate("document.documentElement.scrollHeight > innerHeight")
+    assert signed_in.page.evaluate("scrollY") == 0
+
+
 @pytest.fixture
 def with_long_names(server: RunningServer, organization: Organization) -> None:
     """The organization and its owner have names in which no line can end."""
