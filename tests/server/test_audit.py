@@ -88,8 +88,9 @@ async def test_a_refused_call_of_an_account_is_recorded_once_a_minute_for_each_r
             await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=othello.auth)
             await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=othello.auth)
     assert await recorded(server, since=start, number=2) == [("call:refused", None, othello.id)] * 2
-    logged = [record.getMessage() for record in caplog.records if "refused a call" in record.getMessage()]
-    assert logged == [
+    logged = [record for record in caplog.records if "refused a call" in record.getMessage()]
+    assert {record.__dict__["account_id"] for record in logged} == {othello.id}
+    assert [record.getMessage() for record in logged] == [
         f"refused a call of account {othello.id} from {ADDRESS}: {reason}: Insufficient permission"
         for reason in ("POST bots/{bot_id}/api_key/regenerate", "DELETE users/{user_id}")
     ]

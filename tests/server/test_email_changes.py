@@ -273,6 +273,8 @@ async def test_the_operator_gives_nobody_an_address_that_somebody_has_and_no_bot
     bot = await server.add_bot(hamlet, "yorick")
     with pytest.raises(Refused, match="already in use"):
         await email_changes.change_by_operator(server.context, hamlet.id, ophelia.email)
+    with pytest.raises(Refused, match="has that email address already"):
+        await email_changes.change_by_operator(server.context, hamlet.id, hamlet.email)
     with pytest.raises(Refused, match="Bots have the email"):
         await email_changes.change_by_operator(server.context, bot.id, NEW)
 

@@ -72,8 +72,9 @@ async def test_a_refused_key_of_a_known_account_is_logged_with_the_account(
         await accounts.save(change.connection, hamlet.account._replace(is_active=False))
     for _ in range(3):
         await ask(server.app, "GET", "/api/v1/users/me", by_key(hamlet.auth))
-    said = [message for message in caplog.messages if "keys" in message]
-    assert said == [f"keys of account {hamlet.id} are refused, from {ADDRESS}: Account is deactivated"]
+    (said,) = (record for record in caplog.records if "keys" in record.getMessage())
+    assert said.getMessage() == f"keys of account {hamlet.id} are refused, from {ADDRESS}: Account is deactivated"
+    assert (said.__dict__["account_id"], said.__dict__["address"]) == (hamlet.id, ADDRESS)
 
 
 def lines_of(log_format: str, level: str, capsys: pytest.CaptureFixture[str]) -> list[str]:

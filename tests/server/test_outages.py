@@ -107,6 +107,18 @@ async def test_every_door_says_503_and_the_log_says_so_once(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+async def test_the_page_that_could_not_be_shown_is_where_to_go_on(
+    server: InProcessServer, request: pytest.FixtureRequest
+) -> None:
+    with outage(request, server):
+        asked = await call(server, ANONYMOUS, "GET", "/login/?next=/settings/bots/&x=%22", {})
+        elsewhere = await call(server, ANONYMOUS, "GET", "//example.com/", {})
+        sent = await call(server, ANONYMOUS, "POST", "/login/", SIGN_IN)
+    assert 'href="/login/?next=/settings/bots/&amp;x=%22">Try again</a>' in asked.text
+    assert "//example.com" not in elsewhere.text
+    assert "Try again</a>" not in sent.text
+
+
 @contextmanager
 def full_disk() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from granian.server.mp import WorkerProcess
 
-from keybearer.server.workers import LONGEST_PAUSE
+from keybearer.server.process import granian
+from keybearer.server.settings import Settings
+from keybearer.server.workers import LONGEST_PAUSE, Supervisor
 from tests.server.test_process import SETTINGS, eventually
 from tests.server_process import RunningServer, running_server
 
@@ -111,6 +114,23 @@ def test_a_worker_that_cannot_start_is_started_again_after_pauses_until_it_can(t
     secrets.chmod(0o600)
     assert eventually(lambda: len(two.workers()) == 2, seconds=LONGEST_PAUSE + 30)
     assert healthy in two.workers()
+
+
+def _worker(supervisor: Supervisor, number: int) -> WorkerProcess:
+    """A worker that does nothing until it is asked to end."""
+    return WorkerProcess(supervisor, number, signal.pause, ())  # type: ignore[no-untyped-call]
+
+
+def test_workers_that_end_when_asked_are_not_said_to_refuse(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        supervisor = granian(Settings(data_dir=tmp_path), listener, 1)
+        workers = [_worker(supervisor, number) for number in range(30)]
+        for worker in workers:
+            worker.start()  # type: ignore[no-untyped-call]
+        supervisor.wrks.extend(workers)
+        supervisor._stop_workers()
+    assert {worker.inner.exitcode for worker in workers} == {-signal.SIGTERM}
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 def test_a_server_whose_worker_waits_to_be_started_again_stops_when_asked(tmp_path: Path) -> None:

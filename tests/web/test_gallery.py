@@ -68,6 +68,65 @@ def test_the_button_that_shows_a_key_has_one_line(signed_in: Stage) -> None:
     assert box["height"] < 40
 
 
+@pytest.mark.parametrize("path", ["/settings/bots/", "/organization/bots/", "/organization/users/", "/people/"])
+def test_no_column_of_a_table_is_hidden_on_a_usual_screen(signed_in: Stage, path: str) -> None:
+    signed_in.page.set_viewport_size(chromium.VIEWPORT)
+    signed_in.go(path)
+    hidden = "frame => frame.scrollWidth - frame.clientWidth"
+    assert signed_in.page.locator(".table-frame").evaluate(hidden) == 0
+
+
+def test_an_address_is_not_broken_in_the_table_of_a_bots_keys(signed_in: Stage) -> None:
+    signed_in.page.set_viewport_size(chromium.VIEWPORT)
+    signed_in.go(f"/settings/bots/{signed_in.organization.bot.id}/")
+    frame = signed_in.page.locator(".table-frame")
+    assert frame.evaluate("frame => frame.scrollWidth - frame.clientWidth") == 0
+    lines = """cell => {
+      const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      let text;
+      while (!text?.data.includes("98.51.100.4")) text = texts.nextNode();
+      const range = document.createRange();
+      range.setStart(text, text.data.indexOf("98.51.100.4"));
+      range.setEnd(text, range.startOffset + "98.51.100.4".length);
+      return range.getClientRects().length;
+    }"""
+    assert frame.locator("tbody tr").first.locator("td[data-label='Last used']").evaluate(lines) == 1
+
+
+def test_the_email_of_a_new_bot_is_as_wide_as_its_name(signed_in: Stage) -> None:
+    signed_in.page.set_viewport_size({"width": 360, "height": 740})
+    signed_in.open_dialog("/settings/bots/", "Add a new bot")
+    name = signed_in.page.get_by_label("Name", exact=True).bounding_box()
+    email = signed_in.page.locator(".affixed").bounding_box()
+    affix = signed_in.page.locator(".affixed span").bounding_box()
+    assert name is not None
+    assert email is not None
+    assert affix is not None
+    assert email["width"] == name["width"]
+    assert affix["x"] + affix["width"] == pytest.approx(name["x"] + name["width"], abs=1)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_reaction_is_chosen_where_nothing_moves(signed_in: Stage, width: int) -> None:
+    signed_in.page.set_viewport_size({"width": width, "height": 740})
+    signed_in.go("/messages/?channel=1&topic=builds")
+    icon = signed_in.page.locator(".react summary").last
+    icon.scroll_into_view_if_needed()
+    before = icon.bounding_box()
+    icon.click()
+    choices = signed_in.page.get_by_label("Another emoji, by its name").last
+    choices.click()  # nothing lies above it
+    assert icon.bounding_box() == before
+
+
+def test_messages_that_fit_leave_the_head_of_the_page_in_sight(signed_in: Stage) -> None:
+    signed_in.page.set_viewport_size({"width": 1280, "height": 640})
+    signed_in.go(f"/messages/?with={signed_in.organization.member.id}")
+    signed_in.page.get_by_text("Live", exact=True).wait_for()
+    assert signed_in.page.evaluate("document.documentElement.scrollHeight > innerHeight")
+    assert signed_in.page.evaluate("scrollY") == 0
+
+
 @pytest.fixture
 def with_long_names(server: RunningServer, organization: Organization) -> None:
     """The organization and its owner have names in which no line can end."""

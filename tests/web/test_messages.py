@@ -294,4 +294,6 @@ def test_a_message_that_is_refused_is_kept_with_the_reason(owner: httpx2.Client,
 def test_an_address_of_no_place_leads_to_a_page_that_says_so(
     owner: httpx2.Client, organization: Organization, query: str
 ) -> None:
-    assert owner.get(f"/messages/?{query}").status_code == 404
+    answer = owner.get(f"/messages/?{query}")
+    assert answer.status_code == 404
+    assert ">Back to the messages</a>" in answer.text

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from keybearer.server.domain.accounts import Role
 from keybearer.server.services import accounts
-from tests.server_process import RunningServer, running_server
+from tests.server_process import OWNER_PASSWORD, RunningServer, running_server
 from tests.web.looks import show
 from tests.web.organization import ADMINISTRATOR, GUEST, MEMBER, PASSWORD, Organization
 from tests.web.visitor import client_of, let_in, sign_in
@@ -182,3 +182,19 @@ def test_an_email_is_changed_by_a_link_to_the_new_address_and_back_by_one_to_the
     sign_in(page, server, old, PASSWORD.reveal())
     page.goto(f"{server.site}/settings/security-log/")
     expect(page.get_by_text("Your email was changed back, by the link").first).to_be_visible()
+
+
+def test_an_error_is_in_sight_where_the_keyboard_begins(
+    plain_page: Page, server: RunningServer, organization: Organization
+) -> None:
+    plain_page.set_viewport_size({"width": 360, "height": 420})
+    plain_page.goto(f"{server.site}/settings/account/password/")
+    for label in ("Current password", "New password", "New password again"):
+        plain_page.get_by_label(label, exact=True).fill("password")
+    plain_page.get_by_label("Current password").fill(OWNER_PASSWORD)
+    plain_page.get_by_role("button", name="Change password").click()
+    error = plain_page.locator("#new_password1-error")
+    error.wait_for()
+    box = error.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= box["y"] + box["height"] <= 420

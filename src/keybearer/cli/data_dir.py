@@ -61,8 +61,8 @@ def on_data(command: Callable[..., int | None]) -> Callable[..., int | None]:
     return data_dir_option(database_url_option(update_wrapper(with_settings, command)))
 
 
-def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T:
-    """Run a use case on the server's data. Raises KeybearerError, also for what a rule forbids."""
+def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]], *, hint: str = "") -> T:
+    """Run a use case on the server's data. Raises KeybearerError, with the hint for what a rule forbids."""
 
     if not settings.data_dir.is_dir():
         raise KeybearerError(
@@ -74,7 +74,7 @@ def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]]) -> T
         async with opened(settings) as context:
             return await use_case(context)
 
-    with refusals_told():
+    with refusals_told(hint):
         return run_stoppable(run())
 
 
@@ -111,9 +111,9 @@ def run_stoppable(work: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
+def refusals_told(hint: str = "") -> Iterator[None]:
     """Turn what a rule forbids into an error that the command line reports in one line."""
     try:
         yield
     except Refused as error:
-        raise KeybearerError(error.message.rstrip(".")) from None
+        raise KeybearerError(error.message.rstrip("."), hint=hint) from None

@@ -215,7 +215,7 @@ def _check_certificate(settings: Settings) -> Finding:
     ends = x509.load_pem_x509_certificate(settings.tls_cert.read_bytes()).not_valid_after_utc
     until = f"{settings.tls_cert} is valid until {ends:%Y-%m-%d %H:%M} UTC"
     if ends <= datetime.now(UTC):
-        return _fault(about, f"{settings.tls_cert} has expired at {ends:%Y-%m-%d %H:%M} UTC", "Renew it.")
+        return _fault(about, f"{settings.tls_cert} expired at {ends:%Y-%m-%d %H:%M} UTC", "Renew it.")
     return _warning(about, until, "Renew it.") if ends - datetime.now(UTC) < EXPIRES_SOON else _good(about, until)
 
 

@@ -231,11 +231,14 @@ def test_a_named_key_is_listed_and_revoked_and_the_account_key_is_not(data_dir: 
     number = on_data(data_dir, add_named_key)
     shown = run_admin(data_dir, "list-keys", "--email", OWNER).stdout.splitlines()
     assert ["account key" in shown[0], f"{number}: laptop (" in shown[1]] == [True, True]
+    assert all(re.search(r", made \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", line) for line in shown)
     account_key = json.loads(run_admin(data_dir, "list-keys", "--email", OWNER, "--json").stdout)[0]["id"]
     assert run_admin(data_dir, "revoke-key", str(number)).stdout == f"Revoked the key laptop of {OWNER}.\n"
     assert len(run_admin(data_dir, "list-keys", "--email", OWNER).stdout.splitlines()) == 1
     for refused in (number, account_key, 999):
-        assert isinstance(run_admin(data_dir, "revoke-key", str(refused)).exception, KeybearerError)
+        error = run_admin(data_dir, "revoke-key", str(refused)).exception
+        assert isinstance(error, KeybearerError)
+        assert ["list-keys" in error.hint, "keybearer admin regenerate" in error.hint] == [True, True]
     (event,) = json.loads(run_admin(data_dir, "audit", "--event", "api_key:revoked", "--json").stdout)
     assert (event["actor"], event["subject"]) == (None, OWNER)
 
@@ -388,7 +391,7 @@ def test_a_backup_without_its_database_is_restored_with_a_warning(data_dir: Path
 def test_rotated_secrets_change_no_key(data_dir: Path) -> None:
     before = (data_dir / "secrets.json").read_text()
     (row,) = json.loads(run_admin(data_dir, "list-users", "--json").stdout)
-    assert "1 API keys" in run_admin(data_dir, "rotate-secrets").stdout
+    assert "1 API key and" in run_admin(data_dir, "rotate-secrets").stdout
     assert (data_dir / "secrets.json").read_text() != before
     assert json.loads(run_admin(data_dir, "list-users", "--json").stdout) == [row]
     assert "secrets:rotated" in run_admin(data_dir, "audit").stdout

@@ -153,7 +153,7 @@ def certificate_until(data_dir: Path, days: int) -> dict[str, str]:
         (site_behind_a_proxy, "site", "fault", "nobody can sign in"),
         (nobody_to_send, "mail server", "fault", "cannot be used (ConnectionRefusedError"),
         (certificate_of_another_key, "certificate", "fault", "are not a certificate and its key"),
-        (lambda path: certificate_until(path, -1), "certificate", "fault", "has expired"),
+        (lambda path: certificate_until(path, -1), "certificate", "fault", "expired at"),
         (lambda path: certificate_until(path, 7), "certificate", "warning", "is valid until"),
     ],
 )

@@ -166,8 +166,10 @@ class KeyAuthentication:
     def _say(self, error: Unauthenticated | WrongNetwork, origin: RequestOrigin, found: VerifiedKey | None) -> None:
         """Log that a key is refused, and whose it is where that is known: not at every call."""
         if self._logged.is_due((origin.network if found is None else str(found.account.id), error.message)):
-            whose = "" if found is None else f" of account {found.account.id}"
-            _log.info("keys%s are refused, from %s: %s", whose, origin.address, error.message)
+            account_id = None if found is None else found.account.id
+            whose = "" if account_id is None else f" of account {account_id}"
+            about = {"account_id": account_id, "address": origin.address}
+            _log.info("keys%s are refused, from %s: %s", whose, origin.address, error.message, extra=about)
 
     def _check_is_of_webhook(self, found: VerifiedKey | None, origin: RequestOrigin) -> None:
         if found is not None and found.account.bot_type is not BotType.INCOMING_WEBHOOK and not self._has_ended(found):

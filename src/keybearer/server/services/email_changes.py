@@ -136,13 +136,15 @@ async def _use(change: Change, token: Secret, purpose: LinkPurpose, account_id: 
 async def change_by_operator(context: Context, account_id: int, email: str) -> Account:
     """Give a person another email, on the server's own command line: every session and link of theirs ends.
 
-    Raises Refused for bots, for a bad address and for one that somebody has.
+    Raises Refused for bots, for a bad address and for one that somebody has, they themselves too.
     """
     email = checked_email(email)
     async with context.change(None, holding=[account_id], for_change=True) as change:
         account = await the_account(change.connection, None, account_id)
         if account.is_bot:
             raise Refused("Bots have the email that their name gives them: rename the bot instead.")
+        if email == account.delivery_email:
+            raise Refused(f"{account.full_name} has that email address already.")
         await take_turn(change.connection, NAMES_AND_ADDRESSES)
         check_is_no_display_email(email, (await the_realm(change.connection)).bot_domain)
         if not await _is_free(change.connection, account, email):

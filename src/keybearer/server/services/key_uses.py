@@ -117,6 +117,7 @@ class UseRecorder:
                 account.id,
                 origin.address,
                 use.client,
+                extra={"account_id": account.id, "address": origin.address},
             )
 
 

@@ -186,7 +186,7 @@ async def _the_named_key(change: Change, holder: Account, key_id: int) -> APIKey
     if record is None or record.account_id != holder.id or not record.is_live or record.grant.has_ended(change.now):
         raise Refused("No such API key")
     if record.is_account_key:
-        raise Refused("This is the account key: generate a new one with users/me/api_key/regenerate.")
+        raise Refused("This is the account key: generate a new one instead.")
     return record
 
 

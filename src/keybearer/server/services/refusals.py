@@ -68,7 +68,8 @@ class RefusalRecorder:
         """
         if not self._recorded.is_due((account.id, reason)):
             return
-        _log.info("refused a call of account %d from %s: %s", account.id, origin.address, reason)
+        about = {"account_id": account.id, "address": origin.address}
+        _log.info("refused a call of account %d from %s: %s", account.id, origin.address, reason, extra=about)
         task = asyncio.get_running_loop().create_task(self._write(account, origin, reason, tells_owner=tells_owner))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)

@@ -26,6 +26,9 @@ from keybearer.server.storage.secret_ring import SecretRing
 from keybearer.server.storage.sqlite import check_integrity, copy_file
 from keybearer.server.storage.tables import accounts, api_keys, attempts, devices, links, mails, realms, sessions
 
+MAGIC = b"SQLite format 3\0"
+"""The beginning of every SQLite file."""
+
 PASSING = (sessions, links, mails, attempts)
 """Tables whose rows mean nothing any more when they come back from a backup."""
 
@@ -87,6 +90,9 @@ async def _opened(url: str) -> Database:
 def _take(source: Path, prepared: Path) -> datetime | None:
     if not source.is_file():
         raise FileError(f"There is no backup at {source}")
+    with source.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise FileError(f"{source} is no backup", hint="Name a file that `keybearer admin backup` wrote.")
     copy_file(source, prepared)
     if not check_integrity(prepared):
         raise StorageError(f"The backup {source} is damaged", hint="Take another one.")

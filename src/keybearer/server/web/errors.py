@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -14,7 +16,7 @@ from keybearer.server.http.csrf import CSRFFailed
 from keybearer.server.http.front_door import Failed, Unavailable
 from keybearer.server.http.multipart import TooLarge
 from keybearer.server.http.routing import MethodNotAllowed, NothingHere
-from keybearer.server.web.visit import Visit
+from keybearer.server.web.visit import Visit, safe_path
 from keybearer.server.web.wording import refusal_words
 
 _NOTHING_THERE = {
@@ -25,7 +27,11 @@ _NOTHING_THERE = {
     "Invalid message(s)": "There is no such message: it was deleted, or you can’t see it.",
     "No such invitation": "This invitation no longer exists: it was used or withdrawn.",
 }
-_TABLES = {"/organization/users/": "Back to the users", "/organization/invitations/": "Back to the invitations"}
+_TABLES = {
+    "/messages/": "Back to the messages",
+    "/organization/users/": "Back to the users",
+    "/organization/invitations/": "Back to the invitations",
+}
 _ASK = "If you need this, ask an administrator of the organization."
 
 
@@ -35,11 +41,24 @@ def not_found(visit: Visit) -> Response:
 
 
 def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
-    """A page that says what is wrong and leads on, to the table that a form belongs to where it has one."""
+    """A page that says what is wrong and leads on, to the table that a form belongs to where it has one.
+
+    Where the server has no time for a page at present, that page is where to go on.
+    """
     on = next(((path, words) for path, words in _TABLES.items() if visit.request.path.startswith(path)), None)
+    again = _same_page(visit) if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return visit.render(
-        "error.html", status=status, title=title, message=message, leads_on=on, request_id=visit.request.id
+        "error.html", status=status, title=title, message=message, leads_on=on, again=again, request_id=visit.request.id
     )
+
+
+def _same_page(visit: Visit) -> str | None:
+    """The address of the page that was asked for; None where a form was sent."""
+    request = visit.request
+    if request.method != "GET":
+        return None
+    query = f"?{request.query.decode('latin-1')}" if request.query else ""
+    return f"{quote(safe_path(request.path), safe='/')}{query}"
 
 
 _UNTRUSTED_PROXY = (

@@ -36,6 +36,11 @@ def account_document(account: Account) -> dict[str, Any]:
     }
 
 
+def in_words(at: datetime) -> str:
+    """A time as people read it: in UTC, to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def moment(at: datetime | None) -> str | None:
     """A time as JSON has it: ISO 8601, with its zone, to the second."""
     return None if at is None else at.isoformat(timespec="seconds")

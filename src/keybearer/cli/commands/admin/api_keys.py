@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from keybearer.cli.commands.admin.answers import account_document, answer, moment
+from keybearer.cli.commands.admin.answers import account_document, answer, in_words, moment
 from keybearer.cli.commands.admin.users import email_option
 from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
@@ -17,6 +17,7 @@ from keybearer.server.domain.grants import scope_names
 from keybearer.server.services import accounts, api_keys, named_keys
 from keybearer.server.services.context import Context
 from keybearer.server.settings import Settings
+from keybearer.wording import counted
 
 
 @click.command()
@@ -42,15 +43,15 @@ def regenerate(settings: Settings, *, email: str, as_json: bool) -> None:
 @on_data
 def list_keys(settings: Settings, *, email: str, as_json: bool) -> None:
     """List the live API keys of a person or a bot, the account key and the named ones. None is shown."""
-    rows = [_row(key) for key in run_on(settings, lambda context: named_keys.find_all_for_operator(context, email))]
+    keys = run_on(settings, lambda context: named_keys.find_all_for_operator(context, email))
     if as_json:
-        print_json(rows)
+        print_json([_row(key) for key in keys])
         return
-    for row in rows:
-        kind = "account key" if row["is_account_key"] else f"{row['name']} ({', '.join(row['scopes'])})"
-        ends = f", ends {row['expires']}" if row["expires"] else ""
-        used = f", last used {row['last_used']}" if row["last_used"] else ""
-        say(f"{row['id']}: {kind}, made {row['created']}{ends}{used}")
+    for key in keys:
+        kind = "account key" if key.is_account_key else f"{key.name} ({', '.join(scope_names(key.scopes))})"
+        ends = "" if key.expires_at is None else f", ends {in_words(key.expires_at)}"
+        used = "" if key.last_use is None else f", last used {in_words(key.last_use.at)}"
+        say(f"{key.id}: {kind}, made {in_words(key.created_at)}{ends}{used}")
 
 
 def _row(key: APIKeyRecord) -> dict[str, Any]:
@@ -75,7 +76,8 @@ def revoke_key(settings: Settings, *, key_id: int, as_json: bool) -> None:
 
     An account key is replaced instead, with `regenerate`.
     """
-    revoked = run_on(settings, lambda context: named_keys.revoke_of_organization(context, None, key_id))
+    hint = "Named keys and their ids: keybearer admin list-keys. An account key is replaced: keybearer admin regenerate"
+    revoked = run_on(settings, lambda context: named_keys.revoke_of_organization(context, None, key_id), hint=hint)
     sentence = f"Revoked the key {revoked.record.name} of {revoked.account.delivery_email}."
     answer(sentence, {"account": account_document(revoked.account), **_row(revoked.record)}, as_json=as_json)
 
@@ -95,4 +97,4 @@ def regenerate_all(settings: Settings, *, yes: bool, as_json: bool) -> None:
         raise click.Abort
     note("Until this is done, a running server cannot change anything; calls that only read are answered.")
     count = run_on(settings, api_keys.regenerate_all_by_operator)
-    answer(f"Replaced the API keys of {count} accounts.", {"accounts": count}, as_json=as_json)
+    answer(f"Replaced the API keys of {counted(count, 'account')}.", {"accounts": count}, as_json=as_json)

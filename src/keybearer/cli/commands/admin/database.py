@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from keybearer.cli.commands.admin.answers import answer, moment
+from keybearer.cli.commands.admin.answers import answer, in_words, moment
 from keybearer.cli.data_dir import on_data, run_on, run_stoppable
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note
@@ -16,6 +16,7 @@ from keybearer.server.services.messaging import old_uploads
 from keybearer.server.services.messaging.old_uploads import TakenAlong
 from keybearer.server.settings import Settings
 from keybearer.server.storage import schema
+from keybearer.wording import counted
 
 
 @click.command()
@@ -68,7 +69,7 @@ def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> No
         "deactivated": restored.deactivated,
     }
     answer(f"Restored {file}.", document, as_json=as_json)
-    since = "its making" if restored.made_at is None else f"{restored.made_at:%Y-%m-%d %H:%M:%S} UTC"
+    since = "its making" if restored.made_at is None else in_words(restored.made_at)
     if restored.revoked is None or restored.deactivated is None:
         note(
             f"There was no database to compare with: what was replaced or deactivated since {since} is live again. "
@@ -98,6 +99,8 @@ def rotate_secrets(settings: Settings, *, prepare: bool, as_json: bool) -> None:
         note("Copy the file to every machine that serves, then run this without --prepare.")
         return
     resealed = run_on(settings, server_data.rotate_secrets)
-    sentence = f"Sealed {resealed.api_keys} API keys and {resealed.tokens} tokens under a new secret."
+    sentence = (
+        f"Sealed {counted(resealed.api_keys, 'API key')} and {counted(resealed.tokens, 'token')} under a new secret."
+    )
     answer(sentence, {"api_keys": resealed.api_keys, "tokens": resealed.tokens}, as_json=as_json)
     note(f"{settings.secrets_file} has changed: renew every copy of it.")

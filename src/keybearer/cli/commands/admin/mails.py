@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keybearer.cli.commands.admin.answers import moment
+from keybearer.cli.commands.admin.answers import in_words, moment
 from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note, print_json
@@ -48,7 +48,7 @@ def _document(mail: UnsentMail) -> dict[str, object]:
 def _shown(mail: UnsentMail) -> str:
     state = "not to be sent" if mail.is_given_up else f"to be sent, tried {mail.attempts} times"
     head = [
-        f"Mail {mail.id}, {mail.created_at:%Y-%m-%d %H:%M:%S} UTC, {state}",
+        f"Mail {mail.id}, {in_words(mail.created_at)}, {state}",
         f"To: {one_line(mail.recipient)}",
         f"Subject: {one_line(mail.subject)}",
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from keybearer.cli.commands.admin.answers import account_document, answer, moment
+from keybearer.cli.commands.admin.answers import account_document, answer, in_words, moment
 from keybearer.cli.data_dir import on_data, run_on
 from keybearer.cli.options import json_option
 from keybearer.cli.terminal.input import read_password
@@ -39,15 +39,15 @@ def list_users(settings: Settings, *, as_json: bool) -> None:
         found = await accounts.find_all_for_operator(context)
         return [(account, await api_keys.find_record(context, account.id)) for account in found]
 
-    rows = [_row(account, key) for account, key in run_on(settings, find)]
+    found = run_on(settings, find)
     if as_json:
-        print_json(rows)
+        print_json([_row(account, key) for account, key in found])
         return
-    for row in rows:
-        kind = row["bot_type"] or row["role"]
-        state = "" if row["is_active"] else " (deactivated)"
-        used = f", key last used {row['key_last_used']}" if row["key_last_used"] else ""
-        click.echo(f"{row['id']:>5}  {row['email']}  {row['full_name']}  {kind}{state}{used}")
+    for account, key in found:
+        kind = (account.role if account.bot_type is None else account.bot_type).label
+        state = "" if account.is_active else " (deactivated)"
+        used = f", key last used {in_words(key.last_use.at)}" if key is not None and key.last_use is not None else ""
+        click.echo(f"{account.id:>5}  {account.delivery_email}  {account.full_name}  {kind}{state}{used}")
 
 
 def _row(account: Account, key: APIKeyRecord | None) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def invite(settings: Settings, *, email: str, role: str, as_json: bool) -> None:
         "expires_at": moment(link.expires_at),
     }
     answer(address, document, as_json=as_json)
-    note(f"With this link {link.email} can join until {link.expires_at:%Y-%m-%d %H:%M} UTC.")
+    note(f"With this link {link.email} can join until {in_words(link.expires_at)}.")
 
 
 @click.command("reset-password")

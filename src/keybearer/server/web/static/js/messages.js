@@ -87,6 +87,8 @@ function isAtEnd() {
 }
 
 function toEnd() {
+  // Where all of it is in sight, the head of the page stays there too.
+  if (conversation.getBoundingClientRect().bottom <= document.documentElement.clientHeight) return;
   window.scrollTo(0, document.documentElement.scrollHeight);
 }
 
