@@ -131,7 +131,7 @@ def test_a_fault_of_a_client_certificate_is_told_by_the_first_call(
     assert reason_of(open_client, demanding.site, client_cert=client_files["cert"]) == "bad_client_certificate"
 
 
-@pytest.mark.parametrize(("typed", "said"), [("open sesame", "usable"), ("open barley", "is not right")])
+@pytest.mark.parametrize(("typed", "said"), [("open sesame", "usable"), ("open barley", "is wrong")])
 def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
     client_files: dict[str, str], typed: str, said: str
 ) -> None:

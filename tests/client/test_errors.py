@@ -117,7 +117,7 @@ def test_nobody_listening_is_unreachable(open_client: Opener) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         site = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(Unreachable, match="nothing listens there"):
+        with pytest.raises(Unreachable, match="no program listens on the port"):
             open_client(Credentials(EMAIL, Secret(KEY), site)).get_profile()
 
 

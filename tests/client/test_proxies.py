@@ -121,7 +121,7 @@ def test_a_proxy_that_wants_a_login_for_https_is_told_as_that(
 ) -> None:
     monkeypatch.setenv("https_proxy", refusing)
     far = Credentials(EMAIL, Secret(KEY), "https://chat.example.invalid")
-    with pytest.raises(Unreachable, match="The proxy asks for a login"):
+    with pytest.raises(Unreachable, match="The proxy requires a login"):
         open_client(far, retry=RetryPolicy(attempts=1)).get_profile()
 
 

@@ -78,6 +78,12 @@ def test_a_lost_queue_is_reported_as_zulip_does(play: Play) -> None:
         assert error.code == "BAD_EVENT_QUEUE_ID"
 
 
+def test_no_more_of_a_queue_id_is_repeated_than_any_id_has(play: Play) -> None:
+    error = refusal(play.hamlet, "DELETE", "events", queue_id="x" * 100_000)
+    assert said(error) == f"Bad event queue ID: {'x' * 64}"
+    assert error.answer["queue_id"] == "x" * 64
+
+
 def test_a_closed_queue_ends_its_poll(play: Play) -> None:
     queue_id = register(play.hamlet)
     poll = waiting_poll(play, play.hamlet, queue_id)

@@ -1,4 +1,4 @@
-"""A bot of the caller's, and its zuliprc."""
+"""One of the caller's bots, and its zuliprc."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ OUTGOING_WEBHOOK = 3
 
 
 def find_bot(client: Client, id_or_email: str) -> User:
-    """The bot of this number or email. Raises KeybearerError for a person's."""
+    """The bot with this ID or email. Raises KeybearerError for a person."""
     with waiting_for(client):
         if id_or_email.isdecimal():
             account = client.get_user_by_id(int(id_or_email))
         else:
             account = client.get_user_by_email(id_or_email)
     if not account.is_bot:
-        raise KeybearerError(f"{email_of(account)} is a person, not a bot", hint="`keybearer bot list` lists yours")
+        raise KeybearerError(f"{email_of(account)} is a person, not a bot", hint="`keybearer bot list` lists your bots")
     return account
 
 
 def place_for(output: str | None, *, email: str, site: str | None, yes: bool) -> Path | None:
-    """The file that `--output` means, None for standard output, once it is sure that it can be written.
+    """The file that `--output` names, None for standard output. Makes sure that it can be written.
 
-    Asks before another account's file is replaced; the empty email is that of a bot still to be made, whose file none
-    can be. Raises FileError, and KeybearerError where there is nobody to ask.
+    Asks before another account's file is replaced. The email is empty for a bot that does not exist yet. Raises
+    FileError, and KeybearerError if there is no terminal to ask on.
     """
     if output is None or output == STDOUT:
         return None
@@ -60,11 +60,11 @@ class BotZuliprc:
 
     @classmethod
     def prepared(cls, client: Client, bot: User, output: str | None, *, yes: bool) -> BotZuliprc:
-        """Make sure that it can be written, as `place_for` does."""
+        """Make sure that the zuliprc can be written, as `place_for` does."""
         return cls(client, bot, place_for(output, email=email_of(bot), site=client.site, yes=yes))
 
     def write(self, key: Secret) -> None:
-        """Write it, or print its exact text."""
+        """Write the zuliprc, or print its exact text."""
         with waiting_for(self.client):
             credentials = credentials_of(self.client, self.bot, key)
         if self.path is None:
@@ -73,7 +73,7 @@ class BotZuliprc:
             self._write_file(self.path, credentials)
         tls = self.client.credentials.tls if self.client.credentials else TLSOptions()
         if tls != TLSOptions():
-            note("Your own TLS settings are not in it; where the bot runs, it may need some too.")
+            note("Your own TLS settings are not in it. The bot may need its own on its machine.")
 
     def _write_file(self, path: Path, credentials: Credentials) -> None:
         try:
@@ -84,12 +84,12 @@ class BotZuliprc:
 
 
 def credentials_of(client: Client, bot: User, key: Secret) -> Credentials:
-    """What a bot's zuliprc holds: for an outgoing webhook bot its service's token too."""
+    """The credentials in a bot's zuliprc, with the service token of an outgoing webhook bot."""
     return Credentials(email_of(bot), key, client.site, _token_of(client, bot))
 
 
 def _token_of(client: Client, bot: User) -> Secret | None:
-    """The token of an outgoing webhook bot, where the server tells it: in the state of a new event queue."""
+    """The token of an outgoing webhook bot. Servers send it in the initial state of a new event queue."""
     if bot.bot_type != OUTGOING_WEBHOOK:
         return None
     queue = client.register(["realm_bot"], fetch_event_types=["realm_bot"])

@@ -1,4 +1,4 @@
-"""A botserverrc: one file with several bots, for `zulip-botserver`. Each section has the name of what the bot runs."""
+"""A botserverrc: one file with several bots, for `zulip-botserver`. Each section has the name of the bot's program."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-/]*")
 
 
 def botserverrc(client: Client, named: Sequence[str]) -> str:
-    """The text of the file for these bots, each an id or an email address, with its section and `=` before it.
+    """The text of the file for these bots. Each is an ID or an email, optionally after its section and `=`.
 
-    The section of a bot that is named without one is the part of its address before `-bot@`. Raises KeybearerError for
-    a person, for a section that cannot be, and for two bots with one section.
+    The default section is the part of the bot's address before `-bot@`. Raises KeybearerError for a person, for an
+    invalid section, and for two bots with one section.
     """
     sections: dict[str, Credentials] = {}
     for each in named:
@@ -28,11 +28,11 @@ def botserverrc(client: Client, named: Sequence[str]) -> str:
         section = given or botserver_section(email_of(bot))
         if not _SECTION.fullmatch(section):
             raise KeybearerError(
-                f"{section!r} is no name of a section", hint="Give the name of what the bot runs: NAME=ID"
+                f"{section!r} is not a valid section name", hint="Give the name of the bot's program: NAME=ID"
             )
         if section in sections:
             raise KeybearerError(
-                f"Two bots would have the section [{section}]", hint="Name another one for each: NAME=ID"
+                f"Two bots would have the section [{section}]", hint="Give each bot its own section: NAME=ID"
             )
         sections[section] = credentials_of(client, bot, client.get_bot_api_key(bot.user_id))
     return render_botserverrc(sections)

@@ -53,7 +53,7 @@ COMMANDS: dict[str, ListedCommand] = {
     "profiles": ListedCommand(
         ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the file that is in force."
     ),
-    "install": ListedCommand(ABOUT, "keybearer.cli.commands.install", "Put a downloaded zuliprc where programs look."),
+    "install": ListedCommand(ABOUT, "keybearer.cli.commands.install", "Copy a downloaded zuliprc to where programs look for it."),
     "export": ListedCommand(
         ABOUT, "keybearer.cli.commands.export", "Print the credentials in force for another program."
     ),
@@ -62,7 +62,7 @@ COMMANDS: dict[str, ListedCommand] = {
     "send": ListedCommand(CALLS, "keybearer.cli.commands.send", "Send one message, to a channel or to people."),
     "messages": ListedCommand(CALLS, "keybearer.cli.commands.messages", "Print messages, the oldest first."),
     "listen": ListedCommand(CALLS, "keybearer.cli.commands.listen", "Print messages as they come, until Ctrl-C."),
-    "bot": ListedCommand(CALLS, "keybearer.cli.commands.bot", "List, make and manage your bots."),
+    "bot": ListedCommand(CALLS, "keybearer.cli.commands.bot", "List, create and manage your bots."),
     "key": ListedCommand(
         CALLS,
         "keybearer.cli.commands.key",
@@ -76,7 +76,7 @@ COMMANDS: dict[str, ListedCommand] = {
     ),
     "serve": ListedCommand(SERVER, "keybearer.cli.commands.serve", "Run the server."),
     "init": ListedCommand(
-        SERVER, "keybearer.cli.commands.init", "Set a server up: the data directory, the organization and its owner."
+        SERVER, "keybearer.cli.commands.init", "Set up a server: the data directory, the organization and its owner."
     ),
     "admin": ListedCommand(
         SERVER,

@@ -1,7 +1,7 @@
 """The client of Zulip's API, synchronous and asynchronous, on credentials.
 
-A call is a generator without input or output: it yields steps (send this request, wait, call this function), receives
-what came of each, and returns a value or raises. A runner carries the steps out. Both clients share every rule.
+A call is a generator without input or output. It yields steps (send this request, wait, call this function), receives
+the outcome of each, and returns a value or raises. A runner carries out the steps. Both clients share every rule.
 
     sync.py  asynchronous.py      Client and AsyncClient; base.py and methods.py are for both. event_iterators.py and
             |                async_event_iterators.py: what `events()` returns

@@ -1,4 +1,4 @@
-"""The iterator over events of the asynchronous client: as in `event_iterators`."""
+"""The iterator over events of the asynchronous client, like that in `event_iterators`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class AsyncEventIterator(AsyncIterator[Event]):
-    """Events as they come, for ever. Tasks may share it: each event goes to one of them."""
+    """Events as they arrive, forever. Tasks may share it: each event goes to one of them."""
 
     def __init__(self, runner: AsyncRunner, listener: Listener) -> None:
         self._runner = runner
@@ -89,13 +89,13 @@ async def _carry_out(runner: AsyncRunner, listener: Listener, flow: Flow[None]) 
 async def _take(runner: AsyncRunner, listener: Listener, step: Step) -> object:
     """Carry out a step, and wait for its outcome or the listener's end. Raises Ended for the latter.
 
-    A queue that is being opened is waited for a little longer, so that it can be closed.
+    If a queue is being opened, it waits a little longer, so that the queue can be closed.
     """
     loop = asyncio.get_running_loop()
     working = loop.create_task(runner.take(step))
 
     def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and the task with it
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and so is the task
             if isinstance(step, Send) and listener.queue is None:
                 loop.call_soon_threadsafe(lambda: loop.call_later(CLOSING_TIME, working.cancel))
             else:

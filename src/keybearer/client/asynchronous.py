@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class AsyncClient(BaseClient):
-    """Zulip's API on an account's credentials. Tasks and event loops may share it, one after the other or at once.
+    """Zulip's API with an account's credentials. Tasks and event loops may share it, in turn or at the same time.
 
     Use it as an asynchronous context manager, or call `aclose()`. Every call raises ClientError when it fails, and
     ResolutionError when no site is set.
@@ -53,8 +53,8 @@ class AsyncClient(BaseClient):
     async def aclose(self) -> None:
         """End every iteration over events, and close the event queues and the connections of this event loop.
 
-        A call that is under way is completed, and a later one opens new connections. Listening again takes another
-        `async with` block: it raises ClientClosed otherwise. Waits for a key that is being regenerated.
+        A running call is completed, and a later one opens new connections. To listen again, use another `async with`
+        block; otherwise listening raises ClientClosed. Waits for a key that is being regenerated.
         """
         self._runner.end_listeners()
         await self._runner.close_queues(tuple(self._runner.listeners))
@@ -75,13 +75,13 @@ class AsyncClient(BaseClient):
         narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> AsyncEventIterator:
-        """Iterate over events as they come, for ever. Heartbeats are left out.
+        """Iterate over events as they arrive, forever. Heartbeats are left out.
 
-        The queue is opened by the first iteration, or by `async with client.events(…) as events:`. Once it is open,
-        restarts of the server, failures of the network and pages of a proxy are waited for; a lost queue is replaced,
-        with a warning in the log. The iteration ends when it or the client is closed. It raises what waiting does not
-        fix: a refused key with no newer one, a deactivated account, a missing right of the key, and a certificate that
-        is not accepted.
+        The first iteration opens the queue, or `async with client.events(…) as events:` does. Once it is open, the
+        iteration waits through restarts of the server, failures of the network and error pages of a proxy. A lost queue
+        is replaced, with a warning in the log. The iteration ends when it or the client is closed. It raises errors
+        that waiting does not fix: a refused key with no newer one, a deactivated account, a missing right of the key,
+        and a certificate that is not accepted.
         """
         return AsyncEventIterator(
             self._runner, Listener(checked(event_queues.register)(event_types, narrow, **options))
@@ -94,7 +94,7 @@ class AsyncClient(BaseClient):
         narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> None:
-        """Call back with each event, until the client is closed. The callback may be asynchronous.
+        """Call the callback with each event, until the client is closed. It may be asynchronous.
 
         An error in the callback ends the loop, as a refused key does.
         """
@@ -106,16 +106,16 @@ class AsyncClient(BaseClient):
                     await outcome
 
     async def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
-        """Call back with each message, as `call_on_each_event()` does."""
+        """Call the callback with each message, as `call_on_each_event()` does."""
         require_types("call_on_each_message()", {"callback": Callable[..., object]}, {"callback": callback})
         await self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     async def regenerate_api_key(self) -> Secret:
-        """Issue a new API key for this account and end the old one at once. The client continues with the new key.
+        """Issue a new API key for this account. The old one ends at once, and the client continues with the new key.
 
         If the client found its credentials, the new key replaces the old one in their file. If credentials were passed
-        to the client, no file is changed, so store the returned key yourself. Neither cancelling the task nor
-        `aclose()` nor the end of the event loop stops it halfway.
+        to the client, no file is changed, so store the returned key yourself. Cancelling the task, `aclose()` and the
+        end of the event loop do not stop it halfway.
 
         Raises RegenerationRefused, before any request, if the credentials are not all from one file or the file cannot
         be written; KeyNotStored if the server has issued a new key and the file does not have it.

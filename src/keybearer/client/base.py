@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class BaseClient:
-    """The base of both clients. Use one of those."""
+    """The base class of both clients. Use Client or AsyncClient."""
 
     def __init__(
         self,
@@ -39,11 +39,11 @@ class BaseClient:
         `settings` are the arguments of `resolve()`: `config_file`, `email`, `api_key`, `site`, `client_cert`,
         `client_cert_key`, `cert_bundle`, `insecure`, `profile`, `environ` and `strict`.
 
-        Nothing is connected to before the first call. `client_name` is the program's `name/version`, for the
-        User-Agent. `timeout` is how many seconds may pass without a byte from the server. `read_anew` gives the
-        credentials again when the key is refused; credentials that the client found itself are read again without it.
+        No connection is opened before the first call. `client_name` is the program's `name/version`, for the
+        User-Agent. `timeout` is how many seconds may pass without a byte from the server. `read_anew` returns
+        the current credentials when the key is refused; credentials that the client found itself need no `read_anew`.
 
-        Raises ResolutionError where credentials are absent or broken; InvalidArgument for an argument of the wrong type
+        Raises ResolutionError if credentials are missing or invalid; InvalidArgument for an argument of the wrong type
         or value; TypeError for credentials together with settings.
         """
         _check_credentials(credentials)
@@ -53,7 +53,7 @@ class BaseClient:
             settings.pop("strict", None)  # the default is not a setting beside credentials
         beside = [name for name, value in settings.items() if value is not None]
         if credentials is not None and beside:
-            raise TypeError(f"credentials come by themselves, not together with {', '.join(beside)}")
+            raise TypeError(f"credentials cannot be combined with {', '.join(beside)}")
         if isinstance(credentials, Credentials):
             found = credentials
         else:
@@ -88,9 +88,9 @@ class BaseClient:
         timeout: float = TIMEOUT,
         retry: RetryPolicy | None = None,
     ) -> Self:
-        """A client without a key, for the calls that need none: `get_server_settings()` and `fetch_api_key()`.
+        """A client without a key, for calls that need none: `get_server_settings()` and `fetch_api_key()`.
 
-        Raises ResolutionError for a site that is no address; InvalidArgument for an argument of the wrong type.
+        Raises ResolutionError for an invalid site; InvalidArgument for an argument of the wrong type.
         """
         require_types("a client", {"site": str, "tls": TLSOptions | None}, {"site": site, "tls": tls})
         client = cls.__new__(cls)
@@ -105,7 +105,7 @@ class BaseClient:
 
     @property
     def site(self) -> str | None:
-        """The site that calls go to; None where none is set, and then every call says so."""
+        """The site that calls go to; None if none is set, and then every call raises an error."""
         return self._state.site
 
     @property
@@ -120,7 +120,7 @@ class BaseClient:
 
 
 def _check_credentials(credentials: object) -> None:
-    """Raise InvalidArgument for what is not credentials, and for credentials that lack something."""
+    """Raise InvalidArgument for other types than Credentials, and for incomplete credentials."""
     if isinstance(credentials, str):
         raise InvalidArgument(
             "The first argument of a client is Credentials, not text",
@@ -130,7 +130,7 @@ def _check_credentials(credentials: object) -> None:
         wanted = {"email": str, "api_key": Secret, "site": str | None, "token": Secret | None, "tls": TLSOptions}
         require_types("Credentials", wanted, {name: getattr(credentials, name) for name in wanted})
         if not credentials.email or not credentials.api_key:
-            raise InvalidArgument("The credentials have no email or no API key", hint="Both are needed for a call")
+            raise InvalidArgument("The credentials have no email or no API key", hint="A call needs both")
     elif credentials is not None and not hasattr(credentials, "credentials"):
         raise InvalidArgument(
             f"The first argument of a client is Credentials or what resolve() returns, not {type(credentials).__name__}"

@@ -1,6 +1,6 @@
 """The iterator over events of the synchronous client.
 
-The first iteration opens the queue, or `with` does. The end of the iteration closes it. A call to close, from whichever
+The first iteration opens the queue, or `with` does. The end of the iteration closes it. A call to close, from any
 thread or signal handler, ends a running iteration as if there were no more events.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class EventIterator(Iterator[Event]):
-    """Events as they come, for ever. Threads may share it: each event goes to one of them."""
+    """Events as they arrive, forever. Threads may share it: each event goes to one of them."""
 
     def __init__(self, runner: Runner, listener: Listener) -> None:
         self._runner = runner
@@ -67,7 +67,7 @@ class EventIterator(Iterator[Event]):
 
 
 def _generate(runner: Runner, listener: Listener) -> Generator[Event, None, None]:
-    """Holds no reference to the iterator, so that it ends as soon as the iterator is garbage."""
+    """It has no reference to the iterator, so it ends as soon as the iterator is garbage."""
     if listener.ended:
         return
     runner.begin(listener)
@@ -96,8 +96,8 @@ def _carry_out(runner: Runner, listener: Listener, flow: Flow[None]) -> Generato
 def _take(runner: Runner, listener: Listener, step: Step) -> object:
     """Carry out a step in another thread, and wait for its outcome or the listener's end. Raises Ended for the latter.
 
-    Nothing else can be interrupted everywhere: looking up a host, connecting, and a long poll. A queue that is being
-    opened is waited for a little longer, so that it can be closed.
+    Without a thread, looking up a host, connecting and a long poll cannot all be interrupted. If a queue is being
+    opened, it waits a little longer, so that the queue can be closed.
     """
     inbox: SimpleQueue[Future[Any] | None] = SimpleQueue()  # a signal handler may put something into it
     listener.wake = partial(inbox.put, None)
@@ -111,7 +111,7 @@ def _take(runner: Runner, listener: Listener, step: Step) -> object:
             except Empty:
                 return None
         case Send(request):
-            transport = runner.transport()  # here, since it may ask for a passphrase
+            transport = runner.transport()  # in this thread, since it may ask for a passphrase
             in_thread(lambda: transport.send(request)).add_done_callback(inbox.put)
             done = inbox.get()
             if done is None and listener.queue is None:

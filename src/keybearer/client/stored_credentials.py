@@ -16,7 +16,7 @@ from keybearer.zuliprc.resolver import IDENTITY, Resolution
 
 
 def find(settings: ResolveArguments) -> Resolution:
-    """What `resolve()` finds for the arguments of a client."""
+    """Resolve the arguments of a client, as `resolve()` does."""
     return resolve(**settings)
 
 
@@ -58,14 +58,14 @@ def key_replacement_of(resolution: Resolution) -> Callable[[Credentials], KeyRep
         path = resolution.own_file
         if path is None and resolution.origins[KEY.name].name == PASSCMD.name:
             raise RegenerationRefused(
-                f"No new API key was asked for: the key comes from a command ({resolution.origins[KEY.name]})",
-                hint="Store a new key where that command takes it from: it is in the settings of your account",
+                f"No new API key was requested: the key comes from a command ({resolution.origins[KEY.name]})",
+                hint="Create a new key in the settings of your account, and store it where that command reads it",
             )
         if path is None:
             places = ", ".join(f"{name} from {resolution.origins[name]}" for name in IDENTITY)
             raise RegenerationRefused(
-                f"No new API key was asked for: there is no one file to put it into ({places})",
-                hint="Use a zuliprc with email, key and site in it, and no variables or arguments in their place",
+                f"No new API key was requested: there is no single file to write it into ({places})",
+                hint="Use a zuliprc with email, key and site in it, without variables or arguments for them",
             )
         return KeyReplacement(path, credentials)
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Client(BaseClient):
-    """Zulip's API on an account's credentials. Threads may share it.
+    """Zulip's API with an account's credentials. Threads may share it.
 
     Use it as a context manager, or call `close()`. Every call raises ClientError when it fails, and
     ResolutionError when no site is set.
@@ -45,8 +45,8 @@ class Client(BaseClient):
     def close(self) -> None:
         """End every iteration over events, and close the event queues and the connections.
 
-        Any thread and any signal handler may call it. A call that is under way is completed, and a later one opens new
-        connections. Listening again takes another `with` block: it raises ClientClosed otherwise.
+        Any thread and any signal handler may call it. A running call is completed, and a later one opens new
+        connections. To listen again, use another `with` block; otherwise listening raises ClientClosed.
         """
         self._runner.end_listeners()
         self._runner.close_queues(tuple(self._runner.listeners))
@@ -67,13 +67,13 @@ class Client(BaseClient):
         narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> EventIterator:
-        """Iterate over events as they come, for ever. Heartbeats are left out.
+        """Iterate over events as they arrive, forever. Heartbeats are left out.
 
-        The queue is opened by the first iteration, or by `with client.events(…) as events:`. Once it is open, restarts
-        of the server, failures of the network and pages of a proxy are waited for; a lost queue is replaced, with a
-        warning in the log. The iteration ends when it or the client is closed. It raises what waiting does not fix: a
-        refused key with no newer one, a deactivated account, a missing right of the key, and a certificate that is not
-        accepted.
+        The first iteration opens the queue, or `with client.events(…) as events:` does. Once it is open, the iteration
+        waits through restarts of the server, failures of the network and error pages of a proxy. A lost queue is
+        replaced, with a warning in the log. The iteration ends when it or the client is closed. It raises errors that
+        waiting does not fix: a refused key with no newer one, a deactivated account, a missing right of the key, and a
+        certificate that is not accepted.
         """
         return EventIterator(self._runner, Listener(checked(event_queues.register)(event_types, narrow, **options)))
 
@@ -84,22 +84,22 @@ class Client(BaseClient):
         narrow: Narrow | None = None,
         **options: Any,  # noqa: ANN401 - whatever `register()` takes
     ) -> None:
-        """Call back with each event, until the client is closed. An error in the callback ends the loop."""
+        """Call the callback with each event, until the client is closed. An error in it ends the loop."""
         require_types("call_on_each_event()", {"callback": Callable[..., object]}, {"callback": callback})
         with self.events(event_types, narrow, **options) as happening:
             for event in happening:
                 callback(event)
 
     def call_on_each_message(self, callback: Callable[[Message], object], **options: Any) -> None:  # noqa: ANN401
-        """Call back with each message, as `call_on_each_event()` does."""
+        """Call the callback with each message, as `call_on_each_event()` does."""
         require_types("call_on_each_message()", {"callback": Callable[..., object]}, {"callback": callback})
         self.call_on_each_event(of_messages(callback), ["message"], **options)
 
     def regenerate_api_key(self) -> Secret:
-        """Issue a new API key for this account and end the old one at once. The client continues with the new key.
+        """Issue a new API key for this account. The old one ends at once, and the client continues with the new key.
 
         If the client found its credentials, the new key replaces the old one in their file. If credentials were passed
-        to the client, no file is changed, so store the returned key yourself. Neither `close()` nor Ctrl-C stops it
+        to the client, no file is changed, so store the returned key yourself. `close()` and Ctrl-C do not stop it
         halfway.
 
         Raises RegenerationRefused, before any request, if the credentials are not all from one file or the file cannot

@@ -1,4 +1,4 @@
-"""Replaces the API key in a file with a new one, so that no crash loses both.
+"""Replaces the API key in a file with a new one. No crash can lose both.
 
 The server shows a new key once, and by then the old one no longer works. So before the server is asked, a file beside
 the zuliprc, `zuliprc.new`, is created and its space on the disk is reserved. After the response, the new text is
@@ -40,9 +40,9 @@ _PAGE = 4096
 """Bytes that the system writes in one step."""
 _MARK = b"# keybearer: a new API key"
 _NOTE = """\
- for {email} was being made on {time}.
-# If this file is still here, the program was stopped before it had kept the server's answer, and the key in {name}
-# may be dead. If it is, download a new zuliprc from the settings, or run: keybearer login {site}
+ for {email} was requested on {time}.
+# If this file still exists, the program was stopped before it could store the server's answer. The key in {name}
+# may no longer work. If so, download a new zuliprc from the settings, or run: keybearer login {site}
 """
 
 
@@ -64,12 +64,12 @@ class KeyReplacement:
         """
         _require_changeable(Path(path), credentials.api_key)
         self._path = Path(os.path.realpath(path))
-        self._beside = _beside(self._path)
+        self._new_file = _new_file_for(self._path)
         self._credentials = credentials
         self._text = _text_with(self._path, credentials)
-        with _alone(self._path):
+        with _locked_against_writers(self._path):
             _remove_leftover(self._path)
-            self._descriptor = _create_locked(self._beside)
+            self._descriptor = _create_locked(self._new_file)
         try:
             note = _NOTE.format(
                 email=credentials.email,
@@ -82,12 +82,12 @@ class KeyReplacement:
             sync_directory(self._path.parent)
         except OSError as error:
             self._end()
-            raise _refused(f"{self._beside} cannot be written ({error.strerror})", "Make room on the disk") from None
+            raise _refused(f"{self._new_file} cannot be written ({error.strerror})", "Make room on the disk") from None
 
     def keep(self, new: Secret) -> None:
         """Write the new key into the file. Raises KeyNotStored, which says where the key is instead."""
         old = self._credentials.api_key
-        kept: Path | None = self._beside
+        kept: Path | None = self._new_file
         try:
             _replace_content(self._descriptor, self._text.replace(old.reveal().encode(), new.reveal().encode()))
         except OSError:
@@ -104,18 +104,18 @@ class KeyReplacement:
         self._end()
 
     def leave(self) -> None:
-        """It is not known whether the server has issued a new key: leave the note that says so."""
+        """The server may or may not have issued a new key: leave the note that says so."""
         self._end(remove=False)
 
     def _end(self, *, remove: bool = True) -> None:
         if remove:
             with contextlib.suppress(OSError):
-                self._beside.unlink()
+                self._new_file.unlink()
         if sys.platform != "win32":
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # a forked child may have the file open too
         os.close(self._descriptor)
         if remove:  # Windows cannot remove a file that is open
-            self._beside.unlink(missing_ok=True)
+            self._new_file.unlink(missing_ok=True)
 
 
 def interrupted(path: str | os.PathLike[str]) -> Interrupted | None:
@@ -124,13 +124,13 @@ def interrupted(path: str | os.PathLike[str]) -> Interrupted | None:
     A leftover that is older than the file is ignored.
     """
     real = Path(os.path.realpath(path))
-    found = _look(_beside(real))
+    found = _read_leftover(_new_file_for(real))
     if found is None or found.locked:
         return None
     with contextlib.suppress(OSError):
         if real.stat().st_mtime_ns > found.written:
             return None
-    return Interrupted(_beside(real), found.has_key)
+    return Interrupted(_new_file_for(real), found.has_key)
 
 
 def finish_replacement(path: str | os.PathLike[str]) -> None:
@@ -140,14 +140,14 @@ def finish_replacement(path: str | os.PathLike[str]) -> None:
     """
     real = Path(os.path.realpath(path))
     until = time.monotonic() + LONGEST_CHANGE
-    while (found := _look(_beside(real))) and found.locked and time.monotonic() < until:
+    while (found := _read_leftover(_new_file_for(real))) and found.locked and time.monotonic() < until:
         time.sleep(0.05)
     left = interrupted(real)
     if left is None:
         return
     if not left.has_key:
         raise KeyNotStored(
-            f"A new API key for {real} was being made, and the program was stopped before it had the answer",
+            f"A new API key for {real} was requested, and the program was stopped before it received the answer",
             kept=None,
             hint=f"Get a new zuliprc from the settings or with `keybearer login`, and remove {left.path}",
         )
@@ -161,13 +161,13 @@ def finish_replacement(path: str | os.PathLike[str]) -> None:
 
 def discard_leftover(path: Path) -> None:
     """Remove what an interrupted replacement of the key in this file has left. A running one is left alone."""
-    found = _look(_beside(path))
+    found = _read_leftover(_new_file_for(path))
     if found is not None and not found.locked:
-        _beside(path).unlink(missing_ok=True)
+        _new_file_for(path).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _locked_against_writers(path: Path) -> Iterator[None]:
     """Lock out other writers while a replacement is started."""
     try:
         with exclusive(path):
@@ -176,27 +176,27 @@ def _alone(path: Path) -> Iterator[None]:
         raise _refused(error.message, error.hint) from None
 
 
-def _beside(real: Path) -> Path:
+def _new_file_for(real: Path) -> Path:
     return real.with_name(real.name + SUFFIX)
 
 
 def _require_changeable(path: Path, old: Secret) -> None:
     """Raise RegenerationRefused for a file that can neither be replaced nor overwritten with a key of the same length.
 
-    To open it for writing finds what permissions do not tell: an attribute, or a file system that is mounted read-only.
+    Opening it for writing also finds what permissions do not show: an attribute, or a read-only file system.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _refused(f"{path} is a pipe or a device", "Use a file, which can have the new key")
+            raise _refused(f"{path} is a pipe or a device", "Use a regular file, which can store the new key")
         os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
         target = behind_links(path)
         obstacle = obstacle_to_replacing(target)
     except OSError as error:
         raise _refused(
-            f"{path} cannot be written ({error.strerror})", "Change its permissions, or use a file of your own"
+            f"{path} cannot be written ({error.strerror})", "Change its permissions, or use another file"
         ) from None
     if len(old.reveal()) == LENGTH:
-        obstacle = obstacle_in(target.parent)  # else the file is overwritten, where it cannot be replaced
+        obstacle = obstacle_in(target.parent)  # else the file is overwritten if it cannot be replaced
     if obstacle is not None:
         raise _refused(f"{path} cannot be replaced: {obstacle.reason}", obstacle.hint)
 
@@ -211,9 +211,9 @@ def _text_with(path: Path, credentials: Credentials) -> bytes:
             f"{path} cannot be read: {error}", "Fix it first: keybearer doctor shows what is wrong"
         ) from None
     if (found.email, found.site, found.api_key) != (credentials.email, credentials.site, credentials.api_key):
-        raise _refused(f"{path} has other credentials by now", "Start again, with those that are in it now")
+        raise _refused(f"{path} has different credentials now", "Start again with these")
     if credentials.api_key.reveal().encode() not in text:
-        raise _refused(f"{path} has no key of its own", "Put the key itself into it, in a line key=…")
+        raise _refused(f"{path} has no key of its own", "Add the key itself to it, in a line key=…")
     return text
 
 
@@ -222,22 +222,22 @@ def _remove_leftover(path: Path) -> None:
     earlier = interrupted(path)
     if earlier is not None and earlier.has_key:
         raise _refused(
-            f"{earlier.path} has a newer key, from a change that was interrupted",
+            f"{earlier.path} has a newer key, from an interrupted change",
             f"Put it in place first: {_command(earlier.path, path)}",
         )
-    found = _look(_beside(path))
+    found = _read_leftover(_new_file_for(path))
     if found is not None and not found.locked:
-        _beside(path).unlink(missing_ok=True)
+        _new_file_for(path).unlink(missing_ok=True)
 
 
 def _create_locked(path: Path) -> int:
     """Create the file, and lock it before it gets its name, so that no reader takes it for a leftover.
 
-    This is no `replacement`: the file has no content yet, and it stays open and locked until the new key is in it.
+    Unlike `replacement`: the file has no content yet, and it stays open and locked until the new key is in it.
     """
     own_name = path if sys.platform == "win32" else temporary_beside(path)
-    if os.path.lexists(path):  # no other program creates one meanwhile: see `_alone`
-        raise _refused("Another program is making a new key for this file", "Wait until it has ended")
+    if os.path.lexists(path):  # no other program creates one meanwhile: see `_locked_against_writers`
+        raise _refused("Another program is replacing the key in this file", "Wait until it ends")
     try:
         descriptor = os.open(own_name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
         _lock(descriptor)
@@ -245,7 +245,7 @@ def _create_locked(path: Path) -> int:
             own_name.rename(path)
     except OSError as error:
         raise _refused(
-            f"No file can be made beside the zuliprc: {path} ({error.strerror})",
+            f"No file can be created beside the zuliprc: {path} ({error.strerror})",
             "Change the directory's permissions, or move the zuliprc",
         ) from None
     return descriptor
@@ -260,8 +260,8 @@ class _Leftover:
     has_key: bool
 
 
-def _look(path: Path) -> _Leftover | None:
-    """The file beside a zuliprc; None if there is none of ours."""
+def _read_leftover(path: Path) -> _Leftover | None:
+    """The file beside a zuliprc; None if there is none that we made."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     except OSError:
@@ -295,8 +295,8 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
 def _replace_content(descriptor: int, data: bytes) -> None:
     """Replace the note in the open file with a text, and force it to the disk.
 
-    The first page is written last, and blank lines cover what is left of the note: so a program that is killed at any
-    moment leaves the note, which the first page tells, or the whole text.
+    The first page is written last, and blank lines cover the rest of the note. So a program that is killed at any
+    moment leaves either the note or the whole text.
     """
     covering = data.ljust(os.fstat(descriptor).st_size, b"\n")
     if covering[_PAGE:]:
@@ -315,17 +315,17 @@ def _write_at(descriptor: int, offset: int, data: bytes) -> None:
 
 
 def _command(kept: Path, path: Path) -> str:
-    """What puts the file with the new key in place. Only copying leaves a file what it is that cannot be replaced."""
+    """The command that puts the new key in place. A file that cannot be replaced is overwritten by copying."""
     return f"{'mv' if obstacle_to_replacing(path) is None else 'cp'} {shlex.quote(str(kept))} {shlex.quote(str(path))}"
 
 
 def _refused(message: str, hint: str) -> RegenerationRefused:
-    return RegenerationRefused(f"No new API key was asked for: {message}", hint=hint)
+    return RegenerationRefused(f"No new API key was requested: {message}", hint=hint)
 
 
 def _not_stored(path: Path, kept: Path | None, error: Exception) -> KeyNotStored:
-    message = f"The server has made a new API key, and it could not be put into {path}: {error}"
+    message = f"The server has issued a new API key, and it could not be written into {path}: {error}"
     if kept is None:
-        hint = "It could not be kept anywhere: download a new zuliprc from the settings, or run keybearer login"
+        hint = "It could not be stored anywhere: download a new zuliprc from the settings, or run keybearer login"
         return KeyNotStored(message, kept=None, hint=hint)
-    return KeyNotStored(message, kept=str(kept), hint=f"It is in {kept}: put that in place with {_command(kept, path)}")
+    return KeyNotStored(message, kept=str(kept), hint=f"It is in {kept}: put it in place with {_command(kept, path)}")

@@ -50,9 +50,9 @@ def load(path: Path) -> LoadedFile:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ResolutionError(
-                "config_not_found", f"No file can have a name as long as this{_oddity(path)}", place=str(path)
+                "config_not_found", f"This name is too long for a file{_oddity(path)}", place=str(path)
             ) from None
-        fault = ("file_unreadable", f"The file cannot be read: {error.strerror}", "See who may with `ls -l`")
+        fault = ("file_unreadable", f"The file cannot be read: {error.strerror}", "See who may read it with `ls -l`")
     except ValueError:  # a NUL in it
         fault = ("config_not_found", "No file can have this name", "Check the name")
     kind, message, hint = fault
@@ -60,11 +60,11 @@ def load(path: Path) -> LoadedFile:
 
 
 def _oddity(path: Path) -> str:
-    """What cannot be seen in a path, and may be the reason why it is not found."""
+    """Invisible characters in a path, which may be the reason why it is not found."""
     text = str(path)
     if any(not character.isprintable() for character in text):
         where = "ends in" if not text[-1].isprintable() else "has"
-        return f": its name {where} a line break or another character that cannot be seen"
+        return f": its name {where} a line break or another invisible character"
     return ": its name begins or ends with a space" if text.strip() != text or path.name.strip() != path.name else ""
 
 
@@ -96,7 +96,7 @@ def _load(path: Path) -> LoadedFile:
 
 
 def _read(descriptor: int, most: int, *, waiting_since: float | None, has_some: bool) -> bytes:
-    """The next bytes of an open file, none at its end. A pipe is waited for, until there are some."""
+    """The next bytes of an open file, none at its end. Waits until a pipe has some."""
     while True:
         try:
             chunk = os.read(descriptor, most)
@@ -107,5 +107,7 @@ def _read(descriptor: int, most: int, *, waiting_since: float | None, has_some: 
                 return chunk
             patience = PATIENCE_WITHOUT_WRITER
         if waiting_since is None or time.monotonic() - waiting_since > patience:
-            raise OSError(errno.ETIMEDOUT, f"it is a pipe, and nothing came from it in {counted(patience, 'second')}")
+            raise OSError(
+                errno.ETIMEDOUT, f"it is a pipe, and nothing was written to it for {counted(patience, 'second')}"
+            )
         time.sleep(0.02)

@@ -1,6 +1,6 @@
-"""What keeps a file from being replaced by a new one of the same name: found before anything is spent on it.
+"""Finds in advance why a file cannot be replaced by a new one of the same name.
 
-To be writable is not enough: the new file takes the old one's name in the directory.
+A writable file is not enough: the new file gets the old one's name in the directory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Obstacle:
 
 
 def require_replaceable(path: str | os.PathLike[str]) -> None:
-    """Raise FileError if `atomic_write` cannot write the file at `path`, for a reason that can be known before."""
+    """Raise FileError if `atomic_write` cannot write the file at `path`, for a reason that is known in advance."""
     try:
         obstacle = obstacle_to_replacing(behind_links(path))
     except OSError as error:
@@ -45,7 +45,7 @@ def require_replaceable(path: str | os.PathLike[str]) -> None:
 
 
 def obstacle_to_replacing(target: Path) -> Obstacle | None:
-    """Why this file, which is no link, cannot be replaced or made; None if nothing is known against it."""
+    """Why this file, which is not a link, cannot be replaced or created; None if there is no known reason."""
     try:
         status = target.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -54,24 +54,24 @@ def obstacle_to_replacing(target: Path) -> Obstacle | None:
         return Obstacle("it is not a regular file", "Name another file")
     if status.st_nlink > 1:
         return Obstacle(
-            f"it has {status.st_nlink} names (hard links), and only this one would get the new content",
-            f"Remove the others, or make them symbolic links; to find them: find / -samefile {target}",
+            f"it has {status.st_nlink} names (hard links), and only this one would have the new content",
+            f"Remove the others, or make them symbolic links; find them with: find / -samefile {target}",
         )
     if _is_fixed(target):
         return Obstacle("it is immutable or append-only", f"Remove the attribute: chattr -i -a {target}")
     if _is_mounted(target):
         return Obstacle(
-            "it is mounted by itself, as containers do with one file", "Mount the directory that it is in instead"
+            "it is mounted on its own, as containers do with single files", "Mount the directory that it is in instead"
         )
     return obstacle_in(target.parent) or _obstacle_of_owner(target, status)
 
 
 def obstacle_in(directory: Path) -> Obstacle | None:
-    """Why no file can be made and renamed in this directory; None if nothing is known against it."""
+    """Why no file can be created and renamed in this directory; None if there is no known reason."""
     if not directory.is_dir():
         return Obstacle(f"{directory} is not a directory", "Name another file")
     if not os.access(directory, os.W_OK | os.X_OK):
-        return Obstacle(f"no file can be made in {directory}", "Change its permissions, or name another file")
+        return Obstacle(f"no file can be created in {directory}", "Change its permissions, or name another file")
     if _is_fixed(directory):
         return Obstacle(f"{directory} is immutable or append-only", f"Remove the attribute: chattr -i -a {directory}")
     return None
@@ -84,7 +84,7 @@ def _obstacle_of_owner(target: Path, status: os.stat_result) -> Obstacle | None:
 
 
 def _is_fixed(path: Path) -> bool:
-    """Whether the file system forbids to rename or remove what is there."""
+    """Whether the file system forbids renaming or removing this file."""
     if getattr(path.lstat(), "st_flags", 0) & _BSD_FIXED:
         return True
     if sys.platform != "linux":
@@ -102,7 +102,7 @@ def _is_fixed(path: Path) -> bool:
 def _is_mounted(target: Path) -> bool:
     if target.lstat().st_dev != target.parent.stat().st_dev:
         return True
-    with contextlib.suppress(OSError):  # only Linux tells of mounts within one file system
+    with contextlib.suppress(OSError):  # only Linux shows mounts within one file system
         mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
         points = (line.split(" ")[4] for line in mounts.splitlines())
         return str(target) in {re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point) for point in points}
@@ -116,7 +116,7 @@ def behind_links(path: str | os.PathLike[str]) -> Path:
         if not found.is_symlink():
             return found
         fault = errno.ELOOP
-    except RuntimeError:  # how it says, before Python 3.13, that links go in a circle
+    except RuntimeError:  # before Python 3.13, this means that links form a loop
         fault = errno.ELOOP
     except ValueError:  # a NUL in it
         fault = errno.EINVAL

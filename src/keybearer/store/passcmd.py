@@ -1,4 +1,4 @@
-"""The password command: another program prints the API key, so that no file contains it as plain text.
+"""The password command: another program prints the API key, so no file contains it as plain text.
 
 The command is run without a shell and without input. Its output and its stderr are never logged, shown or put into an
 error.
@@ -29,11 +29,11 @@ MOST_OUTPUT = 1 << 16
 """The most bytes that a command may print."""
 
 _LOOK_EVERY = 0.05
-"""Seconds between two looks at whether the command has ended."""
+"""Seconds between two checks whether the command has ended."""
 
 _RUN_IT_YOURSELF = "Run the command yourself to see what it says"
 _INSTALLED_BY = {"keyring": "Run: pip install 'keybearer[keyring]'"}
-"""Programs that an extra of ours brings."""
+"""Programs that one of our extras installs."""
 
 
 def require_trustworthy(file: ZuliprcFile, place: str) -> None:
@@ -42,18 +42,18 @@ def require_trustworthy(file: ZuliprcFile, place: str) -> None:
     The file must be a regular one that belongs to the user of this process, and only that user may write it.
     """
     if file.owner is None or file.mode is None:
-        fault = "in a file whose owner is not known"
+        fault = "in a file whose owner is unknown"
     elif file.owner != os.geteuid():
         fault = "in a file that belongs to somebody else"
     elif file.mode & 0o022:
-        fault = "in a file that somebody else can write"
+        fault = "in a file that another user can write"
     else:
         return
     raise ResolutionError(
         "passcmd_unsafe",
-        f"passcmd stands {fault}, so it is not run",
+        f"passcmd is {fault}, so it is not run",
         place=place,
-        hint="Put it into a file of your own with mode 600",
+        hint="Put it into a file that you own, with mode 600",
     )
 
 
@@ -66,11 +66,11 @@ def fetch_key(command: PasswordCommand, environ: Mapping[str, str], *, timeout: 
     place = str(command.origin)
     arguments = _arguments(command, environ)
     if not arguments:
-        raise _failed("passcmd is no command: a quote is not closed, or there is nothing in it", place)
+        raise _failed("passcmd is not a command: a quote is not closed, or it is empty", place)
     process = _start(arguments, environ)
     if process is None:
         hint = _INSTALLED_BY.get(arguments[0], "Check its name and that you may run it")
-        raise _failed("The program of passcmd cannot be run", place, hint=hint)
+        raise _failed("The program in passcmd cannot be run", place, hint=hint)
     with process:
         output = _read(process, time.monotonic() + timeout)
         status = None if output is None else process.returncode
@@ -127,7 +127,7 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while len(output) <= MOST_OUTPUT:
-                ended = process.poll() is not None  # asked first, so that nothing is printed after the last look
+                ended = process.poll() is not None  # checked first, so that nothing is printed after the last read
                 if not selector.select(0.0 if ended else min(_LOOK_EVERY, max(0.0, deadline - time.monotonic()))):
                     if ended:
                         return output
@@ -154,9 +154,9 @@ def _key_in(output: bytes, place: str) -> Secret:
     except UnicodeDecodeError:
         text = ""
     if not text:
-        raise _failed("The command printed no key in its first line", place)
+        raise _failed("The first line that the command printed has no key", place)
     if has_control_character(text) or has_quotes_around(text):
-        raise _failed("What the command printed in its first line is not a bare key", place)
+        raise _failed("The first line that the command printed is not just a key", place)
     return Secret(text)
 
 

@@ -41,7 +41,7 @@ def path_of(name: str, environ: Mapping[str, str], *, place: str = "argument pro
 
 
 def list_profiles(environ: Mapping[str, str]) -> list[ProfileFile]:
-    """Every profile, by name. None if the directory is absent or cannot be read."""
+    """Every profile, by name. Empty if the directory is missing or cannot be read."""
     try:
         paths = sorted(configuration_directory(environ).glob(f"*{SUFFIX}"))
     except OSError:

@@ -37,7 +37,7 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     strict: bool = False,
 ) -> Resolution:
-    """Find the active credentials. For each setting, an argument goes before the environment, and that before the file.
+    """Find the active credentials. For each setting, the order is: argument, environment, file.
 
     The file is `config_file`, else that of `profile`, else of ZULIP_CONFIG, else of ZULIP_PROFILE, else `~/.zuliprc`;
     all but the last must exist. `environ` replaces `os.environ`. No connection is opened and no `passcmd`
@@ -63,7 +63,7 @@ def resolve(
     resolution = resolve_location(location, arguments, Environment(environ), environ)
     if strict and resolution.warnings:
         first = resolution.warnings[0]
-        raise ResolutionError(first.kind, first.message, place=first.place, hint="Strictly nothing is used that warns")
+        raise ResolutionError(first.kind, first.message, place=first.place, hint="With `strict`, a warning is an error")
     return resolution
 
 
@@ -81,19 +81,19 @@ def open_location(location: Location) -> ZuliprcFile:
         if error.kind == "config_not_found" and location.profile:
             error.kind = "profile_not_found"
             error.message = f"There is no profile {location.profile}"
-            error.hint = "See `keybearer profiles` for those that there are"
+            error.hint = "See `keybearer profiles` for the list"
         raise _naming_its_origin(error, location) from None
     document = Document.parse(loaded.data, path)
     return ZuliprcFile(path, document, named=bool(location.named_by), mode=loaded.mode, owner=loaded.owner)
 
 
 def _naming_its_origin(error: ResolutionError, location: Location) -> ResolutionError:
-    """The error about a file that cannot be read, with what named the file."""
+    """The error about a file that cannot be read, with the argument or variable that named the file."""
     named_by = location.named_by
     if _TEXT_OF_ZULIPRC.search(str(location.path)):
         return ResolutionError(
             error.kind,
-            "This is the text of a zuliprc, where the path of one belongs",
+            "This is the text of a zuliprc, not the path of one",
             place=named_by if named_by.isupper() else f"argument {named_by}",
             hint="Give the path of the file",
         )
@@ -159,7 +159,7 @@ def _not_found(kind: str, what: str, origin: Origin) -> ResolutionError:
         kind,
         f"{what} that {origin.name} names does not exist",
         place=str(origin),
-        hint=f"Check the path; a relative one begins {start}",
+        hint=f"Check the path; a relative path starts {start}",
     )
 
 

@@ -1,4 +1,4 @@
-"""A server for tests of bots: started in the test's own process in under a second, with people and bots to be.
+"""A server for tests of bots. It starts in the test's own process in under a second; you add people and bots.
 
     def test_my_bot(keybearer_server):
         hamlet = keybearer_server.add_person("Hamlet")
@@ -7,7 +7,7 @@
             bot.wait_until_listening()
             assert hamlet.ask(bot, "hello").content == "hello"
 
-The fixture `keybearer_server` is there wherever keybearer is installed with pytest; `running_server` is the same
+The fixture `keybearer_server` is available if keybearer and pytest are installed. `running_server` is the same
 without pytest.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from keybearer.testing.server import Server as Server
     from keybearer.testing.server import running_server as running_server
 
-# pytest loads the plugin in every run, so nothing of the server is imported before somebody asks for it.
+# pytest loads the plugin in every run, so the server is imported only when it is used.
 _HOMES = {
     "BotType": "keybearer.server.domain.bots",
     "NoAnswer": "keybearer.testing.participants",

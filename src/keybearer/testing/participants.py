@@ -1,4 +1,4 @@
-"""Those who take part in a test: people and bots, each with a key, a zuliprc and a client."""
+"""The participants of a test: people and bots, each with a key, a zuliprc and a client."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LOOK_EVERY = 0.02
 
 
 class NoAnswer(AssertionError):
-    """What a test waited for did not come in time. The message says what came instead."""
+    """The message that a test waited for did not arrive in time. The error lists those that did."""
 
 
 class Host(Protocol):
-    """The server that a participant takes part in, as far as a participant needs it."""
+    """The part of the server that participants use."""
 
     def count_queues(self, participant: Participant) -> int:
         """How many event queues its program has open."""
 
     def program_of(self, participant: Participant) -> Program | None:
-        """The program that runs with its zuliprc, as far as the server knows."""
+        """The program that runs with its zuliprc; None if the server did not start one."""
 
     def explain_silence(self, participant: Participant, message: Message) -> str:
-        """Why a participant's program got no event for a message; empty if it did, or that is not known."""
+        """Why a participant's program got no event for a message; empty if it did, or if the reason is unknown."""
 
     def regenerate_api_key(self, participant: Participant) -> None:
         """Replace its key, and write the new one into its zuliprc."""
@@ -52,18 +52,18 @@ class Participant:
 
     @property
     def mention(self) -> str:
-        """What to write in a message to mention it."""
+        """The text that mentions it in a message."""
         return f"@**{self.full_name}**"
 
     def send(self, content: str, *, to: str | Participant | Sequence[Participant], topic: str | None = None) -> int:
-        """Send a message: to a channel by its name, with a topic, or to others; returns its id."""
+        """Send a message to a channel (its name, with a topic) or to other participants. Returns its ID."""
         if isinstance(to, str):
             return self.client.send_message(type="stream", to=to, topic=topic or "test", content=content).id
         people = [to] if isinstance(to, Participant) else to
         return self.client.send_message(type="private", to=[each.id for each in people], content=content).id
 
     def messages(self, *, sender: Participant | None = None, after: int = 0) -> list[Message]:
-        """The messages that it was sent (by somebody) after the one of that id, as they were written."""
+        """The messages (of this sender) that it received after the one with the ID `after`, in Markdown."""
         narrow = [] if sender is None else [["sender", sender.id]]
         found = self.client.get_messages(
             anchor=after,
@@ -78,9 +78,9 @@ class Participant:
     def wait_for_message(
         self, *, sender: Participant | None = None, containing: str = "", after: int = 0, timeout: float = 10.0
     ) -> Message:
-        """The first message (by somebody) with a text in it after the one of that id, as soon as it is there.
+        """Wait for the first message (of this sender, with this text in it) after the one with the ID `after`.
 
-        Raises NoAnswer after `timeout` seconds, or as soon as the sender's program has ended without it.
+        Raises NoAnswer after `timeout` seconds, or as soon as the sender's program ends without sending it.
         """
         ends = time.monotonic() + timeout
         while True:
@@ -95,11 +95,11 @@ class Participant:
                 others = "".join(f"\n  {message.content!r}" for message in found) or " none"
                 why = "" if sender is None else self._why_silent(sender, after)
                 waited = "" if ended is not None else f" within {counted(timeout, 'second')}"
-                raise NoAnswer(f"no message from {who}{what} came{waited}; others:{others}\n{why}".rstrip())
+                raise NoAnswer(f"no message from {who}{what} arrived{waited}; others:{others}\n{why}".rstrip())
             time.sleep(LOOK_EVERY)
 
     def _why_silent(self, sender: Participant, after: int) -> str:
-        """Why a sender's program may have sent nothing since that message, as far as that can be told."""
+        """Why a sender's program may have sent nothing since that message; empty if the reason is unknown."""
         ended = sender.ended_program()
         if ended is not None:
             return f"Its program has ended with {ended.end()}"
@@ -107,7 +107,7 @@ class Participant:
         return self.server.explain_silence(sender, sent[-1]) if sent else ""
 
     def ended_program(self) -> Program | None:
-        """Its program, if that has ended; None while it runs, or if the test has not started it."""
+        """Its program, if it has ended; None while it runs, or if the test has not started it."""
         program = self.server.program_of(self)
         return None if program is None or program.is_running else program
 
@@ -120,7 +120,9 @@ class Participant:
         topic: str | None = None,
         timeout: float = 10.0,
     ) -> Message:
-        """Send `content` to somebody, by themselves or (mentioned) in the channel `to`, and wait for their answer.
+        """Send `content` to another participant and wait for the answer.
+
+        The message is direct, or with `to` in that channel with a mention.
 
         Raises NoAnswer after `timeout` seconds.
         """
@@ -129,22 +131,22 @@ class Participant:
         return self.wait_for_message(sender=other, after=sent, timeout=timeout)
 
     def wait_until_listening(self, *, queues: int = 1, timeout: float = 10.0) -> None:
-        """Wait until its program has opened so many event queues: what is sent from then on reaches it.
+        """Wait until its program has opened this many event queues. Messages sent after that reach it.
 
         Raises NoAnswer after `timeout` seconds, or as soon as its program has ended.
         """
         ends = time.monotonic() + timeout
         while self.server.count_queues(self) < queues:
             if (ended := self.ended_program()) is not None:
-                raise NoAnswer(f"{self.full_name} does not listen: its program has ended with {ended.end()}")
+                raise NoAnswer(f"{self.full_name} is not listening: its program has ended with {ended.end()}")
             if time.monotonic() > ends:
                 raise NoAnswer(
-                    f"{self.full_name} does not listen: it opened no event queue in {counted(timeout, 'second')}"
+                    f"{self.full_name} is not listening: it opened no event queue within {counted(timeout, 'second')}"
                 )
             time.sleep(LOOK_EVERY)
 
     def regenerate_api_key(self) -> None:
-        """Replace its key: the old one, and whoever uses it, is out at once. `zuliprc` has the new one."""
+        """Replace its key. The old one is refused at once. `zuliprc` has the new one."""
         self.server.regenerate_api_key(self)
 
     def deactivate(self) -> None:

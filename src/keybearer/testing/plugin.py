@@ -1,4 +1,4 @@
-"""The pytest plugin: one fixture. Nothing of the server is imported before a test asks for it."""
+"""The pytest plugin with one fixture. The server is imported only when a test uses it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def keybearer_server() -> Iterator[Server]:
-    """A server of the test's own, with an organization and its owner."""
+    """A server for this test only, with an organization and its owner."""
     from keybearer.testing import running_server  # noqa: PLC0415  only tests that want a server pay for it
 
     with running_server() as server:

@@ -1,4 +1,4 @@
-"""Programs that a test runs beside the server: bots above all."""
+"""Programs that a test runs beside the server, mostly bots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 STOPS_WITHIN = 10.0
-"""Seconds that a program is given to stop before it is killed."""
+"""Seconds that a program has to stop before it is killed."""
 
 LOOK_EVERY = 0.02
 
@@ -21,12 +21,12 @@ LOOK_EVERY = 0.02
 class Program:
     """A program that a test runs. `output` is what it writes to standard output and standard error.
 
-    `told` is what it was given: its command and the environment that the test added.
+    `inputs` are its command and the environment that the test added.
     """
 
     process: subprocess.Popen[bytes]
     file: IO[bytes]
-    told: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     _kept: str | None = None
 
     @property
@@ -47,7 +47,7 @@ class Program:
         return f"exit code {self.process.returncode}, and this output:\n{self.output or '(none)'}"
 
     def keep_output(self) -> None:
-        """Remember the output: the file that holds it is about to go."""
+        """Keep the output: its file is about to be removed."""
         self._kept = self.output
 
     def wait_for_output(self, text: str, *, timeout: float = 10.0) -> str:
@@ -72,11 +72,11 @@ class Program:
 def running(command: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None) -> Iterator[Program]:
     """Run a program while the block runs, and stop it at the end.
 
-    Of this process's environment it gets everything but what names Zulip credentials, so that a test never uses one's
-    own. It connects to servers on this machine without the proxies of the environment.
+    It gets this process's environment without the variables for Zulip credentials, so that a test never uses your own.
+    It connects to servers on this machine without the proxies of the environment.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ZULIP_")}
-    for name in ("NO_PROXY", "no_proxy"):  # most programs read the latter, and some only the former
+    for name in ("NO_PROXY", "no_proxy"):  # some programs read only the upper-case name, most read the lower-case one
         inherited[name] = ",".join(filter(None, [inherited.get(name), "127.0.0.1", "localhost"]))
     words = [os.fspath(part) for part in command]
     with tempfile.NamedTemporaryFile(prefix="keybearer-program-") as file:

@@ -1,4 +1,4 @@
-"""A server in a thread of the test's own process, on a free port and in a directory that goes with it."""
+"""A server in a thread of the test's own process, on a free port and in a temporary directory."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ T = TypeVar("T")
 
 HOST = "127.0.0.1"
 PASSWORD = "a password for tests 4821"  # noqa: S105  of accounts that live as long as a test
-"""Everybody's password."""
+"""The password of every person."""
 
 STARTS_WITHIN = 30.0
 
 
 @dataclass
 class Server:
-    """A server that runs. `owner` is the owner of its organization, `site` its address.
+    """A running server. `owner` is the owner of its organization, `site` its address.
 
     Its database, secrets and zuliprc files are in `directory`, which is removed when the server stops.
     """
@@ -96,9 +96,9 @@ class Server:
         bot_type: BotType = BotType.GENERIC,
         payload_url: str | None = None,
     ) -> Participant:
-        """Add a bot, owned by somebody or by the organization's owner.
+        """Add a bot, owned by `owner`, or else by the organization's owner.
 
-        Its address is made of the ASCII letters and digits of its name, with a number if that is taken.
+        Its address has the ASCII letters and digits of its name, with a number if that address is taken.
         """
         short_name = self._free(_ascii(full_name) or "bot", "", "-bot@").removesuffix("-bot@")
         new = NewBot(full_name, short_name, bot_type, payload_url=payload_url)
@@ -110,12 +110,12 @@ class Server:
         return self._participant(self.finish(create()))
 
     def add_channel(self, name: str, *, subscribers: Sequence[Participant] = ()) -> None:
-        """Make a channel, followed by its maker (the owner) and by these."""
+        """Create a channel. The owner, who creates it, and `subscribers` are subscribed to it."""
         people = [self.owner, *subscribers]
         self.owner.client.add_subscriptions([name], principals=[each.id for each in people])
 
     def _free(self, name: str, longer: str, end: str) -> str:
-        """The first address that no participant has: `name`, `longer`, `name2`, `name3`, ..., each with `end`."""
+        """The first free address of `name`, `longer`, `name2`, `name3`, ..., each with `end`."""
         numbered = (f"{name}{number}" for number in itertools.count(2))
         candidates = (f"{one}{end}" for one in itertools.chain([name, longer or name], numbered))
         taken = [participant.email.lower() for participant in self.participants]
@@ -125,7 +125,7 @@ class Server:
     def running(
         self, command: Sequence[str | os.PathLike[str]], environ: Mapping[str, str] | None = None
     ) -> Iterator[Program]:
-        """Run a program, such as a bot, while a block runs. It sees no Zulip credentials but those it is given."""
+        """Run a program, such as a bot, while the block runs. It has only the Zulip credentials that you pass to it."""
         with running(command, environ) as program:
             self.programs.append(program)
             try:
@@ -134,12 +134,12 @@ class Server:
                 self.programs.remove(program)
 
     def program_of(self, participant: Participant) -> Program | None:
-        """The program that was started with somebody's zuliprc, the latest of several; None if none was."""
+        """The latest program that was started with this participant's zuliprc; None if there is none."""
         path = str(participant.zuliprc)
-        return next((one for one in reversed(self.programs) if any(path in text for text in one.told)), None)
+        return next((one for one in reversed(self.programs) if any(path in text for text in one.inputs)), None)
 
     def explain_silence(self, participant: Participant, message: Message) -> str:
-        """Why somebody got no event for a message in a channel; empty if they did, or that is not known."""
+        """Why a participant got no event for a message in a channel; empty if they did, or if the reason is unknown."""
         if message.type != "stream" or participant.mention in message.content:
             return ""
         try:
@@ -149,12 +149,12 @@ class Server:
         if message.display_recipient in followed:
             return ""
         return (
-            f"{participant.full_name} neither follows the channel {message.display_recipient} nor was it mentioned "
-            f"({participant.mention}), so the message did not reach it"
+            f"{participant.full_name} is not subscribed to the channel {message.display_recipient} and was not "
+            f"mentioned ({participant.mention}), so the message did not reach it"
         )
 
     def count_queues(self, participant: Participant) -> int:
-        """How many event queues somebody has open."""
+        """How many event queues a participant has open."""
 
         async def count() -> int:
             async with self._context.reading() as connection:
@@ -163,17 +163,17 @@ class Server:
         return self.finish(count())
 
     def count_polls(self, participant: Participant) -> int:
-        """How many polls of somebody wait for events at this moment."""
+        """How many polls of a participant are waiting for events now."""
         return self._count_polls(participant.id)
 
     def regenerate_api_key(self, participant: Participant) -> None:
-        """Replace somebody's key, and give their client and zuliprc the new one."""
+        """Replace a participant's key. Their client and zuliprc get the new one."""
         issued = self.finish(api_keys.regenerate_by_operator(self._context, participant.id))
         participant.client.close()
         participant.client = self._client(issued, participant.zuliprc)
 
     def deactivate(self, participant: Participant) -> None:
-        """Deactivate somebody, with their bots."""
+        """Deactivate a participant and their bots."""
 
         async def deactivate() -> None:
             account = await self._account(participant)
@@ -185,7 +185,7 @@ class Server:
         self.finish(deactivate())
 
     def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a use case on the server's own loop."""
+        """Run a coroutine on the server's event loop and wait for its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _account(self, participant: Participant) -> Account:
@@ -193,7 +193,7 @@ class Server:
         return next(account for account in everybody if account.id == participant.id)
 
     def joined(self, account: Account) -> Participant:
-        """An account of the organization, as one who takes part."""
+        """A participant for an account of the organization."""
         return self._participant(self.finish(api_keys.reveal_own(self._context, Caller(account))))
 
     def _participant(self, issued: IssuedKey) -> Participant:
@@ -231,7 +231,7 @@ def running_server(*, organization: str = "Test", database_url: str = "") -> Ite
 
 
 class _Thread:
-    """The thread that has the server's event loop."""
+    """The thread with the server's event loop."""
 
     def __init__(self, directory: Path, organization: str, database_url: str) -> None:
         self._directory = directory
@@ -242,7 +242,7 @@ class _Thread:
         self._thread = threading.Thread(target=self._run, name="keybearer-testing")
 
     def start(self) -> Server:
-        """Start the server and wait until it answers. Raises what kept it from starting."""
+        """Start the server and wait until it answers. Raises the error that kept it from starting."""
         self._thread.start()
         try:
             server, owner = self._started.result(STARTS_WITHIN)
@@ -253,14 +253,14 @@ class _Thread:
         return server
 
     def stop(self) -> None:
-        """Stop the server and wait until it has."""
+        """Stop the server and wait until it has stopped."""
         self._stop()
         self._thread.join()
 
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001  told to the thread that waits
+        except BaseException as error:  # noqa: BLE001  reported to the waiting thread
             if not self._started.done():
                 self._started.set_exception(error)
 

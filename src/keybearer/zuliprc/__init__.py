@@ -1,1 +1,1 @@
-"""The zuliprc format and the resolution of credentials: pure, no files, no network, no third-party package."""
+"""The zuliprc format and the resolution of credentials. Pure: no files, no network, no third-party package."""

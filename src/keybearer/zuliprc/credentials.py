@@ -37,7 +37,7 @@ class TLSOptions:
 class Credentials:
     """An account's credentials.
 
-    `site` is normalised (`https://chat.example.com`, no trailing slash, no `/api`) or None where none is set.
+    `site` is normalised (`https://chat.example.com`, no trailing slash, no `/api`) or None if none is set.
     `token` is the service token of an outgoing webhook bot, None for other accounts. A key or token that is passed as
     plain text becomes a Secret, so that no repr shows it.
 
@@ -57,21 +57,21 @@ class Credentials:
                 object.__setattr__(self, name, Secret(value))
             elif not isinstance(value, Secret) and not (value is None and name == "token"):
                 kind = type(value).__name__
-                object.__setattr__(self, name, Secret(""))  # the object stays in the frames of the error
+                object.__setattr__(self, name, Secret(""))  # the frames of the error refer to this object
                 raise ResolutionError("usage", f"{name} must be text or a Secret, not {kind}", hint="Pass it as a str")
 
 
 def normalise_site(text: str) -> str:
     """The normal form: scheme and host in lower case, sub-path kept, no trailing slash, no `/api`, no `/api/v1`.
 
-    A missing scheme becomes http if the host is this machine (`is_loopback`), else https. Normalising the result again
-    changes nothing. Raises ResolutionError of kind `bad_url`, without the text.
+    A missing scheme becomes http if the host is this machine (`is_loopback`), else https. Normalising twice gives the
+    same result. Raises ResolutionError of kind `bad_url`, without the text.
     """
     text = text.strip()
     if not text:
         raise _bad_url("The site is empty")
     if len(text) > _LONGEST_SITE or _NEVER_IN_A_SITE.search(text):
-        raise _bad_url("The site holds a blank or another character that no address has, or is far too long")
+        raise _bad_url("The site has a space or another character that an address cannot have, or is far too long")
     if "?" in text or "#" in text:
         raise _bad_url("The site has a query or a fragment")
     if "://" not in text:
@@ -88,7 +88,7 @@ def normalise_site(text: str) -> str:
         raise _bad_url("The site has a user name or password in it")
     host = parts.hostname or ""
     if not _is_host(host, bracketed="[" in parts.netloc) or port == 0 or parts.netloc.endswith(":"):
-        raise _bad_url("The site has no host, or a host or port that cannot be")
+        raise _bad_url("The site has no host, or an invalid host or port")
     scheme = parts.scheme or ("http" if is_loopback(host) else "https")
     address = f"[{host}]" if "[" in parts.netloc else host
     return f"{scheme}://{address}{'' if port is None else f':{port}'}{_without_api(parts.path)}"
@@ -128,7 +128,7 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
 
 
 def _without_api(path: str) -> str:
-    """Cut repeatedly until nothing changes, so that normalising again changes nothing."""
+    """Cut repeatedly until nothing changes, so that normalising twice gives the same result."""
     while True:
         shorter = path.rstrip("/").removesuffix("/api").removesuffix("/api/v1")
         if shorter == path:

@@ -1,7 +1,7 @@
 """A zuliprc as text: reads it with the line of every setting, edits it in place, and renders a new one.
 
-Reading is tolerant where all programs that read zuliprc agree, and an error with its line where they do not. No error
-shows the content of a line, since it may be the key. See `literal` for what a value may contain.
+Reading accepts everything that all programs read in the same way. The rest is an error with its line. No error shows
+the content of a line, since it may be the key. See `literal` for what a value may contain.
 """
 
 from __future__ import annotations
@@ -215,13 +215,13 @@ class Document:
                         number, "malformed_line", "The line is indented, so some programs join it to the one above"
                     )
                 continue
-            if body[0] == "[" and body.rfind("]") > 1:  # `[]` names none: to configparser it begins a setting
+            if body[0] == "[" and body.rfind("]") > 1:  # `[]` names no section: configparser reads it as a setting
                 section = body[1 : body.rindex("]")]
                 setting_indentation = None
                 self._read_header(number, section)
                 continue
             if section is None:
-                self._fault(number, "no_section_header", "There is no section header above the first setting")
+                self._fault(number, "no_section_header", "There is no section header before the first setting")
                 return
             setting_indentation = indentation
             if section == SECTION:
@@ -234,7 +234,7 @@ class Document:
 
     def _read_header(self, number: int, section: str) -> None:
         if section == SECTION and section in self.sections:
-            self._fault(number, "duplicate_section", f"The section [{SECTION}] is there twice")
+            self._fault(number, "duplicate_section", f"The section [{SECTION}] occurs twice")
         self.sections.setdefault(section, number)
 
     def _read_setting(self, number: int, line: str, entries: dict[str, DocumentEntry]) -> None:
@@ -245,7 +245,7 @@ class Document:
             self._fault(number, "malformed_line", "The line is neither a setting nor a comment")
         elif key in entries:
             first = entries[key].line
-            self._fault(number, "duplicate_key", f"The setting is there twice; the first is in line {first}")
+            self._fault(number, "duplicate_key", f"The setting occurs twice; the first is in line {first}")
         else:
             raw = line[delimiter + 1 :].rstrip(_ENDS)
             text = strip_blanks(raw)
@@ -265,7 +265,7 @@ _HINTS = {
 
 
 def render_zuliprc(credentials: Credentials) -> str:
-    """The text of a new zuliprc, byte for byte the one of Zulip's web app; lines for TLS only where they are set.
+    """The text of a new zuliprc, byte for byte that of Zulip's web app. It has lines for TLS only if they are set.
 
     Raises UnsafeValueError if a value could not be read back unchanged, and ResolutionError if the site is invalid
     (`bad_url`) or there is a `client_cert_key` without a `client_cert` (`key_without_cert`).
@@ -275,14 +275,14 @@ def render_zuliprc(credentials: Credentials) -> str:
 
 
 def render_botserverrc(sections: Mapping[str, Credentials]) -> str:
-    """One file with several bots, for `zulip-botserver`: a section for each, with what a zuliprc has."""
+    """One file with several bots, for `zulip-botserver`: a section for each, with the settings of a zuliprc."""
     return "\n".join(
         render_zuliprc(credentials).replace(f"[{SECTION}]", f"[{name}]", 1) for name, credentials in sections.items()
     )
 
 
 def botserver_section(email: str) -> str:
-    """The section that a bot has unless somebody names another: the part of its address before `-bot@`."""
+    """The default name of a bot's section: the part of its address before `-bot@`."""
     return email.partition("@")[0].removesuffix("-bot")
 
 
@@ -306,7 +306,7 @@ def key_without_cert(place: str = "") -> ResolutionError:
     """The error for a private key without a certificate."""
     return ResolutionError(
         "key_without_cert",
-        "client_cert_key is set and client_cert is not",
+        "client_cert_key is set, but client_cert is not",
         place=place,
         hint="Set client_cert to the file with the certificate",
     )

@@ -1,8 +1,8 @@
-"""FIELDS: the one table of what can be set, by which names, and what it means.
+"""FIELDS: the one table of all settings, their names and their meaning.
 
-Parser, resolver, writer, `show`, `doctor`, `--help` and the reference page use it. Its order is the order in which the
-settings are shown. A new setting also needs: ResolveArguments below, an attribute of TLSOptions or Credentials, an
-argument of `resolve()`, and a line in `resolver`.
+Parser, resolver, writer, `show`, `doctor`, `--help` and the reference page use it. Settings are shown in its order. A
+new setting also needs: ResolveArguments below, an attribute of TLSOptions or Credentials, an argument of `resolve()`,
+and a line in `resolver`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Field(Generic[T]):
     `name` is the key in the file, `aliases` are other keys for the same setting. `written` returns the text for a file,
     None for a setting that these credentials do not have.
     `variable` is the environment variable, `argument` the argument of `resolve()`, `options` those of the command
-    line, each empty where there is none. `metavar` is the value's name in `--help`, empty for a switch.
+    line, each empty if there is none. `metavar` is the value's name in `--help`, empty for a switch.
     `mistaken` are other variables that people set by mistake instead of this one;
     `fallbacks` are variables of other programs that are used if nothing of ours sets it.
     """
@@ -93,7 +93,7 @@ SITE = Field(
 )
 CLIENT_CERT_KEY = Field(
     name="client_cert_key",
-    meaning="File with the private key of the client certificate, where `client_cert` does not hold it.",
+    meaning="File with the private key of the client certificate, if it is not in `client_cert`.",
     parser=parse_path,
     written=lambda credentials: credentials.tls.client_cert_key,
     variable="ZULIP_CERT_KEY",
@@ -128,7 +128,7 @@ CLIENT_BUNDLE = Field(
 )
 INSECURE = Field(
     name="insecure",
-    meaning="Whether not to check the server's certificate. Where it is true, anybody on the way can read the key.",
+    meaning="Do not check the server's certificate. If it is true, anybody on the network can read the key.",
     parser=parse_boolean,
     written=lambda credentials: "true" if credentials.tls.insecure else None,
     variable="ZULIP_ALLOW_INSECURE",
@@ -145,7 +145,7 @@ TOKEN = Field(
 )
 PASSCMD = Field(
     name="passcmd",
-    meaning="A command that prints the API key, in place of `key`. It is run without a shell, once, when needed.",
+    meaning="A command that prints the API key, instead of `key`. It is run once, when needed, without a shell.",
     parser=parse_secret,
     written=lambda credentials: None,
     secret=True,
@@ -160,7 +160,7 @@ FIELDS: Mapping[str, Field[Any]] = MappingProxyType(
 """Every setting by its name."""
 
 WRITTEN_ORDER = (CLIENT_CERT, CLIENT_CERT_KEY, EMAIL, KEY, SITE, TOKEN, CLIENT_BUNDLE, INSECURE)
-"""The settings in the order of a new file: Zulip's own, and around them those that Zulip's web app never writes.
+"""The settings in the order of a new file: Zulip's own, and before and after them those that its web app never writes.
 
 `client_cert_key` goes before `key`, because some programs search for `key=` anywhere in a line and use the last one.
 """
@@ -191,7 +191,7 @@ CONFIG_FILE = Locator(
     variable="ZULIP_CONFIG",
     options=("--config-file", "--config", "-c"),
     metavar="FILE",
-    meaning="The zuliprc to read, in place of ~/.zuliprc; - is standard input.",
+    meaning="The zuliprc to read instead of ~/.zuliprc; - is standard input.",
     mistaken=("ZULIP_CONFIG_FILE", "ZULIP_RC", "ZULIP_RC_PATH", "ZULIPRC"),
 )
 PROFILE = Locator(
@@ -205,7 +205,7 @@ LOCATORS = (CONFIG_FILE, PROFILE)
 
 
 class ResolveArguments(TypedDict, total=False):
-    """The arguments of `resolve()`, which the clients take too. What is None is not given."""
+    """The arguments of `resolve()`, which the clients take too. None means not given."""
 
     config_file: str | os.PathLike[str] | None
     email: str | None

@@ -1,4 +1,4 @@
-"""Every kind of error and warning of resolving, and what each means.
+"""Every kind of error and warning of resolving, and its meaning.
 
 The reference page lists these tables. A test compares them with the code that raises and warns.
 """
@@ -11,53 +11,53 @@ from dataclasses import dataclass
 from keybearer.masking import masked
 
 ERROR_KINDS: Mapping[str, str] = {
-    "bad_boolean": "`insecure` is neither true nor false.",
+    "bad_boolean": "`insecure` is not true or false.",
     "bad_profile_name": "A profile has a name that is not letters, digits, `.`, `_` and `-`.",
     "bad_url": "The site is not an address that can be used.",
     "bundle_not_found": "The file or directory with trusted certificates does not exist.",
     "cert_not_found": "The client certificate, or its key, does not exist.",
-    "config_not_found": "There are no credentials: the file does not exist, and nothing else gives them.",
-    "conflicting_keys": "Two settings that mean one thing are both given and differ.",
-    "duplicate_key": "A setting is there twice in one file.",
-    "duplicate_section": "The section `[api]` is there twice in one file.",
+    "config_not_found": "There are no credentials: the file does not exist, and no other source has them.",
+    "conflicting_keys": "Two names of one setting are both given, with different values.",
+    "duplicate_key": "A setting occurs twice in one file.",
+    "duplicate_section": "The section `[api]` occurs twice in one file.",
     "encoding": "The text is not UTF-8.",
-    "file_unreadable": "The file is there and cannot be read.",
+    "file_unreadable": "The file exists but cannot be read.",
     "interpolation": "A value refers to another by `%(name)s`.",
-    "is_directory": "The path of the file is a directory's.",
-    "key_without_cert": "`client_cert_key` is set and `client_cert` is not.",
-    "legacy_file": "There is a `~/.humbugrc` of before 2013 and no `~/.zuliprc`.",
-    "malformed_line": "A line is neither a setting, a section nor a comment.",
+    "is_directory": "The path of the file is that of a directory.",
+    "key_without_cert": "`client_cert_key` is set, but `client_cert` is not.",
+    "legacy_file": "There is a `~/.humbugrc` from before 2013, but no `~/.zuliprc`.",
+    "malformed_line": "A line is not a setting, a section or a comment.",
     "missing_email": "There is no email.",
     "missing_key": "There is no API key.",
     "missing_section": "The file has no section `[api]`.",
-    "missing_site": "A connection is wanted and no site is set.",
+    "missing_site": "A connection is needed, but no site is set.",
     "no_section_header": "The file begins with settings and not with `[api]`.",
-    "not_a_zulip_server": "Something answers at the site, and it is not Zulip.",
+    "not_a_zulip_server": "The server at the site is not a Zulip server.",
     "passcmd_failed": "The password command cannot be run, fails, or prints no key.",
     "passcmd_timeout": "The password command does not end in time.",
-    "passcmd_unsafe": "A password command stands in a file that somebody else owns or can write.",
-    "profile_not_found": "There is no profile of that name.",
-    "suspicious_value": "A value has quotes around it, a comment behind it or a control character in it.",
-    "swapped_identity": "The email is where the key belongs, and the key where the email belongs.",
-    "usage": "An argument is of a type that cannot be used.",
+    "passcmd_unsafe": "A password command is in a file that another user owns or can write.",
+    "profile_not_found": "There is no profile with this name.",
+    "suspicious_value": "A value has quotes around it, a comment after it or a control character in it.",
+    "swapped_identity": "The email and the key are swapped.",
+    "usage": "An argument has a wrong type.",
 }
 
 WARNING_KINDS: Mapping[str, str] = {
-    "credential_sent_to_other_site": "The key's own source names another site than the one it will be sent to.",
-    "empty_argument": "An argument is the empty text. It counts, so that nothing else is used in its stead.",
-    "invisible_character": "The email has a character in it that cannot be seen, or angle brackets around it.",
+    "credential_sent_to_other_site": "The source of the key names another site than the one where the key will be sent.",
+    "empty_argument": "An argument is an empty text. It counts as a value, so no other source is used.",
+    "invisible_character": "The email has an invisible character in it, or angle brackets around it.",
     "insecure": "The server's certificate will not be checked.",
-    "mixed_identity": "Email and key come from different places, and may be of different accounts.",
-    "odd_email_shape": "The email has no `@`, or a character that cannot log in.",
+    "mixed_identity": "Email and key come from different sources, and may belong to different accounts.",
+    "odd_email_shape": "The email has no `@`, or a character with which no login is possible.",
     "odd_key_shape": "The key has characters other than letters and digits, which Zulip's keys never have.",
-    "plain_http": "The key will travel in clear to a host that is not this machine.",
-    "readable_by_others": "Other accounts of this machine can read the file that holds the key.",
-    "shadows_named_file": "A file was named explicitly, and variables go before what is in it.",
-    "padded_value": "A variable or an argument has white space or a line end around its value, which is left out.",
-    "unknown_setting": "A setting of `[api]` or a variable is not known; the likely one is named.",
+    "plain_http": "The key will be sent unencrypted to another machine.",
+    "readable_by_others": "Other accounts of this machine can read the file with the key.",
+    "shadows_named_file": "A file was named explicitly, but variables override some of its settings.",
+    "padded_value": "A variable or an argument has white space or a line end around its value, which is ignored.",
+    "unknown_setting": "A setting of `[api]` or a variable is unknown; the likely one is named.",
     "unportable_value": "The file's email has a character that programs read in different ways: `%`, `#`, `;`, `=`, a "
     "double quote or a backslash.",
-    "writable_by_others": "Other accounts of this machine can write the file, and so choose where the key is sent.",
+    "writable_by_others": "Other accounts of this machine can change the file, and so where the key is sent.",
 }
 
 

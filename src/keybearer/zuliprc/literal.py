@@ -49,7 +49,7 @@ def unescape(text: str) -> str:
         raise ResolutionError(
             "interpolation",
             "The value refers to another one by %(name)s",
-            hint="Write the value itself; a percent sign that is meant before a parenthesis is written %%",
+            hint="Write the value itself; write a real percent sign before a parenthesis as %%",
         )
     return text.replace("%%", "%")
 
@@ -94,9 +94,9 @@ def refuse_suspicious(text: str, *, of_file: bool) -> None:
     """
     refuse_control_characters(text)
     if has_quotes_around(text):
-        raise _suspicious("has quotes around it, which some programs take for part of it", "Write it without them")
+        raise _suspicious("has quotes around it, which some programs read as part of it", "Write it without them")
     if of_file and has_comment(text):
-        raise _suspicious("has a comment behind it, which some programs take for part of it", "Give it its own line")
+        raise _suspicious("has a comment after it, which some programs read as part of it", "Put it in its own line")
 
 
 def _suspicious(fault: str, hint: str) -> ResolutionError:
@@ -109,17 +109,17 @@ def refuse_unsafe(key: str, value: str, *, is_command: bool = False) -> None:
     A command may contain quotes and hashes.
     """
     if has_control_character(value):
-        fault = "holds a line break or another control character"
+        fault = "contains a line break or another control character"
     elif not is_encodable(value):
         fault = "cannot be written as UTF-8"
     elif not value.strip():
         fault = "is empty"
     elif value != value.strip():
-        fault = "begins or ends with a blank"
+        fault = "begins or ends with a space"
     elif has_quotes_around(value) and not is_command:
         fault = "has quotes around it"
     elif has_comment(value) and not is_command:
-        fault = "has a # or ; at its beginning or behind a blank, where some programs cut it off"
+        fault = "has a # or ; at its beginning or after a space, where some programs cut it off"
     else:
         return
-    raise UnsafeValueError(f"The value for {key} {fault}", hint="It cannot stand in a zuliprc")
+    raise UnsafeValueError(f"The value for {key} {fault}", hint="A zuliprc cannot contain it")

@@ -1,6 +1,6 @@
 """Recognizes files that people use as a zuliprc by mistake: a web page, JSON, a `.env` file, an encrypted file, ...
 
-The settings are found where they are certain. What is recognized is named; its content is never part of a message.
+Settings are read from it if they are unambiguous. The message names the kind of file and never its content.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Lookalike:
         return "".join(f"{line}\n" for line in (f"[{SECTION}]", *(f"{k}={v}" for k, v in self.settings.items())))
 
 
-_CONVERT = "Write it as lines name=value below a line [api]; `keybearer doctor --fix` does that"
+_CONVERT = "Write its settings as lines name=value below a line [api]; `keybearer doctor --fix` does that"
 _DOWNLOAD = "Download the zuliprc again from the settings of your organization, or run `keybearer login`"
 _DECRYPT = "Decrypt it first: a zuliprc can also come from a pipe, as in -c <(decrypt FILE)"
 
@@ -75,7 +75,7 @@ def recognize(text: str) -> Lookalike | None:
 
 
 def _settings_in(start: str) -> tuple[str, Iterable[tuple[str, str]]] | None:
-    """What the text is, and the names and values in it."""
+    """The kind of text, with its names and values."""
     lines = [line.strip() for line in start.splitlines() if line.strip() and line.strip()[0] not in "#;"]
     variables = [found for line in lines if (found := _DOTENV.fullmatch(line))]
     one_line = _ONE_LINE.match(start) if len(lines) == 1 else None
@@ -105,7 +105,7 @@ def _in_json(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_settings(what: str, pairs: Iterable[tuple[str, str]]) -> Lookalike:
-    """The settings among the pairs, if they are complete, known, each there once, and can stand in a line."""
+    """The settings among the pairs, if they are complete, known and unique, and each fits in a line."""
     settings: dict[str, str] = {}
     certain = True
     for name, value in pairs:

@@ -1,4 +1,4 @@
-"""Resolves sources to credentials: which value each setting has, where it came from, and what it shadows."""
+"""Resolves sources to credentials: the value of each setting, its origin, and what it shadows."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PasswordCommand:
 
 @final
 class KeyOnDemand:
-    """An API key that is fetched when it is first needed, and then kept."""
+    """An API key that is fetched when it is first needed, and then stored."""
 
     __slots__ = ("_fetch", "_key", "_lock")
 
@@ -68,11 +68,11 @@ class KeyOnDemand:
 @masked_repr
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The active credentials, and where they came from.
+    """The active credentials and their origins.
 
     `origins` has every name of FIELDS. `values` has the settings that are set, without a key that is still to be
     fetched. `shadowed` has, for each setting that was found more than once, the origins that were not used, in order.
-    `config_file` is the path of the file that was read, None if none was.
+    `config_file` is the path of the file that was read, or None.
 
     Only `credentials` and `api_key` need the key. If a `passcmd` gives it, they run the command, once.
     """
@@ -244,7 +244,7 @@ def _literal(found: RawSetting, *, is_command: bool) -> str:
 def _contradiction(one: Origin, other: Origin) -> ResolutionError:
     return ResolutionError(
         "conflicting_keys",
-        f"{one.name} and {other.name} (line {other.line}) are two names of one setting, and differ",
+        f"{one.name} and {other.name} (line {other.line}) are two names of one setting, with different values",
         place=one.place,
         hint="Keep one of them",
     )

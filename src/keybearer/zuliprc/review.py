@@ -1,4 +1,4 @@
-"""What is wrong with settings together: warnings, errors about absent ones, and what misspelt ones likely mean."""
+"""Problems of the settings as a whole: warnings, errors about missing ones, and suggestions for misspelt ones."""
 
 from __future__ import annotations
 
@@ -66,20 +66,18 @@ def review(
     yield from _about_shapes(origins, email, key)
     for origin in padded:
         yield ResolutionWarning(
-            "padded_value", "The value has white space or a line end around it, which is left out", str(origin)
+            "padded_value", "The value has white space or a line end around it, which is ignored", str(origin)
         )
     yield from _about_unknown_settings(sources.file.document)
     yield from _about_unknown_variables(sources)
 
 
 def swapped_identity(email: str, key: Secret, origins: Mapping[str, Origin]) -> ResolutionError | None:
-    """The error for an email and a key that are in each other's place; None if they are not."""
+    """The error for an email and a key that are swapped; None if they are not."""
     if "@" not in key.reveal() or not is_well_formed(email):
         return None
     of_email, of_key = origins[EMAIL.name], origins[KEY.name]
-    hint = "Exchange the two" + (
-        "; `keybearer doctor --fix` does that" if of_email.kind == of_key.kind == "file" else ""
-    )
+    hint = "Swap them" + ("; `keybearer doctor --fix` does that" if of_email.kind == of_key.kind == "file" else "")
     return ResolutionError(
         "swapped_identity",
         f"The email and the key are swapped: the email is a key, and the key ({of_key}) is an email",
@@ -110,14 +108,14 @@ def incomplete(sources: Sources, missing: Field[Any], *, found_other: bool) -> R
             hint = f"Did you mean {missing.name} in line {likely}?" if likely else f"Add a line {missing.name}=..."
         return ResolutionError(
             f"missing_{missing.name}",
-            f"There is no {missing.name} in the file, and {missing.variable} is not set",
+            f"The file has no {missing.name}, and {missing.variable} is not set",
             place=file.path,
             hint=hint,
         )
     if file.legacy:
         return ResolutionError(
             "legacy_file",
-            "This is what the zuliprc was called before 2013; nothing reads it any more",
+            "This was the name of the zuliprc before 2013; no program reads it now",
             place=file.legacy,
             hint=f"Rename it to {file.path}",
         )
@@ -139,7 +137,7 @@ def likely_section(document: Document) -> str:
     """A hint about a section that was probably meant to be `[api]`, empty if there is none."""
     for section, line in document.sections.items():
         if section.strip().lower() == SECTION:
-            return f"Write line {line} as [{SECTION}]: lower case, no blanks"
+            return f"Write line {line} as [{SECTION}]: lower case, no spaces"
     line = document.account_section()
     return f"The account is in another section: write line {line} as [{SECTION}]" if line else ""
 
@@ -166,12 +164,12 @@ def _about_site(sources: Sources, origins: Mapping[str, Origin], site: str | Non
     if of_site.source != of_key.source and _names_another_site(sources.of(of_key), site):
         yield ResolutionWarning(
             "credential_sent_to_other_site",
-            f"The key was given together with another site than {site}, and will be sent there",
+            f"The source of the key names another site than {site}, where the key will be sent",
             str(of_site),
         )
     if is_plain_http(site):
         yield ResolutionWarning(
-            "plain_http", f"Everybody on the way to {site} can read the key; use https", str(of_site)
+            "plain_http", f"Everybody on the network path to {site} can read the key; use https", str(of_site)
         )
 
 
@@ -203,7 +201,7 @@ def _about_permissions(sources: Sources) -> Iterator[ResolutionWarning]:
 
 
 def _about_shadows(sources: Sources, shadowed: Mapping[str, tuple[Origin, ...]]) -> Iterator[ResolutionWarning]:
-    """Whoever names a file expects its settings to be used."""
+    """A person who names a file expects its settings to be used."""
     if not sources.file.named:
         return
     names = [
@@ -214,7 +212,7 @@ def _about_shadows(sources: Sources, shadowed: Mapping[str, tuple[Origin, ...]])
     if names:
         yield ResolutionWarning(
             "shadows_named_file",
-            f"What this file says gives way to the environment: {', '.join(names)}",
+            f"The environment overrides settings of this file: {', '.join(names)}",
             sources.file.path,
         )
 
@@ -225,12 +223,12 @@ def _about_shapes(origins: Mapping[str, Origin], email: str, key: Secret | None)
             yield ResolutionWarning("empty_argument", f"The {name} is empty; no server accepts it", str(origins[name]))
     if key and not (key.reveal().isascii() and key.reveal().isalnum()):
         yield ResolutionWarning(
-            "odd_key_shape", "The key has characters that are no letters or digits", str(origins[KEY.name])
+            "odd_key_shape", "The key has characters other than letters and digits", str(origins[KEY.name])
         )
     if hidden := literal.invisible_characters(email):
         yield ResolutionWarning(
             "invisible_character",
-            f"The email has a character that cannot be seen ({', '.join(hidden)}), so no server knows it",
+            f"The email has an invisible character ({', '.join(hidden)}), so no server knows it",
             str(origins[EMAIL.name]),
         )
     elif email.startswith("<") and email.endswith(">"):
@@ -241,11 +239,13 @@ def _about_shapes(origins: Mapping[str, Origin], email: str, key: Secret | None)
         )
     if email and ("@" not in email or ":" in email or any(character.isspace() for character in email)):
         yield ResolutionWarning(
-            "odd_email_shape", "The email has no @, or has a colon or a blank", str(origins[EMAIL.name])
+            "odd_email_shape", "The email has no @, or has a colon or a space", str(origins[EMAIL.name])
         )
     if origins[EMAIL.name].kind == "file" and any(character in _UNPORTABLE for character in email):
         yield ResolutionWarning(
-            "unportable_value", "The email has a character that not all programs read alike", str(origins[EMAIL.name])
+            "unportable_value",
+            "The email has a character that programs read in different ways",
+            str(origins[EMAIL.name]),
         )
 
 
@@ -257,21 +257,19 @@ def _about_unknown_settings(document: Document | None) -> Iterator[ResolutionWar
         if entry.key not in BY_FILE_KEY:
             likely = likely_field(entry.key)
             advice = f"did you mean {likely.name}?" if likely else f"nothing reads it in [{SECTION}]"
-            yield ResolutionWarning(
-                "unknown_setting", f"This setting is not known; {advice}", document.place(entry.line)
-            )
+            yield ResolutionWarning("unknown_setting", f"This setting is unknown; {advice}", document.place(entry.line))
 
 
 def _about_unknown_variables(sources: Sources) -> Iterator[ResolutionWarning]:
-    """Only those that look like one of ours, since other programs have their own variables."""
+    """Only variables similar to ours are reported, since other programs have their own."""
     names = sorted(sources.environment.names("ZULIP"))
     for name in names:
-        meant = meant_variable(name)
+        meant = likely_variable(name)
         if meant and meant not in names:
-            yield ResolutionWarning("unknown_setting", f"This variable is not known; did you mean {meant}?", name)
+            yield ResolutionWarning("unknown_setting", f"This variable is unknown; did you mean {meant}?", name)
 
 
-def meant_variable(name: str) -> str:
+def likely_variable(name: str) -> str:
     """The variable that `name` was probably meant to be, empty if it is known or similar to none."""
     if name not in _VARIABLES:
         close = get_close_matches(name, _VARIABLES, n=1, cutoff=0.88)

@@ -1,4 +1,4 @@
-"""The sources of settings: arguments, the environment, the file; and the origin of each value."""
+"""The sources of settings (arguments, the environment, the file), and the origin of each value."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Arguments:
 class Environment:
     """Environment variables. An empty one counts as not set.
 
-    White space and line ends around a value are left out: the secrets of CI services and files end in a line end.
+    White space and line ends around a value are ignored: secrets from CI services and files end in a line end.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -121,7 +121,7 @@ class ZuliprcFile:
     `path` is absolute, empty if no home directory is known. `document` is None if the file does not exist, which is
     allowed for the default file only. `named` says whether an argument or a variable named the file. `mode` and `owner`
     are the permission bits and the owner's ID, None if the system does not give them. `legacy` is the path of a
-    `~/.humbugrc`, which is not read any more, empty if it does not matter.
+    `~/.humbugrc`, which is no longer read, empty if it does not matter.
     """
 
     path: str

@@ -1,6 +1,6 @@
 """The parsers of FIELDS: each turns the text of one setting into its value.
 
-No error here shows the text, since it may be the key, pasted into the wrong line.
+No error shows the text: it may be the key, pasted into the wrong line.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def parse_boolean(text: str, surroundings: Surroundings) -> bool:
     """`true` or `false` in any case, without the spaces around it. Anything else is an error of kind `bad_boolean`."""
     word = text.strip().lower()
     if word not in {"true", "false"}:
-        raise ResolutionError("bad_boolean", "The value is neither true nor false", hint="Write true or false")
+        raise ResolutionError("bad_boolean", "The value is not true or false", hint="Write true or false")
     return word == "true"
 
 

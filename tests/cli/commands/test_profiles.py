@@ -79,7 +79,7 @@ def test_a_broken_profile_is_listed_with_what_is_wrong(keybearer: CommandLine, d
     done = keybearer("profiles")
 
     assert done.code == 0
-    assert "work\tThe setting is there twice; the first is in line 2" in done.out
+    assert "work\tThe setting occurs twice; the first is in line 2" in done.out
     assert "kbSecret" not in done.out
 
 

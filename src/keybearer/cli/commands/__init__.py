@@ -1,1 +1,1 @@
-"""One module for each group of commands. Every command is loaded when it runs, and not before."""
+"""One module for each group of commands. Every command is loaded only when it runs."""

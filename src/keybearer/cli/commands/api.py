@@ -29,9 +29,9 @@ _ABOUT_KEYS = re.compile(r"\bapi_key\b|\bfetch_api_key\b")
 @click.argument("path")
 @click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option(
-    "--upload", multiple=True, type=click.Path(readable=False), metavar="FILE", help="Send this file along. Repeatable."
+    "--upload", multiple=True, type=click.Path(readable=False), metavar="FILE", help="Send this file too. Can be given more than once."
 )
-@click.option("--reveal", is_flag=True, help="Print API keys and tokens in the answer in clear.")
+@click.option("--reveal", is_flag=True, help="Print API keys and tokens in the answer without a mask.")
 @credential_options
 def api(
     given: GivenCredentials,
@@ -44,8 +44,8 @@ def api(
 ) -> None:
     """Make one call of Zulip's API and print its answer.
 
-    PATH is the part after /api/v1/. A VALUE is sent as it stands, so lists and objects are written as JSON. NAME@FILE
-    sends what is in a file, without its last line end, and NAME@- standard input: the place for secrets, since every
+    PATH is the part after /api/v1/. A VALUE is sent unchanged, so write lists and objects as JSON. NAME@FILE sends the
+    content of a file without its last line end, and NAME@- sends standard input. Use these for secrets, since every
     user of this machine can see a command's arguments.
 
     \b
@@ -53,7 +53,7 @@ def api(
         keybearer api POST messages type=stream to=general topic=lunch content=Soup
         keybearer api PATCH settings twenty_four_hour_time=true
 
-    API keys in an answer are masked, except where the path asks for just that. --json changes nothing here.
+    API keys in an answer are masked, unless the path asks for a key. --json changes nothing here.
     """
     values = _values(parameters)
     with contextlib.ExitStack() as stack:
@@ -77,7 +77,7 @@ def _values(parameters: Iterable[str]) -> dict[str, str]:
     for text in parameters:
         name, value = _parameter(text)
         if name in values:
-            raise click.UsageError(f"{name!r} is given twice. Several values are one list in JSON: {name}='[…]'.")
+            raise click.UsageError(f"{name!r} is given twice. Write several values as one JSON list: {name}='[…]'.")
         values[name] = value
     return values
 
@@ -102,7 +102,7 @@ def _content(name: str) -> str:
 
 
 def _without_end(text: str) -> str:
-    """Without the line end that editors and `echo` put behind a value."""
+    """The text without the line end that editors and `echo` put after a value."""
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -114,7 +114,7 @@ def _opened(name: str) -> Any:  # noqa: ANN401 - a binary file, which typing has
 
 
 def _printable(value: object, *, reveal: bool) -> object:
-    """The same JSON, its keys and tokens masked unless they are to be revealed."""
+    """The same JSON, with keys and tokens masked unless `reveal`."""
     if isinstance(value, dict):
         return {
             name: Secret(inner).masked()

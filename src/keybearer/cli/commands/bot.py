@@ -23,13 +23,13 @@ _NUMBERS = {name: number for number, name in BOT_TYPES.items()}
 
 @click.group()
 def bot() -> None:
-    """List, make and manage your bots."""
+    """List, create and manage your bots."""
 
 
 @bot.command("list")
 @credential_options
 def list_(given: GivenCredentials) -> None:
-    """List your bots, the deactivated ones too."""
+    """List your bots, including deactivated ones."""
     with connected(given) as client, waiting_for(client):
         bots = sorted(client.get_own_bots(), key=lambda one: one.user_id)
     if given.as_json:
@@ -38,23 +38,23 @@ def list_(given: GivenCredentials) -> None:
     rows = [[str(one.user_id), one.full_name, email_of(one), _type(one), _state(one)] for one in bots]
     print_table(["id", "name", "email", "type", "state"], rows)
     if not bots:
-        note("You have no bots: `keybearer bot add` makes one.")
+        note("You have no bots: `keybearer bot add` creates one.")
 
 
 @bot.command()
 @click.option("--name", required=True, metavar="NAME", help="The name that people see.")
-@click.option("--short-name", required=True, metavar="NAME", help="What its email begins with: NAME-bot@...")
+@click.option("--short-name", required=True, metavar="NAME", help="The beginning of its email: NAME-bot@...")
 @click.option(
     "--type",
     "type_name",
     type=click.Choice(list(_NUMBERS)),
     default="generic",
     show_default=True,
-    help="What it may do.",
+    help="The type of the bot, which says what it can do.",
 )
-@click.option("--payload-url", metavar="URL", help="Where an outgoing webhook bot is called.")
+@click.option("--payload-url", metavar="URL", help="The URL that the server calls for an outgoing webhook bot.")
 @click.option(
-    "--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc there too; - prints it."
+    "--output", type=click.Path(readable=False), metavar="FILE", help="Also write its zuliprc to this file; - prints it."
 )
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @credential_options
@@ -68,13 +68,13 @@ def add(
     output: str | None,
     yes: bool,
 ) -> None:
-    """Make a bot of your own."""
+    """Create a bot that you own."""
     if given.as_json and output == STDOUT:
-        raise click.UsageError("--json does not go with --output -, which prints the zuliprc.")
+        raise click.UsageError("--json cannot be used with --output -, which prints the zuliprc.")
     if type_name == "outgoing-webhook" and payload_url is None:
         raise click.UsageError("An outgoing webhook bot needs --payload-url.")
     with connected(given) as client:
-        path = place_for(output, email="", site=client.site, yes=yes)  # before there is a bot whose key has no place
+        path = place_for(output, email="", site=client.site, yes=yes)  # before a bot exists whose key cannot be stored
         with waiting_for(client):
             made = client.create_bot(name, short_name, bot_type=_NUMBERS[type_name], payload_url=payload_url)
             account = client.get_user_by_id(made.user_id)
@@ -111,20 +111,20 @@ def show(given: GivenCredentials, *, id_or_email: str) -> None:
     ]
     print_table(["", "value"], rows)
     if lacks_key:
-        note(f"Its last API key was revoked. A new one: keybearer regenerate --bot {account.user_id} --output FILE")
+        note(f"Its last API key was revoked. For a new one, run: keybearer regenerate --bot {account.user_id} --output FILE")
 
 
 @bot.command()
 @click.argument("id_or_email")
 @click.option(
-    "--output", type=click.Path(readable=False), metavar="FILE", help="Write it there, mode 0600, and do not print it."
+    "--output", type=click.Path(readable=False), metavar="FILE", help="Write it to this file, with mode 0600, instead of printing it."
 )
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @credential_options
 def zuliprc(given: GivenCredentials, *, id_or_email: str, output: str | None, yes: bool) -> None:
     """Print a bot's zuliprc, or write it to a file."""
     if given.as_json and output in {None, STDOUT}:
-        raise click.UsageError("A zuliprc is not JSON. Write it with --output FILE, or leave --json out.")
+        raise click.UsageError("A zuliprc is not JSON. Write it with --output FILE, or omit --json.")
     with connected(given) as client:
         prepared = BotZuliprc.prepared(client, find_bot(client, id_or_email), output, yes=yes)
         with waiting_for(client):
@@ -138,19 +138,19 @@ def zuliprc(given: GivenCredentials, *, id_or_email: str, output: str | None, ye
 
 @bot.command("botserverrc")
 @click.argument("bots", nargs=-1, required=True, metavar="[SECTION=]ID_OR_EMAIL...")
-@click.option("--output", type=click.Path(), metavar="FILE", help="Write it there, mode 0600, and do not print it.")
+@click.option("--output", type=click.Path(), metavar="FILE", help="Write it to this file, with mode 0600, instead of printing it.")
 @credential_options
 def botserverrc_(given: GivenCredentials, *, bots: tuple[str, ...], output: str | None) -> None:
-    """Print the file with which `zulip-botserver` runs several bots, or write it.
+    """Print or write the file with which `zulip-botserver` runs several bots.
 
-    A section has the name of the program that a bot runs: helloworld=12. Without one it is the bot's short name.
+    The name of a section is that of the bot's program: helloworld=12. The default is the bot's short name.
     """
     if given.as_json:
-        raise click.UsageError("A botserverrc is no JSON.")
+        raise click.UsageError("A botserverrc is not JSON.")
     with connected(given) as client:
         path = None if output in (None, STDOUT) else expand(str(output), os.environ)
         if path is not None and path.exists():
-            raise KeybearerError(f"{path} exists already", hint="Name another file, or remove it first")
+            raise KeybearerError(f"{path} already exists", hint="Name another file, or remove it first")
         with waiting_for(client):
             text = botserverrc(client, bots)
     if path is None:
@@ -162,14 +162,14 @@ def botserverrc_(given: GivenCredentials, *, bots: tuple[str, ...], output: str 
 
 @bot.command()
 @click.argument("id_or_email")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @credential_options
 def deactivate(given: GivenCredentials, *, id_or_email: str, yes: bool) -> None:
-    """Deactivate a bot: its key is refused until it is reactivated."""
+    """Deactivate a bot. Its key is refused until it is reactivated."""
     with connected(given) as client:
         account = find_bot(client, id_or_email)
         if not agreed(f"Deactivate {account.full_name} <{email_of(account)}>?", yes=yes):
-            raise KeybearerError(f"{email_of(account)} was left as it is", hint="Nothing was changed")
+            raise KeybearerError(f"{email_of(account)} was not changed", hint="Nothing was changed")
         with waiting_for(client):
             client.deactivate_bot(account.user_id)
     _told(given, account, "is deactivated", is_active=False)
@@ -179,14 +179,14 @@ def deactivate(given: GivenCredentials, *, id_or_email: str, yes: bool) -> None:
 @click.argument("id_or_email")
 @credential_options
 def reactivate(given: GivenCredentials, *, id_or_email: str) -> None:
-    """Reactivate a bot. Its key may be another one then."""
+    """Reactivate a bot. It may get a new key."""
     with connected(given) as client:
         account = find_bot(client, id_or_email)
         with waiting_for(client):
             client.reactivate_bot(account.user_id)
     _told(given, account, "is active again", is_active=True)
     if not given.as_json:
-        note(f"Its key may be a new one: keybearer bot zuliprc {account.user_id} --output FILE")
+        note(f"It may have a new key. For its zuliprc, run: keybearer bot zuliprc {account.user_id} --output FILE")
 
 
 def _told(given: GivenCredentials, account: User, what: str, *, is_active: bool) -> None:

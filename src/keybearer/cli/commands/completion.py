@@ -1,4 +1,4 @@
-"""`keybearer completion`: what a shell needs to complete our commands and options."""
+"""`keybearer completion`: the code with which a shell completes our commands and options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_KEYBEARER_COMPLETE"
-"""The variable by which a shell's function asks us for completions; click's name for it."""
+"""The variable with which a shell's function asks for completions. click defines the name."""
 
 
 @click.command()
@@ -19,7 +19,7 @@ VARIABLE = "_KEYBEARER_COMPLETE"
 def completion(context: click.Context, *, shell: str | None) -> None:
     """Print the code that lets your shell complete commands.
 
-    Without SHELL it is the one that the variable SHELL names.
+    The default is the shell in the variable SHELL.
 
     \b
         bash:  echo 'eval "$(keybearer completion bash)"' >> ~/.bashrc
@@ -29,5 +29,5 @@ def completion(context: click.Context, *, shell: str | None) -> None:
     name = shell or PurePath(os.environ.get("SHELL", "")).name
     found = get_completion_class(name) if name in SHELLS else None
     if found is None:
-        raise click.UsageError(f"Say for which shell: {', '.join(SHELLS)}.")
+        raise click.UsageError(f"Name the shell: {', '.join(SHELLS)}.")
     click.echo(found(context.find_root().command, {}, "keybearer", VARIABLE).source())

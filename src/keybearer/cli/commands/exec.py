@@ -22,14 +22,14 @@ def run(given: GivenCredentials, *, command: tuple[str, ...]) -> None:
     \b
         keybearer exec --profile work -- zulip-send --stream ops --subject deploys -m "Deployed"
 
-    The variables of Zulip are set to the credentials in force, and those that say anything else are taken out,
-    ZULIP_CONFIG and ZULIP_PROFILE too. The command takes this program's place, so its exit code is the one you get.
+    Zulip's variables are set to the active credentials. All others for credentials are removed, including ZULIP_CONFIG
+    and ZULIP_PROFILE. The command replaces this program, so you get its exit code.
     """
     environ = environment(given.resolve().credentials, os.environ)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these, and what is ignored stays so in the command
+    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these signals, and the command would ignore them too
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:

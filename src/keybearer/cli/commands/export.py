@@ -1,4 +1,4 @@
-"""`keybearer export`: print the credentials in a form that another program takes."""
+"""`keybearer export`: print the credentials in a form for another program."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def as_shell(credentials: Credentials) -> str:
 
 
 def as_dotenv(credentials: Credentials) -> str:
-    """A `.env` file. Bare where every reader takes it so, since Docker's does not know quotes; else in quotes."""
+    """A `.env` file. Values have quotes only if some reader needs them, since Docker's reader does not support quotes."""
     return "".join(f"{name}={_dotenv_quoted(text)}\n" for name, text in variables(credentials).items())
 
 
 def as_json(credentials: Credentials) -> str:
-    """The arguments of `keybearer.resolve()` as a JSON object, and the token; null where there is nothing."""
+    """The arguments of `keybearer.resolve()` as a JSON object, and the token; null if not set."""
     values: dict[str, object] = {
         field.argument or field.name: field.written(credentials) for field in FIELDS.values() if field is not PASSCMD
     }
@@ -39,11 +39,11 @@ def as_json(credentials: Credentials) -> str:
 
 
 def as_curl(credentials: Credentials) -> str:
-    """A configuration of curl, to be read from a pipe so that no list of processes shows the key."""
+    """A configuration for curl. It is read from a pipe, so no list of processes shows the key."""
     tls = credentials.tls
     options = {"user": f"{credentials.email}:{credentials.api_key.reveal()}"}
     if tls.client_cert:
-        options["cert"] = tls.client_cert.replace("\\", "\\\\").replace(":", "\\:")  # a colon begins a passphrase
+        options["cert"] = tls.client_cert.replace("\\", "\\\\").replace(":", "\\:")  # after a colon, curl expects a passphrase
     if tls.client_cert_key:
         options["key"] = tls.client_cert_key
     if tls.cert_bundle and not tls.insecure:
@@ -64,13 +64,13 @@ FORMATS: Mapping[str, Callable[[Credentials], str]] = {
 
 @click.command()
 @click.option(
-    "--format", "format_name", type=click.Choice(list(FORMATS)), default="env", show_default=True, help="What to print."
+    "--format", "format_name", type=click.Choice(list(FORMATS)), default="env", show_default=True, help="The format."
 )
 @credential_options
 def export(given: GivenCredentials, *, format_name: str) -> None:
     """Print the credentials in force for another program.
 
-    The key is in clear in what is printed.
+    The output has the key in plain text.
 
     \b
         eval "$(keybearer export)"
@@ -82,7 +82,7 @@ def export(given: GivenCredentials, *, format_name: str) -> None:
 
 
 def _of_the_account(resolution: Resolution) -> Credentials:
-    """The credentials without a bundle that another program's variable names, which is about this machine."""
+    """The credentials without a bundle from another program's variable, which is only for this machine."""
     credentials = resolution.credentials
     if resolution.origins[CLIENT_BUNDLE.name].place not in CLIENT_BUNDLE.fallbacks:
         return credentials

@@ -27,7 +27,7 @@ from keybearer.server.settings import Settings, without_password
 @data_dir_option
 @database_url_option
 @click.option("--organization", required=True, help="The organization's name.")
-@click.option("--site", required=True, help="Its address, as it will stand in every zuliprc.")
+@click.option("--site", required=True, help="Its address, as it will be in every zuliprc.")
 @click.option("--owner-email", required=True, help="The owner's email address.")
 @click.option("--owner-name", required=True, help="The owner's full name.")
 @click.option("--owner-password-stdin", is_flag=True, help="Read the owner's password from standard input.")
@@ -41,10 +41,10 @@ def init(
     owner_name: str,
     owner_password_stdin: bool,
 ) -> None:
-    """Set a server up: the data directory, the organization and its owner."""
+    """Set up a server: the data directory, the organization and its owner."""
     settings = settings_for(data_dir, database_url)
     password = read_password(from_stdin=owner_password_stdin, option="--owner-password-stdin")
-    # Checked before anything is written: what is refused leaves nothing behind.
+    # Checked before anything is written, so a refusal leaves nothing behind.
     with refusals_told():
         wanted = setup.NewOrganization.checked(
             name=organization, site=site, email=owner_email, full_name=owner_name, password=password
@@ -60,7 +60,7 @@ def init(
 
 
 def _start_command(settings: Settings) -> str:
-    """What starts a server on these data. A password in the address of the database is not repeated."""
+    """The command that starts a server on this data. It does not repeat a password in the address of the database."""
     command = ["keybearer", "serve", "--data-dir", str(settings.data_dir)]
     variables = []
     usual = Settings(data_dir=settings.data_dir)

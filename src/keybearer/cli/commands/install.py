@@ -1,4 +1,4 @@
-"""`keybearer install`: put a downloaded zuliprc where programs look for it."""
+"""`keybearer install`: copy a downloaded zuliprc to the place where programs look for it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from keybearer.zuliprc.values import Surroundings, parse_path
 
 @click.command()
 @click.argument("file", type=click.Path(readable=False))
-@click.option(*PROFILE.options, metavar=PROFILE.metavar, help="Install it as this profile, not as ~/.zuliprc.")
-@click.option("--move", is_flag=True, help="Remove FILE when it is installed: the key is in it.")
+@click.option(*PROFILE.options, metavar=PROFILE.metavar, help="Install it as this profile instead of ~/.zuliprc.")
+@click.option("--move", is_flag=True, help="Remove FILE after installing it, since it has the key.")
 @click.option("--yes", "--force", "yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @json_option
 def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: bool) -> None:
-    """Put a downloaded zuliprc where programs look.
+    """Copy a downloaded zuliprc to where programs look for it.
 
-    That is ~/.zuliprc, or the file of a profile; its mode is 0600. A broken FILE is refused. Another account's zuliprc
-    is replaced after asking only. Comments and sections of other programs in the zuliprc that is there stay.
+    That is ~/.zuliprc, or the file of a profile. Its mode is 0600. An invalid FILE is refused. Before another account's
+    zuliprc is replaced, the command asks. Comments and sections of other programs in the existing zuliprc are kept.
     """
     source = expand(file, os.environ)
     document, found = read_standalone(source)
@@ -43,19 +43,19 @@ def install(*, file: str, profile: str | None, move: bool, yes: bool, as_json: b
     if moved:
         behind = source.resolve()
         source.unlink()
-        behind.unlink(missing_ok=True)  # of a link, the file that it leads to has the key
+        behind.unlink(missing_ok=True)  # if FILE is a link, the key is in its target
     _report(found, source, target, moved=moved, as_json=as_json)
 
 
 def _target(profile: str | None) -> Path:
     path = default_path(os.environ) if profile is None else path_of(profile, os.environ)
     if path is None:
-        raise FileError("There is no home directory to install into", hint="Set HOME, or give --profile")
+        raise FileError("There is no home directory to install into", hint="Set HOME, or use --profile")
     return path
 
 
 def _standing_alone(document: Document, path: Path) -> Document:
-    """The document with absolute paths in it, for it will lie elsewhere."""
+    """The document with absolute paths in it, since the file moves to another directory."""
     here = Surroundings(home_directory(os.environ), str(path.parent))
     path_keys = {key for field in FIELDS.values() if field.parser is parse_path for key in field.file_keys}
     return document.with_settings(
@@ -65,7 +65,7 @@ def _standing_alone(document: Document, path: Path) -> Document:
 
 def _report(found: Resolution, source: Path, target: Path, *, moved: bool, as_json: bool) -> None:
     for warning in found.warnings:
-        if warning.kind not in {"readable_by_others", "writable_by_others"}:  # of the download; the new file is 0600
+        if warning.kind not in {"readable_by_others", "writable_by_others"}:  # the mode of the download; the new file has mode 0600
             warn(str(warning))
     if found.origins[KEY.name].name == KEY.name and not is_well_formed(found.api_key.reveal()):
         warn(f"{found.origins[KEY.name]}: The key is not {LENGTH} letters and digits, as the keys of Zulip are")
@@ -74,10 +74,10 @@ def _report(found: Resolution, source: Path, target: Path, *, moved: bool, as_js
     else:
         say(f"{target}: {found.email} at {found.site or 'no site'}")
     if not moved and not _same(source, target):
-        note(f"The key is still in {source} too: remove it, or use --move.")
+        note(f"The key is also still in {source}: remove that file, or use --move.")
     for locator in LOCATORS:
         if (named := os.environ.get(locator.variable)) and not (locator is PROFILE and target.stem == named):
-            note(f"{locator.variable} is set, so programs read what it names and not this file.")
+            note(f"{locator.variable} is set, so programs read the file that it names instead of this one.")
 
 
 def _same(one: Path, other: Path) -> bool:

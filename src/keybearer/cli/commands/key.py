@@ -197,7 +197,7 @@ def add(
     help="How long the old key works beside the new one, such as 1h; at most a day.  [default: not at all]",
 )
 @click.option("--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc there; - prints it.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_of_bot
 @credential_options
 def regenerate(
@@ -225,7 +225,7 @@ def regenerate(
 
 @key.command()
 @click.argument("key_id", metavar="ID", type=click.IntRange(min=0))
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_of_bot
 @credential_options
 def revoke(given: GivenCredentials, *, key_id: int, yes: bool, bot: str | None) -> None:
@@ -247,7 +247,7 @@ def revoke(given: GivenCredentials, *, key_id: int, yes: bool, bot: str | None) 
 
 def _require_file_for_json(given: GivenCredentials, output: str | None) -> None:
     if given.as_json and output in {None, STDOUT}:
-        raise click.UsageError("A zuliprc is not JSON. Write it with --output FILE, or leave --json out.")
+        raise click.UsageError("A zuliprc is not JSON. Write it with --output FILE, or omit --json.")
 
 
 def _give(given: GivenCredentials, holder: _Holder, new: NewAPIKey, path: Path | None) -> None:

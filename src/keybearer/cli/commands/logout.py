@@ -24,7 +24,7 @@ from keybearer.zuliprc.sources import Arguments, Environment
 
 @click.command()
 @click.option("--regenerate", is_flag=True, help="End the key itself too, wherever else it is kept.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @credential_options
 def logout(given: GivenCredentials, *, regenerate: bool, yes: bool) -> None:
     """Remove the zuliprc in force.

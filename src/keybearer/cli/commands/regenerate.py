@@ -20,7 +20,7 @@ from keybearer.store.key_replacement import KeyReplacement
 @click.option(
     "--output", type=click.Path(readable=False), metavar="FILE", help="Where the bot's new zuliprc goes; - prints it."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @credential_options
 def regenerate(given: GivenCredentials, *, bot: str | None, output: str | None, yes: bool) -> None:
     """Make a new API key; the old one is refused from then on.
@@ -35,7 +35,7 @@ def regenerate(given: GivenCredentials, *, bot: str | None, output: str | None, 
     if bot is not None and output is None:
         raise click.UsageError("Say with --output where the bot's new zuliprc goes.")
     if bot is not None and output == STDOUT and given.as_json:
-        raise click.UsageError("--json does not go with --output -, which prints the zuliprc.")
+        raise click.UsageError("--json cannot be used with --output -, which prints the zuliprc.")
     if bot is None:
         _regenerate_own(given, yes=yes)
     else:

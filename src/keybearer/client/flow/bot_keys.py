@@ -14,7 +14,7 @@ from keybearer.secret import Secret
 def get_bot_api_key(bot_id: int) -> Composite[Secret]:
     """A bot's API key. For its owner and for administrators.
 
-    Servers before feature level 463 have no endpoint for it; there it is in the state of an event queue.
+    Servers before feature level 463 have no endpoint for it. Their event queues have it in the initial state.
     """
     return Composite(lambda state: _bot_api_key(state, bot_id))
 
@@ -33,7 +33,7 @@ def _bot_api_key(state: ClientState, bot_id: int) -> Flow[Secret]:
     key = yield from _key_in_state(state, bot_id)
     if key is None:
         raise APIError(
-            f"The server shows no key of a bot {bot_id}",
+            f"The server shows no key for bot {bot_id}",
             status=404,
             code="NOT_FOUND",
             hint="Only a bot's owner and administrators see its key: list the bots to see which are yours",

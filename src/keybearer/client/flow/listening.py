@@ -30,7 +30,7 @@ from keybearer.errors import (
 T = TypeVar("T")
 
 LONGEST_PAUSE = 600.0
-"""Seconds that listening waits at most before it asks again, even if a server that limits calls asks for more."""
+"""The most seconds to wait before asking again, even if a server that limits calls asks for more."""
 
 logger = logging.getLogger("keybearer.client")
 
@@ -47,7 +47,7 @@ def _nothing() -> None:
 class Listener:
     """What to listen to, and the queue that is open for it, if any.
 
-    `wake` ends the wait for the current step. Whoever carries out the steps sets it.
+    `wake` ends the wait for the current step. The event iterators set it.
     """
 
     registration: Operation[Queue]
@@ -73,7 +73,7 @@ class Listener:
 
 
 def is_final(error: ClientError) -> bool:
-    """Whether an error ends the listening to a server that has been listened to, since waiting does not fix it.
+    """Whether an error ends the listening once a queue was open, since waiting does not fix it.
 
     These are: a refused key, a deactivated account, a missing right of the key (status 403 from Zulip), and a
     certificate that is not accepted. Everything else may be a proxy in front of a server that restarts.
@@ -91,11 +91,11 @@ def _is_bad_request(error: ClientError) -> bool:
 
 
 def listen(state: ClientState, listener: Listener) -> Flow[None]:
-    """Yield Deliver for each event but heartbeats, for ever.
+    """Yield Deliver for each event except heartbeats, forever.
 
-    The first registration must succeed, and the server must not refuse the first poll. After that, every error is
-    waited out that `is_final` does not name, longer each time up to a minute, or as long as the server asks. A lost
-    queue is replaced by a new one, with a warning in the log, since events may be missing between the two.
+    The first registration must succeed, and the server must not refuse the first poll. After that, it waits and tries
+    again after every error that is not `is_final`: longer each time up to a minute, or as long as the server asks. A
+    lost queue is replaced, with a warning in the log, since events may be missing between the two.
     """
     if listener.queue is None:
         yield from listener.open(state)
@@ -108,7 +108,7 @@ def listen(state: ClientState, listener: Listener) -> Flow[None]:
         except ClientError as error:
             if is_final(error) or (not heard and _is_bad_request(error)):
                 if isinstance(error, AuthenticationRefused):
-                    listener.queue = None  # the server would not let it be closed
+                    listener.queue = None  # the server would not allow closing it
                 raise
             failures += 1
             yield from _recover(listener, error, failures)

@@ -1,4 +1,4 @@
-"""Continuing with a newer key: a client whose key was replaced while it ran reads the new one and uses it."""
+"""Continues with a newer key: a client whose key was replaced while it ran reads the new one and uses it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def take_newer_key(state: ClientState, refused: Set[Secret], refusal: ClientErro
     if isinstance(found, KeybearerError):
         refusal.hint = f"{refusal.hint}. {found}"
     elif not same_account(used, found):
-        refusal.hint = f"{refusal.hint}. The credentials are now those of another account, so they are not used"
+        refusal.hint = f"{refusal.hint}. The credentials now belong to another account, so they are not used"
     elif found.api_key not in refused:
         state.credentials = found
         logger.info("The key of %s was replaced; continuing with the new one", found.email)
@@ -39,7 +39,7 @@ def take_newer_key(state: ClientState, refused: Set[Secret], refusal: ClientErro
 
 
 def returning_error(read: Callable[[], Credentials]) -> Callable[[], Credentials | KeybearerError]:
-    """As `read`, but return its error: the caller raises the refusal, not this."""
+    """Like `read`, but return its error: the caller raises the refusal instead."""
 
     def attempt() -> Credentials | KeybearerError:
         try:

@@ -89,7 +89,7 @@ def _follow(state: ClientState, request: Request) -> Flow[Response | Failure]:
 
 
 def _report_ignored(operation: Operation[T], answer: Mapping[str, Any]) -> None:
-    """Warn about parameters that the server does not know, since it changes nothing for them and reports success."""
+    """Warn about parameters that the server does not know, since it ignores them and reports success."""
     ignored = answer.get("ignored_parameters_unsupported")
     names = [name for name in operation.parameters if isinstance(ignored, list) and name in ignored]
     if names:
@@ -102,7 +102,7 @@ def _report_ignored(operation: Operation[T], answer: Mapping[str, Any]) -> None:
 
 
 def _explain_404(state: ClientState, operation: Operation[T], error: NotAZulipServer) -> Flow[ClientError]:
-    """Zulip answers an unknown path with an HTML page, as other servers do. So ask whether this is a Zulip server."""
+    """Zulip answers an unknown path with an HTML page, as other servers do. So check whether this is a Zulip server."""
     if operation.path == "server_settings":
         return error
     if state.is_zulip and operation.path in event_queues.PATHS:

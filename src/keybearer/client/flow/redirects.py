@@ -1,6 +1,6 @@
-"""Where a redirect leads, and whether to follow it. Pure.
+"""The target of a redirect, and whether to follow it. Pure.
 
-A redirected POST would become a GET and lose the change. A redirect to another site would send the key there.
+A redirected POST would become a GET and the change would be lost. A redirect to another site would send the key there.
 So only GET and HEAD are followed, and only within the site.
 """
 
@@ -27,9 +27,9 @@ def target(request: Request, response: Response, site: str, followed: int) -> st
         there = urlsplit(urljoin(request.url, location))
         same = origin(there) == origin(urlsplit(site)) and there.username is None
     except ValueError:
-        raise Redirected(f"{site} redirects to an address that is none", location="", hint="Check the site") from None
+        raise Redirected(f"{site} redirects to an invalid address", location="", hint="Check the site") from None
     if there.scheme not in _PORTS or not there.hostname:
-        raise Redirected(f"{site} redirects to what is no web address", location="", hint="Check the site")
+        raise Redirected(f"{site} redirects to something other than a web address", location="", hint="Check the site")
     shown = f"{there.scheme}://{_host(there)}{there.path}"
     if not location or not same:
         suggestion = _site_of(there, request.url)
@@ -42,19 +42,19 @@ def target(request: Request, response: Response, site: str, followed: int) -> st
         raise Redirected(
             f"{site} redirects {request.method} to {shown}",
             location=shown,
-            hint="A call that changes something is not repeated elsewhere, since it would be lost or doubled. If that "
+            hint="A call that changes something is not repeated elsewhere: it could be lost or made twice. If that "
             f"is the right address, change site to {_site_of(there, request.url)}. {_what_was_sent(request, site)}",
         )
     if followed >= MOST:
-        raise Redirected(f"{site} redirects in circles", location=shown, hint="Its operator has to fix that")
+        raise Redirected(f"{site} redirects in a loop", location=shown, hint="Its operator has to fix that")
     return urldefrag(there.geturl()).url
 
 
 def _what_was_sent(request: Request, site: str) -> str:
     if request.authorization is not None and is_plain_http(site):
         return (
-            "Nothing was sent there, but the API key has just crossed the network unencrypted: "
-            "regenerate it once the site is right"
+            "Nothing was sent there, but the API key was just sent unencrypted over the network: "
+            "regenerate it when the site is right"
         )
     return "Nothing was sent there"
 

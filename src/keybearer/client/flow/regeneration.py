@@ -29,10 +29,10 @@ from keybearer.secret import Secret
 from keybearer.zuliprc.credentials import Credentials
 
 IN_DOUBT = (ConnectionFailed, ServerFailed, NotAZulipServer)
-"""After these errors it is not known whether the server has issued a new key."""
+"""After these errors, the server may or may not have issued a new key."""
 
 OF_NAMED_KEYS = frozenset({"NAMED_KEY", "INSUFFICIENT_SCOPE"})
-"""Codes with which a server refuses a key that works and may not do what was asked."""
+"""Codes for a key that works but may not make this call."""
 
 
 class KeyDestination(Protocol):
@@ -45,15 +45,15 @@ class KeyDestination(Protocol):
         """No new key was issued: leave everything as it was."""
 
     def leave(self) -> None:
-        """It is not known whether a new key was issued: leave a note that says so."""
+        """The server may or may not have issued a new key: leave a note that says so."""
 
 
 def regenerate(state: ClientState, prepare: Callable[[Credentials], KeyDestination] | None) -> Flow[Secret]:
-    """Ask for a new key, and store it where `prepare` has made room for it. With None it is only returned."""
+    """Ask for a new key, and store it in the place that `prepare` has prepared. With None it is only returned."""
     yield from _read_current(state)
     credentials = state.credentials
     if credentials is None:
-        raise RegenerationRefused("There is no API key to be replaced", hint="Use a client with credentials")
+        raise RegenerationRefused("There is no API key to replace", hint="Use a client with credentials")
     state.required_site()
     destination: KeyDestination = (
         _Nowhere() if prepare is None else (yield from call_function(lambda: prepare(credentials)))
@@ -104,17 +104,17 @@ def _after_lost_response(
     except InvalidAPIKey:
         destination.leave()
         return KeyNotStored(
-            f"The server has made a new API key, and its answer was lost: {error.message}",
+            f"The server has issued a new API key, and its answer was lost: {error.message}",
             kept=None,
             hint="Download a new zuliprc from the settings, or run keybearer login",
         )
     except ClientError as refusal:
         if isinstance(refusal, APIError) and refusal.code in OF_NAMED_KEYS:
-            destination.abandon()  # it may not look at the account, and is not refused as an old key
+            destination.abandon()  # the key may not read the account, but it works
             error.hint = "The old key still works: try again"
             return error
         destination.leave()
-        error.hint = "Whether the server has made a new key is not known: try the old one when the server is back"
+        error.hint = "The server may have issued a new key: try the old one when the server is available"
         return error
     destination.abandon()
     error.hint = "The old key still works: try again"

@@ -1,4 +1,4 @@
-"""What a response means: the answer, or a typed error that says what to do next. Pure."""
+"""Turns a response into the answer, or into a typed error that says what to do next. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from keybearer.secret import Secret
 from keybearer.wording import counted
 
 DEFAULT_WAIT = 5.0
-"""Seconds to wait when a server limits calls and does not say for how long."""
+"""Seconds to wait if a server limits calls without saying for how long."""
 
 LONGEST_WAIT = 86_400.0
 """The most seconds that a server may ask to wait. Zulip's longest window is a day; anything above is a fault."""
@@ -40,7 +40,7 @@ LONGEST_WAIT = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What the text of an error may say about a call. `secrets` never appear in it, even if the server repeats them."""
+    """The facts about a call for the text of an error. `secrets` never appear in it, even if the server repeats them."""
 
     method: str
     path: str
@@ -93,17 +93,17 @@ _BY_MESSAGE: dict[str, AuthenticationError] = {
 """With HTTP Basic, Zulip sends the code UNAUTHORIZED for all of these: only the text distinguishes them."""
 
 _HINTS: dict[str, str] = {
-    "AUTHENTICATION_FAILED": "Check the email and the password; who has no password signs in another way and gets the "
+    "AUTHENTICATION_FAILED": "Check the email and the password; without a password, sign in another way and get the "
     "API key in the settings, under Account & privacy",
-    "PASSWORD_AUTH_DISABLED": "Get the API key in the settings, under Account & privacy, and use that",
+    "PASSWORD_AUTH_DISABLED": "Get the API key in the settings, under Account & privacy, and use it",
     "PASSWORD_RESET_REQUIRED": "Set a new password on the site first",
     "BAD_EVENT_QUEUE_ID": "Register a new queue",
     "REQUEST_VARIABLE_MISSING": "Pass it by name",
-    "INSUFFICIENT_SCOPE": "Use a key that has the scope: `keybearer key add --scope` makes one, with the account key",
-    "NETWORK_NOT_ALLOWED": "Use it from the networks that it is for, or make another key",
-    "BEYOND_OWN_GRANT": "Use the account key, or a key that may do as much itself",
+    "INSUFFICIENT_SCOPE": "Use a key that has the scope: `keybearer key add --scope` creates one, with the account key",
+    "NETWORK_NOT_ALLOWED": "Use it from its networks, or create another key",
+    "BEYOND_OWN_GRANT": "Use the account key, or a key that has at least the same rights",
 }
-_NARROW_HINT = "Older servers take narrows of event queues only as pairs of texts, and none that is negated"
+_NARROW_HINT = "Older servers accept narrows of event queues only as pairs of texts, without negation"
 _HINT_OF: dict[AuthenticationError, str] = {
     InvalidAPIKey: "A newer key may have replaced it, or email, key and site may not belong together: get the zuliprc "
     "again from the settings, or with `keybearer login`",
@@ -128,8 +128,8 @@ def _error_of(response: Response, answer: Mapping[str, Any], context: CallContex
             answer=answer,
             hint=f"Try again in {counted(math.ceil(wait), 'second')}",
         )
-    # Where too many keys from here were refused, Keybearer's server names the refusal beside the limit: waiting does
-    # not help a bad key, and a good one is never limited.
+    # After too many refused keys from one address, Keybearer's server reports the limit and the refusal. Waiting does
+    # not fix a bad key, and a good one is never limited.
     refusal = refused or _BY_MESSAGE.get(text) or _BY_CODE.get(code)
     if refusal is not None or status == 401:
         kind = refusal or AuthenticationRefused
@@ -148,7 +148,7 @@ def _error_of(response: Response, answer: Mapping[str, Any], context: CallContex
 
 def _hint_for_other_refusals(text: str) -> str:
     if "incoming webhook" in text:
-        return "An incoming webhook bot can do nothing but send messages: use a bot of another type"
+        return "An incoming webhook bot can only send messages: use a bot of another type"
     return "" if "authentication" not in text else "Use a client with credentials"
 
 
@@ -171,7 +171,7 @@ def retry_after(response: Response, answer: Mapping[str, Any]) -> float:
 
 
 def _not_from_zulip(response: Response, context: CallContext) -> ClientError:
-    """The error for a response that is not Zulip's JSON: from a proxy, another program, or Zulip's page for 404."""
+    """The error for a response that is not Zulip's JSON: from a proxy, another program, or Zulip's 404 page."""
     site, status = context.site, response.status
     for words, error in _nginx_errors(site):
         if words in response.body[:4096]:
@@ -194,7 +194,7 @@ def _not_from_zulip(response: Response, context: CallContext) -> ClientError:
 
 def proxy_wants_login() -> Unreachable:
     """The error for a proxy that asks for a login, however it did."""
-    return Unreachable("The proxy asks for a login", hint="Put it into the proxy variable: http://user:password@…")
+    return Unreachable("The proxy requires a login", hint="Put it into the proxy variable: http://user:password@…")
 
 
 def _nginx_errors(site: str) -> tuple[tuple[bytes, ClientError], ...]:
@@ -203,7 +203,7 @@ def _nginx_errors(site: str) -> tuple[tuple[bytes, ClientError], ...]:
         (
             b"No required SSL certificate was sent",
             TLSFailed(
-                f"{site} demands a client certificate",
+                f"{site} requires a client certificate",
                 reason="client_certificate_required",
                 hint="Set client_cert (and client_cert_key) to the certificate that its operator gave you",
             ),
@@ -213,11 +213,13 @@ def _nginx_errors(site: str) -> tuple[tuple[bytes, ClientError], ...]:
             TLSFailed(
                 f"{site} does not accept the client certificate",
                 reason="bad_client_certificate",
-                hint="Check that client_cert is the one its operator gave you, and not expired",
+                hint="Check that client_cert is the one that its operator gave you, and that it has not expired",
             ),
         ),
         (
             b"HTTP request was sent to HTTPS port",
-            NotAZulipServer(f"{site} speaks https, and the site says http", hint="Change site to begin with https://"),
+            NotAZulipServer(
+                f"{site} needs https, but the site begins with http", hint="Change site to begin with https://"
+            ),
         ),
     )

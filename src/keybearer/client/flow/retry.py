@@ -30,11 +30,11 @@ class RetryPolicy:
         if not (isinstance(kinds[0], int) and isinstance(kinds[1], int | float) and math.isfinite(self.patience)):
             raise InvalidArgument("attempts of a RetryPolicy is a whole number, and patience a number of seconds")
         if self.attempts < 1 or self.patience < 0:
-            raise InvalidArgument("A call is tried once at least, and patience is not negative")
+            raise InvalidArgument("A call is tried at least once, and patience is not negative")
 
 
 class Patience:
-    """What is left of a policy during one call."""
+    """The tries and seconds that remain of a policy during one call."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
@@ -63,13 +63,13 @@ class Patience:
 
 
 def is_cut_handshake(error: ClientError) -> bool:
-    """Whether a TLS handshake was cut off before any certificate was judged, as a proxy does whose server restarts."""
+    """Whether a TLS handshake was cut off before any certificate was judged, as by a proxy whose server restarts."""
     return isinstance(error, TLSFailed) and error.reason in {"other", "not_tls"}
 
 
 def backoff(failures: int, longest: float = 60.0) -> float:
-    """The seconds to wait after so many failures in a row: half a second, doubled each time, less a random part.
+    """The seconds to wait after this many failures in a row: half a second, doubled each time, minus a random part.
 
-    The random part, up to half, keeps many clients from coming back at the same moment.
+    The random part, up to half, keeps many clients from returning at the same moment.
     """
     return min(longest, 0.25 * 2.0 ** min(failures, 16)) * _random.uniform(0.5, 1.0)

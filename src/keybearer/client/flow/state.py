@@ -59,7 +59,7 @@ class ClientState:
         if in_query and pairs:
             if any(isinstance(value, Secret) for _, value in pairs):
                 raise UnusableRequest(
-                    "A secret is not sent with GET", hint="It would stand in the URL, which servers and proxies log"
+                    "A secret cannot be sent with GET", hint="It would be in the URL, which servers and proxies log"
                 )
             url += "?" + urlencode([(name, str(value)) for name, value in pairs])
         return Request(

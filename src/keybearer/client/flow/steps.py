@@ -1,4 +1,4 @@
-"""The steps of a call, and what they carry: a request, its response or failure. Pure: no HTTP library takes part."""
+"""The steps of a call, with requests, responses and failures. Pure: no HTTP library is used."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Step: wait for so many seconds."""
+    """Step: wait for this many seconds."""
 
     seconds: float
 

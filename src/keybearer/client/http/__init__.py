@@ -1,1 +1,1 @@
-"""Input and output: runners carry out the steps of a flow, transports send its requests over httpx2, and TLS."""
+"""Input, output and TLS: runners carry out the steps of a flow, and transports send its requests over httpx2."""

@@ -56,9 +56,9 @@ class AsyncRunner(BaseRunner):
         raise TypeError(f"a runner cannot carry out a step of type {type(step).__name__}")
 
     async def run_apart(self, flow: Flow[T]) -> T:
-        """Run a flow in a thread and with connections of its own.
+        """Run a flow in a thread of its own, with its own connections.
 
-        Neither `aclose()` nor a cancellation stops it: the end of the event loop waits for such threads, and so does
+        `aclose()` and a cancellation do not stop it. The end of the event loop waits for such threads, and so does
         Python's exit.
         """
         running = asyncio.get_running_loop().run_in_executor(
@@ -114,7 +114,7 @@ class AsyncRunner(BaseRunner):
     async def aclose(self) -> None:
         """Close the connections of this event loop as soon as no request uses them. A later request opens new ones.
 
-        Waits for what runs apart. Other event loops close their connections when they end.
+        Waits for flows that run in threads. Other event loops close their connections when they end.
         """
         loop = asyncio.get_running_loop()
         transport = self._transports.pop(loop, None)
@@ -126,7 +126,7 @@ class AsyncRunner(BaseRunner):
 
 
 def _log_failure(running: asyncio.Future[T]) -> None:
-    """Log why a flow has failed that nobody waits for any more."""
+    """Log why a flow has failed if no caller waits for it any longer."""
     error = None if running.cancelled() else running.exception()
     if error is not None:
         logger.error("%s", error if isinstance(error, KeybearerError) else type(error).__name__)

@@ -41,7 +41,7 @@ class AsyncTransport:
         raise unusable
 
     async def close_with_loop(self) -> None:
-        """Have the connections closed when the event loop ends: it then ends the asynchronous generators in it."""
+        """Close the connections when the event loop ends, since it then ends its asynchronous generators."""
         await anext(self._life)
 
     async def _until_closed(self) -> AsyncGenerator[None]:

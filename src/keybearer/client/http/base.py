@@ -1,4 +1,4 @@
-"""What both runners share: the TLS context, the listeners, and what a forked process must not share."""
+"""What both runners share: the TLS context, the listeners, and the separation from a forked process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOSING_TIME = 0.8
 
 
 class BaseRunner:
-    """The base of both runners. `closed` is set while no listener may begin."""
+    """The base of both runners. `closed` is set while no listener may start."""
 
     def __init__(self, state: ClientState, context: ssl.SSLContext | None = None) -> None:
         """Pass an existing `context` to avoid a second prompt for the passphrase of a client certificate."""
@@ -46,17 +46,17 @@ class BaseRunner:
             return self._context
 
     def begin(self, listener: Listener) -> None:
-        """Note a listener that begins. Raises ClientClosed after `end_listeners`."""
+        """Register a listener that starts. Raises ClientClosed after `end_listeners`."""
         self.listeners.add(listener)
         if self.closed:
             self.listeners.discard(listener)
             raise ClientClosed(
-                "The client is closed, so it does not listen for events",
+                "The client is closed, so it cannot listen for events",
                 hint="Make a new client, or use this one in a `with` block again",
             )
 
     def end_listeners(self) -> None:
-        """End every listener, whichever thread or event loop it is in. No new one can begin."""
+        """End every listener, in any thread or event loop. No new one can start."""
         self.closed = True
         for listener in tuple(self.listeners):
             listener.end()
@@ -72,7 +72,7 @@ class BaseRunner:
         raise NotImplementedError
 
     def start_in_child(self) -> None:
-        """Share nothing with the parent process: no connection, no event queue, no lock that a thread of it held.
+        """Share nothing with the parent process: no connection, no event queue, and no lock that one of its threads had.
 
         The parent's connections are kept open, since closing them could write to them.
         """

@@ -1,7 +1,7 @@
-"""What a certificate says of itself, out of its bytes: from when until when it is good, and its issuer.
+"""Reads from the bytes of a certificate when it is valid and who issued it.
 
-Python's ssl module tells that of certificates that it has verified only, and neither of a client's own nor of those of
-a server that is not trusted.
+Python's ssl module reports this only for certificates that it has verified. It does not for the client's own, and not
+for those of a server that is not trusted.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from datetime import UTC, datetime
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 _ENCODINGS = {0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
-"""Of the strings in names; all others are UTF-8 or part of it."""
+"""The encodings of strings in names. All others are UTF-8 or a subset of it."""
 
 _COMMON_NAME, _ORGANIZATION = b"\x55\x04\x03", (b"\x55\x04\x0a", b"\x55\x04\x0b")
-"""Object identifiers: that of the common name; those of the organization and its unit."""
+"""Object identifiers of the common name, and of the organization and its unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate: its issuer, whether that is itself, and the time in which it is good, both ends in it."""
+    """A certificate: its issuer, whether it issued itself, and when it is valid, with both ends included."""
 
     issuer: str
     is_self_issued: bool
@@ -32,7 +32,7 @@ class Certificate:
 
 
 def certificates(pem: bytes) -> Iterator[Certificate]:
-    """All certificates in a PEM file; what cannot be read is left out."""
+    """All certificates in a PEM file, without those that cannot be read."""
     for found in _PEM.finditer(pem):
         try:
             yield certificate(ssl.PEM_cert_to_DER_cert(found.group().decode("ascii")))
@@ -41,7 +41,7 @@ def certificates(pem: bytes) -> Iterator[Certificate]:
 
 
 def certificate(der: bytes) -> Certificate:
-    """One certificate (X.509, RFC 5280 section 4.1). Raises ValueError for what is none."""
+    """One certificate (X.509, RFC 5280 section 4.1). Raises ValueError if it is not a certificate."""
     try:
         return _certificate(memoryview(der))
     except IndexError:
@@ -64,7 +64,7 @@ def _certificate(der: memoryview) -> Certificate:
 
 
 def _element(der: memoryview, expected: int | None = None) -> tuple[memoryview, memoryview]:
-    """The content of the first element, and what is behind it."""
+    """The content of the first element, and the rest after it."""
     tag, length, start = der[0], der[1], 2
     if length & 0x80:
         start += length & 0x7F
@@ -90,7 +90,7 @@ def _name(der: memoryview) -> str:
 def _time(der: memoryview) -> tuple[datetime, memoryview]:
     content, rest = _element(der)
     text = bytes(content).decode("ascii")
-    if der[0] == _UTC_TIME:  # two digits of the year: 50 to 99 are of the last century
+    if der[0] == _UTC_TIME:  # two digits of the year: 50 to 99 are in the last century
         text = f"{'19' if text[:2] >= '50' else '20'}{text}"
     elif der[0] != _GENERALIZED_TIME:
         raise ValueError("not a certificate")

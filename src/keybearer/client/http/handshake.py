@@ -1,4 +1,4 @@
-"""Why a TLS handshake failed, as a TLSFailed error; and a handshake without a request, to find that out."""
+"""Explains a failed TLS handshake as a TLSFailed error, and can repeat the handshake to find the reason."""
 
 from __future__ import annotations
 
@@ -44,11 +44,13 @@ def explain(error: ssl.SSLError, *, site: str, has_client_certificate: bool) -> 
     reason = error.reason or ""
     if reason in _NOT_TLS:
         return TLSFailed(
-            f"{site} does not speak TLS", reason="not_tls", hint="Check the port; if it is a plain one, write http://"
+            f"{site} does not speak TLS",
+            reason="not_tls",
+            hint="Check the port; if it is for plain http, write http://",
         )
     if reason in _CERTIFICATE_DEMANDED or (reason in _CERTIFICATE_ALERTS and not has_client_certificate):
         return TLSFailed(
-            f"{site} demands a client certificate",
+            f"{site} requires a client certificate",
             reason="client_certificate_required",
             hint="Set client_cert (and client_cert_key) to the certificate that its operator gave you",
         )
@@ -57,7 +59,7 @@ def explain(error: ssl.SSLError, *, site: str, has_client_certificate: bool) -> 
         return TLSFailed(
             f"{site} does not accept the client certificate ({said})",
             reason="bad_client_certificate",
-            hint="Check that client_cert is the one its operator gave you, and not expired",
+            hint="Check that client_cert is the one that its operator gave you, and that it has not expired",
         )
     detail = reason.replace("_", " ").lower() or "the connection was closed"
     return TLSFailed(f"The TLS handshake with {site} failed: {detail}", reason="other")
@@ -77,7 +79,7 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
         return TLSFailed(
             f"The certificate of {site} is for another name: {said}",
             reason="name_mismatch",
-            hint="Write the site with a name that stands in the certificate",
+            hint="Write the site with a name that is in the certificate",
         )
     if code in _UNKNOWN_ISSUER:
         return TLSFailed(
@@ -88,15 +90,15 @@ def _about_the_server(error: ssl.SSLCertVerificationError, site: str) -> TLSFail
     return TLSFailed(
         f"The certificate of {site} is not acceptable: {said}",
         reason="not_acceptable",
-        hint="Its operator has to fix that; if you trust it all the same, set cert_bundle to it or to its issuer's",
+        hint="Its operator has to fix that; if you trust it anyway, set cert_bundle to it or its issuer's certificate",
     )
 
 
 def naming_issuer(error: TLSFailed, site: str, *, timeout: float = 3.0) -> TLSFailed:
-    """The same error, with the issuer that is missing if the server does not send its certificate.
+    """The same error, with the name of the missing issuer if the server does not send that issuer's certificate.
 
-    An error about a failed handshake does not say so. So this meets the server again, trusts it with nothing, and
-    looks at what it sends.
+    An error about a failed handshake does not say so. So this connects again, sends no secret, and reads the
+    certificates that the server sends.
     """
     if error.reason != "unknown_issuer":
         return error
@@ -108,13 +110,13 @@ def naming_issuer(error: TLSFailed, site: str, *, timeout: float = 3.0) -> TLSFa
         f"The certificate of {site} is from the issuer {first.issuer!r}, which is not trusted here, and the server "
         "does not send that issuer's certificate",
         reason="unknown_issuer",
-        hint="If that is an intermediate authority, the server's operator has to add its certificate to what the "
-        "server sends. Else set cert_bundle to the issuer's certificate, or the server's own",
+        hint="If that is an intermediate authority, the server's operator has to add its certificate to those that the "
+        "server sends. Otherwise set cert_bundle to the issuer's certificate, or the server's own",
     )
 
 
 def _sent_certificates(site: str, timeout: float) -> list[Certificate]:
-    """The chain that the server sends; empty if that cannot be found out."""
+    """The chain that the server sends; empty if it cannot be read."""
     parts = urlsplit(site)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -135,7 +137,7 @@ def _sent_certificates(site: str, timeout: float) -> list[Certificate]:
 def probe(
     site: str, context: ssl.SSLContext, *, has_client_certificate: bool, timeout: float = 3.0
 ) -> TLSFailed | None:
-    """Make a TLS handshake and wait: the TLS reason why the site closes connections, or None.
+    """Make a TLS handshake and wait. Returns the TLS reason why the site closes connections, or None.
 
     In TLS 1.3 a server rejects a client certificate after the handshake. If a request is under way, the alert that
     says so is lost. Without a request, it arrives.

@@ -1,11 +1,11 @@
-"""The proxy between here and a site. Only this module decides: calls, their errors and `keybearer doctor` ask it.
+"""The proxy for a site. Only this module decides: calls, their errors and `keybearer doctor` ask it.
 
-Variables are read as other programs read them: HTTPS_PROXY or HTTP_PROXY, after the site's scheme, else ALL_PROXY;
+Variables are read as other programs read them: HTTPS_PROXY or HTTP_PROXY by the site's scheme, else ALL_PROXY;
 the lower-case names go first. NO_PROXY lists exemptions: hosts with all names below them (`corp.example`,
-`.corp.example` and `*.corp.example` say the same), hosts with a port, addresses, networks, or `*`. On Windows and
-macOS the system's settings count where no variable is set.
+`.corp.example` and `*.corp.example` mean the same), hosts with a port, addresses, networks, or `*`. On Windows and
+macOS, the system's settings are used if no variable is set.
 
-A site on this machine never gets a proxy, since the key would leave the machine for nothing.
+A site on this machine never gets a proxy, since the key would leave the machine without need.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _covers(network: str, host: str) -> bool:
 
 
 def _is_exempt_by_system(host: str) -> bool:
-    """Whether the settings of Windows or macOS exempt the host; variables have been asked."""
+    """Whether the settings of Windows or macOS exempt the host; variables were checked before."""
     return not urllib.request.getproxies_environment() and bool(urllib.request.proxy_bypass(host))
 
 

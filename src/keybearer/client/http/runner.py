@@ -57,14 +57,14 @@ class Runner(BaseRunner):
         raise TypeError(f"a runner cannot carry out a step of type {type(step).__name__}")
 
     def run_apart(self, flow: Flow[T]) -> T:
-        """Run a flow in a thread and with connections of its own. Neither `close()` nor Ctrl-C stops it.
+        """Run a flow in a thread of its own, with its own connections. `close()` and Ctrl-C do not stop it.
 
         Python waits for the thread before it exits.
         """
         return in_thread(lambda: run_alone(self.state, self.tls_context(), flow), daemon=False).result()
 
     def transport(self) -> Transport:
-        """What sends requests. Raises TLSFailed for unusable certificate files, Unreachable for unusable proxies."""
+        """The transport. Raises TLSFailed for unusable certificate files, Unreachable for unusable proxies."""
         found = self._transport
         if found is not None and not found.closed:
             return found
@@ -81,7 +81,7 @@ class Runner(BaseRunner):
 
     def close_queues(self, listeners: Iterable[Listener]) -> None:
         """Close the queues of these listeners. Does not wait long for a server that cannot be reached."""
-        calls = [] if sys.is_finalizing() else self.closing_calls(listeners)  # Python starts no thread then
+        calls = [] if sys.is_finalizing() else self.closing_calls(listeners)  # Python starts no thread while it exits
         # A closed client is left without connections.
         run = partial(run_alone, self.state, self.tls_context()) if calls and self.closed else self.run
         wait([in_thread(partial(run, call)) for call in calls], CLOSING_TIME)
@@ -117,7 +117,7 @@ def in_thread(work: Callable[[], T], *, daemon: bool = True) -> Future[T]:
 
 
 def run_alone(state: ClientState, context: ssl.SSLContext, flow: Flow[T]) -> T:
-    """Run a flow with connections of its own, in this thread."""
+    """Run a flow with its own connections, in this thread."""
     runner = Runner(state, context)
     try:
         return runner.run(flow)

@@ -33,7 +33,7 @@ def build_context(options: TLSOptions, *, site: str = "") -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         logger.warning(
-            "insecure is set: the certificate of %s is not checked, so anybody on the way can read the API key",
+            "insecure is set: the certificate of %s is not checked, so anybody on the network can read the API key",
             site or "the server",
         )
     elif options.cert_bundle:
@@ -52,10 +52,10 @@ def build_context(options: TLSOptions, *, site: str = "") -> ssl.SSLContext:
 
 
 def _trusts_nothing(context: ssl.SSLContext) -> bool:
-    """Whether the default trust is empty. The context does not count a directory of hashed files until it is used."""
+    """Whether no certificate is trusted by default. The context counts a directory of hashed files only once it is used."""
     if context.cert_store_stats()["x509_ca"]:
         return False
-    directory: str | None = ssl.get_default_verify_paths().capath  # None where there is no such directory
+    directory: str | None = ssl.get_default_verify_paths().capath  # None if there is no such directory
     return directory is None or not any(Path(directory).iterdir())
 
 
@@ -69,7 +69,7 @@ def _trust_bundle(context: ssl.SSLContext, bundle: Path) -> None:
         files = [one for one in names if one.suffix.lower() in CERTIFICATE_SUFFIXES or _is_hashed(one)]
         if not files:
             raise TLSFailed(
-                f"The certificate directory {bundle} holds no certificate",
+                f"The certificate directory {bundle} has no certificate",
                 reason="bad_bundle",
                 hint="Put PEM files that end in .pem or .crt into it",
             )
@@ -94,7 +94,7 @@ def _trust_file(context: ssl.SSLContext, file: Path) -> None:
             context.load_verify_locations(cadata=content)
     except (ssl.SSLError, ValueError):
         raise TLSFailed(
-            f"The certificate bundle {file} holds no certificate that can be read",
+            f"The certificate bundle {file} has no readable certificate",
             reason="bad_bundle",
             hint="It must be a PEM file (-----BEGIN CERTIFICATE-----) of the issuer's or the server's certificate",
         ) from None
@@ -136,10 +136,10 @@ def _load_client_certificate(context: ssl.SSLContext, cert: str, key: str | None
         raise TLSFailed(
             f"The key of the client certificate in {key or cert} is encrypted, and there is no terminal to ask on",
             reason="bad_client_certificate",
-            hint="Run it on a terminal, or store the key without a passphrase: openssl pkey -in … -out …",
+            hint="Run the command in a terminal, or store the key without a passphrase: openssl pkey -in … -out …",
         ) from None
     except ValueError:  # a passphrase that is too long
-        raise _bad_certificate(f"The passphrase of {key or cert} is not right", "Try again") from None
+        raise _bad_certificate(f"The passphrase of {key or cert} is wrong", "Try again") from None
     except ssl.SSLError as error:
         raise _explained(error, cert, key, asked=asked) from None
 
@@ -164,7 +164,7 @@ def _explained(error: ssl.SSLError, cert: str, key: str | None, *, asked: bool) 
             "Name the certificate's own key in client_cert_key",
         )
     if asked:
-        return _bad_certificate(f"The passphrase of {key or cert} is not right", "Try again")
+        return _bad_certificate(f"The passphrase of {key or cert} is wrong", "Try again")
     if b"-----BEGIN CERTIFICATE-----" not in Path(cert).read_bytes():
         return _bad_certificate(f"There is no PEM certificate in {cert}", "Name the certificate's file in client_cert")
     if b"PRIVATE KEY-----" not in Path(key or cert).read_bytes():

@@ -25,7 +25,7 @@ CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection, whatever the timeout of the response."""
 
 ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
-"""The errors of sending. In an event loop, a TLS alert after the handshake arrives as a plain ssl.SSLError."""
+"""The errors when sending. In an event loop, a TLS alert after the handshake arrives as a plain ssl.SSLError."""
 
 UNUSABLE_PROXY = (ValueError, ImportError, httpx2.InvalidURL)
 """What httpx2 raises for the address of a proxy that it cannot use."""
@@ -55,7 +55,7 @@ class Transport:
         """The response, or why there is none."""
         self._users.append(None)
         try:
-            if self._http.is_closed:  # another thread has closed it since this one was given it
+            if self._http.is_closed:  # another thread has closed it since this one received it
                 return Transport(self._state, self._context).send_once(request)
             return read(self._http.send(build(self._http, request)))
         except ERRORS as error:
@@ -74,7 +74,7 @@ class Transport:
     def close(self) -> None:
         """Close the connections, now or after the last request that uses them.
 
-        To close them under a request would lose its answer, and in a signal handler wait for itself.
+        Closing them during a request would lose its answer, and in a signal handler it would wait for itself.
         """
         self.closed = True
         self._close_if_unused()
@@ -107,7 +107,9 @@ def http_options(context: ssl.SSLContext, site: str) -> dict[str, Any]:
 
 def unusable_proxy(error: Exception) -> Unreachable:
     """The error for a proxy variable that httpx2 cannot use. Its value is not shown, since it may contain a login."""
-    kind = "of a kind that needs the package socksio" if isinstance(error, ImportError) else "no proxy's address"
+    kind = (
+        "of a type that needs the package socksio" if isinstance(error, ImportError) else "not the address of a proxy"
+    )
     return Unreachable(
         f"A proxy variable (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is {kind}",
         hint="Write it like http://proxy.example.com:3128, or unset it; NO_PROXY exempts hosts",
@@ -115,7 +117,7 @@ def unusable_proxy(error: Exception) -> Unreachable:
 
 
 def look_closer(failed: Failure, state: ClientState, context: ssl.SSLContext) -> Callable[[], Failure] | None:
-    """A function that finds out more about a failure of TLS, or whether TLS is why a connection broke off at once.
+    """A function that finds out more about a TLS failure, or whether a connection was closed at once because of TLS.
 
     None if there is nothing to find out. Behind a proxy the server cannot be asked directly.
     """
@@ -164,7 +166,7 @@ def read(response: httpx2.Response) -> Response:
 def failure(error: Exception, state: ClientState) -> Failure:
     """The failure that an error of httpx2 means.
 
-    Our error does not refer to the one of httpx2, which holds the request and so the key.
+    Our error does not refer to that of httpx2, which contains the request and so the key.
     """
     site = state.site or ""
     sent = not isinstance(
@@ -185,7 +187,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], .
     (
         httpx2.ConnectTimeout,
         TimedOut,
-        "{site} did not take the connection in time",
+        "{site} did not accept the connection in time",
         "Check the address, the network and proxies",
     ),
     (
@@ -206,14 +208,19 @@ _EXPLANATIONS: tuple[tuple[type[Exception], type[ConnectionFailed], str, str], .
         "No connection to {site}{why}",
         "Check that the server is running, and the port",
     ),
-    (httpx2.InvalidURL, Unreachable, "{site} is no address that can be connected to", "Correct the site"),
-    (httpx2.UnsupportedProtocol, Unreachable, "{site} is no address that can be connected to", "Correct the site"),
+    (httpx2.InvalidURL, Unreachable, "{site} is not an address to which a connection is possible", "Correct the site"),
+    (
+        httpx2.UnsupportedProtocol,
+        Unreachable,
+        "{site} is not an address to which a connection is possible",
+        "Correct the site",
+    ),
     (httpx2.DecodingError, Unreachable, "The answer of {site} is garbled", "A proxy in between may be at fault"),
     (
         Exception,
         Unreachable,
-        "{site} broke the connection off{why}",
-        "Try again; if it stays so, check the site{doubt}",
+        "{site} closed the connection{why}",
+        "Try again; if it happens again, check the site{doubt}",
     ),
 )
 """The error for each of httpx2's errors. The first match counts."""
@@ -232,7 +239,7 @@ def _plain(error: Exception, root: BaseException, site: str) -> ConnectionFailed
     if proxy is not None and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         why = ": there is no such host" if isinstance(root, socket.gaierror) else _words(root)
         return Unreachable(
-            f"The proxy on the way to {site} cannot be reached{why}",
+            f"The proxy for {site} cannot be reached{why}",
             hint=f"Check {proxy.variable}; NO_PROXY exempts hosts",
         )
     if isinstance(root, socket.gaierror):
@@ -258,7 +265,7 @@ def _root(error: BaseException) -> BaseException:
 def _words(root: BaseException) -> str:
     number = root.errno if isinstance(root, OSError) else None
     words = {
-        errno.ECONNREFUSED: "nothing listens there",
+        errno.ECONNREFUSED: "no program listens on the port",
         errno.EHOSTUNREACH: "no route to the host",
         errno.ENETUNREACH: "the network is unreachable",
         errno.ECONNRESET: "it was reset",

@@ -12,7 +12,7 @@ from keybearer.secret import Secret
 class APIKey(Answer):
     """An API key of an account, without its text. Times are in Unix seconds.
 
-    `networks` are those that it may be used from; none: from everywhere. `user_id` is whose it is. A key that was
+    `networks` are those that it may be used from; if empty, from everywhere. `user_id` is its account. A key that was
     replaced names its successor until the overlap ends.
     """
 
@@ -46,7 +46,7 @@ class APIKeys(Listing[APIKey]):
 
 @dataclass(frozen=True, kw_only=True)
 class NewAPIKey(Answer):
-    """A named key that was just made. Its text is shown nowhere else."""
+    """A named key that was just created. Its text is shown nowhere else."""
 
     id: int
     api_key: Secret

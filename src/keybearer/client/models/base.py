@@ -15,21 +15,21 @@ T = TypeVar("T")
 A = TypeVar("A", bound="Answer")
 
 SECRET_NAMES = frozenset({"api_key", "token"})
-"""Names whose value is a secret, anywhere in an answer."""
+"""The names of secret values, anywhere in an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the server answered, as attributes, and under the names of Zulip's API: `answer["msg"]`.
+    """The answer of the server, as attributes, and by the names of Zulip's API: `answer["msg"]`.
 
-    The latter also has fields that this version of Keybearer does not know.
+    By name, fields are available that this version of Keybearer does not know.
     """
 
     wire: Mapping[str, Any] = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, wire: Mapping[str, Any]) -> Self:
-        """Read an answer. Raises NotAZulipServer if a field that every Zulip server sends is absent or wrong."""
+        """Read an answer. Raises NotAZulipServer if a field that every Zulip server sends is missing or wrong."""
         try:
             return _read(cls, wire)
         except _Odd as odd:
@@ -40,7 +40,7 @@ class Answer:
 
     @property
     def ignored_parameters(self) -> tuple[str, ...]:
-        """The parameters of the call that the server does not know, so that it has changed nothing for them."""
+        """The parameters of the call that the server does not know and has ignored."""
         ignored = self.wire.get("ignored_parameters_unsupported")
         return tuple(one for one in ignored if isinstance(one, str)) if isinstance(ignored, list) else ()
 
@@ -51,7 +51,7 @@ class Answer:
         return name in self.wire
 
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as above
-        """What the server sent under `name`, or the default."""
+        """The value that the server sent under `name`, or the default."""
         return self.wire.get(name, default)
 
     def keys(self) -> KeysView[str]:
@@ -96,7 +96,7 @@ def _sealed(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 class _Odd(TypeError):
-    """A value of the wrong type. The argument is its name."""
+    """A value has the wrong type. The argument is its name."""
 
 
 def _read(cls: type[A], wire: Mapping[str, Any]) -> A:

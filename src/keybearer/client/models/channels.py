@@ -34,7 +34,7 @@ class Streams(Listing[Stream]):
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription(Stream):
-    """A channel that the caller follows."""
+    """A channel that the caller is subscribed to."""
 
     color: str | None = None
     is_muted: bool = False
@@ -43,7 +43,7 @@ class Subscription(Stream):
 
 @dataclass(frozen=True, kw_only=True)
 class Subscriptions(Listing[Subscription]):
-    """The channels that the caller follows."""
+    """The channels that the caller is subscribed to."""
 
     subscriptions: tuple[Subscription, ...]
 

@@ -20,7 +20,7 @@ class Queue(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Event(Answer):
-    """Something that happened. `message` is there for events of type `message`."""
+    """An event. `message` is set for events of type `message`."""
 
     id: int
     type: str

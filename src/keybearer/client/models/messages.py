@@ -17,7 +17,7 @@ class SentMessage(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction(Answer):
-    """An emoji that an account put under a message."""
+    """An emoji that an account added to a message."""
 
     emoji_name: str
     emoji_code: str | None = None

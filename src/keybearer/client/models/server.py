@@ -1,4 +1,4 @@
-"""What calls about the server return, and the key that it issues for a password."""
+"""What calls about the server return, and the key for a password."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The calls of Zulip's API as values, one module per noun. Pure: the clients make them."""
+"""The calls of Zulip's API as values, one module per noun. Pure: the clients carry them out."""

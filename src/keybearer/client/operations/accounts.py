@@ -1,4 +1,4 @@
-"""Calls about accounts: one's own and others'."""
+"""Calls about the caller's account and other accounts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def get_profile(request: Mapping[str, Any] | None = None) -> Operation[Profile]:
 
 
 def get_users(request: Mapping[str, Any] | None = None, **options: Any) -> Operation[Members]:  # noqa: ANN401
-    """All accounts of the organization, the deactivated ones and the bots too.
+    """All accounts of the organization, including bots and deactivated accounts.
 
     Options are Zulip's: `client_gravatar`, `include_custom_profile_fields`, `user_ids`.
     """
@@ -26,12 +26,12 @@ def get_users(request: Mapping[str, Any] | None = None, **options: Any) -> Opera
 
 
 def _user(answer: Mapping[str, Any]) -> User:
-    """The account itself; by the names of the wire, also the answer around it."""
+    """The account itself. By the names of the wire, it also has the answer around it."""
     return User.parse({**FoundUser.parse(answer).user.wire, **answer})
 
 
 def get_user_by_id(user_id: int, **options: Any) -> Operation[User]:  # noqa: ANN401
-    """An account by its number. Raises APIError where there is none."""
+    """An account by its ID. Raises APIError if there is none."""
     return Operation("GET", f"users/{int(user_id)}", _user, options)
 
 
@@ -47,7 +47,7 @@ def create_user(
     password: str | Secret | None = None,
     full_name: str | None = None,
 ) -> Operation[NewUser]:
-    """Make an account for a person. For those who may, by the server's own settings."""
+    """Create an account for a person. The settings of the server say who may."""
     parameters = merged(request, email=email, password=password, full_name=full_name)
     if isinstance(parameters.get("password"), str):
         parameters["password"] = Secret(str(parameters["password"]))
@@ -65,7 +65,7 @@ def deactivate_user_by_id(user_id: int) -> Operation[Answer]:
 
 
 def reactivate_user_by_id(user_id: int) -> Operation[Answer]:
-    """Reactivate an account or a bot. For administrators, and for owners of the bot."""
+    """Reactivate an account or a bot. For administrators, and for the owner of the bot."""
     return Operation("POST", f"users/{int(user_id)}/reactivate", Answer.parse)
 
 
@@ -75,5 +75,5 @@ def deactivate_own_user() -> Operation[Answer]:
 
 
 def update_presence(request: Mapping[str, Any] | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
-    """Tell that the caller is there: `status` is `active` or `idle`. People only."""
+    """Report the caller's presence: `status` is `active` or `idle`. People only."""
     return Operation("POST", "users/me/presence", Answer.parse, merged(request, **options))

@@ -1,4 +1,4 @@
-"""Calls about named API keys, which Keybearer's server has and Zulip's has not."""
+"""Calls about named API keys, which only Keybearer's server has."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def _path(bot_id: int | None, key_id: int | None = None) -> str:
 
 
 def _days(expires_in_days: int | str | None) -> int | str | None:
-    """The number of days as the wire has it: null for a key without an end."""
+    """The number of days as on the wire: null for a key without an end."""
     if isinstance(expires_in_days, str) and expires_in_days != NEVER:
-        raise UnusableRequest(f"{expires_in_days!r} is not a life of a key", hint=f'Pass whole days, or "{NEVER}"')
+        raise UnusableRequest(f"{expires_in_days!r} is not a lifetime of a key", hint=f'Pass whole days, or "{NEVER}"')
     return "null" if expires_in_days == NEVER else expires_in_days
 
 
 def get_api_keys(*, bot_id: int | None = None, ending: bool | None = None) -> Operation[APIKeys]:
-    """The API keys of the caller that work, or those of a bot: the account key and the named ones.
+    """The valid API keys of the caller or of a bot: the account key and the named keys.
 
-    `ending`: instead, the named keys that stop when a new account key is made, those of other accounts too that were
-    created with one of these.
+    With `ending`, the result is instead the named keys that end when a new account key is issued. It includes keys of
+    other accounts that were created with one of these keys.
     """
     return Operation("GET", _path(bot_id), APIKeys.parse, {"ending": ending})
 
 
 def get_current_api_key() -> Operation[APIKey]:
-    """The API key that this client uses, without its text. A key of any scope can ask."""
+    """The API key that this client uses, without its text. Any key can do this."""
     return Operation("GET", "users/me/api_keys/current", APIKey.parse)
 
 
@@ -47,10 +47,10 @@ def create_api_key(
     networks: Collection[str] | None = None,
     bot_id: int | None = None,
 ) -> Operation[NewAPIKey]:
-    """Make a named API key for the caller, or for a bot. It is in the answer and is shown nowhere else.
+    """Create a named API key for the caller or for a bot. It is in the answer and is shown nowhere else.
 
-    `scopes`: `read`, `send`, `manage`, `keys`; `read` and `send` if None. `expires_in_days`: a number, or "never"; what
-    the organization has set if None. `networks`: where it may be used from, such as `192.0.2.0/24`.
+    `scopes`: `read`, `send`, `manage`, `keys`; `read` and `send` if None. `expires_in_days`: a number, or "never"; the
+    organization's setting if None. `networks`: where it may be used from, such as `192.0.2.0/24`.
     """
     parameters: dict[str, object] = {
         "name": name,
@@ -70,7 +70,7 @@ def update_api_key(
     networks: Collection[str] | None = None,
     bot_id: int | None = None,
 ) -> Operation[Answer]:
-    """Rename a named API key, or narrow it: fewer scopes, an earlier end, narrower networks."""
+    """Rename a named API key, or restrict it: fewer scopes, an earlier end, smaller networks."""
     parameters: dict[str, object] = {
         "name": name,
         "scopes": None if scopes is None else list(scopes),
@@ -83,9 +83,9 @@ def update_api_key(
 def regenerate_named_api_key(
     key_id: int, *, overlap_seconds: int | None = None, bot_id: int | None = None
 ) -> Operation[NewAPIKey]:
-    """Replace a named API key by one with the same name, scopes, networks and end.
+    """Replace a named API key with a new one with the same name, scopes, networks and end.
 
-    Both work for `overlap_seconds`, at most a day; without them the old one is refused at once.
+    Both work for `overlap_seconds`, at most a day. Without it, the old one is refused at once.
     """
     path = f"{_path(bot_id, key_id)}/regenerate"
     return Operation("POST", path, NewAPIKey.parse, {"overlap_seconds": overlap_seconds})
@@ -102,17 +102,17 @@ def revoke_api_key(key_id: int, *, bot_id: int | None = None) -> Operation[Answe
 
 
 def get_all_api_keys(*, after_id: int | None = None, limit: int | None = None) -> Operation[APIKeys]:
-    """The API keys of the whole organization that work, by id. For administrators."""
+    """The valid API keys of the whole organization, by ID. For administrators."""
     return Operation("GET", "api_keys", APIKeys.parse, {"after_id": after_id, "limit": limit})
 
 
 def revoke_any_api_key(key_id: int) -> Operation[Answer]:
-    """Revoke a named API key of anybody. For administrators."""
+    """Revoke a named API key of any account. For administrators."""
     return Operation("DELETE", f"api_keys/{int(key_id)}", Answer.parse)
 
 
 def revoke_found_api_key(api_key: str | Secret) -> Operation[Answer]:
-    """Revoke an API key that was found somewhere. The server answers the same whether there is such a key or not.
+    """Revoke an API key that was found somewhere. The answer is the same whether the key exists or not.
 
     No credentials are sent.
     """

@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LONGEST_TIMEOUT = 31_536_000
-"""The most seconds of a timeout: a year. The system's clocks take no number that is much larger."""
+"""The most seconds of a timeout: a year. The system's clocks do not accept much larger numbers."""
 
 Seconds = Annotated[float, "seconds"]
 """A number of seconds above zero, and not above LONGEST_TIMEOUT."""
@@ -32,7 +32,7 @@ _NAMES = {
 
 
 def checked(build: Callable[P, T]) -> Callable[P, T]:
-    """The same function. It raises InvalidArgument for an argument that is not of the type that its signature names."""
+    """The same function, which raises InvalidArgument for an argument whose type differs from the signature."""
     signature = inspect.signature(build)
 
     @functools.wraps(build)
@@ -46,7 +46,7 @@ def checked(build: Callable[P, T]) -> Callable[P, T]:
 
 
 def require_types(where: str, hints: Mapping[str, object], values: Mapping[str, object]) -> None:
-    """Raise InvalidArgument for the first value that does not have the type of its name."""
+    """Raise InvalidArgument for the first value with a wrong type."""
     for name, hint in hints.items():
         if not _fits(hint, values[name]):
             raise InvalidArgument(
@@ -56,7 +56,7 @@ def require_types(where: str, hints: Mapping[str, object], values: Mapping[str, 
 
 @functools.cache
 def _hints_of(build: Callable[..., object]) -> dict[str, object]:
-    """The type of each parameter. Those that take any names, such as `**options`, take any values."""
+    """The type of each parameter. Parameters such as `**options` take any values."""
     hints: dict[str, object] = typing.get_type_hints(build, include_extras=True)
     collecting = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
     return hints | {
@@ -73,7 +73,7 @@ def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401 - any type, any value
 
 
 def _is_whole(value: object) -> bool:
-    """Whether the value is a whole number, or its digits as text: ids often come from a text."""
+    """Whether the value is a whole number, or its digits as text, since IDs are often read from text."""
     if isinstance(value, bool):
         return False
     if isinstance(value, str):
@@ -116,7 +116,7 @@ _TESTS: dict[object, Callable[[Any, tuple[Any, ...]], bool]] = {
     typing.Union: _is_any_of,
     Annotated: lambda value, kinds: _fits(kinds[0], value) and 0 < value <= LONGEST_TIMEOUT,
 }
-"""For each form of a type, whether a value has it, given the form's arguments."""
+"""For each form of type: a function that checks a value, given the arguments of the type."""
 
 
 def _described(hint: Any) -> str:  # noqa: ANN401 - any type
@@ -135,7 +135,7 @@ def _described(hint: Any) -> str:  # noqa: ANN401 - any type
 
 
 def _kind_of(value: object) -> str:
-    """What the value is, without its text, which may be a secret."""
+    """A description of the value without its text, which may be a secret."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value) if not isinstance(value, int) or abs(value) < 10**12 else "a huge number"
     if isinstance(value, list | tuple | set) and value:

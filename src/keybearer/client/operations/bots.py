@@ -18,7 +18,7 @@ def _key(answer: Mapping[str, Any]) -> Secret:
 
 
 def _quoted(url: str | None) -> str | None:
-    """Zulip takes these texts as JSON, in quotes, unlike others."""
+    """Unlike others, Zulip reads these texts as JSON, in quotes."""
     return None if url is None else json.dumps(url)
 
 
@@ -39,7 +39,7 @@ def create_bot(
     avatar: IO[bytes] | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
 ) -> Operation[NewBot]:
-    """Make a bot of the caller's own. Its email is made of `short_name` by the server.
+    """Create a bot that the caller owns. The server makes its email from `short_name`.
 
     `bot_type`: 1 generic, 2 incoming webhook, 3 outgoing webhook (which needs `payload_url`), 4 embedded.
     """
@@ -68,7 +68,7 @@ def update_bot(
     service_interface: int | None = None,
     **changes: Any,  # noqa: ANN401 - whatever else the server takes
 ) -> Operation[Answer]:
-    """Change a bot. A new `short_name` (feature level 447 and later) gives it a new email: its zuliprc changes too."""
+    """Change a bot. A new `short_name` (feature level 447 and later) changes its email, and so its zuliprc."""
     parameters: dict[str, object] = {
         "full_name": full_name,
         "short_name": short_name,
@@ -92,7 +92,7 @@ def reactivate_bot(bot_id: int) -> Operation[Answer]:
 
 
 def regenerate_bot_api_key(bot_id: int) -> Operation[Secret]:
-    """Make a new API key for a bot; the old one is dead at once. The new key is in the answer, and in no file yet."""
+    """Issue a new API key for a bot. The old one is refused at once. The new key is only in the answer, not in a file."""
     return Operation("POST", f"bots/{int(bot_id)}/api_key/regenerate", _key)
 
 
@@ -102,5 +102,5 @@ def fetch_bot_api_key(bot_id: int) -> Operation[Secret]:
 
 
 def regenerate_own_api_key() -> Operation[Secret]:
-    """Make a new API key for the caller; the old one is dead at once. The new key is in the answer and nowhere else."""
+    """Issue a new API key for the caller. The old one is refused at once. The new key is only in the answer."""
     return Operation("POST", "users/me/api_key/regenerate", _key)

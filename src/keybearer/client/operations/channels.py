@@ -1,4 +1,4 @@
-"""Calls about channels, which the wire calls streams, and about following them."""
+"""Calls about channels, which the wire calls streams, and about subscriptions to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keybearer.client.operations.operation import Operation
 from keybearer.client.operations.parameters import merged, required_id
 
 Principals = Sequence[str] | Sequence[int]
-"""People, by their emails or their numbers."""
+"""People, by their emails or IDs."""
 
 
 def get_streams(**options: Any) -> Operation[Streams]:  # noqa: ANN401 - whatever the server takes
@@ -20,7 +20,7 @@ def get_streams(**options: Any) -> Operation[Streams]:  # noqa: ANN401 - whateve
 
 
 def get_stream_id(stream: str) -> Operation[StreamID]:
-    """The number of a channel, by its name."""
+    """The ID of a channel, by its name."""
     return Operation("GET", "get_stream_id", StreamID.parse, {"stream": stream})
 
 
@@ -41,7 +41,7 @@ def delete_stream(stream_id: int) -> Operation[Answer]:
 
 
 def get_subscriptions(request: Mapping[str, Any] | None = None, **options: Any) -> Operation[Subscriptions]:  # noqa: ANN401
-    """The channels that the caller follows."""
+    """The channels that the caller is subscribed to."""
     return Operation("GET", "users/me/subscriptions", Subscriptions.parse, merged(request, **options))
 
 
@@ -51,9 +51,9 @@ def add_subscriptions(
     principals: Principals | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
 ) -> Operation[SubscriptionChange]:
-    """Follow channels, by name or as `{"name": …, "description": …}`; those that are not there are made.
+    """Subscribe to channels, by name or as `{"name": …, "description": …}`. Channels that do not exist are created.
 
-    With `principals` it is those people who follow them.
+    With `principals`, these people are subscribed instead of the caller.
     """
     named = [{"name": one} if isinstance(one, str) else dict(one) for one in streams]
     parameters = {"subscriptions": named, "principals": principals, **options}
@@ -61,6 +61,6 @@ def add_subscriptions(
 
 
 def remove_subscriptions(streams: Iterable[str], principals: Principals | None = None) -> Operation[SubscriptionChange]:
-    """Follow channels no more, by name."""
+    """Unsubscribe from channels, by name."""
     parameters = {"subscriptions": list(streams), "principals": principals}
     return Operation("DELETE", "users/me/subscriptions", SubscriptionChange.parse, parameters)

@@ -1,4 +1,4 @@
-"""Calls about event queues. `events()` of the clients makes them by itself."""
+"""Calls about event queues. `events()` of the clients makes these calls for you."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get_events(
 ) -> Operation[Events]:
     """The events after `last_event_id`. Waits for one, unless `dont_block=True`; `timeout` is in seconds.
 
-    Raises EventQueueLost where the server does not have the queue any more.
+    Raises EventQueueLost if the server no longer has the queue.
     """
     parameters = {"queue_id": queue_id, "last_event_id": last_event_id, **options}
     return Operation("GET", "events", Events.parse, parameters, timeout=timeout or LONG_POLL)

@@ -1,4 +1,4 @@
-"""Calls about messages. Those that Zulip's bindings give a dict take one here too, or the same names as arguments."""
+"""Calls about messages. Those that take a dict in Zulip's bindings take one here too, or its items as arguments."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def send_message(
     type: str | None = None,  # noqa: A002 - Zulip's name
     **options: Any,  # noqa: ANN401 - whatever else the server takes
 ) -> Operation[SentMessage]:
-    """Send a message, to a channel (`to` its name or number, with a `topic`) or to people (`to` their emails or ids).
+    """Send a message to a channel (`to` is its name or ID, with a `topic`) or to people (`to` is their emails or IDs).
 
-    Without `type` it is `stream` where there is a topic, else `private`: the words that every server knows.
+    The default of `type` is `stream` if there is a topic, else `private`: all servers know these words.
     """
     parameters = merged(request, type=type, to=to, topic=topic, content=content, **options)
     if "type" not in parameters:
@@ -37,7 +37,7 @@ def send_message(
 
 
 def _recipients(to: object) -> object:
-    """People as the list that servers want. Text may name several, with commas, or be a list already."""
+    """People as the list that servers expect. A text may name several, with commas, or be a JSON list already."""
     if isinstance(to, str):
         return to if to.lstrip().startswith("[") else [one.strip() for one in to.split(",")]
     return [to]
@@ -52,7 +52,7 @@ def get_messages(
     narrow: Narrow | None = None,
     **options: Any,  # noqa: ANN401 - whatever else the server takes
 ) -> Operation[Messages]:
-    """Messages around `anchor`: a number, `newest`, `oldest` or `first_unread`."""
+    """Messages around `anchor`: an ID, `newest`, `oldest` or `first_unread`."""
     parameters = merged(request, anchor=anchor, num_before=num_before, num_after=num_after, narrow=narrow, **options)
     if "narrow" in parameters:
         parameters["narrow"] = as_terms(parameters["narrow"])
@@ -82,17 +82,17 @@ def _reaction(method: str, request: Request | None, options: Mapping[str, Any]) 
 
 
 def add_reaction(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
-    """Put `emoji_name` under the message `message_id`."""
+    """Add the reaction `emoji_name` to the message `message_id`."""
     return _reaction("POST", request, options)
 
 
 def remove_reaction(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
-    """Take `emoji_name` from under the message `message_id`."""
+    """Remove the reaction `emoji_name` from the message `message_id`."""
     return _reaction("DELETE", request, options)
 
 
 def update_message_flags(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
-    """`op` (`add` or `remove`) the `flag` (`read`, `starred`, …) of the `messages`, a list of numbers."""
+    """Add or remove (`op`) the `flag` (`read`, `starred`, …) of the `messages`, a list of IDs."""
     return Operation("POST", "messages/flags", Answer.parse, merged(request, **options))
 
 
@@ -102,10 +102,10 @@ def render_message(request: Request | None = None, *, content: str | None = None
 
 
 def upload_file(file: IO[bytes]) -> Operation[UploadedFile]:
-    """Put a file, open in binary mode, onto the server. It is read whole."""
+    """Upload a file that is open in binary mode. It is read completely into memory."""
     return Operation("POST", "user_uploads", UploadedFile.parse, files=(file_part(file),))
 
 
 def set_typing_status(request: Request | None = None, **options: Any) -> Operation[Answer]:  # noqa: ANN401
-    """Tell that the caller starts or stops typing: `op`, `to`, and what Zulip asks beside."""
+    """Report that the caller starts or stops typing: `op`, `to`, and Zulip's other parameters."""
     return Operation("POST", "typing", Answer.parse, merged(request, **options))

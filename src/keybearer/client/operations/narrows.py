@@ -1,7 +1,7 @@
 """Narrows in the form that each endpoint takes on servers of every feature level.
 
-A pair whose operand is text is taken everywhere. `GET messages` takes an operand of another type only in an object, and
-`POST register` takes no objects.
+A pair with a text as operand is accepted everywhere. `GET messages` accepts an operand of another type only in an
+object, and `POST register` accepts no objects.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def as_terms(narrow: object) -> object:
 
 
 def as_pairs(narrow: object) -> object:
-    """A narrow for `POST register`: objects become pairs. One that is negated stays, since pairs cannot say that."""
+    """A narrow for `POST register`: objects become pairs. Negated objects stay, since a pair cannot be negated."""
     return [_as_pair(one) for one in narrow] if isinstance(narrow, list | tuple) else narrow
 
 

@@ -1,4 +1,4 @@
-"""A call of the API as a value: method, path, parameters, and what reads the answer. Nothing is sent yet."""
+"""A call of the API as a value: method, path, parameters, and a function that reads the answer. It is not sent yet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing, so a call may be repeated when its outcome is unknown."""
+"""Methods that change nothing, so a call may be repeated if its outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How the path and the values of a call are written into a request."""
+"""Writes the path and the values of a call into a request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def encode_value(name: str, value: object) -> str | Secret:
 def _require_text(what: str, text: str) -> None:
     """Raise UnusableRequest for lone surrogates, which stand for bytes that were not UTF-8."""
     if not is_encodable(text):
-        raise UnusableRequest(f"{what!a} is not text that can be written as UTF-8", hint="Decode it as what it is")
+        raise UnusableRequest(
+            f"{what!a} is not text that can be written as UTF-8", hint="Decode it with its own encoding"
+        )
 
 
 def _as_json(value: object) -> object:
@@ -47,19 +49,19 @@ def _as_json(value: object) -> object:
 
 
 def encode_parameters(parameters: Mapping[str, object]) -> tuple[tuple[str, str | Secret], ...]:
-    """Names with their encoded values. None is left out, as in Zulip's bindings."""
+    """Names with their encoded values, without those that are None, as in Zulip's bindings."""
     for name in parameters:
         _require_text(name, name)
     return tuple((name, encode_value(name, value)) for name, value in parameters.items() if value is not None)
 
 
 def merged(request: Mapping[str, Any] | None, /, **named: object) -> dict[str, object]:
-    """The parameters of a call that takes them as a dict, as in Zulip's bindings, and by name. Names win."""
+    """The parameters of a call that takes a dict, as in Zulip's bindings, and names. Names take precedence."""
     return {**(request or {}), **{name: value for name, value in named.items() if value is not None}}
 
 
 def required_id(parameters: Mapping[str, object], name: str) -> int:
-    """The id that stands in the path of a call. Raises UnusableRequest if there is none."""
+    """The ID for the path of a call. Raises UnusableRequest if there is none."""
     value = parameters.get(name)
     if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"[0-9]{1,18}", str(value)):
         raise UnusableRequest(f"There is no {name}, or it is not a whole number", hint=f"Pass {name}")
@@ -76,7 +78,7 @@ def api_path(path: str) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
         raise UnusableRequest(
             "A path of the API is expected, not a whole URL",
-            hint="Calls go to the site of the credentials only: write the part after /api/v1/, such as users/me",
+            hint="Calls go only to the site of the credentials: write the part after /api/v1/, such as users/me",
         )
     if "?" in plain or "#" in plain:
         raise UnusableRequest(
@@ -93,5 +95,5 @@ def segment(value: object) -> str:
     _require_text(str(value), str(value))
     text = quote(str(value), safe="@+")
     if text in {"", ".", ".."}:
-        raise UnusableRequest(f"{str(value)!r} cannot stand in a path", hint="Pass an id, a name or an email")
+        raise UnusableRequest(f"{str(value)!r} cannot be part of a path", hint="Pass an id, a name or an email")
     return text

@@ -1,4 +1,4 @@
-"""Calls about the server itself, any endpoint by its path, and the key for a password."""
+"""Calls about the server itself, to any endpoint by its path, and for the key with a password."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ def request(
 ) -> Operation[dict[str, Any]]:
     """Any endpoint of Zulip's API: `request("GET", "users/me")`. Returns the whole answer as a dict.
 
-    `path` is the part after `/api/v1/`. Values that are not text are sent as JSON; None is left out. They go into
-    the query for GET and HEAD, else into a form. `timeout` is in seconds. Raises UnusableRequest for what cannot be
-    put into a request, else ClientError.
+    `path` is the part after `/api/v1/`. Values that are not text are sent as JSON; None is not sent. They are in
+    the query for GET and HEAD, else in a form. `timeout` is in seconds. Raises UnusableRequest if the call cannot be
+    sent as a request, else ClientError.
     """
     upper = method.upper()
     if upper not in METHODS:
-        raise UnusableRequest(f"{method!r} is no method of HTTP", hint=f"Use one of {', '.join(sorted(METHODS))}")
+        raise UnusableRequest(f"{method!r} is not an HTTP method", hint=f"Use one of {', '.join(sorted(METHODS))}")
     parts = tuple(file_part(one) for one in files)
     if parts and upper in {"GET", "HEAD", "OPTIONS"}:
-        raise UnusableRequest(f"{upper} carries no files", hint="Use POST")
+        raise UnusableRequest(f"{upper} cannot send files", hint="Use POST")
     return Operation(upper, api_path(path), dict, params or {}, files=parts, timeout=timeout)
 
 
 def get_server_settings() -> Operation[ServerSettings]:
-    """What the server says of itself to everybody: its version, its name, how one may sign in. Sends no key."""
+    """The public facts about the server: its version, its name, the ways to sign in. Sends no key."""
     return Operation("GET", "server_settings", ServerSettings.parse, authenticated=False)
 
 
 def fetch_api_key(username: str, password: str | Secret) -> Operation[FetchedKey]:
-    """The API key of a person, for the password. Sends no key.
+    """Fetch a person's API key with the password. Sends no key.
 
-    Raises PasswordRefused; RateLimited after some wrong passwords. The answer's `email` is what belongs into a
-    zuliprc: an account may sign in by another name.
+    Raises PasswordRefused; RateLimited after some wrong passwords. Write the answer's `email` into the zuliprc: an
+    account may sign in with another name.
     """
     secret = password if isinstance(password, Secret) else Secret(password)
     return Operation(
@@ -59,5 +59,5 @@ def fetch_api_key(username: str, password: str | Secret) -> Operation[FetchedKey
 
 
 def dev_fetch_api_key(username: str) -> Operation[FetchedKey]:
-    """The API key of anybody, for nothing: on servers for development only. Sends no key."""
+    """Fetch any person's API key without a password, on development servers only. Sends no key."""
     return Operation("POST", "dev_fetch_api_key", FetchedKey.parse, {"username": username}, authenticated=False)

@@ -13,6 +13,6 @@ def file_part(file: IO[bytes]) -> FilePart:
     """The rest of a file that was opened in binary mode, with its name but without its directory."""
     content = file.read()
     if not isinstance(content, bytes):
-        raise UnusableRequest("A file to upload is open as text", hint='Open it with open(path, "rb")')
+        raise UnusableRequest("A file to upload is open in text mode", hint='Open it with open(path, "rb")')
     name = getattr(file, "name", None)
     return FilePart(PurePath(name).name if isinstance(name, str) and name else "file", content)

@@ -20,6 +20,9 @@ from keybearer.server.domain.messaging.narrows import Term
 HEARTBEAT_EVERY = 45.0
 """Seconds after which a poll that found nothing is answered with a heartbeat; up to ten more are added by chance."""
 
+LONGEST_ID = 64
+"""Characters of a queue's id that an error repeats: ours have 36."""
+
 LONG_POLL_TIMEOUT = 90
 """Seconds that clients are told to wait for an answer."""
 
@@ -69,8 +72,12 @@ class Queue:
 
 
 def bad_queue(queue_id: str) -> Refused:
-    """Zulip's word for a queue that is lost, or another's: the client registers a new one."""
-    return Refused(f"Bad event queue ID: {queue_id}", code="BAD_EVENT_QUEUE_ID", extra={"queue_id": queue_id})
+    """Zulip's word for a queue that is lost, or another's: the client registers a new one.
+
+    It repeats the id, twice as in Zulip, but no more of it than any id has.
+    """
+    shown = queue_id[:LONGEST_ID]
+    return Refused(f"Bad event queue ID: {shown}", code="BAD_EVENT_QUEUE_ID", extra={"queue_id": shown})
 
 
 def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:

@@ -1,4 +1,4 @@
-"""`keybearer admin`: how commands answer, in words for people or in JSON for programs."""
+"""`keybearer admin`: the output of commands, in words for people or in JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from keybearer.server.domain.accounts import Account
 
 
 def answer(sentence: str, document: object, *, as_json: bool) -> None:
-    """Print what was done: the sentence, or with `--json` the document. Neither may hold a key.
+    """Print the result: the sentence, or with `--json` the document. Neither may contain a key.
 
-    Nothing is masked: the token of a link looks much like a key.
+    Nothing is masked, since the token of a link looks like a key.
     """
     if as_json:
         print_json(document, verbatim=True)
@@ -23,7 +23,7 @@ def answer(sentence: str, document: object, *, as_json: bool) -> None:
 
 
 def account_document(account: Account) -> dict[str, Any]:
-    """An account as JSON has it."""
+    """An account as JSON."""
     return {
         "id": account.id,
         "email": account.delivery_email,
@@ -42,5 +42,5 @@ def in_words(at: datetime) -> str:
 
 
 def moment(at: datetime | None) -> str | None:
-    """A time as JSON has it: ISO 8601, with its zone, to the second."""
+    """A time as JSON: ISO 8601, with its zone, to the second."""
     return None if at is None else at.isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""`keybearer admin`: API keys that are listed, revoked and replaced by the operator."""
+"""`keybearer admin`: the operator lists, revokes and replaces API keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keybearer.wording import counted
 @json_option
 @on_data
 def regenerate(settings: Settings, *, email: str, as_json: bool) -> None:
-    """Replace the API key of a person or a bot. The old one is dead at once; the owner is told by mail."""
+    """Replace the API key of a person or a bot. The old one is refused at once. The owner gets a mail."""
 
     async def replace(context: Context) -> Account:
         account = await accounts.find_for_operator(context, email)
@@ -42,7 +42,7 @@ def regenerate(settings: Settings, *, email: str, as_json: bool) -> None:
 @json_option
 @on_data
 def list_keys(settings: Settings, *, email: str, as_json: bool) -> None:
-    """List the live API keys of a person or a bot, the account key and the named ones. None is shown."""
+    """List the valid API keys of a person or a bot: the account key and the named keys. Their text is not shown."""
     keys = run_on(settings, lambda context: named_keys.find_all_for_operator(context, email))
     if as_json:
         print_json([_row(key) for key in keys])
@@ -83,18 +83,18 @@ def revoke_key(settings: Settings, *, key_id: int, as_json: bool) -> None:
 
 
 @click.command("regenerate-all")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @on_data
 def regenerate_all(settings: Settings, *, yes: bool, as_json: bool) -> None:
-    """Replace every API key at once, after a leak. Every issued zuliprc is void then, and every owner is told.
+    """Replace every API key at once, after a leak. Every issued zuliprc becomes invalid, and every owner gets a mail.
 
-    Invitations, and links that reset passwords, are void too.
+    Invitations and password reset links become invalid too.
 
-    A running server cannot change anything until it is done: about a second for every thousand accounts.
+    A running server cannot change anything until this is done. That takes about a second for every thousand accounts.
     """
-    if not agreed("Every program that uses a key of this server will be refused. Go on?", yes=yes):
+    if not agreed("Every program that uses a key of this server will be refused. Continue?", yes=yes):
         raise click.Abort
-    note("Until this is done, a running server cannot change anything; calls that only read are answered.")
+    note("Until this is done, a running server cannot change anything. It still answers calls that only read.")
     count = run_on(settings, api_keys.regenerate_all_by_operator)
     answer(f"Replaced the API keys of {counted(count, 'account')}.", {"accounts": count}, as_json=as_json)

@@ -28,7 +28,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only in some of the versions that will do
-    """A moment: `2026-11-23`, `2026-11-23T14:00`, with a zone or in UTC; or so long ago: `90m`, `2h`, `7d`."""
+    """A time: `2026-11-23` or `2026-11-23T14:00`, with a zone or in UTC; or how long ago: `90m`, `2h`, `7d`."""
 
     name = "moment"
 
@@ -41,12 +41,12 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only in some
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no moment: write 2026-11-23T14:00, or 2h for two hours ago.", param, ctx)
+            self.fail(f"{value!r} is not a time: write 2026-11-23T14:00, or 2h for two hours ago.", param, ctx)
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 class AuditEventName(click.ParamType):  # type: ignore[type-arg]  # generic only in some of the versions that will do
-    """What an audit entry records, such as `api_key:regenerated`; the part before the colon means all of that kind."""
+    """An event of the audit log, such as `api_key:regenerated`. Only the part before the colon means all of its events."""
 
     name = "event"
 
@@ -66,11 +66,11 @@ class AuditEventName(click.ParamType):  # type: ignore[type-arg]  # generic only
 
 
 @click.command()
-@click.option("--event", "events", multiple=True, type=AuditEventName(), help="Only these events; may be repeated.")
-@click.option("--account", "email", help="Only what this account did, or what was done to it.")
-@click.option("--since", type=Moment(), help="Only from then on: 2026-11-23T14:00, or 2h for two hours ago.")
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="The newest so many.")
-@click.option("--follow", is_flag=True, help="Go on with what happens from now on, until stopped.")
+@click.option("--event", "events", multiple=True, type=AuditEventName(), help="Only these events. Can be given more than once.")
+@click.option("--account", "email", help="Only entries by or about this account.")
+@click.option("--since", type=Moment(), help="Only entries since this time: 2026-11-23T14:00, or 2h for two hours ago.")
+@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="How many of the newest to show.")
+@click.option("--follow", is_flag=True, help="Continue with new entries, until stopped.")
 @json_option
 @on_data
 def audit(
@@ -83,10 +83,10 @@ def audit(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """Print what happened: who did what to whom, when and from where. The oldest stands first.
+    """Print what happened: who did what to whom, when and from where. The oldest entry is first.
 
-    With --follow it prints each entry once it has happened, with --json too as an object in a line of its own: so the
-    log can be shipped to another program.
+    With --follow, it prints each new entry when it is made. With --json as well, each is an object in its own line, so
+    the log can be sent to another program.
     """
 
     async def wanted_of(context: Context) -> AuditFilter:

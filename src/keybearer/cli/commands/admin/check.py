@@ -1,4 +1,4 @@
-"""`keybearer admin check`: what would go wrong with a server that is started here."""
+"""`keybearer admin check`: what would fail if a server is started here."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from keybearer.wording import counted
 @json_option
 @on_data
 def check(settings: Settings, *, as_json: bool) -> int:
-    """Look at what a server depends on: directory, disk, database, secrets, clock, site, certificate, mail server.
+    """Check what a server depends on: directory, disk, database, secrets, clock, site, certificate, mail server.
 
-    It takes the same variables as `keybearer serve`; run it as the same user. Nothing is changed, and a server may be
-    running. The exit code is 1 while there are faults.
+    It takes the same variables as `keybearer serve`. Run it as the same user. Nothing is changed, and a server may be
+    running. The exit code is 1 if there are faults.
     """
     findings = run_stoppable(_all(settings))
     faults = sum(finding.severity is Severity.FAULT for finding in findings)

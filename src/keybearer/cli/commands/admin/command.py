@@ -1,4 +1,4 @@
-"""`keybearer admin`: what an operator does on the server's own machine, on the data directory, without a server."""
+"""`keybearer admin`: commands for the operator, on the data directory on the server's own machine, without a server."""
 
 from __future__ import annotations
 

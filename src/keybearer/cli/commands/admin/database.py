@@ -23,7 +23,7 @@ from keybearer.wording import counted
 @json_option
 @on_data
 def migrate(settings: Settings, *, as_json: bool) -> None:
-    """Bring the database's schema up to this version of Keybearer, and take the files of version 0.1.0 into it."""
+    """Upgrade the database's schema to this version of Keybearer, and move the files of version 0.1.0 into it."""
     done = run_stoppable(schema.migrate(settings.database_url))
     already = " already" if done.before == done.after else " now"
     copy = None if done.copy is None else str(done.copy)
@@ -32,14 +32,14 @@ def migrate(settings: Settings, *, as_json: bool) -> None:
     document = {"before": done.before, "after": done.after, "copy": copy, "files": asdict(files)}
     answer(f"The schema is {done.after}{already}.", document, as_json=as_json)
     if copy is not None:
-        note(f"The database as it was is in {copy}.")
+        note(f"A copy of the old database is in {copy}.")
     if files.taken:
         note(f"{files.taken} uploaded files have moved into the database.")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @json_option
 @on_data
 def backup(settings: Settings, *, file: Path, force: bool, as_json: bool) -> None:
@@ -47,19 +47,19 @@ def backup(settings: Settings, *, file: Path, force: bool, as_json: bool) -> Non
     run_stoppable(server_data.back_up(settings, file, overwrite=force))
     document = {"file": str(file), "secrets_file": str(settings.secrets_file)}
     answer(f"The backup is in {file}.", document, as_json=as_json)
-    note(f"It opens only with the secrets of {settings.secrets_file}: keep a copy of that elsewhere.")
+    note(f"It can be used only with {settings.secrets_file}: keep a copy of that file elsewhere.")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--force", is_flag=True, help="Replace what the database holds. Needed where that is an organization.")
+@click.option("--force", is_flag=True, help="Replace the content of the database. Needed if it has an organization.")
 @json_option
 @on_data
 def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> None:
-    """Replace the database by the backup in FILE. The server must be stopped.
+    """Replace the database with the backup in FILE. The server must be stopped.
 
-    Where the database holds an organization already, this needs --force. Keys that were replaced and accounts that
-    were deactivated since the backup stay so then.
+    If the database already has an organization, this needs --force. Keys that were replaced since the backup then stay
+    revoked, and accounts that were deactivated since then stay deactivated.
     """
     restored = run_stoppable(server_data.restore(settings, file, overwrite=force))
     document = {
@@ -72,30 +72,30 @@ def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> No
     since = "its making" if restored.made_at is None else in_words(restored.made_at)
     if restored.revoked is None or restored.deactivated is None:
         note(
-            f"There was no database to compare with: what was replaced or deactivated since {since} is live again. "
-            "Run `keybearer admin regenerate-all` if a key leaked since."
+            f"There was no database to compare with: keys and accounts that were replaced or deactivated since {since} work again. "
+            "Run `keybearer admin regenerate-all` if a key has leaked since then."
         )
         return
     for email in restored.revoked:
-        note(f"The key of {email} was replaced since {since}: it has none now. Generate one.")
+        note(f"The key of {email} was replaced since {since}. The account has no key now: generate one.")
     for email in restored.deactivated:
-        note(f"{email} was deactivated since {since}, and stays so.")
+        note(f"{email} was deactivated since {since}, and stays deactivated.")
 
 
 @click.command("rotate-secrets")
-@click.option("--prepare", is_flag=True, help="Only add the new secret to the file, to be copied to every machine.")
+@click.option("--prepare", is_flag=True, help="Only add the new secret to the file. Then copy the file to every machine.")
 @json_option
 @on_data
 def rotate_secrets(settings: Settings, *, prepare: bool, as_json: bool) -> None:
     """Seal every key under a new secret. No key changes, and the server may be running.
 
-    Where several machines serve, each with a copy of the secrets file, do it in three steps: --prepare on one of them,
-    copy its file to the others, then rotate. Copy the file once more afterwards.
+    If several machines serve, each with a copy of the secrets file, use --prepare on one of them, copy its file to the
+    others, then rotate. Afterwards, copy the file once more.
     """
     if prepare:
         run_on(settings, server_data.prepare_rotation)
         document = {"secrets_file": str(settings.secrets_file)}
-        answer(f"A new secret is in {settings.secrets_file}, and not used yet.", document, as_json=as_json)
+        answer(f"A new secret is in {settings.secrets_file}. It is not used yet.", document, as_json=as_json)
         note("Copy the file to every machine that serves, then run this without --prepare.")
         return
     resealed = run_on(settings, server_data.rotate_secrets)
@@ -103,4 +103,4 @@ def rotate_secrets(settings: Settings, *, prepare: bool, as_json: bool) -> None:
         f"Sealed {counted(resealed.api_keys, 'API key')} and {counted(resealed.tokens, 'token')} under a new secret."
     )
     answer(sentence, {"api_keys": resealed.api_keys, "tokens": resealed.tokens}, as_json=as_json)
-    note(f"{settings.secrets_file} has changed: renew every copy of it.")
+    note(f"{settings.secrets_file} has changed: replace every copy of it.")

@@ -1,4 +1,4 @@
-"""`keybearer admin outbox`: the mails that have not been sent, the only place that shows what they say."""
+"""`keybearer admin outbox`: the mails that have not been sent. Only this command shows their text."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from keybearer.server.settings import Settings
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The newest so many.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many of the newest to show.")
 @json_option
 @on_data
 def outbox(settings: Settings, *, limit: int, as_json: bool) -> None:
-    """Show the mails that have not been sent, the newest last. Where no mail server is set, that is all of them.
+    """Show the mails that have not been sent, the newest last. If no mail server is set, these are all mails.
 
-    Links in them set passwords and let people join: show them to nobody but whom a mail is for.
+    Links in them set passwords and let people join. Show a mail only to its recipient.
     """
     mails = run_on(settings, lambda context: unsent.find(context, limit=limit))
     if as_json:
@@ -52,5 +52,5 @@ def _shown(mail: UnsentMail) -> str:
         f"To: {one_line(mail.recipient)}",
         f"Subject: {one_line(mail.subject)}",
     ]
-    text = "It was sealed under other secrets, and does not open." if mail.text is None else content(mail.text.rstrip())
+    text = "It was sealed with other secrets and cannot be read." if mail.text is None else content(mail.text.rstrip())
     return "\n".join([*head, "", text, ""])

@@ -25,6 +25,6 @@ def set_site(settings: Settings, *, site: str, as_json: bool) -> None:
         return before.site, after.site
 
     before, after = run_on(settings, move)
-    answer(f"The organization is at {after} now.", {"before": before, "site": after}, as_json=as_json)
+    answer(f"The organization is now at {after}.", {"before": before, "site": after}, as_json=as_json)
     if before != after:
-        note(f"Every zuliprc that was issued names {before}: change its site= line, or download it again.")
+        note(f"Every issued zuliprc names {before}: change its site= line, or download it again.")

@@ -26,14 +26,14 @@ email_option = click.option("--email", required=True, help="The account's email 
 def role_option(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # noqa: ANN401  as click has it
     """`--role`, required or with a default."""
     choice = click.Choice([role.label for role in Role])
-    return click.option("--role", type=choice, help="What the person may do.", **options)
+    return click.option("--role", type=choice, help="The person's role.", **options)
 
 
 @click.command("list-users")
 @json_option
 @on_data
 def list_users(settings: Settings, *, as_json: bool) -> None:
-    """List every account, bots and the deactivated too."""
+    """List every account, including bots and deactivated accounts."""
 
     async def find(context: Context) -> list[tuple[Account, APIKeyRecord | None]]:
         found = await accounts.find_all_for_operator(context)
@@ -85,9 +85,9 @@ def add_user(settings: Settings, *, email: str, name: str, role: str, password_s
 @json_option
 @on_data
 def invite(settings: Settings, *, email: str, role: str, as_json: bool) -> None:
-    """Invite somebody: print the one-time link with which they join, and mail it.
+    """Invite a person: print a one-time link for joining, and mail it.
 
-    The invitation is made in the name of the organization's longest-standing owner.
+    The invitation is in the name of the first owner of the organization.
     """
 
     async def make_link(context: Context) -> tuple[Link, str]:
@@ -103,7 +103,7 @@ def invite(settings: Settings, *, email: str, role: str, as_json: bool) -> None:
         "expires_at": moment(link.expires_at),
     }
     answer(address, document, as_json=as_json)
-    note(f"With this link {link.email} can join until {in_words(link.expires_at)}.")
+    note(f"With this link, {link.email} can join until {in_words(link.expires_at)}.")
 
 
 @click.command("reset-password")
@@ -124,19 +124,19 @@ def reset_password(settings: Settings, *, email: str, as_json: bool) -> None:
 
 @click.command("change-email")
 @email_option
-@click.option("--new-email", required=True, help="The email address that the person gets.")
+@click.option("--new-email", required=True, help="The person's new email address.")
 @json_option
 @on_data
 def change_email(settings: Settings, *, email: str, new_email: str, as_json: bool) -> None:
-    """Give a person another email address. Every browser is signed out, and open links for their password end."""
+    """Change a person's email address. Every browser is signed out, and their open password links become invalid."""
 
     async def change(context: Context) -> Account:
         account = await accounts.find_for_operator(context, email)
         return await email_changes.change_by_operator(context, account.id, new_email)
 
     account = run_on(settings, change)
-    answer(f"{_named(account)} signs in with that address now.", account_document(account), as_json=as_json)
-    note(f"Every zuliprc of theirs names {email}: change its email= line, or download it again.")
+    answer(f"{_named(account)} now signs in with this address.", account_document(account), as_json=as_json)
+    note(f"Every zuliprc of this account names {email}: change its email= line, or download it again.")
 
 
 @click.command("set-role")
@@ -145,14 +145,14 @@ def change_email(settings: Settings, *, email: str, new_email: str, as_json: boo
 @json_option
 @on_data
 def set_role(settings: Settings, *, email: str, role: str, as_json: bool) -> None:
-    """Give a person or a bot another role. A bot is never more than its owner is."""
+    """Change the role of a person or a bot. A bot never has more rights than its owner."""
 
     async def give(context: Context) -> Account:
         account = await accounts.find_for_operator(context, email)
         return await accounts.change_person(context, None, account.id, role=Role[role.upper()])
 
     account = run_on(settings, give)
-    answer(f"{_named(account)} is {account.role.label} now.", account_document(account), as_json=as_json)
+    answer(f"{_named(account)} is now {account.role.label}.", account_document(account), as_json=as_json)
 
 
 @click.command("deactivate-user")
@@ -160,7 +160,7 @@ def set_role(settings: Settings, *, email: str, role: str, as_json: bool) -> Non
 @json_option
 @on_data
 def deactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
-    """Deactivate a person or a bot: the key and every session are refused from the next request on."""
+    """Deactivate a person or a bot. The key and every session are refused from the next request."""
 
     async def deactivate(context: Context) -> Account:
         account = await accounts.find_for_operator(context, email)
@@ -179,12 +179,12 @@ def deactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
 @json_option
 @on_data
 def reactivate_user(settings: Settings, *, email: str, as_json: bool) -> None:
-    """Reactivate a person or a bot, with a new API key: the old one stays dead. A person's bots stay deactivated."""
+    """Reactivate a person or a bot with a new API key. The old key stays revoked. A person's bots stay deactivated."""
 
     async def reactivate(context: Context) -> Account:
         account = await accounts.find_for_operator(context, email)
         if account.is_active:
-            raise Refused(f"{_named(account)} is active already")
+            raise Refused(f"{_named(account)} is already active")
         return await accounts.reactivate(context, None, account.id)
 
     account = run_on(settings, reactivate)

@@ -13,7 +13,7 @@ from keybearer.zuliprc import literal, values
 from keybearer.zuliprc.credentials import TLSOptions
 from keybearer.zuliprc.fields import CLIENT_BUNDLE, CONFIG_FILE, FIELDS, PROFILE
 from keybearer.zuliprc.resolver import Resolution
-from keybearer.zuliprc.review import meant_variable
+from keybearer.zuliprc.review import likely_variable
 from keybearer.zuliprc.sources import Environment, ZuliprcFile
 
 _OF_OTHERS = frozenset({"ZULIP_EDITOR_COMMAND", "ZULIP_BOTSERVER_CONFIG"})
@@ -33,7 +33,7 @@ def check_variables(named_by: str, environ: Mapping[str, str]) -> Iterator[Findi
         )
     names = set(Environment(environ).names("ZULIP"))
     for name in sorted(names - HEEDED - _OF_OTHERS):
-        meant = meant_variable(name)
+        meant = likely_variable(name)
         if meant and meant not in names:
             yield Finding("unknown_variable", "This variable is not known", name, f"Did you mean {meant}?")
         elif name.startswith("ZULIP_"):

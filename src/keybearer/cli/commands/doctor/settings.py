@@ -85,13 +85,13 @@ def _name_it(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting,
         return setting, None
     likely = likely_field(setting.key)
     if likely is None:
-        unknown = f"This setting is not known; nothing reads it in [{SECTION}]"
+        unknown = f"This setting is unknown; nothing reads it in [{SECTION}]"
         return setting, Finding(
             "unknown_setting", unknown, setting.place, "Remove it, or put it into the section of the program it is for"
         )
     there = next((entry for key in likely.file_keys if (entry := context.document.get(key))), None)
     if there is not None:
-        taken = f"This setting is not known; {likely.name}, which it looks like, is set too"
+        taken = f"This setting is unknown; {likely.name}, which it looks like, is set too"
         return setting, Finding("unknown_setting", taken, setting.place, "Remove it, or the other one")
     name = get_close_matches(setting.key, likely.file_keys, n=1, cutoff=0)[0]
     return dataclasses.replace(setting, key=name), Finding(
@@ -108,7 +108,7 @@ def _take_quotes_off(setting: DraftSetting, context: RuleContext) -> tuple[Draft
         return setting, None
     return dataclasses.replace(setting, text=setting.text[1:-1].strip()), Finding(
         "suspicious_value",
-        "The value has quotes around it, which some programs take for part of it",
+        "The value has quotes around it, which some programs read as part of it",
         setting.place,
         "Write the bare value",
         "the quotes are taken off",
@@ -122,7 +122,7 @@ def _move_comment(setting: DraftSetting, context: RuleContext) -> tuple[DraftSet
     moved = dataclasses.replace(setting, text=setting.text[: behind.start()], comment=setting.text[behind.end() :])
     return moved, Finding(
         "suspicious_value",
-        "The value has a comment behind it, which some programs take for part of it",
+        "The value has a comment after it, which some programs read as part of it",
         setting.place,
         "Put the comment into a line of its own",
         "the comment is put into a line of its own",
@@ -300,7 +300,7 @@ def _swapped(draft: ZuliprcDraft, findings: list[Finding]) -> ZuliprcDraft:
             "swapped_identity",
             "The email and the key are swapped: each is where the other belongs",
             draft.place(email.line),
-            "Exchange the two",
+            "Swap them",
             "the two are exchanged",
         )
     )

@@ -114,7 +114,7 @@ def _with_section_named(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding
                 "missing_section",
                 f"The section is not [{SECTION}] to the letter, so nothing in it is read",
                 draft.place(line),
-                f"Write [{SECTION}]: lower case, no blanks",
+                f"Write [{SECTION}]: lower case, no spaces",
                 f"the section is written [{SECTION}]",
             )
             return draft.with_lines({line: [f"[{SECTION}]"]}), [fault]
