@@ -79,9 +79,10 @@ def test_a_lost_queue_is_reported_as_zulip_does(play: Play) -> None:
 
 
 def test_no_more_of_a_queue_id_is_repeated_than_any_id_has(play: Play) -> None:
-    error = refusal(play.hamlet, "DELETE", "events", queue_id="x" * 100_000)
-    assert said(error) == f"Bad event queue ID: {'x' * 64}"
-    assert error.answer["queue_id"] == "x" * 64
+    given = "no queue " * 10_000
+    error = refusal(play.hamlet, "DELETE", "events", queue_id=given)
+    assert said(error) == f"Bad event queue ID: {given[:64]}"
+    assert error.answer["queue_id"] == given[:64]
 
 
 def test_a_closed_queue_ends_its_poll(play: Play) -> None:
