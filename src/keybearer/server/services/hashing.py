@@ -23,8 +23,8 @@ from keybearer.server.domain.errors import Overloaded
 AT_ONCE = 1
 """Passwords that one worker hashes at the same time: the other processors are for requests."""
 
-NICENESS = 10
-"""How far the thread that hashes goes behind the others: it gets about a tenth of a processor that they need."""
+NICENESS = 5
+"""How far the thread that hashes goes behind the others: it gets about a quarter of a processor that they need."""
 
 MOST_WAITING = 200
 """Passwords that wait in one worker for their turn."""
