@@ -176,7 +176,7 @@ def test_a_database_whose_secrets_are_gone_is_not_given_new_ones(data_dir: Path)
     (data_dir / "secrets.json").unlink()
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0")
     assert done.returncode == 1
-    assert "no secrets file" in done.stderr
+    assert "does not exist" in done.stderr
     assert not (data_dir / "secrets.json").exists()
 
 

@@ -188,7 +188,7 @@ async def test_a_retired_secret_that_was_changed_under_its_id_is_refused(databas
     document["secrets"][0]["secret"] = base64.urlsafe_b64encode(b"x" * 32).decode()
     ring.path.write_text(json.dumps(document))
     async with database.read() as connection:
-        with pytest.raises(SecretRingError, match=f"its secret {retired} is another one than it was"):
+        with pytest.raises(SecretRingError, match=f"its secret {retired} is not the same as before"):
             await rotation.check(connection, SecretRing.load(ring.path))
         await rotation.check(connection, ring)
 

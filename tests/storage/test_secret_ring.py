@@ -69,7 +69,7 @@ def test_a_ring_that_systemd_hands_to_a_group_is_taken(
 
 
 def test_a_missing_ring_is_told_by_its_path(tmp_path: Path) -> None:
-    with pytest.raises(SecretRingError, match=r"no secrets file at .*secrets\.json"):
+    with pytest.raises(SecretRingError, match=r"secrets file .*secrets\.json does not exist"):
         SecretRing.load(tmp_path / "secrets.json")
 
 

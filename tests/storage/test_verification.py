@@ -307,5 +307,5 @@ async def test_a_fault_of_the_program_refuses_and_leaves_nobody_waiting(database
     holder = await add_holder(database, ring)
     async with database.write() as connection:
         await connection.execute(update(accounts_table).values(role=12345))
-    with pytest.raises(StorageError, match="makes no sense"):
+    with pytest.raises(StorageError, match="an invalid answer"):
         await KeyVerifier(database, ring).verify(holder.key)

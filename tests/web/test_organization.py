@@ -179,10 +179,10 @@ def test_a_policy_decides_who_may_add_bots(
 
 
 def test_the_policy_about_named_keys_says_which_ends_they_may_have(tab: Page, server: RunningServer) -> None:
-    def set_policy(longest: str, usual: str, *, must_end: bool) -> None:
+    def set_policy(longest: str, default: str, *, must_end: bool) -> None:
         tab.goto(f"{server.site}/organization/policies/")
         tab.get_by_label("Longest life in days").fill(longest)
-        tab.get_by_label("Usual life in days").fill(usual)
+        tab.get_by_label("Default life in days").fill(default)
         tab.get_by_label("Every new key must end").set_checked(must_end)
         tab.get_by_role("button", name="Save policies").click()
 
@@ -192,7 +192,7 @@ def test_the_policy_about_named_keys_says_which_ends_they_may_have(tab: Page, se
 
     set_policy("45", "60", must_end=False)
     expect(tab.get_by_text("longer than the longest one")).to_be_visible()
-    expect(tab.get_by_label("Usual life in days")).to_be_focused()
+    expect(tab.get_by_label("Default life in days")).to_be_focused()
     expect(tab.get_by_label("Longest life in days")).to_have_value("45")
     set_policy("45", "14", must_end=True)
     expect(tab.get_by_text("The policies were saved.").first).to_be_visible()

@@ -131,7 +131,7 @@ REFUSED: Mapping[str, Refusal] = {
     ),
     "/organization/policies/": Refusal(
         {"can_invite": "3", "longest_api_key_days": "30", "default_api_key_days": ""},
-        "Please enter a usual life too", kept=('<option value="3" selected>', 'value="30"'),
+        "Please enter a default life too", kept=('<option value="3" selected>', 'value="30"'),
     ),
     "/settings/bots/botserverrc/": Refusal({}, "Choose at least one bot."),
     "/organization/profile/": Refusal(

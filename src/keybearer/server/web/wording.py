@@ -34,8 +34,8 @@ _IN_A_FORM = {
     "Must be an organization owner": "Only owners of the organization can do this.",
     "Not allowed for guest users": "Guests can’t do this.",
     "Insufficient permission": "You don’t have permission to do this.",
-    "Where API keys must end, they need a usual life: set default_api_key_days too.": "Please enter a usual life too: "
-    "new keys must end.",
+    "Where API keys must end, they need a default life: set default_api_key_days too.": "Please enter a default life "
+    "too: new keys must end.",
     "Invalid timezone: Value error, Not a recognized time zone": "There is no such time zone.",
     "Invalid payload_url: Value error, Not a URL": "Please enter the whole endpoint URL: it begins with https:// or "
     "http://.",
@@ -66,7 +66,7 @@ _FIELDS = (
     ("An API key can only be narrowed, and gets no later end", "last_day"),
     ("An API key can only be narrowed, and gets no wider networks", "networks"),
     ("Where API keys must end,", "default_api_key_days"),
-    ("The usual life of API keys", "default_api_key_days"),
+    ("The default life of API keys", "default_api_key_days"),
     ("Password is incorrect.", PASSWORD_FIELD),
     ("Please enter your password again", PASSWORD_FIELD),
 )

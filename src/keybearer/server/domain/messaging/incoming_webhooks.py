@@ -1,7 +1,7 @@
-"""Incoming webhooks: what services post, as the text of a message.
+"""Incoming webhooks: the payloads of services, turned into the text of a message.
 
-The sources of the rules are Zulip's integrations `json` and `slack_incoming`, and Slack's reference of payloads. What a
-service sends that is not understood is left out: it is better to show a part than to lose the report.
+The rules follow Zulip's integrations `json` and `slack_incoming`, and Slack's reference of payloads. Parts of a payload
+that are not understood are left out: showing a part is better than losing the report.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from keybearer.server.domain.messaging.messages import CONTENT_MAX_LENGTH
 
 DEFAULT_TOPICS = {"json": "JSON", "slack_incoming": "(no topic)"}
 MOST_PARTS = 200
-"""Blocks, attachments, fields or elements of a Slack payload that are looked at."""
+"""Blocks, attachments, fields or elements of a Slack payload that are read. Later ones are ignored."""
 
 _LONGEST = 2 * CONTENT_MAX_LENGTH
-"""Characters that are looked at: a message has room for fewer."""
+"""Characters that are read. A message has room for fewer."""
 
 _LINK = re.compile(r"<(\w{1,20}://[^|<>\s]+)\|([^<>|]*)>")
 _BOLD = re.compile(r"(?<![\w*])\*(?![\s*])([^*\n]+)(?<!\s)\*(?![\w*])")
@@ -26,7 +26,7 @@ _ITALIC = re.compile(r"(?<![\w_])_(?![\s_])([^_\n]+)(?<!\s)_(?![\w_])")
 
 
 def json_text(value: object) -> str:
-    """A JSON value as a block of code, as much of it as a message has room for."""
+    """A JSON value as a code block, cut to what a message has room for."""
     room, pieces = CONTENT_MAX_LENGTH - len("```json\n\n…\n```"), []
     for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
         pieces.append(piece[:room])
@@ -38,7 +38,7 @@ def json_text(value: object) -> str:
 
 
 def slack_text(payload: object) -> str:
-    """What a payload for Slack says, in Zulip's Markdown; empty where it says nothing."""
+    """The text of a payload for Slack, in Zulip's Markdown. Empty if it has no text."""
     fields = _record(payload)
     parts = [*map(_block, _several(fields, "blocks")), *map(_attachment, _several(fields, "attachments"))]
     text = _joined(parts)
@@ -50,7 +50,7 @@ def slack_text(payload: object) -> str:
 
 
 def slack_topic(payload: object) -> str | None:
-    """The topic that a payload for Slack names as its channel."""
+    """The topic of a payload for Slack: the channel that it names."""
     return re.sub("^[@#]", "", _text(_record(payload), "channel")) or None
 
 
@@ -69,7 +69,7 @@ def _several(fields: dict[str, object], name: str) -> list[dict[str, object]]:
 
 
 def _text(fields: dict[str, object], name: str) -> str:
-    """A text of a payload, which may be written as an object with a text in it."""
+    """A text in a payload. It may be written as an object that contains the text."""
     value = fields.get(name)
     found = value.get("text") if isinstance(value, dict) else value
     return found[:_LONGEST].strip() if isinstance(found, str) else ""
@@ -80,7 +80,7 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _link(words: str, url: str) -> str:
-    """A link, if the address is one that a browser opens and no sign of Markdown ends it."""
+    """A link, if browsers open such an address and it contains no character that ends a link in Markdown."""
     return f"[{words or url}]({url})" if re.fullmatch(r"https?://[^\s()<>]+", url) else words
 
 
@@ -111,7 +111,7 @@ def _image(image: dict[str, object]) -> str:
 
 
 def _table(fields: list[str]) -> str:
-    """Fields two by two, as Slack shows them."""
+    """Fields in pairs, as Slack shows them."""
     if len(fields) <= 1:
         return "".join(fields)
     cells = iter(field.replace("\n", " ").replace("|", " ") for field in fields)

@@ -1,4 +1,4 @@
-"""The tables of channels and messages, in the same schema as those of keys and accounts."""
+"""The tables of channels and messages. They are in the same schema as those of keys and accounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from keybearer.server.storage.tables import Instant, metadata
 __all__ = ["metadata"]
 
 _NO_REUSE: dict[str, Any] = {"sqlite_autoincrement": True}
-"""SQLite would give a deleted row's id to the next one; an id names one thing for ever."""
+"""Without this, SQLite would give a deleted row's id to the next row. An id stands for one thing for ever."""
 
 
 def _to(target: str, name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
@@ -77,7 +77,7 @@ conversations = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("members_key", Text, nullable=False, unique=True),
-    Column("members", Text),  # where they are so many that the key is a digest
+    Column("members", Text),  # if they are so many that the key is a digest
     **_NO_REUSE,
 )
 
@@ -150,8 +150,8 @@ uploads = Table(
     **_NO_REUSE,
 )
 
-# What a file consists of. A content without an upload is still being received, or its file was deleted: nobody sees it,
-# it counts against the quota, and it is swept. Until it is whole, `size` is what was announced.
+# The bytes of a file. A content without an upload is still being received, or its file was deleted: nobody sees it, it
+# counts against the quota, and it is deleted later. Until it is complete, `size` is the announced size.
 _BELONGS_TO_NONE = text("upload_id IS NULL")
 upload_contents = Table(
     "upload_contents",
