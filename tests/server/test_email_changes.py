@@ -118,7 +118,7 @@ async def test_the_password_is_asked_for_however_lately_it_was_given(
 
 
 async def test_a_key_changes_no_email(server: InProcessServer, hamlet: Known) -> None:
-    with pytest.raises(Refused, match="only be changed on the pages"):
+    with pytest.raises(Refused, match="only be changed on the web pages"):
         await email_changes.request(server.context, Caller(hamlet.account), NEW, Secret(PASSWORD))
 
 
@@ -126,7 +126,7 @@ async def test_a_key_changes_no_email(server: InProcessServer, hamlet: Known) ->
     ("email", "words"),
     [
         ("no address", "Enter a valid email address."),
-        ("Hamlet@Example.com", "This is your email already."),
+        ("Hamlet@Example.com", "This is already your email."),
         ("#h@example.com", "begins with #"),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_taken_address_is_refused_by_name(tmp_path: Path) -> None:
             "serve", "--data-dir", tmp_path / "data", "--port", "0", environ={"KEYBEARER_METRICS": taken}
         )
     assert ended.returncode == 1
-    assert f"KEYBEARER_METRICS: {taken} cannot be listened at" in ended.stderr
+    assert f"KEYBEARER_METRICS: cannot listen on {taken}" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

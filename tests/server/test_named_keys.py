@@ -18,7 +18,7 @@ from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.named_keys import NewKey
 from keybearer.server.services import named_keys, sessions
-from keybearer.server.services.housekeeping import tell_of_ends
+from keybearer.server.services.housekeeping import mail_about_ends
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.tables import api_keys as table
@@ -184,7 +184,7 @@ async def test_owners_are_told_seven_days_and_one_day_before_a_key_ends(server_o
         key = await issued(server, hamlet.auth, bot=bot, name=name, expires_in_days=30)
         await end_at(server, key.id, now + timedelta(days=days))
     for _ in range(2):
-        await tell_of_ends(server.context)
+        await mail_about_ends(server.context)
     texts = [mail.body for mail in await server.mails() if mail.subject == "An API key ends soon"]
     assert sorted(name for name in ("far", "week", "day") for text in texts if f"“{name}”" in text) == ["day", "week"]
 

@@ -167,7 +167,7 @@ def test_a_bad_variable_is_told_by_its_name(data_dir: Path) -> None:
 def test_a_host_that_is_not_of_this_machine_is_told(data_dir: Path) -> None:
     done = run_keybearer("serve", "--data-dir", data_dir, "--host", "192.0.2.1", "--port", "0")
     assert done.returncode == 1
-    assert "192.0.2.1 cannot be listened at" in done.stderr
+    assert "cannot listen on 192.0.2.1" in done.stderr
 
 
 def test_a_database_whose_secrets_are_gone_is_not_given_new_ones(data_dir: Path) -> None:

@@ -290,7 +290,7 @@ async def test_something_else_than_a_backup_is_refused(
 ) -> None:
     if content is not None:
         target.write_bytes(content)
-    with pytest.raises(FileError, match="There is no backup at" if content is None else "is no backup"):
+    with pytest.raises(FileError, match="does not exist" if content is None else "is not a backup"):
         await restore(target, sqlite_url, ring)
 
 

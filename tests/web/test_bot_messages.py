@@ -1,4 +1,4 @@
-"""What a bot said and heard: for its owner alone, as the bot sees it, and recorded like a look at its key."""
+"""What a bot sent and received: for its owner alone, as the bot sees it, and recorded like a look at its key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.web.organization import ADMINISTRATOR, PASSWORD, Organization
 from tests.web.test_messages import call, say, say_much
 from tests.web.visitor import client_of, token_in
 
-LOOKED = "looked at what the bot Build watcher said and heard"
+LOOKED = "looked at what the bot Build watcher sent and received"
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +39,11 @@ def test_the_owner_sees_what_the_bot_said_and_heard(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     tab.goto(f"{server.site}/settings/bots/{organization.bot.id}/")
-    tab.get_by_role("link", name="What it said and heard").click()
+    tab.get_by_role("link", name="What it sent and received").click()
     tab.get_by_role("button", name="Show messages").click()
     expect(tab.get_by_text("how is the build?")).to_be_visible()
     expect(tab.locator(".message").filter(has_text="Release 4.1")).to_be_visible()
-    tab.get_by_role("button", name="Heard", exact=True).click()
+    tab.get_by_role("button", name="Received", exact=True).click()
     expect(tab.get_by_text("how is the build?")).to_be_visible()
     expect(tab.locator(".message").filter(has_text="Release 4.1")).to_have_count(0)
     tab.get_by_role("button", name="Said", exact=True).click()
@@ -66,13 +66,13 @@ def test_an_administrator_who_manages_the_bot_does_not_see_it(
 ) -> None:
     panel = administrator.get(f"/settings/bots/{organization.foreign.id}/")
     assert panel.status_code == 200
-    assert "What it said and heard" not in panel.text
+    assert "What it sent and received" not in panel.text
     for answer in (
         administrator.get(f"/settings/bots/{organization.foreign.id}/messages/"),
         look(administrator, organization.foreign.id),
     ):
         assert answer.status_code == 403
-        assert "Only the owner of a bot can see what it said and heard." in answer.text
+        assert "Only the owner of a bot can see what it sent and received." in answer.text
 
 
 def test_what_the_bot_does_not_see_by_now_is_not_shown(

@@ -74,7 +74,7 @@ class Driver(Protocol):
         """One connection whose transaction may change the schema."""
         ...
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the database exists, so that it can be connected to. A database server is assumed to exist."""
         ...
 

@@ -232,7 +232,7 @@ class PostgreSQLDriver:
         # An error from a server says more than that another server could not be reached.
         raise _not_let_in(next((each for each in failures if not isinstance(each, OSError)), failures[0])) from None
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return True
 
     async def keep_copy(self, revision: str) -> None:
@@ -270,7 +270,9 @@ class PostgreSQLDriver:
         )
         is_outage |= isinstance(error, asyncpg.PostgresError) and _is_outage(error)
         if is_outage or isinstance(error, TimeoutError | OSError | asyncpg.InterfaceError):
-            return StorageError("The PostgreSQL server cannot be used", hint="Check that it is running, then try again.")
+            return StorageError(
+                "The PostgreSQL server cannot be used", hint="Check that it is running, then try again."
+            )
         return None
 
 

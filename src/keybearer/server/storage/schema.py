@@ -96,7 +96,7 @@ async def _migrate(url: str) -> Migration:
 async def current_revision(url: str) -> str | None:
     """The revision of the schema at `url`. None if there is none yet. Raises StorageError."""
     driver = driver_for(url)
-    if not driver.is_there():
+    if not driver.exists():
         return None
     async with _connected(driver, driver.reader()) as connection:
         return await connection.run_sync(_revision)

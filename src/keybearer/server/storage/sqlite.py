@@ -120,7 +120,7 @@ class SQLiteDriver:
         event.listen(engine.sync_engine, "connect", prepare)
         return engine
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return self.path.exists()
 
     async def keep_copy(self, revision: str) -> Path | None:

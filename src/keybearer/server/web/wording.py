@@ -52,7 +52,7 @@ _FIELDS = (
     ("Name is already in use", "full_name"),
     ("Enter a valid email address.", "email"),
     ("This email address ", "email"),
-    ("This is your email already.", "email"),
+    ("This is already your email.", "email"),
     ("The organization's name ", "organization"),
     ("The organization's description ", "description"),
     ("The name of an API key ", "key_name"),

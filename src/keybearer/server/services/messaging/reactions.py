@@ -1,4 +1,4 @@
-"""Reactions: an emoji under a message."""
+"""Reactions: emoji on a message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keybearer.server.storage.messaging import reactions
 async def add(
     context: Context, caller: Caller, message_id: int, *, name: str, code: str | None, kind: str | None
 ) -> None:
-    """Put an emoji under a message. Raises Refused in Zulip's words."""
+    """Add an emoji to a message. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         message = await changeable_message(change.connection, actor.account, message_id)
@@ -34,7 +34,7 @@ async def add(
 async def remove(
     context: Context, caller: Caller, message_id: int, *, name: str | None, code: str | None, kind: str
 ) -> None:
-    """Take an emoji away from a message. Raises Refused in Zulip's words."""
+    """Remove an emoji from a message. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         message = await changeable_message(change.connection, actor.account, message_id)

@@ -1,4 +1,4 @@
-"""Zulip's own marks in Markdown: mentions, links to channels and topics, emoji, and bare addresses as links."""
+"""Zulip's own syntax in Markdown: mentions, links to channels and topics, emoji, and bare URLs as links."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _TOPIC_WILDCARD = "topic"
 
 
 def named_people(text: str) -> tuple[set[str], set[int]]:
-    """The names and the ids that mentions in a text give; not all of them need turn out to be mentions."""
+    """The names and the ids in a text's mentions. Not all of them need to be mentions in the end."""
     matches = list(_MENTION.finditer(text))
     return {match["name"] for match in matches if match["name"]}, {int(match["id"]) for match in matches if match["id"]}
 
 
 def named_channels(text: str) -> set[str]:
-    """The names of channels that a text links to."""
+    """The names of channels to which a text links."""
     return {match["name"] for match in _CHANNEL.finditer(text)}
 
 
 def add_marks(parser: MarkdownIt) -> None:
-    """Let a parser know them."""
+    """Add Zulip's syntax to a parser."""
     parser.inline.ruler.before("emphasis", "mention", _mention)
     parser.inline.ruler.before("emphasis", "channel", _channel)
     parser.inline.ruler.before("emphasis", "emoji", _emoji)
@@ -47,7 +47,9 @@ def add_marks(parser: MarkdownIt) -> None:
 
 
 def _plain(state: StateInline, silent: bool) -> bool:
-    """Everything up to the next character that may begin a mark; `text` of markdown-it does not stop at all of ours."""
+    """Everything up to the next character that may begin a mark. `text` of markdown-it does not stop at all of these
+    characters.
+    """
     match = _PLAIN.match(state.src, state.pos, state.posMax)
     if match is None:
         return False
@@ -59,7 +61,7 @@ def _plain(state: StateInline, silent: bool) -> bool:
 
 _MARKS = r"\n!#$%&*+\-:<=>@\[\\\]^_`{}~"
 _BEGINNINGS = "hHwW\u2000-\u206f\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u3000-\u303f\u3200-\u32ff\U0001f100-\U0001fa9f"
-"""What an address or an emoji may begin with: alone it is text."""
+"""The characters with which a URL or an emoji may begin. On their own they are text."""
 
 _PLAIN = re.compile(f"[^{_MARKS}{_BEGINNINGS}]+|[{_BEGINNINGS}]")
 
@@ -114,13 +116,13 @@ def _channel(state: StateInline, silent: bool) -> bool:
 
 
 def narrow_link(channel_id: int, name: str, topic: str | None = None) -> str:
-    """The address of a channel or topic in Zulip's web app."""
+    """The URL of a channel or topic in Zulip's web app."""
     link = f"/#narrow/channel/{channel_id}-{_encoded(name.replace(' ', '-'))}"
     return link if topic is None else f"{link}/topic/{_encoded(topic)}"
 
 
 def _encoded(text: str) -> str:
-    """Zulip's encoding for the part after #: percent signs would be decoded too early, so dots stand for them."""
+    """Zulip's encoding for the part after #. Percent signs would be decoded too early, so dots replace them."""
     return quote(text, safe="").replace(".", "%2E").replace("%", ".")
 
 
@@ -162,7 +164,7 @@ def _time(state: StateInline, silent: bool) -> bool:
 
 
 def _time_html(text: str) -> str:
-    """A moment, which clients show in their own zone; it is given in ISO 8601 or in seconds since 1970 UTC."""
+    """A moment, which clients show in their own zone. It is given in ISO 8601 or in seconds since 1970 UTC."""
     try:
         number = text.replace(".", "", 1).isdecimal()
         moment = datetime.fromtimestamp(float(text), UTC) if number else datetime.fromisoformat(text.strip())
