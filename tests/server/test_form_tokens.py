@@ -43,7 +43,7 @@ async def test_sending_a_form_again_makes_no_second_key_and_says_so(server_on_ea
     new = (await server.known(hamlet.email)).api_key
     again = await send(browser, PATH, once=once)
     assert again.status_code == 409
-    assert "This was done already" in again.text
+    assert "This was already done" in again.text
     assert (await server.known(hamlet.email)).api_key == new
     assert new not in re.sub("<[^>]*>", "", again.text)
 

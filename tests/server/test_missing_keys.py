@@ -35,7 +35,7 @@ async def test_an_account_without_a_key_generates_one_after_the_password(server_
     wrong = await browser.post("/settings/account/api-key/", data={"password": "wrong"})
     assert "Password is incorrect." in wrong.text
     question = await browser.post("/settings/account/api-key/", data={"password": hamlet.password})
-    assert "You have no API key at present" in question.text
+    assert "You currently have no API key" in question.text
     made = await browser.post("/settings/account/api-key/regenerate/", data={"once": once_in(question.text)})
     key = "".join(re.findall(r"<span>(\w+)</span>", made.text.split('id="api_key_value"')[1].split("</code>")[0]))
     assert (await server.client().get("/api/v1/users/me", auth=(hamlet.email, key))).status_code == 200

@@ -272,7 +272,7 @@ def _own_key_missing(stage: Stage) -> None:
     stage.open_dialog("/settings/account/", "Manage your API key")
     stage.page.get_by_label("Password", exact=True).fill(OWNER_PASSWORD)
     stage.page.get_by_role("button", name="Get API key").click()
-    expect(stage.page.get_by_text("You have no API key at present")).to_be_visible()
+    expect(stage.page.get_by_text("You currently have no API key")).to_be_visible()
 
 
 def _hand_over_question(stage: Stage) -> None:

@@ -98,7 +98,7 @@ def test_what_it_said_where_it_follows_nothing_is_shown(
 ) -> None:
     webhook = organization.webhook
     say(server, webhook.delivery_email, "Issue 12 was opened.", topic="issues")
-    assert "Issue 12 was opened." in look(owner, webhook.id, part="said").text
+    assert "Issue 12 was opened." in look(owner, webhook.id, part="sent").text
     assert "Issue 12 was opened." in look(owner, webhook.id).text
 
 

@@ -191,7 +191,7 @@ def test_the_policy_about_named_keys_says_which_ends_they_may_have(tab: Page, se
         return tab.get_by_label("Ends").locator("option").all_text_contents()
 
     set_policy("45", "60", must_end=False)
-    expect(tab.get_by_text("longer than the longest one")).to_be_visible()
+    expect(tab.get_by_text("longer than the longest life")).to_be_visible()
     expect(tab.get_by_label("Default life in days")).to_be_focused()
     expect(tab.get_by_label("Longest life in days")).to_have_value("45")
     set_policy("45", "14", must_end=True)
@@ -268,7 +268,7 @@ def test_the_theme_of_the_device_counts_again(tab: Page, server: RunningServer) 
     choose(tab, server, "Light")
     tab.emulate_media(color_scheme="dark")
     light = tab.evaluate(BACKGROUND)
-    choose(tab, server, "As the device is set")
+    choose(tab, server, "Same as the device")
     assert tab.evaluate(BACKGROUND) != light
 
 

@@ -86,7 +86,7 @@ REFUSED: Mapping[str, Refusal] = {
         kept=('value="olivia@example.org"',),
     ),
     "/settings/account/display/": Refusal(
-        {"timezone": "Mars/Base", "theme": "dark"}, "There is no such time zone.",
+        {"timezone": "Mars/Base", "theme": "dark"}, "This time zone does not exist.",
         kept=('<option value="dark" selected>',),
     ),
     "/settings/account/privacy/": Refusal({"email_visibility": "77"}, "Choose who can see your email."),

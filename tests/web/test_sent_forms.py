@@ -13,7 +13,7 @@ from tests.web.looks import show
 from tests.web.organization import MEMBER, PASSWORD, Organization
 from tests.web.visitor import sign_in
 
-DONE_ALREADY = "This was done already"
+DONE_ALREADY = "This was already done"
 SEND = """([action, body]) => {
   const form = Object.assign(document.createElement("form"), { method: "post", action });
   for (const [name, value] of new URLSearchParams(body)) {

@@ -17,7 +17,7 @@ _NOT_IN_A_SECTION = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 async def ask(visit: Visit) -> Response:
-    """Which bots the file is to have."""
+    """The question which bots the file will contain."""
     return await _form(visit)
 
 

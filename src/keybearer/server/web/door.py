@@ -1,4 +1,4 @@
-"""The pages' door: every path that is not the wire's or a file's, for browsers."""
+"""The pages' door: every path that does not belong to the wire or to a file, for browsers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _PagesDoorway(Doorway):
 
 @final
 class PagesDoor:
-    """The pages. A GET shows, a POST changes; nothing else exists here."""
+    """The pages. A GET shows something, a POST changes something. Nothing else exists here."""
 
     doorway = _PagesDoorway()
     router = Router(PREFIX, ROUTES)
@@ -75,7 +75,7 @@ class PagesDoor:
                 return refusal_page(visit, refusal)
 
     def _nothing_here(self, visit: Visit) -> Response:
-        """The way to the path with a slash, where a page is; else the page that says that there is none."""
+        """A redirect to the path with a slash, if a page is there. Otherwise the page that says that there is none."""
         request = visit.request
         if not request.path.endswith("/") and self.router.find(request.path + "/"):
             query = request.query.decode("latin-1")
@@ -85,7 +85,7 @@ class PagesDoor:
 
 @final
 class _Framed:
-    """A response with the headers that every answer of the site has."""
+    """A response with the headers of every answer of the site."""
 
     __slots__ = ("_response", "_scheme")
 
@@ -101,9 +101,11 @@ _UNREADABLE = {"\x00", "\N{REPLACEMENT CHARACTER}"}
 
 
 def _check_text(fields: Fields) -> None:
-    """Raise Refused for text that no browser sends: null characters, which PostgreSQL cannot keep, or invalid UTF-8."""
+    """Raise Refused for text that no browser sends: null characters, which PostgreSQL cannot store, or invalid
+    UTF-8.
+    """
     if any(_UNREADABLE & set(text) for part in (fields.query, fields.form) for pair in part.items() for text in pair):
-        raise Refused("The form cannot be read: it holds characters that are not text.")
+        raise Refused("The form cannot be read: it contains characters that are not text.")
 
 
 def _to_sign_in(visit: Visit) -> Response:
@@ -119,6 +121,6 @@ def _to_sign_in(visit: Visit) -> Response:
 
 
 def without_session(visit: Visit, response: Response) -> Response:
-    """The answer, deleting the cookie of a session that is over."""
+    """The answer, which also deletes the cookie of an ended session."""
     visit.delete_cookie(response, SESSION_COOKIE)
     return response

@@ -1,4 +1,4 @@
-"""The keys of the organization, for administrators: filtered, and revoked."""
+"""The keys of the organization, for administrators: filter and revoke them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PER_PAGE = 200
 SOON = timedelta(days=30)
 
 KINDS = {"": "All keys", "named": "Named keys", "unused": "Unused for 90 days", "ending": "Ending within 30 days"}
-"""What the table can be narrowed down to, by the value in the query."""
+"""The filters of the table, by their value in the query."""
 
 
 async def show_all(visit: Visit) -> Response:
-    """The keys that work, by the order of issue."""
+    """The live keys, in the order of issue."""
     text, kind, after = visit.query.get("filter", "").strip(), visit.query.get("kind", ""), _after(visit)
     found = await named_keys.find_all_of_organization(visit.context, visit.caller, after=after)
     fitting = [held for held in found if _fits(visit, held, text.casefold(), kind)]
@@ -63,7 +63,7 @@ def _ends_before(expires_at: datetime | None, moment: datetime) -> bool:
 
 
 async def confirm_revocation(visit: Visit) -> Response:
-    """What stops when a key is revoked."""
+    """The question before revoking a key, with what stops working."""
     return await _revocation(visit)
 
 
@@ -82,7 +82,7 @@ async def _revocation(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def revoke(visit: Visit) -> Response:
-    """Revoke anybody's named key; whose it is gets a mail."""
+    """Revoke anybody's named key. Its owner gets a mail."""
     try:
         await named_keys.revoke_of_organization(visit.context, await confirmed_caller(visit), visit.id("key_id"))
     except (AlreadySent, FormTooOld):

@@ -1,4 +1,6 @@
-"""How the state looks that `register` answers, as Zulip documents it. Each part is there where its type is wanted."""
+"""The format of the state that `register` returns, as Zulip documents it. Each part is present if its type was
+requested.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ _TYPES: dict[type, Schema] = {bool: BOOLEAN, int: INTEGER, str: STRING, list: ar
 
 
 def _of_value(value: object) -> Schema:
-    """The schema of a setting that is the same everywhere: the type of its value, anything for null."""
+    """The schema of a setting that is the same everywhere: the type of its value, or anything if it is null."""
     return _TYPES.get(type(value), {})
 
 
@@ -91,4 +93,4 @@ STATE: dict[str, Schema] = {
     "user_settings": record(_of_values(USER_SETTINGS)),
     "realm_user_settings_defaults": record(_of_values(USER_SETTINGS)),
 }  # fmt: skip
-"""Every field of the state, by its name."""
+"""All fields of the state, by name."""

@@ -1,4 +1,4 @@
-"""`users/me/subscriptions`: following channels."""
+"""`users/me/subscriptions`: follow channels."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ async def choose(call: Call) -> Answer:
 
 _FOLLOWING = (
     PRINCIPALS,
-    boolean("authorization_errors_fatal", "Whether one channel that may not be followed refuses all."),
-    boolean("invite_only", "Whether channels that are made are private."),
-    boolean("is_default_stream", "Whether new people follow channels that are made."),
+    boolean("authorization_errors_fatal", "Whether to refuse the whole request if one channel may not be followed."),
+    boolean("invite_only", "Whether created channels are private."),
+    boolean("is_default_stream", "Whether new people follow created channels."),
     *TAKES,
     *NOTICES,
 )
@@ -131,7 +131,7 @@ ENDPOINTS = (
         follow,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Follow channels; those that are not there yet are made.",
+        "Follow channels. Missing channels are created.",
         takes=(encoded("subscriptions", 'The channels, as `[{"name": "general"}]`.', array({})), *_FOLLOWING),
         gives={
             "subscribed": _BY_ACCOUNT,
@@ -149,7 +149,7 @@ ENDPOINTS = (
         "Leave some channels and follow others.",
         takes=(
             encoded("add", "The channels to follow, as for POST.", array({})),
-            encoded("delete", "The names of those to leave.", STRINGS),
+            encoded("delete", "The names of the channels to leave.", STRINGS),
             *_FOLLOWING,
         ),
         gives={
@@ -167,7 +167,7 @@ ENDPOINTS = (
         unfollow,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Follow channels no more.",
+        "Leave channels.",
         takes=(encoded("subscriptions", "Their names.", STRINGS), PRINCIPALS),
         gives={"removed": STRINGS, "not_removed": STRINGS},
     ),
@@ -176,7 +176,7 @@ ENDPOINTS = (
         choose,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Change color, muting, pinning or notifications of channels that the caller follows.",
+        "Change the color, muting, pinning or notifications of channels that the caller follows.",
         takes=(encoded("subscription_data", "What to change: `stream_id`, `property`, `value`.", array({})),),
     ),
 )

@@ -27,8 +27,8 @@ class Part(StrEnum):
     """Which of a bot's messages are requested."""
 
     ALL = "all"
-    SAID = "said"
-    HEARD = "heard"
+    SENT = "sent"
+    RECEIVED = "received"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,6 @@ async def look(
 
 def _views(bot: Account, part: Part) -> list[View]:
     """Two look-ups by two indexes: what it sent, and what others sent to it."""
-    said = View(bot, (Term("sender", bot.id),), with_sent=True)
-    heard = View(bot, (Term("sender", bot.id, negated=True),))
-    return {Part.ALL: [said, heard], Part.SAID: [said], Part.HEARD: [heard]}[part]
+    sent = View(bot, (Term("sender", bot.id),), with_sent=True)
+    received = View(bot, (Term("sender", bot.id, negated=True),))
+    return {Part.ALL: [sent, received], Part.SENT: [sent], Part.RECEIVED: [received]}[part]

@@ -1,4 +1,4 @@
-"""Messages: those that one can read, and a form to write as oneself."""
+"""Messages: the readable ones, and a form to send one's own."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from keybearer.server.web.visit import Visit, safe_path
 
 PER_PAGE = 50
 OFTEN = ("+1", "check", "eyes", "tada", "heart", "smile", "question", "-1")
-"""Emoji that a message offers; others are given by name."""
+"""Emoji that a message offers. Others are entered by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The part of a place's messages that is shown: the newest, or those before or after a message."""
+    """The shown part of a place's messages: the newest, or those before or after a message."""
 
     before: int | None = None
     after: int | None = None
 
     @property
     def query(self) -> dict[str, object]:
-        """What the address says of it."""
+        """The part's query in the URL."""
         if self.before is not None:
             return {"before": self.before}
         return {} if self.after is None else {"after": self.after}
@@ -79,7 +79,7 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
 
 
 async def _find(visit: Visit, place: Place, stretch: Stretch) -> Found:
-    """The messages of a stretch. Raises Refused for a place that the visitor does not see."""
+    """The messages of a part. Raises Refused for a place that the visitor does not see."""
     is_after = stretch.before is None and stretch.after is not None
     anchor = stretch.after if is_after else stretch.before
     query = Query(
@@ -108,7 +108,7 @@ def _title(place: Place, known: Places) -> str:
 
 
 def _why_not(visit: Visit, channel: Channel | None) -> str | None:
-    """Why the visitor cannot write into a channel; None where they can."""
+    """Why the visitor cannot write to a channel. None if they can."""
     if channel is None:
         return None
     try:
@@ -171,7 +171,7 @@ async def send_new(visit: Visit) -> Response:
 
 
 async def show_edit(visit: Visit) -> Response:
-    """The form for another text of one's own message."""
+    """The form to edit one's own message."""
     return await _edit(visit)
 
 
@@ -194,7 +194,7 @@ async def edit(visit: Visit) -> Response:
 
 
 async def react(visit: Visit) -> Response:
-    """Put an emoji under a message, or take one's own away."""
+    """Add an emoji to a message, or remove one's own."""
     message_id, name = visit.id("message_id"), (visit.text("other") or visit.text("emoji")).strip(":")
     copy, _ = await messages.find_one(visit.context, visit.caller, message_id)
     code = emoji.code_of(name)
@@ -208,6 +208,6 @@ async def react(visit: Visit) -> Response:
 
 
 def _back(visit: Visit) -> Response:
-    """To the messages that the form was on."""
+    """Redirect to the messages on which the form was."""
     back = safe_path(visit.form.get("back", ""), PAGE)
     return visit.redirect(f"{back}#message-{visit.id('message_id')}")
