@@ -1,4 +1,4 @@
-"""Channels on the wire: made, followed, changed, left; and who may see and post what."""
+"""Channels on the wire: created, followed, changed, left; and who may see and post what."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def names(answer: dict[str, Any], key: str = "subscriptions") -> list[str]:
     return [each["name"] for each in answer[key]]
 
 
-def test_everybody_new_follows_the_first_channel(play: Play) -> None:
+def test_new_people_follow_the_first_channel(play: Play) -> None:
     for person in (play.owner, play.server.add_person("Newcomer One")):
         assert "general" in names(call(person, "GET", FOLLOW))
     assert names(call(play.bot, "GET", FOLLOW)) == []
 
 
-def test_following_makes_a_channel_that_is_not_there(play: Play) -> None:
+def test_following_a_missing_channel_creates_it(play: Play) -> None:
     answer = call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "elsinore", "description": "A *castle*"}])
     assert answer["subscribed"] == {str(play.hamlet.id): ["elsinore"]}
     again = call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "ELSINORE"}])
@@ -35,7 +35,7 @@ def test_following_makes_a_channel_that_is_not_there(play: Play) -> None:
     assert call(play.cordelia, "GET", f"streams/{channel_id}/members")["subscribers"] == [play.hamlet.id]
 
 
-def test_others_follow_by_id_or_email(play: Play) -> None:
+def test_others_can_be_subscribed_by_id_or_email(play: Play) -> None:
     call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "shared"}], principals=[play.cordelia.id, play.hamlet.id])
     assert "shared" in names(call(play.cordelia, "GET", FOLLOW))
     call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "shared"}], principals=[play.owner.email])
@@ -47,7 +47,7 @@ def test_others_follow_by_id_or_email(play: Play) -> None:
     assert found["subscribers"] == sorted([play.owner.id, play.hamlet.id, play.cordelia.id])
 
 
-def test_a_private_channel_is_known_to_its_subscribers_alone(play: Play) -> None:
+def test_only_its_subscribers_see_a_private_channel(play: Play) -> None:
     call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "closet"}], invite_only=True)
     assert said(refusal(play.owner, "GET", "get_stream_id", stream="closet")) == "Invalid channel name 'closet'"
     assert "closet" not in names(call(play.owner, "GET", "streams", include_all=True), "streams")
@@ -83,12 +83,12 @@ def test_guests_see_only_what_they_follow(play: Play) -> None:
     guest = play.server.add_person("Guest Guild", role=Role.GUEST)
     call(play.owner, "POST", FOLLOW, subscriptions=[{"name": "for members"}])
     assert "for members" not in names(call(guest, "GET", "streams"), "streams")
-    for name in ("for members", "guests own"):  # one that they may not see, and one that is not there
+    for name in ("for members", "guests own"):  # one that they may not see, and one that does not exist
         error = refusal(guest, "POST", FOLLOW, subscriptions=[{"name": name}])
         assert said(error) == f"Unable to access channel ({name})."
 
 
-def test_leaving_is_told_and_ends_the_messages(play: Play) -> None:
+def test_leaving_is_reported_and_ends_the_messages(play: Play) -> None:
     call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "left"}])
     queue_id = register(play.hamlet, event_types=["subscription", "message"])
     answer = call(play.hamlet, "DELETE", FOLLOW, subscriptions=["left"])
@@ -105,7 +105,7 @@ def test_leaving_is_told_and_ends_the_messages(play: Play) -> None:
     assert said(error) == "Channel(s) (nowhere) do not exist"
 
 
-def test_nobody_takes_others_out_but_administrators(play: Play) -> None:
+def test_only_administrators_can_unsubscribe_others(play: Play) -> None:
     call(play.owner, "POST", FOLLOW, subscriptions=[{"name": "crowd"}], principals=[play.owner.id, play.cordelia.id])
     error = refusal(play.hamlet, "DELETE", FOLLOW, subscriptions=["crowd"], principals=[play.cordelia.id])
     assert said(error) == "Insufficient permission"
@@ -113,7 +113,7 @@ def test_nobody_takes_others_out_but_administrators(play: Play) -> None:
     assert "crowd" not in names(call(play.cordelia, "GET", FOLLOW))
 
 
-def test_choices_for_a_channel_are_kept_and_told(play: Play) -> None:
+def test_settings_of_a_subscription_are_stored_and_reported(play: Play) -> None:
     queue_id = register(play.hamlet, event_types=["subscription"])
     data = [
         {"stream_id": 1, "property": "is_muted", "value": True},
@@ -140,7 +140,7 @@ def test_choices_for_a_channel_are_kept_and_told(play: Play) -> None:
         ('[{"stream_id": 1, "property": "color", "value": "red"}]', "color is not a valid hex color code"),
     ],
 )
-def test_a_choice_that_makes_no_sense_is_refused(play: Play, data: str, message: str) -> None:
+def test_an_invalid_setting_is_refused(play: Play, data: str, message: str) -> None:
     assert said(refusal(play.hamlet, "POST", f"{FOLLOW}/properties", subscription_data=data)) == message
 
 
@@ -156,11 +156,11 @@ def test_a_choice_that_makes_no_sense_is_refused(play: Play, data: str, message:
         ('["general"]', "subscriptions has an entry without a name"),
     ],
 )
-def test_a_channel_that_cannot_be_is_refused(play: Play, subscriptions: str, message: str) -> None:
+def test_an_invalid_channel_is_refused(play: Play, subscriptions: str, message: str) -> None:
     assert said(refusal(play.hamlet, "POST", FOLLOW, subscriptions=subscriptions)) == message
 
 
-def test_its_maker_and_administrators_change_a_channel(play: Play) -> None:
+def test_its_creator_and_administrators_can_change_a_channel(play: Play) -> None:
     call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "before"}])
     channel_id = call(play.hamlet, "GET", "get_stream_id", stream="before")["stream_id"]
     error = refusal(play.cordelia, "PATCH", f"streams/{channel_id}", new_name="mine")
@@ -180,7 +180,7 @@ def test_its_maker_and_administrators_change_a_channel(play: Play) -> None:
     assert said(error) == "Not authorized to send to channel 'after'"
 
 
-def test_topics_come_the_newest_first(play: Play) -> None:
+def test_topics_are_listed_newest_first(play: Play) -> None:
     call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "talk"}])
     channel_id = call(play.hamlet, "GET", "get_stream_id", stream="talk")["stream_id"]
     first = play.hamlet.send("x", to="talk", topic="one")
@@ -192,7 +192,7 @@ def test_topics_come_the_newest_first(play: Play) -> None:
     assert said(refusal(play.hamlet, "GET", "users/me/99/topics")) == "Invalid channel ID"
 
 
-def test_subscribing_and_leaving_at_once(play: Play) -> None:
+def test_a_request_can_subscribe_and_leave_at_once(play: Play) -> None:
     call(play.hamlet, "POST", FOLLOW, subscriptions=[{"name": "out"}])
     answer = call(play.hamlet, "PATCH", FOLLOW, delete=["out"], add=[{"name": "in"}])
     assert (answer["removed"], answer["subscribed"]) == (["out"], {str(play.hamlet.id): ["in"]})

@@ -1,4 +1,4 @@
-"""What is put to messages and accounts: flags, reactions, presence, status, typing, and what bots keep."""
+"""What is attached to messages and accounts: flags, reactions, presence, status, typing, and what bots store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def unread(play: Play, topic: str) -> list[int]:
     return [message["id"] for message in found["messages"]]
 
 
-def test_reading_is_marked_and_told_once(play: Play) -> None:
+def test_reading_is_marked_and_reported_once(play: Play) -> None:
     ids = [play.owner.send(str(number), to="general", topic="read") for number in range(3)]
     queue_id = register(play.hamlet, event_types=["update_message_flags"])
     call(play.hamlet, "POST", "messages/flags", messages=ids[:2], op="add", flag="read")
@@ -28,7 +28,7 @@ def test_reading_is_marked_and_told_once(play: Play) -> None:
     assert unread(play, "read") == [ids[0], ids[2]]
 
 
-def test_a_topic_a_channel_or_everything_is_read_at_once(play: Play) -> None:
+def test_a_topic_a_channel_or_everything_can_be_marked_as_read(play: Play) -> None:
     for topic in ("first", "second", "third"):
         play.owner.send("x", to="general", topic=topic)
     call(play.hamlet, "POST", "mark_topic_as_read", stream_id=1, topic_name="first")
@@ -40,7 +40,7 @@ def test_a_topic_a_channel_or_everything_is_read_at_once(play: Play) -> None:
     assert unread(play, "third") == []
 
 
-def test_a_narrow_is_marked_around_an_anchor(play: Play) -> None:
+def test_messages_of_a_narrow_are_marked_around_an_anchor(play: Play) -> None:
     ids = [play.owner.send(str(number), to="general", topic="marked") for number in range(3)]
     answer = call(play.hamlet, "POST", "messages/flags/narrow", anchor="oldest", num_before=0, num_after=2,
                   narrow=[["topic", "marked"]], op="add", flag="starred")  # fmt: skip
@@ -66,7 +66,7 @@ def test_a_flag_that_cannot_be_set_is_refused(play: Play, parameters: dict[str, 
     assert said(refusal(play.hamlet, "POST", "messages/flags", **parameters)) == message
 
 
-def test_a_reaction_is_made_once_and_taken_away(play: Play) -> None:
+def test_a_reaction_is_added_once_and_removed(play: Play) -> None:
     sent = play.owner.send("react", to="general", topic="reactions")
     path = f"messages/{sent}/reactions"
     call(play.hamlet, "POST", path, emoji_name="thumbs_up")
@@ -96,12 +96,12 @@ def test_a_reaction_is_made_once_and_taken_away(play: Play) -> None:
         ({}, "Missing 'emoji_name' argument"),
     ],
 )
-def test_a_reaction_that_is_none_is_refused(play: Play, parameters: dict[str, str], message: str) -> None:
+def test_an_invalid_reaction_is_refused(play: Play, parameters: dict[str, str], message: str) -> None:
     sent = play.owner.send("react", to="general", topic="reactions")
     assert said(refusal(play.hamlet, "POST", f"messages/{sent}/reactions", **parameters)) == message
 
 
-def test_who_is_there_is_told_in_both_forms(play: Play) -> None:
+def test_presence_is_reported_in_both_forms(play: Play) -> None:
     answer = call(play.hamlet, "POST", "users/me/presence", status="active", new_user_input=True)
     row = answer["presences"][play.hamlet.email]["aggregated"]
     assert row["status"] == "active"
@@ -116,7 +116,7 @@ def test_who_is_there_is_told_in_both_forms(play: Play) -> None:
     assert said(error) == "This endpoint does not accept bot requests."
 
 
-def test_a_status_is_kept_and_told(play: Play) -> None:
+def test_a_status_is_stored_and_reported(play: Play) -> None:
     queue_id = register(play.cordelia, event_types=["user_status"])
     call(play.hamlet, "POST", "users/me/status", status_text="in Wittenberg", emoji_name="books")
     found = call(play.cordelia, "GET", f"users/{play.hamlet.id}/status")["status"]
@@ -127,7 +127,7 @@ def test_a_status_is_kept_and_told(play: Play) -> None:
     assert said(error) == "status_text is too long (limit: 60 characters)"
 
 
-def test_typing_is_told_to_who_is_written_to(play: Play) -> None:
+def test_typing_is_reported_to_the_recipients(play: Play) -> None:
     queue_id, other = register(play.cordelia), register(play.owner, event_types=["typing"])
     call(play.hamlet, "POST", "typing", op="start", to=[play.cordelia.id])
     (event,) = [each for each in events_of(play.cordelia, queue_id) if each["type"] == "typing"]
@@ -136,7 +136,7 @@ def test_typing_is_told_to_who_is_written_to(play: Play) -> None:
     assert said(refusal(play.hamlet, "POST", "typing", op="pause", to=[1])) == "Invalid op"
 
 
-def test_a_bot_keeps_texts_by_keys(play: Play) -> None:
+def test_a_bot_can_store_texts_by_key(play: Play) -> None:
     call(play.bot, "PUT", "bot_storage", storage={"a": "1", "b": "2"})
     call(play.bot, "PUT", "bot_storage", storage={"a": "3"})
     assert call(play.bot, "GET", "bot_storage", keys=["a"])["storage"] == {"a": "3"}
@@ -148,7 +148,7 @@ def test_a_bot_keeps_texts_by_keys(play: Play) -> None:
     assert said(refusal(play.bot, "PUT", "bot_storage", storage={"n": 1})) == "storage['n'] is not a string"
 
 
-def test_what_a_bot_keeps_has_a_limit(play: Play) -> None:
+def test_bot_storage_has_a_limit(play: Play) -> None:
     bot = play.server.add_bot("Hoarder", owner=play.hamlet)
     call(bot, "PUT", "bot_storage", storage={"k": "x" * 900_000})
     for number in range(10):
@@ -157,7 +157,7 @@ def test_what_a_bot_keeps_has_a_limit(play: Play) -> None:
     assert said(error) == ("Request exceeds storage limit by 800095 characters. The limit is 10000000 characters.")
 
 
-def test_editing_a_message_is_told_to_those_who_see_it_by_its_author_alone(play: Play) -> None:
+def test_only_the_author_reports_editing_and_only_to_people_who_see_the_message(play: Play) -> None:
     direct = play.hamlet.send("x", to=play.cordelia)
     in_channel = play.hamlet.send("x", to="general", topic="edited")
     queue_id = register(play.cordelia, event_types=["typing_edit_message"])
@@ -175,5 +175,5 @@ def test_editing_a_message_is_told_to_those_who_see_it_by_its_author_alone(play:
     assert said(refusal(play.hamlet, "POST", path, op="begin")) == "Invalid op"
 
 
-def test_the_status_of_nobody_is_refused(play: Play) -> None:
+def test_the_status_of_an_unknown_account_is_refused(play: Play) -> None:
     assert said(refusal(play.hamlet, "GET", "users/999999/status")) == "No such user"

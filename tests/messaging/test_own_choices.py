@@ -1,4 +1,4 @@
-"""What an account chooses for itself: alert words, topics, muted users; and who has read its messages."""
+"""What an account chooses for itself: alert words, topics, muted users. Also who has read its messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
 
 
 def state_of(who: Participant, *types: str) -> dict[str, Any]:
-    """What registering tells of these types of events."""
+    """The state of these types of events at registration."""
     return call(who, "POST", "register", event_types=[], fetch_event_types=list(types))
 
 
@@ -55,7 +55,7 @@ def test_alert_words_are_added_once_in_any_case_and_removed(play: Play) -> None:
     assert call(play.cordelia, "GET", path)["alert_words"] == []
 
 
-def test_a_message_with_an_alert_word_is_flagged_for_whoever_has_the_word_and_gets_the_message(play: Play) -> None:
+def test_a_message_with_an_alert_word_is_flagged_for_recipients_with_that_word(play: Play) -> None:
     who, other = new_person(play.server), new_person(play.server)
     for each in (who, other):
         call(each, "POST", "users/me/alert_words", alert_words=["falcon"])
@@ -88,7 +88,7 @@ def test_a_topic_is_muted_unmuted_followed_and_reset(play: Play) -> None:
         )
         assert [row[:2] for row in rows["muted_topics"]] == ([["general", "Noise"]] if policy == 1 else [])
     told = events_of(who, queue_id)
-    # Resetting what is not there changes nothing, and no event says so.
+    # Resetting something that does not exist changes nothing, and no event reports it.
     assert [event["visibility_policy"] for event in told if event["type"] == "user_topic"] == [1, 1, 3, 0]
     assert {frozenset(event) for event in told if event["type"] == "user_topic"} == {
         frozenset({"type", "id", "stream_id", "topic_name", "last_updated", "visibility_policy"})
@@ -108,7 +108,7 @@ def test_a_topic_is_muted_in_the_old_form_by_the_channels_name_or_id(play: Play)
     assert said(refusal(who, "PATCH", path, stream="no such", topic="t", op="add")) == "Invalid channel name 'no such'"
 
 
-def test_narrows_show_followed_topics_and_leave_muted_ones_out(play: Play) -> None:
+def test_narrows_show_followed_topics_and_leave_out_muted_ones(play: Play) -> None:
     who = new_person(play.server)
     name = new_name()
     channel_id = make_channel(play.owner, name, who)
@@ -124,7 +124,7 @@ def test_narrows_show_followed_topics_and_leave_muted_ones_out(play: Play) -> No
     assert found(play.owner, ["is", "followed"]) == []
 
 
-def test_unread_messages_of_muted_topics_and_channels_are_told_but_not_counted(play: Play) -> None:
+def test_unread_messages_of_muted_topics_and_channels_are_listed_but_not_counted(play: Play) -> None:
     # Zulip's `count` is the number to show.
     who, name = new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, who)
@@ -144,7 +144,7 @@ def test_unread_messages_of_muted_topics_and_channels_are_told_but_not_counted(p
     assert counts() == (2, 3)
 
 
-def test_what_was_chosen_for_a_topic_moves_with_it_when_all_of_it_moves(play: Play) -> None:
+def test_topic_policies_move_with_the_topic_if_all_of_it_moves(play: Play) -> None:
     # As in Zulip: resolving a topic renames it, and it stays muted or followed.
     first, second, name = new_person(play.server), new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, first, second)
@@ -164,13 +164,13 @@ def test_what_was_chosen_for_a_topic_moves_with_it_when_all_of_it_moves(play: Pl
     assert (chosen(first), chosen(second)) == ({"✔ plan": 3}, {"✔ plan": 2})
     told = [(each["topic_name"], each["visibility_policy"]) for each in events_of(first, queue_id)]
     assert told == [("plan", 0), ("✔ plan", 3)]
-    # What is forgotten because they chose something for the new topic is told too.
+    # Forgetting an old choice because of a choice for the new topic is reported too.
     muted, forgotten = events_of(second, of_second)
     assert (muted["type"], muted["muted_topics"]) == ("muted_topics", [])
     assert (forgotten["topic_name"], forgotten["visibility_policy"]) == ("plan", 0)
 
 
-def test_who_muted_a_topic_that_moves_is_told_in_the_old_form_too(play: Play) -> None:
+def test_the_move_of_a_muted_topic_is_also_reported_in_the_old_form(play: Play) -> None:
     who, blind, name = new_person(play.server), new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, who, blind)
     sent = play.owner.send("x", to=name, topic="noise")
@@ -224,7 +224,7 @@ def test_empty_topics_have_zulips_name_everywhere_for_clients_that_do_not_know_t
         assert [each[1] for each in state["muted_topics"]] == [shown]
 
 
-def test_a_topic_of_a_channel_that_somebody_does_not_see_can_neither_be_chosen_nor_seen(play: Play) -> None:
+def test_topic_policies_need_a_visible_channel(play: Play) -> None:
     who, name = new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, who, is_private=True)
     call(who, "POST", "user_topics", stream_id=channel_id, topic="secret", visibility_policy=1)
@@ -238,7 +238,7 @@ def test_a_topic_of_a_channel_that_somebody_does_not_see_can_neither_be_chosen_n
     assert said(hidden) == said(unknown) == "Invalid channel ID"
 
 
-def test_what_a_muted_user_sends_and_has_sent_is_read(play: Play) -> None:
+def test_messages_of_a_muted_user_are_marked_as_read(play: Play) -> None:
     who = new_person(play.server)
     before = play.hamlet.send("before", to=who)
     queue_id = register(who, event_types=["muted_users", "update_message_flags"])
@@ -264,7 +264,7 @@ def test_muting_is_refused_in_zulips_words(play: Play) -> None:
     assert said(refusal(who, "POST", f"{path}{play.hamlet.id}")) == "User already muted"
 
 
-def test_read_receipts_name_who_has_read_but_not_the_sender_nor_who_is_muted(play: Play) -> None:
+def test_read_receipts_name_readers_without_the_sender_and_muted_users(play: Play) -> None:
     first, second = new_person(play.server), new_person(play.server)
     sent = call(
         play.hamlet, "POST", "messages", type="direct", to=[first.id, second.id], content="x", read_by_sender=True

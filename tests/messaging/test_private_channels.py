@@ -25,7 +25,7 @@ from tests.messaging.wire import (
 )
 
 
-def test_a_removal_from_a_private_channel_removes_the_bots_of_the_removed_too(play: Play) -> None:
+def test_a_removal_from_a_private_channel_also_removes_the_persons_bots(play: Play) -> None:
     member, channel = new_person(play.server), new_name()
     bot = play.server.add_bot(new_name("Keeper"), owner=member)
     channel_id = make_channel(play.owner, channel, member, bot, is_private=True)
@@ -36,7 +36,7 @@ def test_a_removal_from_a_private_channel_removes_the_bots_of_the_removed_too(pl
     assert "Unable to access" in said(refusal(bot, "POST", "users/me/subscriptions", **again))
 
 
-def test_a_creator_who_became_a_guest_changes_no_channel(play: Play) -> None:
+def test_a_creator_who_became_a_guest_cannot_change_the_channel(play: Play) -> None:
     member, channel = new_person(play.server), new_name()
     channel_id = make_channel(member, channel, is_private=True)
     give_role(play.owner, member, Role.GUEST)
@@ -59,7 +59,7 @@ def test_a_default_channel_is_public_and_made_one_by_an_administrator(play: Play
     assert said(error) == "A default channel cannot be private."
 
 
-def test_what_a_channel_was_called_while_it_was_private_stays_with_its_subscribers(play: Play) -> None:
+def test_the_private_name_of_a_channel_stays_with_its_subscribers(play: Play) -> None:
     member, stranger = new_person(play.server), new_person(play.server)
     secret, party = new_name(), new_name()
     channel_id = make_channel(member, secret, is_private=True)

@@ -83,7 +83,7 @@ def narrowed(who: Participant, *narrow: Any) -> dict[str, Any]:
 
 
 def outcome(door: Callable[[Participant, int, str], Any], who: Participant, channel_id: int, channel: str) -> Any:
-    """What a door answers, without the names that the caller gave."""
+    """A door's answer, without the names that the caller sent."""
     try:
         answer = door(who, channel_id, channel)
     except APIError as error:
@@ -92,7 +92,7 @@ def outcome(door: Callable[[Participant, int, str], Any], who: Participant, chan
 
 
 def in_turn(doors: Iterable[str], *callers: tuple[object, ...]) -> list[Any]:
-    """Each door with one of the callers in every run, and with all of them in the long one."""
+    """Each door with one of the callers in every run, and with all of them in the long run."""
     return [
         pytest.param(door, *caller, marks=pytest.mark.soak if (number + other) % len(callers) else ())
         for number, door in enumerate(doors)
@@ -101,7 +101,7 @@ def in_turn(doors: Iterable[str], *callers: tuple[object, ...]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("door", "role"), in_turn(CHANNEL_DOORS, (Role.ADMINISTRATOR,), (Role.MEMBER,), (Role.GUEST,)))
-def test_a_channel_that_one_does_not_see_looks_unknown(play: Play, door: str, role: Role) -> None:
+def test_a_hidden_channel_looks_unknown(play: Play, door: str, role: Role) -> None:
     secret, who = new_name(), new_person(play.server, role)
     channel_id = make_channel(play.hamlet, secret, is_private=role is not Role.GUEST)
     unseen = outcome(CHANNEL_DOORS[door], who, channel_id, secret)
@@ -118,7 +118,7 @@ def test_a_guest_cannot_tell_a_channel_to_follow_from_an_unknown_one(play: Play)
     assert errors[0] == errors[1]
 
 
-def test_lists_hold_only_channels_that_one_sees(play: Play) -> None:
+def test_lists_contain_only_visible_channels(play: Play) -> None:
     public, private, archived = new_name(), new_name(), new_name()
     make_channel(play.hamlet, public)
     make_channel(play.hamlet, private, is_private=True)
@@ -132,7 +132,7 @@ def test_lists_hold_only_channels_that_one_sees(play: Play) -> None:
         assert (public in str(state)) is (public in expected)
 
 
-def test_default_channels_are_told_only_to_those_who_see_them(play: Play) -> None:
+def test_default_channels_are_reported_only_to_people_who_see_them(play: Play) -> None:
     channel_id = make_channel(play.owner, new_name())
     call(play.owner, "PATCH", f"streams/{channel_id}", is_default_stream=True)
     guest = new_person(play.server, Role.GUEST)
@@ -167,7 +167,7 @@ MESSAGE_DOORS: dict[str, Callable[[Participant, int], Any]] = {
 
 
 def flagged(who: Participant, message_id: int, flag: str) -> dict[str, Any]:
-    """Mark a message; the answer without the ids, which it repeats."""
+    """Mark a message. Returns the answer without the ids, which it repeats."""
     answer = call(who, "POST", "messages/flags", messages=[message_id], op="add", flag=flag)
     return {name: value for name, value in answer.items() if name != "messages"}
 
@@ -180,9 +180,7 @@ def message_outcome(door: Callable[[Participant, int], Any], who: Participant, m
 
 
 @pytest.mark.parametrize(("door", "role"), in_turn(MESSAGE_DOORS, (Role.ADMINISTRATOR,), (Role.MEMBER,)))
-def test_a_copy_from_before_gives_nothing_after_a_removal_from_a_private_channel(
-    play: Play, door: str, role: Role
-) -> None:
+def test_an_earlier_copy_is_useless_after_a_removal_from_a_private_channel(play: Play, door: str, role: Role) -> None:
     secret, who = new_name(), new_person(play.server, role)
     make_channel(play.owner, secret, who, is_private=True)
     theirs = who.send("mine", to=secret)
@@ -209,7 +207,7 @@ def test_a_removed_member_finds_nothing_of_the_channel_anywhere(play: Play) -> N
     assert sent not in state["starred_messages"]
 
 
-def test_a_member_who_became_a_guest_reads_only_what_they_follow(play: Play) -> None:
+def test_a_member_who_became_a_guest_reads_only_followed_channels(play: Play) -> None:
     public, who = new_name(), new_person(play.server)
     make_channel(play.owner, public, who)
     kept = play.owner.send("followed", to=public)
@@ -249,7 +247,7 @@ def test_a_moved_message_shows_no_version_from_the_private_channel(play: Play) -
     assert "planted" in str(call(play.owner, "GET", f"messages/{sent}/history"))
 
 
-def test_a_link_names_a_channel_only_where_the_author_sees_it_and_it_is_public(play: Play) -> None:
+def test_a_channel_is_linked_only_if_it_is_public_and_the_author_sees_it(play: Play) -> None:
     public, private = new_name(), new_name()
     make_channel(play.hamlet, public)
     make_channel(play.hamlet, private, is_private=True)
@@ -291,7 +289,7 @@ def test_an_outgoing_webhook_is_not_called_with_a_message_that_its_bot_does_not_
     hook = play.server.add_bot(new_name("Hook"), owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK)
     play.owner.send(f"{hook.mention} planted", to=secret)
     after = play.owner.send(f"{hook.mention} hello", to="general", topic="hooks")
-    # Its service is not to be reached, so it says so where it was called, and only there.
+    # Its service cannot be reached, so the bot reports it where it was called, and only there.
     play.owner.wait_for_message(sender=hook, after=after)
     assert {message.display_recipient for message in play.owner.messages(sender=hook)} == {"general"}
 
@@ -351,7 +349,7 @@ def test_a_guessed_address_that_is_hidden_looks_unknown(
 
 
 @pytest.mark.parametrize("door", ADDRESS_DOORS)
-def test_an_address_that_one_may_see_or_its_dummy_is_an_address(play: Play, door: str) -> None:
+def test_a_visible_address_or_its_dummy_can_be_used(play: Play, door: str) -> None:
     hidden = new_person(play.server)
     call(hidden, "POST", "users/me/presence", status="active")
     hide_address(hidden, EmailVisibility.ADMINISTRATORS)
@@ -359,7 +357,7 @@ def test_an_address_that_one_may_see_or_its_dummy_is_an_address(play: Play, door
         assert ADDRESS_DOORS[door](play.owner, address)["result"] == "success"
 
 
-def test_a_deactivated_person_is_named_by_the_address_that_one_may_see(play: Play) -> None:
+def test_a_deactivated_person_is_named_by_the_visible_address(play: Play) -> None:
     gone = new_person(play.server)
     hide_address(gone, EmailVisibility.ADMINISTRATORS)
     gone.deactivate()
@@ -368,13 +366,13 @@ def test_a_deactivated_person_is_named_by_the_address_that_one_may_see(play: Pla
         assert said(error) == f"'{address}' is no longer using Zulip."
 
 
-def test_nobody_is_given_the_address_that_stands_for_another(play: Play) -> None:
+def test_nobody_can_get_the_dummy_address_of_another(play: Play) -> None:
     dummy = f"User{play.hamlet.id}@{DOMAIN.upper()}"
     with pytest.raises(Exception, match="This email address is reserved"):
         play.server.add_person("Dummy Person", email=dummy)
 
 
-def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Play) -> None:
+def test_an_address_that_stands_for_two_accounts_is_refused(play: Play) -> None:
     hidden, other = new_person(play.server), new_person(play.server)
     hide_address(hidden)
     dummy = f"user{hidden.id}@{DOMAIN}"
@@ -397,7 +395,7 @@ def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Pla
 @pytest.mark.parametrize(
     "how", ["owner becomes a guest", "guest is taken out", "channel becomes private", "handed over"]
 )
-def test_a_bot_sees_no_channel_that_its_owner_does_not_see(play: Play, how: str) -> None:
+def test_a_bot_sees_only_channels_that_its_owner_sees(play: Play, how: str) -> None:
     name, owner = new_name(), new_person(play.server)
     bot = play.server.add_bot(new_name("Follower"), owner=owner)
     people = (owner, bot) if how in ("guest is taken out", "handed over") else (bot,)

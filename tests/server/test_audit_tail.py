@@ -1,4 +1,4 @@
-"""Following the audit log: each record comes once, also one that comes into sight after later ones."""
+"""Following the audit log: each record is returned once, even if it becomes visible after later ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def next_words(tail: AsyncIterator[NamedRecord], count: int) -> list[objec
         return [(await anext(tail)).record.details["word"] for _ in range(count)]
 
 
-async def test_what_happened_comes_first_and_then_what_happens(server: InProcessServer) -> None:
+async def test_past_events_come_first_and_then_new_ones(server: InProcessServer) -> None:
     for word in ("one", "two", "three"):
         async with server.context.change(None) as change:
             await record(change, word)
@@ -40,7 +40,7 @@ async def test_what_happened_comes_first_and_then_what_happens(server: InProcess
     assert await next_words(tail, 2) == ["four", "five"]
 
 
-async def test_a_record_that_is_committed_after_later_ones_comes_too(server_on_each: InProcessServer) -> None:
+async def test_a_record_that_is_committed_after_later_ones_is_not_missed(server_on_each: InProcessServer) -> None:
     context = server_on_each.context
     tail = audit.follow(context, AuditFilter(events=[KIND]))
     async with context.change(None) as change:

@@ -1,4 +1,4 @@
-"""Bad input of any kind gets Zulip's answer for it: never a 500, never a trace, and the server goes on."""
+"""Bad input of any kind gets Zulip's answer for it: never a 500, never a traceback, and the server continues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BOTS = "/api/v1/bots"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server process; whatever it was sent, its log holds no trace of a fault."""
+    """A server process. Whatever it was sent, its log has no traceback."""
     with running_server(tmp_path_factory.mktemp("bad") / "data") as server:
         yield server
         log = server.log.read_text()
@@ -39,7 +39,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 def exchange(server: RunningServer, request: bytes, *, cut_off: bool = False) -> bytes:
-    """What the server sends back to these bytes until it closes. A request that is `cut_off` is never finished."""
+    """What the server sends back to these bytes until it closes the connection. A request that is `cut_off` is never
+    finished.
+    """
     received = b""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         with contextlib.suppress(OSError):  # it has answered and closed before it read all of it
@@ -92,7 +94,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("request_bytes", RAW.values(), ids=RAW)
-def test_a_request_that_is_none_breaks_nothing(running: RunningServer, request_bytes: bytes) -> None:
+def test_a_malformed_request_breaks_nothing(running: RunningServer, request_bytes: bytes) -> None:
     received = exchange(running, request_bytes, cut_off=request_bytes.endswith(b"short"))
     if received:
         status = int(received.split(b" ", 2)[1])
@@ -109,7 +111,7 @@ def with_length(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("framed", [chunked, with_length], ids=["chunked", "with its length"])
-def test_a_form_in_one_piece_or_in_chunks_is_read_alike(running: RunningServer, framed: Any) -> None:
+def test_a_form_in_one_piece_and_in_chunks_is_read_alike(running: RunningServer, framed: Any) -> None:
     name = framed.__name__.replace("_", "")
     body = f"full_name=Bot+{name}&short_name={name}".encode()
     head = b"POST /api/v1/bots HTTP/1.1\r\n" + authorized(running) + b"Connection: close\r\nContent-Type: " + FORM
@@ -126,7 +128,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_kept(running: RunningS
 
 @dataclass
 class Asked:
-    """A server in this process for the tests that ask very many questions, and who asks."""
+    """A server in this process for tests with very many questions, and the account that asks."""
 
     loop: asyncio.Runner
     server: InProcessServer
@@ -188,7 +190,7 @@ def encoded(fields: list[tuple[str, str]]) -> bytes:
 
 
 def calls() -> st.SearchStrategy[tuple[str, str, list[tuple[str, str]]]]:
-    """An endpoint's method and path, with parameters that it reads and others; or a path with any method."""
+    """An endpoint's method and path, with parameters that it reads and others, or a path with any method."""
 
     def with_fields(method: str, path: str, names: list[str]) -> st.SearchStrategy[Any]:
         fields = st.lists(st.tuples(st.sampled_from(names), VALUES), max_size=5)
@@ -280,20 +282,20 @@ def test_too_many_fields_are_refused(asked: Asked) -> None:
     assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
 
 
-def test_a_null_character_is_refused_however_deep_it_stands(asked: Asked) -> None:
+def test_a_null_character_is_refused_at_any_depth(asked: Asked) -> None:
     headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", FORM)]
     for depth in (1, 400, 900):
         body = b"bot_type=" + quote("[" * depth + '"\\u0000"' + "]" * depth).encode()
         assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
 
 
-def test_a_path_that_begins_with_two_slashes_is_that_with_one(asked: Asked) -> None:
+def test_a_path_that_begins_with_two_slashes_equals_the_path_with_one(asked: Asked) -> None:
     headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
     assert asked.status({"path": "//api/v1/users/me", "headers": headers}) == 200
     assert asked.status({"path": "///json/users/me", "headers": headers}) == 401
 
 
-def test_nothing_of_it_was_a_fault_of_the_program(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+def test_none_of_it_caused_a_server_error(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         for path in PATHS:
             headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]

@@ -1,4 +1,4 @@
-"""The lifecycle of keys: after whatever was done to them, each is accepted or refused as a model says."""
+"""The lifecycle of keys: after any sequence of actions, each key is accepted or refused as a model predicts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ASKED = {
     "manage": ("DELETE", "/api/v1/users/me/alert_words"),
     "keys": ("GET", OWN),
 }
-"""A call that needs the scope. What else it may be refused for does not matter."""
+"""A call that needs the scope. Other reasons for refusing it do not matter."""
 
 FOREVER = 10**9
 OVERLAP = 3600
@@ -40,7 +40,7 @@ whose = st.sampled_from(["person", "bot"])
 
 @dataclass(eq=False)
 class Key:
-    """A key as the model has it. `end` is in steps of the model."""
+    """A key in the model. `end` is in steps of the model."""
 
     id: int
     holder: str
@@ -58,7 +58,7 @@ class Key:
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """A person and their bot, with an administrator beside them who can do everything."""
+    """A person and their bot, and an administrator who can do everything."""
 
     server: InProcessServer
     runner: asyncio.Runner

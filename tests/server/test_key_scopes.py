@@ -1,4 +1,4 @@
-"""Scopes: what a key lets somebody do, and that none passes on more than it has."""
+"""Scopes: what a key lets somebody do, and that no key passes on more than it has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def hamlet(server: InProcessServer) -> Known:
     return await server.add_person("hamlet")
 
 
-async def test_a_refused_scope_is_403_with_a_code_of_its_own(server: InProcessServer, hamlet: Known) -> None:
+async def test_a_missing_scope_is_403_with_its_own_code(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth)
     client = server.client()
     assert (await client.get("/api/v1/users/me", auth=key.auth)).status_code == 200
@@ -38,7 +38,7 @@ async def test_a_refused_scope_is_403_with_a_code_of_its_own(server: InProcessSe
         assert "it has read, send" in answer.json()["msg"]
 
 
-async def test_stars_are_sending_and_read_flags_are_reading(server: InProcessServer, hamlet: Known) -> None:
+async def test_stars_need_the_scope_send_and_read_flags_the_scope_read(server: InProcessServer, hamlet: Known) -> None:
     sent = await post(server, "/api/v1/messages", hamlet.auth, type="direct", to=[hamlet.id], content="note")
     key = await issued(server, hamlet.auth, scopes=["read"])
     flags = {"messages": [sent.json()["id"]], "op": "add"}
@@ -48,7 +48,7 @@ async def test_stars_are_sending_and_read_flags_are_reading(server: InProcessSer
     assert told(starred) == (403, "INSUFFICIENT_SCOPE")
 
 
-async def test_a_password_and_a_bots_owner_need_the_scope_of_keys(server: InProcessServer, hamlet: Known) -> None:
+async def test_changing_a_password_or_a_bots_owner_needs_the_scope_keys(server: InProcessServer, hamlet: Known) -> None:
     cordelia, bot = await server.add_person("cordelia"), await server.add_bot(hamlet, "hambot")
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage"])
     passwords = form(old_password=hamlet.password, new_password=PASSPHRASE)
@@ -59,9 +59,7 @@ async def test_a_password_and_a_bots_owner_need_the_scope_of_keys(server: InProc
     assert renamed.status_code == 200
 
 
-async def test_whoever_is_sent_the_token_of_a_bot_is_chosen_with_the_scope_of_keys(
-    server: InProcessServer, hamlet: Known
-) -> None:
+async def test_choosing_who_is_sent_a_bots_token_needs_the_scope_keys(server: InProcessServer, hamlet: Known) -> None:
     bot = await server.add_bot(hamlet, "hook", BotType.OUTGOING_WEBHOOK)
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage"])
     url = form(service_payload_url=json.dumps("https://attacker.example/"))
@@ -71,7 +69,7 @@ async def test_whoever_is_sent_the_token_of_a_bot_is_chosen_with_the_scope_of_ke
     assert changed.json()["service_payload_url"] == "https://attacker.example/"
 
 
-async def test_the_token_of_a_bot_is_seen_with_the_scope_of_keys_only(server: InProcessServer, hamlet: Known) -> None:
+async def test_seeing_a_bots_token_needs_the_scope_keys(server: InProcessServer, hamlet: Known) -> None:
     bot = await server.add_bot(hamlet, "hook", BotType.OUTGOING_WEBHOOK)
     key = await issued(server, hamlet.auth)
     seen = []
@@ -86,7 +84,7 @@ async def test_the_token_of_a_bot_is_seen_with_the_scope_of_keys_only(server: In
     assert seen[2:] == ["", ""]
 
 
-async def test_no_key_yields_or_changes_one_that_may_do_more(server_on_each: InProcessServer) -> None:
+async def test_no_key_can_reveal_or_change_a_key_that_may_do_more(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet", Role.OWNER)
     bot = await server.add_bot(hamlet, "hambot")

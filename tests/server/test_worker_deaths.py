@@ -49,12 +49,12 @@ def answers(server: RunningServer) -> bool:
 
 
 def replaced(server: RunningServer, killed: int, count: int) -> list[int]:
-    """The workers, as soon as there are so many without that one."""
+    """The workers, as soon as there are that many without that one."""
     assert eventually(lambda: len(server.workers()) == count and killed not in server.workers())
     return server.workers()
 
 
-def test_a_worker_that_is_killed_again_and_again_comes_back_each_time(one: RunningServer) -> None:
+def test_a_worker_that_is_killed_repeatedly_is_replaced_each_time(one: RunningServer) -> None:
     for _ in range(3):  # the later ones are killed while they start
         (worker,) = one.workers()
         kill(worker)
@@ -63,7 +63,7 @@ def test_a_worker_that_is_killed_again_and_again_comes_back_each_time(one: Runni
     assert one.process.poll() is None
 
 
-def test_a_request_that_comes_while_no_worker_lives_waits_for_the_next_one(one: RunningServer) -> None:
+def test_a_request_without_a_live_worker_waits_for_the_next_one(one: RunningServer) -> None:
     (worker,) = one.workers()
     kill(worker)
     assert eventually(lambda: worker not in one.workers())
@@ -82,7 +82,7 @@ def test_a_healthy_worker_outlives_every_death_of_the_other(two: RunningServer) 
         assert answers(two)
 
 
-def test_workers_that_are_killed_together_come_back_together(two: RunningServer) -> None:
+def test_workers_that_are_killed_together_are_all_replaced(two: RunningServer) -> None:
     before = two.workers()
     for worker in before:
         kill(worker)

@@ -36,7 +36,7 @@ HOST = "127.0.0.1:9777"
 
 @dataclass(frozen=True)
 class Left:
-    """What is there of the old version."""
+    """What the old version left."""
 
     data_dir: Path
     backup: Path
@@ -44,7 +44,7 @@ class Left:
 
     @property
     def old_files(self) -> Path:
-        """Where its files lay."""
+        """The directory of its files."""
         return self.data_dir / "uploads"
 
 
@@ -86,7 +86,9 @@ async def move_into_database(settings: Settings) -> MovedFiles:
         return await old_uploads.move_into_database(context)
 
 
-async def test_its_data_directory_migrates_with_every_file_and_nothing_is_left_outside_the_database(left: Left) -> None:
+async def test_the_old_data_directory_migrates_with_every_file_and_leaves_nothing_outside_the_database(
+    left: Left,
+) -> None:
     settings = Settings(data_dir=left.data_dir)
     assert (await migrate(settings.database_url)).before == "0002"
     assert await move_into_database(settings) == MovedFiles(written=3, removed=3)
@@ -95,9 +97,7 @@ async def test_its_data_directory_migrates_with_every_file_and_nothing_is_left_o
     assert await move_into_database(settings) == MovedFiles()
 
 
-async def test_its_backup_is_restored_and_takes_the_files_that_lie_in_the_directory_along(
-    left: Left, database_url: str
-) -> None:
+async def test_the_old_backup_is_restored_with_the_files_of_the_data_directory(left: Left, database_url: str) -> None:
     settings = Settings(data_dir=left.data_dir, database_url=database_url)
     await server_data.restore(settings, left.backup)
     assert await current_revision(database_url) == HEAD
@@ -105,7 +105,7 @@ async def test_its_backup_is_restored_and_takes_the_files_that_lie_in_the_direct
     await check(left, settings)
 
 
-async def test_a_new_backup_of_it_has_the_files_in_it(left: Left, tmp_path: Path, database_url: str) -> None:
+async def test_a_new_backup_of_the_old_data_contains_the_files(left: Left, tmp_path: Path, database_url: str) -> None:
     settings = Settings(data_dir=left.data_dir)
     await migrate(settings.database_url)
     await move_into_database(settings)
@@ -129,12 +129,12 @@ async def test_a_file_is_removed_only_if_the_database_has_the_same_bytes(left: L
     stray.unlink()
     assert await move_into_database(settings) == MovedFiles(written=1, removed=1)
     shutil.copytree(left.data_dir / "copy", left.old_files)
-    letter.write_bytes(FILES[0].upper())  # as long as its row says, and not what the database has
+    letter.write_bytes(FILES[0].upper())  # as long as its row says, but not what the database has
     assert await move_into_database(settings) == MovedFiles(written=0, removed=2, left=1)
     assert letter.read_bytes() == FILES[0].upper()
 
 
-async def test_a_move_that_is_cut_off_goes_on_at_the_next_start(left: Left) -> None:
+async def test_an_interrupted_move_continues_at_the_next_start(left: Left) -> None:
     settings = Settings(data_dir=left.data_dir)
     await migrate(settings.database_url)
     hidden = left.data_dir / "hidden"
@@ -147,7 +147,7 @@ async def test_a_move_that_is_cut_off_goes_on_at_the_next_start(left: Left) -> N
     await check(left, settings)
 
 
-def test_a_start_of_the_server_takes_all_along(left: Left) -> None:
+def test_starting_the_server_moves_all_files(left: Left) -> None:
     with running_server(left.data_dir) as server:
         auth = ("hamlet@example.com", left.known["keys"]["hamlet@example.com"])
         url, host = f"{server.site}{left.known['urls'][1]}", {"Host": HOST}
@@ -158,7 +158,7 @@ def test_a_start_of_the_server_takes_all_along(left: Left) -> None:
     ]  # fmt: skip
 
 
-def test_the_command_that_migrates_takes_all_along(left: Left) -> None:
+def test_the_migrate_command_moves_all_files(left: Left) -> None:
     done = run_keybearer("admin", "migrate", "--json", "--data-dir", left.data_dir)
-    assert json.loads(done.stdout)["files"] == {"taken": 3, "removed": 3, "left": 0}
+    assert json.loads(done.stdout)["files"] == {"written": 3, "removed": 3, "left": 0}
     assert not left.old_files.exists()

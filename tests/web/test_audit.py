@@ -24,7 +24,7 @@ def member_page(other_page: Page, server: RunningServer, organization: Organizat
     return other_page
 
 
-def test_the_audit_log_is_narrowed_down_by_kind_and_by_who(
+def test_the_audit_log_can_be_filtered_by_kind_and_by_account(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     tab.goto(f"{server.site}/organization/audit/")
@@ -35,7 +35,7 @@ def test_the_audit_log_is_narrowed_down_by_kind_and_by_who(
     expect(tab.get_by_text("You added the bot Build watcher.")).to_have_count(0)
 
 
-def test_the_security_log_names_who_still_uses_an_old_key(
+def test_the_security_log_says_who_still_uses_an_old_key(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     old = server.api_key_of(organization.webhook.delivery_email)
@@ -68,7 +68,7 @@ def test_a_log_is_divided_into_days(tab: Page, server: RunningServer, organizati
     assert tab.locator(".log-day").count() >= 2
 
 
-def test_a_log_hides_from_where_an_administrator_did_something(
+def test_a_log_hides_the_address_of_an_administrator(
     member_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     async def rename(context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Passwords and emails: changed, and by links that come by mail."""
+"""Passwords and emails: changed directly, and with links that are sent by mail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEW = "eleven herons over the weir"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server that sends mail, or would."""
+    """A server with a mail server that it cannot reach."""
     with running_server(tmp_path_factory.mktemp("web") / "data", environ=UNREACHABLE) as running:
         yield running
 
@@ -58,7 +58,7 @@ def test_a_changed_password_signs_out_the_others_and_keeps_the_key(
         assert client.get("/settings/account/").status_code == 200
 
 
-def test_a_new_key_comes_with_the_new_password_where_that_is_wished(
+def test_a_new_password_can_come_with_a_new_key(
     anybody: Page, server: RunningServer, organization: Organization
 ) -> None:
     let_in(anybody.context, server, ADMINISTRATOR)
@@ -128,7 +128,7 @@ def test_a_reset_sets_the_password_and_signs_nobody_in(
     expect(page.get_by_role("heading", name="This link is no longer valid")).to_be_visible()
 
 
-def test_too_many_requests_are_told_to_wait(page: Page, server: RunningServer) -> None:
+def test_too_many_requests_are_asked_to_wait(page: Page, server: RunningServer) -> None:
     for _ in range(3):
         request_link(page, server, "somebody@example.com")
     expect(page.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
@@ -184,7 +184,7 @@ def test_an_email_is_changed_by_a_link_to_the_new_address_and_back_by_one_to_the
     expect(page.get_by_text("Your email was changed back, by the link").first).to_be_visible()
 
 
-def test_an_error_is_in_sight_where_the_keyboard_begins(
+def test_an_error_is_visible_where_the_keyboard_focus_begins(
     plain_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     plain_page.set_viewport_size({"width": 360, "height": 420})
