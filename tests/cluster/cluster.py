@@ -82,7 +82,7 @@ SYNC_STATES = "SELECT sync_state FROM pg_stat_replication"
 @contextmanager
 def cluster(directory: Path) -> Iterator[Cluster]:
     """All of it, running. Call this in a separate network namespace."""
-    network = Network.of(ADDRESSES)
+    network = Network.create(ADDRESSES)
     processes = Processes(directory)
     with directories("db1", "db2") as places:
         nodes = {

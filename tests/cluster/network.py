@@ -64,7 +64,7 @@ class Network:
     machines: dict[str, Machine] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, addresses: dict[str, str]) -> Network:
+    def create(cls, addresses: dict[str, str]) -> Network:
         """A network with these machines."""
         Path("/run/netns").mkdir(parents=True, exist_ok=True)
         run("mount", "-t", "tmpfs", "tmpfs", "/run/netns")  # visible only to this program and what it starts

@@ -9,7 +9,7 @@ from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.messaging.text_differences import MOST_STEPS, marked
 from keybearer.server.services.messaging import emoji
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, said
+from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, zulip_message
 
 
 def test_the_version_is_a_number_and_keybearers_own_is_added(play: Play) -> None:
@@ -139,7 +139,10 @@ def test_an_anchor_can_be_a_date_and_counts_have_defaults(play: Play) -> None:
     assert found["anchor"] == first
     later = call(play.hamlet, "GET", "messages", anchor="date", anchor_date="2999-01-01T00:00:00Z", narrow=narrow)
     assert later["messages"] == []
-    assert said(refusal(play.hamlet, "GET", "messages", anchor="date", anchor_date="soon")) == "Invalid anchor_date"
+    assert (
+        zulip_message(refusal(play.hamlet, "GET", "messages", anchor="date", anchor_date="soon"))
+        == "Invalid anchor_date"
+    )
     by_ids = call(play.hamlet, "GET", "messages", message_ids=[first])
     assert [by_ids[name] for name in ("found_anchor", "found_oldest", "found_newest")] == [False] * 3
 
@@ -149,14 +152,14 @@ def test_messages_by_ids_cannot_be_combined_with_a_range(play: Play) -> None:
     sent = play.hamlet.send("by its id", to=play.cordelia)
     for of_range in ({"anchor": "newest"}, {"num_before": 1}, {"num_after": 1}, {"include_anchor": False}):
         error = refusal(play.hamlet, "GET", "messages", message_ids=[sent], **of_range)
-        assert said(error).startswith("Unsupported parameter combination: message_ids")
+        assert zulip_message(error).startswith("Unsupported parameter combination: message_ids")
     assert [each["id"] for each in call(play.hamlet, "GET", "messages", message_ids=[sent])["messages"]] == [sent]
 
 
 @pytest.mark.parametrize("path", ["mark_stream_as_read", "mark_topic_as_read"])
 def test_marking_an_unknown_channel_is_refused_as_an_invalid_channel_id(play: Play, path: str) -> None:
     error = refusal(play.hamlet, "POST", path, stream_id=999_999, topic_name="x")
-    assert (error.code, said(error)) == ("BAD_REQUEST", "Invalid channel ID")
+    assert (error.code, zulip_message(error)) == ("BAD_REQUEST", "Invalid channel ID")
 
 
 def test_a_channel_that_does_not_exist_is_named_as_requested(play: Play) -> None:
@@ -237,7 +240,7 @@ def test_an_administrator_can_make_a_new_channel_a_default_channel(play: Play) -
     name = new_name()
     rows = [{"name": name}]
     error = refusal(play.hamlet, "POST", "users/me/subscriptions", subscriptions=rows, is_default_stream=True)
-    assert said(error) == "Insufficient permission"
+    assert zulip_message(error) == "Insufficient permission"
     answer = call(
         play.owner,
         "POST",
@@ -254,7 +257,7 @@ def test_an_administrator_can_make_a_new_channel_a_default_channel(play: Play) -
 def test_a_deactivated_account_cannot_be_deactivated_again(play: Play) -> None:
     person = new_person(play.server)
     call(play.owner, "DELETE", f"users/{person.id}")
-    assert said(refusal(play.owner, "DELETE", f"users/{person.id}")) == "User is deactivated"
+    assert zulip_message(refusal(play.owner, "DELETE", f"users/{person.id}")) == "User is deactivated"
 
 
 def test_a_service_with_the_slack_interface_gets_no_direct_messages(play: Play) -> None:
@@ -284,7 +287,7 @@ def test_apples_tokens_are_hexadecimal(play: Play, token: str, fits: bool) -> No
         call(play.hamlet, "POST", "users/me/apns_device_token", token=token, appid="org.zulip.Zulip")
     else:
         error = refusal(play.hamlet, "POST", "users/me/apns_device_token", token=token, appid="org.zulip.Zulip")
-        assert said(error) == "Invalid APNS token"
+        assert zulip_message(error) == "Invalid APNS token"
 
 
 def test_an_event_about_a_new_account_has_the_address_that_everybody_may_see(play: Play) -> None:

@@ -7,7 +7,7 @@ import pytest
 from keybearer.server.domain.accounts import Role
 from keybearer.server.services.messaging import topics
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, said
+from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, zulip_message
 
 pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
 
@@ -26,7 +26,7 @@ def test_a_name_that_is_taken_is_refused_with_zulips_code(play: Play) -> None:
     name = new_name()
     call(play.hamlet, "POST", "channels/create", name=name, subscribers=[])
     taken = refusal(play.hamlet, "POST", "channels/create", name=name.upper(), subscribers=[])
-    assert (taken.code, said(taken)) == ("CHANNEL_ALREADY_EXISTS", f"Channel '{name.upper()}' already exists")
+    assert (taken.code, zulip_message(taken)) == ("CHANNEL_ALREADY_EXISTS", f"Channel '{name.upper()}' already exists")
 
 
 def test_a_refused_request_creates_no_channel(play: Play) -> None:
@@ -41,8 +41,8 @@ def test_a_refused_request_creates_no_channel(play: Play) -> None:
         (play.hamlet, {"subscribers": [], "invite_only": True},
          "A private channel needs at least one subscriber: nobody else can see it."),
     ):  # fmt: skip
-        assert said(refusal(who, "POST", "channels/create", name=name, **fields)) == words
-    assert said(refusal(play.owner, "GET", "get_stream_id", stream=name)) == f"Invalid channel name '{name}'"
+        assert zulip_message(refusal(who, "POST", "channels/create", name=name, **fields)) == words
+    assert zulip_message(refusal(play.owner, "GET", "get_stream_id", stream=name)) == f"Invalid channel name '{name}'"
 
 
 def test_new_people_follow_the_default_channels_and_clients_learn_which_they_are(play: Play) -> None:
@@ -74,14 +74,14 @@ def test_archiving_a_default_channel_reports_that_it_is_no_longer_one(play: Play
 
 def test_default_channels_are_public_and_chosen_by_administrators(play: Play) -> None:
     channel_id = make_channel(play.owner, new_name(), is_private=True)
-    words = said(refusal(play.owner, "POST", "default_streams", stream_id=channel_id))
+    words = zulip_message(refusal(play.owner, "POST", "default_streams", stream_id=channel_id))
     assert words == "A default channel cannot be private."
     for method in ("POST", "DELETE"):
         assert (
-            said(refusal(play.hamlet, method, "default_streams", stream_id=1))
+            zulip_message(refusal(play.hamlet, method, "default_streams", stream_id=1))
             == "Must be an organization administrator"
         )
-    assert said(refusal(play.owner, "POST", "default_streams", stream_id=999_999)) == "Invalid channel ID"
+    assert zulip_message(refusal(play.owner, "POST", "default_streams", stream_id=999_999)) == "Invalid channel ID"
 
 
 def test_a_topic_is_deleted_with_all_of_its_messages_and_no_other(play: Play) -> None:
@@ -91,7 +91,9 @@ def test_a_topic_is_deleted_with_all_of_its_messages_and_no_other(play: Play) ->
     kept = play.hamlet.send("kept", to=name, topic="kept")
     queue_id = register(play.hamlet, event_types=["delete_message"])
     path = f"streams/{channel_id}/delete_topic"
-    assert said(refusal(play.hamlet, "POST", path, topic_name="gone")) == "Must be an organization administrator"
+    assert (
+        zulip_message(refusal(play.hamlet, "POST", path, topic_name="gone")) == "Must be an organization administrator"
+    )
     assert call(play.owner, "POST", path, topic_name="gone")["complete"] is True
     assert [row["name"] for row in call(play.owner, "GET", f"users/me/{channel_id}/topics")["topics"]] == ["kept"]
     assert call(play.hamlet, "GET", f"messages/{kept}")["message"]["id"] == kept
@@ -107,7 +109,7 @@ def test_an_administrator_cannot_delete_a_topic_of_a_channel_that_they_do_not_se
     channel_id = make_channel(play.hamlet, name, is_private=True)
     sent = play.hamlet.send("mine", to=name, topic="t")
     path = f"streams/{channel_id}/delete_topic"
-    assert said(refusal(play.owner, "POST", path, topic_name="t")) == "Invalid channel ID"
+    assert zulip_message(refusal(play.owner, "POST", path, topic_name="t")) == "Invalid channel ID"
     assert call(play.hamlet, "GET", f"messages/{sent}")["message"]["id"] == sent
 
 
@@ -127,11 +129,11 @@ def test_nothing_can_be_changed_in_an_archived_channel(play: Play) -> None:
         ("DELETE", f"{message}/reactions", {"emoji_name": "octopus"}),
         ("POST", f"{message}/typing", {"op": "start"}),
     ):
-        assert said(refusal(play.owner, method, path, **fields)) == "Invalid message(s)"
+        assert zulip_message(refusal(play.owner, method, path, **fields)) == "Invalid message(s)"
     typing = {"op": "start", "type": "stream", "stream_id": channel_id, "topic": "over"}
-    assert said(refusal(play.owner, "POST", "typing", **typing)) == "Invalid channel ID"
+    assert zulip_message(refusal(play.owner, "POST", "typing", **typing)) == "Invalid channel ID"
     deleting = refusal(play.owner, "POST", f"streams/{channel_id}/delete_topic", topic_name="over")
-    assert said(deleting) == "Invalid channel ID"
+    assert zulip_message(deleting) == "Invalid channel ID"
     # One's own actions continue: reading, stars.
     call(play.hamlet, "POST", "messages/flags", messages=[sent], op="add", flag="starred")
     assert call(play.hamlet, "GET", message)["raw_content"] == "x"

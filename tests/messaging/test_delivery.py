@@ -18,8 +18,8 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
-    take_out,
+    remove_subscriber,
+    zulip_message,
 )
 
 pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
@@ -92,7 +92,7 @@ def test_events_queued_before_a_removal_are_not_delivered_after_it(play: Play) -
     call(play.owner, "POST", "typing", op="start", type="stream", stream_id=channel_id, topic="planted")
     call(play.owner, "PATCH", f"streams/{channel_id}", description="planted")
     assert {"message", "reaction", "typing", "stream"} <= {each["type"] for each in events_of(who, queue_id)}
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     call(play.owner, "PATCH", f"messages/{sent}", content="planted after", topic="planted after")
     call(play.owner, "DELETE", f"messages/{sent}")
     assert kinds(who, queue_id) == [("subscription", "remove")]
@@ -147,7 +147,7 @@ def test_a_move_out_of_sight_deletes_the_messages_and_names_nothing(play: Play, 
     assert "new_stream_id" not in gone
     (told,) = events_of(play.hamlet, queues[play.hamlet])
     assert (told["type"], told["message_ids"], told["new_stream_id"]) == ("update_message", moved, channel_id)
-    assert said(refusal(who, "GET", f"messages/{ids[0]}")) == "Invalid message(s)"
+    assert zulip_message(refusal(who, "GET", f"messages/{ids[0]}")) == "Invalid message(s)"
 
 
 def test_a_move_out_of_a_private_channel_names_it_only_to_those_who_see_it(play: Play) -> None:

@@ -15,7 +15,7 @@ import pytest
 from keybearer.server import api
 from keybearer.server.domain.bots import BotType
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, make_channel, new_name, new_person, refusal, said
+from tests.messaging.wire import call, make_channel, new_name, new_person, refusal, zulip_message
 
 SOURCES = sorted(Path(api.__file__).parent.rglob("*.py"))
 
@@ -97,7 +97,7 @@ def test_fixed_properties_of_a_person_are_refused_in_zulips_words(play: Play) ->
     ]
     for change, words in refused:
         error = refusal(play.owner, "PATCH", f"users/{person.id}", full_name=new_name("never"), **change)
-        assert said(error) == words
+        assert zulip_message(error) == words
     for who in (person.id, person.email):
         answer = call(play.owner, "PATCH", f"users/{who}", profile_data=[], new_email=person.email)
         assert ignored(answer) == []
@@ -107,11 +107,11 @@ def test_only_administrators_change_a_person_by_id_or_by_address(play: Play) -> 
     person = new_person(play.server)
     for who in (person.id, person.email):
         name = new_name("Renamed")
-        assert said(refusal(person, "PATCH", f"users/{who}", full_name=name)) == "Insufficient permission"
+        assert zulip_message(refusal(person, "PATCH", f"users/{who}", full_name=name)) == "Insufficient permission"
         call(play.owner, "PATCH", f"users/{who}", full_name=name)
         assert call(play.cordelia, "GET", f"users/{person.id}")["user"]["full_name"] == name
     error = refusal(play.owner, "PATCH", "users/nobody@example.com", full_name="Nobody")
-    assert said(error) == "No such user"
+    assert zulip_message(error) == "No such user"
 
 
 @pytest.mark.parametrize(
@@ -217,4 +217,4 @@ def test_a_service_is_named_as_ignored_or_refused_for_bots_that_have_none(play: 
     made = call(play.owner, "POST", "bots", bot_type=BotType.GENERIC.value, **new, **service)
     assert ignored(made) == sorted(service)
     answer = refusal(play.owner, "PATCH", f"bots/{made['user_id']}", service_interface=1)
-    assert said(answer) == "Only outgoing webhook bots have a service."
+    assert zulip_message(answer) == "Only outgoing webhook bots have a service."

@@ -12,7 +12,7 @@ import pytest
 from keybearer.errors import APIError
 from keybearer.testing import Participant
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, events_of, refusal, register, said
+from tests.messaging.wire import call, events_of, refusal, register, zulip_message
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for a poll."""
@@ -55,7 +55,7 @@ def test_only_unacknowledged_events_are_delivered_again(play: Play) -> None:
     assert len(events_of(play.hamlet, queue_id)) == 3
     assert len(events_of(play.hamlet, queue_id, 1)) == 1
     error = refusal(play.hamlet, "GET", "events", queue_id=queue_id, last_event_id=0, dont_block=True)
-    assert said(error) == "An event newer than 0 has already been pruned!"
+    assert zulip_message(error) == "An event newer than 0 has already been pruned!"
 
 
 def test_a_poll_waits_for_the_next_event(play: Play) -> None:
@@ -69,7 +69,7 @@ def test_a_poll_waits_for_the_next_event(play: Play) -> None:
 
 def test_a_lost_queue_is_reported_as_zulip_does(play: Play) -> None:
     error = refusal(play.hamlet, "GET", "events", queue_id="nope", last_event_id=-1)
-    assert (said(error), error.code) == ("Bad event queue ID: nope", "BAD_EVENT_QUEUE_ID")
+    assert (zulip_message(error), error.code) == ("Bad event queue ID: nope", "BAD_EVENT_QUEUE_ID")
     assert error.answer["queue_id"] == "nope"
     queue_id = register(play.hamlet)
     call(play.hamlet, "DELETE", "events", queue_id=queue_id)
@@ -95,9 +95,9 @@ def test_a_closed_queue_ends_its_poll(play: Play) -> None:
 def test_nobody_can_read_or_close_another_accounts_queue(play: Play) -> None:
     queue_id = register(play.hamlet)
     error = refusal(play.cordelia, "GET", "events", queue_id=queue_id, last_event_id=-1)
-    assert said(error) == f"Bad event queue ID: {queue_id}"
+    assert zulip_message(error) == f"Bad event queue ID: {queue_id}"
     error = refusal(play.owner, "DELETE", "events", queue_id=queue_id)
-    assert said(error) == f"Bad event queue ID: {queue_id}"
+    assert zulip_message(error) == f"Bad event queue ID: {queue_id}"
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_nobody_can_read_or_close_another_accounts_queue(play: Play) -> None:
     ],
 )
 def test_a_malformed_poll_is_refused(play: Play, parameters: dict[str, Any], message: str) -> None:
-    assert said(refusal(play.hamlet, "GET", "events", **parameters)) == message
+    assert zulip_message(refusal(play.hamlet, "GET", "events", **parameters)) == message
 
 
 def test_an_event_that_never_existed_cannot_be_acknowledged(play: Play) -> None:
     queue_id = register(play.hamlet)
     error = refusal(play.hamlet, "GET", "events", queue_id=queue_id, last_event_id=1000, dont_block=True)
-    assert said(error) == "Event 1000 was not in this queue"
+    assert zulip_message(error) == "Event 1000 was not in this queue"
 
 
 def test_a_queue_gets_only_requested_events_that_its_account_may_see(play: Play) -> None:
@@ -163,7 +163,7 @@ def test_a_narrow_of_a_queue_filters_its_messages(play: Play, narrow: Any, told:
 
 def test_a_narrow_that_queues_cannot_have_is_refused(play: Play) -> None:
     error = refusal(play.hamlet, "POST", "register", narrow=[["dm", "x@y.z"]])
-    assert said(error) == "Operator dm not supported."
+    assert zulip_message(error) == "Operator dm not supported."
 
 
 def test_clients_that_ask_for_all_public_streams_get_them(play: Play) -> None:
@@ -212,7 +212,11 @@ def test_a_replaced_key_ends_its_open_poll_at_once(play: Play) -> None:
     bot.regenerate_api_key()
     with pytest.raises(APIError) as caught:
         poll.result(PATIENCE)
-    assert (caught.value.status, said(caught.value), caught.value.code) == (401, "Invalid API key", "UNAUTHORIZED")
+    assert (caught.value.status, zulip_message(caught.value), caught.value.code) == (
+        401,
+        "Invalid API key",
+        "UNAUTHORIZED",
+    )
     play.hamlet.send("still there?", to=bot)
     (event,) = [each for each in events_of(bot, queue_id) if each["type"] == "message"]
     assert event["message"]["content"] == "still there?"
@@ -226,7 +230,7 @@ def test_the_poll_of_a_deactivated_account_ends_at_once_with_the_reason(play: Pl
     for poll in polls:
         with pytest.raises(APIError) as caught:
             poll.result(PATIENCE)
-        assert (caught.value.status, said(caught.value)) == (401, "Account is deactivated")
+        assert (caught.value.status, zulip_message(caught.value)) == (401, "Account is deactivated")
 
 
 def test_the_poll_of_another_account_continues(play: Play) -> None:
@@ -282,4 +286,4 @@ def test_only_the_requested_state_is_returned(play: Play) -> None:
     ],
 )
 def test_a_malformed_registration_is_refused(play: Play, parameters: dict[str, str], message: str) -> None:
-    assert said(refusal(play.hamlet, "POST", "register", **parameters)) == message
+    assert zulip_message(refusal(play.hamlet, "POST", "register", **parameters)) == message

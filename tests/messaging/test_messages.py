@@ -8,7 +8,7 @@ import pytest
 
 from keybearer.server.domain.bots import BotType
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, refusal, said
+from tests.messaging.wire import call, refusal, zulip_message
 
 
 def texts(answer: dict[str, Any]) -> list[str]:
@@ -62,7 +62,7 @@ def test_people_can_be_named_by_emails_or_ids(play: Play, form: str) -> None:
 
 def test_a_direct_message_is_only_for_its_people(play: Play) -> None:
     sent = play.hamlet.send("between us", to=play.cordelia)
-    assert said(refusal(play.owner, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(play.owner, "GET", f"messages/{sent}")) == "Invalid message(s)"
     assert "between us" not in texts(newest(play, "owner"))
 
 
@@ -93,7 +93,7 @@ def test_a_direct_message_is_only_for_its_people(play: Play) -> None:
 def test_a_message_that_cannot_be_sent_is_refused_in_zulips_words(
     play: Play, parameters: dict[str, str], message: str
 ) -> None:
-    assert said(refusal(play.hamlet, "POST", "messages", **parameters)) == message
+    assert zulip_message(refusal(play.hamlet, "POST", "messages", **parameters)) == message
 
 
 def test_a_text_that_is_too_long_is_cut_as_in_zulip(play: Play) -> None:
@@ -107,14 +107,14 @@ def test_a_text_that_is_too_long_is_cut_as_in_zulip(play: Play) -> None:
 def test_an_incoming_webhook_bot_may_only_send(play: Play) -> None:
     hook = play.server.add_bot("Hook", owner=play.hamlet, bot_type=BotType.INCOMING_WEBHOOK)
     assert hook.send("built", to="general", topic="builds") > 0
-    assert said(refusal(hook, "GET", "messages")) == "This API is not available to incoming webhook bots."
+    assert zulip_message(refusal(hook, "GET", "messages")) == "This API is not available to incoming webhook bots."
 
 
 def test_a_deactivated_person_cannot_be_written_to(play: Play) -> None:
     gone = play.server.add_person("Ophelia")
     gone.deactivate()
     error = refusal(play.hamlet, "POST", "messages", type="private", to=[gone.id], content="x")
-    assert said(error) == f"'{gone.email}' is no longer using Zulip."
+    assert zulip_message(error) == f"'{gone.email}' is no longer using Zulip."
 
 
 def test_html_in_a_message_is_inert(play: Play) -> None:
@@ -195,7 +195,7 @@ def test_narrows_to_people_find_conversations(play: Play) -> None:
 )
 def test_a_bad_narrow_is_refused_in_zulips_words(play: Play, narrow: Any, message: str) -> None:
     error = refusal(play.hamlet, "GET", "messages", anchor="newest", num_before=1, num_after=0, narrow=narrow)
-    assert (said(error), error.code) == (message, "BAD_NARROW")
+    assert (zulip_message(error), error.code) == (message, "BAD_NARROW")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_anchors_and_counts_select_the_right_messages(play: Play) -> None:
     ],
 )
 def test_an_invalid_query_is_refused(play: Play, parameters: dict[str, Any], message: str) -> None:
-    assert said(refusal(play.hamlet, "GET", "messages", **parameters)) == message
+    assert zulip_message(refusal(play.hamlet, "GET", "messages", **parameters)) == message
 
 
 def test_an_author_changes_the_text_and_its_history_is_kept(play: Play) -> None:
@@ -258,13 +258,13 @@ def test_an_author_changes_the_text_and_its_history_is_kept(play: Play) -> None:
 def test_nobody_else_can_change_or_delete_a_message(play: Play) -> None:
     sent = play.hamlet.send("mine", to="general", topic="edits")
     error = refusal(play.cordelia, "PATCH", f"messages/{sent}", content="yours")
-    assert said(error) == "You don't have permission to edit this message"
-    assert said(refusal(play.owner, "PATCH", f"messages/{sent}", content="ours")) == said(error)
+    assert zulip_message(error) == "You don't have permission to edit this message"
+    assert zulip_message(refusal(play.owner, "PATCH", f"messages/{sent}", content="ours")) == zulip_message(error)
     error = refusal(play.cordelia, "DELETE", f"messages/{sent}")
-    assert said(error) == "You don't have permission to delete this message"
-    assert said(refusal(play.hamlet, "PATCH", f"messages/{sent}")) == "Nothing to change"
+    assert zulip_message(error) == "You don't have permission to delete this message"
+    assert zulip_message(refusal(play.hamlet, "PATCH", f"messages/{sent}")) == "Nothing to change"
     call(play.owner, "DELETE", f"messages/{sent}")
-    assert said(refusal(play.hamlet, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(play.hamlet, "GET", f"messages/{sent}")) == "Invalid message(s)"
 
 
 def test_a_whole_topic_moves_together(play: Play) -> None:

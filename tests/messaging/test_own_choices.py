@@ -17,8 +17,8 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
-    take_out,
+    remove_subscriber,
+    zulip_message,
 )
 
 pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
@@ -102,10 +102,13 @@ def test_a_topic_is_muted_in_the_old_form_by_the_channels_name_or_id(play: Play)
     call(who, "PATCH", path, stream_id=1, topic="second", op="add")
     call(who, "PATCH", path, stream_id=1, topic="FIRST", op="remove")
     assert [row[1] for row in state_of(who, "muted_topics")["muted_topics"]] == ["second"]
-    assert said(refusal(who, "PATCH", path, topic="t", op="add")) == "Missing 'stream_id' argument"
+    assert zulip_message(refusal(who, "PATCH", path, topic="t", op="add")) == "Missing 'stream_id' argument"
     both = refusal(who, "PATCH", path, stream="general", stream_id=1, topic="t", op="add")
-    assert said(both) == "Unsupported parameter combination: stream_id, stream"
-    assert said(refusal(who, "PATCH", path, stream="no such", topic="t", op="add")) == "Invalid channel name 'no such'"
+    assert zulip_message(both) == "Unsupported parameter combination: stream_id, stream"
+    assert (
+        zulip_message(refusal(who, "PATCH", path, stream="no such", topic="t", op="add"))
+        == "Invalid channel name 'no such'"
+    )
 
 
 def test_narrows_show_followed_topics_and_leave_out_muted_ones(play: Play) -> None:
@@ -230,12 +233,12 @@ def test_topic_policies_need_a_visible_channel(play: Play) -> None:
     call(who, "POST", "user_topics", stream_id=channel_id, topic="secret", visibility_policy=1)
     queue_id = register(who, event_types=["user_topic", "muted_topics"])
     call(who, "POST", "user_topics", stream_id=channel_id, topic="secret", visibility_policy=3)
-    take_out(play.owner, who, name)
+    remove_subscriber(play.owner, who, name)
     assert events_of(who, queue_id) == [] or all("secret" not in str(each) for each in events_of(who, queue_id))
     assert state_of(who, "user_topic", "muted_topics")["user_topics"] == []
     hidden = refusal(who, "POST", "user_topics", stream_id=channel_id, topic="secret", visibility_policy=1)
     unknown = refusal(who, "POST", "user_topics", stream_id=999_999, topic="secret", visibility_policy=1)
-    assert said(hidden) == said(unknown) == "Invalid channel ID"
+    assert zulip_message(hidden) == zulip_message(unknown) == "Invalid channel ID"
 
 
 def test_messages_of_a_muted_user_are_marked_as_read(play: Play) -> None:
@@ -257,11 +260,11 @@ def test_messages_of_a_muted_user_are_marked_as_read(play: Play) -> None:
 
 def test_muting_is_refused_in_zulips_words(play: Play) -> None:
     who, path = new_person(play.server), "users/me/muted_users/"
-    assert said(refusal(who, "POST", f"{path}{who.id}")) == "Cannot mute self"
-    assert said(refusal(who, "POST", f"{path}999999")) == "No such user"
-    assert said(refusal(who, "DELETE", f"{path}{play.hamlet.id}")) == "User is not muted"
+    assert zulip_message(refusal(who, "POST", f"{path}{who.id}")) == "Cannot mute self"
+    assert zulip_message(refusal(who, "POST", f"{path}999999")) == "No such user"
+    assert zulip_message(refusal(who, "DELETE", f"{path}{play.hamlet.id}")) == "User is not muted"
     call(who, "POST", f"{path}{play.hamlet.id}")
-    assert said(refusal(who, "POST", f"{path}{play.hamlet.id}")) == "User already muted"
+    assert zulip_message(refusal(who, "POST", f"{path}{play.hamlet.id}")) == "User already muted"
 
 
 def test_read_receipts_name_readers_without_the_sender_and_muted_users(play: Play) -> None:
@@ -277,7 +280,7 @@ def test_read_receipts_name_readers_without_the_sender_and_muted_users(play: Pla
     call(second, "POST", f"users/me/muted_users/{first.id}")
     assert call(first, "GET", path)["user_ids"] == [first.id]
     assert call(second, "GET", path)["user_ids"] == [second.id]
-    assert said(refusal(play.cordelia, "GET", path)) == "Invalid message(s)"
+    assert zulip_message(refusal(play.cordelia, "GET", path)) == "Invalid message(s)"
 
 
 def test_more_alert_words_than_the_limit_change_nothing(play: Play) -> None:
@@ -285,7 +288,7 @@ def test_more_alert_words_than_the_limit_change_nothing(play: Play) -> None:
     words = [f"word{number}" for number in range(Cap.ALERT_WORDS.most)]
     call(who, "POST", path, alert_words=words[:-1])
     too_many = refusal(who, "POST", path, alert_words=["one more", "and another"])
-    assert said(too_many) == Cap.ALERT_WORDS.refusal()
+    assert zulip_message(too_many) == Cap.ALERT_WORDS.refusal()
     assert len(call(who, "GET", path)["alert_words"]) == Cap.ALERT_WORDS.most - 1
     too_long = refusal(who, "POST", path, alert_words=["x" * 101])
-    assert said(too_long) == "alert_words[0] is too long (limit: 100 characters)"
+    assert zulip_message(too_long) == "alert_words[0] is too long (limit: 100 characters)"

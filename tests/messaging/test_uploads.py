@@ -20,8 +20,8 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
-    take_out,
+    remove_subscriber,
+    zulip_message,
 )
 
 
@@ -85,8 +85,8 @@ def test_a_file_is_shown_and_saved_under_its_own_name(play: Play, name: str, sho
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     ).json()
     assert answer["filename"] == shown
-    said = get(play, answer["url"], play.hamlet).headers["content-disposition"]
-    assert said.endswith(quote(shown) if quote(shown) != shown else f'"{shown}"')
+    disposition = get(play, answer["url"], play.hamlet).headers["content-disposition"]
+    assert disposition.endswith(quote(shown) if quote(shown) != shown else f'"{shown}"')
 
 
 @pytest.mark.parametrize("name", ["page.html", "picture.svg", "page.xhtml", "script.js"])
@@ -163,7 +163,7 @@ def test_there_is_no_link_to_a_missing_file(play: Play) -> None:
     for url in (gone, hidden):
         assert get(play, url, play.hamlet).status_code == 404
         error = refusal(play.hamlet, "GET", url.lstrip("/"))
-        assert (error.status, said(error)) == (404, "Invalid file")
+        assert (error.status, zulip_message(error)) == (404, "Invalid file")
 
 
 def test_a_temporary_link_is_valid_only_while_its_creator_may_see_the_file(play: Play) -> None:
@@ -173,7 +173,7 @@ def test_a_temporary_link_is_valid_only_while_its_creator_may_see_the_file(play:
     play.owner.send(f"[file]({url})", to=secret)
     link = call(who, "GET", url.lstrip("/"))["url"]
     assert get(play, link).content == b"planted"
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     assert get(play, link).status_code == 404
     of_owner = call(play.owner, "GET", url.lstrip("/"))["url"]
     assert get(play, of_owner).content == b"planted"
@@ -208,8 +208,8 @@ def test_a_requested_part_of_a_file_is_served(play: Play, asked: str, status: in
     start, end = part
     response = httpx2.get(play.server.site + large_file(play), auth=auth(play.hamlet), headers={"Range": asked})
     assert (response.status_code, response.content) == (status, LARGE[start:end])
-    said = {206: f"bytes {start}-{end - 1}/768000", 416: "bytes */768000"}.get(status)
-    assert response.headers.get("content-range") == said
+    content_range = {206: f"bytes {start}-{end - 1}/768000", 416: "bytes */768000"}.get(status)
+    assert response.headers.get("content-range") == content_range
 
 
 def test_head_is_answered_like_get_without_the_content(play: Play) -> None:
@@ -266,7 +266,7 @@ def test_a_deleted_attachment_is_gone_with_its_bytes_and_only_its_owner_deletes_
     who.send(f"[gone]({url})", to=play.cordelia)
     (row,) = call(who, "GET", "attachments")["attachments"]
     path = f"attachments/{row['id']}"
-    assert said(refusal(play.owner, "DELETE", path)) == "Invalid attachment"
+    assert zulip_message(refusal(play.owner, "DELETE", path)) == "Invalid attachment"
     assert get(play, url, play.cordelia).status_code == 200
     queue_id = register(who, event_types=["attachment"])
     used = call(who, "GET", "attachments")["upload_space_used"]
@@ -275,4 +275,4 @@ def test_a_deleted_attachment_is_gone_with_its_bytes_and_only_its_owner_deletes_
     assert (event["op"], event["attachment"]) == ("remove", {"id": row["id"]})
     assert event["upload_space_used"] == used - 5
     assert get(play, url, play.cordelia).status_code == 404
-    assert said(refusal(who, "DELETE", path)) == "Invalid attachment"
+    assert zulip_message(refusal(who, "DELETE", path)) == "Invalid attachment"

@@ -25,9 +25,9 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
+    remove_subscriber,
     shape,
-    take_out,
+    zulip_message,
 )
 
 pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
@@ -186,7 +186,7 @@ def test_an_earlier_copy_is_useless_after_a_removal_from_a_private_channel(play:
     theirs = who.send("mine", to=secret)
     call(play.owner, "POST", f"messages/{theirs}/reactions", emoji_name="tada")
     sent = play.owner.send("before", to=secret)
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     for each in (theirs, sent):
         assert message_outcome(MESSAGE_DOORS[door], who, each) == message_outcome(MESSAGE_DOORS[door], who, UNKNOWN_ID)
     history = call(play.owner, "GET", f"messages/{sent}/history")["message_history"]
@@ -199,7 +199,7 @@ def test_a_removed_member_finds_nothing_of_the_channel_anywhere(play: Play) -> N
     sent = play.owner.send("a planted text", to=secret, topic="a planted topic")
     call(who, "POST", "messages/flags", messages=[sent], op="add", flag="starred")
     call(who, "POST", "messages/flags", messages=[sent], op="remove", flag="read")
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     for narrow in ([], [["search", "planted"]], [["is", "starred"]], [["topic", "a planted topic"]], [["in", "home"]]):
         assert "planted" not in str(narrowed(who, *narrow)["messages"])
     state = call(who, "POST", "register")
@@ -215,7 +215,7 @@ def test_a_member_who_became_a_guest_reads_only_followed_channels(play: Play) ->
     sent = play.owner.send("not followed", to="general", topic="guests")
     assert call(who, "GET", f"messages/{sent}")["raw_content"] == "not followed"
     give_role(play.owner, who, Role.GUEST)
-    assert said(refusal(who, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(who, "GET", f"messages/{sent}")) == "Invalid message(s)"
     assert call(who, "GET", f"messages/{kept}")["raw_content"] == "followed"
     found = narrowed(who, ["channels", "public"])["messages"]
     assert {kept} <= {each["id"] for each in found}
@@ -228,9 +228,9 @@ def test_a_bot_of_a_guest_reads_no_more_than_its_owner_may(play: Play) -> None:
     sent = play.owner.send("for members", to="general", topic="bounded")
     assert call(bot, "GET", f"messages/{sent}")["raw_content"] == "for members"
     give_role(play.owner, owner, Role.GUEST)
-    assert said(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
     mention = play.owner.send(f"hello {bot.mention}", to="general", topic="bounded")
-    assert said(refusal(bot, "GET", f"messages/{mention}")) == "Invalid message(s)"
+    assert zulip_message(refusal(bot, "GET", f"messages/{mention}")) == "Invalid message(s)"
 
 
 def test_a_moved_message_shows_no_version_from_the_private_channel(play: Play) -> None:
@@ -275,8 +275,8 @@ def test_a_file_is_for_its_uploader_and_for_those_who_see_a_message_that_links_t
         return httpx2.get(play.server.site + url, auth=auth).status_code
 
     assert (status(play.owner), status(who), status(guest), status(play.hamlet)) == (200, 200, 404, 404)
-    assert said(refusal(guest, "GET", url.lstrip("/"))) == "Invalid file"
-    take_out(play.owner, who, secret)
+    assert zulip_message(refusal(guest, "GET", url.lstrip("/"))) == "Invalid file"
+    remove_subscriber(play.owner, who, secret)
     assert status(who) == 404
     call(guest, "DELETE", "users/me/subscriptions", subscriptions=["general"])
     play.owner.send(f"[letter]({url})", to="general", topic="files")
@@ -363,7 +363,7 @@ def test_a_deactivated_person_is_named_by_the_visible_address(play: Play) -> Non
     gone.deactivate()
     for who, address in ((play.hamlet, f"user{gone.id}@{DOMAIN}"), (play.owner, gone.email)):
         error = refusal(who, "POST", "messages", type="direct", to=[gone.id], content="x")
-        assert said(error) == f"'{address}' is no longer using Zulip."
+        assert zulip_message(error) == f"'{address}' is no longer using Zulip."
 
 
 def test_nobody_can_get_the_dummy_address_of_another(play: Play) -> None:
@@ -408,7 +408,7 @@ def test_a_bot_sees_only_channels_that_its_owner_sees(play: Play, how: str) -> N
         give_role(play.owner, owner, Role.GUEST)
     elif how == "guest is taken out":
         give_role(play.owner, owner, Role.GUEST)
-        take_out(play.owner, owner, name)
+        remove_subscriber(play.owner, owner, name)
     elif how == "channel becomes private":
         call(play.owner, "PATCH", f"streams/{channel_id}", is_private=True)
     else:
@@ -416,7 +416,7 @@ def test_a_bot_sees_only_channels_that_its_owner_sees(play: Play, how: str) -> N
         play.server.regenerate_api_key(bot)
         queue_id = register(bot)
     play.owner.send("planted later", to=name, topic="planted")
-    assert said(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
     assert "planted" not in str([each for each in events_of(bot, queue_id) if each["type"] == "message"])
     with pytest.raises(APIError):
         bot.send("from inside", to=name)

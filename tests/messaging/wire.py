@@ -40,7 +40,7 @@ def refusal(who: Participant, method: str, path: str, **parameters: Any) -> APIE
     return caught.value
 
 
-def said(error: APIError) -> str:
+def zulip_message(error: APIError) -> str:
     """Zulip's words in a refusal."""
     return str(error.answer["msg"])
 
@@ -80,7 +80,7 @@ def make_channel(maker: Participant, name: str, *others: Participant, is_private
     return channel_id
 
 
-def take_out(owner: Participant, who: Participant, channel: str) -> None:
+def remove_subscriber(owner: Participant, who: Participant, channel: str) -> None:
     """An administrator who follows a channel ends somebody's subscription to it."""
     call(owner, "DELETE", "users/me/subscriptions", subscriptions=[channel], principals=[who.id])
 

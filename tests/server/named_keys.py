@@ -70,7 +70,7 @@ async def post(server: InProcessServer, path: str, auth: tuple[str, str], **fiel
     return await server.client().post(path, auth=auth, data=form(**fields))
 
 
-def told(answer: httpx2.Response) -> tuple[int, str]:
+def status_and_code(answer: httpx2.Response) -> tuple[int, str]:
     """The status and the code of an answer."""
     return answer.status_code, answer.json().get("code", "")
 

@@ -43,7 +43,9 @@ class SMTPServer:
         self.over_tls.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 taken"
 
-    def let_in(self, _server: SMTP, _session: object, _envelope: object, _mechanism: str, given: Any) -> AuthResult:
+    def authenticate(
+        self, _server: SMTP, _session: object, _envelope: object, _mechanism: str, given: Any
+    ) -> AuthResult:
         assert isinstance(given, LoginPassword)
         self.credentials = (given.login, given.password)
         return AuthResult(success=True)
@@ -71,7 +73,7 @@ async def smtp_server(
         return SMTP(
             server,
             tls_context=starttls,
-            authenticator=server.let_in,
+            authenticator=server.authenticate,
             auth_require_tls=False,
             loop=loop,
             hostname="test",

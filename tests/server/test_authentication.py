@@ -24,7 +24,7 @@ def basic(email: str, api_key: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{email}:{api_key}".encode()).decode()}
 
 
-async def told(server: InProcessServer, headers: dict[str, str]) -> tuple[int, str]:
+async def status_and_message(server: InProcessServer, headers: dict[str, str]) -> tuple[int, str]:
     response = await server.client().get("/api/v1/users/me", headers=headers)
     return response.status_code, response.json()["msg"]
 
@@ -43,15 +43,15 @@ async def test_the_organization_is_checked_before_the_account_and_both_before_th
     await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=iago.auth)
     elsewhere = {**basic(*hamlet.auth), "Host": "elsewhere.example"}
     await set_realm_active(server, is_active=False)
-    assert await told(server, elsewhere) == (401, "This organization has been deactivated")
+    assert await status_and_message(server, elsewhere) == (401, "This organization has been deactivated")
     await set_realm_active(server, is_active=True)
-    assert await told(server, elsewhere) == (401, "Account is deactivated")
+    assert await status_and_message(server, elsewhere) == (401, "Account is deactivated")
 
 
 async def test_a_valid_key_at_another_host_is_refused(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     headers = {**basic(*hamlet.auth), "Host": "elsewhere.example"}
-    assert await told(server, headers) == (401, "Account is not associated with this subdomain")
+    assert await status_and_message(server, headers) == (401, "Account is not associated with this subdomain")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ async def test_a_valid_key_at_another_host_is_refused(server: InProcessServer) -
 )  # fmt: skip
 async def test_the_loopback_names_of_this_machine_are_one_host(server: InProcessServer, host: str) -> None:
     hamlet = await server.add_person("hamlet")
-    assert (await told(server, {**basic(*hamlet.auth), "Host": host}))[0] == 200
+    assert (await status_and_message(server, {**basic(*hamlet.auth), "Host": host}))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -80,19 +80,19 @@ async def test_a_host_with_non_ascii_letters_is_recognised_by_its_ascii_form(ser
         assert realm is not None
         await realms.save(change.connection, replace(realm, site="https://bücher.example"))
     headers = {**basic(*hamlet.auth), "Host": "xn--bcher-kva.example"}
-    assert (await told(server, headers))[0] == 200
+    assert (await status_and_message(server, headers))[0] == 200
 
 
 async def test_the_email_is_recognised_in_any_case(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
-    assert (await told(server, basic("HAMLET@EXAMPLE.COM", hamlet.api_key)))[0] == 200
+    assert (await status_and_message(server, basic("HAMLET@EXAMPLE.COM", hamlet.api_key)))[0] == 200
 
 
 async def test_a_key_of_another_account_is_refused_like_an_unknown_key(server: InProcessServer) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     stranger = api_key_format.generate().reveal()
     for email, api_key in ((othello.email, hamlet.api_key), (hamlet.email, stranger)):
-        assert await told(server, basic(email, api_key)) == (401, "Invalid API key")
+        assert await status_and_message(server, basic(email, api_key)) == (401, "Invalid API key")
 
 
 async def test_an_expired_key_is_refused_from_the_second_of_its_end(server: InProcessServer) -> None:
@@ -101,13 +101,13 @@ async def test_an_expired_key_is_refused_from_the_second_of_its_end(server: InPr
     for expires_at, status in ((now + timedelta(hours=1), 200), (now, 401)):
         async with server.context.change(None) as change:
             await change.connection.execute(update(api_keys).values(expires_at=expires_at))
-        assert (await told(server, basic(*hamlet.auth)))[0] == status
+        assert (await status_and_message(server, basic(*hamlet.auth)))[0] == status
 
 
 async def test_an_incoming_webhook_bot_may_post_messages_and_nothing_else(server: InProcessServer) -> None:
     hook = await server.add_bot(await server.add_person("hamlet"), "hook", BotType.INCOMING_WEBHOOK)
     message = "This API is not available to incoming webhook bots."
-    assert await told(server, basic(*hook.auth)) == (401, message)
+    assert await status_and_message(server, basic(*hook.auth)) == (401, message)
     response = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hook.auth)
     assert response.json()["msg"] == message
     posted = await server.client().post("/api/v1/messages", auth=hook.auth)

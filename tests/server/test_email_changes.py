@@ -64,7 +64,7 @@ async def email_of(server: InProcessServer, known: Known) -> str:
     return next(account.delivery_email for account in everybody if account.id == known.id)
 
 
-async def changed(server: InProcessServer, browser: httpx2.AsyncClient) -> None:
+async def change_email(server: InProcessServer, browser: httpx2.AsyncClient) -> None:
     """Change the email, from the form to the link."""
     assert (await ask(browser)).status_code == 303
     answer = await browser.post(await link_to(server, NEW))
@@ -92,7 +92,7 @@ async def test_a_link_to_the_new_address_changes_the_email(
 async def test_the_key_is_valid_with_the_new_email_and_no_longer_with_the_old(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
-    await changed(server, browser)
+    await change_email(server, browser)
     client = server.client()
     assert (await client.get("/api/v1/users/me", auth=(NEW, hamlet.auth[1]))).status_code == 200
     assert (await client.get("/api/v1/users/me", auth=hamlet.auth)).status_code == 401
@@ -103,7 +103,7 @@ async def test_other_sessions_and_reset_links_end_and_the_one_that_confirmed_sta
 ) -> None:
     other = await server.signed_in(hamlet)
     reset = await passwords.reset_link_by_operator(server.context, hamlet.email)
-    await changed(server, browser)
+    await change_email(server, browser)
     assert (await browser.get("/settings/account/")).status_code == 200
     assert (await other.get("/settings/account/")).status_code == 302
     assert await passwords.find_reset(server.context, reset) is None
@@ -216,7 +216,7 @@ async def test_a_new_request_or_a_new_password_ends_the_earlier_link(
 async def test_the_old_address_changes_it_back_and_everybody_is_signed_out(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
-    await changed(server, browser)
+    await change_email(server, browser)
     path = await link_to(server, hamlet.email, UNDO)
     stranger = server.client()
     page = await stranger.get(path)
@@ -233,7 +233,7 @@ async def test_the_old_address_changes_it_back_and_everybody_is_signed_out(
 async def test_undoing_a_change_leaves_no_link_that_repeats_it(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
-    await changed(server, browser)
+    await change_email(server, browser)
     await ask(browser, "thief@example.net")
     await browser.post(await link_to(server, "thief@example.net"))
     undo = Secret((await link_to(server, hamlet.email, UNDO)).removeprefix(UNDO).strip("/"))
@@ -263,8 +263,8 @@ async def test_without_a_mail_server_the_page_names_the_operators_command(
         browser = await server.signed_in(hamlet)
         assert "keybearer admin change-email" in (await browser.get(FORM)).text
         assert (await ask(browser)).status_code == 400
-        changed = await email_changes.change_by_operator(server.context, hamlet.id, NEW)
-        assert changed.delivery_email == NEW
+        moved = await email_changes.change_by_operator(server.context, hamlet.id, NEW)
+        assert moved.delivery_email == NEW
         assert (await browser.get("/settings/account/")).status_code == 302
 
 
@@ -286,7 +286,7 @@ async def test_a_change_and_its_undoing_are_stored_on_either_database(tmp_path: 
     async with serving(settings) as server:
         hamlet = await server.add_person("hamlet")
         browser = await server.signed_in(hamlet)
-        await changed(server, browser)
+        await change_email(server, browser)
         assert await email_of(server, hamlet) == NEW
         undo = Secret((await link_to(server, hamlet.email, UNDO)).removeprefix(UNDO).strip("/"))
         await email_changes.undo(server.context, undo, RequestOrigin("192.0.2.1", "test"))

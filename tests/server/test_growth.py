@@ -56,7 +56,7 @@ class Counting:
         self.work = Work()
         self._owners = 0
 
-    async def come(self) -> None:
+    async def add_owner(self) -> None:
         """Add an owner who has not yet done anything that ends a key or uses up a limit."""
         self._owners += 1
         self.owner: Known = await self.server.add_person(f"owner-{self._owners}", Role.OWNER)
@@ -100,7 +100,7 @@ async def counting(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Pa
     settings = prepared(directory, sqlite_template, api_limit=UNLIMITED, failure_limit=UNLIMITED)
     async with serving(settings) as server:
         counting = Counting(server)
-        await counting.come()
+        await counting.add_owner()
         await fill(server, counting.owner)
         threading.setprofile(counting.note_call)
         event.listen(Engine, "before_cursor_execute", counting.note_statement)
@@ -130,7 +130,7 @@ async def check(counting: Counting, question: Question, name: str, shape: str) -
     assert large.statements <= small.statements + FREE_STATEMENTS, what
     assert max(small.sent_back, large.sent_back) <= MOST_SENT_BACK, what
     if 401 in (answer.status, small_answer.status):
-        await counting.come()
+        await counting.add_owner()
 
 
 async def test_ten_times_the_input_costs_at_most_about_ten_times_the_work(counting: Counting) -> None:

@@ -10,7 +10,7 @@ import pytest
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType
 from tests.in_process import InProcessServer, Known
-from tests.server.named_keys import OWN, entries, form, issue, issued, post, told
+from tests.server.named_keys import OWN, entries, form, issue, issued, post, status_and_code
 
 PASSPHRASE = "another good passphrase 9375"
 
@@ -34,7 +34,7 @@ async def test_a_missing_scope_is_403_with_its_own_code(server: InProcessServer,
         ("POST", "users/me/api_keys"),
     ):
         answer = await client.request(method, f"/api/v1/{path}", auth=key.auth)
-        assert told(answer) == (403, "INSUFFICIENT_SCOPE"), path
+        assert status_and_code(answer) == (403, "INSUFFICIENT_SCOPE"), path
         assert "it has read, send" in answer.json()["msg"]
 
 
@@ -45,7 +45,7 @@ async def test_stars_need_the_scope_send_and_read_flags_the_scope_read(server: I
     read = await post(server, "/api/v1/messages/flags", key.auth, flag="read", **flags)
     assert read.status_code == 200
     starred = await post(server, "/api/v1/messages/flags", key.auth, flag="starred", **flags)
-    assert told(starred) == (403, "INSUFFICIENT_SCOPE")
+    assert status_and_code(starred) == (403, "INSUFFICIENT_SCOPE")
 
 
 async def test_changing_a_password_or_a_bots_owner_needs_the_scope_keys(server: InProcessServer, hamlet: Known) -> None:
@@ -55,7 +55,7 @@ async def test_changing_a_password_or_a_bots_owner_needs_the_scope_keys(server: 
     changed = await server.client().patch("/api/v1/settings", auth=key.auth, data=passwords)
     given = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=form(bot_owner_id=cordelia.id))
     renamed = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=form(full_name="Renamed"))
-    assert [told(each) for each in (changed, given)] == [(403, "INSUFFICIENT_SCOPE")] * 2
+    assert [status_and_code(each) for each in (changed, given)] == [(403, "INSUFFICIENT_SCOPE")] * 2
     assert renamed.status_code == 200
 
 
@@ -64,7 +64,7 @@ async def test_choosing_who_is_sent_a_bots_token_needs_the_scope_keys(server: In
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage"])
     url = form(service_payload_url=json.dumps("https://attacker.example/"))
     taken = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=url)
-    assert told(taken) == (403, "INSUFFICIENT_SCOPE")
+    assert status_and_code(taken) == (403, "INSUFFICIENT_SCOPE")
     changed = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data=url)
     assert changed.json()["service_payload_url"] == "https://attacker.example/"
 
@@ -112,7 +112,7 @@ async def test_no_key_can_reveal_or_change_a_key_that_may_do_more(server_on_each
         await post(server, f"/api/v1/invites/{invitation['id']}/resend", key.auth),
         await server.client().get("/api/v1/invites", auth=key.auth),
     ]
-    assert [told(each) for each in beyond] == [(403, "BEYOND_OWN_GRANT")] * len(beyond)
+    assert [status_and_code(each) for each in beyond] == [(403, "BEYOND_OWN_GRANT")] * len(beyond)
     inherited = await issued(server, key.auth, scopes=["read"])
     by_id = {entry["id"]: entry for entry in await entries(server, hamlet.auth)}
     assert by_id[inherited.id]["expires_at"] == by_id[key.id]["expires_at"]

@@ -12,7 +12,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.services import accounts, devices, passwords, sessions
 from tests.in_process import PASSWORD, InProcessServer, Known
-from tests.server.test_regeneration import live_keys, mail_subjects, works
+from tests.server.test_regeneration import key_works, live_keys, mail_subjects
 
 NEW_PASSWORD = "another good passphrase 9375"
 
@@ -44,7 +44,7 @@ async def test_reactivating_issues_a_new_key_and_the_old_one_stays_revoked(serve
     assert response.status_code == 200
     assert await refusal(server, hamlet) == "Invalid API key"
     again = await server.known(hamlet.email)
-    assert await works(server, *again.auth)
+    assert await key_works(server, *again.auth)
     assert await live_keys(server, hamlet.id) == 1
     assert await devices.find_all(server.context, Caller(hamlet.account)) == []
     assert (hamlet.email, "Your API key was replaced") in await mail_subjects(server)
@@ -95,7 +95,7 @@ async def test_giving_a_bot_to_the_owner_it_has_changes_no_key(server: InProcess
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
     await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data={"bot_owner_id": str(hamlet.id)})
-    assert await works(server, *bot.auth)
+    assert await key_works(server, *bot.auth)
 
 
 async def test_a_bots_new_address_is_its_new_user_name_and_the_key_stays(server_on_each: InProcessServer) -> None:
@@ -104,8 +104,8 @@ async def test_a_bots_new_address_is_its_new_user_name_and_the_key_stays(server_
     bot = await server.add_bot(hamlet, "hambot")
     response = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data={"short_name": "renamed"})
     assert response.status_code == 200
-    assert not await works(server, *bot.auth)
-    assert await works(server, bot.email.replace("hambot", "renamed"), bot.api_key)
+    assert not await key_works(server, *bot.auth)
+    assert await key_works(server, bot.email.replace("hambot", "renamed"), bot.api_key)
     assert ("account:email_changed", hamlet.id, bot.id) in await server.events()
 
 
@@ -120,7 +120,7 @@ async def test_a_changed_password_ends_other_sessions_and_leaves_the_key_and_dev
     assert response.status_code == 200, response.text
     assert (await here.get("/json/users/me")).status_code == 200
     assert (await elsewhere.get("/json/users/me")).status_code == 401
-    assert await works(server, *hamlet.auth)
+    assert await key_works(server, *hamlet.auth)
     assert len(await devices.find_all(server.context, Caller(hamlet.account))) == 1
     assert await mail_subjects(server) == [(hamlet.email, "Your password was changed")]
 
@@ -133,7 +133,7 @@ async def test_a_reset_password_ends_every_session_and_signs_nobody_in(server_on
     await passwords.reset(server.context, token, Secret(NEW_PASSWORD), Caller(hamlet.account).origin)
     assert (await browser.get("/json/users/me")).status_code == 401
     assert await sessions.find_all(server.context, Caller(hamlet.account)) == []
-    assert await works(server, *hamlet.auth)
+    assert await key_works(server, *hamlet.auth)
 
 
 async def test_the_only_owner_can_be_neither_deactivated_nor_demoted(server: InProcessServer) -> None:
@@ -151,7 +151,7 @@ async def test_the_only_owner_can_be_neither_deactivated_nor_demoted(server: InP
     assert demoted.json()["msg"] == "The owner permission cannot be removed from the only organization owner."
     other = await client.delete(f"/api/v1/users/{olive.id}", auth=iago.auth)
     assert other.json()["code"] == "UNAUTHORIZED_PRINCIPAL"
-    assert await works(server, *olive.auth)
+    assert await key_works(server, *olive.auth)
 
 
 async def test_of_two_owners_who_leave_at_once_one_stays(server_on_each: InProcessServer) -> None:

@@ -204,7 +204,7 @@ async def add(server: InProcessServer, kind: Kind) -> Known:
     return person if kind.bot_type is None else await server.add_bot(person, f"bot-{number}", kind.bot_type)
 
 
-async def come(server: InProcessServer, name: str, way: str) -> Somebody:
+async def new_caller(server: InProcessServer, name: str, way: str) -> Somebody:
     """A caller of that kind. Their key and session are valid; only the account's standing is as it says."""
     kind = KINDS[name]
     known = await add(server, kind)
@@ -219,7 +219,7 @@ async def come(server: InProcessServer, name: str, way: str) -> Somebody:
     return Somebody(name, way, headers)
 
 
-async def come_with_what_is_over(server: InProcessServer, way: str) -> Somebody:
+async def caller_with_ended_credentials(server: InProcessServer, way: str) -> Somebody:
     """An active owner with a key that was replaced, or a session that was ended."""
     known = await add(server, Kind(Role.OWNER))
     if way == "key":
@@ -245,8 +245,8 @@ async def everybody(server: InProcessServer) -> list[Somebody]:
     """One caller of each kind by each way, and an anonymous caller."""
     found = [Somebody("nobody", "none", FORM_TOKEN)]
     for way in ("key", "session"):
-        found += [await come(server, kind, way) for kind in KINDS]
-        found.append(await come_with_what_is_over(server, way))
+        found += [await new_caller(server, kind, way) for kind in KINDS]
+        found.append(await caller_with_ended_credentials(server, way))
     return found
 
 
@@ -300,7 +300,7 @@ async def test_each_caller_is_admitted_or_refused_as_the_rule_of_the_route_says(
         outcome = expected(door, route, caller, with_token=True)
         headers = caller.headers
         if outcome is LET_IN and route.name in ENDS_ITS_CALLER and caller.kind in KINDS:
-            headers = (await come(server, caller.kind, caller.way)).headers
+            headers = (await new_caller(server, caller.kind, caller.way)).headers
         check(door, route, caller, await ask(server.app, route.method, path, headers), outcome)
         if door in ("session", "page") and route.method != "GET":
             headers = {name: value for name, value in caller.headers.items() if name != "x-csrftoken"}

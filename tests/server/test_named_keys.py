@@ -40,7 +40,7 @@ from tests.server.named_keys import (
     issued,
     late_use,
     post,
-    told,
+    status_and_code,
 )
 from tests.server.test_regeneration import mail_subjects
 
@@ -114,7 +114,7 @@ async def test_a_key_can_only_be_renamed_or_narrowed(server: InProcessServer, ha
 async def test_a_key_is_refused_with_403_outside_its_networks(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth, networks=["203.0.113.0/24", "2001:db8::/32"])
     elsewhere = await server.client().get("/api/v1/users/me", auth=key.auth)
-    assert told(elsewhere) == (403, "NETWORK_NOT_ALLOWED")
+    assert status_and_code(elsewhere) == (403, "NETWORK_NOT_ALLOWED")
     for address in ("203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7"):
         answer = await server.client(address=address).get("/api/v1/users/me", auth=key.auth)
         assert answer.status_code == 200, address
@@ -234,7 +234,7 @@ async def test_a_key_can_replace_itself_whatever_its_scopes(server_on_each: InPr
 async def test_a_named_key_never_receives_the_account_key(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage", "keys"])
     answer = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=key.auth)
-    assert told(answer) == (403, "NAMED_KEY")
+    assert status_and_code(answer) == (403, "NAMED_KEY")
     assert await is_accepted(server, hamlet)
 
 
@@ -332,7 +332,7 @@ async def test_a_session_can_use_keys_only_with_a_password_from_the_last_ten_min
         await browser.post("/json/users/me/api_keys", data=form(name="stolen")),
         await browser.get("/json/bots"),
     ):
-        assert told(answer) == (403, "PASSWORD_NEEDED")
+        assert status_and_code(answer) == (403, "PASSWORD_NEEDED")
     by_session = Caller(hamlet.account, session_id=session.id)
     with pytest.raises(Exception, match="password"):  # in the transaction too
         await named_keys.create(server.context, _confirming(by_session), NewKey("late"))

@@ -32,7 +32,7 @@ async def mail_subjects(server: InProcessServer) -> list[tuple[str, str]]:
     return [(mail.recipient, mail.subject) for mail in await server.mails()]
 
 
-async def works(server: InProcessServer, email: str, api_key: str) -> bool:
+async def key_works(server: InProcessServer, email: str, api_key: str) -> bool:
     response = await server.client().get("/api/v1/users/me", auth=(email, api_key))
     return response.status_code == 200
 
@@ -43,8 +43,8 @@ async def test_the_old_key_is_refused_and_the_new_one_works(server_on_each: InPr
     response = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     new = response.json()["api_key"]
     assert new != hamlet.api_key
-    assert not await works(server, *hamlet.auth)
-    assert await works(server, hamlet.email, new)
+    assert not await key_works(server, *hamlet.auth)
+    assert await key_works(server, hamlet.email, new)
 
 
 async def test_of_several_calls_at_once_with_the_same_key_one_succeeds_and_gets_the_live_key(
@@ -61,7 +61,7 @@ async def test_of_several_calls_at_once_with_the_same_key_one_succeeds_and_gets_
     told = {response.json()["msg"] for response in responses if response.status_code != 200}
     assert len(succeeded) == 1
     assert told <= {"Invalid API key"}
-    assert await works(server, hamlet.email, succeeded[0])
+    assert await key_works(server, hamlet.email, succeeded[0])
     assert await live_keys(server, hamlet.id) == 1
 
 
@@ -76,7 +76,7 @@ async def test_several_calls_at_once_for_a_bot_all_succeed_and_one_key_is_live(s
     responses = await asyncio.gather(*(regenerate() for _ in range(AT_ONCE)))
     keys = [response.json()["api_key"] for response in responses]
     assert len(set(keys)) == AT_ONCE
-    assert [await works(server, bot.email, key) for key in keys].count(True) == 1
+    assert [await key_works(server, bot.email, key) for key in keys].count(True) == 1
     assert await live_keys(server, bot.id) == 1
 
 
@@ -97,7 +97,7 @@ async def test_running_requests_are_answered_and_later_ones_refused(
     await asyncio.sleep(0)
     response = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     assert response.status_code == 200
-    afterwards = await asyncio.gather(*(works(server, *hamlet.auth) for _ in range(20)))
+    afterwards = await asyncio.gather(*(key_works(server, *hamlet.auth) for _ in range(20)))
     stop.set()
     seen = await asking
     assert not any(afterwards)
@@ -127,7 +127,7 @@ async def test_sessions_and_the_keys_of_owned_bots_stay(server: InProcessServer)
     browser = await server.signed_in(hamlet)
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     assert (await browser.get("/json/users/me")).status_code == 200
-    assert await works(server, *bot.auth)
+    assert await key_works(server, *bot.auth)
 
 
 async def test_the_owner_gets_a_mail_and_the_log_says_who_did_it(server: InProcessServer) -> None:

@@ -45,7 +45,7 @@ async def is_noted(server: InProcessServer) -> None:
         await asyncio.sleep(0.02)
 
 
-async def told(server: InProcessServer) -> list[tuple[str, str]]:
+async def notified_owners(server: InProcessServer) -> list[tuple[str, str]]:
     """The recipients of mails about a key in a URL."""
     return [(mail.recipient, mail.body) for mail in await server.mails() if "webhook address" in mail.subject]
 
@@ -72,7 +72,7 @@ async def test_any_other_live_key_is_refused_and_its_owner_is_notified_once(
         answer = await post(server, key=key, headers=headers)
         assert (answer.status_code, answer.json()["msg"]) == (401, NOT_OF_WEBHOOK)
     await is_noted(server)
-    ((recipient, body),) = await told(server)
+    ((recipient, body),) = await notified_owners(server)
     assert recipient == hamlet.email
     assert other.api_key not in body
     assert await server.events(since=start) == [("call:refused", None, other.id)]
@@ -86,7 +86,7 @@ async def test_a_revoked_key_and_a_missing_key_are_refused(server: InProcessServ
         answer = await post(server, key=key)
         assert answer.status_code == 401
         assert answer.json()["msg"].startswith(words)
-    assert await told(server) == []
+    assert await notified_owners(server) == []
 
 
 async def test_a_key_in_any_other_url_is_refused(server: InProcessServer) -> None:

@@ -78,14 +78,14 @@ def megabytes(target: Target) -> int:
     return total // 1024
 
 
-def used(target: Target, seconds: float) -> Use:
+def honest_use(target: Target, seconds: float) -> Use:
     """The results of honest use, from a separate process."""
     with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
         return pool.submit(use, target, seconds).result()
 
 
 @contextmanager
-def under(attacked: Attack, target: Target) -> Iterator[list[int]]:
+def attacking(attacked: Attack, target: Target) -> Iterator[list[int]]:
     """The attack runs during the block. Yields the memory of the workers, second by second."""
     process = SPAWN.Process(target=attack, args=(attacked.name, target, attacked.ramp + 2 * SECONDS))
     samples: list[int] = []
@@ -126,9 +126,9 @@ def test_honest_requests_are_answered_during_every_attack(server: RunningServer)
     print("|---|---|---|---|---|", flush=True)
     failures: dict[str, list[str]] = {}
     for attacked in ATTACKS:
-        quiet, before = used(target, QUIET), megabytes(target)
-        with under(attacked, target) as memory:
-            seen = used(target, SECONDS)
+        quiet, before = honest_use(target, QUIET), megabytes(target)
+        with attacking(attacked, target) as memory:
+            seen = honest_use(target, SECONDS)
         until_answered(server)
         failures[attacked.name] = quiet.failures + seen.failures
         sizes = f"{before}, {max(memory)}, {megabytes(target)}"

@@ -35,7 +35,7 @@ class Clock:
         return self.now
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[int]:
+def logged_levels(caplog: pytest.LogCaptureFixture) -> list[int]:
     return [record.levelno for record in caplog.records if record.name == "keybearer.server.storage.engine"]
 
 
@@ -60,10 +60,10 @@ async def test_an_outage_is_one_line_in_the_log_and_its_end_another(
             await good()
             await good(write=True)
             clock.now += QUIET - 1
-        assert told(caplog) == lines[:-1]
+        assert logged_levels(caplog) == lines[:-1]
         clock.now += 1
         await good()
-        assert told(caplog) == lines
+        assert logged_levels(caplog) == lines
     await database.close()
 
 
@@ -73,9 +73,9 @@ async def test_reading_does_not_end_an_outage_of_writing(caplog: pytest.LogCaptu
     outage.note_failure(StorageError("There is no room left"), writing=True)
     clock.now += QUIET
     outage.note_success(writing=False)
-    assert told(caplog) == [logging.ERROR]
+    assert logged_levels(caplog) == [logging.ERROR]
     outage.note_success(writing=True)
-    assert told(caplog) == [logging.ERROR, logging.WARNING]
+    assert logged_levels(caplog) == [logging.ERROR, logging.WARNING]
 
 
 async def count_realms(connection: AsyncConnection) -> int:

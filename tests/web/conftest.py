@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.server_process import RunningServer, running_server
 from tests.web import chromium
 from tests.web.organization import MEMBER, PASSWORD, Organization, populate
-from tests.web.visitor import client_of, let_in
+from tests.web.visitor import client_of, sign_in_directly
 
 WITHOUT_SCRIPTS_IN_EVERY_RUN = ("test_api_keys", "test_sessions")
 """The pages about keys and signing in are tested without scripts in every run, the others only in the long run."""
@@ -84,7 +84,7 @@ def other_page(other_profile: BrowserContext) -> Iterator[Page]:
 def owner_page(profile: BrowserContext, server: RunningServer) -> Iterator[Page]:
     """A tab in which the owner is signed in."""
     with chromium.tab(profile) as opened:
-        let_in(profile, server)
+        sign_in_directly(profile, server)
         yield opened
 
 
@@ -92,7 +92,7 @@ def owner_page(profile: BrowserContext, server: RunningServer) -> Iterator[Page]
 def plain_page(plain_profile: BrowserContext, server: RunningServer) -> Iterator[Page]:
     """A tab without JavaScript in which the owner is signed in."""
     with chromium.tab(plain_profile) as opened:
-        let_in(plain_profile, server)
+        sign_in_directly(plain_profile, server)
         yield opened
 
 

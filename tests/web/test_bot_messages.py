@@ -30,7 +30,7 @@ def look(client: httpx2.Client, bot_id: int, **fields: str) -> httpx2.Response:
     return client.post(f"/settings/bots/{bot_id}/messages/", data=form)
 
 
-def looks(client: httpx2.Client) -> int:
+def count_looks(client: httpx2.Client) -> int:
     """How many looks the security log lists."""
     return client.get("/settings/security-log/?kind=Bots").text.count(LOOKED)
 
@@ -54,11 +54,11 @@ def test_the_owner_sees_what_the_bot_sent_and_received(
 
 
 def test_each_look_is_recorded_once_and_the_question_is_not(owner: httpx2.Client, organization: Organization) -> None:
-    before = looks(owner)
+    before = count_looks(owner)
     assert "how is the build?" not in owner.get(f"/settings/bots/{organization.bot.id}/messages/").text
-    assert looks(owner) == before
+    assert count_looks(owner) == before
     assert "how is the build?" in look(owner, organization.bot.id).text
-    assert looks(owner) == before + 1
+    assert count_looks(owner) == before + 1
 
 
 def test_an_administrator_who_manages_the_bot_does_not_see_it(

@@ -17,7 +17,7 @@ from keybearer.server.http.csrf import FIELD
 from tests.server_process import OWNER_PASSWORD, RunningServer, run_keybearer
 from tests.web.organization import ADMINISTRATOR, LONG_NAME, MEMBER, Organization
 from tests.web.test_api_keys import forget_password
-from tests.web.visitor import clipboard, let_in, token_in
+from tests.web.visitor import clipboard, sign_in_directly, token_in
 
 KEY = "#bot-api-key"
 
@@ -228,20 +228,20 @@ def test_closing_the_panel_removes_the_key_from_the_page_and_leads_back(
 def test_a_bots_key_is_hidden_until_it_is_requested_and_only_looks_are_logged(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
-    def looks() -> int:
+    def count_looks() -> int:
         with owner_page.context.new_page() as log:
             log.goto(f"{server.site}/settings/security-log/?kind=API+keys")
             return log.get_by_text("You looked at the API key of Lunch oracle.").count()
 
-    before = looks()
+    before = count_looks()
     owner_page.goto(f"{server.site}/settings/bots/")
     owner_page.get_by_role("link", name="Manage bot Lunch oracle").click()
     expect(owner_page.get_by_role("button", name="Show API key")).to_be_visible()
-    assert looks() == before
+    assert count_looks() == before
     owner_page.get_by_role("button", name="Copy API key").click()
     expect(owner_page.get_by_role("button", name="Copied!")).to_be_visible()
     assert clipboard(owner_page) == owner_page.locator(KEY).text_content()
-    assert looks() == before + 1
+    assert count_looks() == before + 1
 
 
 def press_tab_until(page: Page, name: str) -> None:
@@ -291,7 +291,7 @@ def test_a_tooltip_names_an_icon_for_the_keyboard_too(
 
 
 def test_a_member_manages_only_their_own_bots(page: Page, server: RunningServer, organization: Organization) -> None:
-    let_in(page.context, server, MEMBER)
+    sign_in_directly(page.context, server, MEMBER)
     page.goto(f"{server.site}/settings/bots/")
     expect(page.get_by_role("row", name="Telescope control")).to_be_visible()
     answer = page.goto(f"{server.site}/settings/bots/{organization.bot.id}/")
@@ -307,7 +307,7 @@ def test_a_bot_above_ones_own_role_cannot_be_managed(
     owner_page.get_by_label("Role", exact=True).select_option("Owner")
     owner_page.get_by_role("button", name="Save changes").click()
     expect(owner_page.get_by_text("The bot was saved.").first).to_be_visible()
-    let_in(other_page.context, server, ADMINISTRATOR)
+    sign_in_directly(other_page.context, server, ADMINISTRATOR)
     other_page.goto(f"{server.site}/organization/bots/")
     expect(other_page.get_by_role("row", name="Lunch oracle")).to_be_visible()
     expect(other_page.get_by_role("row", name="Issue tracker")).to_have_count(0)

@@ -18,13 +18,13 @@ from tests.web import chromium
 from tests.web.looks import show
 from tests.web.organization import Organization
 from tests.web.states import SIGNED_IN, SIGNED_OUT, Stage
-from tests.web.visitor import let_in
+from tests.web.visitor import sign_in_directly
 
 
 @pytest.fixture(scope="module")
 def signed_in(profile: BrowserContext, server: RunningServer, organization: Organization) -> Iterator[Stage]:
     with chromium.tab(profile) as page:
-        let_in(profile, server)
+        sign_in_directly(profile, server)
         yield Stage(page, server.site, organization)
 
 

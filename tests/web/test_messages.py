@@ -18,7 +18,7 @@ from keybearer.server.storage.messaging.messages import NewMessage
 from tests.server_process import RunningServer
 from tests.web import chromium
 from tests.web.organization import GUEST, MEMBER, Organization
-from tests.web.visitor import let_in, token_in
+from tests.web.visitor import sign_in_directly, token_in
 
 BUILDS = "/messages/?channel=1&topic=builds"
 
@@ -26,7 +26,7 @@ BUILDS = "/messages/?channel=1&topic=builds"
 @pytest.fixture
 def member_page(other_profile: BrowserContext, server: RunningServer, organization: Organization) -> Iterator[Page]:
     with chromium.tab(other_profile) as opened:
-        let_in(other_profile, server, MEMBER)
+        sign_in_directly(other_profile, server, MEMBER)
         yield opened
 
 
@@ -264,7 +264,7 @@ def test_a_guest_sees_only_followed_channels(
 ) -> None:
     owner = organization.owner.delivery_email
     call(server, owner, "POST", "users/me/subscriptions", subscriptions='[{"name": "for members"}]')
-    let_in(member_page.context, server, GUEST)
+    sign_in_directly(member_page.context, server, GUEST)
     member_page.goto(f"{server.site}/messages/")
     expect(member_page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
     expect(member_page.locator(".places").get_by_role("link", name="for members")).to_have_count(0)

@@ -10,7 +10,7 @@ from tests.server_process import OWNER_EMAIL, RunningServer
 from tests.web.looks import show
 from tests.web.organization import GUEST, MEMBER, Organization
 from tests.web.test_messages import call
-from tests.web.visitor import let_in
+from tests.web.visitor import sign_in_directly
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ADMINISTRATORS_PAGES = (
@@ -25,7 +25,7 @@ ADMINISTRATORS_PAGES = (
 
 @pytest.fixture
 def member_page(other_page: Page, server: RunningServer, organization: Organization) -> Page:
-    let_in(other_page.context, server, MEMBER)
+    sign_in_directly(other_page.context, server, MEMBER)
     return other_page
 
 
@@ -218,7 +218,7 @@ def test_members_see_nothing_of_the_administrators_pages(member_page: Page, serv
 def somebody(
     request: pytest.FixtureRequest, other_page: Page, server: RunningServer, organization: Organization
 ) -> Page:
-    let_in(other_page.context, server, request.param)
+    sign_in_directly(other_page.context, server, request.param)
     return other_page
 
 

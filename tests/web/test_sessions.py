@@ -10,7 +10,7 @@ from keybearer.server.http.csrf import FIELD
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
 from tests.web import chromium
 from tests.web.organization import FORMER, PASSWORD, Organization
-from tests.web.visitor import client_of, let_in, sign_in, token_in
+from tests.web.visitor import client_of, sign_in, sign_in_directly, token_in
 
 
 def try_to_sign_in(page: Page, server: RunningServer, email: str, password: str) -> None:
@@ -131,7 +131,7 @@ def test_times_are_shown_in_the_readers_own_zone(browser: Browser, server: Runni
     seen = []
     for zone in ("Asia/Tokyo", "America/New_York"):
         with chromium.profile(browser, timezone_id=zone) as profile:
-            let_in(profile, server)
+            sign_in_directly(profile, server)
             page = profile.new_page()
             page.goto(f"{server.site}/settings/account/")
             moment = page.locator("time").first

@@ -30,7 +30,7 @@ def sign_in(page: Page, server: RunningServer, email: str = OWNER_EMAIL, passwor
     page.wait_for_url(f"{server.site}/settings/account/")
 
 
-def let_in(profile: BrowserContext, server: RunningServer, email: str = OWNER_EMAIL) -> None:
+def sign_in_directly(profile: BrowserContext, server: RunningServer, email: str = OWNER_EMAIL) -> None:
     """Give a browser profile a session, as signing in would, without using the page."""
 
     async def open_one(context: Context) -> Secret:

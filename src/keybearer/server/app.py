@@ -151,7 +151,7 @@ def _calling_on_stop(work: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number, handler in before.items():
-        signal.signal(number, _after(partial(loop.call_soon_threadsafe, work), handler))
+        signal.signal(number, _chain_handlers(partial(loop.call_soon_threadsafe, work), handler))
     try:
         yield
     finally:
@@ -159,7 +159,7 @@ def _calling_on_stop(work: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _after(first: Callable[[], object], then: Any) -> Callable[[int, FrameType | None], None]:  # noqa: ANN401  as signal has it
+def _chain_handlers(first: Callable[[], object], then: Any) -> Callable[[int, FrameType | None], None]:  # noqa: ANN401  as signal has it
     def handle(number: int, frame: FrameType | None) -> None:
         first()
         if callable(then):

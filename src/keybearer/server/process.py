@@ -114,11 +114,11 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen(BACKLOG)
         except OSError as error:
-            raise _not_bound(error, host, port) from None
+            raise _bind_error(error, host, port) from None
         yield listener
 
 
-def _not_bound(error: OSError, host: str, port: int) -> KeybearerError:
+def _bind_error(error: OSError, host: str, port: int) -> KeybearerError:
     if error.errno == errno.EADDRINUSE:
         return SettingError(
             VARIABLES["port"],
@@ -176,7 +176,7 @@ def _run(settings: Settings, listener: socket.socket, lines: list[str], tell: Ca
             connections,
         )
     server = granian(settings, listener, connections)
-    server.on_startup(partial(_tell_when_ready, settings, listener.getsockname()[0], lines, tell))
+    server.on_startup(partial(_report_when_ready, settings, listener.getsockname()[0], lines, tell))
     address = settings.metrics_address
     with nullcontext() if address is None else published(*address):
         server.serve(target_loader=partial(load_application, os.getpid(), connections), wrap_loader=False)
@@ -226,16 +226,16 @@ def _exit_with_parent(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _tell_when_ready(settings: Settings, address: str, lines: list[str], tell: Callable[[str], None]) -> None:
+def _report_when_ready(settings: Settings, address: str, lines: list[str], tell: Callable[[str], None]) -> None:
     def watch() -> None:
-        if _answers(settings, address):
+        if _wait_for_answer(settings, address):
             for line in lines:
                 tell(line)
 
     threading.Thread(target=watch, name="keybearer-ready", daemon=True).start()
 
 
-def _answers(settings: Settings, address: str) -> bool:
+def _wait_for_answer(settings: Settings, address: str) -> bool:
     """Wait until a worker answers. False if none does in time, which the workers' own log explains."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  recognised, not bound
     until = time.monotonic() + READY_WITHIN

@@ -108,8 +108,8 @@ async def show_current(call: Call) -> Answer:
 async def create(call: Call) -> Answer:
     """`POST users/me/api_keys`, and the same for a bot."""
     parameters = call.parameters
-    scopes = _list(parameters, "scopes", most=len(Scope))
-    networks = _list(parameters, "networks", most=MOST_NETWORKS)
+    scopes = _read_list(parameters, "scopes", most=len(Scope))
+    networks = _read_list(parameters, "networks", most=MOST_NETWORKS)
     new = NewKey(
         name=checked_key_name(parameters.text("name")),
         scopes=DEFAULT_SCOPES if scopes is None else checked_scopes(scopes),
@@ -123,7 +123,7 @@ def _with_text(issued: IssuedKey) -> Answer:
     return success(id=issued.record.id, api_key=issued.api_key.reveal())
 
 
-def _list(parameters: Parameters, name: str, *, most: int) -> list[Any] | None:
+def _read_list(parameters: Parameters, name: str, *, most: int) -> list[Any] | None:
     value = parameters.optional_json(name, most=most)
     if value is None:
         return None
@@ -148,8 +148,8 @@ async def change(call: Call) -> Answer:
     """`PATCH users/me/api_keys/{key_id}`, and the same for a bot: rename or narrow a key."""
     parameters = call.parameters
     name = parameters.optional_text("name")
-    scopes = _list(parameters, "scopes", most=len(Scope))
-    networks = _list(parameters, "networks", most=MOST_NETWORKS)
+    scopes = _read_list(parameters, "scopes", most=len(Scope))
+    networks = _read_list(parameters, "networks", most=MOST_NETWORKS)
     wanted = KeyChange(
         name=None if name is None else checked_key_name(name),
         scopes=None if scopes is None else checked_scopes(scopes),

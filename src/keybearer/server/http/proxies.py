@@ -22,7 +22,7 @@ class Peer(NamedTuple):
     is_forwarded: bool = False
 
     @classmethod
-    def of(cls, scope: Scope, trusted_proxies: Sequence[Network]) -> Peer:
+    def from_scope(cls, scope: Scope, trusted_proxies: Sequence[Network]) -> Peer:
         """The client as trusted proxies report it. Without a trusted proxy, the peer of the connection itself."""
         peer = scope.get("client")
         address, scheme = (peer[0] if peer else ""), str(scope["scheme"])

@@ -70,7 +70,7 @@ class Request:
         client = str(headers.get(b"user-agent", b""), "latin-1").replace("\x00", "")  # PostgreSQL cannot keep it
         is_forwarded = False
         if trusted_proxies:
-            peer = Peer.of(scope, trusted_proxies)
+            peer = Peer.from_scope(scope, trusted_proxies)
             self.scheme, self.origin, is_forwarded = peer.scheme, RequestOrigin(peer.address, client), peer.is_forwarded
         else:
             peer_address = scope.get("client")

@@ -57,7 +57,7 @@ class SharedWindows:
                 f"{VARIABLE} needs the package redis", hint="Install it with: pip install 'keybearer[server,redis]'"
             )
         try:
-            address = _in_full(url)
+            address = _normalized_url(url)
             self._pool = _pool(address, answered_within)
             options: dict[str, Any] = {"connection_pool": self._pool}  # RedisStorage's type leaves it out
             self._storage = RedisStorage(
@@ -144,7 +144,7 @@ def _pool(address: str, seconds: float) -> ConnectionPool:
     )
 
 
-def _in_full(url: str) -> str:
+def _normalized_url(url: str) -> str:
     """The address with its port, and with the scheme of Redis: Valkey speaks the same protocol, so one package is
     enough.
     """

@@ -39,12 +39,12 @@ async def count(change: Change, kind: AttemptKind, subject: str, metrics: Metric
     times = await attempts.find_times(
         change.connection, kind, subject=subject, address=address, since=change.now - LONGEST_WINDOW
     )
-    quota = _allowed(judge(WINDOWS[kind], times, change.now), metrics)
+    quota = _checked_quota(judge(WINDOWS[kind], times, change.now), metrics)
     await attempts.add(change.connection, kind, subject=subject, address=address, at=change.now)
     return quota
 
 
-def _allowed(verdict: Verdict, metrics: Metrics) -> Quota:
+def _checked_quota(verdict: Verdict, metrics: Metrics) -> Quota:
     if not verdict.allowed:
         metrics.note_limit("attempts")
         raise TooManyAttempts(retry_after=max(verdict.wait.total_seconds(), 0.001), quota=verdict.quota)
@@ -70,7 +70,7 @@ class PasswordAttempt:
         address = self.origin.network
         await attempts.take_turn_for(change.connection, self.subject, address)
         history = await attempts.find_history(change.connection, self.subject, address, change.now)
-        _allowed(judge_password(history, change.now), self.metrics)
+        _checked_quota(judge_password(history, change.now), self.metrics)
         await attempts.add(
             change.connection, AttemptKind.PASSWORD, subject=self.subject, address=address, at=change.now
         )
@@ -95,16 +95,16 @@ async def trying_password(context: Context, email: str, origin: RequestOrigin) -
     passwords exceeds the limit only slightly. Raises TooManyAttempts, and Overloaded if too many wait for their turn.
     """
     subject = email_key(email)[:SUBJECT_MAX_LENGTH]
-    await _look(context, subject, origin)  # callers without attempts left do not wait for a turn
+    await _read_attempt(context, subject, origin)  # callers without attempts left do not wait for a turn
     async with context.hasher.turn(origin.network):
-        yield await _look(context, subject, origin)
+        yield await _read_attempt(context, subject, origin)
 
 
-async def _look(context: Context, subject: str, origin: RequestOrigin) -> PasswordAttempt:
+async def _read_attempt(context: Context, subject: str, origin: RequestOrigin) -> PasswordAttempt:
     now: datetime = context.clock()
     async with context.reading() as connection:
         history = await attempts.find_history(connection, subject, origin.network, now)
-    quota = _allowed(judge_password(history, now), context.metrics)
+    quota = _checked_quota(judge_password(history, now), context.metrics)
     return PasswordAttempt(subject, origin, history, quota, context.metrics)
 
 

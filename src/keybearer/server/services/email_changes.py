@@ -99,9 +99,9 @@ async def confirm(context: Context, caller: Caller, token: Secret) -> Account:
     Reset links end, and so do all sessions except the actor's. Raises Refused if the link does nothing for the actor.
     """
     async with context.change(caller, for_change=True) as change:
-        wanted = await _use(change, token, LinkPurpose.EMAIL_CHANGE, caller.id)
+        wanted = await _use_link(change, token, LinkPurpose.EMAIL_CHANGE, caller.id)
         old = wanted.account.delivery_email
-        changed = await _set(change, wanted, keep_session=change.actor.session_id, details={})
+        changed = await _set_email(change, wanted, keep_session=change.actor.session_id, details={})
         undo = await make_link(change, LinkPurpose.EMAIL_UNDO, changed.id, email=old)
         realm = await the_realm(change.connection)
         await change.send(mail_texts.email_changed(realm, old, changed, undo, at=change.now, origin=change.origin))
@@ -118,13 +118,13 @@ async def undo(context: Context, token: Secret, origin: RequestOrigin) -> Accoun
     if found is None or found.account_id is None:
         raise Refused(INVALID_LINK)
     async with context.change(None, origin=origin, holding=[found.account_id], for_change=True) as change:
-        wanted = await _use(change, token, LinkPurpose.EMAIL_UNDO, found.account_id)
-        changed = await _set(change.by(wanted.account), wanted, keep_session=None, details={"undone": True})
+        wanted = await _use_link(change, token, LinkPurpose.EMAIL_UNDO, found.account_id)
+        changed = await _set_email(change.by(wanted.account), wanted, keep_session=None, details={"undone": True})
         await links.remove_all(change.connection, LinkPurpose.EMAIL_UNDO, account_id=changed.id)
         return changed
 
 
-async def _use(change: Change, token: Secret, purpose: LinkPurpose, account_id: int) -> EmailChange:
+async def _use_link(change: Change, token: Secret, purpose: LinkPurpose, account_id: int) -> EmailChange:
     """Use up a link of an account. Until the transaction ends, nobody else can take the address. Raises Refused."""
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     link = await links.use(change.connection, token, purpose, change.now)
@@ -150,12 +150,12 @@ async def change_by_operator(context: Context, account_id: int, email: str) -> A
         check_is_no_display_email(email, (await the_realm(change.connection)).bot_domain)
         if not await _is_free(change.connection, account, email):
             raise Refused("Email is already in use.")
-        changed = await _set(change, EmailChange(account, email), keep_session=None, details={})
+        changed = await _set_email(change, EmailChange(account, email), keep_session=None, details={})
         await links.remove_all(change.connection, LinkPurpose.EMAIL_UNDO, account_id=changed.id)
         return changed
 
 
-async def _set(
+async def _set_email(
     change: Change, wanted: EmailChange, *, keep_session: int | None, details: Mapping[str, object]
 ) -> Account:
     """Write the new email, end what depended on the old one, and tell others. The address must be free."""

@@ -292,9 +292,9 @@ class EventHub:
                 self._tail_after = self._seen = last
             while self._seen < last:
                 fresh = await event_log.find_after(connection, self._seen, limit=BATCH)
-                await self._take(connection, fresh.events, last if fresh.is_last else fresh.events[-1].id)
+                await self._deliver(connection, fresh.events, last if fresh.is_last else fresh.events[-1].id)
 
-    async def _take(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
+    async def _deliver(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
         self._tail.extend(fresh)
         self._tail_size += sum(stored.size for stored in fresh)
         while len(self._tail) > TAIL or self._tail_size > TAIL_SIZE:

@@ -154,13 +154,13 @@ async def change_own(
         actor.check_scope(Scope.KEYS)
         if not await accept(context, change, actor.account, old, checked):
             raise Refused("Wrong password!", quota=checked.quota)
-        await _set(change, actor.account, value, keep_session=actor.session_id)
+        await _set_password(change, actor.account, value, keep_session=actor.session_id)
         if replaces_key:
             await api_keys.replace(change, actor.account)
     return checked.quota
 
 
-async def _set(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
+async def _set_password(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
     await accounts.set_password_hash(change.connection, account.id, value)
     await attempts.forget_passwords(change, account.delivery_email)
     for purpose in (LinkPurpose.PASSWORD_RESET, LinkPurpose.EMAIL_CHANGE):
@@ -261,5 +261,5 @@ async def reset(context: Context, token: Secret, new: Secret, origin: RequestOri
         link = await links.use(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now)
         if link is None or not await reset_links.is_valid(change.connection, link, account):
             raise Refused(INVALID_LINK)
-        await _set(change, account, value, keep_session=None)
+        await _set_password(change, account, value, keep_session=None)
         return account

@@ -84,14 +84,14 @@ class RefusalRecorder:
             async with self._context.change(None, origin=origin) as change:
                 await change.record(AuditEvent.CALL_REFUSED, account, details={"reason": reason})
                 if tells_owner and self._told.is_due(account.id):
-                    await _tell_owner(change, account)
+                    await _mail_owner(change, account)
         except StorageError:
             pass  # the database logs it itself
         except Exception:  # noqa: BLE001  it must not make the request fail
             _log.exception("a refused call could not be written into the audit log")
 
 
-async def _tell_owner(change: Change, account: Account) -> None:
+async def _mail_owner(change: Change, account: Account) -> None:
     owner_id = account.bot_owner_id
     owner = account if owner_id is None else await accounts.find(change.connection, owner_id)
     if owner is not None and owner.is_active and not owner.is_bot:

@@ -105,7 +105,7 @@ async def add(
     return account
 
 
-async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:
+async def _find_one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:
     row = (await connection.execute(statement)).first()
     return None if row is None else from_row(row)
 
@@ -123,7 +123,7 @@ async def find(connection: AsyncConnection, account_id: int) -> Account | None:
 
 async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) -> Account | None:
     """The account with that delivery email, in any case."""
-    return await _one(
+    return await _find_one(
         connection,
         select(*COLUMNS).where(accounts.c.realm_id == realm_id, accounts.c.email_key == email_key(email)),
     )

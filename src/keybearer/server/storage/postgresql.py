@@ -230,7 +230,9 @@ class PostgreSQLDriver:
                 connection.watch()
                 return connection
         # An error from a server says more than that another server could not be reached.
-        raise _not_let_in(next((each for each in failures if not isinstance(each, OSError)), failures[0])) from None
+        raise _connection_error(
+            next((each for each in failures if not isinstance(each, OSError)), failures[0])
+        ) from None
 
     def exists(self) -> bool:
         return True
@@ -314,7 +316,7 @@ _NOT_LET_IN = (
 )
 
 
-def _not_let_in(error: Exception) -> StorageError:
+def _connection_error(error: Exception) -> StorageError:
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return StorageError(
             "None of the PostgreSQL servers in the address accepts changes: they are standbys, or read-only",

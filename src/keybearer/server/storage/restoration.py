@@ -66,7 +66,7 @@ async def restore(source: Path, url: str, ring: SecretRing, *, overwrite: bool =
     """
     with tempfile.TemporaryDirectory(prefix="keybearer-restore-") as directory:
         prepared = Path(directory, "prepared.db")
-        made_at = await asyncio.to_thread(_take, source, prepared)
+        made_at = await asyncio.to_thread(_copy_backup, source, prepared)
         await schema.migrate(backup.url_of(prepared))
         database = await _opened(url)
         replacement = await Database.open(backup.url_of(prepared))
@@ -88,7 +88,7 @@ async def _opened(url: str) -> Database:
         raise StorageError(error.message, hint=hint) from None
 
 
-def _take(source: Path, prepared: Path) -> datetime | None:
+def _copy_backup(source: Path, prepared: Path) -> datetime | None:
     if not source.is_file():
         raise FileError(f"The backup {source} does not exist")
     with source.open("rb") as file:

@@ -98,9 +98,9 @@ class SecretRing:
     def __init__(self, content: Content, path: Path, stamp: Stamp = (), *, replaces: Stamp = ()) -> None:
         self._path = path
         self._replaces = replaces
-        self._take(content, stamp)
+        self._load_content(content, stamp)
 
-    def _take(self, content: Content, stamp: Stamp) -> None:
+    def _load_content(self, content: Content, stamp: Stamp) -> None:
         secrets = [_RingSecret(entry) for entry in content.entries]
         self._content = content
         self._current = secrets[-1]
@@ -141,7 +141,7 @@ class SecretRing:
         somebody else rotated in the meantime, and what they sealed must not be lost.
         """
         ring_file.replace(self._path, self._content, expected=self._replaces)
-        self._take(*ring_file.read(self._path))
+        self._load_content(*ring_file.read(self._path))
 
     def refresh(self) -> bool:
         """Read the file again if it was replaced since. True if the ring has changed.
@@ -158,7 +158,7 @@ class SecretRing:
         except (OSError, SecretRingError):
             return False
         before = self.ids
-        self._take(content, stamp)
+        self._load_content(content, stamp)
         return self.ids != before
 
     @property

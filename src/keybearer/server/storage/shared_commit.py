@@ -118,18 +118,18 @@ class SharedCommit:
             group = self._group
             group.begin_member()
         except BaseException:
-            self._pass_on()
+            self._pass_turn()
             raise
         try:
             yield connection
         except Exception as error:
-            self._leave(group, error)
+            self._end_turn(group, error)
             await group.outcome()
             raise
         except BaseException as error:
-            self._leave(group, error)
+            self._end_turn(group, error)
             raise
-        self._leave(group, None)
+        self._end_turn(group, None)
         await group.outcome()
 
     @property
@@ -152,10 +152,10 @@ class SharedCommit:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._pass_on()
+                self._pass_turn()
             raise
 
-    def _pass_on(self) -> None:
+    def _pass_turn(self) -> None:
         """Give the turn to the next member. If there is none, commit what was written."""
         while self._waiting:
             turn = self._waiting.popleft()
@@ -167,7 +167,7 @@ class SharedCommit:
         else:
             self._commit(self._group)
 
-    def _leave(self, group: _Group, error: BaseException | None) -> None:
+    def _end_turn(self, group: _Group, error: BaseException | None) -> None:
         """End the turn of a member, which failed with this error or did not fail."""
         try:
             group.end_member(keep=error is None)
@@ -179,7 +179,7 @@ class SharedCommit:
         if group.is_full:
             self._commit(group)
         else:
-            self._pass_on()
+            self._pass_turn()
 
     def _commit(self, group: _Group) -> None:
         """Commit in a thread. The turn is kept until that is done."""
@@ -200,7 +200,7 @@ class SharedCommit:
             group.raw.rollback()
         self._group = None
         group.end(failure)
-        self._pass_on()
+        self._pass_turn()
 
     async def dispose(self) -> None:
         """Close the connection after the last commit."""
@@ -210,5 +210,5 @@ class SharedCommit:
                 await self._connection.close()
                 self._connection = None
         finally:
-            self._pass_on()
+            self._pass_turn()
             self._committer.shutdown(wait=False)

@@ -62,19 +62,19 @@ class PagesDoor:
         visit = Visit(admission)
         match refusal:
             case NothingHere():
-                return self._nothing_here(visit)
+                return self._not_found(visit)
             case WrongHost():
                 return visit.render("elsewhere.html", status=404, site=refusal.site)
             case NotSetUp():
                 return visit.render("setup/pending.html")
             case NotLoggedIn():
-                return _to_sign_in(visit)
+                return _redirect_to_sign_in(visit)
             case Unauthenticated():
                 return without_session(visit, error_page(visit, 401, "You cannot enter", refusal.message))
             case _:
                 return refusal_page(visit, refusal)
 
-    def _nothing_here(self, visit: Visit) -> Response:
+    def _not_found(self, visit: Visit) -> Response:
         """A redirect to the path with a slash, if a page is there. Otherwise the page that says that there is none."""
         request = visit.request
         if not request.path.endswith("/") and self.router.find(request.path + "/"):
@@ -108,7 +108,7 @@ def _check_text(fields: Fields) -> None:
         raise Refused("The form cannot be read: it contains characters that are not text.")
 
 
-def _to_sign_in(visit: Visit) -> Response:
+def _redirect_to_sign_in(visit: Visit) -> Response:
     request = visit.request
     query = request.query.decode("latin-1")
     wanted = f"{request.path}{f'?{query}' if query else ''}" if request.method == "GET" else "/"

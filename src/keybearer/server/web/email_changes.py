@@ -45,7 +45,7 @@ async def confirm(visit: Visit) -> Response:
     try:
         await email_changes.confirm(visit.context, visit.caller, visit.token())
     except Refused:
-        return _over(visit)
+        return _invalid_link(visit)
     return visit.redirect("/settings/account/email/programs/", notice=Notice.EMAIL_CHANGED)
 
 
@@ -59,15 +59,15 @@ async def undo(visit: Visit) -> Response:
     try:
         await email_changes.undo(visit.context, visit.token(), visit.origin)
     except Refused:
-        return _over(visit)
+        return _invalid_link(visit)
     return visit.redirect("/accounts/email/undone/")
 
 
 def _question(visit: Visit, found: EmailChange | None, *, is_undo: bool) -> Response:
-    return _over(visit) if found is None else visit.render("email/question.html", found=found, is_undo=is_undo)
+    return _invalid_link(visit) if found is None else visit.render("email/question.html", found=found, is_undo=is_undo)
 
 
-def _over(visit: Visit) -> Response:
+def _invalid_link(visit: Visit) -> Response:
     return visit.render("email/over.html", status=404)
 
 

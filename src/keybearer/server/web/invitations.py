@@ -60,7 +60,7 @@ async def invite(visit: Visit) -> Response:
         emails = invitations.split_emails(visit.form.get("emails", ""))
         sent = await invitations.invite(visit.context, await confirmed_caller(visit), emails, role=role)
     except InvitationFailed as failure:
-        refusal, sent = Refused(_why(failure)), failure.sent
+        refusal, sent = Refused(_failure_text(failure)), failure.sent
     except ValueError:
         return _form(visit, Refused("Choose a role."))
     except (AlreadySent, FormTooOld):
@@ -79,7 +79,7 @@ def _links(visit: Visit, sent: Sequence[tuple[Link, Secret]], refusal: Refused |
     return visit.render("invitations/links.html", shown=shown, error=error)
 
 
-def _why(failure: InvitationFailed) -> str:
+def _failure_text(failure: InvitationFailed) -> str:
     errors = failure.extra["errors"]
     assert isinstance(errors, list)
     reasons = "; ".join(f"{email}: {why.rstrip('.').lower()}" for email, why, _ in errors)

@@ -117,10 +117,10 @@ async def change(visit: Visit) -> Response:
         raise
     except Refused as refusal:
         return await _change(visit, refusal)
-    return await _done(visit, Notice.KEY_SAVED)
+    return await _redirect_with_notice(visit, Notice.KEY_SAVED)
 
 
-async def _done(visit: Visit, notice: Notice) -> Response:
+async def _redirect_with_notice(visit: Visit, notice: Notice) -> Response:
     """The answer of a form that shows no key: a redirect to the page with the table, which says what was done."""
     if visit.is_dialog:
         return await _answer(visit, told=notice.value)
@@ -184,7 +184,7 @@ async def revoke(visit: Visit) -> Response:
         raise
     except Refused as refusal:
         return await _revocation(visit, refusal)
-    return await _done(visit, Notice.KEY_REVOKED)
+    return await _redirect_with_notice(visit, Notice.KEY_REVOKED)
 
 
 async def download(visit: Visit) -> Response:

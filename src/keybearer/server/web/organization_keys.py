@@ -26,9 +26,9 @@ KINDS = {"": "All keys", "named": "Named keys", "unused": "Unused for 90 days", 
 
 async def show_all(visit: Visit) -> Response:
     """The live keys, in the order of issue."""
-    text, kind, after = visit.query.get("filter", "").strip(), visit.query.get("kind", ""), _after(visit)
+    text, kind, after = visit.query.get("filter", "").strip(), visit.query.get("kind", ""), _after_id(visit)
     found = await named_keys.find_all_of_organization(visit.context, visit.caller, after=after)
-    fitting = [held for held in found if _fits(visit, held, text.casefold(), kind)]
+    fitting = [held for held in found if _matches(visit, held, text.casefold(), kind)]
     shown = fitting[:PER_PAGE]
     is_cut, may_be_more = len(fitting) > len(shown), len(found) == Cap.ENTRIES.most
     return visit.render(
@@ -42,12 +42,12 @@ async def show_all(visit: Visit) -> Response:
     )
 
 
-def _after(visit: Visit) -> int:
+def _after_id(visit: Visit) -> int:
     after = visit.query.get("after", "")
     return int(after) if after.isascii() and after.isdigit() and len(after) <= 9 else 0
 
 
-def _fits(visit: Visit, held: HeldKey, text: str, kind: str) -> bool:
+def _matches(visit: Visit, held: HeldKey, text: str, kind: str) -> bool:
     record, now = held.record, visit.context.clock()
     if not (text in record.name.casefold() or matches(visit, held.account, text)):
         return False

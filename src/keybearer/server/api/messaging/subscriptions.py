@@ -33,7 +33,7 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
     changes, people = await subscriptions.follow(
         call.context,
         call.caller,
-        [_new(parameters, each, name) for each in _list(wanted, name)],
+        [_read_new_channel(parameters, each, name) for each in _read_list(wanted, name)],
         principals=read_people(parameters, "principals"),
         authorization_errors_fatal=parameters.optional_boolean("authorization_errors_fatal") is not False,
     )
@@ -49,13 +49,13 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
     return success(fields)
 
 
-def _list(value: object, name: str) -> list[Any]:
+def _read_list(value: object, name: str) -> list[Any]:
     if not isinstance(value, list):
         raise Refused(f"{name} is not a list")
     return value
 
 
-def _new(parameters: Parameters, value: object, name: str) -> NewChannel:
+def _read_new_channel(parameters: Parameters, value: object, name: str) -> NewChannel:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise Refused(f"{name} has an entry without a name")
     description, color = value.get("description", ""), value.get("color")
@@ -105,7 +105,7 @@ async def choose(call: Call) -> Answer:
     if value is None:
         raise missing("subscription_data")
     choices = []
-    for each in _list(value, "subscription_data"):
+    for each in _read_list(value, "subscription_data"):
         if not isinstance(each, Mapping) or not {"stream_id", "property", "value"} <= each.keys():
             raise Refused("subscription_data has an entry without stream_id, property and value")
         if not isinstance(each["stream_id"], int) or not isinstance(each["property"], str):

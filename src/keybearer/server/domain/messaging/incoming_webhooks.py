@@ -34,18 +34,18 @@ def json_text(value: object) -> str:
         if room < 0:
             pieces.append("\n…")
             break
-    return f"```json\n{_whole(''.join(pieces))}\n```"
+    return f"```json\n{_without_surrogates(''.join(pieces))}\n```"
 
 
 def slack_text(payload: object) -> str:
     """The text of a payload for Slack, in Zulip's Markdown. Empty if it has no text."""
     fields = _record(payload)
-    parts = [*map(_block, _several(fields, "blocks")), *map(_attachment, _several(fields, "attachments"))]
+    parts = [*map(_block, _records(fields, "blocks")), *map(_attachment, _records(fields, "attachments"))]
     text = _joined(parts)
     if not text:
         emoji, said = _text(fields, "icon_emoji"), _text(fields, "text")
         text = f"{emoji} {said}".strip() if said else ""
-    linked = _LINK.sub(r"[\2](\1)", _whole(text[:_LONGEST]).strip())
+    linked = _LINK.sub(r"[\2](\1)", _without_surrogates(text[:_LONGEST]).strip())
     return _ITALIC.sub(r"*\1*", _BOLD.sub(r"**\1**", linked).replace("\x00", ""))
 
 
@@ -54,7 +54,7 @@ def slack_topic(payload: object) -> str | None:
     return re.sub("^[@#]", "", _text(_record(payload), "channel")) or None
 
 
-def _whole(text: str) -> str:
+def _without_surrogates(text: str) -> str:
     """The text without halves of characters, which JSON can hold and a database cannot."""
     return text.encode("utf-8", "replace").decode()
 
@@ -63,7 +63,7 @@ def _record(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _several(fields: dict[str, object], name: str) -> list[dict[str, object]]:
+def _records(fields: dict[str, object], name: str) -> list[dict[str, object]]:
     found = fields.get(name)
     return [_record(each) for each in found[:MOST_PARTS]] if isinstance(found, list) else []
 
@@ -94,9 +94,9 @@ def _block(block: dict[str, object]) -> str:
         case "image":
             return _image(block)
         case "context":
-            return _joined(_element(each) for each in _several(block, "elements"))
+            return _joined(_element(each) for each in _records(block, "elements"))
         case "section":
-            fields = [_text(each, "text") for each in _several(block, "fields")]
+            fields = [_text(each, "text") for each in _records(block, "fields")]
             accessory = _record(block.get("accessory"))
             return _joined([_text(block, "text"), _element(accessory), _table([each for each in fields if each])])
     return ""
@@ -125,8 +125,8 @@ def _attachment(attachment: dict[str, object]) -> str:
         f"## {title}" if title else "",
         _text(attachment, "pretext"),
         _text(attachment, "text"),
-        "\n".join(_pairs(_several(attachment, "fields"))),
-        *map(_block, _several(attachment, "blocks")),
+        "\n".join(_pairs(_records(attachment, "fields"))),
+        *map(_block, _records(attachment, "blocks")),
         _link("", _text(attachment, "image_url")),
         _text(attachment, "footer"),
     ]

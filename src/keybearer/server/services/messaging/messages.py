@@ -68,7 +68,7 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
         view = replace(view, with_sent=query.with_sent)
         if query.message_ids is not None:
             page = await narrows.find_some(connection, view, query.message_ids)
-            return await _found(connection, actor, _whole(page), BEYOND_ALL, (False, False, False))
+            return await _found(connection, actor, _complete_messages(page), BEYOND_ALL, (False, False, False))
         return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
 
 
@@ -77,7 +77,7 @@ def _check_count(wanted: int) -> None:
         raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
 
 
-def _whole(page: Page) -> Sequence[Message]:
+def _complete_messages(page: Page) -> Sequence[Message]:
     if page.is_cut:
         raise Refused("These messages are too long for one answer. Ask for fewer of them.")
     return page.messages
@@ -212,7 +212,7 @@ async def matching(
     async with context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, _ = await resolve_narrow(connection, actor.account, terms)
-        return _whole(await narrows.find_some(connection, view, message_ids))
+        return _complete_messages(await narrows.find_some(connection, view, message_ids))
 
 
 async def render(context: Context, caller: Caller, content: str) -> str:

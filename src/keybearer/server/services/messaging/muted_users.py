@@ -24,7 +24,7 @@ async def mute(context: Context, caller: Caller, account_id: int) -> None:
         await take_turn(change.connection, f"muted users:{actor.id}")
         if not await muted_users.add(change.connection, MutedUser(actor.id, muted.id, change.now)):
             raise Refused("User already muted")
-        await _tell(change)
+        await _notify(change)
     await flags.mark_all_read(context, caller, (Term("sender", account_id),))
 
 
@@ -35,10 +35,10 @@ async def unmute(context: Context, caller: Caller, account_id: int) -> None:
         muted = await the_account(change.connection, actor.account, account_id)
         if not await muted_users.remove(change.connection, actor.id, muted.id):
             raise Refused("User is not muted")
-        await _tell(change)
+        await _notify(change)
 
 
-async def _tell(change: Change) -> None:
+async def _notify(change: Change) -> None:
     muted = await muted_users.find_all(change.connection, change.actor.id)
     check_cap(Cap.MUTED_USERS, len(muted))
     change.tell(changed(change.actor.id, muted))

@@ -92,16 +92,16 @@ class OutgoingWebhooks:
         async with self._context.reading() as connection:
             due = await webhook_calls.find_due(connection, self._context.clock(), limit=BATCH)
         for call in due:
-            task = asyncio.create_task(self._try(call))
+            task = asyncio.create_task(self._attempt_call(call))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 
-    async def _try(self, call: WebhookCall) -> None:
+    async def _attempt_call(self, call: WebhookCall) -> None:
         """Make a call. If the database fails, it is due again in a minute."""
         with contextlib.suppress(StorageError):
-            await self._make(call)
+            await self._make_call(call)
 
-    async def _make(self, call: WebhookCall) -> None:
+    async def _make_call(self, call: WebhookCall) -> None:
         async with self._context.change(None) as change:
             if not await webhook_calls.claim(change.connection, call, until=change.now + CALL_TAKES):
                 return
@@ -177,7 +177,7 @@ class OutgoingWebhooks:
                     raise _Failed(f"The service answered with status {response.status_code}", again=True)
                 if not response.is_success:
                     raise _Failed(f"Third party responded with {response.status_code}", again=False)
-                return await _whole(response)
+                return await _read_answer(response)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise _Failed(f"The service cannot be reached ({type(error).__name__})", again=True) from None
 
@@ -229,7 +229,7 @@ class OutgoingWebhooks:
             _log.warning("the answer of bot %d was refused: %s", bot.id, error.message)
 
 
-async def _whole(response: httpx2.Response) -> bytes:
+async def _read_answer(response: httpx2.Response) -> bytes:
     body = bytearray()
     async for part in response.aiter_bytes():
         body += part

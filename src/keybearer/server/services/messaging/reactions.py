@@ -28,7 +28,7 @@ async def add(
         everybody, own = await reactions.count(change.connection, message.id, actor.id)
         check_cap(Cap.OWN_REACTIONS, own)
         check_cap(Cap.REACTIONS, everybody)
-        await _tell(change, actor, message, reaction, "add")
+        await _notify(change, actor, message, reaction, "add")
 
 
 async def remove(
@@ -45,10 +45,10 @@ async def remove(
         removed = await reactions.remove(change.connection, message.id, actor.id, emoji_code=code, kind=kind)
         if removed is None:
             raise Refused("Reaction doesn't exist.", code="REACTION_DOES_NOT_EXIST")
-        await _tell(change, actor, message, removed, "remove")
+        await _notify(change, actor, message, removed, "remove")
 
 
-async def _tell(change: Change, actor: Actor, message: Message, reaction: Reaction, op: str) -> None:
+async def _notify(change: Change, actor: Actor, message: Message, reaction: Reaction, op: str) -> None:
     realm = await the_realm(change.connection)
     directory = Directory({actor.id: actor.account}, dummy_domain=realm.bot_domain)
     change.tell(reaction_events.changed(op, reaction, message, directory, await audience(change.connection, message)))

@@ -72,7 +72,7 @@ async def follow(
         await take_turn(change.connection, CHANNELS)
         people = await _principals(change, actor, principals)
         check_cap(Cap.FOLLOWED, len(wanted) * len(people))
-        found = await _found_or_made(change, actor.account, wanted, rendered)
+        found = await _find_or_create(change, actor.account, wanted, rendered)
         unauthorized = tuple(new.name for new in wanted if name_key(new.name) not in found)
         if unauthorized and authorization_errors_fatal:
             raise Refused(f"Unable to access channel ({unauthorized[0]}).")
@@ -97,7 +97,7 @@ async def create(context: Context, caller: Caller, new: NewChannel, subscribers:
         if await channels.find_by_name(change.connection, actor.account.realm_id, new.name) is not None:
             message, extra = f"Channel '{new.name}' already exists", {"channel_name": new.name}
             raise Refused(message, code="CHANNEL_ALREADY_EXISTS", extra=extra)
-        (channel,) = await _make(change, actor.account, [new], {new.description: rendered[0]})
+        (channel,) = await _create(change, actor.account, [new], {new.description: rendered[0]})
         changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
         await _follow(change, [(channel, new.color)], people, changes)
         return channel
@@ -114,7 +114,7 @@ async def _principals(change: Change, actor: Actor, principals: Sequence[str | i
     return {person.id: person for person in people}
 
 
-async def _found_or_made(
+async def _find_or_create(
     change: Change, account: Account, wanted: Sequence[NewChannel], rendered: Mapping[str, str]
 ) -> dict[str, Channel]:
     """The channels by `name_key`. Missing ones are created. Those that the account may not follow or create are left
@@ -128,12 +128,12 @@ async def _found_or_made(
             name_key(channel.name) for channel in await channels.find_by_names(connection, account.realm_id, names)
         }
         missing = {name_key(new.name): new for new in reversed(wanted) if name_key(new.name) not in taken}
-        made = await _make(change, account, list(missing.values()), rendered)
+        made = await _create(change, account, list(missing.values()), rendered)
         found |= {name_key(channel.name): channel for channel in made}
     return found
 
 
-async def _make(
+async def _create(
     change: Change, account: Account, wanted: Sequence[NewChannel], rendered: Mapping[str, str]
 ) -> Sequence[Channel]:
     if wanted:
@@ -211,7 +211,7 @@ async def unfollow(
         missing = [name for name in names if name_key(name.strip()) not in by_name]
         if missing:
             raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
-        left = await _leave(change, people, by_name.values())
+        left = await _end_subscriptions(change, people, by_name.values())
         removed: list[str] = []
         not_removed: list[str] = []
         for name in names:
@@ -223,7 +223,9 @@ async def unfollow(
         return removed, not_removed
 
 
-async def _leave(change: Change, people: Collection[int], wanted: Collection[Channel]) -> dict[int, list[int]]:
+async def _end_subscriptions(
+    change: Change, people: Collection[int], wanted: Collection[Channel]
+) -> dict[int, list[int]]:
     """End all these accounts' subscriptions to all these channels. Returns who left, by channel.
 
     Bots leave private channels together with their owner, because a bot shows its owner what it sees.

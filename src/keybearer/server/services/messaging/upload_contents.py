@@ -76,7 +76,7 @@ class IncomingContent:
             try:
                 await self.check_room_for_all(self._reserved)
                 async with self._context.change(self._caller) as change:
-                    self._id = await self._begin(change, self._reserved)
+                    self._id = await self._begin_content(change, self._reserved)
             except Refused as refusal:
                 self._refusal = refusal
                 return
@@ -89,7 +89,7 @@ class IncomingContent:
         async with self._context.reading() as connection:
             _check_room(self._context, await upload_contents.size_of_all(connection), size)
 
-    async def _begin(self, change: Change, size: int) -> int:
+    async def _begin_content(self, change: Change, size: int) -> int:
         await take_turn(change.connection, f"uploads:{change.actor.id}")  # otherwise two would both get the last room
         used = await upload_contents.size_of(change.connection, change.actor.id)
         _check_room(self._context, used, size, share=SHARE_OF_ONE)
@@ -105,7 +105,7 @@ class IncomingContent:
     async def finish(self, change: Change, upload_id: int) -> None:
         """Write the last chunk, and make the content that of an upload of the actor. Raises Refused."""
         if self._id is None:
-            self._id = await self._begin(change, self.size)
+            self._id = await self._begin_content(change, self.size)
         if not await upload_contents.finish(change.connection, self._id, upload_id, self.size):
             raise Refused("The upload took too long. Send the file again.")
         if self._unwritten:

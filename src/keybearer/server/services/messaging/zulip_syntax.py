@@ -69,7 +69,7 @@ _PLAIN = re.compile(f"[^{_MARKS}{_BEGINNINGS}]+|[{_BEGINNINGS}]")
 def _mention(state: StateInline, silent: bool) -> bool:
     match = _MENTION.match(state.src, state.pos, state.posMax)
     html = None if match is None else _mention_html(match, state.env, silent=silent)
-    return _put(state, match, html, silent=silent)
+    return _append_html(state, match, html, silent=silent)
 
 
 def _mention_html(match: re.Match[str], env: Any, *, silent: bool) -> str | None:  # noqa: ANN401  markdown-it's own
@@ -112,7 +112,7 @@ def _channel(state: StateInline, silent: bool) -> bool:
     if match["topic"] is not None:
         href, text, kind = narrow_link(channel_id, name, match["topic"]), f"#{name} > {match['topic']}", "stream-topic"
     html = f'<a class="{kind}" data-stream-id="{channel_id}" href="{escape(href)}">{escape(text)}</a>'
-    return _put(state, match, html, silent=silent)
+    return _append_html(state, match, html, silent=silent)
 
 
 def narrow_link(channel_id: int, name: str, topic: str | None = None) -> str:
@@ -131,7 +131,7 @@ def _emoji(state: StateInline, silent: bool) -> bool:
     code = None if match is None else emoji.code_of(match["name"])
     if match is None or code is None:
         return False
-    return _put(state, match, _emoji_html(code, match["name"]), silent=silent)
+    return _append_html(state, match, _emoji_html(code, match["name"]), silent=silent)
 
 
 def _emoji_html(code: str, name: str) -> str:
@@ -142,7 +142,7 @@ def _emoji_html(code: str, name: str) -> str:
 def _written_emoji(state: StateInline, silent: bool) -> bool:
     match = emoji.WRITTEN.match(state.src, state.pos, state.posMax)
     found = None if match is None else emoji.name_of(match[0])
-    return _put(state, match, None if found is None else _emoji_html(*found), silent=silent)
+    return _append_html(state, match, None if found is None else _emoji_html(*found), silent=silent)
 
 
 def _underscores(state: StateInline, silent: bool) -> bool:
@@ -160,7 +160,7 @@ def _underscores(state: StateInline, silent: bool) -> bool:
 
 def _time(state: StateInline, silent: bool) -> bool:
     match = _TIME.match(state.src, state.pos, state.posMax)
-    return _put(state, match, None if match is None else _time_html(match["time"]), silent=silent)
+    return _append_html(state, match, None if match is None else _time_html(match["time"]), silent=silent)
 
 
 def _time_html(text: str) -> str:
@@ -195,7 +195,7 @@ def _address(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _put(state: StateInline, match: re.Match[str] | None, html: str | None, *, silent: bool) -> bool:
+def _append_html(state: StateInline, match: re.Match[str] | None, html: str | None, *, silent: bool) -> bool:
     if match is None or html is None:
         return False
     if not silent:

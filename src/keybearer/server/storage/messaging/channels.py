@@ -82,14 +82,14 @@ async def note_first_message(connection: AsyncConnection, channel_id: int, messa
     await _FIRST_NOTED.run(connection, of_id=channel_id, message_id=message_id)
 
 
-async def _one(connection: AsyncConnection, statement: Select[Any]) -> Channel | None:
+async def _find_one(connection: AsyncConnection, statement: Select[Any]) -> Channel | None:
     row = (await connection.execute(statement)).first()
     return None if row is None else from_row(row)
 
 
 async def find_by_name(connection: AsyncConnection, realm_id: int, name: str) -> Channel | None:
     """The channel with that name, in any case. It may be archived, and nobody's permission to see it is checked."""
-    return await _one(connection, select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_named(name)))
+    return await _find_one(connection, select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_named(name)))
 
 
 async def find_by_names(connection: AsyncConnection, realm_id: int, names: Iterable[str]) -> Sequence[Channel]:
@@ -107,12 +107,14 @@ async def find_seen(connection: AsyncConnection, viewer: Account, channel: str |
     """The channel with a name or an id, archived or not. None if the viewer may not see it."""
     by_id = isinstance(channel, int)
     wanted = channel if isinstance(channel, int) else name_key(channel.strip())
-    found = await _seen(kind_of(viewer), by_id=by_id).record(connection, wanted=wanted, **viewer_parameters(viewer))
+    found = await _seen_statement(kind_of(viewer), by_id=by_id).record(
+        connection, wanted=wanted, **viewer_parameters(viewer)
+    )
     return None if found is None else _from_columns(found)
 
 
 @cache
-def _seen(kind: ViewerKind, *, by_id: bool) -> Prepared:
+def _seen_statement(kind: ViewerKind, *, by_id: bool) -> Prepared:
     column = channels.c.id if by_id else channels.c.name_key
     return Prepared(select(*COLUMNS).where(column == bindparam("wanted"), kind_sees_channel(kind)))
 
@@ -137,12 +139,12 @@ async def find_all_seen(
     if names is not None:
         statement = select(*COLUMNS).where(sees_channel(viewer), _is_one_of(names)).order_by(channels.c.id)
         return [from_row(row) for row in await connection.execute(statement)]
-    found = await _all_seen(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
+    found = await _all_seen_statement(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
     return [_from_columns(columns) for columns in found]
 
 
 @cache
-def _all_seen(kind: ViewerKind) -> Prepared:
+def _all_seen_statement(kind: ViewerKind) -> Prepared:
     return Prepared(select(*COLUMNS).where(kind_sees_channel(kind)).order_by(channels.c.id))
 
 

@@ -24,12 +24,12 @@ _KEY = ["account_id", "channel_id", "topic_key"]
 
 async def find_seen(connection: AsyncConnection, viewer: Account) -> Sequence[tuple[UserTopic, str]]:
     """What the viewer chose for topics of channels that it sees and that are not archived, with each channel's name."""
-    found = await _seen(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
+    found = await _seen_statement(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
     return [_from_columns(**columns) for columns in found]
 
 
 @cache
-def _seen(kind: ViewerKind) -> Prepared:
+def _seen_statement(kind: ViewerKind) -> Prepared:
     is_own = user_topics.c.account_id == bindparam("viewer_id")
     return Prepared(
         select(*_COLUMNS, channels.c.name)

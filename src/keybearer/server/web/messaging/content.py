@@ -116,13 +116,13 @@ def _link(given: Attributes) -> tuple[str, str]:
     address = given.get("href", "")
     narrow = _NARROW.fullmatch(address)
     if narrow is not None:
-        return f'<a href="{escape(_place_of(narrow[1], narrow[2]))}">', "</a>"
+        return f'<a href="{escape(_place_url(narrow[1], narrow[2]))}">', "</a>"
     if _ADDRESS.match(address) is None:
         return "<span>", "</span>"
     return f'<a href="{escape(address)}" rel="noopener noreferrer">', "</a>"
 
 
-def _place_of(channel_id: str, topic: str | None) -> str:
+def _place_url(channel_id: str, topic: str | None) -> str:
     """The URL of a channel or topic on the pages. A topic's name is encoded as in Zulip's URLs."""
     place = {"channel": channel_id}
     if topic is not None:

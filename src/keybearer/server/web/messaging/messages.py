@@ -66,7 +66,7 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
         items=items,
         is_read_only=False,
         places=known,
-        cannot_post=_why_not(visit, known.channel),
+        cannot_post=_reason_not_to_write(visit, known.channel),
         older=None if found.found_oldest or first is None else _path(place, Stretch(before=first)),
         newer=None if found.found_newest or last is None else _path(place, Stretch(after=last)),
         here=_path(place, stretch),
@@ -107,7 +107,7 @@ def _title(place: Place, known: Places) -> str:
     return "Sent by you" if place.is_sent else "Messages"
 
 
-def _why_not(visit: Visit, channel: Channel | None) -> str | None:
+def _reason_not_to_write(visit: Visit, channel: Channel | None) -> str | None:
     """Why the visitor cannot write to a channel. None if they can."""
     if channel is None:
         return None
@@ -190,7 +190,7 @@ async def edit(visit: Visit) -> Response:
         await message_changes.change(visit.context, visit.caller, visit.id("message_id"), wanted)
     except Refused as refusal:
         return await _edit(visit, refusal)
-    return _back(visit)
+    return _redirect_back(visit)
 
 
 async def react(visit: Visit) -> Response:
@@ -204,10 +204,10 @@ async def react(visit: Visit) -> Response:
         await reactions.remove(visit.context, visit.caller, message_id, name=name, code=code, kind=kind)
     else:
         await reactions.add(visit.context, visit.caller, message_id, name=name, code=None, kind=None)
-    return _back(visit)
+    return _redirect_back(visit)
 
 
-def _back(visit: Visit) -> Response:
+def _redirect_back(visit: Visit) -> Response:
     """Redirect to the messages on which the form was."""
     back = safe_path(visit.form.get("back", ""), PAGE)
     return visit.redirect(f"{back}#message-{visit.id('message_id')}")
