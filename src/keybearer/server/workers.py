@@ -111,8 +111,8 @@ class Supervisor(MPServer):
     def _stop_workers(self) -> None:
         """End all workers, and kill those that take longer than they may.
 
-        Granian's own way says of some that ended in time that they refused to: a thread waits for each worker too, and
-        where that one sees the end first, the worker counts as alive for a moment more.
+        Granian's own method reports of some workers that ended in time that they refused to: a thread also waits for
+        each worker, and if that thread sees the end first, the worker counts as alive for another moment.
         """
         for worker in self.wrks:
             worker.terminate()  # type: ignore[no-untyped-call]

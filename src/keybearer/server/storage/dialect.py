@@ -132,15 +132,17 @@ def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
 
 
 def unheld(statement: SelectT) -> SelectT:
-    """The statement, without the rows that another transaction holds. For sweeping: what is held is swept next time."""
+    """The statement without the rows that another transaction has locked. For clean-ups, which delete those rows next
+    time.
+    """
     return statement.with_for_update(skip_locked=True)
 
 
 async def take_turn(connection: AsyncConnection, name: str) -> None:
-    """Wait until no other transaction holds this name; held until the transaction ends.
+    """Wait until no other transaction holds this name. It is held until the transaction ends.
 
-    For rules about rows that are not there yet, which no row lock guards: how many failed, which name is free. On
-    SQLite writers come one after another anyway.
+    For rules about rows that do not exist yet, which no row lock guards: how many failed, which name is free. On SQLite
+    writers run one after another anyway.
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
@@ -156,7 +158,7 @@ async def upsert(connection: AsyncConnection, table: Table, values: Mapping[str,
 async def insert_or_ignore(
     connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]
 ) -> bool:
-    """Insert a row unless one has the same `key` columns; True if it was inserted."""
+    """Insert a row unless one has the same `key` columns. True if it was inserted."""
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
     return (await connection.execute(statement.returning(*table.primary_key.columns))).first() is not None
 

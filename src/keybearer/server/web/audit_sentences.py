@@ -209,7 +209,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_View], str]] = {
     AuditEvent.REALM_CHANGED: _realm_changed,
     AuditEvent.REALM_MOVED: lambda t: (
         f"{t.actor} moved the organization from {t.detail('from')} to {t.detail('to')}: "
-        "every zuliprc from before names the old address."
+        "every earlier zuliprc contains the old address."
     ),
     AuditEvent.ACCOUNT_CREATED: _account_created,
     AuditEvent.ACCOUNT_RENAMED: lambda t: f"{t.actor} changed the name {t.detail('from')} to {t.detail('to')}.",

@@ -27,7 +27,7 @@ OFTEN = ("+1", "check", "eyes", "tada", "heart", "smile", "question", "-1")
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class PagePart:
     """The shown part of a place's messages: the newest, or those before or after a message."""
 
     before: int | None = None
@@ -43,18 +43,18 @@ class Stretch:
 
 async def show(visit: Visit) -> Response:
     """The messages of a place."""
-    return await _page(visit, read_place(visit.query), _read_stretch(visit))
+    return await _page(visit, read_place(visit.query), _read_part(visit))
 
 
-def _read_stretch(visit: Visit) -> Stretch:
+def _read_part(visit: Visit) -> PagePart:
     numbers = {name: visit.query.get(name, "") for name in ("before", "after")}
-    return Stretch(
+    return PagePart(
         **{name: int(text) for name, text in numbers.items() if text.isascii() and text.isdigit() and len(text) <= 9}
     )
 
 
-async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused | None = None) -> Response:
-    found = await _find(visit, place, stretch)
+async def _page(visit: Visit, place: Place, part: PagePart, refusal: Refused | None = None) -> Response:
+    found = await _find(visit, place, part)
     known = await places.find(visit.context, visit.caller, channel_id=place.channel_id, people_ids=place.people)
     items = items_of(found.copies, found.directory, visit.caller.account, visit.context.clock())
     first, last = (items[0].message.id, items[-1].message.id) if items else (None, None)
@@ -67,9 +67,9 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
         is_read_only=False,
         places=known,
         cannot_post=_reason_not_to_write(visit, known.channel),
-        older=None if found.found_oldest or first is None else _path(place, Stretch(before=first)),
-        newer=None if found.found_newest or last is None else _path(place, Stretch(after=last)),
-        here=_path(place, stretch),
+        older=None if found.found_oldest or first is None else _path(place, PagePart(before=first)),
+        newer=None if found.found_newest or last is None else _path(place, PagePart(after=last)),
+        here=_path(place, part),
         often=[(name, emoji_text(emoji.code_of(name) or "", name)) for name in OFTEN],
         values=visit.form,
         Place=Place,
@@ -78,10 +78,10 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
     )
 
 
-async def _find(visit: Visit, place: Place, stretch: Stretch) -> Found:
+async def _find(visit: Visit, place: Place, part: PagePart) -> Found:
     """The messages of a part. Raises Refused for a place that the visitor does not see."""
-    is_after = stretch.before is None and stretch.after is not None
-    anchor = stretch.after if is_after else stretch.before
+    is_after = part.before is None and part.after is not None
+    anchor = part.after if is_after else part.before
     query = Query(
         anchor="newest" if anchor is None else anchor,
         num_before=0 if is_after else PER_PAGE,
@@ -118,8 +118,8 @@ def _reason_not_to_write(visit: Visit, channel: Channel | None) -> str | None:
     return None
 
 
-def _path(place: Place, stretch: Stretch) -> str:
-    query = urlencode(stretch.query)
+def _path(place: Place, part: PagePart) -> str:
+    query = urlencode(part.query)
     return f"{place.path}{'&' if '?' in place.path else '?'}{query}" if query else place.path
 
 
@@ -130,7 +130,7 @@ async def send(visit: Visit) -> Response:
         place, to = read_target(visit.text("to"), visit.text("topic"))
         return await _send(visit, place, to)
     except Refused as refusal:
-        return await _page(visit, place, Stretch(), refusal)
+        return await _page(visit, place, PagePart(), refusal)
 
 
 async def _send(visit: Visit, place: Place, to: ToChannel | ToPeople) -> Response:
