@@ -95,7 +95,7 @@ async def world_of(server: InProcessServer, seed: int) -> World:
     return world
 
 
-# What happens
+# Actions
 
 
 async def send(world: World) -> None:
@@ -171,7 +171,7 @@ HAPPENINGS = (send, send, send, edit, move, change_role, choose_address, follow_
               change_channel, make_itself_heard)  # fmt: skip
 
 
-# What is denied, by the rules in other words than the program's
+# What is denied, with the rules in other words than the program's
 
 
 async def denied(world: World, viewer: Watcher) -> set[str]:
@@ -206,7 +206,7 @@ def sees_address(me: Account, role: Role, other: Account) -> bool:
     return me.id == other.id or role <= LEAST.get(other.email_visibility, Role.OWNER - 1)
 
 
-# Looking everywhere
+# Checks everywhere
 
 
 def lookups(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:

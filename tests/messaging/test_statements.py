@@ -224,7 +224,7 @@ async def test_every_list_costs_as_many_statements_as_one_entry(world: World) ->
     costs: dict[tuple[str, str], list[int]] = {}
     for (name, parameter), most in list_parameters().items():
         method, _, path = name.partition(" ")
-        if "{invite_id}" in path:  # the scenes of POST have created some by then
+        if "{invite_id}" in path:  # the scenes of POST have already created some
             rows = json.loads((await world.call("GET", "invites", {})).body)["invites"]
             path = path.replace("{invite_id}", str(next(row["id"] for row in rows if row["is_multiuse"])))
         path = path.replace("{user_id}", str(world.people[0])).replace("{email}", world.who.account.delivery_email)

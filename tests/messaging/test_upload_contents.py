@@ -1,4 +1,4 @@
-"""The bytes of uploaded files are in the database: complete or invisible, counted, cleaned up, served by any
+"""The bytes of uploaded files are in the database: complete or invisible, counted, swept, served by any
 machine.
 """
 
@@ -92,7 +92,7 @@ async def test_an_upload_fails_if_its_sender_lost_the_right_before_the_last_byte
     assert [await number_of(server, table) for table in (uploads, contents, upload_chunks)] == [0, 0, 0]
 
 
-async def test_unfinished_uploads_count_against_the_quota_and_are_deleted_after_an_hour(
+async def test_unfinished_uploads_count_against_the_quota_and_are_swept_after_an_hour(
     tmp_path: Path, database_url: str
 ) -> None:
     settings = prepared(tmp_path / "data", database_url=database_url, upload_quota=10)
@@ -100,7 +100,7 @@ async def test_unfinished_uploads_count_against_the_quota_and_are_deleted_after_
         hamlet = await server.add_person("hamlet")
         share = settings.upload_quota * 1024 * 1024 // SHARE_OF_ONE
         lost = IncomingContent(server.context, Caller(hamlet.account), share - CHUNK_SIZE)
-        await lost.write(CONTENT)  # and its worker is killed
+        await lost.write(CONTENT)  # and the worker is killed
         assert (await upload(server, hamlet))["code"] == "REALM_UPLOAD_QUOTA"
         await upload_contents.sweep(server.context)
         assert await number_of(server, contents) == 1
@@ -114,7 +114,7 @@ async def test_unfinished_uploads_count_against_the_quota_and_are_deleted_after_
         assert await number_of(server, contents) == 1
 
 
-async def test_an_upload_that_was_cleaned_up_while_it_was_sent_is_refused(machine: InProcessServer) -> None:
+async def test_an_upload_that_was_swept_while_it_was_sent_is_refused(machine: InProcessServer) -> None:
     server, hamlet = machine, await machine.add_person("hamlet")
     content_type, body = encoded({}, [("f.bin", CONTENT[: CHUNK_SIZE + 1])])
     late = sending(server, hamlet, body, content_type)

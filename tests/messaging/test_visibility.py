@@ -37,7 +37,7 @@ UNKNOWN_ADDRESS = "no-such-person@example.com"
 DOMAIN = "keybearer.localhost"
 
 
-# Channels that one does not see
+# Hidden channels
 
 
 CHANNEL_DOORS: dict[str, Callable[[Participant, int, str], Any]] = {
@@ -143,7 +143,7 @@ def test_default_channels_are_reported_only_to_people_who_see_them(play: Play) -
     call(play.owner, "PATCH", f"streams/{channel_id}", is_default_stream=False)
 
 
-# Messages of a channel that one was removed from
+# Messages of a channel after a removal from it
 
 
 MESSAGE_DOORS: dict[str, Callable[[Participant, int], Any]] = {
@@ -294,7 +294,7 @@ def test_an_outgoing_webhook_is_not_called_with_a_message_that_its_bot_does_not_
     assert {message.display_recipient for message in play.owner.messages(sender=hook)} == {"general"}
 
 
-# Addresses that one does not see
+# Hidden addresses
 
 
 ADDRESS_DOORS: dict[str, Callable[[Participant, str], Any]] = {
@@ -377,7 +377,7 @@ def test_an_address_that_stands_for_two_accounts_is_refused(play: Play) -> None:
     hide_address(hidden)
     dummy = f"user{hidden.id}@{DOMAIN}"
 
-    async def take_the_dummy() -> None:  # as from before it was refused, or at another site
+    async def take_the_dummy() -> None:  # as in a database from before it was refused, or of another site
         async with play.server._context.change(None) as change:
             account = await accounts.find(change.connection, other.id)
             assert account is not None
@@ -389,7 +389,7 @@ def test_an_address_that_stands_for_two_accounts_is_refused(play: Play) -> None:
     assert play.owner.send("by id", to=hidden) > 0
 
 
-# A bot sees no channel that its owner does not see
+# A bot sees only channels that its owner sees
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_replaced_key_ends_the_polls_of_every_worker(server: RunningServer, tm
         for _ in range(6):
             client = Client(read_zuliprc(path))
             polls.append(pool.submit(poll, client, client.register(["message"]).queue_id, -1))
-        threading.Event().wait(0.5)  # most of them wait by now; one that comes late is refused at the door
+        threading.Event().wait(0.5)  # most of them wait by now; a late one is refused at admission
 
         async def replace(context: Context) -> None:
             await api_keys.regenerate_by_operator(context, 1)

@@ -33,7 +33,7 @@ async def test_past_events_come_first_and_then_new_ones(server: InProcessServer)
             await record(change, word)
     tail = audit.follow(server.context, AuditFilter(events=[KIND], limit=2))
     assert await next_words(tail, 2) == ["two", "three"]
-    await server.add_person("hamlet")  # of other kinds
+    await server.add_person("hamlet")  # records of other kinds
     async with server.context.change(None) as change:
         await record(change, "four")
         await record(change, "five")
@@ -46,7 +46,7 @@ async def test_a_record_that_is_committed_after_later_ones_is_not_missed(server_
     async with context.change(None) as change:
         await record(change, "before")
     assert await next_words(tail, 1) == ["before"]
-    if context.database.dialect_name == "sqlite":  # where writers come one after another
+    if context.database.dialect_name == "sqlite":  # writers run one after another
         return
     async with context.change(None) as early:
         await record(early, "early")

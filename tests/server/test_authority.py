@@ -207,7 +207,7 @@ async def test_an_administrator_demoted_while_requests_wait_for_the_writer_loses
     for _ in range(TRIES):
         async with server.context.change(None, holding=[owner.id, iago.id], for_change=True):
             demotion = asyncio.create_task(give(Role.MEMBER, owner))
-            await asyncio.sleep(0.05)  # it waits in line; so does the next one, admitted as an administrator
+            await asyncio.sleep(0.05)  # it waits, and so does the next one, admitted as an administrator
             promotion = asyncio.create_task(give(Role.ADMINISTRATOR, iago))
             await asyncio.sleep(0.05)
         assert await demotion == 200
@@ -239,7 +239,7 @@ async def test_a_download_that_waits_until_its_session_has_ended_gets_no_key(ser
         ending = asyncio.create_task(victim.post("/settings/sessions/sign-out-others/"))
         await until_in_line(server, 1)
         download = asyncio.create_task(thief.post("/settings/account/api-key/zuliprc/"))
-        await until_in_line(server, 2)  # admitted while its session was open
+        await until_in_line(server, 2)  # admitted while its session was live
     assert (await ending).status_code == 303
     assert hamlet.api_key not in (await download).text
 
@@ -289,7 +289,7 @@ async def test_a_password_that_replaces_the_key_does_both_or_nothing(server_on_e
     server, on = server_on_each, await cast(server_on_each)
     new = Secret("another good passphrase 9375")
     caller = await by_session(server, on.iago)
-    await forget_passwords(server)  # the password that is given here is fresh enough
+    await forget_passwords(server)  # this password is recent enough
     await passwords.change_own(server.context, caller, old=Secret(PASSWORD), new=new, replaces_key=True)
     assert (await server.known(on.iago.email)).api_key != on.iago.api_key
     assert await live_keys(server, on.iago.id) == 1

@@ -44,7 +44,7 @@ def exchange(server: RunningServer, request: bytes, *, cut_off: bool = False) ->
     """
     received = b""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        with contextlib.suppress(OSError):  # it has answered and closed before it read all of it
+        with contextlib.suppress(OSError):  # it answered and closed the connection before reading everything
             connection.sendall(request)
         if cut_off:
             connection.shutdown(socket.SHUT_WR)
@@ -214,7 +214,7 @@ def test_any_parameter_to_any_endpoint_is_understood_or_refused(
 ) -> None:
     method, path, fields = asking
     if path.endswith(("api_key/regenerate", "/users/me", "/events")) and method in ("POST", "DELETE", "GET"):
-        return  # they end the key that asks, or wait
+        return  # they end the caller's key, or wait
     for name in ("user_id", "bot_id", "invite_id", "message_id", "stream_id", "email", "user"):
         path = path.replace(f"{{{name}}}", str(number))
     headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]

@@ -97,7 +97,7 @@ POST = Request(
 
 async def test_a_body_that_is_held_open_beyond_its_time_is_dropped() -> None:
     async def receive_slowly() -> Message:
-        await asyncio.sleep(0.02)  # each piece comes in time, all of them never do
+        await asyncio.sleep(0.02)  # each piece arrives in time, but the body never ends
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     with pytest.raises(TooSlow):

@@ -77,7 +77,7 @@ async def test_events_report_the_bots_whose_role_in_effect_changes_with_their_ow
     server_on_each: InProcessServer,
 ) -> None:
     server, on = server_on_each, await pair(server_on_each)
-    await server.add_bot(on.iago, "plain")  # a member like before
+    await server.add_bot(on.iago, "plain")  # a member as before
     form = {"event_types": '["realm_user"]'}
     queue = (await server.client().post("/api/v1/register", auth=on.olive.auth, data=form)).json()
     await give_role(server, on.olive, on.iago, Role.MODERATOR)

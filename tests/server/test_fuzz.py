@@ -28,7 +28,7 @@ async def callers(server: InProcessServer, word: str) -> dict[str, Headers]:
             found[f"{kind} by session"] = by_session(await server.signed_in(known))
             found[f"{kind} by key"] = by_key(known.auth)
             continue
-        with contextlib.suppress(Refused):  # an odd request may have forbidden bots to everybody
+        with contextlib.suppress(Refused):  # an odd request may have set the policy to forbid bots
             bot = await server.add_bot(known, f"{kind.split()[0]}-{word}", bot_type)
             found[f"{kind} by key"] = by_key(bot.auth)
     return found

@@ -1,4 +1,4 @@
-"""How many bytes of bodies a worker holds: few of an unknown sender, and never more than the caps of all together."""
+"""How many bytes of bodies a worker holds: few of a stranger, and never more than the caps of all together."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def places() -> list[tuple[Prefix, Place]]:
     return found
 
 
-def test_routes_for_unknown_senders_accept_a_small_form_and_no_file() -> None:
+def test_routes_for_strangers_accept_a_small_form_and_no_file() -> None:
     opened = [route for _, place in places() for route in place.routes.values() if route.rule.is_open]
     assert opened
     assert all(route.body.form <= SMALL_FORM.form for route in opened)
@@ -79,7 +79,7 @@ async def test_nothing_of_a_body_is_read_before_its_sender_is_known(server: InPr
     assert asked > 50
 
 
-async def test_an_unknown_sender_holds_no_more_than_a_small_form(server: InProcessServer) -> None:
+async def test_a_stranger_holds_no_more_than_a_small_form(server: InProcessServer) -> None:
     sending = Sending(server.app, "POST", "/api/v1/fetch_api_key", {"content-type": FORM_TYPE})
     await sending.hand_over(b"x" * SMALL_FORM.form)
     await sending.hand_over(b"x")
@@ -100,7 +100,7 @@ def check_is_overloaded(answer: Answer) -> None:
     assert answer.message == "The server has too much to do at the moment. Try again soon."
 
 
-async def test_unknown_senders_use_up_only_their_own_room(server: InProcessServer) -> None:
+async def test_strangers_use_up_only_their_own_room(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     size = SMALL_FORM.form
     most = BODIES_OF_NETWORK // (size - UNCOUNTED_BODY)

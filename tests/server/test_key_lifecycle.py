@@ -103,7 +103,7 @@ class Lifecycle(RuleBasedStateMachine):
         assert answer.status_code == 200, answer.text
         return answer
 
-    # What the model says
+    # What the model predicts
 
     def is_live(self, key: Key) -> bool:
         return not key.is_revoked and key.end > self.step
@@ -145,7 +145,7 @@ class Lifecycle(RuleBasedStateMachine):
         (key_id,) = [each["id"] for each in listed if each["user_id"] == known.id and each["is_account_key"]]
         self.keys.append(Key(key_id, holder, known.api_key))
 
-    # What is done
+    # Actions
 
     @rule(number=numbers, holder=whose, scopes=scopes_of_keys)
     def issue(self, number: int, holder: str, scopes: frozenset[str]) -> None:
@@ -260,7 +260,7 @@ class Lifecycle(RuleBasedStateMachine):
             role = Role.GUEST if self.is_guest else Role.MEMBER
             self.ask_admin("PATCH", f"/api/v1/users/{self.accounts['person'].id}", role=role.value)
 
-    # What holds after each step
+    # Checks after each step
 
     @invariant()
     def each_key_ever_issued_is_accepted_or_refused_by_scope_as_the_model_says(self) -> None:

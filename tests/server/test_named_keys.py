@@ -148,7 +148,7 @@ async def test_the_alarm_about_an_ended_key_is_mailed_once(server: InProcessServ
     key = await issued(server, hamlet.auth, name="old script")
     await server.client().delete(f"{OWN}/{key.id}", auth=hamlet.auth)
     for _ in range(2):
-        recorder = UseRecorder(server.context)  # each a worker of its own, that has said nothing yet
+        recorder = UseRecorder(server.context)  # each is a separate worker that has mailed nothing yet
         recorder.note_late(key.id, hamlet.account, RequestOrigin("203.0.113.5", "old client"))
         await asyncio.gather(*recorder._late)
     (alarm,) = [mail for mail in await server.mails() if mail.subject == "An API key that has ended is still used"]
@@ -334,7 +334,7 @@ async def test_a_session_can_use_keys_only_with_a_password_from_the_last_ten_min
     ):
         assert status_and_code(answer) == (403, "PASSWORD_NEEDED")
     by_session = Caller(hamlet.account, session_id=session.id)
-    with pytest.raises(Exception, match="password"):  # in the transaction too
+    with pytest.raises(Exception, match="password"):  # also in the transaction
         await named_keys.create(server.context, _confirming(by_session), NewKey("late"))
 
 

@@ -87,7 +87,7 @@ def behind_nginx(directory: Path, server: RunningServer, changes: Mapping[str, s
     places = "".join(
         f"{name}_temp_path {directory / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    user = "user root;" if os.geteuid() == 0 else ""  # who may use the test's own directory
+    user = "user root;" if os.geteuid() == 0 else ""  # a user that may use the test's directory
     (directory / "nginx.conf").write_text(
         f"{user} daemon off; pid {directory / 'pid'}; error_log stderr; events {{ worker_connections 2048; }}\n"
         f"http {{ access_log off; {places}\n{sample}\n}}\n"

@@ -104,7 +104,7 @@ async def test_every_door_says_503_and_the_log_says_so_once(
                 check_is_unavailable(server, path, await call(server, who[way], method, path, fields))
         for way, method, path, fields in CALLS:
             assert (await call(server, who[way], method, path, fields)).status in (200, 302, 303, 404), path
-    # Twice within ten seconds is one outage.
+    # Two failures within ten seconds are one outage.
     assert logged(caplog) == [logging.ERROR]
     assert not [record for record in caplog.records if record.exc_info]
 

@@ -25,7 +25,7 @@ async def test_changed_settings_are_reported_to_the_clients_of_the_account(serve
         for who in (hamlet, other)
     ]
     form = {"timezone": "Europe/Copenhagen", "email_address_visibility": "4", "enable_login_emails": "false"}
-    for _ in range(2):  # what does not change is not told again
+    for _ in range(2):  # unchanged values are not reported again
         assert await change(server, hamlet, path, **form) == {"result": "success", "msg": ""}
     told = []
     for who, queue_id in queues:

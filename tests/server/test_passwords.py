@@ -239,7 +239,7 @@ async def test_a_sign_in_with_the_old_password_during_a_reset_fails(
         asyncio.create_task(enter(server.context, hamlet.email, Secret(PASSWORD), HERE))
         for enter in (sessions.sign_in, sessions.fetch_key)
     ]
-    await asyncio.sleep(0.1)  # the password is looked at, which takes long enough for the other to be set
+    await asyncio.sleep(0.1)  # checking this password takes long enough for the other to be set
     await passwords.reset(server.context, link, Secret(NEW), HERE)
     outcomes = await asyncio.gather(*signing_in, return_exceptions=True)
     assert [type(outcome).__name__ for outcome in outcomes] == ["Unauthenticated"] * 2

@@ -149,7 +149,7 @@ def test_a_data_directory_below_a_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_data_directory_that_is_not_writable_is_reported(tmp_path: Path) -> None:
-    read_only = Path("/proc/self")  # even root may make nothing in there
+    read_only = Path("/proc/self")  # not even root can create anything in there
     done = run_keybearer("serve", "--data-dir", read_only, "--port", "0")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -228,7 +228,7 @@ def test_secrets_are_rotated_and_backups_made_while_every_worker_serves(data_dir
         key = server.api_key_of()
         for command in (["rotate-secrets"], ["backup", str(tmp_path / "b")], ["rotate-secrets"]):
             assert run_keybearer("admin", *command, "--data-dir", data_dir).returncode == 0
-            for _ in range(8):  # each on a connection of its own: the workers take turns
+            for _ in range(8):  # each on a separate connection: the workers take turns
                 found = httpx2.get(f"{server.site}/api/v1/users/me", auth=(OWNER_EMAIL, key))
                 assert found.status_code == 200
         done = run_keybearer("admin", "restore", tmp_path / "b", "--force", "--data-dir", data_dir)

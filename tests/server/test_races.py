@@ -99,7 +99,7 @@ async def test_a_person_deactivated_in_the_meantime_leaves_no_active_bot_behind(
     hamlet = await server.add_person("hamlet")
     deactivated = await server.add_bot(hamlet, "earlier")
     await bots.deactivate(server.context, None, deactivated.id)
-    let_in = Caller(hamlet.account, key_id=1)  # as a request is, before its transaction begins
+    let_in = Caller(hamlet.account, key_id=1)  # like a request before its transaction begins
     await people.deactivate_person(server.context, None, hamlet.id)
     with pytest.raises(Unauthenticated, match="Account is deactivated"):
         await bots.create(server.context, let_in, NewBot("Later", "later"))
@@ -139,7 +139,7 @@ async def test_deactivating_a_person_does_not_undo_a_change_of_their_bot(server_
         before = await accounts.find(change.connection, bot.id)
         assert before is not None
         deactivating = asyncio.create_task(people.deactivate_person(server.context, None, hamlet.id))
-        await asyncio.sleep(0.2)  # it has come as far as it can
+        await asyncio.sleep(0.2)  # it has run as far as it can
         await accounts.save(change.connection, before._replace(full_name="New Name"))
     await deactivating
     after = (await server.known(bot.email)).account
@@ -163,7 +163,7 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
 
     async with server.context.change(None, holding=[everybody[6].id], for_change=True):
         replacing = asyncio.create_task(keys.regenerate_all_by_operator(server.context))
-        await asyncio.sleep(0.2)  # it has come as far as that account
+        await asyncio.sleep(0.2)  # it has reached that account
         writing = asyncio.create_task(write_uses())
         await asyncio.sleep(0.2)
     await asyncio.gather(replacing, writing)

@@ -85,7 +85,7 @@ async def test_a_named_key_uses_only_its_share_on_all_machines(
         )
         named = (hamlet.email, made.json()["api_key"])
         assert await statuses(machines, named, 2) == [200, 200, 429, 429]
-        assert await statuses(machines, hamlet.auth, 1) == [200, 429]  # 4 calls: one that made the key, two of it
+        assert await statuses(machines, hamlet.auth, 1) == [200, 429]  # 4 calls: one that created the key, two with it
 
 
 async def test_while_redis_is_unavailable_each_machine_uses_its_own_count_with_one_line_in_its_log(
@@ -96,7 +96,7 @@ async def test_while_redis_is_unavailable_each_machine_uses_its_own_count_with_o
         assert await statuses(machines, hamlet.auth, 1) == [200, 200]
         redis.stop()
         assert await statuses(machines, WRONG, 3) == [401] * 6
-        assert await statuses(machines, hamlet.auth, 4) == [200] * 6 + [429] * 2  # three more for each
+        assert await statuses(machines, hamlet.auth, 4) == [200] * 6 + [429] * 2  # three more on each machine
     lines = warned(caplog)
     assert len(lines) == 2
     assert all("this worker counts calls by itself" in line for line in lines)

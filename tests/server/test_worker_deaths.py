@@ -97,9 +97,8 @@ def test_a_server_answers_throughout_a_minute_of_deaths(two_workers: RunningServ
         kill(random.choice(two_workers.workers()))
         again = time.monotonic() + 2
         while time.monotonic() < again:
-            assert answers(two_workers) or answers(
-                two_workers
-            )  # a request that the killed worker had taken is sent again
+            # A request that the killed worker had accepted is sent again.
+            assert answers(two_workers) or answers(two_workers)
     assert two_workers.process.poll() is None
 
 

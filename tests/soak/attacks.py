@@ -1,4 +1,4 @@
-"""What unknown senders and accounts do to a server, each attack for some seconds.
+"""What strangers and accounts do to a server, each attack for some seconds.
 
 To add one, write a coroutine that attacks a target for a number of seconds, and name it in ATTACKS. It runs in a
 process of its own.

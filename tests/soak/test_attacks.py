@@ -43,7 +43,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSe
 
 
 async def settle(context: Context) -> dict[str, tuple[str, ...]]:
-    """Add the people who attack, with queues to poll; returns the ids of the queues by their emails."""
+    """Add the people who attack, with queues to poll. Returns the ids of the queues by email."""
     assert await context.realm.find() is not None
     queues: dict[str, tuple[str, ...]] = {}
     async with context.change(None) as change:

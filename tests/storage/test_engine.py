@@ -316,7 +316,7 @@ async def test_a_connection_closed_by_the_server_is_replaced_before_it_is_used(
             assert [await realms.find(each) for each in (connection, other)] == [None, None]
         postgresql_server.cut_off(postgresql_url)
         postgresql_server.let_in(postgresql_url)
-        await asyncio.sleep(0.2)  # the end of the connections comes in
+        await asyncio.sleep(0.2)  # the end of the connections arrives
         for begun in (database.read, database.write):
             async with begun() as connection:
                 assert await realms.find(connection) is None

@@ -123,7 +123,7 @@ async def test_a_writer_that_waits_too_long_gets_the_error_that_the_database_is_
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="another program has been writing"):
             await add_realm(database)
-        async with database.read() as connection:  # readers do not mind
+        async with database.read() as connection:  # readers are not affected
             assert (await connection.execute(select(realms))).all() == []
     await add_realm(database)
     await database.close()

@@ -117,7 +117,7 @@ async def test_a_copy_of_a_file_in_use_is_complete_and_readable_only_by_its_owne
     sqlite_url: str, tmp_path: Path
 ) -> None:
     database = await Database.open(sqlite_url)
-    await add_realm(database)  # it still lies in the write-ahead log
+    await add_realm(database)  # it is still in the write-ahead log
     copy = await driver_for(sqlite_url).keep_copy("0001")
     await database.close()
     assert copy == tmp_path / "keybearer-0001.db"

@@ -142,7 +142,7 @@ async def test_a_migration_waits_for_users_of_a_table_without_blocking_them(
                 await asyncio.sleep(0.01)
                 if await reader.fetchval(waiting):
                     break
-            for _ in range(3):  # each of them waits for the migration, which gives up first
+            for _ in range(3):  # each waits for the migration, which gives up first
                 await reader.execute("UPDATE accounts SET full_name = full_name")
             assert not migrating.done()
         assert (await migrating) == Migration("0011", HEAD)

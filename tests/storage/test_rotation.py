@@ -177,7 +177,7 @@ async def test_a_retired_secret_that_was_changed_under_its_id_is_refused(databas
     retired = ring.current_id
     (holder,) = await add_holders(database, ring)
     ring, _ = await rotate(database, ring)
-    await regenerate(database, ring, holder)  # under the retired secret there are only digests now
+    await regenerate(database, ring, holder)  # now the retired secret has only digests
     async with database.write() as connection:
         await rotation.remember(connection, ring)
         await rotation.remember(connection, ring)

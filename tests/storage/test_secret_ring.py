@@ -141,7 +141,7 @@ def test_a_text_is_sealed_differently_every_time(ring: SecretRing) -> None:
     assert len({ring.seal(key, PLACE).box for _ in range(100)}) == 100
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # one ring does for all examples
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # one ring is enough for all examples
 @given(text=st.text(st.characters(codec="utf-8")))
 def test_whatever_is_sealed_opens_again(ring: SecretRing, text: str) -> None:
     assert ring.unseal(ring.seal(Secret(text), PLACE), PLACE) == Secret(text)

@@ -155,7 +155,7 @@ async def test_a_request_does_not_join_a_query_that_has_begun(database: Database
     lookup = counted(verifier)
     lookup.go_on.clear()
     before = asyncio.ensure_future(verifier.verify(holder.key))
-    await lookup.begun.wait()  # this query has looked, and its answer is on the way
+    await lookup.begun.wait()  # this query has read the database, and its answer is on the way
     await regenerate(database, ring, holder)
     after = asyncio.ensure_future(verifier.verify(holder.key))
     await asyncio.sleep(0)

@@ -35,7 +35,7 @@ def show(page: Page, name: str) -> list[str]:
 def _look(page: Page, name: str, rules: dict[str, object]) -> str:
     is_whole = page.locator("dialog").count() == 0
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=is_whole)
-    if page.evaluate("typeof axe") == "undefined":  # a page keeps it, however it is looked at
+    if page.evaluate("typeof axe") == "undefined":  # a page keeps it in every mode
         page.evaluate(_AXE.axe_script)
     found = AxeResults(page.evaluate(_RUN, rules))
     report = str(found.generate_report()) if found.violations_count else ""

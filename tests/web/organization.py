@@ -123,7 +123,7 @@ print("a line of code that is longer than what a telephone can show in one line,
 
 
 async def _talk(context: Context, owner: Caller, member: Caller, bot: Account) -> int:
-    """Messages in a channel and between people; returns the id of one of the owner's."""
+    """Messages in a channel and between people. Returns the id of one of the owner's messages."""
     acting = Caller(bot, RequestOrigin("198.51.100.4", "ZulipPython/0.9.1"))
     builds = ToChannel("general", "builds")
     await sending.send(context, member, Draft(builds, f"@**{bot.full_name}** how is the build?"))

@@ -171,7 +171,7 @@ def test_closing_the_dialog_removes_the_key_from_the_page(owner_page: Page, serv
 def test_going_back_shows_no_key(plain_page: Page, server: RunningServer) -> None:
     key = get_key(plain_page, server)
     plain_page.goto(f"{server.site}/help/")
-    with contextlib.suppress(Error):  # a browser that has not stored the page, and will not send a form by itself
+    with contextlib.suppress(Error):  # the browser has not stored the page, and does not send a form by itself
         plain_page.go_back()
     expect(plain_page.locator("html")).not_to_contain_text(key)
 

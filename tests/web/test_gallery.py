@@ -115,7 +115,7 @@ def test_choosing_a_reaction_moves_nothing_on_the_page(signed_in: Stage, width: 
     before = icon.bounding_box()
     icon.click()
     choices = signed_in.page.get_by_label("Another emoji, by its name").last
-    choices.click()  # nothing lies above it
+    choices.click()  # nothing is above it
     assert icon.bounding_box() == before
 
 

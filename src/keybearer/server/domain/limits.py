@@ -18,13 +18,13 @@ BODIES_IN_FLIGHT = 64 * 1024 * 1024
 """Bytes of all bodies that one worker holds at the same time, beyond those that are always accepted."""
 
 BODIES_OF_STRANGERS = 16 * 1024 * 1024
-"""The part of `BODIES` for requests whose sender is not known yet."""
+"""The part of `BODIES_IN_FLIGHT` for strangers: requests whose sender is not known yet."""
 
 BODIES_OF_ONE = 16 * 1024 * 1024
-"""The part of `BODIES` that one account may use."""
+"""The part of `BODIES_IN_FLIGHT` that one account may use."""
 
 BODIES_OF_NETWORK = 4 * 1024 * 1024
-"""The part of `BODIES` that unknown senders from one network may use."""
+"""The part of `BODIES_IN_FLIGHT` that strangers from one network may use."""
 
 
 SHARE_OF_NAMED_KEY = 2
@@ -210,7 +210,7 @@ MOST_LONG_WORK = 200
 """Jobs that wait for the worker's thread for work that would hold up its event loop."""
 
 MOST_LONG_WORK_OF_ONE = 20
-"""The part of `WAITING_JOBS` that belongs to one account or address."""
+"""The part of `MOST_LONG_WORK` that belongs to one account or address."""
 
 
 class Quota(NamedTuple):

@@ -1,7 +1,7 @@
 """How often callers may call, and how many bytes of their requests are held.
 
-Calls are counted by account, failed keys by network. A failing key never limits a valid one, and bodies of unknown
-senders never take the room of known senders.
+Calls are counted by account, failed keys by network. A failing key never limits a valid one, and bodies of
+strangers never take the room of known senders.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Limits:
             raise TooManyAttempts(retry_after=error.retry_after, quota=error.quota, instead_of=failure) from None
 
     def hold_body(self, sender: int | str) -> HeldBody:
-        """Begin to hold a body from an account, or from the network of an unknown sender."""
+        """Begin to hold a body from an account, or from the network of a stranger."""
         return HeldBody(self._bodies, sender)
 
 
@@ -140,8 +140,8 @@ class Limits:
 class HeldBody:
     """How much of one request's body its worker holds.
 
-    `bodies` counts the bytes of every sender: of accounts by id, of unknown senders by network. It also counts the
-    bytes of all accounts and of all unknown senders, under names that no network has.
+    `bodies` counts the bytes of every sender: of accounts by id, of strangers by network. It also counts the
+    bytes of all accounts and of all strangers, under names that no network has.
     """
 
     __slots__ = ("_bodies", "_counted", "_sender", "_size")

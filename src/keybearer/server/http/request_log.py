@@ -68,7 +68,7 @@ class RequestLog:
         )
 
     def _name_proxy(self, address: str) -> None:
-        # Anybody can send such headers, but a proxy is usually in the same network. All unknown senders share one line.
+        # Anybody can send such headers, but a proxy is usually in the same network. All strangers share one line.
         if self._proxies.is_due(address if _is_near(address) else "strangers"):
             _log.warning(
                 "a request from %s has the headers of a proxy, but this proxy is not trusted, so they are "

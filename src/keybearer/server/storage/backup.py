@@ -44,9 +44,8 @@ async def write(url: str, target: Path, *, at: datetime, overwrite: bool = False
     database = await Database.open(url)
     try:
         async with database.read() as connection:
-            await schema.check(
-                connection, is_own=True
-            )  # otherwise tables that only a newer program knows would be missing
+            # Otherwise tables that only a newer program knows would be missing.
+            await schema.check(connection, is_own=True)
         _require_free(target, overwrite=overwrite)
         with replacement(target) as file:
             await _fill(Path(file.name), database, at)

@@ -132,7 +132,7 @@ def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
 
 
 def unheld(statement: SelectT) -> SelectT:
-    """The statement without the rows that another transaction has locked. For clean-ups, which delete those rows next
+    """The statement without the rows that another transaction has locked. For sweeps, which delete those rows next
     time.
     """
     return statement.with_for_update(skip_locked=True)

@@ -35,7 +35,7 @@ REMOVED_AT_ONCE = 4
 """Chunks that one transaction removes."""
 
 PAUSE = 0.02
-"""Seconds between two transactions of the clean-up, in which writers of other processes get their turn."""
+"""Seconds between two transactions of the sweep, in which writers of other processes get their turn."""
 
 
 @final
@@ -112,7 +112,7 @@ class IncomingContent:
             await upload_contents.add_chunk(change.connection, self._id, self._chunks, bytes(self._unwritten))
 
     async def discard(self) -> None:
-        """Remove what was written of it, unless it was finished. What cannot be removed now is cleaned up later."""
+        """Remove what was written of it, unless it was finished. What cannot be removed now is swept later."""
         self._unwritten.clear()
         if self._id is not None:
             with contextlib.suppress(StorageError):
@@ -179,5 +179,5 @@ async def sweep(context: Context) -> None:
 
 
 async def sweep_regularly(context: Context) -> None:
-    """Clean up every ten minutes until cancelled."""
-    await repeat(partial(sweep, context), wait=every(SWEEP_EVERY), what="the clean-up of uploads")
+    """Sweep every ten minutes until cancelled."""
+    await repeat(partial(sweep, context), wait=every(SWEEP_EVERY), what="the sweep of uploads")

@@ -1,4 +1,4 @@
-"""Limits and clean-ups find their rows by an index: attempts of an address, old audit records, waiting mails.
+"""Limits and sweeps find their rows by an index: attempts of an address, old audit records, waiting mails.
 
 A conversation of so many people that no index can hold their ids is found by a digest of the ids.
 """
