@@ -74,7 +74,7 @@ NOTICES = (
 _GROUP_VALUE: Schema = {"type": ["integer", "object"]}
 TAKES = (
     encoded(_GROUP, 'Who may post: a group as its id, or `{"new": id}` with `old` to compare.', _GROUP_VALUE),
-    integer("stream_post_policy", "The same as an old number: 1 all, 2 administrators, 3 members, 4 moderators."),
+    integer("stream_post_policy", "The same in its old form: 1 all, 2 administrators, 3 members, 4 moderators."),
     boolean("is_web_public", "Refused if it is true."),
     boolean("history_public_to_subscribers", "Refused if it is false."),
     text("message_retention_days", "Refused, except for `realm_default` and `unlimited`."),

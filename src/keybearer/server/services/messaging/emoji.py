@@ -16,7 +16,7 @@ _PICTURE = "\ufe0f"
 _BEGINS = re.compile(
     "[\u2000-\u206f\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u3000-\u303f\u3200-\u32ff\U0001f100-\U0001fa9f]"
 )
-"""Where Zulip's texts are searched for emoji: from this character on."""
+"""The characters with which an emoji in a text can begin."""
 
 _KINDS = ("unicode_emoji", "zulip_extra_emoji")
 _NAMES: dict[str, str] = {code: entry["canonical_name"] for code, entry in EMOJI_NAME_MAPS.items()}
