@@ -81,7 +81,7 @@ def test_a_lost_queue_is_reported_as_zulip_does(play: Play) -> None:
 def test_no_more_of_a_queue_id_is_repeated_than_any_id_has(play: Play) -> None:
     given = "no queue " * 10_000
     error = refusal(play.hamlet, "DELETE", "events", queue_id=given)
-    assert said(error) == f"Bad event queue ID: {given[:64]}"
+    assert zulip_message(error) == f"Bad event queue ID: {given[:64]}"
     assert error.answer["queue_id"] == given[:64]
 
 
