@@ -127,7 +127,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_kept(running: RunningS
 
 
 @dataclass
-class Asked:
+class Target:
     """A server in this process for tests with very many questions, and the account that asks."""
 
     loop: asyncio.Runner
@@ -140,7 +140,7 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Asked]:
+def target(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Target]:
     directory = tmp_path_factory.mktemp("asked") / "data"
     unlimited = "1000000/minute"
     chosen = prepared(directory, sqlite_template, api_limit=unlimited, failure_limit=unlimited)
@@ -151,7 +151,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> It
             olive = loop.run(server.add_person("olive", Role.OWNER))
             loop.run(server.add_bot(olive, "helper"))
             credentials = base64.b64encode(":".join(olive.auth).encode())
-            yield Asked(loop, server, b"Basic " + credentials)
+            yield Target(loop, server, b"Basic " + credentials)
         finally:
             loop.run(context.__aexit__(None, None, None))
 
@@ -210,14 +210,14 @@ def calls() -> st.SearchStrategy[tuple[str, str, list[tuple[str, str]]]]:
 @settings(MANY, max_examples=500)
 @given(calls(), st.sampled_from(["form", "query", "multipart"]), st.integers(0, 3))
 def test_any_parameter_to_any_endpoint_is_understood_or_refused(
-    asked: Asked, asking: tuple[str, str, list[tuple[str, str]]], where: str, number: int
+    target: Target, asking: tuple[str, str, list[tuple[str, str]]], where: str, number: int
 ) -> None:
     method, path, fields = asking
     if path.endswith(("api_key/regenerate", "/users/me", "/events")) and method in ("POST", "DELETE", "GET"):
         return  # they end the caller's key, or wait
     for name in ("user_id", "bot_id", "invite_id", "message_id", "stream_id", "email", "user"):
         path = path.replace(f"{{{name}}}", str(number))
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization)]
     scope: dict[str, Any] = {"method": method, "path": path, "headers": headers}
     body = b""
     if where == "query":
@@ -232,13 +232,13 @@ def test_any_parameter_to_any_endpoint_is_understood_or_refused(
             % (name.encode(), value.encode("utf-8", "surrogatepass"))
             for name, value in fields
         )
-    assert asked.status(scope, body) < 500
+    assert target.status(scope, body) < 500
 
 
 @MANY
 @given(st.sampled_from(PATHS), HEADERS, st.binary(max_size=60), st.binary(max_size=20))
 def test_any_header_and_any_body_is_answered(
-    asked: Asked, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes
+    target: Target, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes
 ) -> None:
     known = [(b"host", b"localhost"), (b"content-type", b"multipart/form-data; boundary=b")]
     for method in ("GET", "POST"):
@@ -249,55 +249,55 @@ def test_any_header_and_any_body_is_answered(
                 "headers": [*headers, *known],
                 "query_string": query,
             }
-            assert asked.status(scope, body) < 500
+            assert target.status(scope, body) < 500
 
 
 @MANY
 @given(st.binary(max_size=80))
-def test_any_authorization_header_is_answered(asked: Asked, credentials: bytes) -> None:
+def test_any_authorization_header_is_answered(target: Target, credentials: bytes) -> None:
     for value in (credentials, b"Basic " + credentials, b"Basic " + base64.b64encode(credentials)):
         headers = [(b"host", b"localhost"), (b"authorization", value)]
-        assert asked.status({"path": "/api/v1/users/me", "headers": headers}) in (400, 401)
+        assert target.status({"path": "/api/v1/users/me", "headers": headers}) in (400, 401)
 
 
 @MANY
 @given(st.text(max_size=60))
-def test_any_path_is_answered(asked: Asked, path: str) -> None:
+def test_any_path_is_answered(target: Target, path: str) -> None:
     for prefix in ("/api/v1/users/", "/api/", "/json/", "/", "/avatar/", "/accounts/password/reset/"):
         scope = {"path": prefix + path, "raw_path": b"/", "headers": [(b"host", b"localhost")]}
-        assert asked.status(scope) < 500
+        assert target.status(scope) < 500
 
 
 @MANY
 @given(st.sampled_from(["text/plain", "multipart/form-data", "application/json"]), st.text(max_size=40))
-def test_any_content_type_is_answered(asked: Asked, kind: str, parameters: str) -> None:
+def test_any_content_type_is_answered(target: Target, kind: str, parameters: str) -> None:
     value = f"{kind};{parameters}".encode("utf-8", "surrogatepass")
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", value)]
-    assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, b"--b\r\n\r\n--b--") == 400
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization), (b"content-type", value)]
+    assert target.status({"method": "POST", "path": BOTS, "headers": headers}, b"--b\r\n\r\n--b--") == 400
 
 
-def test_too_many_fields_are_refused(asked: Asked) -> None:
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", FORM)]
+def test_too_many_fields_are_refused(target: Target) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization), (b"content-type", FORM)]
     body = b"&".join(b"f%d=1" % number for number in range(1001))
-    assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
+    assert target.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
 
 
-def test_a_null_character_is_refused_at_any_depth(asked: Asked) -> None:
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", FORM)]
+def test_a_null_character_is_refused_at_any_depth(target: Target) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization), (b"content-type", FORM)]
     for depth in (1, 400, 900):
         body = b"bot_type=" + quote("[" * depth + '"\\u0000"' + "]" * depth).encode()
-        assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
+        assert target.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
 
 
-def test_a_path_that_begins_with_two_slashes_equals_the_path_with_one(asked: Asked) -> None:
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
-    assert asked.status({"path": "//api/v1/users/me", "headers": headers}) == 200
-    assert asked.status({"path": "///json/users/me", "headers": headers}) == 401
+def test_a_path_that_begins_with_two_slashes_equals_the_path_with_one(target: Target) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization)]
+    assert target.status({"path": "//api/v1/users/me", "headers": headers}) == 200
+    assert target.status({"path": "///json/users/me", "headers": headers}) == 401
 
 
-def test_none_of_it_caused_a_server_error(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+def test_none_of_it_caused_a_server_error(target: Target, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         for path in PATHS:
-            headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
-            asked.status({"path": path.replace("{", "").replace("}", ""), "headers": headers})
+            headers = [(b"host", b"localhost"), (b"authorization", target.authorization)]
+            target.status({"path": path.replace("{", "").replace("}", ""), "headers": headers})
     assert caplog.records == []
