@@ -119,4 +119,4 @@ def test_a_start_says_how_many_connections_fit_and_warns_if_they_are_few(tmp_pat
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert said == f"Each worker holds up to {connections_within(700)} connections at once.\n"
-    assert re.search("no more than 350 connections: raise it", (tmp_path / "log").read_text())
+    assert re.search("only 350 connections: raise it", (tmp_path / "log").read_text())

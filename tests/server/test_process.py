@@ -113,7 +113,7 @@ def test_a_port_used_by_another_program_is_reported_in_one_line(data_dir: Path, 
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", str(taken_port))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
-    assert f"port {taken_port} of 127.0.0.1 is taken" in done.stderr
+    assert f"port {taken_port} of 127.0.0.1 is used by another program" in done.stderr
     assert "--port" in done.stderr
 
 
@@ -122,7 +122,7 @@ def test_a_port_used_by_another_keybearer_is_refused(data_dir: Path, tmp_path: P
     with started_server(data_dir) as server:
         done = run_keybearer("serve", "--data-dir", tmp_path / "other", "--port", str(server.port))
     assert done.returncode == 1
-    assert "is taken" in done.stderr
+    assert "is used by another program" in done.stderr
 
 
 def test_a_data_directory_in_use_is_refused_naming_the_process_that_uses_it(data_dir: Path) -> None:
