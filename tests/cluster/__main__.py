@@ -1,6 +1,6 @@
 """`make cluster`: kills and partitions of a primary under load, and whether any promise was broken.
 
-It runs on one machine, as root on Linux, in network namespaces of its own.
+It runs on one machine, as root on Linux, in its own network namespaces.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.cluster.unfenced import show_unfenced
 
 
 async def run(made: Cluster, minutes: float, quiet: float) -> tuple[Load, list[Outcome]]:
-    """Faults one after another for so long, and a last look at every key."""
+    """Faults one after another for this long, and a last look at every key."""
     load, outcomes = Load(made.hosts, made.trust), list[Outcome]()
     until = time.monotonic() + minutes * 60
     async with load.running():
@@ -38,7 +38,7 @@ async def run(made: Cluster, minutes: float, quiet: float) -> tuple[Load, list[O
 
 
 def report(made: Cluster, load: Load, outcomes: list[Outcome]) -> bool:
-    """Print the figures and every broken promise; returns whether there is none, and every host recovered."""
+    """Print the figures and every broken promise. Returns whether there are none and every host recovered."""
     history = load.history
     for name, count in sorted(history.counts().items()):
         print(f"{name:28} {count:8,}")
@@ -54,11 +54,11 @@ def report(made: Cluster, load: Load, outcomes: list[Outcome]) -> bool:
 
 
 def main() -> int:
-    """Run it. The exit code is 0 where no promise was broken and every host recovered."""
+    """Run it. The exit code is 0 if no promise was broken and every host recovered."""
     parser = argparse.ArgumentParser(prog="make cluster")
-    parser.add_argument("--minutes", type=float, default=2.0, help="how long faults go on")
+    parser.add_argument("--minutes", type=float, default=2.0, help="for how long faults are caused")
     parser.add_argument("--quiet", type=float, default=5.0, help="seconds of load before and after each fault")
-    parser.add_argument("--unfenced", action="store_true", help="show what happens where nobody fences")
+    parser.add_argument("--unfenced", action="store_true", help="show what happens if nobody fences")
     arguments = parser.parse_args()
     if not is_possible():
         print("This needs Linux, root, and the commands ip, unshare, setpriv and mount.", file=sys.stderr)
@@ -68,7 +68,7 @@ def main() -> int:
         if arguments.unfenced:
             stale = asyncio.run(show_unfenced(made)) == OK
             print(
-                "A key that has ended lives on where the old primary does: fence it before you promote."
+                "A key that has ended stays valid on the old primary while that runs: fence it before you promote."
                 if stale
                 else ""
             )

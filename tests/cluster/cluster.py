@@ -1,4 +1,4 @@
-"""The whole of it: a primary and its standby, two application hosts, a Redis and nginx; and what happens to them."""
+"""The whole cluster: a primary and its standby, two application hosts, a Redis and nginx, and what happens to them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cluster:
         self.nodes[self.primary].kill()
 
     def promote(self) -> float:
-        """Make the standby the primary; returns when it took changes."""
+        """Make the standby the primary. Returns when it accepted changes."""
         self.nodes[self.standby].promote()
         promoted = time.monotonic()
         self.primary = self.standby
@@ -56,7 +56,7 @@ class Cluster:
         old, new = self.nodes[self.standby], self.nodes[self.primary]
         old.kill()
         self.network.plug(self.standby)
-        until(lambda: old.reaches(new), "the network being there again")
+        until(lambda: old.reaches(new), "the network being available again")
         shutil.rmtree(old.data, ignore_errors=True)
         old.create_standby(new)
         old.start()
@@ -72,7 +72,7 @@ class Cluster:
         )
 
     def messages(self) -> set[str]:
-        """The texts of all messages that there are."""
+        """The texts of all existing messages."""
         return {row["content"] for row in self.nodes[self.primary].execute("SELECT content FROM messages")}
 
 
@@ -81,8 +81,8 @@ SYNC_STATES = "SELECT sync_state FROM pg_stat_replication"
 
 @contextmanager
 def cluster(directory: Path) -> Iterator[Cluster]:
-    """All of it, running. To be called in a network namespace of its own."""
-    network = Network.of(ADDRESSES)
+    """All of it, running. Call this in a separate network namespace."""
+    network = Network.create(ADDRESSES)
     processes = Processes(directory)
     with directories("db1", "db2") as places:
         nodes = {
@@ -112,7 +112,7 @@ def cluster(directory: Path) -> Iterator[Cluster]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fault came to: how long each host took from the promotion on until it succeeded again."""
+    """The result of a fault: how long after the promotion each host succeeded again."""
 
     fault: str
     recovered: dict[str, float]
@@ -127,7 +127,7 @@ async def killed(made: Cluster) -> float:
 
 
 async def parted(made: Cluster) -> float:
-    """The primary lives, but the application hosts hear nothing of it. It is fenced, and the standby promoted."""
+    """The primary lives, but the application hosts receive nothing from it. It is fenced, and the standby promoted."""
     made.network.part(made.primary, APPLICATIONS)
     await asyncio.sleep(3)
     await asyncio.to_thread(made.fence)
@@ -137,11 +137,11 @@ async def parted(made: Cluster) -> float:
 
 
 FAULTS: dict[str, Callable[[Cluster], Awaitable[float]]] = {"kill -9": killed, "partition": parted}
-"""What happens to the primary; each returns when the new one took changes."""
+"""What happens to the primary. Each returns when the new one accepted changes."""
 
 
 async def suffer(made: Cluster, load: Load, fault: str, quiet: float) -> Outcome:
-    """Let a fault happen under load, wait until every host has recovered, and make a standby again."""
+    """Cause a fault under load, wait until every host has recovered, and make a standby again."""
     await asyncio.sleep(quiet)
     promoted = await FAULTS[fault](made)
     recovered: dict[str, float] = {}

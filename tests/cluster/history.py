@@ -1,4 +1,4 @@
-"""What was asked of the application hosts and what they answered, and which promises that broke."""
+"""What the application hosts were asked and what they answered, and which promises that broke."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OK, UNAUTHORIZED = 200, 401
 
 @dataclass(frozen=True)
 class Call:
-    """One call with a key. `status` is 0 where no answer came. `ends` says that a success ends the key."""
+    """One call with a key. `status` is 0 if there was no answer. `ends` means that a success ends the key."""
 
     what: str
     host: str
@@ -24,22 +24,22 @@ class Call:
 
 @dataclass
 class History:
-    """All calls, the keys and since when each was known to be good, and the messages that were acknowledged."""
+    """All calls, the keys and since when each was known to be valid, and the acknowledged messages."""
 
     calls: list[Call] = field(default_factory=list)
     good_since: dict[str, float] = field(default_factory=dict)
     messages: set[str] = field(default_factory=set)
 
     def acknowledged_ends(self) -> dict[str, float]:
-        """The keys that were acknowledged to have ended, and when."""
+        """The keys whose end was acknowledged, and when."""
         return {call.key: call.ended for call in self.calls if call.ends and call.status == OK}
 
     def violations(self, kept_messages: Collection[str]) -> list[str]:
-        """Every promise that was broken, given the messages that there are in the end."""
+        """Every broken promise, given the messages that exist in the end."""
         return [*self.uses_of_ended_keys(), *self.refusals_of_good_keys(), *self.lost_messages(kept_messages)]
 
     def uses_of_ended_keys(self) -> Iterable[str]:
-        """No call that began after a key was acknowledged to have ended succeeds with it."""
+        """No call with a key succeeds that began after the key's end was acknowledged."""
         ended = self.acknowledged_ends()
         for call in self.calls:
             if call.status == OK and call.began > ended.get(call.key, float("inf")):
@@ -47,7 +47,7 @@ class History:
                 yield f"{call.what} at {call.host} succeeded with a key that had ended {late:.3f} s before"
 
     def refusals_of_good_keys(self) -> Iterable[str]:
-        """No key is refused that was good before the call, and that nobody tried to end until its answer."""
+        """No key is refused that was valid before the call, and that nobody tried to end until its answer."""
         tried: dict[str, float] = {}
         for call in self.calls:
             if call.ends:
@@ -58,7 +58,7 @@ class History:
                 yield f"{call.what} at {call.host} was refused with a good key"
 
     def lost_messages(self, kept: Collection[str]) -> Iterable[str]:
-        """Every acknowledged message is there."""
+        """Every acknowledged message exists."""
         for content in sorted(self.messages - set(kept)):
             yield f"the message {content} was acknowledged and is lost"
 
@@ -68,7 +68,7 @@ class History:
         return min(ended, default=None)
 
     def counts(self) -> Counter[str]:
-        """How many calls of each kind there were, and how many of them were answered how."""
+        """How many calls of each kind there were, and how many of them got which answer."""
         found: Counter[str] = Counter()
         for call in self.calls:
             found[call.what] += 1

@@ -1,4 +1,4 @@
-"""What runs on the machines beside PostgreSQL: two application hosts, a Redis, and nginx in front."""
+"""What runs on the machines in addition to PostgreSQL: two application hosts, a Redis, and nginx in front."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HTTPS = 8443
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Wait until that is so."""
+    """Wait until the condition is true."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"{what} did not happen within {seconds:.0f} s"
@@ -39,13 +39,13 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> No
 
 @dataclass
 class Processes:
-    """Whatever was started, ended together."""
+    """All started processes, which end together."""
 
     directory: Path
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, name: str, *command: str, environ: Mapping[str, str] | None = None) -> None:
-        """Start a command, whose output goes to a file."""
+        """Start a command, whose output is written to a file."""
         with (self.directory / f"{name}.log").open("ab") as log:
             self.started.append(
                 subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environ or {})}, cwd="/")
@@ -84,7 +84,7 @@ class Application:
         }
 
     def set_up(self, machine: Machine) -> None:
-        """Make the organization, its owner, and the people."""
+        """Create the organization, its owner, and the people."""
         site = ("--organization", "Example", "--site", f"https://{SITE_HOST}")
         self._run(
             machine, "init", *site, "--owner-email", OWNER_EMAIL, "--owner-name", "Olivia", "--owner-password-stdin"
@@ -95,7 +95,7 @@ class Application:
             )
 
     def _run(self, machine: Machine, *command: str) -> None:
-        """Run a command of Keybearer on a machine, with the password of everybody on standard input."""
+        """Run a Keybearer command on a machine, with everybody's password on standard input."""
         done = subprocess.run(
             [*machine.within, KEYBEARER, *command, "--data-dir", self._data_dir(machine)],
             input=PASSWORD, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **self.environ},
@@ -103,7 +103,7 @@ class Application:
         assert done.returncode == 0, done.stderr
 
     def serve(self, machine: Machine, processes: Processes) -> str:
-        """Serve on a machine; returns its address."""
+        """Serve on a machine. Returns its address."""
         processes.start(
             machine.name, *machine.within, KEYBEARER, "serve", "--data-dir", self._data_dir(machine),
             "--host", machine.address, "--port", str(PORT), environ=self.environ,
@@ -117,7 +117,7 @@ class Application:
 
 
 def is_ready(site: str) -> bool:
-    """Whether the host there says that it is ready."""
+    """Whether the host there reports that it is ready."""
     try:
         return httpx2.get(f"{site}/health/ready", timeout=5).status_code == OK
     except httpx2.TransportError:
@@ -125,7 +125,7 @@ def is_ready(site: str) -> bool:
 
 
 def start_redis(machine: Machine, processes: Processes) -> str:
-    """Start a Redis on a machine; returns its address."""
+    """Start a Redis on a machine. Returns its address."""
     processes.start(
         "redis", *machine.within, find_redis(), "--bind", machine.address, "--protected-mode", "no", "--save", "",
         "--appendonly", "no",
@@ -134,7 +134,9 @@ def start_redis(machine: Machine, processes: Processes) -> str:
 
 
 def start_nginx(sites: list[str], address: str, processes: Processes) -> tuple[str, trustme.CA]:
-    """Start nginx with the sample of the guide, in front of these sites; returns its address, and who signed for it."""
+    """Start nginx with the sample from the documentation, in front of these sites. Returns its address, and the
+    authority that signed its certificate.
+    """
     assert NGINX is not None
     directory = processes.directory / "nginx"
     directory.mkdir()

@@ -1,4 +1,4 @@
-"""People who use, replace and lose their keys at every host at once, and whoever tries keys that have ended."""
+"""People who use, replace and lose their keys at every host at once, and programs that try ended keys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Person:
 
 @dataclass
 class Load:
-    """The hosts by their names, and all that was asked of them."""
+    """The hosts by name, and everything that they were asked."""
 
     hosts: Mapping[str, str]
     trust: ssl.SSLContext
@@ -42,14 +42,14 @@ class Load:
     owner_key: str = ""
     people: list[Person] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
-    """Emails with keys that were acknowledged to have ended."""
+    """Emails with keys whose end was acknowledged."""
 
     _clients: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
     _done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Find the people, and let all of them go on until the block ends."""
+        """Find the people, and let all of them act until the block ends."""
         for name, site in self.hosts.items():
             self._clients[name] = httpx2.AsyncClient(
                 base_url=site, headers={"Host": SITE_HOST}, timeout=ANSWERED_WITHIN, verify=self.trust
@@ -65,12 +65,12 @@ class Load:
             await asyncio.gather(*tasks)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         for client in self._clients.values():
             await client.aclose()
 
     async def finish(self) -> None:
-        """At every host: the keys that are good succeed, and those that have ended do not."""
+        """At every host, valid keys succeed and ended keys do not."""
         await asyncio.gather(*(self._finish_at(host) for host in self.hosts))
 
     async def _finish_at(self, host: str) -> None:
@@ -81,12 +81,12 @@ class Load:
             await self._call("last probe", host, (email, key), "GET users/me")
 
     async def status_of(self, host: str, person: Person, key: str) -> int:
-        """What a host answers to a key: 0 is no answer."""
+        """A host's answer to a key. 0 means no answer."""
         status, _ = await self._call("use", host, (person.email, key), "GET users/me")
         return status
 
     async def regenerate_at(self, host: str, person: Person) -> bool:
-        """Replace a person's key at a host, within a minute; whether it was acknowledged."""
+        """Replace a person's key at a host, within a minute. Returns whether it was acknowledged."""
         for _ in range(30):
             if await self._regenerate(person, host):
                 return True
@@ -118,7 +118,7 @@ class Load:
         *,
         ends: str = "",
     ) -> tuple[int, dict[str, Any]]:
-        """One call, as it goes into the history. `ends` is the key that a success ends."""
+        """One call, as it is written into the history. `ends` is the key that a success ends."""
         method, path = request.split()
         began = time.monotonic()
         try:
@@ -130,7 +130,7 @@ class Load:
         return status, answer
 
     async def _fetch_key(self, email: str, password: str) -> str:
-        """The key of an account, by its password, as soon as any host says it."""
+        """The key of an account, by its password, as soon as any host returns it."""
         for _ in range(600):
             try:
                 response = await self._clients[self._any()].post(
@@ -142,7 +142,7 @@ class Load:
                 key: str = response.json()["api_key"]
                 return key
             await asyncio.sleep(0.2)
-        raise AssertionError(f"nobody says the key of {email}")
+        raise AssertionError(f"no host returns the key of {email}")
 
     async def _learn_key(self, person: Person) -> None:
         key = await self._fetch_key(person.email, PASSWORD)

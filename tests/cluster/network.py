@@ -1,7 +1,7 @@
-"""Machines as network namespaces of Linux, joined by a switch: cables are pulled, and packets lost, for real.
+"""Machines as Linux network namespaces, joined by a switch: cables are pulled and packets lost for real.
 
-All of it is made inside a namespace of our own, so nothing of it is seen or reached from outside. The addresses are
-those that are kept for documentation.
+All of it is created inside a separate namespace, so nothing of it is visible or reachable from outside. The addresses
+are those that are reserved for documentation.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ INSIDE = "INSIDE_CLUSTER_NAMESPACE"
 
 
 def is_possible() -> bool:
-    """Whether this user may make namespaces here."""
+    """Whether this user may create namespaces here."""
     tools = all(shutil.which(tool) for tool in ("ip", "unshare", "setpriv", "mount"))
     return sys.platform == "linux" and os.geteuid() == 0 and tools
 
 
 def enter(module: str, arguments: Sequence[str]) -> None:
-    """Run the module in a namespace of its own, unless this is it already. Does not return where it is not."""
+    """Run the module in a separate namespace, unless it already runs in one. Does not return if it must be started
+    again.
+    """
     if os.environ.get(INSIDE):
         return
     command = ["unshare", "--net", "--mount", "--kill-child", "--pid", "--fork", "--mount-proc"]
@@ -35,35 +37,37 @@ def enter(module: str, arguments: Sequence[str]) -> None:
 
 
 def run(*command: str) -> None:
-    """Run a command of the network's, which must succeed."""
+    """Run a network command, which must succeed."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine with an address of its own."""
+    """A machine with its own address."""
 
     name: str
     address: str
 
     @property
     def within(self) -> tuple[str, ...]:
-        """What stands before a command that runs on it."""
+        """The prefix of a command that runs on it."""
         return ("ip", "netns", "exec", self.name)
 
 
 @dataclass
 class Network:
-    """The machines, and who reaches whom. The operator, the clients and the proxy are where this program runs."""
+    """The machines, and which of them reach each other. The operator, the clients and the proxy are where this program
+    runs.
+    """
 
     machines: dict[str, Machine] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, addresses: dict[str, str]) -> Network:
+    def create(cls, addresses: dict[str, str]) -> Network:
         """A network with these machines."""
         Path("/run/netns").mkdir(parents=True, exist_ok=True)
-        run("mount", "-t", "tmpfs", "tmpfs", "/run/netns")  # seen by this program and what it starts alone
+        run("mount", "-t", "tmpfs", "tmpfs", "/run/netns")  # visible only to this program and what it starts
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", SWITCH, "type", "bridge")
         run("ip", "addr", "add", f"{OPERATOR}/24", "dev", SWITCH)
@@ -91,7 +95,7 @@ class Network:
         run("ip", "link", "set", _cable(self.machines[name]), "up")
 
     def part(self, name: str, others: Iterable[str]) -> None:
-        """Lose what a machine sends to these others: for them it is silent, and it goes on for everybody else."""
+        """Drop what a machine sends to these others. For them it is silent; for all others it continues."""
         for other in others:
             run("ip", "-n", name, "route", "add", "blackhole", f"{self.machines[other].address}/32")
 

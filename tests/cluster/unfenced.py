@@ -1,4 +1,4 @@
-"""What happens where a standby is promoted and the old primary is not fenced: shown, and not covered."""
+"""What happens if a standby is promoted and the old primary is not fenced. This is shown, not prevented."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.cluster.load import Load
 
 
 async def show_unfenced(made: Cluster) -> int:
-    """Part the old primary from `app2` and the standby alone, promote the standby, and use a key that ended there.
+    """Cut the old primary off from `app2` and the standby only, promote the standby, and use a key that ended there.
 
     Returns what `app1` answers to that key.
     """
@@ -20,7 +20,7 @@ async def show_unfenced(made: Cluster) -> int:
     before = person.key
     made.network.part(made.primary, ("app2", made.standby))
     await asyncio.to_thread(made.promote)
-    print(f"{made.primary} is promoted; {made.standby} lives on, and app1 still reaches it", flush=True)
+    print(f"{made.primary} is promoted; {made.standby} still runs, and app1 still reaches it", flush=True)
     is_acknowledged = await load.regenerate_at("app2", person)
     print(f"replacing a key at app2, on the new primary: {'acknowledged' if is_acknowledged else 'failed'}")
     at_new, at_old = [await load.status_of(host, person, before) for host in ("app2", "app1")]

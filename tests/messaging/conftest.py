@@ -14,18 +14,18 @@ ON_POSTGRESQL_IN_EVERY_RUN = (
     "test_visibility", "test_private_channels", "test_planted", "test_races", "test_lists", "test_statements",
     "test_delivery_statements", "test_channels",
 )  # fmt: skip
-"""What depends on how a database sorts, locks and counts. The long run tries every file on PostgreSQL."""
+"""Files that depend on how a database sorts, locks and counts. The long run runs every file on PostgreSQL."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what only the long run does."""
+    """Mark what only the long run runs."""
     if "[postgresql" in item.name and item.path.stem not in ON_POSTGRESQL_IN_EVERY_RUN:
         item.add_marker(pytest.mark.soak)
 
 
 @dataclass(frozen=True)
 class Play:
-    """A server with its cast: an owner, two members, and a generic bot of the first."""
+    """A server with its people: an owner, two members, and a generic bot of the owner."""
 
     server: Server
     owner: Participant
@@ -36,7 +36,7 @@ class Play:
 
 @pytest.fixture(scope="module", params=DIALECTS)
 def play(request: pytest.FixtureRequest) -> Iterator[Play]:
-    """One server for the tests of a file. Each test uses topics or people of its own."""
+    """One server for the tests of a file. Each test uses its own topics or people."""
     url = ""
     if request.param == "postgresql":
         postgresql: PostgreSQLServer = request.getfixturevalue("postgresql_server")
@@ -48,7 +48,7 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
 
 @pytest.fixture
 def connections_end_with_the_test(play: Play) -> Iterator[None]:
-    """The server takes so many connections, and each participant keeps one."""
+    """The server accepts a limited number of connections, and each participant keeps one."""
     before = len(play.server.participants)
     yield
     for participant in play.server.participants[before:]:

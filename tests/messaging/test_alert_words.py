@@ -1,4 +1,4 @@
-"""Where an alert word stands in a text."""
+"""Where an alert word occurs in a text."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from keybearer.server.domain.messaging.alert_words import first_token, is_in, se
         ("lunch", "~~~~ py\n~~~\nlunch", False),
     ],
 )
-def test_a_word_alerts_where_it_stands_by_itself_outside_of_code(word: str, text: str, alerted: bool) -> None:
-    # As in Zulip: in any case, and only between what may stand around a word.
+def test_a_word_alerts_if_it_stands_by_itself_outside_of_code(word: str, text: str, alerted: bool) -> None:
+    # As in Zulip: in any case, and only between characters that may surround a word.
     searched = searchable(text)
     assert is_in(word, searched) is alerted
     if alerted:

@@ -1,4 +1,4 @@
-"""Answers and events as Zulip gives them at feature level 492, by its documented API and its changelog."""
+"""Answers and events as Zulip gives them at feature level 492, according to its documented API and its changelog."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from keybearer.server.domain.bots import BotType, ServiceInterface
 from keybearer.server.domain.messaging.text_differences import MOST_STEPS, marked
 from keybearer.server.services.messaging import emoji
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, said
+from tests.messaging.wire import call, events_of, make_channel, new_name, new_person, refusal, register, zulip_message
 
 
-def test_the_version_is_a_number_and_ours_stands_beside_it(play: Play) -> None:
+def test_the_version_is_a_number_and_keybearers_own_is_added(play: Play) -> None:
     for answer in (call(play.hamlet, "GET", "server_settings"), call(play.hamlet, "POST", "register")):
         assert float(answer["zulip_version"]) == 12.0
         assert answer["keybearer_version"]
@@ -35,14 +35,14 @@ def test_old_presence_has_two_rows_since_level_178(play: Play) -> None:
     assert set(event["presence"]) == {"website"}
     assert "simplified" not in event
     (by_id,) = events_of(play.cordelia, slim)
-    # Zulip's `process_presence_event`: who wants presence by id is told no address.
+    # Zulip's `process_presence_event`: clients that want presence by id get no address.
     assert set(event) - set(by_id) == {"email"}
     (event,) = events_of(play.cordelia, simplified)
     assert set(event) == {"type", "id", "presences"}
     assert set(event["presences"][str(play.hamlet.id)]) == {"active_timestamp", "idle_timestamp"}
 
 
-def test_deleted_messages_are_named_in_the_form_that_a_client_knows(play: Play) -> None:
+def test_deleted_messages_are_named_in_the_form_that_a_client_supports(play: Play) -> None:
     """Zulip documents `message_ids` for the capability `bulk_message_deletion`, and `message_id` for the others."""
     old, new = (
         register(play.hamlet, event_types=["delete_message"], client_capabilities={"bulk_message_deletion": knows})
@@ -56,7 +56,7 @@ def test_deleted_messages_are_named_in_the_form_that_a_client_knows(play: Play) 
     assert (by_new["message_ids"], "message_id" in by_new) == ([sent], False)
 
 
-def test_who_is_away_is_shown_as_offline(play: Play) -> None:
+def test_an_account_that_is_away_is_shown_as_offline(play: Play) -> None:
     person = new_person(play.server)
     call(person, "POST", "users/me/presence", status="active")
     call(person, "POST", "users/me/status", away=True)
@@ -67,7 +67,7 @@ def test_who_is_away_is_shown_as_offline(play: Play) -> None:
     assert person.email in call(play.owner, "GET", "realm/presence")["presences"]
 
 
-def test_a_bots_service_and_token_are_shown_to_its_managers_alone(play: Play) -> None:
+def test_a_bots_service_and_token_are_shown_only_to_its_managers(play: Play) -> None:
     queue_id, of_other = register(play.hamlet, event_types=["realm_bot"]), register(play.cordelia)
     bot = play.server.add_bot(
         new_name("hooker"), owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK, payload_url="http://127.0.0.1:1/x"
@@ -88,7 +88,7 @@ def test_a_bots_service_and_token_are_shown_to_its_managers_alone(play: Play) ->
     assert token.reveal() not in str(call(play.cordelia, "POST", "register"))
 
 
-def test_a_change_of_an_account_is_told_as_what_changed_and_nothing_else(play: Play) -> None:
+def test_an_event_about_a_changed_account_has_only_the_changes(play: Play) -> None:
     """Zulip documents an event of `realm_user` for each field that can change."""
     person = new_person(play.server)
     fields = {"full_name": new_name("bot"), "short_name": new_name("named").replace(" ", "-"), "bot_type": 3}
@@ -124,13 +124,13 @@ def test_messages_that_are_marked_unread_are_described(play: Play) -> None:
     }
 
 
-def test_flags_of_messages_that_are_not_there_are_ignored(play: Play) -> None:
+def test_flags_of_missing_messages_are_ignored(play: Play) -> None:
     sent = play.owner.send("here", to=play.hamlet)
     call(play.hamlet, "POST", "messages/flags", messages=[sent, 2_000_000_000], op="add", flag="starred")
     assert call(play.hamlet, "GET", f"messages/{sent}")["message"]["flags"].count("starred") == 1
 
 
-def test_an_anchor_is_a_date_too_and_counts_have_defaults(play: Play) -> None:
+def test_an_anchor_can_be_a_date_and_counts_have_defaults(play: Play) -> None:
     topic = new_name("topic")
     first = play.owner.send("one", to="general", topic=topic)
     narrow = [["channel", "general"], ["topic", topic]]
@@ -139,34 +139,37 @@ def test_an_anchor_is_a_date_too_and_counts_have_defaults(play: Play) -> None:
     assert found["anchor"] == first
     later = call(play.hamlet, "GET", "messages", anchor="date", anchor_date="2999-01-01T00:00:00Z", narrow=narrow)
     assert later["messages"] == []
-    assert said(refusal(play.hamlet, "GET", "messages", anchor="date", anchor_date="soon")) == "Invalid anchor_date"
+    assert (
+        zulip_message(refusal(play.hamlet, "GET", "messages", anchor="date", anchor_date="soon"))
+        == "Invalid anchor_date"
+    )
     by_ids = call(play.hamlet, "GET", "messages", message_ids=[first])
     assert [by_ids[name] for name in ("found_anchor", "found_oldest", "found_newest")] == [False] * 3
 
 
-def test_messages_by_their_ids_have_no_range_beside(play: Play) -> None:
-    """Zulip's documentation of `message_ids`: an error beside what says a range (feature level 300)."""
+def test_messages_by_ids_cannot_be_combined_with_a_range(play: Play) -> None:
+    """Zulip's documentation of `message_ids`: an error together with parameters of a range (feature level 300)."""
     sent = play.hamlet.send("by its id", to=play.cordelia)
     for of_range in ({"anchor": "newest"}, {"num_before": 1}, {"num_after": 1}, {"include_anchor": False}):
         error = refusal(play.hamlet, "GET", "messages", message_ids=[sent], **of_range)
-        assert said(error).startswith("Unsupported parameter combination: message_ids")
+        assert zulip_message(error).startswith("Unsupported parameter combination: message_ids")
     assert [each["id"] for each in call(play.hamlet, "GET", "messages", message_ids=[sent])["messages"]] == [sent]
 
 
 @pytest.mark.parametrize("path", ["mark_stream_as_read", "mark_topic_as_read"])
-def test_marking_an_unknown_channel_names_it_so(play: Play, path: str) -> None:
+def test_marking_an_unknown_channel_is_refused_as_an_invalid_channel_id(play: Play, path: str) -> None:
     error = refusal(play.hamlet, "POST", path, stream_id=999_999, topic_name="x")
-    assert (error.code, said(error)) == ("BAD_REQUEST", "Invalid channel ID")
+    assert (error.code, zulip_message(error)) == ("BAD_REQUEST", "Invalid channel ID")
 
 
-def test_a_channel_that_does_not_exist_is_named_as_it_was_asked_for(play: Play) -> None:
+def test_a_channel_that_does_not_exist_is_named_as_requested(play: Play) -> None:
     by_id = refusal(play.hamlet, "POST", "messages", type="stream", to=999_999, topic="x", content="x")
     assert (by_id.code, by_id.answer["stream_id"]) == ("STREAM_DOES_NOT_EXIST", 999_999)
     by_name = refusal(play.hamlet, "POST", "messages", type="stream", to="nowhere", topic="x", content="x")
     assert (by_name.code, by_name.answer["stream"]) == ("STREAM_DOES_NOT_EXIST", "nowhere")
 
 
-def test_a_moved_message_says_when_and_an_edited_one_too(play: Play) -> None:
+def test_moved_and_edited_messages_have_the_time_of_the_change(play: Play) -> None:
     name = new_name()
     make_channel(play.owner, name, play.hamlet)
     sent = play.owner.send("text", to=name, topic="before")
@@ -183,7 +186,7 @@ def test_a_moved_message_says_when_and_an_edited_one_too(play: Play) -> None:
     assert history[-1]["content_html_diff"] == '<p><span class="highlight_text_inserted">new </span>text</p>'
 
 
-def test_nobody_is_told_twice_of_their_own_subscription(play: Play) -> None:
+def test_nobody_gets_two_events_about_their_own_subscription(play: Play) -> None:
     name = new_name()
     make_channel(play.owner, name)
     queue_id = register(play.hamlet, event_types=["subscription"])
@@ -191,7 +194,7 @@ def test_nobody_is_told_twice_of_their_own_subscription(play: Play) -> None:
     assert [event["op"] for event in events_of(play.hamlet, queue_id)] == ["add"]
 
 
-def test_typing_in_channels_is_told_to_clients_that_know_it(play: Play) -> None:
+def test_typing_in_channels_is_reported_to_clients_that_support_it(play: Play) -> None:
     without = register(play.hamlet, event_types=["typing"])
     knowing = register(play.hamlet, event_types=["typing"], client_capabilities={"stream_typing_notifications": True})
     channel_id = call(play.hamlet, "GET", "get_stream_id", stream="general")["stream_id"]
@@ -200,13 +203,13 @@ def test_typing_in_channels_is_told_to_clients_that_know_it(play: Play) -> None:
     assert [event["stream_id"] for event in events_of(play.hamlet, knowing)] == [channel_id]
 
 
-def test_null_settings_are_only_for_clients_that_know_null(play: Play) -> None:
+def test_null_settings_are_only_for_clients_that_support_null(play: Play) -> None:
     old = call(play.hamlet, "POST", "register")["subscriptions"][0]
     new = call(play.hamlet, "POST", "register", client_capabilities={"notification_settings_null": True})
     assert (old["push_notifications"], new["subscriptions"][0]["push_notifications"]) == (False, None)
 
 
-def test_settings_stand_beside_the_others_for_old_clients_alone(play: Play) -> None:
+def test_only_old_clients_get_settings_next_to_the_other_fields(play: Play) -> None:
     """Zulip documents them there for clients without the capability `user_settings_object` (feature level 89)."""
     person = new_person(play.server)
     call(person, "PATCH", "settings", timezone="Europe/Berlin", enable_login_emails=False)
@@ -218,14 +221,14 @@ def test_settings_stand_beside_the_others_for_old_clients_alone(play: Play) -> N
     assert not set(shown) & set(new)
 
 
-def test_the_queue_of_somebody_else_is_no_queue(play: Play) -> None:
+def test_somebody_elses_queue_looks_unknown(play: Play) -> None:
     queue_id = register(play.hamlet)
     for method, parameters in (("GET", {"last_event_id": -1, "dont_block": True}), ("DELETE", {})):
         error = refusal(play.cordelia, method, "events", queue_id=queue_id, **parameters)
         assert (error.code, error.answer["queue_id"]) == ("BAD_EVENT_QUEUE_ID", queue_id)
 
 
-def test_a_private_channel_made_public_says_who_sees_its_history(play: Play) -> None:
+def test_an_event_about_a_channel_made_public_says_who_sees_its_history(play: Play) -> None:
     channel_id = make_channel(play.owner, new_name(), play.hamlet, is_private=True)
     queue_id = register(play.hamlet, event_types=["stream"])
     call(play.owner, "PATCH", f"streams/{channel_id}", is_private=False)
@@ -233,11 +236,11 @@ def test_a_private_channel_made_public_says_who_sees_its_history(play: Play) -> 
     assert (event["history_public_to_subscribers"], event["is_web_public"]) == (True, False)
 
 
-def test_a_new_channel_is_a_default_one_where_an_administrator_says_so(play: Play) -> None:
+def test_an_administrator_can_make_a_new_channel_a_default_channel(play: Play) -> None:
     name = new_name()
     rows = [{"name": name}]
     error = refusal(play.hamlet, "POST", "users/me/subscriptions", subscriptions=rows, is_default_stream=True)
-    assert said(error) == "Insufficient permission"
+    assert zulip_message(error) == "Insufficient permission"
     answer = call(
         play.owner,
         "POST",
@@ -251,13 +254,13 @@ def test_a_new_channel_is_a_default_one_where_an_administrator_says_so(play: Pla
     assert channel_id in call(play.owner, "POST", "register")["realm_default_streams"]
 
 
-def test_nobody_is_deactivated_twice(play: Play) -> None:
+def test_a_deactivated_account_cannot_be_deactivated_again(play: Play) -> None:
     person = new_person(play.server)
     call(play.owner, "DELETE", f"users/{person.id}")
-    assert said(refusal(play.owner, "DELETE", f"users/{person.id}")) == "User is deactivated"
+    assert zulip_message(refusal(play.owner, "DELETE", f"users/{person.id}")) == "User is deactivated"
 
 
-def test_a_service_of_the_slack_interface_takes_no_direct_messages(play: Play) -> None:
+def test_a_service_with_the_slack_interface_gets_no_direct_messages(play: Play) -> None:
     bot = play.server.add_bot(
         new_name("slacker"), owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK, payload_url="http://127.0.0.1:1/x"
     )
@@ -284,10 +287,10 @@ def test_apples_tokens_are_hexadecimal(play: Play, token: str, fits: bool) -> No
         call(play.hamlet, "POST", "users/me/apns_device_token", token=token, appid="org.zulip.Zulip")
     else:
         error = refusal(play.hamlet, "POST", "users/me/apns_device_token", token=token, appid="org.zulip.Zulip")
-        assert said(error) == "Invalid APNS token"
+        assert zulip_message(error) == "Invalid APNS token"
 
 
-def test_a_new_account_is_told_of_with_the_address_that_everybody_may_see(play: Play) -> None:
+def test_an_event_about_a_new_account_has_the_address_that_everybody_may_see(play: Play) -> None:
     queue_id = register(play.cordelia, event_types=["realm_user"])
     bot = play.server.add_bot(new_name("told"), owner=play.hamlet)
     (added,) = [each for each in events_of(play.cordelia, queue_id) if each["op"] == "add"]
@@ -302,7 +305,7 @@ def test_the_difference_of_two_texts_marks_what_changed_and_stays_bounded() -> N
     assert len(marked(long, long + "<p>y</p>")) < 3 * len(long)
 
 
-def test_the_table_of_emoji_is_where_register_says_and_every_name_in_it_has_its_code(play: Play) -> None:
+def test_the_table_of_emoji_is_at_the_url_from_register_and_every_name_has_its_code(play: Play) -> None:
     url = call(play.hamlet, "POST", "register", fetch_event_types=["realm"])["server_emoji_data_url"]
     response = httpx2.get(url)
     assert response.headers["access-control-allow-origin"] == "*"

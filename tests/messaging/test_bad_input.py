@@ -31,7 +31,7 @@ IDS = ("1", "0", "999999", "99999999999999999999")
 
 
 def requests(endpoint: Endpoint, every: int) -> list[tuple[str, dict[str, str]]]:
-    """Each parameter in turn with every so many of the nasty values, the others as they should be."""
+    """Each parameter in turn with a sample of the bad values, and the others as usual."""
     path = re.sub(r"\{\w+\}", "1", endpoint.path)
     needed = {each.name: GOOD[each.name] for each in endpoint.takes if each.name in GOOD}
     asked = [

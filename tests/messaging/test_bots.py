@@ -80,7 +80,7 @@ def test_zulip_send_reaches_a_channel_and_a_person(server: Server, hamlet: Parti
     assert [message.type for message in server.owner.messages(sender=hamlet)][-2:] == ["stream", "private"]
 
 
-def test_call_on_each_event_hears_and_answers(server: Server, hamlet: Participant, tmp_path: Path) -> None:
+def test_call_on_each_event_receives_and_answers(server: Server, hamlet: Participant, tmp_path: Path) -> None:
     bot = server.add_bot("Echo", owner=hamlet)
     program = tmp_path / "echo.py"
     program.write_text(ECHO)
@@ -97,7 +97,7 @@ def test_helloworld_answers_alone_and_in_a_channel(server: Server, hamlet: Parti
         assert hamlet.ask(bot, "hello", to="general", topic="bots").content == "beep boop"
 
 
-def test_a_bot_that_keeps_something_on_the_server(server: Server, hamlet: Participant) -> None:
+def test_a_bot_can_store_something_on_the_server(server: Server, hamlet: Participant) -> None:
     bot = server.add_bot("Counter", owner=hamlet)
     with server.running(tool("zulip-run-bot", "incrementor", "--config-file", bot.zuliprc)):
         bot.wait_until_listening(timeout=SLOW_START)
@@ -107,7 +107,7 @@ def test_a_bot_that_keeps_something_on_the_server(server: Server, hamlet: Partic
         assert hamlet.wait_for_message(sender=bot, containing="2").id == first.id
 
 
-def test_a_bot_whose_key_was_replaced_says_so_and_lives_again_with_the_new_file(
+def test_a_bot_whose_key_was_replaced_says_so_and_works_with_the_new_file(
     server: Server, hamlet: Participant, tmp_path: Path
 ) -> None:
     bot = server.add_bot("Phoenix", owner=hamlet)

@@ -18,8 +18,8 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
-    take_out,
+    remove_subscriber,
+    zulip_message,
 )
 
 pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
@@ -33,7 +33,7 @@ def kinds(who: Participant, queue_id: str) -> list[tuple[str, str | None]]:
     return [(each["type"], each.get("op")) for each in events_of(who, queue_id)]
 
 
-def test_a_guest_hears_of_all_public_channels_only_what_they_follow(play: Play) -> None:
+def test_a_guest_gets_only_events_of_followed_channels(play: Play) -> None:
     guest, followed, public = new_person(play.server, Role.GUEST), new_name(), new_name()
     make_channel(play.owner, followed, guest)
     make_channel(play.owner, public)
@@ -44,7 +44,7 @@ def test_a_guest_hears_of_all_public_channels_only_what_they_follow(play: Play) 
     assert call(guest, "GET", f"messages/{sent}")["raw_content"] == "for followers"
 
 
-def test_a_guest_is_not_told_of_public_channels(play: Play) -> None:
+def test_a_guest_gets_no_events_about_public_channels(play: Play) -> None:
     guest, followed, public = new_person(play.server, Role.GUEST), new_name(), new_name()
     queues = {who: register(who, event_types=["stream", "subscription"]) for who in (guest, play.cordelia)}
     channel_id = make_channel(play.owner, public, play.hamlet)
@@ -60,7 +60,7 @@ def test_a_guest_is_not_told_of_public_channels(play: Play) -> None:
     assert {("subscription", "add"), ("stream", "update")} <= set(told)
 
 
-def test_a_member_who_became_a_guest_hears_public_channels_no_more(play: Play) -> None:
+def test_a_member_who_became_a_guest_no_longer_gets_public_channels(play: Play) -> None:
     who, public = new_person(play.server), new_name()
     make_channel(play.owner, public)
     queue_id = register(who, event_types=["message"], all_public_streams=True)
@@ -71,7 +71,7 @@ def test_a_member_who_became_a_guest_hears_public_channels_no_more(play: Play) -
     assert texts(who, queue_id) == []
 
 
-def test_a_poll_that_waits_hears_only_what_its_account_may_see(play: Play) -> None:
+def test_a_waiting_poll_gets_only_what_its_account_may_see(play: Play) -> None:
     who, public = new_person(play.server), new_name()
     make_channel(play.owner, public)
     queue_id = register(who, event_types=["message"], all_public_streams=True)
@@ -83,7 +83,7 @@ def test_a_poll_that_waits_hears_only_what_its_account_may_see(play: Play) -> No
     assert [each["message"]["content"] for each in events] == ["for them"]
 
 
-def test_what_was_queued_before_a_removal_is_not_delivered_after_it(play: Play) -> None:
+def test_events_queued_before_a_removal_are_not_delivered_after_it(play: Play) -> None:
     who, secret = new_person(play.server), new_name()
     channel_id = make_channel(play.owner, secret, who, is_private=True)
     queue_id = register(who, client_capabilities={"stream_typing_notifications": True})
@@ -92,14 +92,14 @@ def test_what_was_queued_before_a_removal_is_not_delivered_after_it(play: Play) 
     call(play.owner, "POST", "typing", op="start", type="stream", stream_id=channel_id, topic="planted")
     call(play.owner, "PATCH", f"streams/{channel_id}", description="planted")
     assert {"message", "reaction", "typing", "stream"} <= {each["type"] for each in events_of(who, queue_id)}
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     call(play.owner, "PATCH", f"messages/{sent}", content="planted after", topic="planted after")
     call(play.owner, "DELETE", f"messages/{sent}")
     assert kinds(who, queue_id) == [("subscription", "remove")]
     assert "planted" not in str(events_of(who, queue_id))
 
 
-def test_a_channel_that_became_private_is_heard_only_by_its_subscribers(play: Play) -> None:
+def test_only_subscribers_get_events_of_a_channel_that_became_private(play: Play) -> None:
     public = new_name()
     channel_id = make_channel(play.owner, public, play.hamlet)
     queues = {who: register(who, all_public_streams=True) for who in (play.hamlet, play.cordelia)}
@@ -109,7 +109,7 @@ def test_a_channel_that_became_private_is_heard_only_by_its_subscribers(play: Pl
     assert events_of(play.cordelia, queues[play.cordelia]) == []
 
 
-def test_a_demoted_administrator_hears_no_more_of_the_bots_of_others(play: Play) -> None:
+def test_a_demoted_administrator_no_longer_gets_events_about_others_bots(play: Play) -> None:
     administrator, owner = new_person(play.server, Role.ADMINISTRATOR), new_person(play.server)
     queues = {each: register(each, event_types=["realm_bot"]) for each in (administrator, owner)}
     bot = play.server.add_bot(new_name("Told"), owner=owner)
@@ -125,7 +125,7 @@ def test_a_demoted_administrator_hears_no_more_of_the_bots_of_others(play: Play)
         assert bot.id not in {every["user_id"] for every in state["realm_bots"]}
 
 
-def test_members_and_bots_hear_nothing_of_the_bots_of_others(play: Play) -> None:
+def test_members_and_bots_get_no_events_about_others_bots(play: Play) -> None:
     queues = {each: register(each, event_types=["realm_bot"]) for each in (play.cordelia, play.bot)}
     play.server.add_bot(new_name("Untold"), owner=play.hamlet)
     for each, queue_id in queues.items():
@@ -147,7 +147,7 @@ def test_a_move_out_of_sight_deletes_the_messages_and_names_nothing(play: Play, 
     assert "new_stream_id" not in gone
     (told,) = events_of(play.hamlet, queues[play.hamlet])
     assert (told["type"], told["message_ids"], told["new_stream_id"]) == ("update_message", moved, channel_id)
-    assert said(refusal(who, "GET", f"messages/{ids[0]}")) == "Invalid message(s)"
+    assert zulip_message(refusal(who, "GET", f"messages/{ids[0]}")) == "Invalid message(s)"
 
 
 def test_a_move_out_of_a_private_channel_names_it_only_to_those_who_see_it(play: Play) -> None:
@@ -163,7 +163,7 @@ def test_a_move_out_of_a_private_channel_names_it_only_to_those_who_see_it(play:
     assert told["orig_subject"] == "planted"
 
 
-def test_who_follows_the_new_channel_alone_is_told_where_the_messages_are_now(play: Play) -> None:
+def test_followers_of_only_the_new_channel_are_told_where_the_messages_are_now(play: Play) -> None:
     secret, who = new_name(), new_person(play.server)
     make_channel(play.owner, secret, play.hamlet, is_private=True)
     target_id = make_channel(play.owner, new_name(), who)
@@ -178,7 +178,7 @@ def test_who_follows_the_new_channel_alone_is_told_where_the_messages_are_now(pl
     assert "planted" not in str(told)
 
 
-def test_a_channel_that_becomes_public_is_created_for_who_did_not_know_of_it(play: Play) -> None:
+def test_people_who_could_not_see_a_channel_get_it_as_created_when_it_becomes_public(play: Play) -> None:
     guest = new_person(play.server, Role.GUEST)
     channel_id = make_channel(play.owner, new_name(), play.hamlet, is_private=True)
     types = ["stream", "subscription"]
@@ -193,7 +193,7 @@ def test_a_channel_that_becomes_public_is_created_for_who_did_not_know_of_it(pla
     assert events_of(guest, queues[guest]) == []
 
 
-def test_a_message_that_was_moved_out_of_sight_is_not_delivered_any_more(play: Play) -> None:
+def test_a_message_moved_out_of_sight_is_no_longer_delivered(play: Play) -> None:
     secret, who = new_name(), new_person(play.server)
     channel_id = make_channel(play.owner, secret, is_private=True)
     queue_id = register(who, event_types=["message"])
@@ -202,7 +202,7 @@ def test_a_message_that_was_moved_out_of_sight_is_not_delivered_any_more(play: P
     assert events_of(who, queue_id) == []
 
 
-def test_an_address_hidden_since_an_event_is_not_delivered_with_it(play: Play) -> None:
+def test_an_event_is_delivered_without_an_address_hidden_since(play: Play) -> None:
     who = new_person(play.server)
     bot = play.server.add_bot(new_name("Witness"), owner=play.hamlet)
     queue_id = register(play.hamlet)

@@ -16,7 +16,7 @@ from tests.statements import counting
 
 
 async def statements_to_deliver_to(server: InProcessServer, count: int) -> int:
-    """How many statements one message to a channel costs, with so many polls that wait for it."""
+    """How many statements one message to a channel costs, with this many polls waiting for it."""
     context, waiting = server.context, []
     author = Caller((await server.add_person(f"author{count}")).account)
     people = [await server.add_person(f"hearer{count}x{number}") for number in range(count)]

@@ -1,6 +1,6 @@
-"""What an endpoint takes has an effect, or the answer names it as ignored, or refuses it.
+"""Every accepted parameter has an effect, or the answer names it as ignored or refuses it.
 
-Every answer of every test is held to that too: none may name as ignored what its endpoint says it takes.
+Every answer in all tests is checked for that too: none may name as ignored what its endpoint says that it accepts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from keybearer.server import api
 from keybearer.server.domain.bots import BotType
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, make_channel, new_name, new_person, refusal, said
+from tests.messaging.wire import call, make_channel, new_name, new_person, refusal, zulip_message
 
 SOURCES = sorted(Path(api.__file__).parent.rglob("*.py"))
 
@@ -27,11 +27,11 @@ READ_FOR_NOTHING = {
     "token": "its endpoint always refuses",
     "include_profile": "its endpoint always refuses",
 }
-"""What is read and then dropped, and why that misleads nobody."""
+"""Parameters that are read and then dropped, and why that misleads nobody."""
 
 
 def dropped(tree: ast.AST) -> list[str]:
-    """The parameters whose values nobody looks at: statements that only read one."""
+    """The parameters whose values are never used: statements that only read one."""
     names = []
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
@@ -45,7 +45,7 @@ def dropped(tree: ast.AST) -> list[str]:
     return names
 
 
-def test_no_parameter_is_read_and_dropped_but_where_that_misleads_nobody() -> None:
+def test_no_parameter_is_read_and_dropped_unless_that_misleads_nobody() -> None:
     found = {name for path in SOURCES for name in dropped(ast.parse(path.read_text("utf-8")))}
     assert found == READ_FOR_NOTHING.keys()
 
@@ -56,14 +56,14 @@ def ignored(answer: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["send_notification_to_old_thread", "send_notification_to_new_thread"])
-def test_notices_of_a_move_are_named_as_ignored_where_they_are_wanted(play: Play, name: str) -> None:
+def test_requested_notices_of_a_move_are_named_as_ignored(play: Play, name: str) -> None:
     for wanted, named in ((False, []), (True, [name])):
         sent = play.owner.send("move me", to="general", topic=new_name("topic"))
         answer = call(play.owner, "PATCH", f"messages/{sent}", topic=new_name("other"), **{name: wanted})
         assert ignored(answer) == named
 
 
-def test_notices_of_subscriptions_are_named_as_ignored_where_they_are_wanted(play: Play) -> None:
+def test_requested_notices_of_subscriptions_are_named_as_ignored(play: Play) -> None:
     wanted = [{"name": new_name("channel")}]
     both = {"announce": True, "send_new_subscription_messages": True}
     assert ignored(call(play.owner, "POST", "users/me/subscriptions", subscriptions=wanted, **both)) == sorted(both)
@@ -74,9 +74,7 @@ def test_notices_of_subscriptions_are_named_as_ignored_where_they_are_wanted(pla
 @pytest.mark.parametrize(
     "setting", [{"is_web_public": True}, {"history_public_to_subscribers": False}, {"message_retention_days": 30}]
 )
-def test_a_channel_that_others_could_read_than_was_wanted_or_longer_is_refused(
-    play: Play, setting: dict[str, object]
-) -> None:
+def test_a_channel_with_unsupported_readers_or_retention_is_refused(play: Play, setting: dict[str, object]) -> None:
     channel_id = make_channel(play.owner, new_name("channel"))
     subscriptions = [{"name": new_name("never")}]
     refusal(play.owner, "POST", "users/me/subscriptions", subscriptions=subscriptions, **setting)
@@ -85,13 +83,13 @@ def test_a_channel_that_others_could_read_than_was_wanted_or_longer_is_refused(
 
 
 @pytest.mark.parametrize("kept", ["realm_default", "unlimited"])
-def test_messages_are_kept_as_every_channel_here_keeps_them(play: Play, kept: str) -> None:
+def test_only_the_fixed_retention_of_messages_is_accepted(play: Play, kept: str) -> None:
     fields = {"name": new_name("channel"), "subscribers": [play.owner.id], "message_retention_days": kept}
     assert ignored(call(play.owner, "POST", "channels/create", **fields)) == []
 
 
-def test_what_cannot_be_changed_of_a_person_is_refused_in_zulips_words(play: Play) -> None:
-    """Row by row as Zulip answers where there are no profile fields, and where nobody may change another's address."""
+def test_fixed_properties_of_a_person_are_refused_in_zulips_words(play: Play) -> None:
+    """Row by row as in Zulip without profile fields, and where nobody may change another's address."""
     person = new_person(play.server)
     refused: list[tuple[dict[str, Any], str]] = [
         ({"profile_data": [{"id": 7, "value": "x"}]}, "Field id 7 not found."),
@@ -99,21 +97,21 @@ def test_what_cannot_be_changed_of_a_person_is_refused_in_zulips_words(play: Pla
     ]
     for change, words in refused:
         error = refusal(play.owner, "PATCH", f"users/{person.id}", full_name=new_name("never"), **change)
-        assert said(error) == words
+        assert zulip_message(error) == words
     for who in (person.id, person.email):
         answer = call(play.owner, "PATCH", f"users/{who}", profile_data=[], new_email=person.email)
         assert ignored(answer) == []
 
 
-def test_a_person_is_changed_by_id_and_by_address_and_by_administrators_alone(play: Play) -> None:
+def test_only_administrators_change_a_person_by_id_or_by_address(play: Play) -> None:
     person = new_person(play.server)
     for who in (person.id, person.email):
         name = new_name("Renamed")
-        assert said(refusal(person, "PATCH", f"users/{who}", full_name=name)) == "Insufficient permission"
+        assert zulip_message(refusal(person, "PATCH", f"users/{who}", full_name=name)) == "Insufficient permission"
         call(play.owner, "PATCH", f"users/{who}", full_name=name)
         assert call(play.cordelia, "GET", f"users/{person.id}")["user"]["full_name"] == name
     error = refusal(play.owner, "PATCH", "users/nobody@example.com", full_name="Nobody")
-    assert said(error) == "No such user"
+    assert zulip_message(error) == "No such user"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +134,7 @@ def test_who_may_post_is_set_as_a_group(play: Play, group: object, number: int, 
         assert (row["stream_post_policy"], row["can_send_message_group"]) == (number, shown)
 
 
-def test_a_group_that_may_not_be_is_refused_and_so_is_one_that_was_changed_meanwhile(play: Play) -> None:
+def test_an_unsupported_group_and_a_group_changed_in_the_meantime_are_refused(play: Play) -> None:
     channel_id = make_channel(play.owner, new_name("channel"))
     for group in (1, 2, 99, {"new": 1}):
         refusal(play.owner, "PATCH", f"streams/{channel_id}", can_send_message_group=group)
@@ -152,7 +150,7 @@ def test_announcement_only_can_be_ended_in_its_old_form(play: Play) -> None:
         assert call(play.owner, "GET", f"streams/{channel_id}")["stream"]["stream_post_policy"] == number
 
 
-def test_channels_are_listed_by_each_way_of_asking(play: Play) -> None:
+def test_channels_are_listed_for_each_combination_of_parameters(play: Play) -> None:
     person = new_person(play.server)
     bot = play.server.add_bot(new_name("bot"), owner=person)
     open_id, own_id = make_channel(play.owner, new_name("open")), make_channel(person, new_name("own"))
@@ -164,7 +162,7 @@ def test_channels_are_listed_by_each_way_of_asking(play: Play) -> None:
         return {each["stream_id"] for each in call(bot, "GET", "streams", **asked)["streams"]}
 
     assert listed() == set()
-    # Zulip documents `is_default` for who asks for default channels.
+    # Zulip documents `is_default` for callers that ask for default channels.
     for wanted in (True, False):
         assert all(
             ("is_default" in each) is wanted for each in call(bot, "GET", "streams", include_default=wanted)["streams"]
@@ -177,7 +175,7 @@ def test_channels_are_listed_by_each_way_of_asking(play: Play) -> None:
     call(play.owner, "DELETE", "default_streams", stream_id=default_id)
 
 
-def test_topics_of_a_history_are_empty_for_clients_that_know_that(play: Play) -> None:
+def test_topics_of_a_history_are_empty_for_clients_that_support_that(play: Play) -> None:
     sent = call(play.owner, "POST", "messages", type="stream", to="general", topic="", content="no topic")["id"]
     call(play.owner, "PATCH", f"messages/{sent}", topic="named")
     for knows, shown in ((True, ""), (False, "general chat")):
@@ -187,7 +185,7 @@ def test_topics_of_a_history_are_empty_for_clients_that_know_that(play: Play) ->
         assert (first["topic"], moved["prev_topic"], moved["topic"]) == (shown, shown, "named")
 
 
-def test_a_text_is_changed_only_where_it_is_the_one_that_the_client_knows(play: Play) -> None:
+def test_a_text_is_changed_only_if_it_is_the_one_that_the_client_knows(play: Play) -> None:
     sent = play.owner.send("first", to="general", topic="digests")
     digest = hashlib.sha256(b"first").hexdigest()
     call(play.owner, "PATCH", f"messages/{sent}", content="second", prev_content_sha256=digest)
@@ -196,7 +194,7 @@ def test_a_text_is_changed_only_where_it_is_the_one_that_the_client_knows(play: 
     assert call(play.owner, "GET", f"messages/{sent}")["raw_content"] == "second"
 
 
-def test_presence_is_told_as_far_back_as_is_wanted(play: Play) -> None:
+def test_presence_is_returned_for_the_requested_number_of_days(play: Play) -> None:
     person = new_person(play.server)
     call(person, "POST", "users/me/presence", status="active")
     for days, told in ((0, False), (1, True), (9999, True)):
@@ -219,4 +217,4 @@ def test_a_service_is_named_as_ignored_or_refused_for_bots_that_have_none(play: 
     made = call(play.owner, "POST", "bots", bot_type=BotType.GENERIC.value, **new, **service)
     assert ignored(made) == sorted(service)
     answer = refusal(play.owner, "PATCH", f"bots/{made['user_id']}", service_interface=1)
-    assert said(answer) == "Only outgoing webhook bots have a service."
+    assert zulip_message(answer) == "Only outgoing webhook bots have a service."

@@ -1,4 +1,4 @@
-"""Event queues: what they tell, how they wait, and how they end."""
+"""Event queues: what they report, how they wait, and how they end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from keybearer.errors import APIError
 from keybearer.testing import Participant
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, events_of, refusal, register, said
+from tests.messaging.wire import call, events_of, refusal, register, zulip_message
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for a poll."""
 
 
 def in_background(work: Callable[[], Any]) -> Future[Any]:
-    """Begin a call that waits; its result or its refusal comes with the future."""
+    """Begin a call that waits. The future has its result or its refusal."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(work)
     pool.shutdown(wait=False)
@@ -35,7 +35,7 @@ def waiting_poll(play: Play, who: Participant, queue_id: str, after: int = -1) -
     return poll
 
 
-def test_a_queue_begins_with_nothing_and_is_numbered_from_there(play: Play) -> None:
+def test_a_queue_begins_empty_and_is_numbered_from_there(play: Play) -> None:
     answer = call(play.hamlet, "POST", "register", event_types=["message"])
     assert answer["last_event_id"] == -1
     assert answer["zulip_feature_level"] == 492
@@ -47,7 +47,7 @@ def test_a_queue_begins_with_nothing_and_is_numbered_from_there(play: Play) -> N
     assert [event["message"]["content"] for event in events_of(play.hamlet, queue_id, 0)] == ["one"]
 
 
-def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(play: Play) -> None:
+def test_only_unacknowledged_events_are_delivered_again(play: Play) -> None:
     queue_id = register(play.hamlet, event_types=["message"])
     for number in range(3):
         play.owner.send(str(number), to=play.hamlet)
@@ -55,10 +55,10 @@ def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(play: Play)
     assert len(events_of(play.hamlet, queue_id)) == 3
     assert len(events_of(play.hamlet, queue_id, 1)) == 1
     error = refusal(play.hamlet, "GET", "events", queue_id=queue_id, last_event_id=0, dont_block=True)
-    assert said(error) == "An event newer than 0 has already been pruned!"
+    assert zulip_message(error) == "An event newer than 0 has already been pruned!"
 
 
-def test_a_poll_waits_for_what_happens(play: Play) -> None:
+def test_a_poll_waits_for_the_next_event(play: Play) -> None:
     queue_id = register(play.hamlet, event_types=["message"])
     poll = waiting_poll(play, play.hamlet, queue_id)
     assert not poll.done()
@@ -69,7 +69,7 @@ def test_a_poll_waits_for_what_happens(play: Play) -> None:
 
 def test_a_lost_queue_is_reported_as_zulip_does(play: Play) -> None:
     error = refusal(play.hamlet, "GET", "events", queue_id="nope", last_event_id=-1)
-    assert (said(error), error.code) == ("Bad event queue ID: nope", "BAD_EVENT_QUEUE_ID")
+    assert (zulip_message(error), error.code) == ("Bad event queue ID: nope", "BAD_EVENT_QUEUE_ID")
     assert error.answer["queue_id"] == "nope"
     queue_id = register(play.hamlet)
     call(play.hamlet, "DELETE", "events", queue_id=queue_id)
@@ -81,7 +81,7 @@ def test_a_lost_queue_is_reported_as_zulip_does(play: Play) -> None:
 def test_no_more_of_a_queue_id_is_repeated_than_any_id_has(play: Play) -> None:
     given = "no queue " * 10_000
     error = refusal(play.hamlet, "DELETE", "events", queue_id=given)
-    assert said(error) == f"Bad event queue ID: {given[:64]}"
+    assert zulip_message(error) == f"Bad event queue ID: {given[:64]}"
     assert error.answer["queue_id"] == given[:64]
 
 
@@ -92,12 +92,12 @@ def test_a_closed_queue_ends_its_poll(play: Play) -> None:
     assert poll.result(PATIENCE)["events"] == []
 
 
-def test_nobody_reads_or_closes_the_queue_of_another(play: Play) -> None:
+def test_nobody_can_read_or_close_another_accounts_queue(play: Play) -> None:
     queue_id = register(play.hamlet)
     error = refusal(play.cordelia, "GET", "events", queue_id=queue_id, last_event_id=-1)
-    assert said(error) == f"Bad event queue ID: {queue_id}"
+    assert zulip_message(error) == f"Bad event queue ID: {queue_id}"
     error = refusal(play.owner, "DELETE", "events", queue_id=queue_id)
-    assert said(error) == f"Bad event queue ID: {queue_id}"
+    assert zulip_message(error) == f"Bad event queue ID: {queue_id}"
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ def test_nobody_reads_or_closes_the_queue_of_another(play: Play) -> None:
     ],
 )
 def test_a_malformed_poll_is_refused(play: Play, parameters: dict[str, Any], message: str) -> None:
-    assert said(refusal(play.hamlet, "GET", "events", **parameters)) == message
+    assert zulip_message(refusal(play.hamlet, "GET", "events", **parameters)) == message
 
 
-def test_an_event_that_never_was_is_not_acknowledged(play: Play) -> None:
+def test_an_event_that_never_existed_cannot_be_acknowledged(play: Play) -> None:
     queue_id = register(play.hamlet)
     error = refusal(play.hamlet, "GET", "events", queue_id=queue_id, last_event_id=1000, dont_block=True)
-    assert said(error) == "Event 1000 was not in this queue"
+    assert zulip_message(error) == "Event 1000 was not in this queue"
 
 
-def test_a_queue_hears_only_what_it_asked_for_and_what_its_account_may_know(play: Play) -> None:
+def test_a_queue_gets_only_requested_events_that_its_account_may_see(play: Play) -> None:
     reactions = register(play.hamlet, event_types=["reaction"])
     everything = register(play.cordelia)
     sent = play.owner.send("only for Hamlet", to=play.hamlet)
@@ -130,7 +130,7 @@ def test_a_queue_hears_only_what_it_asked_for_and_what_its_account_may_know(play
     assert events_of(play.cordelia, everything) == []
 
 
-def test_messages_come_as_written_or_as_html(play: Play) -> None:
+def test_messages_are_delivered_as_written_or_as_html(play: Play) -> None:
     written, html = register(play.hamlet), register(play.hamlet, apply_markdown=True)
     play.owner.send("**x**", to=play.hamlet)
     (first,), (second,) = events_of(play.hamlet, written), events_of(play.hamlet, html)
@@ -163,10 +163,10 @@ def test_a_narrow_of_a_queue_filters_its_messages(play: Play, narrow: Any, told:
 
 def test_a_narrow_that_queues_cannot_have_is_refused(play: Play) -> None:
     error = refusal(play.hamlet, "POST", "register", narrow=[["dm", "x@y.z"]])
-    assert said(error) == "Operator dm not supported."
+    assert zulip_message(error) == "Operator dm not supported."
 
 
-def test_all_public_streams_are_heard_by_who_asks_for_them(play: Play) -> None:
+def test_clients_that_ask_for_all_public_streams_get_them(play: Play) -> None:
     play.server.add_channel("public one")
     call(play.owner, "POST", "users/me/subscriptions", subscriptions=[{"name": "secret one"}], invite_only=True)
     queue_id = register(play.bot, event_types=["message"], all_public_streams=True)
@@ -175,7 +175,7 @@ def test_all_public_streams_are_heard_by_who_asks_for_them(play: Play) -> None:
     assert [event["message"]["content"] for event in events_of(play.bot, queue_id)] == ["open"]
 
 
-def test_changes_of_messages_are_told(play: Play) -> None:
+def test_changes_of_messages_are_reported(play: Play) -> None:
     sent = play.hamlet.send("old", to="general", topic="changes")
     queue_id = register(play.cordelia, event_types=["update_message", "update_message_flags", "delete_message"])
     call(play.hamlet, "PATCH", f"messages/{sent}", content="new", topic="renamed")
@@ -188,7 +188,7 @@ def test_changes_of_messages_are_told(play: Play) -> None:
     assert (deleted["message_id"], deleted["message_type"]) == (sent, "stream")
 
 
-def test_changes_of_accounts_are_told_without_a_key(play: Play) -> None:
+def test_changes_of_accounts_are_reported_without_a_key(play: Play) -> None:
     queue_id = register(play.hamlet, event_types=["realm_user", "realm_bot"])
     bot = play.server.add_bot("Rosencrantz", owner=play.hamlet)
     call(play.hamlet, "PATCH", f"bots/{bot.id}", full_name="Guildenstern")
@@ -212,13 +212,17 @@ def test_a_replaced_key_ends_its_open_poll_at_once(play: Play) -> None:
     bot.regenerate_api_key()
     with pytest.raises(APIError) as caught:
         poll.result(PATIENCE)
-    assert (caught.value.status, said(caught.value), caught.value.code) == (401, "Invalid API key", "UNAUTHORIZED")
+    assert (caught.value.status, zulip_message(caught.value), caught.value.code) == (
+        401,
+        "Invalid API key",
+        "UNAUTHORIZED",
+    )
     play.hamlet.send("still there?", to=bot)
     (event,) = [each for each in events_of(bot, queue_id) if each["type"] == "message"]
     assert event["message"]["content"] == "still there?"
 
 
-def test_a_deactivated_account_is_told_so_at_once(play: Play) -> None:
+def test_the_poll_of_a_deactivated_account_ends_at_once_with_the_reason(play: Play) -> None:
     person = play.server.add_person("Polonius")
     bot = play.server.add_bot("Reynaldo", owner=person)
     polls = [waiting_poll(play, each, register(each)) for each in (person, bot)]
@@ -226,10 +230,10 @@ def test_a_deactivated_account_is_told_so_at_once(play: Play) -> None:
     for poll in polls:
         with pytest.raises(APIError) as caught:
             poll.result(PATIENCE)
-        assert (caught.value.status, said(caught.value)) == (401, "Account is deactivated")
+        assert (caught.value.status, zulip_message(caught.value)) == (401, "Account is deactivated")
 
 
-def test_the_poll_of_another_account_goes_on(play: Play) -> None:
+def test_the_poll_of_another_account_continues(play: Play) -> None:
     bot = play.server.add_bot("Francisco", owner=play.hamlet)
     poll = waiting_poll(play, play.cordelia, register(play.cordelia, event_types=["message"]))
     bot.regenerate_api_key()
@@ -237,7 +241,7 @@ def test_the_poll_of_another_account_goes_on(play: Play) -> None:
     assert poll.result(PATIENCE)["events"][0]["message"]["content"] == "go on"
 
 
-def test_the_state_at_registration_is_what_clients_read(play: Play) -> None:
+def test_the_state_at_registration_has_what_clients_read(play: Play) -> None:
     sent = play.owner.send(f"{play.hamlet.mention} unread", to="general", topic="state")
     direct = play.owner.send("unread too", to=play.hamlet)
     state = call(play.hamlet, "POST", "register", include_subscribers=True)
@@ -263,7 +267,7 @@ def test_the_state_at_registration_is_what_clients_read(play: Play) -> None:
         assert name in state
 
 
-def test_only_the_state_that_is_asked_for_is_told(play: Play) -> None:
+def test_only_the_requested_state_is_returned(play: Play) -> None:
     state = call(play.hamlet, "POST", "register", event_types=["message"], fetch_event_types=["realm_user"])
     assert "realm_users" in state
     assert "subscriptions" not in state
@@ -282,4 +286,4 @@ def test_only_the_state_that_is_asked_for_is_told(play: Play) -> None:
     ],
 )
 def test_a_malformed_registration_is_refused(play: Play, parameters: dict[str, str], message: str) -> None:
-    assert said(refusal(play.hamlet, "POST", "register", **parameters)) == message
+    assert zulip_message(refusal(play.hamlet, "POST", "register", **parameters)) == message

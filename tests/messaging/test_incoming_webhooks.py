@@ -1,4 +1,4 @@
-"""Incoming webhooks: what services post becomes a message, within what the bot and its owner may see."""
+"""Incoming webhooks: what services post becomes a message, as far as the bot and its owner may see."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def key_of(bot: Participant) -> str:
 
 
 def post(play: Play, bot: Participant, name: str, body: Any, **query: str) -> httpx2.Response:
-    """What a service posts, with the bot's key as a header."""
+    """A service's post, with the bot's key as a header."""
     key = key_of(bot)
     with httpx2.Client(base_url=play.server.site) as client:
         return client.post(
@@ -60,7 +60,7 @@ def channel_of(who: Participant, **options: Any) -> str:
     return name
 
 
-def test_any_json_becomes_a_block_of_code_in_the_named_channel_and_topic(play: Play) -> None:
+def test_any_json_becomes_a_code_block_in_the_named_channel_and_topic(play: Play) -> None:
     bot, channel = hook_of(play), channel_of(play.hamlet)
     report = {"state": "failed", "text": "naïve `code` ```", "jobs": [1, 2]}
     assert post(play, bot, "json", report, stream=channel, topic="builds").json()["result"] == "success"
@@ -85,7 +85,7 @@ def test_without_a_channel_the_owner_gets_a_direct_message(play: Play) -> None:
     assert (message.type, message.content) == ("private", "Done.")
 
 
-def test_slacks_form_is_taken_as_well(play: Play) -> None:
+def test_slacks_form_is_accepted_as_well(play: Play) -> None:
     bot = hook_of(play)
     key = key_of(bot)
     address = f"{play.server.site}/api/v1/external/slack_incoming?api_key={key}"
@@ -99,7 +99,7 @@ def test_slacks_form_is_taken_as_well(play: Play) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"not json", b"[" * 100_000, b'"\xff"'])
-def test_what_is_no_json_is_refused_and_sent_nowhere(play: Play, body: bytes) -> None:
+def test_invalid_json_is_refused_and_not_sent(play: Play, body: bytes) -> None:
     bot = hook_of(play)
     for name in ("json", "slack_incoming"):
         answer = post(play, bot, name, body)
@@ -107,7 +107,7 @@ def test_what_is_no_json_is_refused_and_sent_nowhere(play: Play, body: bytes) ->
     assert play.hamlet.messages(sender=bot) == []
 
 
-def test_a_payload_that_says_nothing_is_taken_and_sent_nowhere(play: Play) -> None:
+def test_a_payload_without_text_is_accepted_and_not_sent(play: Play) -> None:
     bot = hook_of(play)
     assert post(play, bot, "slack_incoming", {"username": "ci"}).status_code == 200
     assert play.hamlet.messages(sender=bot) == []
@@ -161,7 +161,7 @@ SLACK = [
 
 
 @pytest.mark.parametrize(("payload", "text"), SLACK)
-def test_what_slack_payloads_say(payload: object, text: str) -> None:
+def test_slack_payloads_become_the_right_text(payload: object, text: str) -> None:
     assert slack_text(payload) == text
 
 
@@ -171,7 +171,7 @@ def test_the_channel_of_a_slack_payload_is_the_topic(channel: object, topic: str
 
 
 @given(Values)
-def test_every_json_value_is_shown_whole_or_cut_within_a_message(value: object) -> None:
+def test_every_json_value_is_shown_completely_or_cut_within_a_message(value: object) -> None:
     text = json_text(value)
     assert len(text) <= CONTENT_MAX_LENGTH
     inner = text.removeprefix("```json\n").removesuffix("\n```")
@@ -190,7 +190,7 @@ def test_a_long_or_deep_value_is_cut_before_it_is_written() -> None:
 
 
 @given(Payloads)
-def test_every_slack_payload_has_a_text_that_can_be_kept(payload: object) -> None:
+def test_every_slack_payload_gives_a_text_that_can_be_stored(payload: object) -> None:
     text = slack_text(payload)
     assert "\x00" not in text
     assert text.encode().decode() == text

@@ -21,7 +21,7 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def test_a_bot_on_zulip_js_hears_and_answers(server: Server) -> None:
+def test_a_bot_on_zulip_js_receives_and_answers(server: Server) -> None:
     directory = javascript()
     shutil.copy(Path(__file__).with_name("echo.js"), directory / "echo.js")
     hamlet = server.add_person("Hamlet Js")

@@ -50,7 +50,7 @@ async def statements_of(act: Awaitable[object]) -> int:
     return len(statements)
 
 
-async def test_a_flag_of_many_messages_costs_as_many_statements_as_of_one(server: InProcessServer) -> None:
+async def test_a_flag_on_many_messages_costs_as_many_statements_as_on_one(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     who, to_self = Caller(hamlet.account), ToPeople((hamlet.id,))
     ids = [await send(server.context, who, Draft(to_self, f"number {each}")) for each in range(MANY)]
@@ -62,7 +62,7 @@ async def test_a_flag_of_many_messages_costs_as_many_statements_as_of_one(server
             assert many == few, (op, flag)
 
 
-async def test_starring_many_messages_that_one_was_never_sent_costs_as_many_statements_as_one(
+async def test_starring_many_messages_without_a_copy_costs_as_many_statements_as_one(
     server: InProcessServer,
 ) -> None:
     hamlet, late = await server.add_person("hamlet"), await server.add_person("late")
@@ -95,7 +95,7 @@ async def test_many_alert_words_cost_as_many_statements_as_one(server: InProcess
         assert many == few, change.__name__
 
 
-async def test_more_alert_words_than_one_may_have_are_refused(server: InProcessServer) -> None:
+async def test_too_many_alert_words_are_refused(server: InProcessServer) -> None:
     hamlet, most = await server.add_person("hamlet"), Cap.ALERT_WORDS.most
     for method in ("POST", "DELETE"):
         answer = await call(server, hamlet, method, "users/me/alert_words", alert_words=["word"] * (most + 1))
@@ -103,7 +103,9 @@ async def test_more_alert_words_than_one_may_have_are_refused(server: InProcessS
         assert (answer.status, answer.message) == (400, expected)
 
 
-async def test_a_message_for_many_who_are_alerted_costs_as_many_statements_as_for_none(server: InProcessServer) -> None:
+async def test_a_message_that_alerts_many_costs_as_many_statements_as_one_that_alerts_nobody(
+    server: InProcessServer,
+) -> None:
     sender = Caller((await server.add_person("sender")).account)
     people = [await server.add_person(f"person{each}") for each in range(10)]
     draft = Draft(ToPeople(tuple(each.id for each in people)), "lunch and more words")
@@ -111,11 +113,11 @@ async def test_a_message_for_many_who_are_alerted_costs_as_many_statements_as_fo
     for each in people:
         await alert_words.add(server.context, Caller(each.account), ["lunch", "more words"])
     many = await statements_of(send(server.context, sender, draft))
-    # The first message makes the conversation.
+    # The first message creates the conversation.
     assert many <= few
 
 
-async def test_a_message_to_more_people_than_an_index_can_hold_is_sent_once_and_found_by_them(
+async def test_a_message_to_very_many_people_is_sent_once_and_found_by_all(
     server: InProcessServer,
 ) -> None:
     hamlet = await server.add_person("hamlet")
@@ -185,7 +187,7 @@ async def test_a_longer_narrow_is_refused_and_so_are_more_people_in_it(server: I
 
 
 @pytest.mark.parametrize("path", ["messages", "messages/matches_narrow"])
-async def test_more_messages_than_zulip_gives_are_refused_in_its_words(server: InProcessServer, path: str) -> None:
+async def test_more_messages_than_zulip_returns_are_refused_in_its_words(server: InProcessServer, path: str) -> None:
     hamlet = await server.add_person("hamlet")
     ids = [1] * (MOST_MESSAGES + 1)
     answer = await call(server, hamlet, "GET", path, message_ids=ids, msg_ids=ids, narrow=[])

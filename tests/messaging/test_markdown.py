@@ -1,4 +1,4 @@
-"""Markdown made into HTML: safe whatever is in it, with Zulip's own marks."""
+"""Markdown rendered to HTML: safe for any input, with Zulip's own syntax."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ NAMES = Names(
         ("```quote\nsaid\n```", "<blockquote>\n<p>said</p>\n</blockquote>"),
     ],
 )
-def test_zulips_marks_become_zulips_html(text: str, html: str) -> None:
+def test_zulips_syntax_becomes_zulips_html(text: str, html: str) -> None:
     assert render(text, NAMES).html == html
 
 
@@ -144,7 +144,7 @@ def test_a_mention_in_a_quotation_mentions_nobody() -> None:
     assert render("@_**Iago**", NAMES).mentioned_ids == frozenset()
 
 
-def test_what_is_found_in_a_text_is_told() -> None:
+def test_what_is_found_in_a_text_is_returned() -> None:
     rendered = render("@**all** [a](/user_uploads/1/x/a.png) https://b.example", NAMES)
     assert rendered.mentions_channel
     assert rendered.has_link
@@ -153,19 +153,19 @@ def test_what_is_found_in_a_text_is_told() -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 10_000, "> " * 5_000, "```quote\n" * 1_000, "_*" * 5_000, "@**" * 3_000])
-def test_a_text_made_to_be_hard_is_rendered_all_the_same(text: str) -> None:
+def test_a_text_made_to_be_slow_is_still_rendered(text: str) -> None:
     assert render(text, NAMES).html
 
 
 @pytest.mark.parametrize("length", [300, pytest.param(1000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("shape", TEXTS)
-def test_the_html_of_a_text_and_the_work_for_it_are_in_proportion_to_it(shape: str, length: int) -> None:
+def test_the_html_of_a_text_and_the_work_for_it_are_proportional(shape: str, length: int) -> None:
     few, many = calls_to_render(TEXTS[shape](length)), calls_to_render(TEXTS[shape](10 * length))
     assert many <= 12 * few + 1000
 
 
 def calls_to_render(text: str) -> int:
-    """How many calls of functions it takes to render a text, or to refuse it. Its HTML is checked for its length."""
+    """How many function calls it takes to render a text, or to refuse it. The length of its HTML is checked."""
     calls = 0
 
     def note(_frame: FrameType, kind: str, _argument: object) -> None:
@@ -176,7 +176,7 @@ def calls_to_render(text: str) -> int:
     try:
         html = render(text).html
     except Refused:
-        html = ""  # it would become too much
+        html = ""  # it would become too long
     finally:
         sys.setprofile(None)
     assert len(html) <= 20_000 + 12 * len(text)
@@ -196,11 +196,11 @@ def calls_to_render(text: str) -> int:
     ],
     ids=["emoji", "mentions", "channels", "table", "list", "references", "quote"],
 )
-def test_what_people_write_is_rendered_however_long_a_message_may_be(text: str) -> None:
+def test_usual_messages_are_rendered_up_to_the_longest(text: str) -> None:
     assert render(text, NAMES).html
 
 
-def test_emoji_that_nobody_named_are_not_remembered_for_ever() -> None:
+def test_unknown_emoji_names_are_not_cached_for_ever() -> None:
     for number in range(3000):
         render(f":no_{number}:")
     remembered = emoji.code_of.cache_info()

@@ -1,4 +1,4 @@
-"""What a message costs is bounded: its HTML, its earlier versions, a page of messages, and what a narrow asks for."""
+"""The cost of a message is limited: its HTML, its earlier versions, a page of messages, and what a narrow asks for."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def send_to_self(server: InProcessServer, who: Known, text: str) -> int:
 
 
 @pytest.mark.parametrize("shape", ["a table", "references"])
-async def test_a_text_that_would_become_far_more_html_is_not_sent_saved_or_rendered(
+async def test_a_text_that_would_become_too_much_html_is_not_sent_saved_or_rendered(
     server: InProcessServer, shape: str
 ) -> None:
     hamlet, text = await server.add_person("hamlet"), TEXTS[shape](CONTENT_MAX_LENGTH)
@@ -76,7 +76,7 @@ async def test_a_longer_text_is_rendered_as_it_would_be_sent(server: InProcessSe
     assert page["messages"][0]["content"].endswith("[message truncated]</p>")
 
 
-async def test_many_edits_of_a_long_message_make_no_long_answer_and_all_are_in_its_history(
+async def test_many_edits_of_a_long_message_do_not_make_a_long_answer_but_are_all_in_its_history(
     server: InProcessServer,
 ) -> None:
     hamlet = await server.add_person("hamlet")
@@ -115,7 +115,7 @@ async def test_an_edit_beyond_the_room_for_earlier_versions_is_refused_and_chang
     assert json.loads(move.body)["raw_content"].startswith(f"{number - 1} ")
 
 
-async def test_a_page_of_long_messages_is_cut_and_says_so_and_the_next_one_follows(server: InProcessServer) -> None:
+async def test_a_page_of_long_messages_is_cut_and_says_so_and_the_next_page_follows(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     text = ":tada: " * 1200
     sent = [await send_to_self(server, hamlet, text) for _ in range(60)]
@@ -141,7 +141,7 @@ async def test_a_page_of_long_messages_is_cut_and_says_so_and_the_next_one_follo
     assert len(json.loads(answer.body)["messages"]) == 20
 
 
-async def test_a_queue_with_many_long_events_is_told_them_in_several_answers_in_order(server: InProcessServer) -> None:
+async def test_a_queue_gets_many_long_events_in_several_answers_in_order(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     options = {"event_types": ["message"], "apply_markdown": True, "fetch_event_types": []}
     queue = json.loads((await call(server, hamlet, "POST", "register", **options)).body)
@@ -161,7 +161,7 @@ async def test_a_queue_with_many_long_events_is_told_them_in_several_answers_in_
     assert max(sizes) < 10_000_000
 
 
-async def test_a_search_has_so_many_words_and_no_more(server: InProcessServer) -> None:
+async def test_words_of_a_search_are_capped(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     sent = await send_to_self(server, hamlet, " ".join(f"word{number}" for number in range(MOST_WORDS + 1)))
     words = [f"word{number}" for number in range(MOST_WORDS + 1)]
@@ -178,7 +178,7 @@ async def test_a_search_has_so_many_words_and_no_more(server: InProcessServer) -
         assert (answer.status, why in answer.message) == (400, True)
 
 
-async def test_a_narrow_to_people_finds_the_conversations_that_all_of_them_are_in(server: InProcessServer) -> None:
+async def test_a_narrow_to_people_finds_conversations_that_include_all_of_them(server: InProcessServer) -> None:
     people = [await server.add_person(name) for name in ("hamlet", "ophelia", "horatio")]
     who, ids = Caller(people[0].account), [each.id for each in people]
     both = await send(server.context, who, Draft(ToPeople(tuple(ids)), "to both"))
@@ -193,7 +193,7 @@ async def test_a_narrow_to_people_finds_the_conversations_that_all_of_them_are_i
     assert await narrowed([ids[1]] * 5000) == [both, one]
 
 
-async def test_descriptions_have_a_length_together_and_none_is_saved_beyond_it(server: InProcessServer) -> None:
+async def test_the_total_length_of_descriptions_is_capped(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     count = Cap.DESCRIPTIONS.most // DESCRIPTION_MAX_LENGTH + 1
     wanted = [{"name": f"channel {each}", "description": "x" * DESCRIPTION_MAX_LENGTH} for each in range(count)]
@@ -208,7 +208,7 @@ async def test_descriptions_have_a_length_together_and_none_is_saved_beyond_it(s
     )
 
 
-async def test_what_follows_the_longest_name_that_can_be_does_not_count(server: InProcessServer) -> None:
+async def test_text_after_the_longest_possible_name_is_ignored(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     await subscriptions.follow(server.context, Caller(hamlet.account), [NewChannel("Cafe\u0301")])
     await send(server.context, Caller(hamlet.account), Draft(ToChannel("CAFÉ", "t"), "text"))

@@ -8,7 +8,7 @@ import pytest
 
 from keybearer.server.domain.bots import BotType
 from tests.messaging.conftest import Play
-from tests.messaging.wire import call, refusal, said
+from tests.messaging.wire import call, refusal, zulip_message
 
 
 def texts(answer: dict[str, Any]) -> list[str]:
@@ -41,13 +41,13 @@ def test_a_channel_is_named_in_every_form_that_clients_use(play: Play, to: str) 
     assert call(play.hamlet, "POST", "messages", type="channel", to=to, topic="forms", content="x")["id"] > 0
 
 
-def test_topic_has_its_old_name_too(play: Play) -> None:
+def test_the_topic_can_be_sent_under_its_old_name(play: Play) -> None:
     sent = call(play.hamlet, "POST", "messages", type="stream", to="general", subject="old name", content="x")
     assert call(play.hamlet, "GET", f"messages/{sent['id']}")["message"]["subject"] == "old name"
 
 
 @pytest.mark.parametrize("form", ["emails", "ids", "one email", "one id", "comma"])
-def test_people_are_named_by_emails_or_ids(play: Play, form: str) -> None:
+def test_people_can_be_named_by_emails_or_ids(play: Play, form: str) -> None:
     to: Any = {
         "emails": [play.cordelia.email],
         "ids": [play.cordelia.id],
@@ -60,9 +60,9 @@ def test_people_are_named_by_emails_or_ids(play: Play, form: str) -> None:
     assert {each["id"] for each in message["display_recipient"]} == {play.hamlet.id, play.cordelia.id}
 
 
-def test_a_direct_message_is_for_its_people_alone(play: Play) -> None:
+def test_a_direct_message_is_only_for_its_people(play: Play) -> None:
     sent = play.hamlet.send("between us", to=play.cordelia)
-    assert said(refusal(play.owner, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(play.owner, "GET", f"messages/{sent}")) == "Invalid message(s)"
     assert "between us" not in texts(newest(play, "owner"))
 
 
@@ -93,10 +93,10 @@ def test_a_direct_message_is_for_its_people_alone(play: Play) -> None:
 def test_a_message_that_cannot_be_sent_is_refused_in_zulips_words(
     play: Play, parameters: dict[str, str], message: str
 ) -> None:
-    assert said(refusal(play.hamlet, "POST", "messages", **parameters)) == message
+    assert zulip_message(refusal(play.hamlet, "POST", "messages", **parameters)) == message
 
 
-def test_what_is_too_long_is_cut_as_in_zulip(play: Play) -> None:
+def test_a_text_that_is_too_long_is_cut_as_in_zulip(play: Play) -> None:
     sent = play.hamlet.send("x" * 10_001, to="general", topic="t" * 61)
     found = call(play.hamlet, "GET", f"messages/{sent}")
     assert found["raw_content"].endswith("x\n[message truncated]")
@@ -104,17 +104,17 @@ def test_what_is_too_long_is_cut_as_in_zulip(play: Play) -> None:
     assert found["message"]["subject"] == "t" * 57 + "..."
 
 
-def test_an_incoming_webhook_bot_may_send_and_nothing_else(play: Play) -> None:
+def test_an_incoming_webhook_bot_may_only_send(play: Play) -> None:
     hook = play.server.add_bot("Hook", owner=play.hamlet, bot_type=BotType.INCOMING_WEBHOOK)
     assert hook.send("built", to="general", topic="builds") > 0
-    assert said(refusal(hook, "GET", "messages")) == "This API is not available to incoming webhook bots."
+    assert zulip_message(refusal(hook, "GET", "messages")) == "This API is not available to incoming webhook bots."
 
 
 def test_a_deactivated_person_cannot_be_written_to(play: Play) -> None:
     gone = play.server.add_person("Ophelia")
     gone.deactivate()
     error = refusal(play.hamlet, "POST", "messages", type="private", to=[gone.id], content="x")
-    assert said(error) == f"'{gone.email}' is no longer using Zulip."
+    assert zulip_message(error) == f"'{gone.email}' is no longer using Zulip."
 
 
 def test_html_in_a_message_is_inert(play: Play) -> None:
@@ -125,13 +125,13 @@ def test_html_in_a_message_is_inert(play: Play) -> None:
     assert "&lt;script&gt;" in content
 
 
-def test_a_mention_flags_the_message_for_who_is_mentioned(play: Play) -> None:
+def test_a_mention_flags_the_message_for_the_mentioned_account(play: Play) -> None:
     sent = play.owner.send(f"{play.hamlet.mention} look", to="general", topic="mention")
     assert call(play.hamlet, "GET", f"messages/{sent}")["message"]["flags"] == ["mentioned"]
     assert call(play.cordelia, "GET", f"messages/{sent}")["message"]["flags"] == []
 
 
-def test_a_wildcard_flags_it_for_everybody(play: Play) -> None:
+def test_a_wildcard_flags_the_message_for_everybody(play: Play) -> None:
     sent = play.owner.send("@**all** look", to="general", topic="mention")
     flags = call(play.cordelia, "GET", f"messages/{sent}")["message"]["flags"]
     assert flags == ["stream_wildcard_mentioned", "wildcard_mentioned"]
@@ -160,7 +160,7 @@ def test_a_generic_bot_that_is_mentioned_gets_the_message_without_following_the_
         ([["channels", "public"], ["topic", "narrow"]], ["one link http://a.example", "two", "three"]),
     ],
 )
-def test_a_narrow_shows_what_fits_all_its_terms(play: Play, narrow: Any, expected: list[str]) -> None:
+def test_a_narrow_shows_what_matches_all_its_terms(play: Play, narrow: Any, expected: list[str]) -> None:
     known = newest(play, narrow=[["topic", "narrow"]])
     if not known["messages"]:
         play.cordelia.send("one link http://a.example", to="general", topic="narrow")
@@ -195,7 +195,7 @@ def test_narrows_to_people_find_conversations(play: Play) -> None:
 )
 def test_a_bad_narrow_is_refused_in_zulips_words(play: Play, narrow: Any, message: str) -> None:
     error = refusal(play.hamlet, "GET", "messages", anchor="newest", num_before=1, num_after=0, narrow=narrow)
-    assert (said(error), error.code) == (message, "BAD_NARROW")
+    assert (zulip_message(error), error.code) == (message, "BAD_NARROW")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_malformed_narrow_is_refused(play: Play, narrow: str) -> None:
     assert error.status == 400
 
 
-def test_anchors_and_counts_cut_the_right_piece(play: Play) -> None:
+def test_anchors_and_counts_select_the_right_messages(play: Play) -> None:
     ids = [play.cordelia.send(f"piece {number}", to="general", topic="pieces") for number in range(5)]
 
     def piece(**options: Any) -> tuple[list[int], bool, bool, bool]:
@@ -236,8 +236,8 @@ def test_anchors_and_counts_cut_the_right_piece(play: Play) -> None:
         ({"anchor": "newest", "num_before": "x", "num_after": 1}, "num_before is not valid JSON"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(play: Play, parameters: dict[str, Any], message: str) -> None:
-    assert said(refusal(play.hamlet, "GET", "messages", **parameters)) == message
+def test_an_invalid_query_is_refused(play: Play, parameters: dict[str, Any], message: str) -> None:
+    assert zulip_message(refusal(play.hamlet, "GET", "messages", **parameters)) == message
 
 
 def test_an_author_changes_the_text_and_its_history_is_kept(play: Play) -> None:
@@ -255,16 +255,16 @@ def test_an_author_changes_the_text_and_its_history_is_kept(play: Play) -> None:
     ]
 
 
-def test_nobody_else_changes_or_deletes_it(play: Play) -> None:
+def test_nobody_else_can_change_or_delete_a_message(play: Play) -> None:
     sent = play.hamlet.send("mine", to="general", topic="edits")
     error = refusal(play.cordelia, "PATCH", f"messages/{sent}", content="yours")
-    assert said(error) == "You don't have permission to edit this message"
-    assert said(refusal(play.owner, "PATCH", f"messages/{sent}", content="ours")) == said(error)
+    assert zulip_message(error) == "You don't have permission to edit this message"
+    assert zulip_message(refusal(play.owner, "PATCH", f"messages/{sent}", content="ours")) == zulip_message(error)
     error = refusal(play.cordelia, "DELETE", f"messages/{sent}")
-    assert said(error) == "You don't have permission to delete this message"
-    assert said(refusal(play.hamlet, "PATCH", f"messages/{sent}")) == "Nothing to change"
+    assert zulip_message(error) == "You don't have permission to delete this message"
+    assert zulip_message(refusal(play.hamlet, "PATCH", f"messages/{sent}")) == "Nothing to change"
     call(play.owner, "DELETE", f"messages/{sent}")
-    assert said(refusal(play.hamlet, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(play.hamlet, "GET", f"messages/{sent}")) == "Invalid message(s)"
 
 
 def test_a_whole_topic_moves_together(play: Play) -> None:
@@ -276,7 +276,7 @@ def test_a_whole_topic_moves_together(play: Play) -> None:
     assert len(newest(play, narrow=[["topic", "moved"]])["messages"]) == 3
 
 
-def test_a_message_of_a_channel_is_seen_by_who_came_later(play: Play) -> None:
+def test_people_who_join_later_see_earlier_messages_of_a_channel(play: Play) -> None:
     sent = play.owner.send("before you came", to="general", topic="later")
     late = play.server.add_person("Fortinbras Late")
     assert call(late, "GET", f"messages/{sent}")["message"]["flags"] == ["read", "historical"]
@@ -285,7 +285,7 @@ def test_a_message_of_a_channel_is_seen_by_who_came_later(play: Play) -> None:
     assert sent in [message["id"] for message in found["messages"]]
 
 
-def test_an_empty_topic_has_a_name_for_clients_that_know_none(play: Play) -> None:
+def test_an_empty_topic_has_a_name_for_clients_that_do_not_support_it(play: Play) -> None:
     sent = call(play.hamlet, "POST", "messages", type="stream", to="general", topic="(no topic)", content="x")["id"]
     assert call(play.hamlet, "GET", f"messages/{sent}")["message"]["subject"] == "general chat"
     known = call(play.hamlet, "GET", f"messages/{sent}", allow_empty_topic_name=True)
@@ -298,7 +298,7 @@ def test_a_text_is_rendered_without_being_sent(play: Play) -> None:
     assert 'data-stream-id="1" href="/#narrow/channel/1-general">#general</a>' in answer["rendered"]
 
 
-def test_the_newest_message_stands_in_the_profile(play: Play) -> None:
+def test_the_profile_has_the_newest_message(play: Play) -> None:
     sent = play.owner.send("newest", to=play.cordelia)
     assert call(play.cordelia, "GET", "users/me")["max_message_id"] == sent
     nobody = play.server.add_bot("Nobody Bot")

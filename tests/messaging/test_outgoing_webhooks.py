@@ -61,7 +61,7 @@ def service() -> Iterator[Service]:
     server.server_close()
 
 
-def test_a_message_to_the_bot_is_posted_and_the_answer_comes_back(play: Play, service: Service) -> None:
+def test_a_message_to_the_bot_is_posted_and_the_answer_is_sent_back(play: Play, service: Service) -> None:
     bot = service.bot(play, "Pinger One")
     assert play.hamlet.ask(bot, "ping").content == "pong"
     ((headers, content),) = service.calls
@@ -81,7 +81,7 @@ def test_a_mention_in_a_channel_is_answered_there(play: Play, service: Service) 
     assert json.loads(service.calls[0][1])["trigger"] == "mention"
 
 
-def test_a_service_may_have_nothing_to_say(play: Play, service: Service) -> None:
+def test_a_service_may_answer_with_nothing(play: Play, service: Service) -> None:
     bot = service.bot(play, "Pinger Three")
     service.body = b'{"response_not_required": true}'
     play.hamlet.send("one", to=bot)
@@ -108,7 +108,7 @@ def test_bots_do_not_call_bots(play: Play, service: Service) -> None:
     ],
     ids=["400", "302", "html", "list", "large", "503"],
 )
-def test_a_service_that_fails_is_told_of(
+def test_a_service_that_fails_is_reported(
     play: Play, service: Service, answer: tuple[int, bytes], calls: int, reason: str
 ) -> None:
     service.status, service.body = answer
@@ -138,7 +138,7 @@ def test_an_address_that_is_not_allowed_is_not_called(play: Play, service: Servi
         "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::",
     ],
 )  # fmt: skip
-def test_loopback_and_private_addresses_are_refused_in_every_disguise(address: str) -> None:
+def test_loopback_and_private_addresses_are_refused_in_every_form(address: str) -> None:
     assert not may_be_called(ipaddress.ip_address(address), [])
 
 
@@ -147,7 +147,7 @@ def test_public_addresses_may_be_called(address: str) -> None:
     assert may_be_called(ipaddress.ip_address(address), [])
 
 
-def test_what_the_operator_allows_may_be_called() -> None:
+def test_addresses_that_the_operator_allows_may_be_called() -> None:
     allowed = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")]
     assert may_be_called(ipaddress.ip_address("10.9.8.7"), allowed)
     assert may_be_called(ipaddress.ip_address("::1"), allowed)

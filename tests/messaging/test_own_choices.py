@@ -1,4 +1,4 @@
-"""What an account chooses for itself: alert words, topics, muted users; and who has read its messages."""
+"""What an account chooses for itself: alert words, topics, muted users. Also who has read its messages."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
-    take_out,
+    remove_subscriber,
+    zulip_message,
 )
 
 pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
 
 
 def state_of(who: Participant, *types: str) -> dict[str, Any]:
-    """What registering tells of these types of events."""
+    """The state of these types of events at registration."""
     return call(who, "POST", "register", event_types=[], fetch_event_types=list(types))
 
 
@@ -55,7 +55,7 @@ def test_alert_words_are_added_once_in_any_case_and_removed(play: Play) -> None:
     assert call(play.cordelia, "GET", path)["alert_words"] == []
 
 
-def test_a_message_with_an_alert_word_is_flagged_for_whoever_has_the_word_and_gets_the_message(play: Play) -> None:
+def test_a_message_with_an_alert_word_is_flagged_for_recipients_with_that_word(play: Play) -> None:
     who, other = new_person(play.server), new_person(play.server)
     for each in (who, other):
         call(each, "POST", "users/me/alert_words", alert_words=["falcon"])
@@ -88,7 +88,7 @@ def test_a_topic_is_muted_unmuted_followed_and_reset(play: Play) -> None:
         )
         assert [row[:2] for row in rows["muted_topics"]] == ([["general", "Noise"]] if policy == 1 else [])
     told = events_of(who, queue_id)
-    # Resetting what is not there changes nothing, and no event says so.
+    # Resetting something that does not exist changes nothing, and no event reports it.
     assert [event["visibility_policy"] for event in told if event["type"] == "user_topic"] == [1, 1, 3, 0]
     assert {frozenset(event) for event in told if event["type"] == "user_topic"} == {
         frozenset({"type", "id", "stream_id", "topic_name", "last_updated", "visibility_policy"})
@@ -102,13 +102,16 @@ def test_a_topic_is_muted_in_the_old_form_by_the_channels_name_or_id(play: Play)
     call(who, "PATCH", path, stream_id=1, topic="second", op="add")
     call(who, "PATCH", path, stream_id=1, topic="FIRST", op="remove")
     assert [row[1] for row in state_of(who, "muted_topics")["muted_topics"]] == ["second"]
-    assert said(refusal(who, "PATCH", path, topic="t", op="add")) == "Missing 'stream_id' argument"
+    assert zulip_message(refusal(who, "PATCH", path, topic="t", op="add")) == "Missing 'stream_id' argument"
     both = refusal(who, "PATCH", path, stream="general", stream_id=1, topic="t", op="add")
-    assert said(both) == "Unsupported parameter combination: stream_id, stream"
-    assert said(refusal(who, "PATCH", path, stream="no such", topic="t", op="add")) == "Invalid channel name 'no such'"
+    assert zulip_message(both) == "Unsupported parameter combination: stream_id, stream"
+    assert (
+        zulip_message(refusal(who, "PATCH", path, stream="no such", topic="t", op="add"))
+        == "Invalid channel name 'no such'"
+    )
 
 
-def test_narrows_show_followed_topics_and_leave_muted_ones_out(play: Play) -> None:
+def test_narrows_show_followed_topics_and_leave_out_muted_ones(play: Play) -> None:
     who = new_person(play.server)
     name = new_name()
     channel_id = make_channel(play.owner, name, who)
@@ -124,7 +127,7 @@ def test_narrows_show_followed_topics_and_leave_muted_ones_out(play: Play) -> No
     assert found(play.owner, ["is", "followed"]) == []
 
 
-def test_unread_messages_of_muted_topics_and_channels_are_told_but_not_counted(play: Play) -> None:
+def test_unread_messages_of_muted_topics_and_channels_are_listed_but_not_counted(play: Play) -> None:
     # Zulip's `count` is the number to show.
     who, name = new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, who)
@@ -144,7 +147,7 @@ def test_unread_messages_of_muted_topics_and_channels_are_told_but_not_counted(p
     assert counts() == (2, 3)
 
 
-def test_what_was_chosen_for_a_topic_moves_with_it_when_all_of_it_moves(play: Play) -> None:
+def test_topic_policies_move_with_the_topic_if_all_of_it_moves(play: Play) -> None:
     # As in Zulip: resolving a topic renames it, and it stays muted or followed.
     first, second, name = new_person(play.server), new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, first, second)
@@ -164,13 +167,13 @@ def test_what_was_chosen_for_a_topic_moves_with_it_when_all_of_it_moves(play: Pl
     assert (chosen(first), chosen(second)) == ({"✔ plan": 3}, {"✔ plan": 2})
     told = [(each["topic_name"], each["visibility_policy"]) for each in events_of(first, queue_id)]
     assert told == [("plan", 0), ("✔ plan", 3)]
-    # What is forgotten because they chose something for the new topic is told too.
+    # Forgetting an old choice because of a choice for the new topic is reported too.
     muted, forgotten = events_of(second, of_second)
     assert (muted["type"], muted["muted_topics"]) == ("muted_topics", [])
     assert (forgotten["topic_name"], forgotten["visibility_policy"]) == ("plan", 0)
 
 
-def test_who_muted_a_topic_that_moves_is_told_in_the_old_form_too(play: Play) -> None:
+def test_the_move_of_a_muted_topic_is_also_reported_in_the_old_form(play: Play) -> None:
     who, blind, name = new_person(play.server), new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, who, blind)
     sent = play.owner.send("x", to=name, topic="noise")
@@ -224,21 +227,21 @@ def test_empty_topics_have_zulips_name_everywhere_for_clients_that_do_not_know_t
         assert [each[1] for each in state["muted_topics"]] == [shown]
 
 
-def test_a_topic_of_a_channel_that_somebody_does_not_see_can_neither_be_chosen_nor_seen(play: Play) -> None:
+def test_topic_policies_need_a_visible_channel(play: Play) -> None:
     who, name = new_person(play.server), new_name()
     channel_id = make_channel(play.owner, name, who, is_private=True)
     call(who, "POST", "user_topics", stream_id=channel_id, topic="secret", visibility_policy=1)
     queue_id = register(who, event_types=["user_topic", "muted_topics"])
     call(who, "POST", "user_topics", stream_id=channel_id, topic="secret", visibility_policy=3)
-    take_out(play.owner, who, name)
+    remove_subscriber(play.owner, who, name)
     assert events_of(who, queue_id) == [] or all("secret" not in str(each) for each in events_of(who, queue_id))
     assert state_of(who, "user_topic", "muted_topics")["user_topics"] == []
     hidden = refusal(who, "POST", "user_topics", stream_id=channel_id, topic="secret", visibility_policy=1)
     unknown = refusal(who, "POST", "user_topics", stream_id=999_999, topic="secret", visibility_policy=1)
-    assert said(hidden) == said(unknown) == "Invalid channel ID"
+    assert zulip_message(hidden) == zulip_message(unknown) == "Invalid channel ID"
 
 
-def test_what_a_muted_user_sends_and_has_sent_is_read(play: Play) -> None:
+def test_messages_of_a_muted_user_are_marked_as_read(play: Play) -> None:
     who = new_person(play.server)
     before = play.hamlet.send("before", to=who)
     queue_id = register(who, event_types=["muted_users", "update_message_flags"])
@@ -257,14 +260,14 @@ def test_what_a_muted_user_sends_and_has_sent_is_read(play: Play) -> None:
 
 def test_muting_is_refused_in_zulips_words(play: Play) -> None:
     who, path = new_person(play.server), "users/me/muted_users/"
-    assert said(refusal(who, "POST", f"{path}{who.id}")) == "Cannot mute self"
-    assert said(refusal(who, "POST", f"{path}999999")) == "No such user"
-    assert said(refusal(who, "DELETE", f"{path}{play.hamlet.id}")) == "User is not muted"
+    assert zulip_message(refusal(who, "POST", f"{path}{who.id}")) == "Cannot mute self"
+    assert zulip_message(refusal(who, "POST", f"{path}999999")) == "No such user"
+    assert zulip_message(refusal(who, "DELETE", f"{path}{play.hamlet.id}")) == "User is not muted"
     call(who, "POST", f"{path}{play.hamlet.id}")
-    assert said(refusal(who, "POST", f"{path}{play.hamlet.id}")) == "User already muted"
+    assert zulip_message(refusal(who, "POST", f"{path}{play.hamlet.id}")) == "User already muted"
 
 
-def test_read_receipts_name_who_has_read_but_not_the_sender_nor_who_is_muted(play: Play) -> None:
+def test_read_receipts_name_readers_without_the_sender_and_muted_users(play: Play) -> None:
     first, second = new_person(play.server), new_person(play.server)
     sent = call(
         play.hamlet, "POST", "messages", type="direct", to=[first.id, second.id], content="x", read_by_sender=True
@@ -277,7 +280,7 @@ def test_read_receipts_name_who_has_read_but_not_the_sender_nor_who_is_muted(pla
     call(second, "POST", f"users/me/muted_users/{first.id}")
     assert call(first, "GET", path)["user_ids"] == [first.id]
     assert call(second, "GET", path)["user_ids"] == [second.id]
-    assert said(refusal(play.cordelia, "GET", path)) == "Invalid message(s)"
+    assert zulip_message(refusal(play.cordelia, "GET", path)) == "Invalid message(s)"
 
 
 def test_more_alert_words_than_the_limit_change_nothing(play: Play) -> None:
@@ -285,7 +288,7 @@ def test_more_alert_words_than_the_limit_change_nothing(play: Play) -> None:
     words = [f"word{number}" for number in range(Cap.ALERT_WORDS.most)]
     call(who, "POST", path, alert_words=words[:-1])
     too_many = refusal(who, "POST", path, alert_words=["one more", "and another"])
-    assert said(too_many) == Cap.ALERT_WORDS.refusal()
+    assert zulip_message(too_many) == Cap.ALERT_WORDS.refusal()
     assert len(call(who, "GET", path)["alert_words"]) == Cap.ALERT_WORDS.most - 1
     too_long = refusal(who, "POST", path, alert_words=["x" * 101])
-    assert said(too_long) == "alert_words[0] is too long (limit: 100 characters)"
+    assert zulip_message(too_long) == "alert_words[0] is too long (limit: 100 characters)"

@@ -1,4 +1,4 @@
-"""Nothing that anybody is shown holds an address, a name or a text that visibility denies them, whatever happens."""
+"""Nothing that anybody is shown contains an address, a name or a text that visibility denies them, whatever happens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEAST = {
 
 @dataclass
 class Text:
-    """A text of a message, and the channel that the message was in when it was replaced by another."""
+    """A text of a message, and the channel that the message was in when another text replaced it."""
 
     words: str
     replaced_in: int | None = None
@@ -49,7 +49,7 @@ class Watcher:
 
 @dataclass
 class World:
-    """An organization in which chance decides what happens, and everything that is said is a word of its own."""
+    """An organization with random actions, in which everything that is said is a unique word."""
 
     server: InProcessServer
     chance: random.Random
@@ -62,7 +62,7 @@ class World:
 
 
 async def call(who: Watcher, method: str, path: str, **parameters: Any) -> dict[str, Any]:
-    """One call; a refusal is an answer as well."""
+    """One call. A refusal is an answer as well."""
     fields = {
         name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in parameters.items()
@@ -95,7 +95,7 @@ async def world_of(server: InProcessServer, seed: int) -> World:
     return world
 
 
-# What happens
+# Actions
 
 
 async def send(world: World) -> None:
@@ -171,11 +171,11 @@ HAPPENINGS = (send, send, send, edit, move, change_role, choose_address, follow_
               change_channel, make_itself_heard)  # fmt: skip
 
 
-# What is denied, by the rules in other words than the program's
+# What is denied, with the rules in other words than the program's
 
 
 async def denied(world: World, viewer: Watcher) -> set[str]:
-    """The words and addresses that the viewer may not be shown at this moment."""
+    """The words and addresses that the viewer currently may not be shown."""
     async with world.server.context.reading() as connection:
         people = await accounts.find_all(connection, viewer.known.account.realm_id)
         every_channel = (await connection.execute(select(channels))).all()
@@ -206,11 +206,11 @@ def sees_address(me: Account, role: Role, other: Account) -> bool:
     return me.id == other.id or role <= LEAST.get(other.email_visibility, Role.OWNER - 1)
 
 
-# Looking everywhere
+# Checks everywhere
 
 
 def lookups(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every GET, about everybody and everything there is."""
+    """Every GET, about all accounts and everything else."""
     ids: dict[str, list[Any]] = {
         "user_id": [each.known.id for each in world.watchers],
         "user": [each.known.id for each in world.watchers],
@@ -246,7 +246,7 @@ def lookups(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def attempts(world: World, person_id: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Changes of everything, most of which are refused, and none of which is a change to others if it is not."""
+    """Changes of everything. Most are refused, and a change that is not refused changes nothing for others."""
     yield "POST", "messages", {"type": "direct", "to": [person_id], "content": ""}
     for channel_id in world.channel_ids:
         yield "POST", "messages", {"type": "stream", "to": channel_id, "topic": "t", "content": ""}
@@ -270,7 +270,7 @@ async def check_events(world: World) -> None:
         for queue_id, last in watcher.queues.items():
             answer = await call(watcher, "GET", "events", queue_id=queue_id, last_event_id=last, dont_block=True)
             for each in answer["events"]:
-                # These two name what the account saw until then, and does not see any more.
+                # These two events name what the account saw until then, and no longer sees.
                 if each["type"] != "delete_message" and (each["type"], each.get("op")) != ("subscription", "remove"):
                     check(each["type"], each, words)
             if answer["events"] and world.chance.random() < 0.3:
@@ -294,7 +294,7 @@ async def check_answers(world: World) -> None:
     ],
     indirect=["database_url"],
 )
-async def test_nothing_shown_holds_what_visibility_denies(tmp_path: Path, database_url: str, seed: int) -> None:
+async def test_nothing_shown_contains_what_visibility_denies(tmp_path: Path, database_url: str, seed: int) -> None:
     settings = prepared(tmp_path / "data", database_url=database_url, api_limit="1000000/minute")
     async with serving(settings) as server:
         world = await world_of(server, seed)

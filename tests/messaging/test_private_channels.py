@@ -20,23 +20,23 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
-    take_out,
+    remove_subscriber,
+    zulip_message,
 )
 
 
-def test_a_removal_from_a_private_channel_removes_the_bots_of_the_removed_too(play: Play) -> None:
+def test_a_removal_from_a_private_channel_also_removes_the_persons_bots(play: Play) -> None:
     member, channel = new_person(play.server), new_name()
     bot = play.server.add_bot(new_name("Keeper"), owner=member)
     channel_id = make_channel(play.owner, channel, member, bot, is_private=True)
     play.owner.send("for members", to=channel, topic="plans")
-    take_out(play.owner, member, channel)
-    assert said(refusal(bot, "GET", f"streams/{channel_id}")) == "Invalid channel ID"
+    remove_subscriber(play.owner, member, channel)
+    assert zulip_message(refusal(bot, "GET", f"streams/{channel_id}")) == "Invalid channel ID"
     again = {"subscriptions": [{"name": channel}], "principals": [member.id]}
-    assert "Unable to access" in said(refusal(bot, "POST", "users/me/subscriptions", **again))
+    assert "Unable to access" in zulip_message(refusal(bot, "POST", "users/me/subscriptions", **again))
 
 
-def test_a_creator_who_became_a_guest_changes_no_channel(play: Play) -> None:
+def test_a_creator_who_became_a_guest_cannot_change_the_channel(play: Play) -> None:
     member, channel = new_person(play.server), new_name()
     channel_id = make_channel(member, channel, is_private=True)
     give_role(play.owner, member, Role.GUEST)
@@ -47,19 +47,19 @@ def test_a_creator_who_became_a_guest_changes_no_channel(play: Play) -> None:
         {"is_default_stream": True},
     ):
         error = refusal(member, "PATCH", f"streams/{channel_id}", **change)
-        assert said(error) == "You do not have permission to administer this channel."
+        assert zulip_message(error) == "You do not have permission to administer this channel."
 
 
 def test_a_default_channel_is_public_and_made_one_by_an_administrator(play: Play) -> None:
     member = new_person(play.server)
     public, private = make_channel(member, new_name()), make_channel(member, new_name(), play.owner, is_private=True)
     error = refusal(member, "PATCH", f"streams/{public}", is_default_stream=True)
-    assert said(error) == "Insufficient permission"
+    assert zulip_message(error) == "Insufficient permission"
     error = refusal(play.owner, "PATCH", f"streams/{private}", is_default_stream=True)
-    assert said(error) == "A default channel cannot be private."
+    assert zulip_message(error) == "A default channel cannot be private."
 
 
-def test_what_a_channel_was_called_while_it_was_private_stays_with_its_subscribers(play: Play) -> None:
+def test_the_private_name_of_a_channel_stays_with_its_subscribers(play: Play) -> None:
     member, stranger = new_person(play.server), new_person(play.server)
     secret, party = new_name(), new_name()
     channel_id = make_channel(member, secret, is_private=True)

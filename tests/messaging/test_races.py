@@ -50,7 +50,7 @@ async def test_marks_and_changes_of_a_message_do_not_undo_each_other(server: InP
         assert await flags_of(server, othello.id, sent) == wanted
 
 
-async def test_a_message_of_a_channel_one_does_not_follow_is_starred_by_two_clients_at_once(
+async def test_two_clients_can_star_a_message_without_a_copy_at_once(
     server: InProcessServer,
 ) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
@@ -82,7 +82,7 @@ async def test_a_topic_is_moved_by_several_at_once_while_its_messages_are_rewrit
         assert [len([v for v in each if "prev_topic" in v]) for each in versions] == [3] * len(sent)
 
 
-async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_stays_so(
+async def test_changes_of_a_channel_at_once_are_all_kept_and_an_archived_channel_stays_archived(
     server: InProcessServer,
 ) -> None:
     olive = Caller((await server.add_person("olive", Role.OWNER)).account)
@@ -106,7 +106,7 @@ async def test_changes_of_a_channel_at_once_all_last_and_one_that_is_archived_st
         assert after.is_archived
 
 
-async def test_of_two_channels_that_take_one_name_at_once_one_gets_it(server: InProcessServer) -> None:
+async def test_of_two_channels_that_request_one_name_at_once_one_gets_it(server: InProcessServer) -> None:
     olive = Caller((await server.add_person("olive", Role.OWNER)).account)
     for number in range(ROUNDS):
         new = [NewChannel(f"{word} {number}") for word in ("left", "right")]

@@ -1,4 +1,6 @@
-"""Every list in a parameter costs as many statements as one entry. The endpoints are those of the description."""
+"""Every list in a parameter costs as many statements as one entry. The endpoints are read from the OpenAPI
+description.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 @dataclass
 class World:
-    """An organization with many of everything. What a scene uses up it takes from `fresh`."""
+    """An organization with many of everything. A scene takes what it uses up from `fresh`."""
 
     server: InProcessServer
     who: Known
@@ -40,7 +42,7 @@ class World:
     numbers: Iterator[int] = field(default_factory=count)
 
     def fresh(self, n: int) -> list[str]:
-        """Names that nothing has yet."""
+        """Unused names."""
         return [f"name {next(self.numbers)}" for _ in range(n)]
 
     async def call(self, method: str, path: str, fields: dict[str, Any]) -> Answer:
@@ -97,7 +99,7 @@ Scene = Callable[[World, int], dict[str, Any]]
 
 
 def narrow(world: World, n: int) -> list[object]:
-    """Terms of every kind that names something, which one topic fits; 48 for many."""
+    """Terms of every kind that names something, which match one topic. 48 for many."""
     terms: list[object] = []
     for each in range(1, 2 if n == 1 else 13):
         hidden = (("channel", world.channel_ids[each]), ("sender", world.people[each]), ("dm", [world.people[each]]))
@@ -107,22 +109,22 @@ def narrow(world: World, n: int) -> list[object]:
 
 
 def alert_words(n: int) -> list[str]:
-    """One word, or as many others as an account may have beside it."""
+    """One word, or as many others as an account may also have."""
     return ["word"] if n == 1 else [f"word {each}" for each in range(1, n)]
 
 
 def scopes(n: int) -> list[str]:
-    """So many scopes, which are `read` and, of several, `send`."""
+    """This many scopes: `read` and, if several, `send`."""
     return ["read", *["send"] * (n - 1)]
 
 
 def networks(n: int) -> list[str]:
-    """So many networks."""
+    """This many networks."""
     return [f"10.{each}.0.0/16" for each in range(n)]
 
 
 def of_key(parameter: str, make: Callable[[int], list[str]]) -> Scene:
-    """A named key with so many of something."""
+    """A named key with this many of something."""
     return lambda world, n: {"name": "script", parameter: make(n)}
 
 
@@ -222,7 +224,7 @@ async def test_every_list_costs_as_many_statements_as_one_entry(world: World) ->
     costs: dict[tuple[str, str], list[int]] = {}
     for (name, parameter), most in list_parameters().items():
         method, _, path = name.partition(" ")
-        if "{invite_id}" in path:  # the scenes of POST have made some by then
+        if "{invite_id}" in path:  # the scenes of POST have already created some
             rows = json.loads((await world.call("GET", "invites", {})).body)["invites"]
             path = path.replace("{invite_id}", str(next(row["id"] for row in rows if row["is_multiuse"])))
         path = path.replace("{user_id}", str(world.people[0])).replace("{email}", world.who.account.delivery_email)
@@ -254,7 +256,7 @@ async def test_moving_a_whole_topic_costs_as_many_statements_as_one_message(worl
             answer = await world.call("PATCH", f"messages/{message_id}", fields)
         assert answer.status == 200, answer.text
         costs.append(len(statements))
-    # The topic is looked up and held, and what people chose for it moves along.
+    # The topic is looked up and locked, and the policies that people chose for it are moved.
     assert costs[1] <= costs[0] + 3
     moved = json.loads((await world.call("GET", "messages", {"message_ids": world.message_ids[1:]})).body)["messages"]
     assert {(each["subject"], each["stream_id"]) for each in moved} == {("new change_all", world.channel_ids[1])}

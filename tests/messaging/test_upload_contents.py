@@ -1,4 +1,6 @@
-"""What uploaded files consist of is in the database: whole or invisible, counted, swept, served by any machine."""
+"""The bytes of uploaded files are in the database: complete or invisible, counted, swept, served by any
+machine.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ CONTENT = random.Random(5).randbytes(3 * CHUNK_SIZE + 17)
 
 @pytest.fixture
 async def machine(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessServer]:
-    """A machine that serves: the test runs on SQLite and on PostgreSQL."""
+    """A machine that serves. The test runs on SQLite and on PostgreSQL."""
     async with serving(prepared(tmp_path / "data", database_url=database_url)) as server:
         yield server
 
@@ -51,7 +53,9 @@ async def chunk_sizes(server: InProcessServer) -> list[int]:
         return list((await connection.execute(sizes)).scalars())
 
 
-async def test_a_file_is_kept_in_chunks_and_another_machine_serves_it(machine: InProcessServer, tmp_path: Path) -> None:
+async def test_a_file_is_stored_in_chunks_and_another_machine_serves_it(
+    machine: InProcessServer, tmp_path: Path
+) -> None:
     server, hamlet = machine, await machine.add_person("hamlet")
     url = (await upload(server, hamlet))["url"]
     assert await chunk_sizes(server) == [CHUNK_SIZE] * 3 + [17]
@@ -75,7 +79,7 @@ async def test_nobody_sees_a_file_before_its_last_byte_and_an_upload_that_breaks
     assert await number_of(server, contents) == 0
 
 
-async def test_whoever_may_not_upload_any_more_when_the_last_byte_comes_has_uploaded_nothing(
+async def test_an_upload_fails_if_its_sender_lost_the_right_before_the_last_byte(
     machine: InProcessServer,
 ) -> None:
     server, hamlet = machine, await machine.add_person("hamlet")
@@ -88,7 +92,7 @@ async def test_whoever_may_not_upload_any_more_when_the_last_byte_comes_has_uplo
     assert [await number_of(server, table) for table in (uploads, contents, upload_chunks)] == [0, 0, 0]
 
 
-async def test_what_is_never_finished_counts_against_the_quota_and_is_swept_after_an_hour(
+async def test_unfinished_uploads_count_against_the_quota_and_are_swept_after_an_hour(
     tmp_path: Path, database_url: str
 ) -> None:
     settings = prepared(tmp_path / "data", database_url=database_url, upload_quota=10)
@@ -96,7 +100,7 @@ async def test_what_is_never_finished_counts_against_the_quota_and_is_swept_afte
         hamlet = await server.add_person("hamlet")
         share = settings.upload_quota * 1024 * 1024 // SHARE_OF_ONE
         lost = IncomingContent(server.context, Caller(hamlet.account), share - CHUNK_SIZE)
-        await lost.write(CONTENT)  # and its worker is killed
+        await lost.write(CONTENT)  # and the worker is killed
         assert (await upload(server, hamlet))["code"] == "REALM_UPLOAD_QUOTA"
         await upload_contents.sweep(server.context)
         assert await number_of(server, contents) == 1
@@ -110,7 +114,7 @@ async def test_what_is_never_finished_counts_against_the_quota_and_is_swept_afte
         assert await number_of(server, contents) == 1
 
 
-async def test_a_file_that_was_swept_while_it_was_sent_is_refused_whole(machine: InProcessServer) -> None:
+async def test_an_upload_that_was_swept_while_it_was_sent_is_refused(machine: InProcessServer) -> None:
     server, hamlet = machine, await machine.add_person("hamlet")
     content_type, body = encoded({}, [("f.bin", CONTENT[: CHUNK_SIZE + 1])])
     late = sending(server, hamlet, body, content_type)
@@ -123,7 +127,7 @@ async def test_a_file_that_was_swept_while_it_was_sent_is_refused_whole(machine:
     assert [await number_of(server, table) for table in (uploads, contents, upload_chunks)] == [0, 0, 0]
 
 
-async def test_a_file_that_is_deleted_while_it_is_read_breaks_off(machine: InProcessServer) -> None:
+async def test_reading_a_file_ends_early_if_it_is_deleted(machine: InProcessServer) -> None:
     server, hamlet = machine, await machine.add_person("hamlet")
     await upload(server, hamlet)
     async with server.context.reading() as connection:

@@ -1,4 +1,4 @@
-"""Uploaded files: kept, shared by messages, and served as what they are."""
+"""Uploaded files: stored, shared by messages, and served as what they are."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
-    take_out,
+    remove_subscriber,
+    zulip_message,
 )
 
 
@@ -42,7 +42,7 @@ def get(play: Play, path: str, who: Participant | None = None) -> httpx2.Respons
     return httpx2.get(play.server.site + path, auth=auth(who) if who else None)
 
 
-def test_a_file_comes_back_as_it_went(play: Play) -> None:
+def test_a_file_is_returned_unchanged(play: Play) -> None:
     content = bytes(range(256)) * 40
     url = upload(play.hamlet, "skull of yorick.bin", content)
     response = get(play, url, play.hamlet)
@@ -59,7 +59,7 @@ def test_a_file_is_shared_by_the_message_that_links_to_it(play: Play) -> None:
     assert get(play, url, play.owner).status_code == 200
 
 
-def test_nobody_shares_the_file_of_another_by_guessing_its_link(play: Play) -> None:
+def test_nobody_can_share_another_accounts_file_by_guessing_its_link(play: Play) -> None:
     url = upload(play.hamlet, "secret.txt", b"words")
     play.cordelia.send(f"[mine?]({url})", to=play.cordelia)
     assert get(play, url, play.cordelia).status_code == 404
@@ -76,7 +76,7 @@ def test_nobody_shares_the_file_of_another_by_guessing_its_link(play: Play) -> N
     ],
     ids=["unix", "windows", "directory", "null", "long"],
 )
-def test_a_file_is_shown_and_saved_by_its_own_name_alone(play: Play, name: str, shown: str) -> None:
+def test_a_file_is_shown_and_saved_under_its_own_name(play: Play, name: str, shown: str) -> None:
     answer = httpx2.post(
         f"{play.server.site}/api/v1/user_uploads",
         auth=auth(play.hamlet),
@@ -85,12 +85,12 @@ def test_a_file_is_shown_and_saved_by_its_own_name_alone(play: Play, name: str, 
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     ).json()
     assert answer["filename"] == shown
-    said = get(play, answer["url"], play.hamlet).headers["content-disposition"]
-    assert said.endswith(quote(shown) if quote(shown) != shown else f'"{shown}"')
+    disposition = get(play, answer["url"], play.hamlet).headers["content-disposition"]
+    assert disposition.endswith(quote(shown) if quote(shown) != shown else f'"{shown}"')
 
 
 @pytest.mark.parametrize("name", ["page.html", "picture.svg", "page.xhtml", "script.js"])
-def test_what_could_be_a_page_is_only_saved(play: Play, name: str) -> None:
+def test_files_that_could_be_pages_can_only_be_saved(play: Play, name: str) -> None:
     url = upload(play.hamlet, name, b"<script>alert(document.cookie)</script>")
     headers = get(play, url, play.hamlet).headers
     assert headers["content-disposition"].startswith("attachment")
@@ -107,7 +107,7 @@ def test_a_picture_is_shown_and_still_runs_nothing(play: Play) -> None:
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "..\\evil", "/", ".hidden", "a/b", "x" * 300, "ünïcode ☃.txt",
                                   "漢" * 95 + ".txt", "漢" * 200])  # fmt: skip
-def test_any_name_is_one_word_of_the_address_and_no_file_is_written(play: Play, name: str) -> None:
+def test_any_name_is_one_part_of_the_url_and_no_file_is_written(play: Play, name: str) -> None:
     response = httpx2.post(
         f"{play.server.site}/api/v1/user_uploads", auth=auth(play.hamlet), files={"file": (name, b"content")}
     )
@@ -121,11 +121,11 @@ def test_any_name_is_one_word_of_the_address_and_no_file_is_written(play: Play, 
     "path", ["/user_uploads/1/x/y", "/user_uploads/../secrets.json", "/user_uploads/%2e%2e/%2e%2e/secrets.json",
              "/user_uploads/", "/user_uploads/temporary/", "/user_uploads/temporary/AAAA/x", "/user_uploads/1/x/%00"]
 )  # fmt: skip
-def test_what_is_not_there_is_not_found(play: Play, path: str) -> None:
+def test_a_missing_file_is_not_found(play: Play, path: str) -> None:
     assert get(play, path, play.hamlet).status_code == 404
 
 
-def test_who_is_not_known_gets_nothing(play: Play) -> None:
+def test_unknown_callers_get_no_file(play: Play) -> None:
     url = upload(play.hamlet, "private.txt", b"words")
     assert get(play, url).status_code == 401
     response = httpx2.get(play.server.site + url, auth=(play.hamlet.email, "k" * 32))
@@ -142,7 +142,7 @@ def test_an_incoming_webhook_bot_gets_no_file(play: Play) -> None:
     assert (response.status_code, response.text) == (401, "This API is not available to incoming webhook bots.\n")
 
 
-def test_who_asks_in_a_wrong_way_is_told_so(play: Play) -> None:
+def test_a_wrong_scheme_or_host_is_refused(play: Play) -> None:
     url = play.server.site + upload(play.hamlet, "private.txt", b"words")
     assert httpx2.get(url, headers={"Authorization": "Bearer x"}).status_code == 400
     assert httpx2.get(url, auth=auth(play.hamlet), headers={"Host": "chat.example.org"}).status_code == 401
@@ -157,29 +157,29 @@ def test_a_temporary_link_needs_no_key_and_cannot_be_changed(play: Play) -> None
     assert get(play, f"{prefix}{changed}/{name}").status_code == 404
 
 
-def test_no_link_is_given_to_a_file_that_is_not_there(play: Play) -> None:
+def test_there_is_no_link_to_a_missing_file(play: Play) -> None:
     """As for the file itself Zulip's status is 404."""
     gone, hidden = "/user_uploads/1/aa/nothing/gone.txt", upload(play.owner, "hidden.txt", b"hidden")
     for url in (gone, hidden):
         assert get(play, url, play.hamlet).status_code == 404
         error = refusal(play.hamlet, "GET", url.lstrip("/"))
-        assert (error.status, said(error)) == (404, "Invalid file")
+        assert (error.status, zulip_message(error)) == (404, "Invalid file")
 
 
-def test_a_temporary_link_is_good_only_while_its_maker_may_see_the_file(play: Play) -> None:
+def test_a_temporary_link_is_valid_only_while_its_creator_may_see_the_file(play: Play) -> None:
     secret, who = new_name(), new_person(play.server)
     make_channel(play.owner, secret, who, is_private=True)
     url = upload(play.owner, "planted.txt", b"planted")
     play.owner.send(f"[file]({url})", to=secret)
     link = call(who, "GET", url.lstrip("/"))["url"]
     assert get(play, link).content == b"planted"
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     assert get(play, link).status_code == 404
     of_owner = call(play.owner, "GET", url.lstrip("/"))["url"]
     assert get(play, of_owner).content == b"planted"
 
 
-def test_files_lie_in_folders_of_two_characters_as_in_zulip(play: Play) -> None:
+def test_files_are_in_folders_of_two_characters_as_in_zulip(play: Play) -> None:
     assert re.fullmatch(r"/user_uploads/\d+/[0-9a-f]{2}/[\w-]+/x\.txt", upload(play.hamlet, "x.txt", b"words"))
 
 
@@ -204,17 +204,15 @@ def large_file(play: Play) -> str:
         ("lines=1-2", 200, (0, 768_000)),
     ],
 )
-def test_a_part_of_a_file_is_served_as_it_is_asked_for(
-    play: Play, asked: str, status: int, part: tuple[int, int]
-) -> None:
+def test_a_requested_part_of_a_file_is_served(play: Play, asked: str, status: int, part: tuple[int, int]) -> None:
     start, end = part
     response = httpx2.get(play.server.site + large_file(play), auth=auth(play.hamlet), headers={"Range": asked})
     assert (response.status_code, response.content) == (status, LARGE[start:end])
-    said = {206: f"bytes {start}-{end - 1}/768000", 416: "bytes */768000"}.get(status)
-    assert response.headers.get("content-range") == said
+    content_range = {206: f"bytes {start}-{end - 1}/768000", 416: "bytes */768000"}.get(status)
+    assert response.headers.get("content-range") == content_range
 
 
-def test_what_is_asked_of_a_file_without_its_content_is_answered_as_with_it(play: Play) -> None:
+def test_head_is_answered_like_get_without_the_content(play: Play) -> None:
     url = large_file(play)
     head = httpx2.head(play.server.site + url, auth=auth(play.hamlet))
     whole = get(play, url, play.hamlet)
@@ -232,14 +230,14 @@ def test_a_file_that_is_too_large_is_refused(play: Play) -> None:
     assert response.json()["msg"] == "Uploaded file is larger than the allowed limit of 25 MiB"
 
 
-def test_one_file_must_be_sent(play: Play) -> None:
+def test_exactly_one_file_must_be_sent(play: Play) -> None:
     address, who = f"{play.server.site}/api/v1/user_uploads", auth(play.hamlet)
     assert httpx2.post(address, auth=who).json()["msg"] == "You must specify a file to upload"
     two = httpx2.post(address, auth=who, files={"a": ("a", b"x"), "b": ("b", b"y")})
     assert two.json()["msg"] == "You may only upload one file at a time"
 
 
-def test_attachments_are_listed_with_the_messages_that_link_to_them_and_how_much_room_all_take(play: Play) -> None:
+def test_attachments_are_listed_with_their_messages_and_the_total_size(play: Play) -> None:
     who = new_person(play.server)
     queue_id = register(who, event_types=["attachment"])
     url = upload(who, "list.txt", b"12345")
@@ -268,7 +266,7 @@ def test_a_deleted_attachment_is_gone_with_its_bytes_and_only_its_owner_deletes_
     who.send(f"[gone]({url})", to=play.cordelia)
     (row,) = call(who, "GET", "attachments")["attachments"]
     path = f"attachments/{row['id']}"
-    assert said(refusal(play.owner, "DELETE", path)) == "Invalid attachment"
+    assert zulip_message(refusal(play.owner, "DELETE", path)) == "Invalid attachment"
     assert get(play, url, play.cordelia).status_code == 200
     queue_id = register(who, event_types=["attachment"])
     used = call(who, "GET", "attachments")["upload_space_used"]
@@ -277,4 +275,4 @@ def test_a_deleted_attachment_is_gone_with_its_bytes_and_only_its_owner_deletes_
     assert (event["op"], event["attachment"]) == ("remove", {"id": row["id"]})
     assert event["upload_space_used"] == used - 5
     assert get(play, url, play.cordelia).status_code == 404
-    assert said(refusal(who, "DELETE", path)) == "Invalid attachment"
+    assert zulip_message(refusal(who, "DELETE", path)) == "Invalid attachment"

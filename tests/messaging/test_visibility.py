@@ -25,9 +25,9 @@ from tests.messaging.wire import (
     new_person,
     refusal,
     register,
-    said,
+    remove_subscriber,
     shape,
-    take_out,
+    zulip_message,
 )
 
 pytestmark = pytest.mark.usefixtures("connections_end_with_the_test")
@@ -37,7 +37,7 @@ UNKNOWN_ADDRESS = "no-such-person@example.com"
 DOMAIN = "keybearer.localhost"
 
 
-# Channels that one does not see
+# Hidden channels
 
 
 CHANNEL_DOORS: dict[str, Callable[[Participant, int, str], Any]] = {
@@ -83,7 +83,7 @@ def narrowed(who: Participant, *narrow: Any) -> dict[str, Any]:
 
 
 def outcome(door: Callable[[Participant, int, str], Any], who: Participant, channel_id: int, channel: str) -> Any:
-    """What a door answers, without the names that the caller gave."""
+    """A door's answer, without the names that the caller sent."""
     try:
         answer = door(who, channel_id, channel)
     except APIError as error:
@@ -92,7 +92,7 @@ def outcome(door: Callable[[Participant, int, str], Any], who: Participant, chan
 
 
 def in_turn(doors: Iterable[str], *callers: tuple[object, ...]) -> list[Any]:
-    """Each door with one of the callers in every run, and with all of them in the long one."""
+    """Each door with one of the callers in every run, and with all of them in the long run."""
     return [
         pytest.param(door, *caller, marks=pytest.mark.soak if (number + other) % len(callers) else ())
         for number, door in enumerate(doors)
@@ -101,7 +101,7 @@ def in_turn(doors: Iterable[str], *callers: tuple[object, ...]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("door", "role"), in_turn(CHANNEL_DOORS, (Role.ADMINISTRATOR,), (Role.MEMBER,), (Role.GUEST,)))
-def test_a_channel_that_one_does_not_see_looks_unknown(play: Play, door: str, role: Role) -> None:
+def test_a_hidden_channel_looks_unknown(play: Play, door: str, role: Role) -> None:
     secret, who = new_name(), new_person(play.server, role)
     channel_id = make_channel(play.hamlet, secret, is_private=role is not Role.GUEST)
     unseen = outcome(CHANNEL_DOORS[door], who, channel_id, secret)
@@ -118,7 +118,7 @@ def test_a_guest_cannot_tell_a_channel_to_follow_from_an_unknown_one(play: Play)
     assert errors[0] == errors[1]
 
 
-def test_lists_hold_only_channels_that_one_sees(play: Play) -> None:
+def test_lists_contain_only_visible_channels(play: Play) -> None:
     public, private, archived = new_name(), new_name(), new_name()
     make_channel(play.hamlet, public)
     make_channel(play.hamlet, private, is_private=True)
@@ -132,7 +132,7 @@ def test_lists_hold_only_channels_that_one_sees(play: Play) -> None:
         assert (public in str(state)) is (public in expected)
 
 
-def test_default_channels_are_told_only_to_those_who_see_them(play: Play) -> None:
+def test_default_channels_are_reported_only_to_people_who_see_them(play: Play) -> None:
     channel_id = make_channel(play.owner, new_name())
     call(play.owner, "PATCH", f"streams/{channel_id}", is_default_stream=True)
     guest = new_person(play.server, Role.GUEST)
@@ -143,7 +143,7 @@ def test_default_channels_are_told_only_to_those_who_see_them(play: Play) -> Non
     call(play.owner, "PATCH", f"streams/{channel_id}", is_default_stream=False)
 
 
-# Messages of a channel that one was removed from
+# Messages of a channel after a removal from it
 
 
 MESSAGE_DOORS: dict[str, Callable[[Participant, int], Any]] = {
@@ -167,7 +167,7 @@ MESSAGE_DOORS: dict[str, Callable[[Participant, int], Any]] = {
 
 
 def flagged(who: Participant, message_id: int, flag: str) -> dict[str, Any]:
-    """Mark a message; the answer without the ids, which it repeats."""
+    """Mark a message. Returns the answer without the ids, which it repeats."""
     answer = call(who, "POST", "messages/flags", messages=[message_id], op="add", flag=flag)
     return {name: value for name, value in answer.items() if name != "messages"}
 
@@ -180,15 +180,13 @@ def message_outcome(door: Callable[[Participant, int], Any], who: Participant, m
 
 
 @pytest.mark.parametrize(("door", "role"), in_turn(MESSAGE_DOORS, (Role.ADMINISTRATOR,), (Role.MEMBER,)))
-def test_a_copy_from_before_gives_nothing_after_a_removal_from_a_private_channel(
-    play: Play, door: str, role: Role
-) -> None:
+def test_an_earlier_copy_is_useless_after_a_removal_from_a_private_channel(play: Play, door: str, role: Role) -> None:
     secret, who = new_name(), new_person(play.server, role)
     make_channel(play.owner, secret, who, is_private=True)
     theirs = who.send("mine", to=secret)
     call(play.owner, "POST", f"messages/{theirs}/reactions", emoji_name="tada")
     sent = play.owner.send("before", to=secret)
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     for each in (theirs, sent):
         assert message_outcome(MESSAGE_DOORS[door], who, each) == message_outcome(MESSAGE_DOORS[door], who, UNKNOWN_ID)
     history = call(play.owner, "GET", f"messages/{sent}/history")["message_history"]
@@ -201,7 +199,7 @@ def test_a_removed_member_finds_nothing_of_the_channel_anywhere(play: Play) -> N
     sent = play.owner.send("a planted text", to=secret, topic="a planted topic")
     call(who, "POST", "messages/flags", messages=[sent], op="add", flag="starred")
     call(who, "POST", "messages/flags", messages=[sent], op="remove", flag="read")
-    take_out(play.owner, who, secret)
+    remove_subscriber(play.owner, who, secret)
     for narrow in ([], [["search", "planted"]], [["is", "starred"]], [["topic", "a planted topic"]], [["in", "home"]]):
         assert "planted" not in str(narrowed(who, *narrow)["messages"])
     state = call(who, "POST", "register")
@@ -209,7 +207,7 @@ def test_a_removed_member_finds_nothing_of_the_channel_anywhere(play: Play) -> N
     assert sent not in state["starred_messages"]
 
 
-def test_a_member_who_became_a_guest_reads_only_what_they_follow(play: Play) -> None:
+def test_a_member_who_became_a_guest_reads_only_followed_channels(play: Play) -> None:
     public, who = new_name(), new_person(play.server)
     make_channel(play.owner, public, who)
     kept = play.owner.send("followed", to=public)
@@ -217,7 +215,7 @@ def test_a_member_who_became_a_guest_reads_only_what_they_follow(play: Play) -> 
     sent = play.owner.send("not followed", to="general", topic="guests")
     assert call(who, "GET", f"messages/{sent}")["raw_content"] == "not followed"
     give_role(play.owner, who, Role.GUEST)
-    assert said(refusal(who, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(who, "GET", f"messages/{sent}")) == "Invalid message(s)"
     assert call(who, "GET", f"messages/{kept}")["raw_content"] == "followed"
     found = narrowed(who, ["channels", "public"])["messages"]
     assert {kept} <= {each["id"] for each in found}
@@ -230,9 +228,9 @@ def test_a_bot_of_a_guest_reads_no_more_than_its_owner_may(play: Play) -> None:
     sent = play.owner.send("for members", to="general", topic="bounded")
     assert call(bot, "GET", f"messages/{sent}")["raw_content"] == "for members"
     give_role(play.owner, owner, Role.GUEST)
-    assert said(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
     mention = play.owner.send(f"hello {bot.mention}", to="general", topic="bounded")
-    assert said(refusal(bot, "GET", f"messages/{mention}")) == "Invalid message(s)"
+    assert zulip_message(refusal(bot, "GET", f"messages/{mention}")) == "Invalid message(s)"
 
 
 def test_a_moved_message_shows_no_version_from_the_private_channel(play: Play) -> None:
@@ -249,7 +247,7 @@ def test_a_moved_message_shows_no_version_from_the_private_channel(play: Play) -
     assert "planted" in str(call(play.owner, "GET", f"messages/{sent}/history"))
 
 
-def test_a_link_names_a_channel_only_where_the_author_sees_it_and_it_is_public(play: Play) -> None:
+def test_a_channel_is_linked_only_if_it_is_public_and_the_author_sees_it(play: Play) -> None:
     public, private = new_name(), new_name()
     make_channel(play.hamlet, public)
     make_channel(play.hamlet, private, is_private=True)
@@ -277,8 +275,8 @@ def test_a_file_is_for_its_uploader_and_for_those_who_see_a_message_that_links_t
         return httpx2.get(play.server.site + url, auth=auth).status_code
 
     assert (status(play.owner), status(who), status(guest), status(play.hamlet)) == (200, 200, 404, 404)
-    assert said(refusal(guest, "GET", url.lstrip("/"))) == "Invalid file"
-    take_out(play.owner, who, secret)
+    assert zulip_message(refusal(guest, "GET", url.lstrip("/"))) == "Invalid file"
+    remove_subscriber(play.owner, who, secret)
     assert status(who) == 404
     call(guest, "DELETE", "users/me/subscriptions", subscriptions=["general"])
     play.owner.send(f"[letter]({url})", to="general", topic="files")
@@ -291,12 +289,12 @@ def test_an_outgoing_webhook_is_not_called_with_a_message_that_its_bot_does_not_
     hook = play.server.add_bot(new_name("Hook"), owner=play.hamlet, bot_type=BotType.OUTGOING_WEBHOOK)
     play.owner.send(f"{hook.mention} planted", to=secret)
     after = play.owner.send(f"{hook.mention} hello", to="general", topic="hooks")
-    # Its service is not to be reached, so it says so where it was called, and only there.
+    # Its service cannot be reached, so the bot reports it where it was called, and only there.
     play.owner.wait_for_message(sender=hook, after=after)
     assert {message.display_recipient for message in play.owner.messages(sender=hook)} == {"general"}
 
 
-# Addresses that one does not see
+# Hidden addresses
 
 
 ADDRESS_DOORS: dict[str, Callable[[Participant, str], Any]] = {
@@ -351,7 +349,7 @@ def test_a_guessed_address_that_is_hidden_looks_unknown(
 
 
 @pytest.mark.parametrize("door", ADDRESS_DOORS)
-def test_an_address_that_one_may_see_or_its_dummy_is_an_address(play: Play, door: str) -> None:
+def test_a_visible_address_or_its_dummy_can_be_used(play: Play, door: str) -> None:
     hidden = new_person(play.server)
     call(hidden, "POST", "users/me/presence", status="active")
     hide_address(hidden, EmailVisibility.ADMINISTRATORS)
@@ -359,27 +357,27 @@ def test_an_address_that_one_may_see_or_its_dummy_is_an_address(play: Play, door
         assert ADDRESS_DOORS[door](play.owner, address)["result"] == "success"
 
 
-def test_a_deactivated_person_is_named_by_the_address_that_one_may_see(play: Play) -> None:
+def test_a_deactivated_person_is_named_by_the_visible_address(play: Play) -> None:
     gone = new_person(play.server)
     hide_address(gone, EmailVisibility.ADMINISTRATORS)
     gone.deactivate()
     for who, address in ((play.hamlet, f"user{gone.id}@{DOMAIN}"), (play.owner, gone.email)):
         error = refusal(who, "POST", "messages", type="direct", to=[gone.id], content="x")
-        assert said(error) == f"'{address}' is no longer using Zulip."
+        assert zulip_message(error) == f"'{address}' is no longer using Zulip."
 
 
-def test_nobody_is_given_the_address_that_stands_for_another(play: Play) -> None:
+def test_nobody_can_get_the_dummy_address_of_another(play: Play) -> None:
     dummy = f"User{play.hamlet.id}@{DOMAIN.upper()}"
     with pytest.raises(Exception, match="This email address is reserved"):
         play.server.add_person("Dummy Person", email=dummy)
 
 
-def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Play) -> None:
+def test_an_address_that_stands_for_two_accounts_is_refused(play: Play) -> None:
     hidden, other = new_person(play.server), new_person(play.server)
     hide_address(hidden)
     dummy = f"user{hidden.id}@{DOMAIN}"
 
-    async def take_the_dummy() -> None:  # as from before it was refused, or at another site
+    async def take_the_dummy() -> None:  # as in a database from before it was refused, or of another site
         async with play.server._context.change(None) as change:
             account = await accounts.find(change.connection, other.id)
             assert account is not None
@@ -391,13 +389,13 @@ def test_an_address_that_means_two_accounts_is_refused_and_not_guessed(play: Pla
     assert play.owner.send("by id", to=hidden) > 0
 
 
-# A bot sees no channel that its owner does not see
+# A bot sees only channels that its owner sees
 
 
 @pytest.mark.parametrize(
     "how", ["owner becomes a guest", "guest is taken out", "channel becomes private", "handed over"]
 )
-def test_a_bot_sees_no_channel_that_its_owner_does_not_see(play: Play, how: str) -> None:
+def test_a_bot_sees_only_channels_that_its_owner_sees(play: Play, how: str) -> None:
     name, owner = new_name(), new_person(play.server)
     bot = play.server.add_bot(new_name("Follower"), owner=owner)
     people = (owner, bot) if how in ("guest is taken out", "handed over") else (bot,)
@@ -410,7 +408,7 @@ def test_a_bot_sees_no_channel_that_its_owner_does_not_see(play: Play, how: str)
         give_role(play.owner, owner, Role.GUEST)
     elif how == "guest is taken out":
         give_role(play.owner, owner, Role.GUEST)
-        take_out(play.owner, owner, name)
+        remove_subscriber(play.owner, owner, name)
     elif how == "channel becomes private":
         call(play.owner, "PATCH", f"streams/{channel_id}", is_private=True)
     else:
@@ -418,7 +416,7 @@ def test_a_bot_sees_no_channel_that_its_owner_does_not_see(play: Play, how: str)
         play.server.regenerate_api_key(bot)
         queue_id = register(bot)
     play.owner.send("planted later", to=name, topic="planted")
-    assert said(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
+    assert zulip_message(refusal(bot, "GET", f"messages/{sent}")) == "Invalid message(s)"
     assert "planted" not in str([each for each in events_of(bot, queue_id) if each["type"] == "message"])
     with pytest.raises(APIError):
         bot.send("from inside", to=name)

@@ -1,4 +1,4 @@
-"""Event queues on a real server of two workers: any worker serves any queue, and a restart loses none."""
+"""Event queues on a real server with two workers: any worker serves any queue, and a restart loses none."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_worker_serves_every_queue(server: RunningServer, tmp_path: Path) 
         queue_id = first.register(["message"]).queue_id
         after = -1
         for number in range(12):
-            # Each client has a connection of its own, so the calls fall on both workers.
+            # Each client has its own connection, so the calls reach both workers.
             with (
                 Client(read_zuliprc(tmp_path / "zuliprc")) as sender,
                 Client(read_zuliprc(tmp_path / "zuliprc")) as reader,
@@ -61,7 +61,7 @@ def test_every_worker_serves_every_queue(server: RunningServer, tmp_path: Path) 
             after = event["id"]
 
 
-def test_polls_on_every_worker_hear_of_a_message(server: RunningServer, tmp_path: Path) -> None:
+def test_polls_on_every_worker_get_a_message(server: RunningServer, tmp_path: Path) -> None:
     path = server.write_zuliprc(tmp_path / "zuliprc")
     with ThreadPoolExecutor(8) as pool, Client(read_zuliprc(path)) as sender:
         polls: list[Future[list[dict[str, Any]]]] = []
@@ -81,7 +81,7 @@ def test_a_replaced_key_ends_the_polls_of_every_worker(server: RunningServer, tm
         for _ in range(6):
             client = Client(read_zuliprc(path))
             polls.append(pool.submit(poll, client, client.register(["message"]).queue_id, -1))
-        threading.Event().wait(0.5)  # most of them wait by now; one that comes late is refused at the door
+        threading.Event().wait(0.5)  # most of them wait by now; a late one is refused at admission
 
         async def replace(context: Context) -> None:
             await api_keys.regenerate_by_operator(context, 1)

@@ -1,4 +1,4 @@
-"""Odd requests made of every route of a server, and what every answer must be."""
+"""Odd requests to every route of a server, and what every answer must be."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ PATH_TRICKS = (
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X" * 300)
 WAITS = "/events"
-"""The call that waits, if it is let."""
+"""The call that waits, if it may."""
 
 
 @dataclass
 class Odd:
-    """A request that no program of good will sends."""
+    """A request that no well-behaved program sends."""
 
     method: str
     path: str
@@ -111,7 +111,7 @@ class Odd:
         return f"{self.method} {self.path[:300]!a} ?{self.query[:300]!a} {shown} {self.body[:600]!r}"
 
     async def send(self, server: InProcessServer) -> Answer:
-        """The answer of a server, to which the path comes decoded as from Granian."""
+        """The server's answer. The path arrives decoded, as from Granian."""
         path = unquote(self.path, errors="replace")
         scope: dict[str, Any] = {"method": self.method, "path": path, "headers": self.headers}
         scope["query_string"] = self.query.encode("utf-8", "surrogatepass")
@@ -119,7 +119,7 @@ class Odd:
 
 
 class Fuzzer:
-    """Makes odd requests of the questions that can be asked, for the callers whose headers it is given."""
+    """Makes odd requests from the possible questions, for the callers whose headers it is given."""
 
     def __init__(self, chance: random.Random, questions: Sequence[Question], callers: Mapping[str, Headers]) -> None:
         self.chance = chance
@@ -127,7 +127,9 @@ class Fuzzer:
         self.callers = callers
 
     def _caller(self, question: Question) -> Headers:
-        """Mostly one who gets in: by key or in a browser as the door has it, and with more rights than fewer."""
+        """Usually a caller who is admitted: by key or in a browser, depending on the door, and with more rights rather
+        than fewer.
+        """
         chance, callers = self.chance, self.callers
         if chance.random() < 0.1:
             return chance.choice(list(callers.values()))
@@ -136,7 +138,7 @@ class Fuzzer:
         ]
 
     def request(self) -> Odd:
-        """The next one."""
+        """The next request."""
         chance, question = self.chance, self.chance.choice(self.questions)
         path = question.filled(
             chance.choice(("1", "2", "3", "4", "5", quote(chance.choice(VALUES)[:200], errors="ignore")))
@@ -208,20 +210,20 @@ def _quoted(text: str) -> str:
 
 
 def check(odd: Odd, answer: Answer) -> None:
-    """Fail unless the answer is one, and of the kind that its door gives: JSON on the wire, never on a page."""
+    """Fail unless there is an answer of the kind that its door gives: JSON on the wire, never on a page."""
     assert answer.status < 500, answer.status
     assert not any(set(value) & set("\r\n\x00") for value in answer.headers.values()), answer.headers
     kind = answer.headers.get("content-type", "")
     path = "/" + unquote(odd.path, errors="replace").lstrip("/")
     is_empty = not answer.body and (answer.status != 200 or odd.method == "HEAD")
     if answer.status == 400 and "Bad Request (400)" in answer.text:
-        return  # the Host header is none: Zulip's plain page, whatever the path
+        return  # the Host header is not valid: Zulip's plain page, whatever the path
     if path.startswith(("/api/", "/json/")):
         if is_empty:
             return
         if not any(router.find(path) for router in WIRE):
             assert kind.startswith("text/html"), kind
-            return  # nothing is there: Zulip's page
+            return  # there is nothing: Zulip's page
         assert kind == "application/json" or answer.status == 405, kind
         said = json.loads(answer.body)
         if answer.status != 200 or "openapi" not in said:

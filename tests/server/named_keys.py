@@ -23,7 +23,7 @@ POSSESSION = "/api/v1/api_keys/revoke_by_possession"
 
 @dataclass(frozen=True)
 class NamedKey:
-    """A named key as it was shown once."""
+    """A named key as it was shown, once."""
 
     id: int
     email: str
@@ -31,19 +31,19 @@ class NamedKey:
 
     @property
     def auth(self) -> tuple[str, str]:
-        """HTTP Basic's pair."""
+        """The pair for HTTP Basic."""
         return self.email, self.api_key
 
 
 def form(**fields: Any) -> dict[str, str]:
-    """A form in which lists, numbers and null are JSON and texts are not."""
+    """A form in which lists, numbers and null are JSON, but texts are not."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
 
 
 async def issue(
     server: InProcessServer, auth: tuple[str, str], *, bot: Known | None = None, name: str = "script", **fields: Any
 ) -> httpx2.Response:
-    """Ask for a named key, for whoever asks or for a bot."""
+    """Request a named key for the caller or for a bot."""
     path = OWN if bot is None else f"/api/v1/bots/{bot.id}/api_keys"
     return await server.client().post(path, auth=auth, data=form(name=name, **fields))
 
@@ -58,7 +58,7 @@ async def issued(
 
 
 async def entries(server: InProcessServer, auth: tuple[str, str], path: str = OWN) -> list[dict[str, Any]]:
-    """The keys that a list shows."""
+    """The keys in a list."""
     answer = await server.client().get(path, auth=auth)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["api_keys"]
@@ -70,31 +70,31 @@ async def post(server: InProcessServer, path: str, auth: tuple[str, str], **fiel
     return await server.client().post(path, auth=auth, data=form(**fields))
 
 
-def told(answer: httpx2.Response) -> tuple[int, str]:
+def status_and_code(answer: httpx2.Response) -> tuple[int, str]:
     """The status and the code of an answer."""
     return answer.status_code, answer.json().get("code", "")
 
 
 async def is_accepted(server: InProcessServer, key: NamedKey | Known) -> bool:
-    """Whether the key says who is asking."""
+    """Whether the key is accepted."""
     answer = await server.client().get(CURRENT, auth=key.auth)
     assert answer.status_code in (200, 401), answer.text
     return answer.status_code == 200
 
 
 async def end_at(server: InProcessServer, key_id: int, at: datetime | None) -> None:
-    """Let a key end then, as if it had been issued so."""
+    """Let a key end at that time, as if it had been issued like that."""
     async with server.context.change(None) as change:
         await change.connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(expires_at=at))
 
 
 async def expire(server: InProcessServer, key_id: int) -> None:
-    """Let the end of a key have come."""
+    """Let a key expire now."""
     await end_at(server, key_id, server.context.clock() - timedelta(seconds=1))
 
 
 async def late_use(server: InProcessServer, key_id: int) -> KeyUse:
-    """The use of a key that has ended, as soon as it is written beside the request."""
+    """The use of an ended key, as soon as it is written next to the request."""
     for _ in range(200):
         async with server.context.reading() as connection:
             record = await rows.find(connection, key_id)

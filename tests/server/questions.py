@@ -1,4 +1,4 @@
-"""What can be asked of a server: every endpoint, page and file, with the parameters that each reads."""
+"""What a server can be asked: every endpoint, page and file, with the parameters that each reads."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ GOOD = {
     "appid": "org.zulip.Zulip", "status_text": "away", "propagate_mode": "change_one", "new_password1": PASSWORD + "!",
     "new_password2": PASSWORD + "!", "invite_as": "400", "invite_expires_in_minutes": "60",
 }  # fmt: skip
-"""A value of each parameter with which a call gets far."""
+"""For each parameter a value with which a call gets far."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A route behind a door, the parameters that it reads, and those of them that it needs."""
+    """A route behind a door, the parameters that it reads, and the parameters that it needs."""
 
     method: str
     path: str
@@ -60,14 +60,14 @@ class Question:
     needed: tuple[str, ...] = ()
     by_key: bool = False
     scalars: frozenset[str] = frozenset()
-    """The parameters that hold one number, or yes or no: all are read by the same few lines."""
+    """The parameters that contain one number, or yes or no. The same few lines read all of them."""
 
     def filled(self, value: str = "1") -> str:
-        """The path with a value in the place of each name."""
+        """The path with a value instead of each name."""
         return re.sub(r"\{\w+\}", value.replace("\\", r"\\"), self.path)
 
     def good(self) -> dict[str, str]:
-        """What lets the call get far."""
+        """The parameters with which the call gets far."""
         return {
             name: GOOD[name] for name in self.names if name in GOOD and (name in self.needed or len(self.names) < 9)
         }
@@ -91,7 +91,7 @@ def _question(endpoint: Endpoint, prefix: str, *, by_key: bool) -> Question:
 
 
 async def fill(server: InProcessServer, owner: Known) -> None:
-    """A channel with a message, to be asked for by their ids."""
+    """Create a channel with a message, so that their ids can be used in questions."""
     await subscriptions.follow(server.context, Caller(owner.account), [NewChannel("general")])
     await send(server.context, Caller(owner.account), Draft(ToChannel("general", "t"), "hello"))
 
@@ -100,7 +100,7 @@ FILES = [Question(route.method, f"/user_uploads/{route.path}", by_key=True) for 
 
 
 class _Fields(HTMLParser):
-    """Collects the forms and the queries in the links of a page."""
+    """Collects the forms of a page and the queries in its links."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,9 +119,9 @@ class _Fields(HTMLParser):
 
 
 async def page_questions(server: InProcessServer, owner: Known, numbers: Mapping[str, int]) -> list[Question]:
-    """Every page with the fields of its forms, and of the links to it, as an owner sees them.
+    """Every page with the fields of its forms and of the links to it, as an owner sees them.
 
-    `numbers` are ids that exist, by the names in the paths.
+    `numbers` are ids that exist, by their names in the paths.
     """
     browser, fields = by_session(await server.signed_in(owner)), _Fields()
     paths = {each: re.sub(r"\{(\w+)\}", lambda name: str(numbers.get(name[1], 1)), each.path) for each in PAGES}

@@ -1,4 +1,4 @@
-"""Texts and lists of a given size whose shape asks for the most work."""
+"""Texts and lists of a given size whose shape causes the most work."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Shape = Callable[[int], str]
 
 
 def repeated(piece: str) -> Shape:
-    """A text of one piece, again and again."""
+    """A text that repeats one piece."""
     return lambda size: (piece * (size // len(piece) + 1))[:size]
 
 
 def listed(entry: str) -> Shape:
-    """A JSON list of so many entries, as long as they fit in a request."""
+    """A JSON list with this many entries, as long as they fit in a request."""
     return lambda size: "[" + ",".join([entry] * min(size, 900_000 // (len(entry) + 1))) + "]"
 
 
@@ -57,7 +57,7 @@ TEXTS: Mapping[str, Shape] = {
     "fences": _fences,
     "an open bracket": lambda size: "http://a" + "(" * (size // 2) + ")" * (size // 2),
 }
-"""What plain texts may be."""
+"""Values of plain texts."""
 
 VALUES: Mapping[str, Shape] = {
     "numbers": listed("1"),
@@ -86,4 +86,4 @@ VALUES: Mapping[str, Shape] = {
     "escaped nulls": lambda size: '"' + "\\u0000" * (size // 6) + '"',
     "not ended": lambda size: '["' + "a" * size,
 }
-"""What may stand where JSON is expected: the size is the entries of a list, or the characters of a text."""
+"""Values where JSON is expected. The size is the number of entries of a list, or of characters of a text."""

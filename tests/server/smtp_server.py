@@ -1,4 +1,4 @@
-"""A mail server on a socket, aiosmtpd: it takes mails, or refuses them as it is told."""
+"""A mail server on a socket, aiosmtpd: it accepts mails, or refuses them if told to."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 @dataclass
 class SMTPServer:
-    """What came in. `refusal` is the answer to each recipient, where it is set."""
+    """What it received. `refusal` is the answer to each recipient, if it is set."""
 
     port: int = 0
     refusal: str = ""
     hang_up: bool = False
     credentials: tuple[bytes, bytes] | None = None
     over_tls: list[bool] = field(default_factory=list)
-    """Of each mail, whether it came over TLS."""
+    """For each mail, whether it was sent over TLS."""
     messages: list[EmailMessage] = field(default_factory=list)
 
     async def handle_RCPT(  # noqa: N802  as aiosmtpd has it
@@ -43,7 +43,9 @@ class SMTPServer:
         self.over_tls.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 taken"
 
-    def let_in(self, _server: SMTP, _session: object, _envelope: object, _mechanism: str, given: Any) -> AuthResult:
+    def authenticate(
+        self, _server: SMTP, _session: object, _envelope: object, _mechanism: str, given: Any
+    ) -> AuthResult:
         assert isinstance(given, LoginPassword)
         self.credentials = (given.login, given.password)
         return AuthResult(success=True)
@@ -58,9 +60,9 @@ class _HangingUp(asyncio.Protocol):
 async def smtp_server(
     *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[SMTPServer]:
-    """A server on a free port of this machine: with STARTTLS, with TLS from the start, or in clear.
+    """A server on a free port of this machine: with STARTTLS, with TLS from the start, or unencrypted.
 
-    It takes a password in clear too: not to send one is up to the client.
+    It accepts a password unencrypted too: it is the client that must not send one.
     """
     server = SMTPServer()
     loop = asyncio.get_running_loop()
@@ -71,7 +73,7 @@ async def smtp_server(
         return SMTP(
             server,
             tls_context=starttls,
-            authenticator=server.let_in,
+            authenticator=server.authenticate,
             auth_require_tls=False,
             loop=loop,
             hostname="test",

@@ -20,7 +20,7 @@ KEY = "kb" + "a" * 30
 @pytest.mark.parametrize(
     "email", ["a@example.com", "A.b+c@x-y.example.org", "olive@localhost", "o'neill@xn--bcher-kva.example", "a@b.co"]
 )
-def test_what_is_an_address_is_taken(email: str) -> None:
+def test_a_valid_address_is_accepted(email: str) -> None:
     assert checked_email(f" {email} ") == email
 
 
@@ -32,11 +32,11 @@ def test_what_is_an_address_is_taken(email: str) -> None:
         *("a@b.co\n", "a@LOCALHOST.", "x" * 250 + "@b.co"),
     ],
 )
-def test_what_is_none_is_refused(email: str) -> None:
+def test_an_invalid_address_is_refused(email: str) -> None:
     assert not is_email(email)
 
 
-def test_an_address_that_would_be_a_comment_in_a_zuliprc_is_refused_and_why_is_said() -> None:
+def test_an_address_that_would_be_a_comment_in_a_zuliprc_is_refused_with_the_reason() -> None:
     with pytest.raises(Refused, match="begins with #"):
         checked_email("#1@example.com")
 
@@ -44,7 +44,7 @@ def test_an_address_that_would_be_a_comment_in_a_zuliprc_is_refused_and_why_is_s
 @example("#1")
 @example("0%")
 @given(st.one_of(st.text(min_size=1, max_size=20), st.text("ab.:;#%=[]\"' \t\x00\x1b\x85\u2028", max_size=9)))
-def test_every_address_that_is_taken_can_be_carried_by_a_zuliprc(user: str) -> None:
+def test_a_zuliprc_can_hold_every_accepted_address(user: str) -> None:
     try:
         email = checked_email(f"{user}@localhost")
     except Refused:

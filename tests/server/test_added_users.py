@@ -1,4 +1,4 @@
-"""People whom an administrator adds over the wire: with the password that was given they only choose their own."""
+"""People whom an administrator adds over the wire: the given password only lets them choose their own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def choose(client: httpx2.AsyncClient, path: str, password: str) -> httpx2
     return await client.post(path, data=form, headers={"Referer": f"http://localhost:9991{path}"})
 
 
-async def test_an_administrator_adds_a_person_and_is_told_the_id_and_no_key(server_on_each: InProcessServer) -> None:
+async def test_an_administrator_who_adds_a_person_gets_the_id_and_no_key(server_on_each: InProcessServer) -> None:
     server = server_on_each
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     response = await add(server, iago)
@@ -72,7 +72,7 @@ async def test_only_administrators_add_people(server: InProcessServer) -> None:
         ({"password": "weak"}, "The password is too weak."),
     ],
 )
-async def test_bad_values_add_nobody(server: InProcessServer, fields: dict[str, str], message: str) -> None:
+async def test_invalid_values_add_nobody(server: InProcessServer, fields: dict[str, str], message: str) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     response = await add(server, iago, **fields)
     assert (response.status_code, response.json()["msg"]) == (400, message)
@@ -81,7 +81,7 @@ async def test_bad_values_add_nobody(server: InProcessServer, fields: dict[str, 
     assert [each["user_id"] for each in members] == [iago.id]
 
 
-async def test_the_given_password_opens_neither_key_nor_session(server: InProcessServer) -> None:
+async def test_the_given_password_gives_neither_a_key_nor_a_session(server: InProcessServer) -> None:
     await add(server, await server.add_person("iago", Role.ADMINISTRATOR))
     fetched = await fetch_key(server, GIVEN)
     assert (fetched.status_code, fetched.json()["code"]) == (401, "PASSWORD_RESET_REQUIRED")
@@ -93,7 +93,7 @@ async def test_the_given_password_opens_neither_key_nor_session(server: InProces
     assert (await fetch_key(server, "a wrong password 1123")).json()["code"] == "AUTHENTICATION_FAILED"
 
 
-async def test_after_choosing_a_password_of_their_own_people_sign_in_with_it_alone(
+async def test_after_choosing_their_own_password_people_sign_in_only_with_that(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each

@@ -1,4 +1,4 @@
-"""The audit log: every event that matters, with who, whom, when, from where and by what."""
+"""The audit log: every important event, with who, whom, when, from where and with what."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_each_event_is_recorded_with_who_did_it_to_whom(server: InProcessS
     ]
 
 
-async def test_a_record_says_from_where_and_by_what_and_can_hold_no_line_of_its_own(server: InProcessServer) -> None:
+async def test_a_record_names_address_and_client_and_cannot_contain_a_forged_line(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     client = server.client(headers={b"User-Agent": "Bot/1.0 (évil)\x07".encode() + b"x" * 400})
     await client.post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
@@ -96,7 +96,7 @@ async def test_a_refused_call_of_an_account_is_recorded_once_a_minute_for_each_r
     ]
 
 
-async def test_a_live_key_under_another_address_or_at_another_host_is_recorded(server: InProcessServer) -> None:
+async def test_a_live_key_with_another_email_or_at_another_host_is_recorded(server: InProcessServer) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     start = server.context.clock()
     await server.client().get("/api/v1/users/me", auth=("nobody@example.com", hamlet.api_key))
@@ -117,7 +117,7 @@ async def test_a_guest_who_subscribes_others_is_recorded_as_refused(server: InPr
 async def recorded(
     server: InProcessServer, *, since: datetime, number: int = 1
 ) -> list[tuple[str, int | None, int | None]]:
-    """The audit events, once there are as many as that: refusals are written beside the answer."""
+    """The audit events, once there are that many: refusals are written next to the answer."""
     found: list[tuple[str, int | None, int | None]] = []
     for _ in range(500):
         found = await server.events(since=since)

@@ -1,4 +1,4 @@
-"""Following the audit log: each record comes once, also one that comes into sight after later ones."""
+"""Following the audit log: each record is returned once, even if it becomes visible after later ones."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ async def next_words(tail: AsyncIterator[NamedRecord], count: int) -> list[objec
         return [(await anext(tail)).record.details["word"] for _ in range(count)]
 
 
-async def test_what_happened_comes_first_and_then_what_happens(server: InProcessServer) -> None:
+async def test_past_events_come_first_and_then_new_ones(server: InProcessServer) -> None:
     for word in ("one", "two", "three"):
         async with server.context.change(None) as change:
             await record(change, word)
     tail = audit.follow(server.context, AuditFilter(events=[KIND], limit=2))
     assert await next_words(tail, 2) == ["two", "three"]
-    await server.add_person("hamlet")  # of other kinds
+    await server.add_person("hamlet")  # records of other kinds
     async with server.context.change(None) as change:
         await record(change, "four")
         await record(change, "five")
     assert await next_words(tail, 2) == ["four", "five"]
 
 
-async def test_a_record_that_is_committed_after_later_ones_comes_too(server_on_each: InProcessServer) -> None:
+async def test_a_record_that_is_committed_after_later_ones_is_not_missed(server_on_each: InProcessServer) -> None:
     context = server_on_each.context
     tail = audit.follow(context, AuditFilter(events=[KIND]))
     async with context.change(None) as change:
         await record(change, "before")
     assert await next_words(tail, 1) == ["before"]
-    if context.database.dialect_name == "sqlite":  # where writers come one after another
+    if context.database.dialect_name == "sqlite":  # writers run one after another
         return
     async with context.change(None) as early:
         await record(early, "early")

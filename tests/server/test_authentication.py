@@ -1,4 +1,4 @@
-"""Who is asking: HTTP Basic on the API, sessions with a token on `/json`, in Zulip's order and words."""
+"""Who sends a request: HTTP Basic on the API, sessions with a token on `/json`, in Zulip's order and words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def basic(email: str, api_key: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{email}:{api_key}".encode()).decode()}
 
 
-async def told(server: InProcessServer, headers: dict[str, str]) -> tuple[int, str]:
+async def status_and_message(server: InProcessServer, headers: dict[str, str]) -> tuple[int, str]:
     response = await server.client().get("/api/v1/users/me", headers=headers)
     return response.status_code, response.json()["msg"]
 
@@ -36,22 +36,22 @@ async def set_realm_active(server: InProcessServer, *, is_active: bool) -> None:
         await realms.save(change.connection, replace(realm, is_active=is_active))
 
 
-async def test_the_organization_is_looked_at_before_the_account_and_both_before_the_host(
+async def test_the_organization_is_checked_before_the_account_and_both_before_the_host(
     server: InProcessServer,
 ) -> None:
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=iago.auth)
     elsewhere = {**basic(*hamlet.auth), "Host": "elsewhere.example"}
     await set_realm_active(server, is_active=False)
-    assert await told(server, elsewhere) == (401, "This organization has been deactivated")
+    assert await status_and_message(server, elsewhere) == (401, "This organization has been deactivated")
     await set_realm_active(server, is_active=True)
-    assert await told(server, elsewhere) == (401, "Account is deactivated")
+    assert await status_and_message(server, elsewhere) == (401, "Account is deactivated")
 
 
-async def test_a_good_key_at_another_host_is_refused(server: InProcessServer) -> None:
+async def test_a_valid_key_at_another_host_is_refused(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     headers = {**basic(*hamlet.auth), "Host": "elsewhere.example"}
-    assert await told(server, headers) == (401, "Account is not associated with this subdomain")
+    assert await status_and_message(server, headers) == (401, "Account is not associated with this subdomain")
 
 
 @pytest.mark.parametrize(
@@ -61,60 +61,60 @@ async def test_a_good_key_at_another_host_is_refused(server: InProcessServer) ->
 )  # fmt: skip
 async def test_the_loopback_names_of_this_machine_are_one_host(server: InProcessServer, host: str) -> None:
     hamlet = await server.add_person("hamlet")
-    assert (await told(server, {**basic(*hamlet.auth), "Host": host}))[0] == 200
+    assert (await status_and_message(server, {**basic(*hamlet.auth), "Host": host}))[0] == 200
 
 
 @pytest.mark.parametrize(
     "host", ["", "a b", "[::1", "exa mple", "a/b", "host:port", "host:123456", "[oops]", "é.example"]
 )
-async def test_a_host_that_cannot_be_is_told_so_on_a_plain_page(server: InProcessServer, host: str) -> None:
+async def test_an_invalid_host_is_answered_with_a_plain_page(server: InProcessServer, host: str) -> None:
     response = await server.client().get("/api/v1/users/me", headers={b"Host": host.encode()})
     assert response.status_code == 400
     assert response.headers["content-type"].startswith("text/html")
 
 
-async def test_a_host_named_in_other_letters_is_known_by_its_ascii_form(server: InProcessServer) -> None:
+async def test_a_host_with_non_ascii_letters_is_recognised_by_its_ascii_form(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     async with server.context.change(None) as change:
         realm = await realms.find(change.connection)
         assert realm is not None
         await realms.save(change.connection, replace(realm, site="https://bücher.example"))
     headers = {**basic(*hamlet.auth), "Host": "xn--bcher-kva.example"}
-    assert (await told(server, headers))[0] == 200
+    assert (await status_and_message(server, headers))[0] == 200
 
 
-async def test_the_address_is_known_in_any_case(server: InProcessServer) -> None:
+async def test_the_email_is_recognised_in_any_case(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
-    assert (await told(server, basic("HAMLET@EXAMPLE.COM", hamlet.api_key)))[0] == 200
+    assert (await status_and_message(server, basic("HAMLET@EXAMPLE.COM", hamlet.api_key)))[0] == 200
 
 
-async def test_a_key_of_another_account_is_refused_like_one_that_nobody_has(server: InProcessServer) -> None:
+async def test_a_key_of_another_account_is_refused_like_an_unknown_key(server: InProcessServer) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     stranger = api_key_format.generate().reveal()
     for email, api_key in ((othello.email, hamlet.api_key), (hamlet.email, stranger)):
-        assert await told(server, basic(email, api_key)) == (401, "Invalid API key")
+        assert await status_and_message(server, basic(email, api_key)) == (401, "Invalid API key")
 
 
-async def test_an_expired_key_is_refused_from_that_second_on(server: InProcessServer) -> None:
+async def test_an_expired_key_is_refused_from_the_second_of_its_end(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     now = server.context.clock()
     for expires_at, status in ((now + timedelta(hours=1), 200), (now, 401)):
         async with server.context.change(None) as change:
             await change.connection.execute(update(api_keys).values(expires_at=expires_at))
-        assert (await told(server, basic(*hamlet.auth)))[0] == status
+        assert (await status_and_message(server, basic(*hamlet.auth)))[0] == status
 
 
 async def test_an_incoming_webhook_bot_may_post_messages_and_nothing_else(server: InProcessServer) -> None:
     hook = await server.add_bot(await server.add_person("hamlet"), "hook", BotType.INCOMING_WEBHOOK)
     message = "This API is not available to incoming webhook bots."
-    assert await told(server, basic(*hook.auth)) == (401, message)
+    assert await status_and_message(server, basic(*hook.auth)) == (401, message)
     response = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hook.auth)
     assert response.json()["msg"] == message
     posted = await server.client().post("/api/v1/messages", auth=hook.auth)
     assert posted.json()["msg"] != message
 
 
-async def test_who_navigates_there_without_a_session_is_led_to_sign_in(server: InProcessServer) -> None:
+async def test_a_browser_without_a_session_is_redirected_to_sign_in(server: InProcessServer) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     response = await server.client().get("/json/users/me", headers=browser)
     assert (response.status_code, response.headers["location"]) == (302, "/login/?next=/json/users/me")
@@ -170,7 +170,7 @@ async def test_reading_by_session_needs_no_token(server: InProcessServer) -> Non
     assert (await browser.get("/json/users/me")).status_code == 200
 
 
-async def test_a_session_that_is_over_takes_its_cookie_along(server: InProcessServer) -> None:
+async def test_the_cookie_of_an_ended_session_is_deleted(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     browser = await server.signed_in(hamlet)
     async with server.context.change(None) as change:
@@ -190,7 +190,7 @@ async def test_a_forged_client_address_counts_only_from_a_trusted_proxy(server: 
         assert [row.address for row in rows] == ["198.51.100.7"]
 
 
-async def test_the_session_cookie_is_tied_to_https_where_that_is_spoken(server: InProcessServer) -> None:
+async def test_the_session_cookie_is_tied_to_https_if_that_is_used(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     browser = await server.signed_in(hamlet)
     token = browser.cookies["sessionid"]

@@ -1,4 +1,4 @@
-"""Authority is decided where the act is: a right that ended before the transaction began gives none."""
+"""Authority is decided where the act is: a right that ended before the transaction began is worth nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from tests.server.test_regeneration import live_keys
 
 @dataclass(frozen=True)
 class Cast:
-    """An owner, an administrator, and what the administrator may act on."""
+    """An owner, an administrator, and things on which the administrator may act."""
 
     owner: Known
     iago: Known
@@ -145,7 +145,7 @@ async def replace_key(server: InProcessServer, on: Cast) -> None:
 
 
 @pytest.mark.parametrize("name", NEEDS_A_ROLE)
-async def test_a_demoted_administrator_is_refused_whatever_the_role_was_on_arrival(
+async def test_a_demoted_administrator_is_refused_whatever_the_role_was_at_admission(
     server_on_each: InProcessServer, name: str
 ) -> None:
     server, on = server_on_each, await cast(server_on_each)
@@ -165,7 +165,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("how", "come", "end"), ENDS, ids=[how for how, *_ in ENDS])
-async def test_who_has_ended_is_refused_by_every_use_case(
+async def test_a_caller_whose_rights_have_ended_is_refused_by_every_use_case(
     server_on_each: InProcessServer, how: str, come: Any, end: Any
 ) -> None:
     server, on = server_on_each, await cast(server_on_each)
@@ -191,7 +191,7 @@ TRIES = 8
 
 
 @pytest.mark.parametrize("door", ["/api/v1/", "/json/"])
-async def test_who_is_demoted_while_requests_wait_for_the_writer_does_not_stay_in_power(
+async def test_an_administrator_demoted_while_requests_wait_for_the_writer_loses_their_rights(
     server_on_each: InProcessServer, door: str
 ) -> None:
     server = server_on_each
@@ -207,7 +207,7 @@ async def test_who_is_demoted_while_requests_wait_for_the_writer_does_not_stay_i
     for _ in range(TRIES):
         async with server.context.change(None, holding=[owner.id, iago.id], for_change=True):
             demotion = asyncio.create_task(give(Role.MEMBER, owner))
-            await asyncio.sleep(0.05)  # it waits in line; so does the next one, admitted as an administrator
+            await asyncio.sleep(0.05)  # it waits, and so does the next one, admitted as an administrator
             promotion = asyncio.create_task(give(Role.ADMINISTRATOR, iago))
             await asyncio.sleep(0.05)
         assert await demotion == 200
@@ -217,7 +217,7 @@ async def test_who_is_demoted_while_requests_wait_for_the_writer_does_not_stay_i
 
 
 async def until_in_line(server: InProcessServer, count: int) -> None:
-    """Return when so many requests wait for the accounts that a transaction holds."""
+    """Return when this many requests wait for the accounts that a transaction holds."""
     if server.context.database.dialect_name == "sqlite":
         await asyncio.sleep(0.2)
         return
@@ -239,13 +239,13 @@ async def test_a_download_that_waits_until_its_session_has_ended_gets_no_key(ser
         ending = asyncio.create_task(victim.post("/settings/sessions/sign-out-others/"))
         await until_in_line(server, 1)
         download = asyncio.create_task(thief.post("/settings/account/api-key/zuliprc/"))
-        await until_in_line(server, 2)  # admitted while its session was open
+        await until_in_line(server, 2)  # admitted while its session was live
     assert (await ending).status_code == 303
     assert hamlet.api_key not in (await download).text
 
 
 async def forget_passwords(server: InProcessServer) -> None:
-    """Let the password of every session have been given an hour ago."""
+    """Make the password of every session an hour old."""
     async with server.context.change(None) as change:
         long_ago = server.context.clock() - timedelta(hours=1)
         await change.connection.execute(update(sessions_table).values(confirmed_at=long_ago))
@@ -264,7 +264,7 @@ async def test_a_session_whose_password_is_old_is_refused_inside_the_transaction
     await NEEDS_AN_ACCOUNT[name](server.context, caller, on)
 
 
-async def test_a_session_deactivates_its_account_only_after_the_password(server_on_each: InProcessServer) -> None:
+async def test_a_session_needs_the_password_to_deactivate_its_account(server_on_each: InProcessServer) -> None:
     server = server_on_each
     await server.add_person("olive", Role.OWNER)
     hamlet = await server.add_person("hamlet")
@@ -289,7 +289,7 @@ async def test_a_password_that_replaces_the_key_does_both_or_nothing(server_on_e
     server, on = server_on_each, await cast(server_on_each)
     new = Secret("another good passphrase 9375")
     caller = await by_session(server, on.iago)
-    await forget_passwords(server)  # the password that is given here is fresh enough
+    await forget_passwords(server)  # this password is recent enough
     await passwords.change_own(server.context, caller, old=Secret(PASSWORD), new=new, replaces_key=True)
     assert (await server.known(on.iago.email)).api_key != on.iago.api_key
     assert await live_keys(server, on.iago.id) == 1

@@ -1,4 +1,4 @@
-"""Bad input of any kind gets Zulip's answer for it: never a 500, never a trace, and the server goes on."""
+"""Bad input of any kind gets Zulip's answer for it: never a 500, never a traceback, and the server continues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BOTS = "/api/v1/bots"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server process; whatever it was sent, its log holds no trace of a fault."""
+    """A server process. Whatever it was sent, its log has no traceback."""
     with running_server(tmp_path_factory.mktemp("bad") / "data") as server:
         yield server
         log = server.log.read_text()
@@ -39,10 +39,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 def exchange(server: RunningServer, request: bytes, *, cut_off: bool = False) -> bytes:
-    """What the server sends back to these bytes until it closes. A request that is `cut_off` is never finished."""
+    """What the server sends back to these bytes until it closes the connection. A request that is `cut_off` is never
+    finished.
+    """
     received = b""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        with contextlib.suppress(OSError):  # it has answered and closed before it read all of it
+        with contextlib.suppress(OSError):  # it answered and closed the connection before reading everything
             connection.sendall(request)
         if cut_off:
             connection.shutdown(socket.SHUT_WR)
@@ -92,7 +94,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("request_bytes", RAW.values(), ids=RAW)
-def test_a_request_that_is_none_breaks_nothing(running: RunningServer, request_bytes: bytes) -> None:
+def test_a_malformed_request_breaks_nothing(running: RunningServer, request_bytes: bytes) -> None:
     received = exchange(running, request_bytes, cut_off=request_bytes.endswith(b"short"))
     if received:
         status = int(received.split(b" ", 2)[1])
@@ -109,7 +111,7 @@ def with_length(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("framed", [chunked, with_length], ids=["chunked", "with its length"])
-def test_a_form_in_one_piece_or_in_chunks_is_read_alike(running: RunningServer, framed: Any) -> None:
+def test_a_form_in_one_piece_and_in_chunks_is_read_alike(running: RunningServer, framed: Any) -> None:
     name = framed.__name__.replace("_", "")
     body = f"full_name=Bot+{name}&short_name={name}".encode()
     head = b"POST /api/v1/bots HTTP/1.1\r\n" + authorized(running) + b"Connection: close\r\nContent-Type: " + FORM
@@ -125,8 +127,8 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_kept(running: RunningS
 
 
 @dataclass
-class Asked:
-    """A server in this process for the tests that ask very many questions, and who asks."""
+class Target:
+    """A server in this process for tests with very many questions, and the account that asks."""
 
     loop: asyncio.Runner
     server: InProcessServer
@@ -138,7 +140,7 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Asked]:
+def target(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Target]:
     directory = tmp_path_factory.mktemp("asked") / "data"
     unlimited = "1000000/minute"
     chosen = prepared(directory, sqlite_template, api_limit=unlimited, failure_limit=unlimited)
@@ -149,7 +151,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> It
             olive = loop.run(server.add_person("olive", Role.OWNER))
             loop.run(server.add_bot(olive, "helper"))
             credentials = base64.b64encode(":".join(olive.auth).encode())
-            yield Asked(loop, server, b"Basic " + credentials)
+            yield Target(loop, server, b"Basic " + credentials)
         finally:
             loop.run(context.__aexit__(None, None, None))
 
@@ -188,7 +190,7 @@ def encoded(fields: list[tuple[str, str]]) -> bytes:
 
 
 def calls() -> st.SearchStrategy[tuple[str, str, list[tuple[str, str]]]]:
-    """An endpoint's method and path, with parameters that it reads and others; or a path with any method."""
+    """An endpoint's method and path, with parameters that it reads and others, or a path with any method."""
 
     def with_fields(method: str, path: str, names: list[str]) -> st.SearchStrategy[Any]:
         fields = st.lists(st.tuples(st.sampled_from(names), VALUES), max_size=5)
@@ -208,14 +210,14 @@ def calls() -> st.SearchStrategy[tuple[str, str, list[tuple[str, str]]]]:
 @settings(MANY, max_examples=500)
 @given(calls(), st.sampled_from(["form", "query", "multipart"]), st.integers(0, 3))
 def test_any_parameter_to_any_endpoint_is_understood_or_refused(
-    asked: Asked, asking: tuple[str, str, list[tuple[str, str]]], where: str, number: int
+    target: Target, asking: tuple[str, str, list[tuple[str, str]]], where: str, number: int
 ) -> None:
     method, path, fields = asking
     if path.endswith(("api_key/regenerate", "/users/me", "/events")) and method in ("POST", "DELETE", "GET"):
-        return  # they end the key that asks, or wait
+        return  # they end the caller's key, or wait
     for name in ("user_id", "bot_id", "invite_id", "message_id", "stream_id", "email", "user"):
         path = path.replace(f"{{{name}}}", str(number))
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization)]
     scope: dict[str, Any] = {"method": method, "path": path, "headers": headers}
     body = b""
     if where == "query":
@@ -230,13 +232,13 @@ def test_any_parameter_to_any_endpoint_is_understood_or_refused(
             % (name.encode(), value.encode("utf-8", "surrogatepass"))
             for name, value in fields
         )
-    assert asked.status(scope, body) < 500
+    assert target.status(scope, body) < 500
 
 
 @MANY
 @given(st.sampled_from(PATHS), HEADERS, st.binary(max_size=60), st.binary(max_size=20))
 def test_any_header_and_any_body_is_answered(
-    asked: Asked, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes
+    target: Target, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes
 ) -> None:
     known = [(b"host", b"localhost"), (b"content-type", b"multipart/form-data; boundary=b")]
     for method in ("GET", "POST"):
@@ -247,55 +249,55 @@ def test_any_header_and_any_body_is_answered(
                 "headers": [*headers, *known],
                 "query_string": query,
             }
-            assert asked.status(scope, body) < 500
+            assert target.status(scope, body) < 500
 
 
 @MANY
 @given(st.binary(max_size=80))
-def test_any_authorization_header_is_answered(asked: Asked, credentials: bytes) -> None:
+def test_any_authorization_header_is_answered(target: Target, credentials: bytes) -> None:
     for value in (credentials, b"Basic " + credentials, b"Basic " + base64.b64encode(credentials)):
         headers = [(b"host", b"localhost"), (b"authorization", value)]
-        assert asked.status({"path": "/api/v1/users/me", "headers": headers}) in (400, 401)
+        assert target.status({"path": "/api/v1/users/me", "headers": headers}) in (400, 401)
 
 
 @MANY
 @given(st.text(max_size=60))
-def test_any_path_is_answered(asked: Asked, path: str) -> None:
+def test_any_path_is_answered(target: Target, path: str) -> None:
     for prefix in ("/api/v1/users/", "/api/", "/json/", "/", "/avatar/", "/accounts/password/reset/"):
         scope = {"path": prefix + path, "raw_path": b"/", "headers": [(b"host", b"localhost")]}
-        assert asked.status(scope) < 500
+        assert target.status(scope) < 500
 
 
 @MANY
 @given(st.sampled_from(["text/plain", "multipart/form-data", "application/json"]), st.text(max_size=40))
-def test_any_content_type_is_answered(asked: Asked, kind: str, parameters: str) -> None:
+def test_any_content_type_is_answered(target: Target, kind: str, parameters: str) -> None:
     value = f"{kind};{parameters}".encode("utf-8", "surrogatepass")
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", value)]
-    assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, b"--b\r\n\r\n--b--") == 400
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization), (b"content-type", value)]
+    assert target.status({"method": "POST", "path": BOTS, "headers": headers}, b"--b\r\n\r\n--b--") == 400
 
 
-def test_too_many_fields_are_refused(asked: Asked) -> None:
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", FORM)]
+def test_too_many_fields_are_refused(target: Target) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization), (b"content-type", FORM)]
     body = b"&".join(b"f%d=1" % number for number in range(1001))
-    assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
+    assert target.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
 
 
-def test_a_null_character_is_refused_however_deep_it_stands(asked: Asked) -> None:
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization), (b"content-type", FORM)]
+def test_a_null_character_is_refused_at_any_depth(target: Target) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization), (b"content-type", FORM)]
     for depth in (1, 400, 900):
         body = b"bot_type=" + quote("[" * depth + '"\\u0000"' + "]" * depth).encode()
-        assert asked.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
+        assert target.status({"method": "POST", "path": BOTS, "headers": headers}, body) == 400
 
 
-def test_a_path_that_begins_with_two_slashes_is_that_with_one(asked: Asked) -> None:
-    headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
-    assert asked.status({"path": "//api/v1/users/me", "headers": headers}) == 200
-    assert asked.status({"path": "///json/users/me", "headers": headers}) == 401
+def test_a_path_that_begins_with_two_slashes_equals_the_path_with_one(target: Target) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", target.authorization)]
+    assert target.status({"path": "//api/v1/users/me", "headers": headers}) == 200
+    assert target.status({"path": "///json/users/me", "headers": headers}) == 401
 
 
-def test_nothing_of_it_was_a_fault_of_the_program(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+def test_none_of_it_caused_a_server_error(target: Target, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         for path in PATHS:
-            headers = [(b"host", b"localhost"), (b"authorization", asked.authorization)]
-            asked.status({"path": path.replace("{", "").replace("}", ""), "headers": headers})
+            headers = [(b"host", b"localhost"), (b"authorization", target.authorization)]
+            target.status({"path": path.replace("{", "").replace("}", ""), "headers": headers})
     assert caplog.records == []

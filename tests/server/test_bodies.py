@@ -1,4 +1,4 @@
-"""Bodies: one that ends early or comes too late is never executed, whatever door it came through."""
+"""Bodies: one that ends early or arrives too late is never executed, at any door."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ POST = Request(
 )
 
 
-async def test_a_body_that_is_held_open_beyond_its_time_is_given_up() -> None:
+async def test_a_body_that_is_held_open_beyond_its_time_is_dropped() -> None:
     async def receive_slowly() -> Message:
-        await asyncio.sleep(0.02)  # each piece comes in time, all of them never do
+        await asyncio.sleep(0.02)  # each piece arrives in time, but the body never ends
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     with pytest.raises(TooSlow):
@@ -112,7 +112,7 @@ async def test_a_connection_that_closes_first_leaves_no_body() -> None:
         await read_fields(POST, receive, LATE, held())
 
 
-async def test_a_body_that_comes_too_late_is_answered_408_and_not_executed(server: InProcessServer) -> None:
+async def test_a_body_that_arrives_too_late_is_answered_408_and_not_executed(server: InProcessServer) -> None:
     executed = []
 
     async def handle(call: Call) -> Answer:

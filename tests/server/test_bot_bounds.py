@@ -1,4 +1,4 @@
-"""A bot is never more than its owner is at present, and does nothing without an active owner."""
+"""A bot is never more than its owner currently is, and does nothing without an active owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_OWNER = "This bot has no active owner: ask an administrator to take it over."
 
 @dataclass(frozen=True)
 class Pair:
-    """An owner of the organization, an administrator, and a bot of the administrator's with the same role."""
+    """An owner of the organization, an administrator, and a bot of the administrator with the same role."""
 
     olive: Known
     iago: Known
@@ -77,7 +77,7 @@ async def test_events_report_the_bots_whose_role_in_effect_changes_with_their_ow
     server_on_each: InProcessServer,
 ) -> None:
     server, on = server_on_each, await pair(server_on_each)
-    await server.add_bot(on.iago, "plain")  # a member like before
+    await server.add_bot(on.iago, "plain")  # a member as before
     form = {"event_types": '["realm_user"]'}
     queue = (await server.client().post("/api/v1/register", auth=on.olive.auth, data=form)).json()
     await give_role(server, on.olive, on.iago, Role.MODERATOR)
@@ -88,7 +88,7 @@ async def test_events_report_the_bots_whose_role_in_effect_changes_with_their_ow
     ]
 
 
-async def test_no_role_above_ones_own_is_given(server_on_each: InProcessServer) -> None:
+async def test_nobody_can_give_a_role_above_their_own(server_on_each: InProcessServer) -> None:
     server, on = server_on_each, await pair(server_on_each)
     refusal = "Must be an organization owner"
     assert await give_role(server, on.iago, on.bot, Role.OWNER) == refusal
@@ -96,7 +96,7 @@ async def test_no_role_above_ones_own_is_given(server_on_each: InProcessServer) 
         await bots.change_bot(server.context, Caller(on.iago.account), on.bot.id, BotChange(role=Role.OWNER))
 
 
-async def test_no_bot_is_handed_over_to_rise_above_who_hands_it_over(server_on_each: InProcessServer) -> None:
+async def test_handing_over_a_bot_cannot_raise_it_above_the_actors_role(server_on_each: InProcessServer) -> None:
     server, on = server_on_each, await pair(server_on_each)
     await give_role(server, on.olive, on.iago, Role.MEMBER)
     path, form = f"/api/v1/bots/{on.bot.id}", {"bot_owner_id": str(on.olive.id)}
@@ -107,7 +107,7 @@ async def test_no_bot_is_handed_over_to_rise_above_who_hands_it_over(server_on_e
 
 
 async def without_owner(server: InProcessServer, on: Pair, how: str) -> None:
-    """Let the bot be active without an active owner, as a database of an earlier version may have it."""
+    """Make the bot active without an active owner, as in a database of an earlier version."""
     async with server.context.change(None, holding=[on.bot.id, on.iago.id], for_change=True) as change:
         subject, values = (on.iago, {"is_active": False}) if how == "deactivated" else (on.bot, {"bot_owner_id": None})
         await change.connection.execute(
@@ -132,7 +132,7 @@ async def test_a_bot_without_an_active_owner_does_nothing_until_an_administrator
     assert (await get(server, bot, "users/me"))["role"] == Role.ADMINISTRATOR
 
 
-async def test_a_new_owner_takes_a_bot_over(server_on_each: InProcessServer) -> None:
+async def test_a_new_owner_can_take_over_a_bot(server_on_each: InProcessServer) -> None:
     server, on = server_on_each, await pair(server_on_each)
     await without_owner(server, on, "deactivated")
     form = {"bot_owner_id": str(on.olive.id)}
@@ -140,7 +140,7 @@ async def test_a_new_owner_takes_a_bot_over(server_on_each: InProcessServer) -> 
     assert (await get(server, await server.known(on.bot.email), "users/me"))["result"] == "success"
 
 
-async def test_a_bot_takes_no_other_bot_over(server_on_each: InProcessServer) -> None:
+async def test_a_bot_cannot_take_over_another_bot(server_on_each: InProcessServer) -> None:
     server, on = server_on_each, await pair(server_on_each)
     other = await server.add_bot(on.olive, "olivebot")
     await give_role(server, on.olive, other, Role.ADMINISTRATOR)

@@ -1,4 +1,4 @@
-"""Bots: what they may be called, who may have them, and what their owner is given."""
+"""Bots: their names, who may have them, and what their owner is given."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def test_a_plain_short_name_is_the_address_before_bot(short_name: str) -> None:
 
 
 @pytest.mark.parametrize("character", list("%#;=\"'\\:,()<>[]{}|$`*?!&/@ "))
-def test_a_character_that_a_reader_of_zuliprc_files_chokes_on_is_refused_and_named(character: str) -> None:
+def test_a_character_that_breaks_a_reader_of_zuliprc_files_is_refused_and_named(character: str) -> None:
     with pytest.raises(Refused, match="programs that read zuliprc files would misread") as refused:
         address_of(f"a{character}b")
     assert ("space" if character == " " else character) in refused.value.message
 
 
 @pytest.mark.parametrize("short_name", ["", "  ", "böt", "a" * 300, ".a", "a.", "a..b", "a\tb", "a\nb", "a\x00b", "ａ"])
-def test_what_can_be_no_address_is_refused_in_zulips_words(short_name: str) -> None:
+def test_a_name_that_cannot_be_an_address_is_refused_in_zulips_words(short_name: str) -> None:
     with pytest.raises(Refused) as refused:
         address_of(short_name)
     assert refused.value.message == "Bad name or username"
 
 
 @given(st.text(max_size=70))
-def test_whatever_is_accepted_is_an_address_that_every_reader_reads_alike(short_name: str) -> None:
+def test_every_reader_reads_an_accepted_address_alike(short_name: str) -> None:
     try:
         email = address_of(short_name)
     except Refused:
@@ -80,7 +80,7 @@ def test_whatever_is_accepted_is_an_address_that_every_reader_reads_alike(short_
         ("https://xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
     ],
 )
-async def test_bots_live_at_the_sites_host_or_where_that_is_none_at_our_own(
+async def test_bots_live_at_the_sites_host_or_if_that_cannot_be_at_keybearer_localhost(
     server: InProcessServer, site: str, domain: str
 ) -> None:
     realm = Realm(1, "Example", site, server.context.clock())
@@ -99,7 +99,7 @@ async def test_bots_live_at_the_sites_host_or_where_that_is_none_at_our_own(
         ("localhost:9991", "http://localhost:9991"),
     ],
 )
-def test_a_site_is_kept_as_programs_name_it(said: str, site: str) -> None:
+def test_a_site_is_stored_as_programs_write_it(said: str, site: str) -> None:
     assert realms.checked_site(said) == site
     assert Realm(1, "Example", site, datetime.now(UTC)).answers_for(urlsplit(site).netloc)
 
@@ -109,7 +109,7 @@ def test_a_site_whose_name_no_program_can_use_is_refused() -> None:
         realms.checked_site("https://a\N{HEBREW LETTER ALEF}b.example")  # of both directions of reading
 
 
-async def test_no_two_active_accounts_have_a_bots_name(server: InProcessServer) -> None:
+async def test_no_two_active_accounts_can_have_the_name_of_a_bot(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     assert (await create(server, hamlet, full_name="Hamlet", short_name="one")).json()[
         "msg"
@@ -119,7 +119,7 @@ async def test_no_two_active_accounts_have_a_bots_name(server: InProcessServer) 
     assert again.json()["msg"] == "Email is already in use."
 
 
-async def test_of_two_bots_of_one_name_made_at_once_one_is_refused(server_on_each: InProcessServer) -> None:
+async def test_of_two_bots_with_one_name_created_at_once_one_is_refused(server_on_each: InProcessServer) -> None:
     server = server_on_each
     people = [await server.add_person(name) for name in ("hamlet", "othello")]
     for form in ({"full_name": "The Bot"}, {"short_name": "the"}):
@@ -161,7 +161,7 @@ async def test_a_bad_parameter_is_refused_in_zulips_words(
     assert (response.status_code, response.json()["msg"]) == (400, message)
 
 
-async def test_what_is_wrong_first_is_told_first(server: InProcessServer) -> None:
+async def test_the_first_mistake_is_reported_first(server: InProcessServer) -> None:
     olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
     await server.client().patch("/api/v1/realm", auth=olive.auth, data={"can_create_bots_group": '{"new": 1}'})
     wrong = {"short_name": " ", "full_name": "*", "bot_type": "9", "interface_type": "7", "default_sending_stream": "x"}
@@ -187,7 +187,7 @@ async def test_what_is_wrong_first_is_told_first(server: InProcessServer) -> Non
     ]
 
 
-async def test_whose_bot_it_is_is_looked_at_before_what_is_to_change(server: InProcessServer) -> None:
+async def test_the_owner_is_checked_before_the_changes(server: InProcessServer) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     bot = await server.add_bot(hamlet, "hambot")
     files = [(name, ("picture.png", b"", "image/png")) for name in ("file", "other")]
@@ -245,7 +245,7 @@ async def test_an_outgoing_webhook_bot_has_a_token_that_is_not_its_key(server: I
 @pytest.mark.parametrize(
     "url", ["", "x", "http://", "http:///path", "http://a b/", "//host/", "http://[::1", "http://h:99999/", "file:///x"]
 )
-def test_what_is_no_address_of_a_webhook_is_refused(url: str) -> None:
+def test_an_invalid_webhook_url_is_refused(url: str) -> None:
     with pytest.raises(Refused, match="Invalid service_payload_url: Value error, Not a URL"):
         checked_payload_url(url, name="service_payload_url")
 

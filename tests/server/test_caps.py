@@ -1,4 +1,4 @@
-"""What grows has a cap: what reaches it is refused in clear words, and nothing that is there is lost."""
+"""What grows has a cap. Whatever reaches it is refused in clear words, and nothing existing is lost."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def hamlet(server: InProcessServer) -> Known:
     return await server.add_person("hamlet", Role.OWNER)
 
 
-async def test_an_account_has_only_so_many_event_queues_and_those_that_timed_out_do_not_count(
+async def test_event_queues_of_an_account_are_capped_without_those_that_timed_out(
     server: InProcessServer, hamlet: Known
 ) -> None:
     now = server.context.clock()
@@ -74,7 +74,7 @@ async def test_an_account_has_only_so_many_event_queues_and_those_that_timed_out
     assert (await call(server, hamlet, "POST", "register", fetch_event_types=[]))["status"] == 200
 
 
-async def test_the_filter_of_a_queue_has_a_length(server: InProcessServer, hamlet: Known) -> None:
+async def test_the_length_of_a_queues_filter_is_capped(server: InProcessServer, hamlet: Known) -> None:
     narrow = [["topic", "t" * 900]] * 40
     refused = await call(server, hamlet, "POST", "register", narrow=narrow, fetch_event_types=[])
     assert (refused["status"], refused["msg"]) == (400, Cap.QUEUE_FILTER.refusal())
@@ -99,7 +99,7 @@ async def test_a_queue_that_nobody_reads_is_closed_when_too_many_events_wait(
     assert answer["code"] == "BAD_EVENT_QUEUE_ID"
 
 
-async def test_an_account_makes_only_so_many_channels(server: InProcessServer, hamlet: Known) -> None:
+async def test_channels_created_by_an_account_are_capped(server: InProcessServer, hamlet: Known) -> None:
     made = {"realm_id": hamlet.account.realm_id, "created_at": server.context.clock(), "creator_id": hamlet.id}
     await add_rows(server, channels, [{**made, "name": f"c{n}", "name_key": f"c{n}"} for n in range(Cap.CHANNELS.most)])
     refused = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=[{"name": "one more"}])
@@ -108,7 +108,7 @@ async def test_an_account_makes_only_so_many_channels(server: InProcessServer, h
     assert known["status"] == 200
 
 
-async def test_an_account_chooses_something_for_only_so_many_topics(server: InProcessServer, hamlet: Known) -> None:
+async def test_topic_policies_of_an_account_are_capped(server: InProcessServer, hamlet: Known) -> None:
     await call(server, hamlet, "POST", "channels/create", name="c", subscribers=[hamlet.id])
     async with server.context.reading() as connection:
         channel_id = (await connection.execute(select(channels.c.id).where(channels.c.name == "c"))).scalar_one()
@@ -121,7 +121,7 @@ async def test_an_account_chooses_something_for_only_so_many_topics(server: InPr
     assert (await call(server, hamlet, "POST", "user_topics", topic="t1", **wanted))["status"] == 200
 
 
-async def test_an_account_mutes_only_so_many_others(server: InProcessServer, hamlet: Known) -> None:
+async def test_muted_users_of_an_account_are_capped(server: InProcessServer, hamlet: Known) -> None:
     other = {"realm_id": hamlet.account.realm_id, "role": 400, "date_joined": server.context.clock()}
     emails = [f"p{n}@example.com" for n in range(Cap.MUTED_USERS.most + 1)]
     await add_rows(
@@ -136,7 +136,7 @@ async def test_an_account_mutes_only_so_many_others(server: InProcessServer, ham
     assert (refused["status"], refused["msg"]) == (400, Cap.MUTED_USERS.refusal())
 
 
-async def test_new_people_follow_only_so_many_channels(server: InProcessServer, hamlet: Known) -> None:
+async def test_default_channels_are_capped(server: InProcessServer, hamlet: Known) -> None:
     made = {"realm_id": hamlet.account.realm_id, "created_at": server.context.clock(), "is_default": True}
     numbers = range(Cap.DEFAULT_CHANNELS.most)
     await add_rows(server, channels, [{**made, "name": f"c{n}", "name_key": f"c{n}"} for n in numbers])
@@ -145,7 +145,7 @@ async def test_new_people_follow_only_so_many_channels(server: InProcessServer, 
     assert (refused["status"], refused["msg"]) == (400, Cap.DEFAULT_CHANNELS.refusal())
 
 
-async def test_subscriptions_of_one_request_have_a_number(server: InProcessServer, hamlet: Known) -> None:
+async def test_subscriptions_of_one_request_are_capped(server: InProcessServer, hamlet: Known) -> None:
     wanted = [{"name": f"c{n}"} for n in range(3000)]
     others = [(await server.add_person(f"p{n}")).id for n in range(4)]
     refused = await call(server, hamlet, "POST", "users/me/subscriptions", subscriptions=wanted, principals=others)
@@ -153,7 +153,7 @@ async def test_subscriptions_of_one_request_have_a_number(server: InProcessServe
     assert await number_of(server, channels) == 0
 
 
-async def test_an_account_owns_only_so_many_bots_the_deactivated_too(server: InProcessServer, hamlet: Known) -> None:
+async def test_bots_of_an_account_are_capped_including_deactivated_ones(server: InProcessServer, hamlet: Known) -> None:
     bot = {"realm_id": hamlet.account.realm_id, "role": 400, "date_joined": server.context.clock(), "bot_type": 1,
            "bot_owner_id": hamlet.id, "is_active": False}  # fmt: skip
     emails = [f"b{n}-bot@example.com" for n in range(Cap.BOTS.most)]
@@ -168,7 +168,7 @@ async def test_an_account_owns_only_so_many_bots_the_deactivated_too(server: InP
     assert (refused["status"], refused["msg"]) == (400, Cap.BOTS.refusal())
 
 
-async def test_a_sign_in_too_many_ends_the_session_that_was_longest_unseen_and_the_log_says_so(
+async def test_a_sign_in_beyond_the_cap_ends_the_session_unseen_for_longest_and_is_logged(
     server: InProcessServer, hamlet: Known
 ) -> None:
     now = server.context.clock()
@@ -188,7 +188,7 @@ async def test_a_sign_in_too_many_ends_the_session_that_was_longest_unseen_and_t
     assert ("session:closed", hamlet.id, hamlet.id) in await server.events()
 
 
-async def test_an_account_has_only_so_many_devices_and_may_renew_each(server: InProcessServer, hamlet: Known) -> None:
+async def test_devices_of_an_account_are_capped_but_each_can_be_renewed(server: InProcessServer, hamlet: Known) -> None:
     for number in range(2):
         token = f"token-{number}"
         assert (await call(server, hamlet, "POST", "users/me/android_gcm_reg_id", token=token))["status"] == 200
@@ -201,7 +201,7 @@ async def test_an_account_has_only_so_many_devices_and_may_renew_each(server: In
     assert (await call(server, hamlet, "POST", "users/me/android_gcm_reg_id", token="token-1"))["status"] == 200
 
 
-async def test_open_invitations_and_waiting_mails_have_a_number(server: InProcessServer, hamlet: Known) -> None:
+async def test_open_invitations_and_waiting_mails_are_capped(server: InProcessServer, hamlet: Known) -> None:
     now = server.context.clock()
     link = {"purpose": "invitation", "created_by": hamlet.id, "created_at": now, "expires_at": now + timedelta(days=1)}
     await add_rows(server, links, [{**link, "digest": b"%d" % n} for n in range(Cap.INVITATIONS.most)])
@@ -211,7 +211,7 @@ async def test_open_invitations_and_waiting_mails_have_a_number(server: InProces
     assert refused["msg"] == Cap.INVITATIONS.refusal()
 
 
-async def test_a_recipient_gets_no_more_notices_while_many_wait_and_the_log_says_so(
+async def test_a_recipient_gets_no_more_notices_while_many_wait_and_this_is_logged(
     server: InProcessServer, hamlet: Known, caplog: pytest.LogCaptureFixture
 ) -> None:
     waiting = {"recipient": hamlet.email, "subject": "s", "body": "b", "created_at": server.context.clock(),
@@ -228,7 +228,7 @@ async def sent(server: InProcessServer, who: Known) -> int:
     return int(answer["id"])
 
 
-async def test_a_message_is_changed_only_so_often(server: InProcessServer, hamlet: Known) -> None:
+async def test_changes_of_a_message_are_capped(server: InProcessServer, hamlet: Known) -> None:
     message_id = await sent(server, hamlet)
     edit = {"user_id": hamlet.id, "timestamp": 1, "prev_content": "text", "prev_rendered_content": "text"}
     async with server.context.change(None) as change:
@@ -239,7 +239,7 @@ async def test_a_message_is_changed_only_so_often(server: InProcessServer, hamle
     assert (refused["status"], refused["msg"]) == (400, Cap.EDITS.refusal())
 
 
-async def test_the_earlier_versions_of_a_message_have_a_length(server: InProcessServer, hamlet: Known) -> None:
+async def test_the_length_of_earlier_versions_of_a_message_is_capped(server: InProcessServer, hamlet: Known) -> None:
     message_id = await sent(server, hamlet)
     answers = [
         await call(server, hamlet, "PATCH", f"messages/{message_id}", content=f"{n} " + "x" * 9_900) for n in range(60)
@@ -248,7 +248,7 @@ async def test_the_earlier_versions_of_a_message_have_a_length(server: InProcess
     assert (answers[-1]["status"], answers[-1]["msg"]) == (400, Cap.EDITS_TEXT.refusal())
 
 
-async def test_reactions_have_a_number_for_an_account_and_for_a_message(server: InProcessServer, hamlet: Known) -> None:
+async def test_reactions_are_capped_for_an_account_and_for_a_message(server: InProcessServer, hamlet: Known) -> None:
     message_id = await sent(server, hamlet)
     shared = {"message_id": message_id, "emoji_name": "x", "kind": "unicode_emoji"}
     own = [{**shared, "account_id": hamlet.id, "emoji_code": f"{n}"} for n in range(Cap.OWN_REACTIONS.most)]
@@ -259,7 +259,7 @@ async def test_reactions_have_a_number_for_an_account_and_for_a_message(server: 
     assert await number_of(server, reactions) == Cap.OWN_REACTIONS.most
 
 
-async def test_what_a_bot_keeps_has_a_number_of_keys(server: InProcessServer, hamlet: Known) -> None:
+async def test_keys_in_bot_storage_are_capped(server: InProcessServer, hamlet: Known) -> None:
     rows = [{"account_id": hamlet.id, "key": f"k{n}", "value": ""} for n in range(Cap.STORAGE_KEYS.most)]
     await add_rows(server, bot_storage, rows)
     refused = await call(server, hamlet, "PUT", "bot_storage", storage={"one more": ""})
@@ -291,7 +291,7 @@ async def test_uploads_have_a_quota_for_an_account_and_for_all(cramped: InProces
     assert await number_of(cramped, uploads) == await number_of(cramped, upload_contents) == 10
 
 
-async def test_the_sweep_takes_slices_until_nothing_old_is_left_and_keeps_the_rest(
+async def test_the_sweep_works_in_slices_until_nothing_old_is_left_and_keeps_the_rest(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each

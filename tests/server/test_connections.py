@@ -1,4 +1,4 @@
-"""Connections: how many a worker holds, and that those which only wait leave the others unharmed."""
+"""Connections: how many a worker holds, and that idle ones do not harm the others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.server.test_process import SETTINGS
 from tests.server_process import KEYBEARER, RunningServer, clean_environ, running_server
 
 MANY = 1200
-"""More than Granian holds by default, of which it gives each worker its share."""
+"""More than Granian holds by default, which it divides among the workers."""
 
 FORM = b"POST /login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 WAITING = {
@@ -45,7 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.mark.parametrize("first", WAITING.values(), ids=WAITING)
-def test_connections_that_only_wait_leave_others_unharmed(server: RunningServer, first: bytes) -> None:
+def test_idle_connections_do_not_harm_others(server: RunningServer, first: bytes) -> None:
     with ExitStack() as held:
         for _ in range(MANY):
             connection = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
@@ -61,7 +61,7 @@ def test_a_connection_in_another_protocol_is_closed(server: RunningServer) -> No
 
 
 @pytest.mark.soak
-def test_every_connection_that_only_waits_is_closed(server: RunningServer) -> None:
+def test_every_idle_connection_is_closed(server: RunningServer) -> None:
     with ExitStack() as held:
         connections = [
             held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60)) for _ in WAITING
@@ -74,7 +74,7 @@ def test_every_connection_that_only_waits_is_closed(server: RunningServer) -> No
 
 
 @pytest.mark.soak
-def test_a_client_that_takes_nothing_of_its_answers_is_disconnected(server: RunningServer) -> None:
+def test_a_client_that_does_not_read_its_answers_is_disconnected(server: RunningServer) -> None:
     asked = 2000
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"GET /help/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * asked)
@@ -86,7 +86,7 @@ def test_a_client_that_takes_nothing_of_its_answers_is_disconnected(server: Runn
     assert received.count(b"HTTP/1.1 200 OK\r\n") < asked
 
 
-def test_clients_that_begin_no_tls_leave_others_unharmed(tmp_path: Path) -> None:
+def test_clients_that_never_begin_tls_do_not_harm_others(tmp_path: Path) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -101,13 +101,13 @@ def test_clients_that_begin_no_tls_leave_others_unharmed(tmp_path: Path) -> None
 
 
 @given(st.integers(1, 2_000_000))
-def test_a_worker_keeps_descriptors_for_its_own_files(descriptors: int) -> None:
+def test_a_worker_reserves_descriptors_for_its_own_files(descriptors: int) -> None:
     connections = connections_within(descriptors)
     assert 1 <= connections <= MOST_CONNECTIONS
     assert descriptors < 2 or descriptors - connections >= min(SPARE_DESCRIPTORS, descriptors // 2)
 
 
-def test_a_start_says_how_many_connections_fit_and_warns_where_they_are_few(tmp_path: Path) -> None:
+def test_a_start_says_how_many_connections_fit_and_warns_if_they_are_few(tmp_path: Path) -> None:
     command = f"ulimit -n 700; exec {KEYBEARER} serve --data-dir {tmp_path / 'data'} --port 0"
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
@@ -119,4 +119,4 @@ def test_a_start_says_how_many_connections_fit_and_warns_where_they_are_few(tmp_
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert said == f"Each worker holds up to {connections_within(700)} connections at once.\n"
-    assert re.search("no more than 350 connections: raise it", (tmp_path / "log").read_text())
+    assert re.search("only 350 connections: raise it", (tmp_path / "log").read_text())

@@ -1,4 +1,4 @@
-"""Mails leave by SMTP, or stay in the database; one that fails is tried again, and no mail is lost or sent early."""
+"""Mails are sent by SMTP, or stay in the database. One that fails is tried again, and no mail is lost or sent early."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that a test puts forward."""
+    """A clock that a test sets forward."""
 
     def __init__(self) -> None:
         self.now = START
@@ -85,7 +85,7 @@ async def test_a_mail_goes_to_the_smtp_server_once(context_with: Callable[[str |
 
 
 @pytest.mark.parametrize("trouble", ["refusal", "hang_up", "nobody"])
-async def test_a_mail_that_fails_waits_longer_each_time_and_goes_out_when_it_can(
+async def test_a_mail_that_fails_waits_longer_each_time_and_is_sent_when_possible(
     context_with: Callable[[str | None], Context], clock: Clock, trouble: str
 ) -> None:
     async with smtp_server() as server:
@@ -101,7 +101,7 @@ async def test_a_mail_that_fails_waits_longer_each_time_and_goes_out_when_it_can
     assert len(server.messages) == 1
 
 
-async def test_a_mail_that_nobody_takes_is_given_up_and_stays_to_be_seen(
+async def test_a_mail_that_is_never_accepted_is_given_up_and_kept(
     context_with: Callable[[str | None], Context], clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = context_with("smtp://127.0.0.1:1")
@@ -147,7 +147,7 @@ async def test_of_mails_that_were_given_up_the_newest_are_kept(
     assert len(kept) == Cap.MAILS.most + 1
 
 
-async def test_a_long_link_stands_in_the_message_unbroken(context_with: Callable[[str | None], Context]) -> None:
+async def test_a_long_link_is_not_broken_in_the_message(context_with: Callable[[str | None], Context]) -> None:
     link = f"https://chat.example.com/accounts/password/reset/{'x' * 80}/"
     async with smtp_server() as server:
         context = context_with(f"smtp://127.0.0.1:{server.port}")
@@ -183,7 +183,7 @@ def message() -> EmailMessage:
         ("smtps", "", None),
     ],
 )
-async def test_a_mail_is_sent_over_tls_where_the_address_demands_it_or_else_not_at_all(
+async def test_a_mail_is_sent_over_tls_or_not_at_all_if_the_url_demands_it(
     authority: Authority, scheme: str, offered: str, is_sent_over_tls: bool | None
 ) -> None:
     async with smtp_server(**({offered: authority.server_context()} if offered else {})) as server:
@@ -200,7 +200,7 @@ async def test_a_password_is_sent_over_tls_only(authority: Authority, scheme: st
     assert server.credentials == ((b"post", b"pass word") if offered else None)
 
 
-async def test_a_mail_server_whose_certificate_nobody_vouches_for_gets_nothing(authority: Authority) -> None:
+async def test_a_mail_server_with_an_untrusted_certificate_gets_nothing(authority: Authority) -> None:
     stranger = trustme.CA().issue_cert("127.0.0.1")
     async with smtp_server(starttls=authority.server_context(stranger)) as server:
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -209,7 +209,7 @@ async def test_a_mail_server_whose_certificate_nobody_vouches_for_gets_nothing(a
 
 
 @pytest.mark.parametrize("word", ["hamlet@example.com", "pass"])
-def test_the_reason_of_a_failure_repeats_nothing_that_the_server_said(word: str) -> None:
+def test_the_reason_of_a_failure_does_not_repeat_the_servers_words(word: str) -> None:
     said = f"5.7.8 {word}".encode()
     refused = smtplib.SMTPAuthenticationError(535, said)
     assert smtp.reason(refused) == "SMTPAuthenticationError, code 535"
@@ -263,7 +263,7 @@ async def test_a_mail_whose_text_was_moved_from_another_holds_up_no_other(
     assert "SecretRingError" in caplog.text
 
 
-async def test_a_mail_is_not_there_where_its_transaction_was_not_written(
+async def test_a_mail_is_not_queued_if_its_transaction_was_not_written(
     context_with: Callable[[str | None], Context], clock: Clock
 ) -> None:
     context = context_with(None)
@@ -294,6 +294,6 @@ async def test_a_name_in_a_subject_adds_no_header(context_with: Callable[[str | 
 
 
 @pytest.mark.parametrize("url", ["mail.example.com", "http://mail.example.com", "smtp://", "smtps+starttls://x"])
-def test_an_address_that_is_no_mail_servers_is_refused_at_the_start(tmp_path: Path, url: str) -> None:
+def test_an_invalid_mail_server_url_is_refused_at_the_start(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingError, match="KEYBEARER_SMTP_URL"):
         Settings(data_dir=tmp_path, smtp_url=url)

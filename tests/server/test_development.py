@@ -1,4 +1,4 @@
-"""`serve --development`: anybody is let in by their address, in Zulip's shapes."""
+"""`serve --development`: anybody can sign in with just an email address, in Zulip's formats."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.in_process import InProcessServer, prepared, serving
 
 @pytest.fixture
 async def development(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProcessServer]:
-    """A server that runs for development."""
+    """A server in development mode."""
     async with serving(prepared(tmp_path / "data", sqlite_template, development=True)) as server:
         yield server
 
 
-async def test_an_address_is_enough_for_the_key_and_a_session(development: InProcessServer) -> None:
+async def test_an_email_is_enough_for_the_key_and_a_session(development: InProcessServer) -> None:
     hamlet = await development.add_person("hamlet")
     browser = development.client()
     response = await browser.post("/api/v1/dev_fetch_api_key", data={"username": hamlet.email.upper()})
@@ -50,7 +50,7 @@ async def test_a_session_of_an_incoming_webhook_bot_opens_nothing_and_is_no_reas
     assert (await browser.get("/user_uploads/1/ab/none.txt")).text == "Webhook bots can only access webhooks\n"
 
 
-async def test_people_are_listed_the_administrators_first_and_at_most_ten_others(
+async def test_people_are_listed_with_administrators_first_and_at_most_ten_others(
     development: InProcessServer,
 ) -> None:
     for number in range(12):
@@ -64,6 +64,6 @@ async def test_people_are_listed_the_administrators_first_and_at_most_ten_others
     assert [row["email"] for row in body["direct_users"]] == [f"person{number:02}@example.com" for number in range(10)]
 
 
-async def test_the_server_says_that_it_lets_anybody_in(development: InProcessServer) -> None:
+async def test_server_settings_say_that_anybody_can_sign_in(development: InProcessServer) -> None:
     body = (await development.client().get("/api/v1/server_settings")).json()
     assert body["authentication_methods"]["dev"] is True

@@ -1,4 +1,6 @@
-"""One's own email: asked for with the password, confirmed by a link to the new address, undone by one to the old."""
+"""One's own email: requested with the password, confirmed by a link to the new address, undone by a link to the old
+one.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ CONFIRM = f"{FORM}confirm/"
 
 @pytest_asyncio.fixture
 async def server(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProcessServer]:
-    """A server that sends mail, or would."""
+    """A server with a mail server that it cannot reach."""
     async with serving(prepared(tmp_path / "data", sqlite_template, smtp_url="smtp://127.0.0.1:1")) as server:
         yield server
 
@@ -50,7 +52,7 @@ async def ask(browser: httpx2.AsyncClient, email: str = NEW, password: str = PAS
 
 
 async def link_to(server: InProcessServer, recipient: str, path: str = CONFIRM) -> str:
-    """The path of the newest link that was mailed there."""
+    """The path of the newest link that was mailed to that address."""
     texts = [mail.body for mail in await server.mails() if mail.recipient == recipient]
     found = re.findall(rf"{re.escape(path)}[\w-]+/", "\n".join(texts))
     assert found, texts
@@ -62,7 +64,7 @@ async def email_of(server: InProcessServer, known: Known) -> str:
     return next(account.delivery_email for account in everybody if account.id == known.id)
 
 
-async def changed(server: InProcessServer, browser: httpx2.AsyncClient) -> None:
+async def change_email(server: InProcessServer, browser: httpx2.AsyncClient) -> None:
     """Change the email, from the form to the link."""
     assert (await ask(browser)).status_code == 303
     answer = await browser.post(await link_to(server, NEW))
@@ -87,10 +89,10 @@ async def test_a_link_to_the_new_address_changes_the_email(
     ]
 
 
-async def test_the_key_counts_beside_the_new_email_and_no_more_beside_the_old(
+async def test_the_key_is_valid_with_the_new_email_and_no_longer_with_the_old(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
-    await changed(server, browser)
+    await change_email(server, browser)
     client = server.client()
     assert (await client.get("/api/v1/users/me", auth=(NEW, hamlet.auth[1]))).status_code == 200
     assert (await client.get("/api/v1/users/me", auth=hamlet.auth)).status_code == 401
@@ -101,13 +103,13 @@ async def test_other_sessions_and_reset_links_end_and_the_one_that_confirmed_sta
 ) -> None:
     other = await server.signed_in(hamlet)
     reset = await passwords.reset_link_by_operator(server.context, hamlet.email)
-    await changed(server, browser)
+    await change_email(server, browser)
     assert (await browser.get("/settings/account/")).status_code == 200
     assert (await other.get("/settings/account/")).status_code == 302
     assert await passwords.find_reset(server.context, reset) is None
 
 
-async def test_the_password_is_asked_for_however_lately_it_was_given(
+async def test_the_password_is_always_required_however_recently_it_was_given(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
     for password in ("", "wrong"):
@@ -117,8 +119,8 @@ async def test_the_password_is_asked_for_however_lately_it_was_given(
     assert await server.mails() == []
 
 
-async def test_a_key_changes_no_email(server: InProcessServer, hamlet: Known) -> None:
-    with pytest.raises(Refused, match="only be changed on the pages"):
+async def test_a_key_cannot_change_an_email(server: InProcessServer, hamlet: Known) -> None:
+    with pytest.raises(Refused, match="only be changed on the web pages"):
         await email_changes.request(server.context, Caller(hamlet.account), NEW, Secret(PASSWORD))
 
 
@@ -126,11 +128,11 @@ async def test_a_key_changes_no_email(server: InProcessServer, hamlet: Known) ->
     ("email", "words"),
     [
         ("no address", "Enter a valid email address."),
-        ("Hamlet@Example.com", "This is your email already."),
+        ("Hamlet@Example.com", "This is already your email."),
         ("#h@example.com", "begins with #"),
     ],
 )
-async def test_a_bad_address_is_refused_with_the_reason(
+async def test_an_invalid_address_is_refused_with_the_reason(
     server: InProcessServer, browser: httpx2.AsyncClient, email: str, words: str
 ) -> None:
     answer = await ask(browser, email)
@@ -139,7 +141,7 @@ async def test_a_bad_address_is_refused_with_the_reason(
     assert await server.mails() == []
 
 
-async def test_an_address_that_somebody_has_gets_the_same_answer_and_no_link(
+async def test_a_taken_address_gets_the_same_answer_and_no_link(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
     ophelia = await server.add_person("ophelia")
@@ -153,7 +155,7 @@ async def test_an_address_that_somebody_has_gets_the_same_answer_and_no_link(
     assert "has an account" in mail.body
 
 
-async def test_an_address_that_was_taken_meanwhile_is_asked_again_when_the_link_is_opened(
+async def test_an_address_is_checked_again_when_the_link_is_opened(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
     await ask(browser)
@@ -214,7 +216,7 @@ async def test_a_new_request_or_a_new_password_ends_the_earlier_link(
 async def test_the_old_address_changes_it_back_and_everybody_is_signed_out(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
-    await changed(server, browser)
+    await change_email(server, browser)
     path = await link_to(server, hamlet.email, UNDO)
     stranger = server.client()
     page = await stranger.get(path)
@@ -228,10 +230,10 @@ async def test_the_old_address_changes_it_back_and_everybody_is_signed_out(
     assert (await stranger.get(path)).status_code == 404
 
 
-async def test_an_undone_change_leaves_no_link_with_which_it_is_done_again(
+async def test_undoing_a_change_leaves_no_link_that_repeats_it(
     server: InProcessServer, hamlet: Known, browser: httpx2.AsyncClient
 ) -> None:
-    await changed(server, browser)
+    await change_email(server, browser)
     await ask(browser, "thief@example.net")
     await browser.post(await link_to(server, "thief@example.net"))
     undo = Secret((await link_to(server, hamlet.email, UNDO)).removeprefix(UNDO).strip("/"))
@@ -261,12 +263,12 @@ async def test_without_a_mail_server_the_page_names_the_operators_command(
         browser = await server.signed_in(hamlet)
         assert "keybearer admin change-email" in (await browser.get(FORM)).text
         assert (await ask(browser)).status_code == 400
-        changed = await email_changes.change_by_operator(server.context, hamlet.id, NEW)
-        assert changed.delivery_email == NEW
+        moved = await email_changes.change_by_operator(server.context, hamlet.id, NEW)
+        assert moved.delivery_email == NEW
         assert (await browser.get("/settings/account/")).status_code == 302
 
 
-async def test_the_operator_gives_nobody_an_address_that_somebody_has_and_no_bot_any(
+async def test_the_operator_cannot_assign_a_taken_address_or_any_address_to_a_bot(
     server: InProcessServer, hamlet: Known
 ) -> None:
     ophelia = await server.add_person("ophelia", Role.MEMBER)
@@ -279,12 +281,12 @@ async def test_the_operator_gives_nobody_an_address_that_somebody_has_and_no_bot
         await email_changes.change_by_operator(server.context, bot.id, NEW)
 
 
-async def test_a_change_and_its_undoing_are_kept_on_either_database(tmp_path: Path, database_url: str) -> None:
+async def test_a_change_and_its_undoing_are_stored_on_either_database(tmp_path: Path, database_url: str) -> None:
     settings = prepared(tmp_path / "data", database_url=database_url, smtp_url="smtp://127.0.0.1:1")
     async with serving(settings) as server:
         hamlet = await server.add_person("hamlet")
         browser = await server.signed_in(hamlet)
-        await changed(server, browser)
+        await change_email(server, browser)
         assert await email_of(server, hamlet) == NEW
         undo = Secret((await link_to(server, hamlet.email, UNDO)).removeprefix(UNDO).strip("/"))
         await email_changes.undo(server.context, undo, RequestOrigin("192.0.2.1", "test"))

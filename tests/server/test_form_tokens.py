@@ -1,4 +1,4 @@
-"""A form whose answer shows what it made is carried out once, however often it is sent."""
+"""A form whose answer shows what it created is carried out once, however often it is sent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def send(client: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.R
     return await client.post(path, data=fields)
 
 
-async def test_sending_a_form_again_makes_no_second_key_and_says_so(server_on_each: InProcessServer) -> None:
+async def test_sending_a_form_again_creates_no_second_key_and_says_so(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     browser = await server.signed_in(hamlet)
@@ -43,12 +43,12 @@ async def test_sending_a_form_again_makes_no_second_key_and_says_so(server_on_ea
     new = (await server.known(hamlet.email)).api_key
     again = await send(browser, PATH, once=once)
     assert again.status_code == 409
-    assert "This was done already" in again.text
+    assert "This was already done" in again.text
     assert (await server.known(hamlet.email)).api_key == new
     assert new not in re.sub("<[^>]*>", "", again.text)
 
 
-async def test_of_one_form_sent_many_times_at_once_one_is_carried_out(server_on_each: InProcessServer) -> None:
+async def test_a_form_sent_many_times_at_once_is_carried_out_once(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
@@ -81,7 +81,7 @@ async def test_a_token_of_another_session_or_none_changes_nothing(server: InProc
     assert (await server.known(hamlet.email)).api_key == hamlet.api_key
 
 
-def test_a_token_is_good_until_it_is_too_old() -> None:
+def test_a_token_is_valid_until_it_is_too_old() -> None:
     now = utc_now()
     scope = {"method": "GET", "path": "/", "query_string": b"", "scheme": "http", "client": None}
     request = Request({**scope, "headers": [(b"cookie", b"sessionid=one")], "type": "http"}, ())
@@ -91,7 +91,7 @@ def test_a_token_is_good_until_it_is_too_old() -> None:
         form_tokens.read_token(request, token, now + LIFETIME)
 
 
-async def test_what_is_too_old_to_be_sent_again_is_swept_out(server_on_each: InProcessServer) -> None:
+async def test_records_of_forms_too_old_to_be_sent_again_are_deleted(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     await api_keys.regenerate_own(server.context, Caller(hamlet.account)._replace(form=b"one-form"))

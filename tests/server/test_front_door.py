@@ -1,4 +1,4 @@
-"""One front door: the same limits, refusals, log lines and records whichever door a request came through."""
+"""One front door: the same limits, refusals, log lines and records for all doors."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ TOKEN = "a-token-that-nobody-else-may-read"
 
 
 async def make_links_unreadable(server: InProcessServer) -> None:
-    """A link of each purpose with one token, which name a role that no program knows."""
+    """A link for each purpose with one token, with a role that no program knows."""
     async with server.context.change(None) as change:
         for number, purpose in enumerate(LinkPurpose):
             link = await links.add(change.connection, Secret(f"{TOKEN}-{number}"), purpose, at=change.now)
@@ -102,11 +102,11 @@ PATHS = {
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_what_nobody_foresaw_is_logged_without_the_token_in_the_path(
+async def test_an_unexpected_error_is_logged_without_the_token_in_the_path(
     server: InProcessServer, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     await make_links_unreadable(server)
-    if path.startswith("/setup/"):  # a page that is there only before there is an organization
+    if path.startswith("/setup/"):  # a page that exists only before there is an organization
         async with server.context.change(None) as change:
             await change.connection.execute(delete(realms_table))
     answer = await ask(server.app, "GET", path)
@@ -125,7 +125,7 @@ async def test_a_temporary_link_that_fails_is_logged_without_its_token(
             change.connection, path="1/directory/x", account_id=hamlet.id, name="x", content_type="text/plain", size=1,
             at=change.now,
         )  # fmt: skip
-        # A type that no header can have: nothing in the program writes such a row.
+        # A type that no header can contain. Nothing in the program writes such a row.
         await change.connection.execute(update(uploads_table).values(content_type="text/\N{SNOWMAN}"))
         content_id = await contents.begin(change.connection, hamlet.id, size=1, at=change.now)
         assert await contents.finish(change.connection, content_id, kept.id, 1)
@@ -143,7 +143,7 @@ ATTEMPTS: dict[str, tuple[str, dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-async def test_a_page_that_is_refused_is_recorded_with_a_reason_of_the_servers_own(
+async def test_a_refused_page_is_recorded_with_the_servers_own_reason(
     server: InProcessServer, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     path, fields, reason = ATTEMPTS[name]
@@ -165,7 +165,7 @@ async def test_a_page_that_is_refused_is_recorded_with_a_reason_of_the_servers_o
 CANARY = "something-that-a-client-wrote"
 
 
-async def test_a_password_that_is_needed_again_is_no_attempt(
+async def test_asking_for_the_password_again_is_not_recorded_as_an_attempt(
     server: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     hamlet = await server.add_person("hamlet")
@@ -177,7 +177,7 @@ async def test_a_password_that_is_needed_again_is_no_attempt(
     assert "refused a call" not in caplog.text
 
 
-async def test_the_security_log_words_a_refused_call(server: InProcessServer) -> None:
+async def test_the_security_log_describes_a_refused_call(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     browser, start = by_session(await server.signed_in(hamlet)), server.context.clock()
     await ask(server.app, "GET", "/organization/users/", browser)
@@ -189,6 +189,6 @@ async def test_the_security_log_words_a_refused_call(server: InProcessServer) ->
 @pytest.mark.parametrize(
     "path", ["/api/v1/nothing", "/api/v2/users/me", "//api/v1/users/x/y/z", "/json/users/me/", "/nothing/"]
 )
-async def test_a_path_where_nothing_is_is_answered_with_a_page_as_in_zulip(server: InProcessServer, path: str) -> None:
+async def test_an_unknown_path_is_answered_with_a_page_as_in_zulip(server: InProcessServer, path: str) -> None:
     answer = await ask(server.app, "GET", path)
     assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")

@@ -1,4 +1,4 @@
-"""Odd requests of every kind to every route: each gets an answer of its door, and none is a fault of the server."""
+"""Odd requests of every kind to every route: each gets an answer of its door, and none causes a server error."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.server.questions import FILES, KINDS, fill, page_questions, wire_ques
 
 UNLIMITED = "10000000/minute"
 ROUND = 100
-"""Requests of one group of callers. Some end their caller, so others come after that."""
+"""Requests of one group of callers. Some end their caller, so other callers follow."""
 
 
 async def callers(server: InProcessServer, word: str) -> dict[str, Headers]:
-    """Nobody, and one of each kind by key and by session."""
+    """An anonymous caller, and one of each kind by key and by session."""
     found: dict[str, Headers] = {"nobody": {}}
     for kind, (role, bot_type) in KINDS.items():
         known = await server.add_person(f"{kind.split()[0]}-{word}", role)
@@ -28,7 +28,7 @@ async def callers(server: InProcessServer, word: str) -> dict[str, Headers]:
             found[f"{kind} by session"] = by_session(await server.signed_in(known))
             found[f"{kind} by key"] = by_key(known.auth)
             continue
-        with contextlib.suppress(Refused):  # an odd request may have forbidden bots to everybody
+        with contextlib.suppress(Refused):  # an odd request may have set the policy to forbid bots
             bot = await server.add_bot(known, f"{kind.split()[0]}-{word}", bot_type)
             found[f"{kind} by key"] = by_key(bot.auth)
     return found

@@ -1,4 +1,4 @@
-"""Work grows with its input and no faster, and what is sent back is bounded. Work is counted, never timed."""
+"""Work grows no faster than its input, and the size of answers is limited. Work is counted, never timed."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNLIMITED = "10000000/minute"
 SMALL, LARGE = 10_000, 100_000
 GROWTH = 12
-"""How much more work ten times the input may be."""
+"""How much more work ten times the input may cause."""
 
 FREE_CALLS = 30_000
-"""Calls of functions that do not count: what a request costs whose small form was refused at once."""
+"""Function calls that do not count: the cost of a request whose small form was refused at once."""
 
 FREE_STATEMENTS = 40
 MOST_SENT_BACK = 2_000_000
-"""Bytes of an answer to anything that is asked here."""
+"""The largest answer to any question here, in bytes."""
 
 SHAPES = {**TEXTS, **VALUES}
 
 
 @dataclass
 class Work:
-    """What a request cost: calls of functions in all threads, statements, and bytes that were sent back."""
+    """The cost of a request: function calls in all threads, statements, and bytes that were sent back."""
 
     calls: int = 0
     statements: int = 0
@@ -56,14 +56,14 @@ class Counting:
         self.work = Work()
         self._owners = 0
 
-    async def come(self) -> None:
-        """Let an owner come, who has done nothing yet that would end a key or use up a limit."""
+    async def add_owner(self) -> None:
+        """Add an owner who has not yet done anything that ends a key or uses up a limit."""
         self._owners += 1
         self.owner: Known = await self.server.add_person(f"owner-{self._owners}", Role.OWNER)
         self.by_session: Headers = by_session(await self.server.signed_in(self.owner))
 
     async def ask(self, question: Question, name: str, value: str) -> Answer:
-        """The answer to a question with one parameter of that value, and the others as they should be."""
+        """The answer to a question with one parameter set to that value, and the others as usual."""
         who = by_key(self.owner.auth) if question.by_key else self.by_session
         fields = question.good() | {name: value}
         if question.path.endswith("/events") and name != "dont_block":
@@ -84,12 +84,12 @@ class Counting:
         return answer
 
     def note_call(self, _frame: FrameType, kind: str, _argument: object) -> None:
-        """As `sys.setprofile` has it."""
+        """The signature that `sys.setprofile` requires."""
         if kind in ("call", "c_call"):
             self.work.calls += 1
 
     def note_statement(self, *_arguments: object) -> None:
-        """As SQLAlchemy has it."""
+        """The signature that SQLAlchemy requires."""
         self.work.statements += 1
 
 
@@ -100,7 +100,7 @@ async def counting(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Pa
     settings = prepared(directory, sqlite_template, api_limit=UNLIMITED, failure_limit=UNLIMITED)
     async with serving(settings) as server:
         counting = Counting(server)
-        await counting.come()
+        await counting.add_owner()
         await fill(server, counting.owner)
         threading.setprofile(counting.note_call)
         event.listen(Engine, "before_cursor_execute", counting.note_statement)
@@ -118,7 +118,7 @@ async def questions_of(counting: Counting) -> list[Question]:
 
 
 async def check(counting: Counting, question: Question, name: str, shape: str) -> None:
-    """Fail where ten times the input costs far more than ten times the work, or where much is sent back."""
+    """Fail if ten times the input costs far more than ten times the work, or if much is sent back."""
     small_answer = await counting.ask(question, name, SHAPES[shape](SMALL))
     small = counting.work
     answer = await counting.ask(question, name, SHAPES[shape](LARGE))
@@ -130,10 +130,10 @@ async def check(counting: Counting, question: Question, name: str, shape: str) -
     assert large.statements <= small.statements + FREE_STATEMENTS, what
     assert max(small.sent_back, large.sent_back) <= MOST_SENT_BACK, what
     if 401 in (answer.status, small_answer.status):
-        await counting.come()
+        await counting.add_owner()
 
 
-async def test_ten_times_the_input_is_about_ten_times_the_work_at_most(counting: Counting) -> None:
+async def test_ten_times_the_input_costs_at_most_about_ten_times_the_work(counting: Counting) -> None:
     chance = random.Random(13)
     questions = await questions_of(counting)
     for question in chance.sample(questions, len(questions) // 2):
@@ -141,7 +141,7 @@ async def test_ten_times_the_input_is_about_ten_times_the_work_at_most(counting:
 
 
 @pytest.mark.soak
-async def test_no_shape_in_any_parameter_is_more_work_than_in_proportion(counting: Counting) -> None:
+async def test_no_shape_in_any_parameter_costs_more_than_proportional_work(counting: Counting) -> None:
     faults = []
     for question in await questions_of(counting):
         for name in question.names:

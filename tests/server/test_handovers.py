@@ -1,4 +1,4 @@
-"""Hand-over links of bots: good once and for a day, as long as their maker may manage the bot."""
+"""Hand-over links of bots: valid once, for a day, while their creator may manage the bot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def key_in(page: str) -> str:
     return found[1]
 
 
-async def test_a_link_gives_one_named_key_that_its_maker_revokes(server_on_each: InProcessServer) -> None:
+async def test_a_link_gives_one_named_key_that_its_creator_can_revoke(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     bot = await server.add_bot(hamlet, "ghost")
@@ -68,7 +68,7 @@ async def test_a_link_gives_one_named_key_that_its_maker_revokes(server_on_each:
 
 
 @pytest.mark.parametrize("end", ["another link", "another owner", "a new key", "deactivated", "maker gone", "too late"])
-async def test_a_link_is_dead_once(server: InProcessServer, end: str) -> None:
+async def test_a_link_is_invalid_once(server: InProcessServer, end: str) -> None:
     owner = await server.add_person("owner", Role.OWNER)
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     bot = await server.add_bot(hamlet, "ghost")
@@ -94,7 +94,7 @@ async def test_a_link_is_dead_once(server: InProcessServer, end: str) -> None:
     assert [(await receiver.get(link)).status_code, (await receiver.post(link)).status_code] == [404, 404]
 
 
-async def test_a_link_is_dead_once_its_maker_manages_the_bot_no_more(server: InProcessServer) -> None:
+async def test_a_link_is_invalid_once_its_creator_no_longer_manages_the_bot(server: InProcessServer) -> None:
     owner = await server.add_person("owner", Role.OWNER)
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     bot = await server.add_bot(hamlet, "ghost")
@@ -105,7 +105,7 @@ async def test_a_link_is_dead_once_its_maker_manages_the_bot_no_more(server: InP
     assert [(await receiver.get(link)).status_code, (await receiver.post(link)).status_code] == [404, 404]
 
 
-async def test_a_link_needs_a_password_that_was_given_lately(server: InProcessServer) -> None:
+async def test_creating_a_link_needs_a_recent_password(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "ghost")
     browser = await server.signed_in(hamlet)

@@ -1,4 +1,4 @@
-"""Health: what decides whether a server gets requests is told that it lives and whether it is ready, and no more."""
+"""Health: load balancers and supervisors learn that a server lives and whether it is ready, and no more."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from tests.server.test_outages import outage
 
 
 @pytest.mark.parametrize(("path", "says"), [("/health/live", "live\n"), ("/health/ready", "ready\n")])
-async def test_a_healthy_server_says_so_whatever_host_is_asked_for(
-    server: InProcessServer, path: str, says: str
-) -> None:
+async def test_a_healthy_server_says_so_for_any_host(server: InProcessServer, path: str, says: str) -> None:
     for host in ("10.1.2.3:9991", "not a host!", "somewhere-else.example.com"):
         answer = await ask(server.app, "GET", path, {"host": host})
         assert (answer.status, answer.text) == (200, says)
@@ -25,7 +23,7 @@ async def test_a_server_without_its_database_lives_and_is_not_ready(
     request: pytest.FixtureRequest, server_on_each: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     if server_on_each.settings.database_url.startswith("sqlite"):
-        # Its file is still there, and a migration of another program has been at work.
+        # The file still exists, but another program's migration has changed it.
         async with server_on_each.context.change(None) as change:
             await change.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
             await change.connection.exec_driver_sql("UPDATE oldest_program SET revision = '9999'")

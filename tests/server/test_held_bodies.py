@@ -1,4 +1,4 @@
-"""How much of bodies a worker holds: little of a stranger's, and never more than the caps of all together."""
+"""How many bytes of bodies a worker holds: few of a stranger, and never more than the caps of all together."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def places() -> list[tuple[Prefix, Place]]:
     return found
 
 
-def test_what_a_stranger_may_ask_takes_a_small_form_and_keeps_no_file() -> None:
+def test_routes_for_strangers_accept_a_small_form_and_no_file() -> None:
     opened = [route for _, place in places() for route in place.routes.values() if route.rule.is_open]
     assert opened
     assert all(route.body.form <= SMALL_FORM.form for route in opened)
@@ -87,7 +87,7 @@ async def test_a_stranger_holds_no_more_than_a_small_form(server: InProcessServe
 
 
 async def hold(server: InProcessServer, size: int, headers: dict[str, str] | None = None) -> Sending:
-    """A request that has sent so much of its body, and waits."""
+    """A request that has sent this much of its body, and waits."""
     path = "/api/v1/settings" if headers else "/api/v1/fetch_api_key"
     method = "PATCH" if headers else "POST"
     sending = Sending(server.app, method, path, {"content-type": FORM_TYPE, **(headers or {})})
@@ -100,7 +100,7 @@ def check_is_overloaded(answer: Answer) -> None:
     assert answer.message == "The server has too much to do at the moment. Try again soon."
 
 
-async def test_strangers_fill_their_own_room_and_nobody_elses(server: InProcessServer) -> None:
+async def test_strangers_use_up_only_their_own_room(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     size = SMALL_FORM.form
     most = BODIES_OF_NETWORK // (size - UNCOUNTED_BODY)
@@ -128,7 +128,7 @@ async def test_strangers_fill_their_own_room_and_nobody_elses(server: InProcessS
     await again.disconnect()
 
 
-async def test_an_account_fills_its_own_share_and_not_anothers(server: InProcessServer) -> None:
+async def test_an_account_uses_up_only_its_own_share(server: InProcessServer) -> None:
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     most = BODIES_OF_ONE // (MIB - UNCOUNTED_BODY)
     held = [await hold(server, MIB, by_key(hamlet.auth)) for _ in range(most)]
@@ -141,7 +141,7 @@ async def test_an_account_fills_its_own_share_and_not_anothers(server: InProcess
 
 @given(st.lists(st.tuples(st.one_of(st.integers(1, 6), st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"] * 4)),
                           st.integers(1, 3 * MIB), st.booleans()), max_size=60))  # fmt: skip
-def test_the_bytes_of_all_bodies_never_pass_their_caps(requests: list[tuple[int | str, int, bool]]) -> None:
+def test_the_bytes_of_all_bodies_never_exceed_their_caps(requests: list[tuple[int | str, int, bool]]) -> None:
     bodies: Counter[int | str] = Counter()
     held: list[tuple[HeldBody, int | str, int]] = []
     for sender, size, ends in requests:
@@ -171,7 +171,7 @@ def test_the_bytes_of_all_bodies_never_pass_their_caps(requests: list[tuple[int 
 
 
 async def stream(content: bytes, pieces: Sequence[int]) -> AsyncIterator[bytes]:
-    """The content in pieces of these sizes, and the rest in one."""
+    """The content in pieces of these sizes, and the rest in one piece."""
     start = 0
     for size in pieces:
         yield content[start : start + size]
@@ -187,7 +187,7 @@ def encoded(texts: dict[str, str], files: list[tuple[str, bytes]]) -> tuple[str,
 
 
 class Kept:
-    """What took in the content of a file: its pieces, or only their digest."""
+    """Receives the content of a file: its pieces, or only their digest."""
 
     def __init__(self, *, forgets: bool = False) -> None:
         self.pieces: list[bytes] = []
@@ -231,7 +231,7 @@ async def test_a_form_is_the_same_in_whatever_pieces_it_arrives(
     assert not kept.is_discarded
 
 
-async def test_a_large_file_is_handed_on_as_it_arrives_and_is_never_whole_in_memory() -> None:
+async def test_a_large_file_is_passed_on_as_it_arrives_and_never_completely_in_memory() -> None:
     content = b"0123456789abcdef" * (MIB // 16) * 16
     content_type, body = encoded({"name": "x"}, [("large.bin", content)])
     bodies: Counter[int | str] = Counter()

@@ -1,4 +1,4 @@
-"""A request that is held open acts by the rights that its caller has when its last byte arrives."""
+"""A request that is held open acts with the rights that its caller has when its last byte arrives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.server.test_regeneration import live_keys
 
 
 async def held(server: InProcessServer, method: str, path: str, who: Headers, body: bytes) -> Sending:
-    """A request that has sent everything but its last byte, and whose caller has been let in."""
+    """A request that has sent everything except its last byte, and whose caller has been admitted."""
     length = {"content-type": FORM_TYPE, "content-length": str(len(body))}
     sending = Sending(server.app, method, path, {**who, **length})
     await sending.hand_over(body[:-1])
@@ -43,7 +43,7 @@ PROMOTING = {
 
 
 @pytest.mark.parametrize("door", PROMOTING)
-async def test_an_administrator_who_is_demoted_meanwhile_does_not_promote_themselves(
+async def test_an_administrator_demoted_in_the_meantime_cannot_promote_themselves(
     server_on_each: InProcessServer, door: str
 ) -> None:
     server = server_on_each
@@ -59,7 +59,7 @@ async def test_an_administrator_who_is_demoted_meanwhile_does_not_promote_themse
 
 
 @pytest.mark.parametrize("door", PROMOTING)
-async def test_an_administrator_who_is_deactivated_meanwhile_changes_nothing(
+async def test_an_administrator_deactivated_in_the_meantime_changes_nothing(
     server_on_each: InProcessServer, door: str
 ) -> None:
     server = server_on_each
@@ -73,13 +73,13 @@ async def test_an_administrator_who_is_deactivated_meanwhile_changes_nothing(
 
 
 def check_is_shut_out(door: str, answer: Answer) -> None:
-    """Their session ended with the account: a page leads to sign in, the wire says who may not enter."""
+    """Their session ended with the account: a page redirects to sign-in, the wire says that they may not sign in."""
     assert answer.status == (302 if door == "page" else 401), answer.text
     if door == "page":
         assert answer.headers["location"] == "/login/"
 
 
-async def test_a_session_that_is_ended_meanwhile_downloads_no_new_key(server_on_each: InProcessServer) -> None:
+async def test_a_session_ended_in_the_meantime_downloads_no_new_key(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     thief, body = by_session(await server.signed_in(hamlet)), form({"format": "zuliprc"})
@@ -92,7 +92,7 @@ async def test_a_session_that_is_ended_meanwhile_downloads_no_new_key(server_on_
     assert hamlet.api_key not in answer.text
 
 
-async def test_a_form_whose_session_is_ended_meanwhile_leads_to_sign_in(server_on_each: InProcessServer) -> None:
+async def test_a_form_whose_session_ended_in_the_meantime_redirects_to_sign_in(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     browser, body = by_session(await server.signed_in(hamlet)), form({"full_name": "Another Name"})
@@ -103,7 +103,7 @@ async def test_a_form_whose_session_is_ended_meanwhile_leads_to_sign_in(server_o
 
 
 @pytest.mark.parametrize("path", ["/login/", "/logout/"])
-async def test_a_browser_whose_earlier_session_ended_meanwhile_still_signs_in_and_out(
+async def test_a_browser_whose_earlier_session_ended_in_the_meantime_can_still_sign_in_and_out(
     server_on_each: InProcessServer, path: str
 ) -> None:
     server = server_on_each
@@ -116,7 +116,7 @@ async def test_a_browser_whose_earlier_session_ended_meanwhile_still_signs_in_an
     assert ("clear-site-data" in answer.headers) is (path == "/logout/")
 
 
-async def test_a_key_that_is_replaced_meanwhile_replaces_no_key(server_on_each: InProcessServer) -> None:
+async def test_a_key_replaced_in_the_meantime_replaces_no_key(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     body = form({"x": "y"})
@@ -128,7 +128,7 @@ async def test_a_key_that_is_replaced_meanwhile_replaces_no_key(server_on_each: 
     assert await live_keys(server, hamlet.id) == 1
 
 
-async def test_a_key_that_is_replaced_meanwhile_shows_no_profile(server_on_each: InProcessServer) -> None:
+async def test_a_key_replaced_in_the_meantime_shows_no_profile(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     body = form({"method": "GET"})
@@ -139,7 +139,7 @@ async def test_a_key_that_is_replaced_meanwhile_shows_no_profile(server_on_each:
 
 
 @pytest.mark.parametrize("door", ["page", "session", "key"])
-async def test_a_former_owner_of_a_bot_gets_nothing_of_its_new_key(server_on_each: InProcessServer, door: str) -> None:
+async def test_a_former_owner_of_a_bot_does_not_get_its_new_key(server_on_each: InProcessServer, door: str) -> None:
     server = server_on_each
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     owner = await server.add_person("olive", Role.OWNER)

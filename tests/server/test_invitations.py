@@ -30,7 +30,7 @@ async def last_token(server: InProcessServer) -> Secret:
     return Secret(found[1])
 
 
-async def test_an_invitation_goes_by_mail_and_makes_an_account_with_a_key(server_on_each: InProcessServer) -> None:
+async def test_an_invitation_is_mailed_and_creates_an_account_with_a_key(server_on_each: InProcessServer) -> None:
     server = server_on_each
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     assert (await invite(server, iago, invite_as="600")).json() == {"result": "success", "msg": ""}
@@ -44,8 +44,8 @@ async def test_an_invitation_goes_by_mail_and_makes_an_account_with_a_key(server
         await invitations.accept(server.context, token, full_name="Again", password=Secret(PASSWORD), origin=HERE)
 
 
-async def test_a_list_of_brackets_keeps_nobody_else_waiting(server: InProcessServer) -> None:
-    # Where reading it took time by the square of its length, this would keep the worker for minutes.
+async def test_a_list_of_brackets_does_not_block_other_requests(server: InProcessServer) -> None:
+    # If reading it took time by the square of its length, this would block the worker for minutes.
     answer = await invite(server, await server.add_person("hamlet"), "<" * 300_000)
     assert (answer.status_code, answer.json()["code"]) == (400, "INVITATION_FAILED")
 
@@ -62,7 +62,9 @@ def test_a_name_may_stand_before_an_address_in_brackets(text: str, emails: list[
     assert invitations.split_emails(text) == emails
 
 
-async def test_of_two_links_to_one_address_used_at_once_one_makes_the_account(server_on_each: InProcessServer) -> None:
+async def test_of_two_links_to_one_address_used_at_once_one_creates_the_account(
+    server_on_each: InProcessServer,
+) -> None:
     server = server_on_each
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     for number in range(4):
@@ -96,7 +98,7 @@ async def test_open_invitations_are_listed_in_zulips_shape(server: InProcessServ
     }
 
 
-async def test_each_sees_their_own_invitations_and_administrators_all(server: InProcessServer) -> None:
+async def test_people_see_their_own_invitations_and_administrators_all(server: InProcessServer) -> None:
     olive = await server.add_person("olive", Role.OWNER)
     people = [await server.add_person(name) for name in ("hamlet", "othello")]
     await server.client().patch("/api/v1/realm", auth=olive.auth, data={"can_invite_users_group": '{"new": 6}'})
@@ -112,7 +114,7 @@ async def test_each_sees_their_own_invitations_and_administrators_all(server: In
         assert response.json()["msg"] == "Insufficient permission"
 
 
-async def test_a_withdrawn_invitation_is_no_more(server: InProcessServer) -> None:
+async def test_a_withdrawn_invitation_no_longer_works(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     await invite(server, iago)
     (row,) = (await server.client().get("/api/v1/invites", auth=iago.auth)).json()["invites"]
@@ -142,7 +144,9 @@ ROLES_GIVEN = [
 
 
 @pytest.mark.parametrize(("role", "given"), ROLES_GIVEN)
-async def test_nobody_invites_to_more_than_they_may_give(server: InProcessServer, role: Role, given: list[int]) -> None:
+async def test_nobody_can_invite_to_a_role_that_they_may_not_give(
+    server: InProcessServer, role: Role, given: list[int]
+) -> None:
     olive, who = await server.add_person("olive", Role.OWNER), await server.add_person("who", role)
     await server.client().patch("/api/v1/realm", auth=olive.auth, data={"can_invite_users_group": '{"new": 6}'})
     allowed = [
@@ -153,7 +157,7 @@ async def test_nobody_invites_to_more_than_they_may_give(server: InProcessServer
     assert allowed == given
 
 
-async def test_an_invitation_ends_with_its_inviters_right_to_it(server: InProcessServer) -> None:
+async def test_an_invitation_ends_when_its_sender_may_no_longer_invite(server: InProcessServer) -> None:
     olive, iago = await server.add_person("olive", Role.OWNER), await server.add_person("iago", Role.ADMINISTRATOR)
     await invite(server, iago, invite_as="200")
     token = await last_token(server)
@@ -169,7 +173,7 @@ async def test_a_deactivated_inviters_invitations_are_withdrawn(server: InProces
     assert await invitations.find(server.context, await last_token(server)) is None
 
 
-async def test_a_weak_password_does_not_use_an_invitation_up(server: InProcessServer) -> None:
+async def test_a_weak_password_does_not_use_up_an_invitation(server: InProcessServer) -> None:
     await invite(server, await server.add_person("iago", Role.ADMINISTRATOR))
     token = await last_token(server)
     with pytest.raises(WeakPassword):
@@ -191,7 +195,7 @@ async def test_a_weak_password_does_not_use_an_invitation_up(server: InProcessSe
         (",".join(f"a{number}@example.com" for number in range(101)), {}, "Invite at most 100 people at once."),
     ],
 )
-async def test_a_bad_invitation_is_refused_and_nobody_is_mailed(
+async def test_an_invalid_invitation_is_refused_and_nobody_is_mailed(
     server: InProcessServer, emails: str, form: dict[str, str], message: str
 ) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
@@ -200,7 +204,7 @@ async def test_a_bad_invitation_is_refused_and_nobody_is_mailed(
     assert await server.mails() == []
 
 
-async def test_who_has_an_account_is_named_and_the_others_are_invited(server: InProcessServer) -> None:
+async def test_people_with_an_account_are_named_and_the_others_are_invited(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     body = (await invite(server, iago, f"Iago <iago@example.com>\n{GUEST_EMAIL}", stream_ids="[]")).json()
     assert body["code"] == "INVITATION_FAILED"
@@ -209,14 +213,14 @@ async def test_who_has_an_account_is_named_and_the_others_are_invited(server: In
     assert [mail.recipient for mail in await server.mails()] == [GUEST_EMAIL]
 
 
-async def test_a_link_for_ever_lasts_a_year(server: InProcessServer) -> None:
+async def test_a_link_without_an_end_lasts_a_year(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     await invite(server, iago, invite_expires_in_minutes="null")
     (row,) = (await server.client().get("/api/v1/invites", auth=iago.auth)).json()["invites"]
     assert row["expiry_date"] - row["invited"] == 365 * 24 * 3600
 
 
-async def test_nobody_is_invited_to_an_address_that_stands_for_an_account(server: InProcessServer) -> None:
+async def test_nobody_can_be_invited_to_a_dummy_address(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     reserved = f"user{iago.id}@keybearer.localhost"
     answer = (await invite(server, iago, f"fine@example.com, {reserved}")).json()

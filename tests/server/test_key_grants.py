@@ -61,7 +61,7 @@ def test_more_scopes_a_later_end_and_wider_networks_are_not_covered(grant: Grant
 
 
 @given(grants, grants)
-def test_an_actor_by_key_yields_no_key_that_may_do_more(own: Grant, wanted: Grant) -> None:
+def test_an_actor_by_key_cannot_reveal_a_key_that_may_do_more(own: Grant, wanted: Grant) -> None:
     record = APIKeyRecord(
         1, 1, "script", NOON, None, own.expires_at, is_account_key=False, scopes=own.scopes, networks=own.networks
     )
@@ -82,7 +82,7 @@ def test_an_actor_by_key_yields_no_key_that_may_do_more(own: Grant, wanted: Gran
         ("2001:DB8::/32", "2001:db8::/32"),
     ],
 )
-def test_a_network_is_kept_in_its_usual_form(text: str, usual: str) -> None:
+def test_a_network_is_stored_in_its_normal_form(text: str, usual: str) -> None:
     assert checked_networks([text, text]) == (usual,)
 
 

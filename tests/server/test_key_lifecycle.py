@@ -1,4 +1,4 @@
-"""The lifecycle of keys: after whatever was done to them, each is accepted or refused as a model says."""
+"""The lifecycle of keys: after any sequence of actions, each key is accepted or refused as a model predicts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ASKED = {
     "manage": ("DELETE", "/api/v1/users/me/alert_words"),
     "keys": ("GET", OWN),
 }
-"""A call that needs the scope. What else it may be refused for does not matter."""
+"""A call that needs the scope. Other reasons for refusing it do not matter."""
 
 FOREVER = 10**9
 OVERLAP = 3600
@@ -40,7 +40,7 @@ whose = st.sampled_from(["person", "bot"])
 
 @dataclass(eq=False)
 class Key:
-    """A key as the model has it. `end` is in steps of the model."""
+    """A key in the model. `end` is in steps of the model."""
 
     id: int
     holder: str
@@ -58,7 +58,7 @@ class Key:
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """A person and their bot, with an administrator beside them who can do everything."""
+    """A person and their bot, and an administrator who can do everything."""
 
     server: InProcessServer
     runner: asyncio.Runner
@@ -103,16 +103,16 @@ class Lifecycle(RuleBasedStateMachine):
         assert answer.status_code == 200, answer.text
         return answer
 
-    # What the model says
+    # What the model predicts
 
     def is_live(self, key: Key) -> bool:
         return not key.is_revoked and key.end > self.step
 
-    def stands(self, holder: str) -> bool:
+    def is_active(self, holder: str) -> bool:
         return self.active[holder] and (holder == "person" or self.owner != "person" or self.active["person"])
 
     def is_accepted(self, key: Key) -> bool:
-        return self.is_live(key) and self.stands(key.holder)
+        return self.is_live(key) and self.is_active(key.holder)
 
     def may_handle_keys_of(self, holder: str, key: Key) -> bool:
         if not self.is_accepted(key) or "keys" not in key.scopes:
@@ -131,7 +131,7 @@ class Lifecycle(RuleBasedStateMachine):
     def end_all_of(self, holder: str) -> None:
         self.end_with_all_created(*(key for key in self.keys if key.holder == holder))
 
-    def one(self, number: int) -> Key:
+    def key_at(self, number: int) -> Key:
         return self.keys[number % len(self.keys)]
 
     def path_of(self, holder: str, key: Key) -> str:
@@ -145,11 +145,11 @@ class Lifecycle(RuleBasedStateMachine):
         (key_id,) = [each["id"] for each in listed if each["user_id"] == known.id and each["is_account_key"]]
         self.keys.append(Key(key_id, holder, known.api_key))
 
-    # What is done
+    # Actions
 
     @rule(number=numbers, holder=whose, scopes=scopes_of_keys)
     def issue(self, number: int, holder: str, scopes: frozenset[str]) -> None:
-        key = self.one(number)
+        key = self.key_at(number)
         may = self.may_handle_keys_of(holder, key) and self.active[holder] and scopes <= key.scopes
         answer = self.ask(key, "POST", self.path_of(holder, key), name="script", scopes=sorted(scopes))
         assert (answer.status_code == 200) is may, answer.text
@@ -160,14 +160,14 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(number=numbers, other=numbers, overlap=st.sampled_from([0, OVERLAP]))
     def regenerate(self, number: int, other: int, overlap: int) -> None:
-        key, by = self.one(number), self.one(other)
+        key, by = self.key_at(number), self.key_at(other)
         may = self.may_handle_keys_of(key.holder, by) and by.covers(key)
         path = f"{self.path_of(key.holder, by)}/{key.id}/regenerate"
         self.replace(key, by, path, overlap, may=may)
 
     @rule(number=numbers, overlap=st.sampled_from([0, OVERLAP]))
     def regenerate_current(self, number: int, overlap: int) -> None:
-        key = self.one(number)
+        key = self.key_at(number)
         self.replace(key, key, f"{CURRENT}/regenerate", overlap, may=self.is_accepted(key))
 
     def replace(self, key: Key, by: Key, path: str, overlap: int, *, may: bool) -> None:
@@ -185,7 +185,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(number=numbers, other=numbers, scopes=scopes_of_keys)
     def narrow(self, number: int, other: int, scopes: frozenset[str]) -> None:
-        key, by = self.one(number), self.one(other)
+        key, by = self.key_at(number), self.key_at(other)
         may = self.may_handle_keys_of(key.holder, by) and by.covers(key) and scopes <= key.scopes
         may = may and self.is_live(key) and not key.is_account_key
         answer = self.ask(by, "PATCH", f"{self.path_of(key.holder, by)}/{key.id}", scopes=sorted(scopes))
@@ -195,7 +195,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(number=numbers, other=numbers)
     def revoke(self, number: int, other: int) -> None:
-        key, by = self.one(number), self.one(other)
+        key, by = self.key_at(number), self.key_at(other)
         may = self.may_handle_keys_of(key.holder, by) and self.is_live(key) and not key.is_account_key
         answer = self.ask(by, "DELETE", f"{self.path_of(key.holder, by)}/{key.id}")
         assert (answer.status_code == 200) is may, answer.text
@@ -204,7 +204,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def expire(self, number: int) -> None:
-        key = self.one(number)
+        key = self.key_at(number)
         if not key.is_account_key and self.is_live(key):
             self.run(expire(self.server, key.id))
             key.end = self.step
@@ -212,7 +212,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(number=numbers)
     def find(self, number: int) -> None:
         """Somebody who has a key revokes it."""
-        key = self.one(number)
+        key = self.key_at(number)
         path = "/api/v1/api_keys/revoke_by_possession"
         client = self.server.client(address=f"203.0.{next(self.names) % 250}.7")
         assert self.run(client.post(path, data={"api_key": key.text})).status_code == 200
@@ -260,7 +260,7 @@ class Lifecycle(RuleBasedStateMachine):
             role = Role.GUEST if self.is_guest else Role.MEMBER
             self.ask_admin("PATCH", f"/api/v1/users/{self.accounts['person'].id}", role=role.value)
 
-    # What holds after each step
+    # Checks after each step
 
     @invariant()
     def each_key_ever_issued_is_accepted_or_refused_by_scope_as_the_model_says(self) -> None:

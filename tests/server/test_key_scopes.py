@@ -1,4 +1,4 @@
-"""Scopes: what a key lets somebody do, and that none passes on more than it has."""
+"""Scopes: what a key lets somebody do, and that no key passes on more than it has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from keybearer.server.domain.accounts import Role
 from keybearer.server.domain.bots import BotType
 from tests.in_process import InProcessServer, Known
-from tests.server.named_keys import OWN, entries, form, issue, issued, post, told
+from tests.server.named_keys import OWN, entries, form, issue, issued, post, status_and_code
 
 PASSPHRASE = "another good passphrase 9375"
 
@@ -20,7 +20,7 @@ async def hamlet(server: InProcessServer) -> Known:
     return await server.add_person("hamlet")
 
 
-async def test_a_refused_scope_is_403_with_a_code_of_its_own(server: InProcessServer, hamlet: Known) -> None:
+async def test_a_missing_scope_is_403_with_its_own_code(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth)
     client = server.client()
     assert (await client.get("/api/v1/users/me", auth=key.auth)).status_code == 200
@@ -34,44 +34,42 @@ async def test_a_refused_scope_is_403_with_a_code_of_its_own(server: InProcessSe
         ("POST", "users/me/api_keys"),
     ):
         answer = await client.request(method, f"/api/v1/{path}", auth=key.auth)
-        assert told(answer) == (403, "INSUFFICIENT_SCOPE"), path
+        assert status_and_code(answer) == (403, "INSUFFICIENT_SCOPE"), path
         assert "it has read, send" in answer.json()["msg"]
 
 
-async def test_stars_are_sending_and_read_flags_are_reading(server: InProcessServer, hamlet: Known) -> None:
+async def test_stars_need_the_scope_send_and_read_flags_the_scope_read(server: InProcessServer, hamlet: Known) -> None:
     sent = await post(server, "/api/v1/messages", hamlet.auth, type="direct", to=[hamlet.id], content="note")
     key = await issued(server, hamlet.auth, scopes=["read"])
     flags = {"messages": [sent.json()["id"]], "op": "add"}
     read = await post(server, "/api/v1/messages/flags", key.auth, flag="read", **flags)
     assert read.status_code == 200
     starred = await post(server, "/api/v1/messages/flags", key.auth, flag="starred", **flags)
-    assert told(starred) == (403, "INSUFFICIENT_SCOPE")
+    assert status_and_code(starred) == (403, "INSUFFICIENT_SCOPE")
 
 
-async def test_a_password_and_a_bots_owner_need_the_scope_of_keys(server: InProcessServer, hamlet: Known) -> None:
+async def test_changing_a_password_or_a_bots_owner_needs_the_scope_keys(server: InProcessServer, hamlet: Known) -> None:
     cordelia, bot = await server.add_person("cordelia"), await server.add_bot(hamlet, "hambot")
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage"])
     passwords = form(old_password=hamlet.password, new_password=PASSPHRASE)
     changed = await server.client().patch("/api/v1/settings", auth=key.auth, data=passwords)
     given = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=form(bot_owner_id=cordelia.id))
     renamed = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=form(full_name="Renamed"))
-    assert [told(each) for each in (changed, given)] == [(403, "INSUFFICIENT_SCOPE")] * 2
+    assert [status_and_code(each) for each in (changed, given)] == [(403, "INSUFFICIENT_SCOPE")] * 2
     assert renamed.status_code == 200
 
 
-async def test_whoever_is_sent_the_token_of_a_bot_is_chosen_with_the_scope_of_keys(
-    server: InProcessServer, hamlet: Known
-) -> None:
+async def test_choosing_who_is_sent_a_bots_token_needs_the_scope_keys(server: InProcessServer, hamlet: Known) -> None:
     bot = await server.add_bot(hamlet, "hook", BotType.OUTGOING_WEBHOOK)
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage"])
     url = form(service_payload_url=json.dumps("https://attacker.example/"))
     taken = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=key.auth, data=url)
-    assert told(taken) == (403, "INSUFFICIENT_SCOPE")
+    assert status_and_code(taken) == (403, "INSUFFICIENT_SCOPE")
     changed = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data=url)
     assert changed.json()["service_payload_url"] == "https://attacker.example/"
 
 
-async def test_the_token_of_a_bot_is_seen_with_the_scope_of_keys_only(server: InProcessServer, hamlet: Known) -> None:
+async def test_seeing_a_bots_token_needs_the_scope_keys(server: InProcessServer, hamlet: Known) -> None:
     bot = await server.add_bot(hamlet, "hook", BotType.OUTGOING_WEBHOOK)
     key = await issued(server, hamlet.auth)
     seen = []
@@ -86,7 +84,7 @@ async def test_the_token_of_a_bot_is_seen_with_the_scope_of_keys_only(server: In
     assert seen[2:] == ["", ""]
 
 
-async def test_no_key_yields_or_changes_one_that_may_do_more(server_on_each: InProcessServer) -> None:
+async def test_no_key_can_reveal_or_change_a_key_that_may_do_more(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet", Role.OWNER)
     bot = await server.add_bot(hamlet, "hambot")
@@ -114,7 +112,7 @@ async def test_no_key_yields_or_changes_one_that_may_do_more(server_on_each: InP
         await post(server, f"/api/v1/invites/{invitation['id']}/resend", key.auth),
         await server.client().get("/api/v1/invites", auth=key.auth),
     ]
-    assert [told(each) for each in beyond] == [(403, "BEYOND_OWN_GRANT")] * len(beyond)
+    assert [status_and_code(each) for each in beyond] == [(403, "BEYOND_OWN_GRANT")] * len(beyond)
     inherited = await issued(server, key.auth, scopes=["read"])
     by_id = {entry["id"]: entry for entry in await entries(server, hamlet.auth)}
     assert by_id[inherited.id]["expires_at"] == by_id[key.id]["expires_at"]

@@ -12,7 +12,7 @@ from keybearer.server.domain.actors import Caller
 from keybearer.server.domain.bots import BotType
 from keybearer.server.services import accounts, devices, passwords, sessions
 from tests.in_process import PASSWORD, InProcessServer, Known
-from tests.server.test_regeneration import live_keys, mail_subjects, works
+from tests.server.test_regeneration import key_works, live_keys, mail_subjects
 
 NEW_PASSWORD = "another good passphrase 9375"
 
@@ -35,7 +35,7 @@ async def test_a_deactivated_person_is_refused_everywhere_and_so_are_their_bots(
     assert (await browser.get("/json/users/me")).status_code == 401
 
 
-async def test_reactivating_issues_a_new_key_and_the_old_one_stays_dead(server_on_each: InProcessServer) -> None:
+async def test_reactivating_issues_a_new_key_and_the_old_one_stays_revoked(server_on_each: InProcessServer) -> None:
     server = server_on_each
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     await devices.register_client(server.context, Caller(hamlet.account))
@@ -44,13 +44,13 @@ async def test_reactivating_issues_a_new_key_and_the_old_one_stays_dead(server_o
     assert response.status_code == 200
     assert await refusal(server, hamlet) == "Invalid API key"
     again = await server.known(hamlet.email)
-    assert await works(server, *again.auth)
+    assert await key_works(server, *again.auth)
     assert await live_keys(server, hamlet.id) == 1
     assert await devices.find_all(server.context, Caller(hamlet.account)) == []
     assert (hamlet.email, "Your API key was replaced") in await mail_subjects(server)
 
 
-async def test_a_person_who_comes_back_does_not_bring_their_bots_along(server: InProcessServer) -> None:
+async def test_reactivating_a_person_does_not_reactivate_their_bots(server: InProcessServer) -> None:
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
     await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=iago.auth)
@@ -58,7 +58,7 @@ async def test_a_person_who_comes_back_does_not_bring_their_bots_along(server: I
     assert await refusal(server, bot) == "Account is deactivated"
 
 
-async def test_a_bot_whose_owner_is_gone_belongs_to_who_reactivates_it(server: InProcessServer) -> None:
+async def test_a_bot_without_an_active_owner_belongs_to_the_person_who_reactivates_it(server: InProcessServer) -> None:
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
     await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=iago.auth)
@@ -66,7 +66,7 @@ async def test_a_bot_whose_owner_is_gone_belongs_to_who_reactivates_it(server: I
     assert (await server.known(bot.email)).account.bot_owner_id == iago.id
 
 
-async def test_a_bot_may_not_come_back_to_a_name_that_another_took(server: InProcessServer) -> None:
+async def test_a_bot_cannot_be_reactivated_if_its_name_was_taken(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "first", name="The Bot")
     await server.client().delete(f"/api/v1/bots/{bot.id}", auth=hamlet.auth)
@@ -75,7 +75,9 @@ async def test_a_bot_may_not_come_back_to_a_name_that_another_took(server: InPro
     assert response.json()["msg"].startswith('There is already an active bot named "The Bot" in this organization.')
 
 
-async def test_a_new_owner_gets_a_new_key_and_the_former_ones_copy_is_dead(server_on_each: InProcessServer) -> None:
+async def test_a_new_owner_gets_a_new_key_and_the_former_owners_copy_stops_working(
+    server_on_each: InProcessServer,
+) -> None:
     server = server_on_each
     hamlet, cordelia = await server.add_person("hamlet"), await server.add_person("cordelia")
     bot = await server.add_bot(hamlet, "hambot", name="Hamlet Bot")
@@ -93,7 +95,7 @@ async def test_giving_a_bot_to_the_owner_it_has_changes_no_key(server: InProcess
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
     await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data={"bot_owner_id": str(hamlet.id)})
-    assert await works(server, *bot.auth)
+    assert await key_works(server, *bot.auth)
 
 
 async def test_a_bots_new_address_is_its_new_user_name_and_the_key_stays(server_on_each: InProcessServer) -> None:
@@ -102,8 +104,8 @@ async def test_a_bots_new_address_is_its_new_user_name_and_the_key_stays(server_
     bot = await server.add_bot(hamlet, "hambot")
     response = await server.client().patch(f"/api/v1/bots/{bot.id}", auth=hamlet.auth, data={"short_name": "renamed"})
     assert response.status_code == 200
-    assert not await works(server, *bot.auth)
-    assert await works(server, bot.email.replace("hambot", "renamed"), bot.api_key)
+    assert not await key_works(server, *bot.auth)
+    assert await key_works(server, bot.email.replace("hambot", "renamed"), bot.api_key)
     assert ("account:email_changed", hamlet.id, bot.id) in await server.events()
 
 
@@ -118,7 +120,7 @@ async def test_a_changed_password_ends_other_sessions_and_leaves_the_key_and_dev
     assert response.status_code == 200, response.text
     assert (await here.get("/json/users/me")).status_code == 200
     assert (await elsewhere.get("/json/users/me")).status_code == 401
-    assert await works(server, *hamlet.auth)
+    assert await key_works(server, *hamlet.auth)
     assert len(await devices.find_all(server.context, Caller(hamlet.account))) == 1
     assert await mail_subjects(server) == [(hamlet.email, "Your password was changed")]
 
@@ -131,7 +133,7 @@ async def test_a_reset_password_ends_every_session_and_signs_nobody_in(server_on
     await passwords.reset(server.context, token, Secret(NEW_PASSWORD), Caller(hamlet.account).origin)
     assert (await browser.get("/json/users/me")).status_code == 401
     assert await sessions.find_all(server.context, Caller(hamlet.account)) == []
-    assert await works(server, *hamlet.auth)
+    assert await key_works(server, *hamlet.auth)
 
 
 async def test_the_only_owner_can_be_neither_deactivated_nor_demoted(server: InProcessServer) -> None:
@@ -149,7 +151,7 @@ async def test_the_only_owner_can_be_neither_deactivated_nor_demoted(server: InP
     assert demoted.json()["msg"] == "The owner permission cannot be removed from the only organization owner."
     other = await client.delete(f"/api/v1/users/{olive.id}", auth=iago.auth)
     assert other.json()["code"] == "UNAUTHORIZED_PRINCIPAL"
-    assert await works(server, *olive.auth)
+    assert await key_works(server, *olive.auth)
 
 
 async def test_of_two_owners_who_leave_at_once_one_stays(server_on_each: InProcessServer) -> None:
@@ -168,7 +170,7 @@ async def test_a_demoted_person_may_do_less_from_the_next_request_on(server: InP
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH"])
-async def test_bots_are_no_people_to_deactivate(server: InProcessServer, method: str) -> None:
+async def test_bots_cannot_be_deactivated_as_people(server: InProcessServer, method: str) -> None:
     olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
     if method == "DELETE":
@@ -179,7 +181,7 @@ async def test_bots_are_no_people_to_deactivate(server: InProcessServer, method:
         assert response.json()["msg"] == "No such bot"
 
 
-async def test_reactivating_a_bot_asks_the_policy_again(server: InProcessServer) -> None:
+async def test_reactivating_a_bot_checks_the_policy_again(server: InProcessServer) -> None:
     olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hook", BotType.INCOMING_WEBHOOK)
     await server.client().delete(f"/api/v1/bots/{bot.id}", auth=hamlet.auth)
@@ -189,7 +191,7 @@ async def test_reactivating_a_bot_asks_the_policy_again(server: InProcessServer)
     assert response.json()["msg"] == "Insufficient permission"
 
 
-async def test_the_operator_may_deactivate_whom_an_administrator_may_not(server: InProcessServer) -> None:
+async def test_the_operator_may_deactivate_accounts_that_an_administrator_may_not(server: InProcessServer) -> None:
     owners = [await server.add_person(name, Role.OWNER) for name in ("olive", "oscar")]
     await accounts.deactivate_person(server.context, None, owners[1].id)
     assert await refusal(server, owners[1]) == "Account is deactivated"

@@ -1,4 +1,4 @@
-"""Limits on calls and on failed keys: they turn an answer into a 429, and never refuse a good key."""
+"""Limits on calls and on failed keys: they turn an answer into a 429, and never refuse a valid key."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_sessions_and_keys_of_an_account_are_counted_together(strict: InPr
     assert (await browser.get("/json/users/me")).status_code == 429
 
 
-async def test_failed_keys_are_limited_by_address_and_a_good_key_from_there_is_not(strict: InProcessServer) -> None:
+async def test_failed_keys_are_limited_by_address_but_a_valid_key_from_there_is_not(strict: InProcessServer) -> None:
     hamlet = await strict.add_person("hamlet")
     answers = [await strict.client().get("/api/v1/users/me", auth=WRONG) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 2
@@ -69,7 +69,7 @@ async def test_failed_keys_are_limited_by_address_and_a_good_key_from_there_is_n
     assert elsewhere.status_code == 401
 
 
-async def test_a_failed_key_too_many_at_a_file_is_told_as_everywhere(strict: InProcessServer) -> None:
+async def test_one_failed_key_too_many_at_a_file_is_answered_as_everywhere(strict: InProcessServer) -> None:
     answers = [
         await strict.client().get("/user_uploads/1/x/y", auth=("hamlet@example.com", "k" * 32)) for _ in range(9)
     ]
@@ -77,7 +77,7 @@ async def test_a_failed_key_too_many_at_a_file_is_told_as_everywhere(strict: InP
     assert float(answers[-1].headers["retry-after"]) > 0
 
 
-async def test_that_one_address_sends_bad_keys_again_and_again_is_one_line_in_the_log(
+async def test_repeated_bad_keys_from_one_address_are_one_line_in_the_log(
     strict: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -88,7 +88,7 @@ async def test_that_one_address_sends_bad_keys_again_and_again_is_one_line_in_th
     assert WRONG[1] not in caplog.text
 
 
-async def test_a_limited_account_with_a_wrong_key_is_told_of_the_key(strict: InProcessServer) -> None:
+async def test_a_limited_account_with_a_wrong_key_is_told_about_the_key(strict: InProcessServer) -> None:
     hamlet = await strict.add_person("hamlet")
     for _ in range(5):
         await strict.client().get("/api/v1/users/me", auth=hamlet.auth)
@@ -96,13 +96,13 @@ async def test_a_limited_account_with_a_wrong_key_is_told_of_the_key(strict: InP
     assert response.json()["msg"] == "Invalid API key"
 
 
-async def test_both_limits_of_an_answer_are_told_as_one(strict: InProcessServer) -> None:
+async def test_both_limits_of_an_answer_are_reported_as_one(strict: InProcessServer) -> None:
     browser = await strict.signed_in(await strict.add_person("hamlet"))
     response = await browser.post("/json/fetch_api_key", data={"password": "wrong"})
     assert (response.headers["x-ratelimit-limit"], response.headers["x-ratelimit-remaining"]) == ("4", "3")
 
 
-def test_a_window_counts_each_key_for_itself() -> None:
+def test_a_window_counts_each_key_separately() -> None:
     window = MovingWindow(2, 60.0)
     assert [window.count("one").remaining for _ in range(2)] == [1, 0]
     with pytest.raises(TooManyAttempts) as refused:
@@ -111,7 +111,7 @@ def test_a_window_counts_each_key_for_itself() -> None:
     assert window.count("other").remaining == 1
 
 
-def test_a_window_forgets_what_is_over() -> None:
+def test_a_window_forgets_calls_that_are_too_old() -> None:
     window = MovingWindow(1, 0.0)
     for key in ("one", "one", "other"):
         assert window.count(key).remaining == 0
@@ -125,7 +125,7 @@ WINDOWS = st.lists(
 
 
 @given(WINDOWS, st.lists(st.integers(0, 900), max_size=12))
-def test_an_attempt_is_allowed_exactly_where_every_window_has_room(windows: list[Window], ages: list[int]) -> None:
+def test_an_attempt_is_allowed_exactly_if_every_window_has_room(windows: list[Window], ages: list[int]) -> None:
     times = sorted(NOW - timedelta(seconds=age) for age in ages)
     verdict = judge(windows, times, NOW)
     full = [window for window in windows if sum(at > NOW - window.within for at in times) >= window.most]

@@ -29,14 +29,14 @@ async def talkative(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InPr
 
 @pytest.fixture
 def logger_as_configured() -> Iterator[None]:
-    """The root logger is put back as it was."""
+    """The root logger is restored afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = before[0], before[1]
 
 
-async def test_every_answer_names_its_request_as_the_log_and_the_error_page_do(
+async def test_every_answer_has_its_request_id_as_have_the_log_and_the_error_page(
     talkative: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -98,7 +98,7 @@ def test_a_json_log_has_one_object_in_each_line_and_masks_keys(capsys: pytest.Ca
 
 
 @pytest.mark.usefixtures("logger_as_configured")
-def test_a_text_log_masks_keys_and_leaves_out_what_is_below_its_level(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_log_masks_keys_and_leaves_out_lines_below_its_level(capsys: pytest.CaptureFixture[str]) -> None:
     lines = lines_of("text", "error", capsys)
     assert "ERROR keybearer.some.part: it failed" in lines[0]
     assert not any("a key" in line for line in lines)
@@ -120,7 +120,7 @@ def test_a_served_process_logs_requests_as_json(tmp_path: Path) -> None:
 FORWARDED = {"x-forwarded-for": "198.51.100.9", "x-forwarded-proto": "https", "origin": "https://localhost:9991"}
 
 
-async def test_a_proxy_that_is_not_trusted_and_breaks_the_sign_in_is_named(
+async def test_an_untrusted_proxy_that_breaks_the_sign_in_is_named(
     server: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = {**FORWARDED, "cookie": "csrftoken=one-of-ours", "content-type": FORM_TYPE}

@@ -1,4 +1,4 @@
-"""Work that takes long leaves turns to others, and what waits for the thread that does it is bounded."""
+"""Slow work leaves turns to others, and the queue for its thread is limited."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEET = "4@8({[<369&#!1|0$5+7%2" * 4
 
 
 class Gate:
-    """A piece of work that takes until it is let go, and notes that it was done."""
+    """A job that runs until it is released, and records that it was done."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -36,12 +36,12 @@ class Gate:
 
 
 async def turns() -> None:
-    """Let everything that was begun come as far as it can."""
+    """Let everything that was started run as far as it can."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
-async def test_of_each_account_one_piece_at_a_time_waits_for_the_thread() -> None:
+async def test_one_job_of_each_account_at_a_time_waits_for_the_thread() -> None:
     work, gate = LongWork(), Gate()
     first = asyncio.create_task(work.run(1, gate.wait))
     await turns()
@@ -54,7 +54,7 @@ async def test_of_each_account_one_piece_at_a_time_waits_for_the_thread() -> Non
     assert gate.done == ["many 0", "other", "many 1", "many 2", "many 3", "many 4"]
 
 
-async def test_more_than_may_wait_is_refused_and_what_waits_is_done() -> None:
+async def test_jobs_beyond_the_queue_are_refused_and_waiting_jobs_are_done() -> None:
     work, gate = LongWork(), Gate()
     tasks = [asyncio.create_task(work.run(1, gate.wait))]
     tasks += [asyncio.create_task(work.run(1, gate.note, "one")) for _ in range(MOST_LONG_WORK_OF_ONE - 1)]
@@ -74,7 +74,7 @@ async def test_more_than_may_wait_is_refused_and_what_waits_is_done() -> None:
     assert gate.done[-1] == "afterwards"
 
 
-async def test_what_is_too_much_for_one_account_is_503_with_the_time_to_try_again(server: InProcessServer) -> None:
+async def test_too_much_work_for_one_account_is_answered_503_with_a_time_to_retry(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     who: Headers = {**by_key(hamlet.auth), "content-type": FORM_TYPE}
     text = form({"content": "![" * 1500})
@@ -88,7 +88,7 @@ async def test_what_is_too_much_for_one_account_is_503_with_the_time_to_try_agai
 
 
 async def turns_during(answer: Awaitable[Answer]) -> tuple[Answer, int]:
-    """The answer, and how many turns the event loop gave to others meanwhile."""
+    """The answer, and how many turns the event loop gave to others in the meantime."""
     asked, count = asyncio.ensure_future(answer), 0
     while not asked.done():
         await asyncio.sleep(0)
@@ -96,7 +96,7 @@ async def turns_during(answer: Awaitable[Answer]) -> tuple[Answer, int]:
     return asked.result(), count
 
 
-async def test_a_long_message_password_or_form_leaves_turns_to_others(server: InProcessServer) -> None:
+async def test_a_long_message_password_or_form_lets_other_requests_run(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     who: Headers = {**by_key(hamlet.auth), "content-type": FORM_TYPE}
     browser: Headers = {**by_session(await server.signed_in(hamlet)), "content-type": FORM_TYPE}

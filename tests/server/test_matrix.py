@@ -1,6 +1,6 @@
-"""Every route behind every door, for every kind of caller: who is let in, and what the others are told.
+"""Every route behind every door, for every kind of caller: who is admitted, and what the others are told.
 
-What should come of a call follows from the rule that stands at its route, by the oracle in this file.
+The expected result of a call follows from the rule of its route, by the oracle in this file.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ DOORS: Mapping[str, Door] = {
     "page": PagesDoor(),
 }
 WAYS = {"key": ("key",), "webhook": ("key",), "session": ("session",), "file": ("key", "session"), "page": ("session",)}
-"""By what credentials callers say who they are at a door."""
+"""The credentials with which callers identify themselves at a door."""
 
 CELLS: list[tuple[str, Route]] = [
     *(("key", route) for route in ENDPOINTS if route.rule.ways & (Way.KEY | Way.NOBODY)),
@@ -67,7 +67,7 @@ ENDS_ITS_CALLER = {
 
 
 class Kind(NamedTuple):
-    """A kind of account. `standing` is what is wrong with the account itself, `bot_type` None for people."""
+    """A kind of account. `standing` is what is wrong with the account itself. `bot_type` is None for people."""
 
     role: Role = Role.MEMBER
     bot_type: BotType | None = None
@@ -84,7 +84,7 @@ KINDS: Mapping[str, Kind] = {
     "deactivated": Kind(standing="Account is deactivated"),
 }
 FORM_TOKEN = {"cookie": "csrftoken=one-of-ours", "x-csrftoken": "one-of-ours"}
-"""What a browser in which nobody is signed in sends along with a form of the sign-in page."""
+"""What a browser without a session sends with a form of the sign-in page."""
 
 OVER = "over"
 """A kind of credentials: a key that was replaced, a session that was ended."""
@@ -92,7 +92,7 @@ OVER = "over"
 
 @dataclass(frozen=True)
 class Somebody:
-    """A kind of caller with their credentials; `way` is how they say who they are."""
+    """A kind of caller with their credentials. `way` is how they identify themselves."""
 
     kind: str
     way: str
@@ -100,7 +100,7 @@ class Somebody:
 
 
 class Outcome(NamedTuple):
-    """What should come of a call: a refusal with this status and these words, or none."""
+    """The expected result of a call: a refusal with this status and these words, or none."""
 
     status: int
     words: str = ""
@@ -153,7 +153,9 @@ def _refused_by_rule(door: str, route: Route, caller: Somebody, *, is_known: boo
 
 
 def check(door: str, route: Route, caller: Somebody, answer: Answer, outcome: Outcome) -> None:
-    """Fail unless the answer is that outcome. Whoever is let in may still be refused by what the call is about."""
+    """Fail unless the answer is that outcome. An admitted caller may still be refused because of what the call is
+    about.
+    """
     if outcome is LET_IN:
         assert answer.status in (200, 302, 303, 400, 404, 429), answer.text
         assert answer.message not in REFUSALS, answer.text
@@ -196,14 +198,14 @@ def path_of(door: str, route: Route) -> str:
 
 
 async def add(server: InProcessServer, kind: Kind) -> Known:
-    """An account of that kind that is in good standing."""
+    """An active account of that kind."""
     number = next(_numbers)
     person = await server.add_person(f"person-{number}", kind.role)
     return person if kind.bot_type is None else await server.add_bot(person, f"bot-{number}", kind.bot_type)
 
 
-async def come(server: InProcessServer, name: str, way: str) -> Somebody:
-    """A caller of that kind. Their key and session are good: only the account's standing is what it says."""
+async def new_caller(server: InProcessServer, name: str, way: str) -> Somebody:
+    """A caller of that kind. Their key and session are valid; only the account's standing is as it says."""
     kind = KINDS[name]
     known = await add(server, kind)
     headers = by_session(await server.signed_in(known)) if way == "session" else by_key(known.auth) | FORM_TOKEN
@@ -217,7 +219,7 @@ async def come(server: InProcessServer, name: str, way: str) -> Somebody:
     return Somebody(name, way, headers)
 
 
-async def come_with_what_is_over(server: InProcessServer, way: str) -> Somebody:
+async def caller_with_ended_credentials(server: InProcessServer, way: str) -> Somebody:
     """An active owner with a key that was replaced, or a session that was ended."""
     known = await add(server, Kind(Role.OWNER))
     if way == "key":
@@ -240,20 +242,20 @@ async def server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def everybody(server: InProcessServer) -> list[Somebody]:
-    """One caller of each kind by each way, and nobody."""
+    """One caller of each kind by each way, and an anonymous caller."""
     found = [Somebody("nobody", "none", FORM_TOKEN)]
     for way in ("key", "session"):
-        found += [await come(server, kind, way) for kind in KINDS]
-        found.append(await come_with_what_is_over(server, way))
+        found += [await new_caller(server, kind, way) for kind in KINDS]
+        found.append(await caller_with_ended_credentials(server, way))
     return found
 
 
 def is_asked(door: str, caller: Somebody) -> bool:
-    """Whether a cell is worth a call: of credentials that count for nothing at the door, the owner's are enough."""
+    """Whether a cell is worth a call. For credentials that do not count at the door, the owner's are enough."""
     return caller.way in ("none", *WAYS[door]) or caller.kind == "owner"
 
 
-async def test_the_matrix_has_every_route_of_every_door_and_its_paths_lead_there() -> None:
+async def test_the_matrix_has_every_route_of_every_door_with_paths_that_reach_it() -> None:
     for door, route in CELLS:
         found = DOORS[door].router.find(path_of(door, route))
         assert found is not None, (door, route.name)
@@ -290,7 +292,7 @@ async def test_pages_are_for_people_and_those_about_the_organization_for_adminis
 @pytest.mark.parametrize(
     ("door", "route"), [pytest.param(door, route, id=f"{door} {route.name}") for door, route in CELLS]
 )
-async def test_each_caller_is_let_in_or_refused_as_the_rule_of_the_route_says(
+async def test_each_caller_is_admitted_or_refused_as_the_rule_of_the_route_says(
     server: InProcessServer, everybody: list[Somebody], door: str, route: Route
 ) -> None:
     path, asked = path_of(door, route), [caller for caller in everybody if is_asked(door, caller)]
@@ -298,7 +300,7 @@ async def test_each_caller_is_let_in_or_refused_as_the_rule_of_the_route_says(
         outcome = expected(door, route, caller, with_token=True)
         headers = caller.headers
         if outcome is LET_IN and route.name in ENDS_ITS_CALLER and caller.kind in KINDS:
-            headers = (await come(server, caller.kind, caller.way)).headers
+            headers = (await new_caller(server, caller.kind, caller.way)).headers
         check(door, route, caller, await ask(server.app, route.method, path, headers), outcome)
         if door in ("session", "page") and route.method != "GET":
             headers = {name: value for name, value in caller.headers.items() if name != "x-csrftoken"}

@@ -1,4 +1,4 @@
-"""Metrics: what several workers count is shown together, and names no account, address, token or key."""
+"""Metrics: the counts of several workers are shown together, and name no account, address, token or key."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def address() -> str:
 
 
 def value(page: str, series: str) -> float:
-    """The value of one series; 0 where it is not there yet."""
+    """The value of one series. 0 if it does not exist yet."""
     found = re.search(rf"^{re.escape(series)} (\S+)$", page, re.MULTILINE)
     return 0.0 if found is None else float(found[1])
 
 
 def call(server: RunningServer, auth: tuple[str, str] | None, path: str = "/api/v1/users/me") -> int:
-    # Connections of their own, so that every worker gets some.
+    # Separate connections, so that every worker gets some.
     return httpx2.get(server.site + path, auth=auth, timeout=30).status_code
 
 
-def test_what_all_workers_counted_stands_on_one_page_also_after_one_has_died(tmp_path: Path, address: str) -> None:
+def test_one_page_shows_the_counts_of_all_workers_even_after_one_has_died(tmp_path: Path, address: str) -> None:
     environ = {"KEYBEARER_METRICS": address, "KEYBEARER_FAILURE_LIMIT": "2/minute"}
     with running_server(tmp_path / "data", "--workers", "2", environ=environ) as server:
         good = (OWNER_EMAIL, server.api_key_of())
         assert [call(server, good) for _ in range(12)] == [200] * 12
         assert call(server, (OWNER_EMAIL, "x" * 32)) == 401
         assert call(server, (OWNER_EMAIL, "short")) == 401
-        # Each worker lets two failures pass.
+        # Each worker allows two failures.
         assert {call(server, (OWNER_EMAIL, "short")) for _ in range(3)} >= {429}
         page = httpx2.get(f"http://{address}/metrics", timeout=30).text
         assert value(page, 'keybearer_requests_total{route="GET /api/v1/users/me",status="200"}') == 12
@@ -75,7 +75,7 @@ def test_what_all_workers_counted_stands_on_one_page_also_after_one_has_died(tmp
 
 
 def signal_a_worker(server: RunningServer) -> None:
-    """Kill a worker, and wait until another is there in its place."""
+    """Kill a worker, and wait until another has replaced it."""
     before = server.workers()
     os.kill(before[0], signal.SIGKILL)
     until = time.monotonic() + 20
@@ -96,7 +96,7 @@ async def test_the_public_port_has_no_metrics(tmp_path: Path, sqlite_template: P
         assert (await ask(server.app, "GET", "/metrics")).status == 404
 
 
-async def test_what_waits_in_the_database_is_measured(server: InProcessServer) -> None:
+async def test_backlogs_in_the_database_are_measured(server: InProcessServer) -> None:
     metrics = PrometheusMetrics()
     context = dataclasses.replace(server.context, metrics=metrics)
     async with context.change(None) as change:
@@ -110,14 +110,14 @@ async def test_what_waits_in_the_database_is_measured(server: InProcessServer) -
     assert value(page, 'keybearer_database_connections{pool="writer"}') == 0
 
 
-def test_a_taken_address_is_refused_by_name(tmp_path: Path) -> None:
+def test_an_address_in_use_is_refused_and_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken = f"127.0.0.1:{listener.getsockname()[1]}"
         ended = run_keybearer(
             "serve", "--data-dir", tmp_path / "data", "--port", "0", environ={"KEYBEARER_METRICS": taken}
         )
     assert ended.returncode == 1
-    assert f"KEYBEARER_METRICS: {taken} cannot be listened at" in ended.stderr
+    assert f"KEYBEARER_METRICS: cannot listen on {taken}" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

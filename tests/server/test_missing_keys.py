@@ -1,4 +1,4 @@
-"""An account whose key was revoked by whoever found it has none: it is told so everywhere, and generates another."""
+"""An account whose key was revoked by its finder has none: it is told so everywhere, and generates another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def bots_of(server: InProcessServer, owner: Known) -> dict[str, str | None
     return {bot["username"]: bot.get("api_key") for bot in answer.json()["bots"]}
 
 
-async def test_an_account_without_a_key_generates_one_after_the_password(server_on_each: InProcessServer) -> None:
+async def test_an_account_without_a_key_can_generate_one_with_its_password(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     named = await issued(server, hamlet.auth)
@@ -35,13 +35,13 @@ async def test_an_account_without_a_key_generates_one_after_the_password(server_
     wrong = await browser.post("/settings/account/api-key/", data={"password": "wrong"})
     assert "Password is incorrect." in wrong.text
     question = await browser.post("/settings/account/api-key/", data={"password": hamlet.password})
-    assert "You have no API key at present" in question.text
+    assert "You currently have no API key" in question.text
     made = await browser.post("/settings/account/api-key/regenerate/", data={"once": once_in(question.text)})
     key = "".join(re.findall(r"<span>(\w+)</span>", made.text.split('id="api_key_value"')[1].split("</code>")[0]))
     assert (await server.client().get("/api/v1/users/me", auth=(hamlet.email, key))).status_code == 200
 
 
-async def test_a_bot_without_a_key_is_listed_without_one_and_gets_another(server_on_each: InProcessServer) -> None:
+async def test_a_bot_without_a_key_is_listed_without_one_and_can_get_another(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     ghost, oracle = await server.add_bot(hamlet, "ghost"), await server.add_bot(hamlet, "oracle")
@@ -66,7 +66,7 @@ async def test_a_bot_without_a_key_is_listed_without_one_and_gets_another(server
     assert (await server.client().get("/api/v1/users/me", auth=(ghost.email, key))).status_code == 200
 
 
-async def test_the_wire_gives_a_bot_without_a_key_another(server: InProcessServer) -> None:
+async def test_the_wire_can_generate_a_key_for_a_bot_without_one(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     ghost = await server.add_bot(hamlet, "ghost")
     await find_and_revoke(server, ghost)

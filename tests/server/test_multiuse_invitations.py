@@ -1,4 +1,6 @@
-"""Invitations for several people: links that are passed on, never for the powerful; and channels in invitations."""
+"""Invitations for several people: links that are passed on, never for owners or administrators. Also channels in
+invitations.
+"""
 
 from __future__ import annotations
 
@@ -89,13 +91,13 @@ async def test_the_page_of_a_link_does_not_show_whether_an_address_has_an_accoun
     assert (mail.recipient, "/join/" in mail.body) == (iago.email, False)
 
 
-async def test_what_is_no_address_is_refused_in_the_form(server: InProcessServer) -> None:
+async def test_an_invalid_address_is_refused_in_the_form(server: InProcessServer) -> None:
     path = await make_link(server, await server.add_person("iago", Role.ADMINISTRATOR))
     assert "Enter a valid email address." in (await post(server.client(), path, email="nonsense")).text
     assert await server.mails() == []
 
 
-async def test_mails_by_a_link_are_limited_for_an_address_and_for_where_they_are_asked_from(
+async def test_mails_by_a_link_are_limited_by_recipient_and_by_sender_address(
     server: InProcessServer,
 ) -> None:
     token = token_in(await make_link(server, await server.add_person("iago", Role.ADMINISTRATOR)))
@@ -110,26 +112,26 @@ async def test_mails_by_a_link_are_limited_for_an_address_and_for_where_they_are
 
 
 @pytest.mark.parametrize("role", [Role.OWNER, Role.ADMINISTRATOR])
-async def test_no_link_for_several_people_makes_owners_or_administrators(server: InProcessServer, role: Role) -> None:
+async def test_no_link_for_several_people_is_for_owners_or_administrators(server: InProcessServer, role: Role) -> None:
     olive = await server.add_person("olive", Role.OWNER)
     answer = await call(server, olive, "POST", "invites/multiuse", invite_as=role.value)
     assert answer["msg"] == "An invitation that several people can use cannot be for owners or administrators."
 
 
-async def test_only_administrators_make_links_for_several_people(server: InProcessServer) -> None:
+async def test_only_administrators_create_links_for_several_people(server: InProcessServer) -> None:
     olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
     await call(server, olive, "PATCH", "realm", can_invite_users_group={"new": 6})
     answer = await call(server, hamlet, "POST", "invites/multiuse")
     assert answer["msg"] == "Insufficient permission"
 
 
-async def test_a_link_ends_with_its_makers_rights(server: InProcessServer) -> None:
+async def test_a_link_ends_with_its_creators_rights(server: InProcessServer) -> None:
     olive = await server.add_person("olive", Role.OWNER)
     iago, petra = [await server.add_person(name, Role.ADMINISTRATOR) for name in ("iago", "petra")]
     await call(server, olive, "PATCH", "realm", can_invite_users_group={"new": 6})
     tokens = [token_in(await make_link(server, who)) for who in (iago, petra)]
     await multiuse_invitations.ask(server.context, tokens[0], EMAIL, HERE)
-    # A member may still invite, but nobody can pass on an invitation of a member's.
+    # A member may still invite, but nobody can pass on a member's invitation.
     await call(server, olive, "PATCH", f"users/{iago.id}", role=400)
     await accounts.deactivate_person(server.context, None, petra.id)
     for token in tokens:
@@ -139,7 +141,7 @@ async def test_a_link_ends_with_its_makers_rights(server: InProcessServer) -> No
         await join(server)
 
 
-async def test_a_link_is_listed_and_withdrawn_with_what_was_asked_for_by_it(server: InProcessServer) -> None:
+async def test_a_link_is_listed_and_withdrawn_with_the_invitations_requested_by_it(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     path = await make_link(server, iago, invite_expires_in_minutes=60)
     await multiuse_invitations.ask(server.context, token_in(path), EMAIL, HERE)
@@ -173,7 +175,7 @@ async def listed_url(server: InProcessServer, who: Known) -> str | None:
     return url
 
 
-async def test_a_link_is_found_again_after_the_secrets_were_rotated(server_on_each: InProcessServer) -> None:
+async def test_a_link_is_shown_again_after_the_secrets_were_rotated(server_on_each: InProcessServer) -> None:
     server = server_on_each
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     path = await make_link(server, iago)
@@ -182,7 +184,7 @@ async def test_a_link_is_found_again_after_the_secrets_were_rotated(server_on_ea
     assert (await server.client().get(path)).status_code == 200
 
 
-async def test_no_link_is_told_again_where_its_token_was_made_by_chance(server: InProcessServer) -> None:
+async def test_a_link_with_a_random_token_is_not_shown_again(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     await make_link(server, iago)
     async with server.context.change(None) as change:
@@ -191,7 +193,7 @@ async def test_no_link_is_told_again_where_its_token_was_made_by_chance(server: 
     assert await listed_url(server, iago) is None
 
 
-async def test_the_link_of_an_invitation_is_not_that_of_the_one_before(server: InProcessServer) -> None:
+async def test_a_new_invitation_never_gets_the_link_of_an_earlier_one(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     path = await make_link(server, iago)
     (row,) = (await call(server, iago, "GET", "invites"))["invites"]
@@ -201,7 +203,7 @@ async def test_the_link_of_an_invitation_is_not_that_of_the_one_before(server: I
     assert (await server.client().get(path)).status_code == 404
 
 
-async def test_a_changed_link_gives_the_new_role_and_channels_and_only_what_its_changer_may(
+async def test_a_changed_link_gives_the_new_role_and_channels_within_its_changers_rights(
     server: InProcessServer,
 ) -> None:
     olive, iago = await server.add_person("olive", Role.OWNER), await server.add_person("iago", Role.ADMINISTRATOR)
@@ -220,7 +222,7 @@ async def test_a_changed_link_gives_the_new_role_and_channels_and_only_what_its_
     assert (joined.role, await followed_by(server, joined)) == (Role.GUEST, {"closed"})
 
 
-async def test_the_page_of_a_link_is_over_when_its_maker_may_not_invite_any_more(server: InProcessServer) -> None:
+async def test_the_page_of_a_link_ends_when_its_creator_may_no_longer_invite(server: InProcessServer) -> None:
     olive, iago = await server.add_person("olive", Role.OWNER), await server.add_person("iago", Role.ADMINISTRATOR)
     path = await make_link(server, iago)
     await call(server, iago, "POST", "invites", invitee_emails=EMAIL)
@@ -230,7 +232,7 @@ async def test_the_page_of_a_link_is_over_when_its_maker_may_not_invite_any_more
     assert [(await server.client().get(each)).status_code for each in paths] == [404, 404]
 
 
-async def test_so_many_links_for_several_people_are_open_and_no_more(server: InProcessServer) -> None:
+async def test_open_links_for_several_people_are_capped(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     async with server.context.change(None) as change:
         for number in range(Cap.MULTIUSE_INVITATIONS.most):
@@ -240,7 +242,7 @@ async def test_so_many_links_for_several_people_are_open_and_no_more(server: InP
     assert answer["msg"] == Cap.MULTIUSE_INVITATIONS.refusal()
 
 
-async def test_a_link_invites_no_more_people_than_its_maker_may_have_invited(server: InProcessServer) -> None:
+async def test_a_link_invites_no_more_people_than_its_creator_may_invite(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     token = token_in(await make_link(server, iago))
     tokens = {f"p{number}@example.com": Secret(f"token {number}") for number in range(Cap.INVITATIONS.most)}
@@ -255,7 +257,7 @@ async def test_a_link_invites_no_more_people_than_its_maker_may_have_invited(ser
             created_by=iago.id,
             lifetime=timedelta(days=1),
         )
-    # Whether the address has an account shows in neither answer.
+    # Neither answer shows whether the address has an account.
     for email in (EMAIL, iago.account.delivery_email):
         with pytest.raises(Refused, match="Too many invitations are open"):
             await multiuse_invitations.ask(server.context, token, email, HERE)
@@ -267,7 +269,7 @@ async def followed_by(server: InProcessServer, account: Account) -> set[str]:
 
 
 async def make_channels(server: InProcessServer, who: Known) -> dict[str, int]:
-    """A default channel, an open one and a private one."""
+    """A default channel, a public one and a private one."""
     ids = {}
     for name, more in (("default", {"is_default_stream": True}), ("open", {}), ("closed", {"invite_only": True})):
         made = await call(server, who, "POST", "channels/create", name=name, subscribers=[who.id], **more)
@@ -276,7 +278,7 @@ async def make_channels(server: InProcessServer, who: Known) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("by_link", [False, True])
-async def test_people_follow_the_channels_of_their_invitation_and_the_default_ones_where_it_says_so(
+async def test_people_follow_the_channels_of_their_invitation_and_default_channels_if_it_says_so(
     server: InProcessServer, by_link: bool
 ) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
@@ -297,7 +299,7 @@ async def test_people_follow_the_channels_of_their_invitation_and_the_default_on
         assert await followed_by(server, await join(server, email)) == names, form
 
 
-async def test_channels_that_the_inviter_does_not_see_are_refused_and_nobody_is_invited(
+async def test_channels_hidden_from_the_inviter_are_refused_and_nobody_is_invited(
     server: InProcessServer,
 ) -> None:
     iago, olive = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("olive", Role.OWNER)
@@ -309,7 +311,7 @@ async def test_channels_that_the_inviter_does_not_see_are_refused_and_nobody_is_
     assert await server.mails() == []
 
 
-async def test_an_invitation_names_so_many_channels_and_no_more(server: InProcessServer) -> None:
+async def test_channels_of_an_invitation_are_capped(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     ids = [1] * (Cap.INVITED_TO.most + 1)
     for path in ("invites", "invites/multiuse"):
@@ -317,7 +319,7 @@ async def test_an_invitation_names_so_many_channels_and_no_more(server: InProces
         assert f"at most {Cap.INVITED_TO.most} items" in answer["msg"]
 
 
-async def test_a_channel_that_the_inviter_does_not_see_any_more_is_left_out(server: InProcessServer) -> None:
+async def test_a_channel_that_the_inviter_no_longer_sees_is_left_out(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     ids = await make_channels(server, iago)
     await call(server, iago, "POST", "invites", invitee_emails=EMAIL, stream_ids=[ids["open"], ids["closed"]])

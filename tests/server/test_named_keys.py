@@ -1,4 +1,6 @@
-"""Named keys: shown once, scoped, ending, bound to networks, replaced with an overlap, revoked with what they made."""
+"""Named keys: shown once, with scopes, an end and networks, replaced with an overlap, revoked together with the keys
+that they created.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from keybearer.server.domain.grants import FULL
 from keybearer.server.domain.limits import Cap
 from keybearer.server.domain.named_keys import NewKey
 from keybearer.server.services import named_keys, sessions
-from keybearer.server.services.housekeeping import tell_of_ends
+from keybearer.server.services.housekeeping import mail_about_ends
 from keybearer.server.services.key_uses import UseRecorder
 from keybearer.server.storage import api_keys
 from keybearer.server.storage.tables import api_keys as table
@@ -38,7 +40,7 @@ from tests.server.named_keys import (
     issued,
     late_use,
     post,
-    told,
+    status_and_code,
 )
 from tests.server.test_regeneration import mail_subjects
 
@@ -50,7 +52,7 @@ async def hamlet(server: InProcessServer) -> Known:
     return await server.add_person("hamlet")
 
 
-async def test_a_named_key_is_shown_once_kept_as_a_digest_and_listed_without_its_text(
+async def test_a_named_key_is_shown_once_stored_as_a_digest_and_listed_without_its_text(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each
@@ -88,7 +90,7 @@ async def test_each_use_is_attributed_to_its_key(server: InProcessServer, hamlet
     assert by_id[first.id]["last_used_at"] is None
 
 
-async def test_a_key_is_only_renamed_or_narrowed(server: InProcessServer, hamlet: Known) -> None:
+async def test_a_key_can_only_be_renamed_or_narrowed(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth, expires_in_days=30, networks=["198.51.100.0/24"])
 
     async def patch(**fields: Any) -> int:
@@ -109,12 +111,10 @@ async def test_a_key_is_only_renamed_or_narrowed(server: InProcessServer, hamlet
     assert "You renamed your API key “script” to “renamed” and narrowed it: scopes, end, networks." in log
 
 
-async def test_another_network_is_403_until_the_key_is_used_from_its_own(
-    server: InProcessServer, hamlet: Known
-) -> None:
+async def test_a_key_is_refused_with_403_outside_its_networks(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth, networks=["203.0.113.0/24", "2001:db8::/32"])
     elsewhere = await server.client().get("/api/v1/users/me", auth=key.auth)
-    assert told(elsewhere) == (403, "NETWORK_NOT_ALLOWED")
+    assert status_and_code(elsewhere) == (403, "NETWORK_NOT_ALLOWED")
     for address in ("203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7"):
         answer = await server.client(address=address).get("/api/v1/users/me", auth=key.auth)
         assert answer.status_code == 200, address
@@ -148,7 +148,7 @@ async def test_the_alarm_about_an_ended_key_is_mailed_once(server: InProcessServ
     key = await issued(server, hamlet.auth, name="old script")
     await server.client().delete(f"{OWN}/{key.id}", auth=hamlet.auth)
     for _ in range(2):
-        recorder = UseRecorder(server.context)  # each a worker of its own, that has said nothing yet
+        recorder = UseRecorder(server.context)  # each is a separate worker that has mailed nothing yet
         recorder.note_late(key.id, hamlet.account, RequestOrigin("203.0.113.5", "old client"))
         await asyncio.gather(*recorder._late)
     (alarm,) = [mail for mail in await server.mails() if mail.subject == "An API key that has ended is still used"]
@@ -157,7 +157,7 @@ async def test_the_alarm_about_an_ended_key_is_mailed_once(server: InProcessServ
     assert "/settings/security-log/" in alarm.body
 
 
-async def test_the_organization_says_how_long_keys_live(server_on_each: InProcessServer) -> None:
+async def test_the_organization_decides_how_long_keys_live(server_on_each: InProcessServer) -> None:
     server = server_on_each
     olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")
     endless = await issued(server, hamlet.auth, name="endless")
@@ -184,7 +184,7 @@ async def test_owners_are_told_seven_days_and_one_day_before_a_key_ends(server_o
         key = await issued(server, hamlet.auth, bot=bot, name=name, expires_in_days=30)
         await end_at(server, key.id, now + timedelta(days=days))
     for _ in range(2):
-        await tell_of_ends(server.context)
+        await mail_about_ends(server.context)
     texts = [mail.body for mail in await server.mails() if mail.subject == "An API key ends soon"]
     assert sorted(name for name in ("far", "week", "day") for text in texts if f"“{name}”" in text) == ["day", "week"]
 
@@ -219,7 +219,7 @@ async def test_at_most_two_generations_live(server: InProcessServer, hamlet: Kno
     assert [await is_accepted(server, each) for each in generations] == [False, False, False]
 
 
-async def test_a_key_replaces_itself_whatever_its_scopes(server_on_each: InProcessServer) -> None:
+async def test_a_key_can_replace_itself_whatever_its_scopes(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     hook = await server.add_bot(hamlet, "hook", BotType.INCOMING_WEBHOOK)
@@ -234,11 +234,11 @@ async def test_a_key_replaces_itself_whatever_its_scopes(server_on_each: InProce
 async def test_a_named_key_never_receives_the_account_key(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth, scopes=["read", "send", "manage", "keys"])
     answer = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=key.auth)
-    assert told(answer) == (403, "NAMED_KEY")
+    assert status_and_code(answer) == (403, "NAMED_KEY")
     assert await is_accepted(server, hamlet)
 
 
-async def test_the_account_key_is_none_of_the_named_ones(server: InProcessServer, hamlet: Known) -> None:
+async def test_the_account_key_cannot_be_used_as_a_named_key(server: InProcessServer, hamlet: Known) -> None:
     (account_key,) = await entries(server, hamlet.auth)
     path = f"{OWN}/{account_key['id']}"
     statuses = [
@@ -250,7 +250,7 @@ async def test_the_account_key_is_none_of_the_named_ones(server: InProcessServer
     assert await is_accepted(server, hamlet)
 
 
-async def test_revoking_a_key_ends_whatever_was_created_with_it_of_other_accounts_too(
+async def test_revoking_a_key_ends_all_keys_created_with_it_even_of_other_accounts(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each
@@ -297,7 +297,7 @@ async def test_reactivation_and_a_new_owner_end_named_keys(server_on_each: InPro
     assert not await is_accepted(server, key)
 
 
-async def test_administrators_list_and_revoke_every_key_and_others_none(server_on_each: InProcessServer) -> None:
+async def test_administrators_can_list_and_revoke_every_key_and_others_cannot(server_on_each: InProcessServer) -> None:
     server = server_on_each
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     key = await issued(server, hamlet.auth, name="of hamlet")
@@ -316,7 +316,7 @@ async def test_administrators_list_and_revoke_every_key_and_others_none(server_o
     assert (hamlet.email, "An API key of yours was revoked") in await mail_subjects(server)
 
 
-async def test_a_session_reaches_keys_only_with_a_password_of_the_last_ten_minutes(
+async def test_a_session_can_use_keys_only_with_a_password_from_the_last_ten_minutes(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each
@@ -332,9 +332,9 @@ async def test_a_session_reaches_keys_only_with_a_password_of_the_last_ten_minut
         await browser.post("/json/users/me/api_keys", data=form(name="stolen")),
         await browser.get("/json/bots"),
     ):
-        assert told(answer) == (403, "PASSWORD_NEEDED")
+        assert status_and_code(answer) == (403, "PASSWORD_NEEDED")
     by_session = Caller(hamlet.account, session_id=session.id)
-    with pytest.raises(Exception, match="password"):  # in the transaction too
+    with pytest.raises(Exception, match="password"):  # also in the transaction
         await named_keys.create(server.context, _confirming(by_session), NewKey("late"))
 
 
@@ -343,7 +343,7 @@ def _confirming(caller: Caller) -> Caller:
     return caller.under(endpoint.rule)
 
 
-async def test_a_poll_ends_when_its_key_or_the_overlap_does(server: InProcessServer, hamlet: Known) -> None:
+async def test_a_poll_ends_when_its_key_or_the_overlap_ends(server: InProcessServer, hamlet: Known) -> None:
     ending = NewKey("ending", end=timedelta(seconds=1))
     short = await named_keys.create(server.context, Caller(hamlet.account), ending)
     replaced = await issued(server, hamlet.auth)
@@ -360,7 +360,7 @@ async def test_a_poll_ends_when_its_key_or_the_overlap_does(server: InProcessSer
         assert (answer.status_code, answer.json()["msg"]) == (401, "Invalid API key")
 
 
-async def test_an_account_has_so_many_named_keys_and_no_more(server: InProcessServer, hamlet: Known) -> None:
+async def test_named_keys_of_an_account_are_capped(server: InProcessServer, hamlet: Known) -> None:
     async with server.context.change(None, holding=[hamlet.id], for_change=True) as change:
         for number in range(Cap.API_KEYS.most):
             await named_keys.issue(change, hamlet.account, f"key {number}", FULL, created_with=None)
@@ -368,7 +368,7 @@ async def test_an_account_has_so_many_named_keys_and_no_more(server: InProcessSe
     assert "50 named API keys" in answer.json()["msg"]
 
 
-async def test_a_named_key_may_make_half_of_the_calls_of_its_account(server: InProcessServer, hamlet: Known) -> None:
+async def test_a_named_key_may_make_half_of_its_accounts_calls(server: InProcessServer, hamlet: Known) -> None:
     key = await issued(server, hamlet.auth)
     client = server.client()
     statuses = {(await client.get(CURRENT, auth=key.auth)).status_code for _ in range(101)}
@@ -376,7 +376,7 @@ async def test_a_named_key_may_make_half_of_the_calls_of_its_account(server: InP
     assert await is_accepted(server, hamlet)
 
 
-async def test_whoever_has_a_key_can_revoke_it_and_learns_nothing(server_on_each: InProcessServer) -> None:
+async def test_the_holder_of_a_key_can_revoke_it_and_learns_nothing(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     key = await issued(server, hamlet.auth, name="leaked")
@@ -423,7 +423,9 @@ async def test_a_key_that_nobody_used_for_ninety_days_is_flagged(server: InProce
     ],
     ids=str,
 )
-async def test_odd_wishes_are_refused_in_words(server: InProcessServer, hamlet: Known, fields: dict[str, Any]) -> None:
+async def test_invalid_requests_are_refused_with_a_reason(
+    server: InProcessServer, hamlet: Known, fields: dict[str, Any]
+) -> None:
     answer = await issue(server, hamlet.auth, **{"name": "script", **fields})
     assert answer.status_code == 400, answer.text
     assert len(answer.json()["msg"]) > 10

@@ -1,4 +1,4 @@
-"""The sample configuration of nginx does what the guide says. It runs where nginx is installed."""
+"""The sample configuration of nginx does what the documentation says. It runs if nginx is installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 @dataclass
 class Proxied:
-    """A server behind nginx, and what trusts its certificate."""
+    """A server behind nginx, and the context that trusts its certificate."""
 
     server: RunningServer
     port: int
@@ -44,7 +44,7 @@ class Proxied:
     authority: trustme.CA
 
     def trust(self, *, with_certificate: bool = False) -> ssl.SSLContext:
-        """What trusts it, and has a certificate of its own if wanted."""
+        """A context that trusts it, optionally with a client certificate."""
         context = ssl.create_default_context()
         self.authority.configure_trust(context)
         if with_certificate:
@@ -52,7 +52,7 @@ class Proxied:
         return context
 
     def client(self, address: str = "127.0.0.1", *, with_certificate: bool = False) -> httpx2.Client:
-        """A client that comes from that address."""
+        """A client that connects from that address."""
         trust = self.trust(with_certificate=with_certificate)
         return httpx2.Client(
             transport=httpx2.HTTPTransport(verify=trust, local_address=address),
@@ -64,7 +64,7 @@ class Proxied:
 
 @contextmanager
 def behind_nginx(directory: Path, server: RunningServer, changes: Mapping[str, str]) -> Iterator[Proxied]:
-    """The server behind nginx, which runs the sample with these changes beside those of addresses and files."""
+    """The server behind nginx, which runs the sample with these changes, besides those of addresses and files."""
     directory.mkdir()
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
@@ -87,7 +87,7 @@ def behind_nginx(directory: Path, server: RunningServer, changes: Mapping[str, s
     places = "".join(
         f"{name}_temp_path {directory / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    user = "user root;" if os.geteuid() == 0 else ""  # who may use the test's own directory
+    user = "user root;" if os.geteuid() == 0 else ""  # a user that may use the test's directory
     (directory / "nginx.conf").write_text(
         f"{user} daemon off; pid {directory / 'pid'}; error_log stderr; events {{ worker_connections 2048; }}\n"
         f"http {{ access_log off; {places}\n{sample}\n}}\n"
@@ -126,7 +126,7 @@ def until_answered(port: int) -> None:
             return
 
 
-def test_a_call_comes_through_with_its_address(proxied: Proxied) -> None:
+def test_a_call_passes_nginx_with_its_address(proxied: Proxied) -> None:
     with proxied.client("127.0.0.3") as client:
         assert client.get("/api/v1/users/me").json()["email"] == OWNER_EMAIL
         assert client.get("/api/v1/users/me", auth=(OWNER_EMAIL, "k" * 32)).status_code == 401
@@ -134,7 +134,7 @@ def test_a_call_comes_through_with_its_address(proxied: Proxied) -> None:
 
 
 @pytest.mark.soak
-def test_the_largest_file_comes_through(proxied: Proxied) -> None:
+def test_the_largest_file_passes_nginx(proxied: Proxied) -> None:
     with proxied.client() as client:
         content = b"x" * MAX_SIZE
         url = client.post("/api/v1/user_uploads", files={"file": ("large.bin", content)}).json()["url"]
@@ -159,9 +159,7 @@ def test_plain_http_is_refused(proxied: Proxied) -> None:
     assert httpx2.get(f"http://127.0.0.1:{proxied.plain_port}/").status_code == 403
 
 
-def test_who_has_a_certificate_is_let_in_where_the_lines_for_that_are_used(
-    tmp_path: Path, server: RunningServer
-) -> None:
+def test_clients_with_a_certificate_are_accepted_if_nginx_requires_one(tmp_path: Path, server: RunningServer) -> None:
     used = {"#ssl_client_certificate": "ssl_client_certificate", "#ssl_verify_client": "ssl_verify_client"}
     with behind_nginx(tmp_path / "nginx", server, used) as proxied:
         with proxied.client("127.0.0.6", with_certificate=True) as client:
@@ -173,7 +171,7 @@ def test_who_has_a_certificate_is_let_in_where_the_lines_for_that_are_used(
 
 
 @pytest.mark.soak
-def test_people_sign_in_through_it(proxied: Proxied) -> None:
+def test_people_can_sign_in_through_nginx(proxied: Proxied) -> None:
     """Forms and cookies need the scheme and the host that nginx passes on."""
     site = f"https://127.0.0.1:{proxied.port}"
     with httpx2.Client(base_url=site, verify=proxied.trust(), headers={"Referer": f"{site}/login/"}) as browser:

@@ -1,4 +1,4 @@
-"""Old keys are not forgotten: who still uses one is recorded; and each live key knows its last use."""
+"""Old keys are not forgotten: the use of an old key is recorded, and each live key knows its last use."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.server.test_regeneration import history
 
 
 async def regenerated(server: InProcessServer) -> Known:
-    """An account as it was, whose key was replaced since."""
+    """An account as it was before its key was replaced."""
     hamlet = await server.add_person("hamlet")
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     return hamlet
 
 
 async def late_use(server: InProcessServer, known: Known) -> APIKeyRecord:
-    """The revoked key's record, as soon as a late use is written beside the request."""
+    """The revoked key's record, as soon as a late use is written next to the request."""
     for _ in range(200):
         record = next(each for each in await history(server, known.id) if not each.is_live)
         if record.late_use is not None:
@@ -54,7 +54,7 @@ async def test_a_revoked_key_with_another_address_is_recorded_too(server: InProc
     assert (await late_use(server, hamlet)).late_use is not None
 
 
-async def test_a_program_that_goes_on_and_on_is_recorded_once_a_minute(server: InProcessServer) -> None:
+async def test_a_program_that_keeps_trying_is_recorded_once_a_minute(server: InProcessServer) -> None:
     hamlet = await regenerated(server)
     await server.client().get("/api/v1/users/me", auth=hamlet.auth)
     await late_use(server, hamlet)
@@ -99,7 +99,7 @@ async def test_the_owner_s_page_says_that_an_old_key_of_a_bot_is_used(server_on_
     assert "203.0.113.80" in (await browser.get(f"/settings/bots/{bot.id}/")).text
 
 
-async def test_a_live_key_knows_when_from_where_and_by_what_it_was_last_used(server_on_each: InProcessServer) -> None:
+async def test_a_live_key_knows_its_last_use(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     async with server.context.reading() as connection:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of a running server."""
+"""The OpenAPI document: valid, complete, and true for a running server."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ EXAMPLES = {
     "/api/": {GenerationMode.POSITIVE: 1, GenerationMode.NEGATIVE: 1},
     "/json": {GenerationMode.POSITIVE: 1},
 }
-"""Questions for each operation, such as keep to the document and such as do not. The handlers of both are the same."""
+"""Questions for each operation, some valid and some invalid by the document. Handlers treat both alike."""
 
 DOCUMENT = openapi.document(routes.endpoints(for_development=False))
 
 
 def is_asked_in_every_run(path: str, operation: Any, number: int) -> bool:
-    """What is not available answers all alike, and the handlers by session are those by key."""
+    """Unavailable endpoints all answer alike, and the handlers by session are those by key."""
     return "200" in operation["responses"] and (path.startswith("/api/") or number % 4 == 0)
 
 
@@ -65,7 +65,7 @@ def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_every_endpoint_is_in_it_for_each_way_of_calling_it() -> None:
+def test_every_endpoint_is_in_the_document_for_each_way_of_calling_it() -> None:
     document = openapi.document(routes.endpoints(for_development=True))
     described = {(path, method) for path, methods in document["paths"].items() for method in methods}
     expected = set()
@@ -78,7 +78,7 @@ def test_every_endpoint_is_in_it_for_each_way_of_calling_it() -> None:
     assert described == expected
 
 
-async def test_it_is_served_without_authentication(server: InProcessServer) -> None:
+async def test_the_document_is_served_without_authentication(server: InProcessServer) -> None:
     response = await server.client().get("/api/v1/openapi.json")
     assert response.headers["content-type"] == "application/json"
     assert response.json()["openapi"].startswith("3.1")
@@ -88,14 +88,14 @@ async def test_it_is_served_without_authentication(server: InProcessServer) -> N
 
 @dataclass
 class Owner:
-    """The running server's owner, who asks: by key, or in a browser."""
+    """The running server's owner, who asks by key or in a browser."""
 
     server: RunningServer
     api_key: str
     session: str
 
     def credentials(self, path: str) -> dict[str, Any]:
-        """What a call of that path carries."""
+        """The credentials for a call of that path."""
         if path.startswith("/api/"):
             return {"auth": (OWNER_EMAIL, self.api_key)}
         token = csrf.token_of_session(self.session)
@@ -104,7 +104,7 @@ class Owner:
 
 @pytest.fixture(scope="module")
 def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
-    """A server process that limits nothing, so that each question gets the answer that is its own."""
+    """A server process without limits, so that each question gets its own answer."""
     environ = {"KEYBEARER_API_LIMIT": "1000000/minute", "KEYBEARER_FAILURE_LIMIT": "1000000/minute"}
     with running_server(tmp_path_factory.mktemp("openapi") / "data", environ=environ) as server:
 
@@ -117,11 +117,13 @@ def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_a_running_server_gives_no_undocumented_answer_and_breaks_nowhere(owner: Owner, path: str, method: str) -> None:
+def test_a_running_server_gives_no_undocumented_answer_and_no_server_error(
+    owner: Owner, path: str, method: str
+) -> None:
     operation = DOCUMENT["paths"][path][method]
     for mode, examples in EXAMPLES[path[:5]].items():
         if mode is GenerationMode.NEGATIVE and not (operation["parameters"] or "requestBody" in operation):
-            continue  # what takes nothing cannot be given anything wrong
+            continue  # an endpoint without parameters cannot get a wrong one
 
         @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=SCHEMA[path][method].as_strategy(generation_mode=mode))
@@ -142,7 +144,7 @@ def stranger() -> Iterator[httpx2.Client]:
 
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
-def test_a_method_that_is_not_in_the_document_is_answered_with_those_that_are(
+def test_a_method_that_is_not_in_the_document_is_answered_with_the_documented_ones(
     owner: Owner, stranger: httpx2.Client, path: str
 ) -> None:
     url = owner.server.site + re.sub(r"\{\w+_id\}", "1", path).replace("{", "").replace("}", "")

@@ -1,4 +1,4 @@
-"""A database that fails: every door answers 503 in its own form, and the log says when that begins and ends."""
+"""A database that fails: every door answers 503 in its own form, and the log reports when that begins and ends."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ ANONYMOUS = {"cookie": "csrftoken=one-of-ours", "x-csrftoken": "one-of-ours"}
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[int]:
-    """The levels of what the server itself has logged as wrong."""
+    """The levels of what the server itself has logged as an error."""
     found = [record for record in caplog.records if record.name.startswith("keybearer")]
     return [record.levelno for record in found if record.levelno >= logging.WARNING]
 
 
 @contextmanager
 def outage(request: pytest.FixtureRequest, server: InProcessServer) -> Iterator[None]:
-    """The server's database fails within the block: PostgreSQL lets nobody in, an SQLite file has lost its tables."""
+    """The server's database fails within the block: PostgreSQL refuses connections, an SQLite file has lost its
+    tables.
+    """
     url = server.settings.database_url
     assert url is not None
     if url.startswith("postgresql"):
@@ -102,12 +104,12 @@ async def test_every_door_says_503_and_the_log_says_so_once(
                 check_is_unavailable(server, path, await call(server, who[way], method, path, fields))
         for way, method, path, fields in CALLS:
             assert (await call(server, who[way], method, path, fields)).status in (200, 302, 303, 404), path
-    # Twice within ten seconds is one outage.
+    # Two failures within ten seconds are one outage.
     assert logged(caplog) == [logging.ERROR]
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_the_page_that_could_not_be_shown_is_where_to_go_on(
+async def test_a_page_that_could_not_be_shown_links_to_itself(
     server: InProcessServer, request: pytest.FixtureRequest
 ) -> None:
     with outage(request, server):
@@ -132,7 +134,7 @@ def full_disk() -> Iterator[None]:
 CHANGES = [(way, method, path, fields) for way, method, path, fields in CALLS if method != "GET"]
 
 
-async def test_a_form_that_finds_no_room_is_answered_503_and_not_refused(server: InProcessServer) -> None:
+async def test_a_form_on_a_full_disk_is_answered_503_and_not_refused(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     who = {
         "key": by_key(hamlet.auth), "session": by_session(await server.signed_in(hamlet)), "nobody": ANONYMOUS,
@@ -162,7 +164,7 @@ async def test_a_full_disk_that_can_still_be_read_is_one_outage_in_the_log(
     assert await rename("Another Name") == 303
 
 
-async def test_a_set_up_that_finds_no_room_is_answered_503_and_can_be_tried_again(server: InProcessServer) -> None:
+async def test_a_set_up_on_a_full_disk_is_answered_503_and_can_be_tried_again(server: InProcessServer) -> None:
     token = Secret("a-token-of-the-set-up")
     async with server.context.change(None) as change:
         await change.connection.execute(realms.delete())

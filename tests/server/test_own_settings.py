@@ -1,4 +1,4 @@
-"""The settings of one's own account, by their present path and by the two old ones."""
+"""The settings of one's own account, under their current path and the two old ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def change(server: InProcessServer, who: Known, path: str = "settings", **
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_settings_are_changed_and_the_clients_of_the_account_are_told(server: InProcessServer, path: str) -> None:
+async def test_changed_settings_are_reported_to_the_clients_of_the_account(server: InProcessServer, path: str) -> None:
     hamlet, other = await server.add_person("hamlet"), await server.add_person("other")
     client = server.client()
     types = {"event_types": '["user_settings", "realm_user"]', "fetch_event_types": "[]"}
@@ -25,7 +25,7 @@ async def test_settings_are_changed_and_the_clients_of_the_account_are_told(serv
         for who in (hamlet, other)
     ]
     form = {"timezone": "Europe/Copenhagen", "email_address_visibility": "4", "enable_login_emails": "false"}
-    for _ in range(2):  # what does not change is not told again
+    for _ in range(2):  # unchanged values are not reported again
         assert await change(server, hamlet, path, **form) == {"result": "success", "msg": ""}
     told = []
     for who, queue_id in queues:
@@ -44,7 +44,7 @@ async def test_settings_are_changed_and_the_clients_of_the_account_are_told(serv
     assert profile["timezone"] == "Europe/Copenhagen"
 
 
-async def test_a_time_zone_that_nobody_knows_is_refused_and_none_is_allowed(server: InProcessServer) -> None:
+async def test_an_unknown_time_zone_is_refused_and_an_empty_one_is_allowed(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     assert (await change(server, hamlet, timezone="Elsinore", full_name="Other"))["msg"] == (
         "Invalid timezone: Value error, Not a recognized time zone"

@@ -1,4 +1,4 @@
-"""Forms that yield a credential ask for the password where it was given too long ago, and carry it out with it."""
+"""Forms that reveal a credential ask for the password if it was given too long ago, and are carried out with it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-async def test_a_form_that_yields_a_credential_needs_a_password_given_lately(
-    server: InProcessServer, name: str
-) -> None:
+async def test_a_form_that_reveals_a_credential_needs_a_recent_password(server: InProcessServer, name: str) -> None:
     olive = await server.add_person("olive", Role.OWNER)
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     ghost = await server.add_bot(olive, "ghost")
@@ -56,7 +54,7 @@ async def test_a_form_that_yields_a_credential_needs_a_password_given_lately(
     assert await times() == before + 1
 
 
-async def test_a_password_that_was_right_is_not_asked_for_again_where_something_else_is_refused(
+async def test_a_correct_password_is_not_asked_for_again_if_something_else_is_refused(
     server: InProcessServer,
 ) -> None:
     hamlet = await server.add_person("hamlet")

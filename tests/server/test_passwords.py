@@ -1,4 +1,4 @@
-"""Passwords: hashed with argon2id, hard to guess, limited where they fail, reset by a link that tells nothing."""
+"""Passwords: hashed with argon2id, hard to guess, limited when they fail, reset by a link that reveals nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def stored_hash(server: InProcessServer, known: Known) -> str:
     return stored
 
 
-async def test_a_password_is_kept_as_argon2id(server: InProcessServer) -> None:
+async def test_a_password_is_stored_as_argon2id(server: InProcessServer) -> None:
     account = await people.add_by_operator(
         server.context, email="new@example.com", full_name="New Person", role=Role.MEMBER, password=Secret(NEW)
     )
@@ -75,7 +75,7 @@ def test_a_password_that_is_short_long_or_easy_is_refused(password: str) -> None
 @pytest.mark.parametrize(
     "password", ["eightch4", "correct horse battery staple", "ж" * 5 + "ёqz31", "9" + "aZ#q" * 31 + "xyz"]
 )
-def test_a_password_of_8_to_128_characters_of_any_kind_will_do(password: str) -> None:
+def test_a_password_of_8_to_128_characters_of_any_kind_is_accepted(password: str) -> None:
     passwords.check_strength(Secret(password))
 
 
@@ -121,7 +121,7 @@ async def test_one_ipv6_customer_counts_as_one_address(server: InProcessServer) 
     assert (await fetch(server, hamlet.email, "wrong", address="2001:db8:1:3::1"))["status"] == 401
 
 
-async def test_a_right_password_takes_the_count_back(server: InProcessServer) -> None:
+async def test_a_correct_password_resets_the_count(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     for _ in range(2):
         for _ in range(4):
@@ -148,14 +148,18 @@ async def test_pages_and_the_wire_count_together(server: InProcessServer) -> Non
     assert (await fetch(server, hamlet.email, "wrong"))["status"] == 429
 
 
-async def test_that_an_account_is_deactivated_is_told_only_to_who_knows_its_password(server: InProcessServer) -> None:
+async def test_only_somebody_who_knows_the_password_is_told_that_an_account_is_deactivated(
+    server: InProcessServer,
+) -> None:
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     await server.client().delete(f"/api/v1/users/{hamlet.id}", auth=iago.auth)
     assert (await fetch(server, hamlet.email, "wrong"))["code"] == "AUTHENTICATION_FAILED"
     assert (await fetch(server, hamlet.email, PASSWORD))["code"] == "USER_DEACTIVATED"
 
 
-async def test_too_many_wrong_passwords_in_the_settings_are_told_with_the_seconds(server: InProcessServer) -> None:
+async def test_too_many_wrong_passwords_in_the_settings_are_answered_with_the_seconds_to_wait(
+    server: InProcessServer,
+) -> None:
     browser = await server.signed_in(await server.add_person("hamlet"))
     for _ in range(5):
         wrong = await browser.patch("/json/settings", data={"old_password": "wrong", "new_password": NEW})
@@ -165,7 +169,7 @@ async def test_too_many_wrong_passwords_in_the_settings_are_told_with_the_second
     assert re.fullmatch(r"You're making too many attempts! Try again in \d+ seconds\.", last.json()["msg"])
 
 
-async def test_settings_of_which_one_is_refused_change_nothing(server: InProcessServer) -> None:
+async def test_if_one_setting_is_refused_none_is_changed(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     form = {"old_password": PASSWORD, "new_password": NEW, "full_name": "*"}
     refused = await server.client().patch("/api/v1/settings", auth=hamlet.auth, data=form)
@@ -222,7 +226,7 @@ async def test_of_two_changes_of_a_password_at_once_one_succeeds(server_on_each:
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Quota", "Refused"]
 
 
-async def test_who_signs_in_while_the_password_is_reset_gets_nothing_for_the_old_one(
+async def test_a_sign_in_with_the_old_password_during_a_reset_fails(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each
@@ -235,7 +239,7 @@ async def test_who_signs_in_while_the_password_is_reset_gets_nothing_for_the_old
         asyncio.create_task(enter(server.context, hamlet.email, Secret(PASSWORD), HERE))
         for enter in (sessions.sign_in, sessions.fetch_key)
     ]
-    await asyncio.sleep(0.1)  # the password is looked at, which takes long enough for the other to be set
+    await asyncio.sleep(0.1)  # checking this password takes long enough for the other to be set
     await passwords.reset(server.context, link, Secret(NEW), HERE)
     outcomes = await asyncio.gather(*signing_in, return_exceptions=True)
     assert [type(outcome).__name__ for outcome in outcomes] == ["Unauthenticated"] * 2
@@ -244,7 +248,7 @@ async def test_who_signs_in_while_the_password_is_reset_gets_nothing_for_the_old
     assert (await fetch(server, hamlet.email, NEW))["status"] == 200
 
 
-async def test_a_weak_new_password_does_not_use_the_link_up(server: InProcessServer) -> None:
+async def test_a_weak_new_password_does_not_use_up_the_link(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     token = await passwords.reset_link_by_operator(server.context, hamlet.email)
     with pytest.raises(WeakPassword):
@@ -260,7 +264,7 @@ async def test_a_changed_password_and_a_deactivated_account_end_open_links(serve
     assert [await passwords.find_reset(server.context, link) for link in links] == [None, None]
 
 
-async def test_asking_for_a_reset_writes_the_same_whoever_is_asked_for(server: InProcessServer) -> None:
+async def test_requesting_a_reset_writes_the_same_for_every_address(server: InProcessServer) -> None:
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
     await people.deactivate_person(server.context, None, iago.id)
@@ -291,7 +295,7 @@ async def test_resets_are_limited_by_address_without_locking_the_owner_out(serve
     await passwords.request_reset(server.context, hamlet.email, HERE)
 
 
-async def test_a_sign_in_is_told_by_mail_but_not_to_an_account_of_this_minute(server: InProcessServer) -> None:
+async def test_a_sign_in_is_reported_by_mail_but_not_to_a_new_account(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     await fetch(server, hamlet.email, PASSWORD)
     recipient, subject, body = await last_mail(server)
@@ -304,7 +308,7 @@ async def test_a_sign_in_is_told_by_mail_but_not_to_an_account_of_this_minute(se
     assert (await last_mail(server))[0] == hamlet.email
 
 
-async def test_who_wants_no_mail_of_sign_ins_gets_none(server: InProcessServer) -> None:
+async def test_mails_about_sign_ins_can_be_turned_off(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     response = await server.client().patch("/api/v1/settings", auth=hamlet.auth, data={"enable_login_emails": "false"})
     assert response.status_code == 200

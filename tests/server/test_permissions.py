@@ -1,4 +1,4 @@
-"""Who may call what: the rule of every endpoint, and every cell of role × bot or person × own or another's."""
+"""Who may call what: the rule of every endpoint, and every combination of role, bot or person, own or another's."""
 
 from __future__ import annotations
 
@@ -146,10 +146,10 @@ RULES = {
     "GET messages/{message_id}/read_receipts": EVERYBODY.may(Scope.READ),
     "POST messages/{message_id}/typing": EVERYBODY.may(Scope.SEND),
 }
-"""Endpoint → its rule. Written by hand: it checks what stands at the routes; the matrix checks that this holds."""
+"""Endpoint → its rule. It is written by hand to check the rules at the routes. The matrix checks that they hold."""
 
 NOT_THERE = {name: EVERYBODY.may(NO_SCOPE) for names in UNAVAILABLE.values() for name in names}
-"""What Zulip has and the server has not: it refuses everybody alike."""
+"""What Zulip has and the server does not have. It refuses all callers alike."""
 
 AUTHENTICATED = [name for name, rule in RULES.items() if rule is not OPEN]
 
@@ -164,7 +164,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
 
 
 def path_of(name: str, prefix: str) -> str:
-    """A path at that endpoint that names nobody there is."""
+    """A path at that endpoint that names nothing that exists."""
     pattern = name.partition(" ")[2].removeprefix("json/")
     return prefix + re.sub(r"\{\w+\}", "nobody@example.com", re.sub(r"\{\w+_id\}", "999999", pattern))
 
@@ -173,7 +173,7 @@ _numbers = itertools.count(1)
 
 
 async def add(server: InProcessServer, name: str, role: Role = Role.MEMBER) -> Known:
-    """A person with a name that nobody else has."""
+    """A person with a unique name."""
     return await server.add_person(f"{name}-{next(_numbers)}", role)
 
 
@@ -205,7 +205,7 @@ async def test_a_session_can_neither_read_nor_replace_the_key_on_the_api(server:
 
 
 @pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule is OPEN and "dev_" not in name])
-async def test_what_is_open_asks_for_nothing_and_minds_no_wrong_key(server: InProcessServer, name: str) -> None:
+async def test_open_endpoints_need_no_key_and_accept_a_wrong_one(server: InProcessServer, name: str) -> None:
     method = name.partition(" ")[0]
     for headers in ({}, {"Authorization": "Basic nonsense"}):
         response = await server.client().request(method, path_of(name, "/api/v1/"), headers=headers)
@@ -214,7 +214,7 @@ async def test_what_is_open_asks_for_nothing_and_minds_no_wrong_key(server: InPr
 
 
 @pytest.mark.parametrize("name", [name for name in RULES if "dev_" in name])
-async def test_what_needs_no_password_is_there_for_development_alone(server: InProcessServer, name: str) -> None:
+async def test_endpoints_without_a_password_exist_only_in_development_mode(server: InProcessServer, name: str) -> None:
     response = await server.client().request(name.partition(" ")[0], path_of(name, "/api/v1/"))
     assert response.status_code == 404
 
@@ -246,7 +246,7 @@ BOT_ACTIONS: list[tuple[str, str, dict[str, str]]] = [
 
 
 async def cast(server: InProcessServer) -> Cast:
-    """Everybody, with their bots; the last two bots were given higher roles by the owner."""
+    """All of them, with their bots. The owner gave the last two bots higher roles."""
     people = {role.label: await add(server, role.label, role) for role in Role}
     people["other"] = await add(server, "another")
     bots = {
@@ -262,7 +262,9 @@ async def cast(server: InProcessServer) -> Cast:
 
 
 @pytest.mark.parametrize("way", ["key", "session"])
-async def test_a_bot_obeys_its_owner_and_administrators_of_at_least_its_role(server: InProcessServer, way: str) -> None:
+async def test_a_bot_is_managed_by_its_owner_and_administrators_of_at_least_its_role(
+    server: InProcessServer, way: str
+) -> None:
     found = await cast(server)
     for caller, cells in BOT_CELLS.items():
         who = found.people[caller]
@@ -277,7 +279,7 @@ async def test_a_bot_obeys_its_owner_and_administrators_of_at_least_its_role(ser
                 assert message == told, (caller, method, url, bot)
 
 
-async def test_who_becomes_a_guest_manages_no_bots_any_more_on_the_pages_either(server: InProcessServer) -> None:
+async def test_somebody_who_becomes_a_guest_no_longer_manages_bots(server: InProcessServer) -> None:
     owner, person = await add(server, "owner", Role.OWNER), await add(server, "demoted")
     bot = await server.add_bot(person, f"bot-{next(_numbers)}")
     visitor = await server.signed_in(person)
@@ -321,7 +323,7 @@ async def test_people_are_changed_by_administrators_and_owners_by_owners(
             assert (response.status_code == 200) is allowed, (caller, role, response.text)
 
 
-async def test_no_answer_to_anybody_holds_a_key_of_another_account(server: InProcessServer) -> None:
+async def test_no_answer_contains_a_key_of_another_account(server: InProcessServer) -> None:
     found = await callers(server)
     keys = {known.api_key for known in found.values()}
     for caller in found:

@@ -1,4 +1,4 @@
-"""The polls of a browser's session: they end with it, as those of a key end with the key."""
+"""The polls of a browser's session end with it, as those of a key end with the key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def queue_of(client: httpx2.AsyncClient) -> str:
 async def waiting_poll(
     server: InProcessServer, who: Known, client: httpx2.AsyncClient, queue_id: str | None = None, *, so_far: int = 0
 ) -> asyncio.Task[httpx2.Response]:
-    """A poll that waits at the server beside those so far."""
+    """A poll that waits at the server, in addition to the earlier ones."""
     hub = server.app._hub
     assert hub is not None
     query = {"queue_id": queue_id or await queue_of(client), "last_event_id": "-1"}
@@ -65,7 +65,7 @@ async def test_a_poll_ends_as_soon_as_its_session_does(server: InProcessServer, 
     assert answer.json()["msg"] == "Not logged in: API authentication or user session required"
 
 
-async def test_the_poll_of_a_session_that_stays_goes_on(server: InProcessServer, hamlet: Known) -> None:
+async def test_the_poll_of_a_session_that_stays_continues(server: InProcessServer, hamlet: Known) -> None:
     staying, leaving = await server.signed_in(hamlet), await server.signed_in(hamlet)
     poll = await waiting_poll(server, hamlet, staying)
     kept = min(session.id for session in await sessions.find_all(server.context, Caller(hamlet.account)))

@@ -56,7 +56,7 @@ def answer(server: RunningServer, path: str = "/api/v1/users/me") -> httpx2.Resp
 
 
 def eventually(condition: object, seconds: float = 20.0) -> bool:
-    """Whether the condition comes true within that time."""
+    """Whether the condition becomes true within that time."""
     assert callable(condition)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -90,7 +90,7 @@ def test_the_first_start_prints_a_link_by_itself_and_the_next_where_to_sign_in(d
         assert answer(server).json()["email"] == OWNER_EMAIL
 
 
-def test_a_start_before_the_set_up_prints_a_new_link_and_the_old_one_is_dead(data_dir: Path) -> None:
+def test_a_start_before_the_set_up_prints_a_new_link_and_ends_the_old_one(data_dir: Path) -> None:
     links: list[str] = []
     good: list[bool] = []
     for _ in range(2):
@@ -101,7 +101,7 @@ def test_a_start_before_the_set_up_prints_a_new_link_and_the_old_one_is_dead(dat
     assert good == [False, True]
 
 
-def test_the_data_directory_and_what_is_in_it_are_its_owners_alone(data_dir: Path) -> None:
+def test_only_the_owner_can_read_the_data_directory_and_its_content(data_dir: Path) -> None:
     with started_server(data_dir):
         modes = {path.name: path.stat().st_mode & 0o777 for path in [data_dir, *data_dir.iterdir()]}
     assert modes.pop("data") == 0o700
@@ -109,20 +109,20 @@ def test_the_data_directory_and_what_is_in_it_are_its_owners_alone(data_dir: Pat
     assert set(modes.values()) == {0o600}
 
 
-def test_a_port_taken_by_another_program_is_told_in_one_line(data_dir: Path, taken_port: int) -> None:
+def test_a_port_used_by_another_program_is_reported_in_one_line(data_dir: Path, taken_port: int) -> None:
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", str(taken_port))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
-    assert f"port {taken_port} of 127.0.0.1 is taken" in done.stderr
+    assert f"port {taken_port} of 127.0.0.1 is used by another program" in done.stderr
     assert "--port" in done.stderr
 
 
 @pytest.mark.soak
-def test_a_port_taken_by_another_keybearer_is_refused(data_dir: Path, tmp_path: Path) -> None:
+def test_a_port_used_by_another_keybearer_is_refused(data_dir: Path, tmp_path: Path) -> None:
     with started_server(data_dir) as server:
         done = run_keybearer("serve", "--data-dir", tmp_path / "other", "--port", str(server.port))
     assert done.returncode == 1
-    assert "is taken" in done.stderr
+    assert "is used by another program" in done.stderr
 
 
 def test_a_data_directory_in_use_is_refused_naming_the_process_that_uses_it(data_dir: Path) -> None:
@@ -134,22 +134,22 @@ def test_a_data_directory_in_use_is_refused_naming_the_process_that_uses_it(data
         assert str(data_dir) in done.stderr
 
 
-def test_a_data_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
+def test_a_data_directory_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     done = run_keybearer("serve", "--data-dir", tmp_path / "data", "--port", "0")
     assert done.returncode == 1
     assert "is not a directory" in done.stderr
 
 
-def test_a_data_directory_below_a_file_is_told(tmp_path: Path) -> None:
+def test_a_data_directory_below_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run_keybearer("serve", "--data-dir", tmp_path / "file" / "data", "--port", "0")
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
 
 
-def test_a_data_directory_without_the_right_to_write_is_told(tmp_path: Path) -> None:
-    read_only = Path("/proc/self")  # even root may make nothing in there
+def test_a_data_directory_that_is_not_writable_is_reported(tmp_path: Path) -> None:
+    read_only = Path("/proc/self")  # not even root can create anything in there
     done = run_keybearer("serve", "--data-dir", read_only, "--port", "0")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -157,26 +157,26 @@ def test_a_data_directory_without_the_right_to_write_is_told(tmp_path: Path) -> 
     assert "--data-dir" in done.stderr
 
 
-def test_a_bad_variable_is_told_by_its_name(data_dir: Path) -> None:
+def test_a_bad_variable_is_reported_by_its_name(data_dir: Path) -> None:
     done = run_keybearer("serve", "--data-dir", data_dir, environ={"KEYBEARER_WORKERS": "many"})
     assert done.returncode == 1
     assert "KEYBEARER_WORKERS: 'many' is not a number" in done.stderr
     assert not data_dir.exists()
 
 
-def test_a_host_that_is_not_of_this_machine_is_told(data_dir: Path) -> None:
+def test_a_host_of_another_machine_is_reported(data_dir: Path) -> None:
     done = run_keybearer("serve", "--data-dir", data_dir, "--host", "192.0.2.1", "--port", "0")
     assert done.returncode == 1
-    assert "192.0.2.1 cannot be listened at" in done.stderr
+    assert "cannot listen on 192.0.2.1" in done.stderr
 
 
-def test_a_database_whose_secrets_are_gone_is_not_given_new_ones(data_dir: Path) -> None:
+def test_a_database_with_missing_secrets_is_not_given_new_ones(data_dir: Path) -> None:
     with running_server(data_dir):
         pass
     (data_dir / "secrets.json").unlink()
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0")
     assert done.returncode == 1
-    assert "no secrets file" in done.stderr
+    assert "does not exist" in done.stderr
     assert not (data_dir / "secrets.json").exists()
 
 
@@ -223,12 +223,12 @@ def test_workers_do_not_outlive_a_server_that_is_killed(data_dir: Path) -> None:
 
 
 @pytest.mark.soak
-def test_secrets_are_rotated_and_backups_made_while_every_worker_goes_on(data_dir: Path, tmp_path: Path) -> None:
+def test_secrets_are_rotated_and_backups_made_while_every_worker_serves(data_dir: Path, tmp_path: Path) -> None:
     with running_server(data_dir, "--workers", "2") as server:
         key = server.api_key_of()
         for command in (["rotate-secrets"], ["backup", str(tmp_path / "b")], ["rotate-secrets"]):
             assert run_keybearer("admin", *command, "--data-dir", data_dir).returncode == 0
-            for _ in range(8):  # each on a connection of its own: the workers take turns
+            for _ in range(8):  # each on a separate connection: the workers take turns
                 found = httpx2.get(f"{server.site}/api/v1/users/me", auth=(OWNER_EMAIL, key))
                 assert found.status_code == 200
         done = run_keybearer("admin", "restore", tmp_path / "b", "--force", "--data-dir", data_dir)
@@ -257,7 +257,7 @@ def test_the_server_speaks_tls_with_its_certificate(
             httpx2.get(server.site + SETTINGS)
 
 
-def test_where_client_certificates_are_asked_for_none_gets_in_without(
+def test_if_client_certificates_are_required_no_client_connects_without_one(
     data_dir: Path, authority: trustme.CA, certificate: list[str], tmp_path: Path
 ) -> None:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -279,21 +279,23 @@ def test_flags_that_do_not_go_together_are_wrong_usage(data_dir: Path, flags: li
     assert done.stderr.count("\n") == 1
 
 
-def test_a_certificate_and_the_key_of_another_are_told(data_dir: Path, certificate: list[str], tmp_path: Path) -> None:
+def test_a_certificate_with_the_key_of_another_is_reported(
+    data_dir: Path, certificate: list[str], tmp_path: Path
+) -> None:
     trustme.CA().issue_cert("127.0.0.1").private_key_pem.write_to_path(tmp_path / "server.key")
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0", *certificate)
     assert done.returncode == 1
     assert "are not a certificate and its key" in done.stderr
 
 
-def test_a_certificate_that_is_not_there_is_told(data_dir: Path, certificate: list[str], tmp_path: Path) -> None:
+def test_a_missing_certificate_is_reported(data_dir: Path, certificate: list[str], tmp_path: Path) -> None:
     (tmp_path / "server.pem").unlink()
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0", *certificate)
     assert done.returncode == 1
     assert "server.pem cannot be read" in done.stderr
 
 
-def test_development_needs_the_flag_and_is_warned_of(data_dir: Path) -> None:
+def test_development_mode_needs_the_flag_and_prints_a_warning(data_dir: Path) -> None:
     with running_server(data_dir, environ={"KEYBEARER_DEVELOPMENT": "1"}) as server:
         assert httpx2.get(f"{server.site}/api/v1/dev_list_users").status_code != 200
     assert "development" not in server.log.read_text()
@@ -302,14 +304,14 @@ def test_development_needs_the_flag_and_is_warned_of(data_dir: Path) -> None:
     assert "development mode" in server.log.read_text()
 
 
-def test_a_server_open_to_the_network_without_tls_is_warned_of(data_dir: Path) -> None:
+def test_a_server_open_to_the_network_without_tls_prints_a_warning(data_dir: Path) -> None:
     with started_server(data_dir, "--host", "0.0.0.0") as server:  # noqa: S104  for a moment
         assert server.site.startswith("http://127.0.0.1:")
         assert httpx2.get(server.site + SETTINGS).status_code in {200, 400}
     assert "without TLS" in server.log.read_text()
 
 
-def test_a_password_in_the_flag_of_the_database_is_warned_of_and_not_repeated(data_dir: Path) -> None:
+def test_a_password_in_the_database_flag_prints_a_warning_without_repeating_it(data_dir: Path) -> None:
     url = "postgresql://user:hunter2@127.0.0.1:1/keybearer"
     done = run_keybearer("serve", "--data-dir", data_dir, "--port", "0", "--database-url", url)
     assert done.returncode == 1

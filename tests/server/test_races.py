@@ -1,4 +1,4 @@
-"""Many at once: on each database nothing breaks, and what is true of one after the other stays true."""
+"""Many requests at once: on each database nothing breaks, and the result is as if they ran one after another."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROUNDS = 4
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_changes_of_the_same_accounts_at_once_neither_break_nor_contradict(
+async def test_changes_of_the_same_accounts_at_once_neither_fail_nor_contradict_each_other(
     server_on_each: InProcessServer, seed: int
 ) -> None:
     server = server_on_each
@@ -92,12 +92,14 @@ async def bots_without_an_owner(server: InProcessServer) -> list[str]:
     ]
 
 
-async def test_who_is_deactivated_meanwhile_leaves_no_living_bot_behind(server_on_each: InProcessServer) -> None:
+async def test_a_person_deactivated_in_the_meantime_leaves_no_active_bot_behind(
+    server_on_each: InProcessServer,
+) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     deactivated = await server.add_bot(hamlet, "earlier")
     await bots.deactivate(server.context, None, deactivated.id)
-    let_in = Caller(hamlet.account, key_id=1)  # as a request is, before its transaction begins
+    let_in = Caller(hamlet.account, key_id=1)  # like a request before its transaction begins
     await people.deactivate_person(server.context, None, hamlet.id)
     with pytest.raises(Unauthenticated, match="Account is deactivated"):
         await bots.create(server.context, let_in, NewBot("Later", "later"))
@@ -107,7 +109,7 @@ async def test_who_is_deactivated_meanwhile_leaves_no_living_bot_behind(server_o
     assert (await server.known(deactivated.email)).account.is_active is False
 
 
-async def test_deactivating_people_while_their_bots_come_to_life_leaves_none_of_them_alive(
+async def test_deactivating_people_while_their_bots_are_created_or_reactivated_leaves_no_active_bot(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each
@@ -137,7 +139,7 @@ async def test_deactivating_a_person_does_not_undo_a_change_of_their_bot(server_
         before = await accounts.find(change.connection, bot.id)
         assert before is not None
         deactivating = asyncio.create_task(people.deactivate_person(server.context, None, hamlet.id))
-        await asyncio.sleep(0.2)  # it has come as far as it can
+        await asyncio.sleep(0.2)  # it has run as far as it can
         await accounts.save(change.connection, before._replace(full_name="New Name"))
     await deactivating
     after = (await server.known(bot.email)).account
@@ -161,14 +163,14 @@ async def test_every_key_is_replaced_while_their_uses_are_written(server_on_each
 
     async with server.context.change(None, holding=[everybody[6].id], for_change=True):
         replacing = asyncio.create_task(keys.regenerate_all_by_operator(server.context))
-        await asyncio.sleep(0.2)  # it has come as far as that account
+        await asyncio.sleep(0.2)  # it has reached that account
         writing = asyncio.create_task(write_uses())
         await asyncio.sleep(0.2)
     await asyncio.gather(replacing, writing)
     assert [await live_keys(server, known.id) for known in everybody] == [1] * len(everybody)
 
 
-async def test_the_sweep_waits_for_no_change_and_no_change_for_the_sweep(server_on_each: InProcessServer) -> None:
+async def test_the_sweep_and_changes_do_not_wait_for_each_other(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     for _ in range(2):
@@ -190,7 +192,7 @@ async def test_the_sweep_waits_for_no_change_and_no_change_for_the_sweep(server_
     assert await count() == [0, 0]
 
 
-async def test_changes_of_the_organization_at_once_all_last(server_on_each: InProcessServer) -> None:
+async def test_changes_of_the_organization_at_once_are_all_kept(server_on_each: InProcessServer) -> None:
     server = server_on_each
     olive = Caller((await server.add_person("olive", Role.OWNER)).account)
     for number in range(ROUNDS):
@@ -210,7 +212,7 @@ async def test_changes_of_the_organization_at_once_all_last(server_on_each: InPr
 
 
 @pytest.mark.parametrize("ending", ["revoked", "found", "account key replaced"])
-async def test_nothing_that_is_issued_with_a_key_while_it_ends_outlives_it(
+async def test_no_key_that_is_created_with_an_ending_key_outlives_it(
     server_on_each: InProcessServer, ending: str
 ) -> None:
     server = server_on_each
@@ -242,7 +244,7 @@ async def test_nothing_that_is_issued_with_a_key_while_it_ends_outlives_it(
     assert [record.is_account_key for record in live] == [True, True]
 
 
-async def test_of_several_that_replace_a_key_at_once_one_does_and_two_generations_live(
+async def test_of_several_calls_that_replace_a_key_at_once_one_succeeds_and_two_generations_live(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each

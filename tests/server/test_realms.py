@@ -77,7 +77,7 @@ async def test_a_group_is_given_in_any_of_zulips_forms(server: InProcessServer, 
         (True, None),
     ],
 )
-async def test_a_group_that_cannot_be_meant_is_refused_and_nothing_changes(
+async def test_an_unsupported_group_is_refused_and_nothing_changes(
     server: InProcessServer, value: object, message: str | None
 ) -> None:
     olive = await server.add_person("olive", Role.OWNER)
@@ -89,7 +89,7 @@ async def test_a_group_that_cannot_be_meant_is_refused_and_nothing_changes(
     assert (await realms.find(server.context)).can_create_bots is SystemGroup.MEMBERS
 
 
-async def test_what_does_not_change_is_neither_told_nor_logged(server: InProcessServer) -> None:
+async def test_unchanged_values_are_neither_reported_nor_logged(server: InProcessServer) -> None:
     olive = await server.add_person("olive", Role.OWNER)
     for form in ({SETTING: '{"new": 6}'}, None):
         response = await server.client().patch("/api/v1/realm", auth=olive.auth, data=form)
@@ -104,11 +104,11 @@ async def test_a_description_is_text_to_clients_that_show_html(server: InProcess
     assert body["realm_description"] == "<p>&lt;script&gt;alert(1)&lt;/script&gt; &amp; co</p>"
 
 
-async def test_ids_of_groups_are_the_ones_that_settings_take(server: InProcessServer) -> None:
+async def test_settings_accept_the_listed_ids_of_groups(server: InProcessServer) -> None:
     assert (await groups(server))["role:administrators"] == 3
 
 
-async def test_administrators_change_name_and_description_and_everybody_is_told(
+async def test_changes_of_name_and_description_by_administrators_are_reported_to_everybody(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each

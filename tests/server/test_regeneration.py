@@ -32,22 +32,22 @@ async def mail_subjects(server: InProcessServer) -> list[tuple[str, str]]:
     return [(mail.recipient, mail.subject) for mail in await server.mails()]
 
 
-async def works(server: InProcessServer, email: str, api_key: str) -> bool:
+async def key_works(server: InProcessServer, email: str, api_key: str) -> bool:
     response = await server.client().get("/api/v1/users/me", auth=(email, api_key))
     return response.status_code == 200
 
 
-async def test_the_old_key_is_dead_and_the_new_one_lives(server_on_each: InProcessServer) -> None:
+async def test_the_old_key_is_refused_and_the_new_one_works(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     response = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     new = response.json()["api_key"]
     assert new != hamlet.api_key
-    assert not await works(server, *hamlet.auth)
-    assert await works(server, hamlet.email, new)
+    assert not await key_works(server, *hamlet.auth)
+    assert await key_works(server, hamlet.email, new)
 
 
-async def test_of_several_at_once_with_the_same_key_one_succeeds_and_holds_the_living_one(
+async def test_of_several_calls_at_once_with_the_same_key_one_succeeds_and_gets_the_live_key(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each
@@ -61,11 +61,11 @@ async def test_of_several_at_once_with_the_same_key_one_succeeds_and_holds_the_l
     told = {response.json()["msg"] for response in responses if response.status_code != 200}
     assert len(succeeded) == 1
     assert told <= {"Invalid API key"}
-    assert await works(server, hamlet.email, succeeded[0])
+    assert await key_works(server, hamlet.email, succeeded[0])
     assert await live_keys(server, hamlet.id) == 1
 
 
-async def test_of_several_at_once_for_a_bot_each_succeeds_and_one_key_lives(server_on_each: InProcessServer) -> None:
+async def test_several_calls_at_once_for_a_bot_all_succeed_and_one_key_is_live(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
@@ -76,11 +76,11 @@ async def test_of_several_at_once_for_a_bot_each_succeeds_and_one_key_lives(serv
     responses = await asyncio.gather(*(regenerate() for _ in range(AT_ONCE)))
     keys = [response.json()["api_key"] for response in responses]
     assert len(set(keys)) == AT_ONCE
-    assert [await works(server, bot.email, key) for key in keys].count(True) == 1
+    assert [await key_works(server, bot.email, key) for key in keys].count(True) == 1
     assert await live_keys(server, bot.id) == 1
 
 
-async def test_requests_on_their_way_are_answered_and_those_that_begin_afterwards_refused(
+async def test_running_requests_are_answered_and_later_ones_refused(
     server_on_each: InProcessServer,
 ) -> None:
     server = server_on_each
@@ -97,14 +97,14 @@ async def test_requests_on_their_way_are_answered_and_those_that_begin_afterward
     await asyncio.sleep(0)
     response = await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     assert response.status_code == 200
-    afterwards = await asyncio.gather(*(works(server, *hamlet.auth) for _ in range(20)))
+    afterwards = await asyncio.gather(*(key_works(server, *hamlet.auth) for _ in range(20)))
     stop.set()
     seen = await asking
     assert not any(afterwards)
     assert all(set(each) <= {200, 401, 429} for each in seen)
 
 
-async def test_device_registrations_of_that_account_are_gone_and_of_no_other(server_on_each: InProcessServer) -> None:
+async def test_only_the_device_registrations_of_that_account_are_removed(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet, othello = await server.add_person("hamlet"), await server.add_person("othello")
     for who in (hamlet, othello):
@@ -127,10 +127,10 @@ async def test_sessions_and_the_keys_of_owned_bots_stay(server: InProcessServer)
     browser = await server.signed_in(hamlet)
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     assert (await browser.get("/json/users/me")).status_code == 200
-    assert await works(server, *bot.auth)
+    assert await key_works(server, *bot.auth)
 
 
-async def test_the_owner_is_told_by_mail_and_the_log_says_who_did_it(server: InProcessServer) -> None:
+async def test_the_owner_gets_a_mail_and_the_log_says_who_did_it(server: InProcessServer) -> None:
     hamlet, iago = await server.add_person("hamlet"), await server.add_person("iago", Role.ADMINISTRATOR)
     bot = await server.add_bot(hamlet, "hambot", name="Hamlet Bot")
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
@@ -154,7 +154,7 @@ async def test_the_key_of_a_deactivated_bot_is_replaced_too(server: InProcessSer
     assert refused.json()["msg"] == "Account is deactivated"
 
 
-async def test_a_revoked_key_is_no_longer_in_the_database_in_any_form_that_opens(server: InProcessServer) -> None:
+async def test_the_database_no_longer_contains_a_revoked_key_in_readable_form(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     await server.client().post("/api/v1/users/me/api_key/regenerate", auth=hamlet.auth)
     async with server.context.reading() as connection:
@@ -163,7 +163,7 @@ async def test_a_revoked_key_is_no_longer_in_the_database_in_any_form_that_opens
 
 
 @pytest.mark.parametrize("way", ["key", "json"])
-async def test_the_key_that_is_shown_is_the_one_that_lives(server: InProcessServer, way: str) -> None:
+async def test_the_shown_key_is_the_live_key(server: InProcessServer, way: str) -> None:
     hamlet = await server.add_person("hamlet")
     bot = await server.add_bot(hamlet, "hambot")
     new = await server.client().post(f"/api/v1/bots/{bot.id}/api_key/regenerate", auth=hamlet.auth)

@@ -1,4 +1,4 @@
-"""Where a request comes from: what a trusted proxy says counts, and only as far as trusted proxies wrote it."""
+"""Where a request comes from: what a trusted proxy reports counts, but only what trusted proxies wrote."""
 
 from __future__ import annotations
 
@@ -41,18 +41,20 @@ def scope(peer: str, **headers: str) -> dict[str, Any]:
         ("10.0.0.1", "", "10.0.0.1"),
     ],
 )
-def test_the_nearest_address_that_no_trusted_proxy_has_is_the_clients(peer: str, forwarded: str, address: str) -> None:
+def test_the_clients_address_is_the_nearest_that_is_not_a_trusted_proxys(
+    peer: str, forwarded: str, address: str
+) -> None:
     assert Request(scope(peer, x_forwarded_for=forwarded), PROXIES).origin.address == address
 
 
-def test_a_proxy_that_adds_headers_of_its_own_is_believed_and_not_what_the_client_sent_in_them() -> None:
+def test_headers_of_a_trusted_proxy_count_and_not_what_the_client_sent_in_them() -> None:
     asked = scope("10.0.0.1", x_forwarded_for="1.2.3.4", x_forwarded_proto="https")
     asked["headers"] += [(b"x-forwarded-for", b"198.51.100.9"), (b"x-forwarded-proto", b"http")]
     assert Request(asked, PROXIES).origin.address == "198.51.100.9"
     assert Request(asked, PROXIES).scheme == "http"
 
 
-def test_without_trusted_proxies_nothing_that_is_forwarded_counts() -> None:
+def test_without_trusted_proxies_forwarded_headers_do_not_count() -> None:
     asked = scope("203.0.113.1", x_forwarded_for="198.51.100.9", x_forwarded_proto="https")
     assert Request(asked, []).origin.address == "203.0.113.1"
     assert Request(asked, []).scheme == "http"
@@ -68,7 +70,7 @@ def test_without_trusted_proxies_nothing_that_is_forwarded_counts() -> None:
         ("203.0.113.1", "https", "http"),
     ],
 )
-def test_a_trusted_proxy_says_whether_https_is_spoken(peer: str, said: str, scheme: str) -> None:
+def test_a_trusted_proxy_says_whether_https_is_used(peer: str, said: str, scheme: str) -> None:
     assert Request(scope(peer, x_forwarded_proto=said), PROXIES).scheme == scheme
 
 
@@ -82,7 +84,7 @@ def test_a_trusted_proxy_says_whether_https_is_spoken(peer: str, said: str, sche
         ("a socket", "a socket"),
     ],
 )
-def test_what_counts_as_one_place(address: str, network: str) -> None:
+def test_addresses_of_one_network_count_as_one_place(address: str, network: str) -> None:
     assert RequestOrigin(address).network == network
 
 
@@ -100,11 +102,11 @@ def test_what_counts_as_one_place(address: str, network: str) -> None:
         ("", False),
     ],
 )
-def test_who_would_rather_have_a_page(accept: str, html: bool) -> None:
+def test_the_accept_header_says_whether_a_client_prefers_a_page(accept: str, html: bool) -> None:
     assert Request(scope("203.0.113.1", accept=accept), []).prefers_html is html
 
 
-async def test_a_program_whose_name_holds_a_null_character_is_answered(server_on_each: InProcessServer) -> None:
+async def test_a_program_whose_name_contains_a_null_character_is_answered(server_on_each: InProcessServer) -> None:
     hamlet = await server_on_each.add_person("hamlet")
     headers = {**by_key(hamlet.auth), "content-type": FORM_TYPE, "user-agent": "\x00Bot\x00/1"}
     presence = await ask(server_on_each.app, "POST", "/api/v1/users/me/presence", headers, b"status=active")

@@ -1,4 +1,4 @@
-"""Reset links that administrators make: for whom, for how long, and who is told."""
+"""Reset links that administrators create: for whom, for how long, and who is told."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def signed_in_with_news(server: InProcessServer, who: Known, password: Sec
     return (await sessions.sign_in(server.context, who.email, password, HERE)).reset_link_made
 
 
-async def test_a_link_is_made_only_for_people_of_a_lower_role(server: InProcessServer) -> None:
+async def test_a_link_is_created_only_for_people_of_a_lower_role(server: InProcessServer) -> None:
     cast = {role: await server.add_person(role.label, role) for role in PEOPLE}
     for actor in PEOPLE:
         for subject in PEOPLE:
@@ -60,7 +60,7 @@ async def test_a_link_works_once_and_for_an_hour(server_on_each: InProcessServer
 
 
 @pytest.mark.parametrize("change", ["its maker is demoted", "its maker is deactivated", "its account is promoted"])
-async def test_a_link_ends_with_the_right_to_make_it(server: InProcessServer, change: str) -> None:
+async def test_a_link_ends_with_its_creators_right_to_create_it(server: InProcessServer, change: str) -> None:
     olive = await server.add_person("olive", Role.OWNER)
     iago, hamlet = await server.add_person("iago", Role.ADMINISTRATOR), await server.add_person("hamlet")
     token, owner = await make(server, iago, hamlet), Caller(olive.account)
@@ -88,7 +88,7 @@ async def test_the_account_is_told_at_its_next_sign_in_whether_the_link_was_used
     assert not await signed_in_with_news(server, iago, Secret(PASSWORD))
 
 
-async def test_where_mail_is_sent_nobody_makes_a_link_for_others(tmp_path: Path, sqlite_template: Path) -> None:
+async def test_if_mail_is_sent_nobody_creates_a_link_for_others(tmp_path: Path, sqlite_template: Path) -> None:
     settings = prepared(tmp_path / "data", sqlite_template, smtp_url="smtp://127.0.0.1:1")
     async with serving(settings) as server:
         olive, hamlet = await server.add_person("olive", Role.OWNER), await server.add_person("hamlet")

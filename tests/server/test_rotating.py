@@ -29,8 +29,8 @@ async def two_machines(tmp_path: Path, database_url: str) -> AsyncIterator[tuple
         yield first, second
 
 
-async def on_data(server: InProcessServer, step: Callable[[Context], Awaitable[object]]) -> None:
-    """Do as the operator does, beside the server."""
+async def act_as_operator(server: InProcessServer, step: Callable[[Context], Awaitable[object]]) -> None:
+    """Act as the operator does, next to the server."""
     async with opened(server.settings) as context:
         await step(context)
 
@@ -60,10 +60,10 @@ async def test_no_key_is_refused_on_any_machine_while_a_prepared_secret_takes_ov
                 await asyncio.sleep(0)
 
         calling = asyncio.create_task(call_on_and_on())
-        await on_data(first, server_data.prepare_rotation)
+        await act_as_operator(first, server_data.prepare_rotation)
         shutil.copy(first.settings.secrets_file, second.settings.secrets_file)
-        await on_data(first, server_data.rotate_secrets)
-        # The second machine has not got the file yet, and both go on issuing keys.
+        await act_as_operator(first, server_data.rotate_secrets)
+        # The second machine does not have the file yet, and both continue to issue keys.
         issued = [await first.add_person("laertes"), await second.add_person("polonius")]
         issued += [await new_key(second, issued[0]), await new_key(first, issued[1])]
         shutil.copy(first.settings.secrets_file, second.settings.secrets_file)
@@ -78,5 +78,5 @@ async def test_no_key_is_refused_on_any_machine_while_a_prepared_secret_takes_ov
 
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
-    """What is tried here depends on no database."""
+    """This test does not depend on the database."""
     return sqlite_url

@@ -1,4 +1,4 @@
-"""The files with which operators run the server: the unit of systemd and the Containerfile."""
+"""The files with which operators run the server: the systemd unit and the Containerfile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_EXPOSED = 2.0
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, which starts the command that is there."""
+    """The unit, with the path of the existing command."""
     text = (GUIDE / "keybearer.service").read_text()
     assert "ExecStart=/opt/keybearer/bin/keybearer serve\n" in text
     path = tmp_path / "keybearer.service"
@@ -31,7 +31,7 @@ def unit(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd is not installed")
-def test_systemd_understands_every_line_of_the_unit_and_finds_it_well_confined(unit: Path) -> None:
+def test_systemd_understands_every_line_of_the_unit_and_rates_it_as_well_confined(unit: Path) -> None:
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
     )
@@ -47,13 +47,13 @@ def test_systemd_understands_every_line_of_the_unit_and_finds_it_well_confined(u
 
 
 @pytest.mark.parametrize("name", ["keybearer.service", "Containerfile"])
-def test_every_variable_in_them_is_a_setting(name: str) -> None:
+def test_every_variable_in_the_service_files_is_a_setting(name: str) -> None:
     named = re.findall(r"KEYBEARER_[A-Z_]+\b", (GUIDE / name).read_text())
     assert named
     assert set(named) - {"KEYBEARER_"} <= set(VARIABLES.values())
 
 
-def test_what_the_containerfile_copies_is_there_and_named_by_the_project() -> None:
+def test_what_the_containerfile_copies_exists_and_belongs_to_the_project() -> None:
     text = (GUIDE / "Containerfile").read_text()
     copied = [word for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE) for word in line.split()[:-1]]
     assert copied

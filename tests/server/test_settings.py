@@ -1,4 +1,4 @@
-"""Settings: from flags and the environment, complete, checked and silent about passwords."""
+"""Settings: from flags and the environment, complete, checked, and without showing passwords."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_data_directory_is_enough() -> None:
         ({"KEYBEARER_DATA_DIR": "/srv/kb", "XDG_DATA_HOME": "/data"}, "/srv/kb"),
     ],
 )
-def test_the_data_directory_is_where_the_xdg_rules_say(environ: dict[str, str], expected: str) -> None:
+def test_the_default_data_directory_follows_the_xdg_rules(environ: dict[str, str], expected: str) -> None:
     assert Settings.from_environ(environ).data_dir == Path(expected)
 
 
@@ -59,7 +59,7 @@ def test_every_variable_is_read() -> None:
     )
 
 
-def test_a_flag_wins_over_a_variable_and_an_absent_flag_does_not() -> None:
+def test_a_flag_overrides_a_variable_and_an_absent_flag_does_not() -> None:
     environ = {"KEYBEARER_DATA_DIR": "/one", "KEYBEARER_WORKERS": "2"}
     settings = Settings.from_environ(environ, data_dir=Path("/two"), workers=None)
     assert (settings.data_dir, settings.workers) == (Path("/two"), 2)
@@ -104,7 +104,7 @@ def test_a_bad_value_is_refused_naming_the_variable(variable: str, value: str) -
     assert str(caught.value).startswith("KEYBEARER_TLS_KEY" if variable == "KEYBEARER_TLS_CERT" else variable)
 
 
-def test_settings_survive_the_way_to_a_worker() -> None:
+def test_settings_reach_a_worker_unchanged() -> None:
     settings = Settings(
         data_dir=Path("/srv/k b"),
         database_url="postgresql://kb:pw@localhost/kb",
@@ -143,7 +143,7 @@ def test_no_password_is_shown() -> None:
     assert "hunter2" not in repr(settings) + str(settings)
 
 
-def test_the_secrets_are_systemds_credential_where_no_file_is_named(tmp_path: Path) -> None:
+def test_the_secrets_are_systemds_credential_if_no_file_is_set(tmp_path: Path) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "KEYBEARER_DATA_DIR": "/srv/kb"}
     assert Settings.from_environ(environ).secrets_file == Path("/srv/kb/secrets.json")
     (tmp_path / "secrets.json").touch()
@@ -170,7 +170,7 @@ def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
 
 
-def test_only_variables_that_look_like_settings_and_are_none_are_unknown() -> None:
+def test_only_variables_that_look_like_settings_but_are_not_are_unknown() -> None:
     environ = {**dict.fromkeys(VARIABLES.values(), "x"), "KEYBEARER_TRACEBACK": "1", "PATH": "/bin"}
     assert unknown_variables(environ) == {}
     assert unknown_variables({"KEYBEARER_WORKER": "2", "KEYBEARER_XYZZY": "2"}) == {
@@ -194,6 +194,6 @@ def test_settings_do_not_change() -> None:
         settings.port = 1  # type: ignore[misc]
 
 
-def test_an_unknown_override_is_a_mistake_of_the_program() -> None:
+def test_an_unknown_override_is_a_programming_error() -> None:
     with pytest.raises(TypeError, match="colour"):
         Settings.from_environ({}, colour="red")

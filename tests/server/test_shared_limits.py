@@ -1,4 +1,4 @@
-"""Limits that all workers and machines share in a Redis; without it, each worker goes by its own count."""
+"""Limits that all workers and machines share in a Redis. Without it, each worker uses its own count."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def two_machines(
 
 
 async def statuses(servers: tuple[InProcessServer, ...], auth: tuple[str, str], rounds: int) -> list[int]:
-    """What the servers answer in turn."""
+    """The answers of the servers in turn."""
     return [
         (await server.client().get("/api/v1/users/me", auth=auth)).status_code
         for _ in range(rounds)
@@ -73,7 +73,7 @@ async def test_two_machines_count_calls_and_failed_keys_together(
         assert await statuses(machines, othello.auth, 2) == [200] * 4  # from the same address
 
 
-async def test_a_named_key_takes_its_share_on_all_machines_and_no_more_from_its_account(
+async def test_a_named_key_uses_only_its_share_on_all_machines(
     tmp_path: Path, sqlite_url: str, redis: RedisServer
 ) -> None:
     async with two_machines(tmp_path, sqlite_url, redis.url) as machines:
@@ -85,10 +85,10 @@ async def test_a_named_key_takes_its_share_on_all_machines_and_no_more_from_its_
         )
         named = (hamlet.email, made.json()["api_key"])
         assert await statuses(machines, named, 2) == [200, 200, 429, 429]
-        assert await statuses(machines, hamlet.auth, 1) == [200, 429]  # 4 calls: one that made the key, two of it
+        assert await statuses(machines, hamlet.auth, 1) == [200, 429]  # 4 calls: one that created the key, two with it
 
 
-async def test_while_redis_is_away_each_machine_goes_by_its_own_count_with_one_line_in_its_log(
+async def test_while_redis_is_unavailable_each_machine_uses_its_own_count_with_one_line_in_its_log(
     tmp_path: Path, sqlite_url: str, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with two_machines(tmp_path, sqlite_url, redis.url) as machines:
@@ -96,7 +96,7 @@ async def test_while_redis_is_away_each_machine_goes_by_its_own_count_with_one_l
         assert await statuses(machines, hamlet.auth, 1) == [200, 200]
         redis.stop()
         assert await statuses(machines, WRONG, 3) == [401] * 6
-        assert await statuses(machines, hamlet.auth, 4) == [200] * 6 + [429] * 2  # three more for each
+        assert await statuses(machines, hamlet.auth, 4) == [200] * 6 + [429] * 2  # three more on each machine
     lines = warned(caplog)
     assert len(lines) == 2
     assert all("this worker counts calls by itself" in line for line in lines)
@@ -106,7 +106,7 @@ async def test_while_redis_is_away_each_machine_goes_by_its_own_count_with_one_l
 LIMIT = Limit(3, 60)
 
 
-async def test_it_is_asked_again_after_a_while_and_the_log_says_once_that_it_is_back(
+async def test_redis_is_tried_again_later_and_the_log_says_once_that_it_is_available(
     redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -126,7 +126,7 @@ async def test_it_is_asked_again_after_a_while_and_the_log_says_once_that_it_is_
     assert len(warned(caplog)) == 2
 
 
-async def test_a_redis_that_takes_connections_and_never_answers_holds_up_one_request_and_not_for_long(
+async def test_a_redis_that_never_answers_delays_one_request_and_not_for_long(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     held: list[asyncio.StreamWriter] = []
@@ -144,7 +144,7 @@ async def test_a_redis_that_takes_connections_and_never_answers_holds_up_one_req
     assert len(warned(caplog)) == 1
 
 
-async def test_all_that_come_together_are_counted_exactly(redis: RedisServer) -> None:
+async def test_concurrent_calls_are_counted_exactly(redis: RedisServer) -> None:
     first, second = (SharedWindows(redis.url, answered_within=30.0) for _ in range(2))
     limit = Limit(100, 60)
     try:
@@ -161,13 +161,13 @@ async def test_all_that_come_together_are_counted_exactly(redis: RedisServer) ->
 
 
 def start_says(tmp_path: Path, environ: dict[str, str]) -> str:
-    """What a start says that comes no further than to its certificate, which is missing."""
+    """What a start prints, which ends at its missing certificate."""
     missing = tmp_path / "missing.pem"
     command = ("serve", "--data-dir", tmp_path / "data", "--port", "0", "--tls-cert", missing, "--tls-key", missing)
     return run_keybearer(*command, environ={"KEYBEARER_WORKERS": "2", **environ}).stderr
 
 
-def test_the_start_says_that_several_workers_count_by_themselves_and_not_where_they_share(tmp_path: Path) -> None:
+def test_the_start_warns_if_several_workers_count_separately(tmp_path: Path) -> None:
     assert "each of 2 workers counts calls by itself" in start_says(tmp_path, {})
     said = start_says(tmp_path, {"KEYBEARER_LIMITS_URL": f"redis://:{PASSWORD}@127.0.0.1"})
     assert "by itself" not in said
@@ -179,7 +179,7 @@ async def check_says(settings: Settings) -> str:
     return said
 
 
-async def test_the_check_before_a_start_says_whether_it_answers(tmp_path: Path, redis: RedisServer) -> None:
+async def test_the_check_before_a_start_says_whether_redis_answers(tmp_path: Path, redis: RedisServer) -> None:
     shared = Settings(data_dir=tmp_path, limits_url=redis.url)
     assert "for all workers and machines together" in await check_says(shared)
     redis.stop()
@@ -190,7 +190,7 @@ async def test_the_check_before_a_start_says_whether_it_answers(tmp_path: Path, 
 @pytest.mark.parametrize(
     "url", [f"u:{PASSWORD}@h:6379", f"http://u:{PASSWORD}@h", "redis://", "redis+unix://s", "memory://"]
 )
-def test_what_is_no_address_of_a_redis_is_refused_by_name_and_not_repeated(tmp_path: Path, url: str) -> None:
+def test_an_invalid_redis_url_is_refused_by_variable_and_not_repeated(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingError, match="KEYBEARER_LIMITS_URL") as caught:
         Settings(data_dir=tmp_path, limits_url=url)
     assert PASSWORD not in str(caught.value)
@@ -206,7 +206,7 @@ async def test_every_form_of_the_address_is_understood(tmp_path: Path, url: str)
     await shared.close()
 
 
-def test_an_address_with_a_port_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_a_url_with_an_invalid_port_is_refused_at_the_start(tmp_path: Path) -> None:
     environ = {"KEYBEARER_LIMITS_URL": f"redis://:{PASSWORD}@h:port"}
     done = run_keybearer("serve", "--data-dir", tmp_path / "data", "--port", "0", environ=environ)
     assert done.returncode == 1
@@ -214,7 +214,7 @@ def test_an_address_with_a_port_that_is_none_is_refused_at_the_start(tmp_path: P
     assert PASSWORD not in done.stderr
 
 
-def test_where_its_package_is_missing_the_start_says_how_to_get_it(tmp_path: Path) -> None:
+def test_if_the_redis_package_is_missing_the_start_says_how_to_install_it(tmp_path: Path) -> None:
     program = (
         "import importlib.machinery as m; find = m.PathFinder.find_spec\n"
         "m.PathFinder.find_spec = lambda name, *more: None if name == 'redis' else find(name, *more)\n"

@@ -1,4 +1,4 @@
-"""Signing in: many at once succeed, guessing is limited, nobody locks out another, and keys never wait for it."""
+"""Signing in: many at once succeed, guessing is limited, nobody can lock out another, and keys never wait for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def spray(server: InProcessServer, accounts: int, *, address: str = ADDRES
 
 
 @pytest.mark.soak
-async def test_fifty_right_passwords_at_once_all_succeed(server_on_each: InProcessServer) -> None:
+async def test_fifty_correct_passwords_at_once_all_succeed(server_on_each: InProcessServer) -> None:
     server = server_on_each
     hamlet = await server.add_person("hamlet")
     answers = await asyncio.gather(*(fetch(server, hamlet.email, PASSWORD) for _ in range(50)))
@@ -61,7 +61,7 @@ async def test_an_address_that_failed_for_many_accounts_is_told_to_wait(server_o
     assert (await fetch(server, hamlet.email, PASSWORD, ELSEWHERE)).status_code == 200
 
 
-async def test_an_account_that_signed_in_from_an_address_is_not_refused_for_others_there(
+async def test_an_account_that_signed_in_from_an_address_is_not_refused_because_of_others_there(
     server: InProcessServer,
 ) -> None:
     hamlet = await server.add_person("hamlet")
@@ -73,7 +73,7 @@ async def test_an_account_that_signed_in_from_an_address_is_not_refused_for_othe
         assert (await fetch(server, hamlet.email, PASSWORD)).status_code == 200
 
 
-async def test_failures_everywhere_else_never_lock_the_owner_out(server: InProcessServer) -> None:
+async def test_failures_from_other_addresses_never_lock_the_owner_out(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     for number in range(10):
         for _ in range(6):
@@ -101,7 +101,7 @@ async def test_password_prompts_of_pages_and_the_wire_count_failures_only(server
     assert [answer.status_code for answer in wrong] == [400] * 5 + [429]
 
 
-async def test_more_waiting_than_there_is_room_for_are_refused_at_once() -> None:
+async def test_sign_ins_beyond_the_queue_are_refused_at_once() -> None:
     hasher = Hasher()
     async with AsyncExitStack() as turns:
         for _ in range(hashing.AT_ONCE):
@@ -128,7 +128,7 @@ async def test_more_waiting_than_there_is_room_for_are_refused_at_once() -> None
 
 
 @pytest.mark.soak
-async def test_a_sign_in_that_finds_no_room_is_answered_503_with_the_time_to_wait(server: InProcessServer) -> None:
+async def test_a_sign_in_beyond_the_queue_is_answered_503_with_the_time_to_wait(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     many = hashing.MOST_WAITING_OF_ONE + hashing.AT_ONCE + 30
     answers = await asyncio.gather(*(fetch(server, hamlet.email, PASSWORD) for _ in range(many)))

@@ -1,4 +1,6 @@
-"""The page about stolen secrets is followed while a server serves: then nothing that was stolen opens anything."""
+"""The page about stolen secrets is followed while a server serves: afterwards nothing that was stolen opens
+anything.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,16 @@ FIELD = 'name="new_password1"'
 
 
 async def make_links(context: Context) -> Secret:
-    """What a thief finds: the link of an invitation for several people, and a mail with one that resets a password."""
+    """What a thief finds: the link of an invitation for several people, and a mail with a link that resets a
+    password.
+    """
     owner = await accounts.find_for_operator(context, OWNER_EMAIL)
     _, token = await multiuse_invitations.create(context, Caller(owner), role=Role.MEMBER)
     await passwords.request_reset(context, OWNER_EMAIL, RequestOrigin("198.51.100.7"))
     return token
 
 
-def test_after_the_page_nothing_that_was_stolen_opens_anything(tmp_path: Path) -> None:
+def test_after_following_the_page_nothing_that_was_stolen_works(tmp_path: Path) -> None:
     with running_server(tmp_path / "data") as server:
         several = server.on_data(make_links)
         old_key = server.api_key_of()

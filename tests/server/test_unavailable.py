@@ -1,4 +1,4 @@
-"""What Zulip's API has and this server has not is refused in one way, after who calls is known."""
+"""What Zulip's API has and this server does not have is refused in one way, after the caller is identified."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFUSAL = re.compile(
 )
 
 
-async def test_what_is_not_available_says_so_to_whoever_is_known_and_to_nobody_else(server: InProcessServer) -> None:
+async def test_unavailable_endpoints_say_so_to_known_callers_only(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     assert unavailable.ENDPOINTS
     for endpoint in unavailable.ENDPOINTS:
@@ -24,6 +24,6 @@ async def test_what_is_not_available_says_so_to_whoever_is_known_and_to_nobody_e
         assert (known.status, bool(REFUSAL.fullmatch(known.text))) == (404, True), (endpoint.name, known.text)
 
 
-def test_nothing_is_both_there_and_not() -> None:
+def test_no_endpoint_is_both_available_and_unavailable() -> None:
     names = [each.name for each in routes.endpoints(for_development=True)]
     assert len(names) == len(set(names))

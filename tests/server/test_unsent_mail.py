@@ -1,4 +1,4 @@
-"""Mail that was not sent: administrators see whom it is for and what it is about, nobody sees what it says."""
+"""Unsent mail: administrators see its recipient and subject, and nobody sees its text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def server(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[InProce
         yield server
 
 
-async def test_an_administrator_sees_the_envelope_of_a_mail_and_not_its_link(server: InProcessServer) -> None:
+async def test_an_administrator_sees_recipient_and_subject_of_a_mail_and_not_its_link(server: InProcessServer) -> None:
     iago = await server.add_person("iago", Role.ADMINISTRATOR)
     ((_, token),) = await invitations.invite(server.context, Caller(iago.account), ["yorick@example.com"])
     page = (await (await server.signed_in(iago)).get("/organization/mail/")).text
@@ -30,7 +30,7 @@ async def test_an_administrator_sees_the_envelope_of_a_mail_and_not_its_link(ser
     assert "/join/" not in page
 
 
-async def test_where_mail_is_sent_no_link_is_shown_to_who_invites(server: InProcessServer) -> None:
+async def test_if_mail_is_sent_the_inviter_is_shown_no_link(server: InProcessServer) -> None:
     browser = await server.signed_in(await server.add_person("iago", Role.ADMINISTRATOR))
     form = await browser.get("/organization/invitations/add/")
     once = form.text.partition('name="once" value="')[2].partition('"')[0]

@@ -1,4 +1,4 @@
-"""Keys of incoming webhooks: whose opens an address for services, and where what is in the address goes."""
+"""Keys of incoming webhooks: which keys open a service's URL, and where the content of the URL is written."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ async def everything_kept(server: InProcessServer) -> str:
 
 
 async def is_noted(server: InProcessServer) -> None:
-    """Wait until it is written that a key was refused, which no answer waits for."""
+    """Wait until a refused key is recorded. No answer waits for that."""
     for _ in range(1000):
         if "call:refused" in [event for event, *_ in await server.events()]:
             return
         await asyncio.sleep(0.02)
 
 
-async def told(server: InProcessServer) -> list[tuple[str, str]]:
-    """To whom mails went about a key in an address."""
+async def notified_owners(server: InProcessServer) -> list[tuple[str, str]]:
+    """The recipients of mails about a key in a URL."""
     return [(mail.recipient, mail.body) for mail in await server.mails() if "webhook address" in mail.subject]
 
 
-async def test_a_webhook_bots_key_opens_by_header_and_by_address(server: InProcessServer) -> None:
+async def test_a_webhook_bots_key_works_in_the_header_and_in_the_url(server: InProcessServer) -> None:
     bot = await hook_of(server, await server.add_person("hamlet"))
     ways: list[dict[str, str]] = [by_key(bot.auth), {"authorization": f"Bearer {bot.api_key}"}]
     for headers in ways:
@@ -59,7 +59,7 @@ async def test_a_webhook_bots_key_opens_by_header_and_by_address(server: InProce
 
 
 @pytest.mark.parametrize("whose", ["a person", "a generic bot", "an outgoing webhook bot"])
-async def test_any_other_live_key_is_refused_and_its_owner_told_once(
+async def test_any_other_live_key_is_refused_and_its_owner_is_notified_once(
     server_on_each: InProcessServer, whose: str
 ) -> None:
     server = server_on_each
@@ -72,13 +72,13 @@ async def test_any_other_live_key_is_refused_and_its_owner_told_once(
         answer = await post(server, key=key, headers=headers)
         assert (answer.status_code, answer.json()["msg"]) == (401, NOT_OF_WEBHOOK)
     await is_noted(server)
-    ((recipient, body),) = await told(server)
+    ((recipient, body),) = await notified_owners(server)
     assert recipient == hamlet.email
     assert other.api_key not in body
     assert await server.events(since=start) == [("call:refused", None, other.id)]
 
 
-async def test_a_revoked_key_and_none_open_nothing(server: InProcessServer) -> None:
+async def test_a_revoked_key_and_a_missing_key_are_refused(server: InProcessServer) -> None:
     hamlet = await server.add_person("hamlet")
     bot = await hook_of(server, hamlet)
     await api_keys.regenerate_bot(server.context, Caller(hamlet.account), bot.id)
@@ -86,16 +86,16 @@ async def test_a_revoked_key_and_none_open_nothing(server: InProcessServer) -> N
         answer = await post(server, key=key)
         assert answer.status_code == 401
         assert answer.json()["msg"].startswith(words)
-    assert await told(server) == []
+    assert await notified_owners(server) == []
 
 
-async def test_a_key_in_an_address_elsewhere_opens_nothing(server: InProcessServer) -> None:
+async def test_a_key_in_any_other_url_is_refused(server: InProcessServer) -> None:
     bot = await hook_of(server, await server.add_person("hamlet"))
     answer = await server.client().post("/api/v1/messages", params={"api_key": bot.api_key})
     assert answer.status_code == 401
 
 
-async def test_the_query_is_in_no_log_and_in_no_table(
+async def test_no_log_and_no_table_contains_the_query(
     server: InProcessServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     hamlet = await server.add_person("hamlet")

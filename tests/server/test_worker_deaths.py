@@ -24,14 +24,14 @@ PAUSES = "ended before it could answer; it is started again in"
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def one_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server of one worker."""
     with running_server(tmp_path_factory.mktemp("one") / "data") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server of two workers."""
     with running_server(tmp_path_factory.mktemp("two") / "data", "--workers", "2") as server:
         yield server
@@ -49,71 +49,72 @@ def answers(server: RunningServer) -> bool:
 
 
 def replaced(server: RunningServer, killed: int, count: int) -> list[int]:
-    """The workers, as soon as there are so many without that one."""
+    """The workers, as soon as there are that many without that one."""
     assert eventually(lambda: len(server.workers()) == count and killed not in server.workers())
     return server.workers()
 
 
-def test_a_worker_that_is_killed_again_and_again_comes_back_each_time(one: RunningServer) -> None:
+def test_a_worker_that_is_killed_repeatedly_is_replaced_each_time(one_worker: RunningServer) -> None:
     for _ in range(3):  # the later ones are killed while they start
-        (worker,) = one.workers()
+        (worker,) = one_worker.workers()
         kill(worker)
-        replaced(one, worker, 1)
-    assert eventually(lambda: answers(one), seconds=60)
-    assert one.process.poll() is None
+        replaced(one_worker, worker, 1)
+    assert eventually(lambda: answers(one_worker), seconds=60)
+    assert one_worker.process.poll() is None
 
 
-def test_a_request_that_comes_while_no_worker_lives_waits_for_the_next_one(one: RunningServer) -> None:
-    (worker,) = one.workers()
+def test_a_request_without_a_live_worker_waits_for_the_next_one(one_worker: RunningServer) -> None:
+    (worker,) = one_worker.workers()
     kill(worker)
-    assert eventually(lambda: worker not in one.workers())
-    with socket.create_connection(("127.0.0.1", one.port), timeout=30) as connection:
+    assert eventually(lambda: worker not in one_worker.workers())
+    with socket.create_connection(("127.0.0.1", one_worker.port), timeout=30) as connection:
         connection.sendall(b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % SETTINGS.encode())
         assert connection.recv(12).startswith(b"HTTP/1.1 ")
 
 
-def test_a_healthy_worker_outlives_every_death_of_the_other(two: RunningServer) -> None:
-    healthy, victim = two.workers()
+def test_a_healthy_worker_outlives_every_death_of_the_other(two_workers: RunningServer) -> None:
+    healthy, victim = two_workers.workers()
     for _ in range(3):
         kill(victim)
-        workers = replaced(two, victim, 2)
+        workers = replaced(two_workers, victim, 2)
         assert healthy in workers
         (victim,) = set(workers) - {healthy}
-        assert answers(two)
+        assert answers(two_workers)
 
 
-def test_workers_that_are_killed_together_come_back_together(two: RunningServer) -> None:
-    before = two.workers()
+def test_workers_that_are_killed_together_are_all_replaced(two_workers: RunningServer) -> None:
+    before = two_workers.workers()
     for worker in before:
         kill(worker)
-    assert eventually(lambda: len(two.workers()) == 2 and not set(before) & set(two.workers()))
-    assert answers(two)
+    assert eventually(lambda: len(two_workers.workers()) == 2 and not set(before) & set(two_workers.workers()))
+    assert answers(two_workers)
 
 
 @pytest.mark.soak
-def test_a_server_answers_throughout_a_minute_of_deaths(two: RunningServer) -> None:
+def test_a_server_answers_throughout_a_minute_of_deaths(two_workers: RunningServer) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        kill(random.choice(two.workers()))
+        kill(random.choice(two_workers.workers()))
         again = time.monotonic() + 2
         while time.monotonic() < again:
-            assert answers(two) or answers(two)  # a request that the killed worker had taken is sent again
-    assert two.process.poll() is None
+            # A request that the killed worker had accepted is sent again.
+            assert answers(two_workers) or answers(two_workers)
+    assert two_workers.process.poll() is None
 
 
 @pytest.mark.soak
-def test_a_worker_that_cannot_start_is_started_again_after_pauses_until_it_can(two: RunningServer) -> None:
-    healthy, victim = two.workers()
-    secrets = two.data_dir / "secrets.json"
+def test_a_worker_that_cannot_start_is_started_again_after_pauses_until_it_can(two_workers: RunningServer) -> None:
+    healthy, victim = two_workers.workers()
+    secrets = two_workers.data_dir / "secrets.json"
     secrets.chmod(0o644)  # a worker refuses secrets that others can read
-    said = two.log.read_text().count(PAUSES)
+    said = two_workers.log.read_text().count(PAUSES)
     kill(victim)
-    assert eventually(lambda: two.log.read_text().count(PAUSES) >= said + 2, seconds=60)
-    assert healthy in two.workers()
-    assert answers(two)
+    assert eventually(lambda: two_workers.log.read_text().count(PAUSES) >= said + 2, seconds=60)
+    assert healthy in two_workers.workers()
+    assert answers(two_workers)
     secrets.chmod(0o600)
-    assert eventually(lambda: len(two.workers()) == 2, seconds=LONGEST_PAUSE + 30)
-    assert healthy in two.workers()
+    assert eventually(lambda: len(two_workers.workers()) == 2, seconds=LONGEST_PAUSE + 30)
+    assert healthy in two_workers.workers()
 
 
 def _worker(supervisor: Supervisor, number: int) -> WorkerProcess:

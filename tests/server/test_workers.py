@@ -1,4 +1,4 @@
-"""Several workers are one server: a new key, a limit on passwords and a session hold on every one of them."""
+"""Several workers are one server: a new key, a limit on passwords and a session are valid on all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer, running_server
 
 CONNECTIONS = 24
-"""New connections go to one worker or another: with so many, each is asked."""
+"""New connections go to one worker or another. With this many, each worker is asked."""
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +23,14 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 @pytest.fixture(scope="module")
 def client(workers: RunningServer) -> Iterator[httpx2.Client]:
-    """A client that makes a new connection for every request."""
+    """A client that opens a new connection for every request."""
     limits = httpx2.Limits(max_keepalive_connections=0)
     with httpx2.Client(base_url=workers.site, limits=limits) as client:
         yield client
 
 
 def statuses(client: httpx2.Client, auth: tuple[str, str]) -> set[int]:
-    """What new connections are answered, several at once."""
+    """The answers to new connections, several at once."""
 
     def ask(_number: int) -> int:
         return client.get("/api/v1/users/me", auth=auth).status_code
@@ -39,7 +39,7 @@ def statuses(client: httpx2.Client, auth: tuple[str, str]) -> set[int]:
         return set(pool.map(ask, range(CONNECTIONS)))
 
 
-def test_a_replaced_key_is_dead_and_the_new_one_lives_on_every_worker(
+def test_every_worker_refuses_a_replaced_key_and_accepts_the_new_one(
     workers: RunningServer, client: httpx2.Client
 ) -> None:
     old = workers.api_key_of()
@@ -52,7 +52,7 @@ def test_a_replaced_key_is_dead_and_the_new_one_lives_on_every_worker(
         old = new
 
 
-def test_of_many_who_replace_a_key_at_once_on_any_worker_one_succeeds(
+def test_of_many_calls_that_replace_a_key_at_once_on_any_worker_one_succeeds(
     workers: RunningServer, client: httpx2.Client
 ) -> None:
     key = workers.api_key_of()

@@ -1,7 +1,7 @@
 """What strangers and accounts do to a server, each attack for some seconds.
 
-To add one, write a coroutine that attacks a target for so many seconds, and name it in ATTACKS. It runs in a process of
-its own.
+To add one, write a coroutine that attacks a target for a number of seconds, and name it in ATTACKS. It runs in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Person:
-    """An account that an attack or honest use acts as, with the queues that it may poll."""
+    """An account as which an attack or honest use acts, with the queues that it may poll."""
 
     email: str
     api_key: str
@@ -34,13 +34,13 @@ class Person:
 
     @property
     def authorization(self) -> str:
-        """The value of the header that says who asks."""
+        """The value of the authorization header."""
         return "Basic " + base64.b64encode(f"{self.email}:{self.api_key}".encode()).decode()
 
 
 @dataclass(frozen=True)
 class Target:
-    """The server that is attacked: its port and process, and accounts on it. The first is used by nobody else."""
+    """The attacked server: its port and process, and accounts on it. Nobody else uses the first account."""
 
     port: int
     pid: int
@@ -52,16 +52,16 @@ class Target:
         return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", *headers, "", ""]).encode()
 
     def workers(self) -> list[int]:
-        """The process ids of the workers that live."""
+        """The process ids of the live workers."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
 
 @dataclass(frozen=True)
 class Attack:
-    """A name for the table, and what is done to a target for so many seconds.
+    """A name for the table, and the attack on a target for a number of seconds.
 
-    `ramp` are the seconds until all of it is under way: honest use is measured after that.
+    `ramp` is the seconds until all of it is running: honest use is measured after that.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Attack:
 
 
 def attack(name: str, target: Target, seconds: float) -> None:
-    """Run the attack of that name: the whole work of its process."""
+    """Run the attack with that name: the whole work of its process."""
     raise_descriptor_limit()
     (found,) = (each for each in ATTACKS if each.name == name)
 
@@ -83,7 +83,9 @@ def attack(name: str, target: Target, seconds: float) -> None:
 
 
 async def _keep_open(target: Target, delay: float, first: bytes, again: bytes, *, reads: bool = True) -> None:
-    """One connection that sends something, then a little from time to time; opened again whenever it is closed."""
+    """One connection that sends something, then a little from time to time. It is opened again whenever it is
+    closed.
+    """
     await asyncio.sleep(delay)
     while True:
         writer = None
@@ -170,7 +172,7 @@ async def read_nothing(target: Target, _seconds: float) -> None:
 
 
 async def _upload(target: Target, path: str, missing: int, *headers: str) -> None:
-    """A file of 25 MB again and again, each without its last bytes."""
+    """Send a file of 25 MB again and again, each time without its last bytes."""
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
     length = len(part) + 25 * MIB + len(b"\r\n--x--\r\n")
     head = target.head(

@@ -1,4 +1,4 @@
-"""Honest use beside an attack: how long its requests take, and which of them are refused or lost."""
+"""Honest use next to an attack: how long its requests take, and which of them are refused or lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass
 class Use:
-    """What honest use saw. `seconds` are the times of `users/me`, each on a new connection."""
+    """The results of honest use. `seconds` are the times of `users/me`, each on a new connection."""
 
     seconds: list[float] = field(default_factory=list)
     others: int = 0
@@ -31,7 +31,7 @@ class Use:
 
 
 def use(target: Target, seconds: float) -> Use:
-    """Use the server for so many seconds: the whole work of its process."""
+    """Use the server for this many seconds: the whole work of its process."""
     seen, end = Use(), time.monotonic() + seconds
 
     def read() -> None:
@@ -58,7 +58,7 @@ def use(target: Target, seconds: float) -> Use:
 
 
 def _ask(target: Target, seen: Use, method: str, path: str, fields: dict[str, str] | None = None) -> None:
-    """One request. Like every client, this one sends it a second time where its connection broke."""
+    """One request. Like every client, this one sends it a second time if its connection broke."""
     headers = {"Authorization": target.honest.authorization, **(FORM if fields else {})}
     for last in (False, True):
         connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE)

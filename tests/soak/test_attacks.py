@@ -1,4 +1,4 @@
-"""Every attack beside honest use, on a real server of two workers and on both databases. `make soak` runs it."""
+"""Every attack next to honest use, on a real server with two workers and on both databases. `make soak` runs it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSe
 
 
 async def settle(context: Context) -> dict[str, tuple[str, ...]]:
-    """Add the people who attack, with queues to poll; returns the ids of the queues by their emails."""
+    """Add the people who attack, with queues to poll. Returns the ids of the queues by email."""
     assert await context.realm.find() is not None
     queues: dict[str, tuple[str, ...]] = {}
     async with context.change(None) as change:
@@ -67,26 +67,26 @@ def target_at(server: RunningServer) -> Target:
 
 
 def megabytes(target: Target) -> int:
-    """What all workers hold in memory."""
+    """The memory of all workers."""
     total = 0
     for pid in target.workers():
         try:
             status = Path(f"/proc/{pid}/status").read_text()
-        except OSError:  # killed meanwhile
+        except OSError:  # killed in the meantime
             continue
         total += int(status.partition("VmRSS:")[2].split()[0]) if "VmRSS:" in status else 0
     return total // 1024
 
 
-def used(target: Target, seconds: float) -> Use:
-    """What honest use sees, from a process of its own."""
+def honest_use(target: Target, seconds: float) -> Use:
+    """The results of honest use, from a separate process."""
     with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
         return pool.submit(use, target, seconds).result()
 
 
 @contextmanager
-def under(attacked: Attack, target: Target) -> Iterator[list[int]]:
-    """The attack goes on during the block. Yields the memory of the workers, second by second."""
+def attacking(attacked: Attack, target: Target) -> Iterator[list[int]]:
+    """The attack runs during the block. Yields the memory of the workers, second by second."""
     process = SPAWN.Process(target=attack, args=(attacked.name, target, attacked.ramp + 2 * SECONDS))
     samples: list[int] = []
     over = threading.Event()
@@ -126,9 +126,9 @@ def test_honest_requests_are_answered_during_every_attack(server: RunningServer)
     print("|---|---|---|---|---|", flush=True)
     failures: dict[str, list[str]] = {}
     for attacked in ATTACKS:
-        quiet, before = used(target, QUIET), megabytes(target)
-        with under(attacked, target) as memory:
-            seen = used(target, SECONDS)
+        quiet, before = honest_use(target, QUIET), megabytes(target)
+        with attacking(attacked, target) as memory:
+            seen = honest_use(target, SECONDS)
         until_answered(server)
         failures[attacked.name] = quiet.failures + seen.failures
         sizes = f"{before}, {max(memory)}, {megabytes(target)}"

@@ -1,4 +1,4 @@
-"""Failover of several machines, bounded: `make cluster` runs it for as long as is wanted."""
+"""Failover of several machines, for a limited time: `make cluster` runs it for as long as wanted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def run_cluster(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end; it says why where it fails."""
+    """Run it to its end. It says why if it fails."""
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.cluster", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, cwd=root)
@@ -26,11 +26,11 @@ def run_cluster(*arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_no_acknowledged_change_is_lost_and_no_ended_key_lives_when_a_primary_is_killed_or_cut_off() -> None:
+def test_no_acknowledged_change_is_lost_and_no_ended_key_works_when_a_primary_is_killed_or_cut_off() -> None:
     done = run_cluster("--minutes", "1")
     assert "broken promises: 0" in done.stdout
 
 
-def test_where_nobody_fences_the_old_primary_a_key_that_ended_lives_on_there() -> None:
-    """It shows why the guide says to fence. If it ever fails, the guide asks for too much."""
+def test_without_fencing_an_ended_key_stays_valid_on_the_old_primary() -> None:
+    """This shows why the documentation says to fence. If it ever fails, the documentation asks for too much."""
     assert "fence it before you promote" in run_cluster("--unfenced").stdout

@@ -1,4 +1,4 @@
-"""An upgrade: on PostgreSQL old and new versions serve side by side, and on SQLite it is a stop and a start."""
+"""An upgrade: on PostgreSQL old and new versions serve side by side; on SQLite it is a stop and a start."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def upgrade() -> None:
 
 @pytest.fixture
 def newer(tmp_path: Path) -> dict[str, str]:
-    """The variables with which `keybearer` is a later version: this one with one more step of the migrations."""
+    """The variables with which `keybearer` is a later version: this one with one more migration step."""
     package = tmp_path / "newer" / "keybearer"
     shutil.copytree(Path(keybearer.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / f"server/storage/migrations/versions/r{NEWER}_later.py").write_text(STEP)
@@ -52,14 +52,14 @@ def newer(tmp_path: Path) -> dict[str, str]:
 
 @dataclass
 class Load:
-    """Programs that call and change, and what they were answered."""
+    """Programs that call and change, and the answers to them."""
 
     server: RunningServer
     host: str
     key: str
     statuses: Counter[str] = field(default_factory=Counter)
     longest_gap: float = 0.0
-    """Seconds without an answer, of the program that only asks."""
+    """Seconds without an answer, for the program that only reads."""
 
     def ask(self, done: threading.Event) -> None:
         last = time.monotonic()
@@ -103,7 +103,7 @@ def under_load(server: RunningServer, host: str, *, changes: bool = True) -> Ite
             thread.join(30)
 
 
-def test_on_postgresql_an_old_version_serves_on_while_and_after_a_newer_one_migrates(
+def test_on_postgresql_an_old_version_keeps_serving_during_and_after_a_newer_ones_migration(
     empty_postgresql_url: str, tmp_path: Path, newer: dict[str, str]
 ) -> None:
     environ = {"KEYBEARER_DATABASE_URL": empty_postgresql_url, "KEYBEARER_API_LIMIT": "1000000/minute"}

@@ -1,4 +1,4 @@
-"""Rows to test with, made through the storage modules themselves."""
+"""Rows for tests, created through the storage modules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def add_realm(database: Database) -> Realm:
 
 
 async def add_holders(database: Database, ring: SecretRing, count: int = 1) -> list[Holder]:
-    """So many accounts with a key each, in one organization."""
+    """This many accounts with a key each, in one organization."""
     realm = await add_realm(database)
     holders = []
     async with database.write() as connection:
@@ -58,7 +58,7 @@ async def add_holder(database: Database, ring: SecretRing) -> Holder:
 
 
 async def regenerate(database: Database, ring: SecretRing, holder: Holder) -> Secret:
-    """Replace the account's key by a new one."""
+    """Replace the account's key with a new one."""
     new = api_key.generate()
     async with database.write() as connection:
         await key_ends.revoke_all(connection, holder.account.id, by=None, at=NOON)

@@ -1,4 +1,4 @@
-"""API keys as rows: how their uses are written down."""
+"""API keys as rows: how their uses are recorded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_the_uses_of_many_keys_are_written_at_once(database: Database, rin
     ]
 
 
-async def test_an_older_use_overwrites_no_newer_one(database: Database, ring: SecretRing) -> None:
+async def test_an_older_use_does_not_overwrite_a_newer_one(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring)
     async with database.write() as connection:
         await key_uses.record_uses(connection, [use(holders[0], LATER)])
@@ -45,9 +45,7 @@ async def test_an_older_use_overwrites_no_newer_one(database: Database, ring: Se
     assert await last_uses(database, holders) == [KeyUse(LATER, "192.0.2.1", "curl")]
 
 
-async def test_workers_that_write_the_same_keys_at_once_do_not_wait_in_a_circle(
-    database: Database, ring: SecretRing
-) -> None:
+async def test_workers_that_write_the_same_keys_at_once_do_not_deadlock(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 40)
 
     async def write(order: list[Holder], at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Backup and restoration: nothing is lost, no key is given away, and what was taken back stays taken back."""
+"""Backup and restoration: nothing is lost, no key is revealed, and what was revoked stays revoked."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def filled(url: str, ring: SecretRing, count: int = 3) -> list[Holder]:
     return holders
 
 
-async def test_a_backup_restored_into_an_empty_database_is_what_was_there(
+async def test_a_backup_restored_into_an_empty_database_equals_the_original(
     database_url: str, other_url: str, ring: SecretRing, target: Path
 ) -> None:
     await filled(database_url, ring)
@@ -83,7 +83,7 @@ async def test_a_backup_restored_into_an_empty_database_is_what_was_there(
     assert await contents(other_url) == before
 
 
-async def test_a_backup_is_for_its_owner_alone_and_in_one_piece(
+async def test_a_backup_is_one_file_that_only_its_owner_can_read(
     database_url: str, ring: SecretRing, target: Path
 ) -> None:
     await filled(database_url, ring)
@@ -95,7 +95,7 @@ async def test_a_backup_is_for_its_owner_alone_and_in_one_piece(
     assert {name for name in new if not name.startswith("keybearer.db-")} == {target.name}
 
 
-async def test_a_backup_holds_neither_a_key_nor_a_secret(database_url: str, ring: SecretRing, target: Path) -> None:
+async def test_a_backup_contains_neither_a_key_nor_a_secret(database_url: str, ring: SecretRing, target: Path) -> None:
     holders = await filled(database_url, ring)
     await backup.write(database_url, target, at=NOON)
     content = target.read_bytes()
@@ -104,7 +104,7 @@ async def test_a_backup_holds_neither_a_key_nor_a_secret(database_url: str, ring
     assert ring.path.read_bytes() not in content
 
 
-async def test_a_backup_is_one_moment_while_others_write(database_url: str, ring: SecretRing, target: Path) -> None:
+async def test_a_backup_is_a_snapshot_while_others_write(database_url: str, ring: SecretRing, target: Path) -> None:
     await filled(database_url, ring)
     database = await Database.open(database_url)
     async with database.write() as connection:
@@ -115,7 +115,7 @@ async def test_a_backup_is_one_moment_while_others_write(database_url: str, ring
         assert copy.execute("SELECT description FROM realms").fetchall() == [("",)]
 
 
-async def test_a_backup_goes_over_no_file_unless_told_to(sqlite_url: str, target: Path) -> None:
+async def test_a_backup_overwrites_a_file_only_if_told_to(sqlite_url: str, target: Path) -> None:
     target.write_text("precious")
     with pytest.raises(FileError, match="--force"):
         await backup.write(sqlite_url, target, at=NOON)
@@ -124,14 +124,12 @@ async def test_a_backup_goes_over_no_file_unless_told_to(sqlite_url: str, target
     assert backup.made_at(target) == NOON
 
 
-async def test_a_backup_into_a_directory_that_is_not_there_is_told(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_backup_into_a_missing_directory_is_reported(sqlite_url: str, tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be written"):
         await backup.write(sqlite_url, tmp_path / "missing" / "b", at=NOON)
 
 
-async def test_an_organization_is_not_replaced_unless_told_to(
-    database_url: str, ring: SecretRing, target: Path
-) -> None:
+async def test_an_organization_is_replaced_only_if_told_to(database_url: str, ring: SecretRing, target: Path) -> None:
     await filled(database_url, ring)
     await backup.write(database_url, target, at=NOON)
     before = await contents(database_url)
@@ -140,7 +138,7 @@ async def test_an_organization_is_not_replaced_unless_told_to(
     assert await contents(database_url) == before
 
 
-async def test_keys_revoked_and_accounts_deactivated_since_the_backup_stay_so_and_are_told(
+async def test_keys_revoked_and_accounts_deactivated_since_the_backup_stay_so_and_are_reported(
     database_url: str, ring: SecretRing, target: Path
 ) -> None:
     unchanged, regenerated, deactivated = await filled(database_url, ring)
@@ -182,7 +180,7 @@ async def test_keys_revoked_since_are_recognised_across_a_rotation_of_the_secret
     assert restoration.revoked == (holder.account.delivery_email,)
 
 
-async def test_the_device_registrations_of_a_key_that_stays_revoked_are_gone(
+async def test_the_device_registrations_of_a_key_that_stays_revoked_are_removed(
     sqlite_url: str, ring: SecretRing, target: Path
 ) -> None:
     (holder,) = await filled(sqlite_url, ring, 1)
@@ -194,7 +192,7 @@ async def test_the_device_registrations_of_a_key_that_stays_revoked_are_gone(
     assert (await contents(sqlite_url))["devices"] == []
 
 
-async def test_sessions_and_waiting_mails_do_not_come_back(database_url: str, ring: SecretRing, target: Path) -> None:
+async def test_sessions_and_waiting_mails_are_not_restored(database_url: str, ring: SecretRing, target: Path) -> None:
     (holder,) = await filled(database_url, ring, 1)
     database = await Database.open(database_url)
     async with database.write() as connection:
@@ -208,7 +206,7 @@ async def test_sessions_and_waiting_mails_do_not_come_back(database_url: str, ri
     assert (found["sessions"], found["mails"]) == ([], [])
 
 
-async def test_ids_go_on_after_the_largest_that_was_ever_used(
+async def test_ids_continue_after_the_largest_that_was_ever_used(
     database_url: str, ring: SecretRing, target: Path
 ) -> None:
     (holder,) = await filled(database_url, ring, 1)
@@ -237,7 +235,7 @@ async def test_ids_go_on_after_the_largest_that_was_ever_used(
     assert account.id > holder.account.id
 
 
-async def test_a_backup_whose_keys_other_secrets_sealed_is_refused_and_nothing_is_touched(
+async def test_a_backup_sealed_with_other_secrets_is_refused_and_nothing_is_changed(
     sqlite_url: str, ring: SecretRing, target: Path, tmp_path: Path
 ) -> None:
     await filled(sqlite_url, ring)
@@ -248,9 +246,7 @@ async def test_a_backup_whose_keys_other_secrets_sealed_is_refused_and_nothing_i
     assert await contents(sqlite_url) == before
 
 
-async def test_a_backup_of_an_older_schema_is_migrated_on_the_way(
-    sqlite_url: str, ring: SecretRing, target: Path
-) -> None:
+async def test_a_backup_of_an_older_schema_is_migrated(sqlite_url: str, ring: SecretRing, target: Path) -> None:
     await filled(sqlite_url, ring)
     await backup.write(sqlite_url, target, at=NOON)
     before = await contents(sqlite_url)
@@ -285,16 +281,16 @@ async def test_a_backup_that_is_damaged_is_refused(sqlite_url: str, ring: Secret
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a database at all, but long enough to look like something"])
-async def test_something_else_than_a_backup_is_refused(
+async def test_a_file_that_is_not_a_backup_is_refused(
     sqlite_url: str, ring: SecretRing, target: Path, content: bytes | None
 ) -> None:
     if content is not None:
         target.write_bytes(content)
-    with pytest.raises(FileError, match="There is no backup at" if content is None else "is no backup"):
+    with pytest.raises(FileError, match="does not exist" if content is None else "is not a backup"):
         await restore(target, sqlite_url, ring)
 
 
-async def test_a_damaged_database_is_not_in_the_way_once_it_is_moved(
+async def test_a_backup_can_be_restored_after_a_damaged_database_is_moved_away(
     sqlite_url: str, ring: SecretRing, target: Path, tmp_path: Path
 ) -> None:
     await filled(sqlite_url, ring)

@@ -1,4 +1,4 @@
-"""The database: transactions, their order, and what its failures look like."""
+"""The database: transactions, their order, and how its failures are reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.storage.rows import NOON, add_realm
 
 
 class Clock:
-    """A time that goes on only when a test says so."""
+    """A clock that only a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,7 +35,7 @@ class Clock:
         return self.now
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[int]:
+def logged_levels(caplog: pytest.LogCaptureFixture) -> list[int]:
     return [record.levelno for record in caplog.records if record.name == "keybearer.server.storage.engine"]
 
 
@@ -60,10 +60,10 @@ async def test_an_outage_is_one_line_in_the_log_and_its_end_another(
             await good()
             await good(write=True)
             clock.now += QUIET - 1
-        assert told(caplog) == lines[:-1]
+        assert logged_levels(caplog) == lines[:-1]
         clock.now += 1
         await good()
-        assert told(caplog) == lines
+        assert logged_levels(caplog) == lines
     await database.close()
 
 
@@ -73,16 +73,16 @@ async def test_reading_does_not_end_an_outage_of_writing(caplog: pytest.LogCaptu
     outage.note_failure(StorageError("There is no room left"), writing=True)
     clock.now += QUIET
     outage.note_success(writing=False)
-    assert told(caplog) == [logging.ERROR]
+    assert logged_levels(caplog) == [logging.ERROR]
     outage.note_success(writing=True)
-    assert told(caplog) == [logging.ERROR, logging.WARNING]
+    assert logged_levels(caplog) == [logging.ERROR, logging.WARNING]
 
 
 async def count_realms(connection: AsyncConnection) -> int:
     return (await connection.execute(select(func.count()).select_from(realms_table))).scalar_one()
 
 
-async def test_what_a_write_wrote_is_there_when_it_has_ended(database: Database) -> None:
+async def test_changes_are_stored_when_a_write_has_ended(database: Database) -> None:
     realm = await add_realm(database)
     async with database.read() as connection:
         assert await realms.find(connection) == realm
@@ -97,7 +97,7 @@ async def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
         assert await count_realms(connection) == 0
 
 
-async def test_a_write_that_is_cancelled_leaves_nothing_and_lets_the_next_one_go_on(database: Database) -> None:
+async def test_a_cancelled_write_leaves_nothing_and_lets_the_next_one_run(database: Database) -> None:
     begun = asyncio.Event()
 
     async def write_for_ever() -> None:
@@ -177,7 +177,7 @@ async def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(d
                 pass
 
 
-async def test_a_rule_of_the_database_is_told_apart_from_its_failure(database: Database) -> None:
+async def test_a_broken_rule_is_distinguished_from_a_failure_of_the_database(database: Database) -> None:
     await add_realm(database)
     with pytest.raises(IntegrityError):
         async with database.write() as connection:
@@ -187,7 +187,7 @@ async def test_a_rule_of_the_database_is_told_apart_from_its_failure(database: D
 @pytest.mark.parametrize(
     "statement", ["INSERT INTO nowhere VALUES (:body)", "SELECT missing FROM realms WHERE name = :body"]
 )
-async def test_no_failure_repeats_what_was_to_be_written(database: Database, statement: str) -> None:
+async def test_no_failure_repeats_the_values_to_write(database: Database, statement: str) -> None:
     written = "-".join(["link", "of", "a", "mail"])
     with pytest.raises(Exception, match=r"nowhere|missing") as failed:
         async with database.write() as connection:
@@ -195,7 +195,7 @@ async def test_no_failure_repeats_what_was_to_be_written(database: Database, sta
     assert written not in "".join(traceback.format_exception(failed.value))
 
 
-async def test_an_upsert_renews_the_row_with_the_same_key(database: Database) -> None:
+async def test_an_upsert_updates_the_row_with_the_same_key(database: Database) -> None:
     async with database.write() as connection:
         for subject in ("one", "two"):
             values = {"id": 7, "recipient": "a@example.com", "subject": subject, "body": "", "created_at": NOON}
@@ -204,7 +204,7 @@ async def test_an_upsert_renews_the_row_with_the_same_key(database: Database) ->
     assert [row.subject for row in rows] == ["two"]
 
 
-async def test_a_row_that_is_there_already_is_kept_where_it_should_be(database: Database) -> None:
+async def test_an_existing_row_is_kept_by_inserts_that_ignore_it(database: Database) -> None:
     values = {"id": 7, "recipient": "a@example.com", "body": "", "created_at": NOON, "next_attempt_at": NOON}
     async with database.write() as connection:
         assert await insert_or_ignore(connection, mails, {**values, "subject": "one"}, key=["id"])
@@ -213,7 +213,7 @@ async def test_a_row_that_is_there_already_is_kept_where_it_should_be(database: 
     assert [row.subject for row in rows] == ["one"]
 
 
-async def test_moments_come_back_to_the_microsecond(database: Database) -> None:
+async def test_moments_are_exact_to_the_microsecond(database: Database) -> None:
     realm = await add_realm(database)
     assert realm.created_at == NOON
 
@@ -229,13 +229,13 @@ async def test_sqlite_keeps_what_it_committed_through_a_power_cut_and_checks_ref
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
 
 
-async def test_a_new_database_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+async def test_only_its_owner_can_read_a_new_database_file(tmp_path: Path) -> None:
     await migrate(f"sqlite:///{tmp_path / 'new.db'}")
     assert stat.S_IMODE((tmp_path / "new.db").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?.db", "#1.db", "ü.db"])
-async def test_a_file_of_any_name_is_a_database(tmp_path: Path, name: str) -> None:
+async def test_a_database_file_can_have_any_name(tmp_path: Path, name: str) -> None:
     from urllib.parse import quote  # noqa: PLC0415
 
     url = f"sqlite:///{quote(str(tmp_path / name))}"
@@ -246,13 +246,13 @@ async def test_a_file_of_any_name_is_a_database(tmp_path: Path, name: str) -> No
     assert name in {path.name for path in tmp_path.iterdir()}
 
 
-async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path) -> None:
+async def test_a_missing_file_is_an_error_and_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be opened"):
         await Database.open(f"sqlite:///{tmp_path / 'missing.db'}")
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "letter.db"
     path.write_text("Dear Sir or Madam, " * 100)
     with pytest.raises(StorageError, match="not an SQLite database"):
@@ -282,24 +282,24 @@ async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> No
         await Database.open(database_url)
 
 
-async def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+async def test_a_missing_server_is_reported_without_the_password() -> None:
     with pytest.raises(StorageError, match="cannot be reached") as caught:
         await Database.open("postgresql://user:hunter2@127.0.0.1:1/keybearer")
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_database_that_is_not_on_the_server_is_told(postgresql_server: PostgreSQLServer) -> None:
+async def test_a_database_missing_on_the_server_is_reported(postgresql_server: PostgreSQLServer) -> None:
     with pytest.raises(StorageError, match="does not exist"):
         await Database.open(postgresql_server.url("nowhere"))
 
 
-async def test_a_user_whom_the_server_does_not_know_is_told(postgresql_server: PostgreSQLServer) -> None:
+async def test_a_user_unknown_to_the_server_is_reported(postgresql_server: PostgreSQLServer) -> None:
     url = postgresql_server.url().replace("postgres:@", "nobody:hunter2@")
     with pytest.raises(StorageError, match="refuses the user or the password"):
         await Database.open(url)
 
 
-async def test_a_database_that_takes_no_writes_is_an_outage(database: Database) -> None:
+async def test_a_database_that_accepts_no_writes_is_an_outage(database: Database) -> None:
     with pytest.raises(StorageError):
         async with database.write() as connection:
             is_sqlite = connection.dialect.name == "sqlite"
@@ -307,7 +307,7 @@ async def test_a_database_that_takes_no_writes_is_an_outage(database: Database) 
             await realms.add(connection, name="Example", site="https://chat.example.com", created_at=NOON)
 
 
-async def test_a_connection_that_the_server_has_ended_is_replaced_before_it_is_used(
+async def test_a_connection_closed_by_the_server_is_replaced_before_it_is_used(
     postgresql_url: str, postgresql_server: PostgreSQLServer
 ) -> None:
     database = await Database.open(postgresql_url)
@@ -316,7 +316,7 @@ async def test_a_connection_that_the_server_has_ended_is_replaced_before_it_is_u
             assert [await realms.find(each) for each in (connection, other)] == [None, None]
         postgresql_server.cut_off(postgresql_url)
         postgresql_server.let_in(postgresql_url)
-        await asyncio.sleep(0.2)  # the end of the connections comes in
+        await asyncio.sleep(0.2)  # the end of the connections arrives
         for begun in (database.read, database.write):
             async with begun() as connection:
                 assert await realms.find(connection) is None

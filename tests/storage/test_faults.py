@@ -1,4 +1,4 @@
-"""Faults: a writer is killed, the disk is full, the database goes away, writers of several processes meet."""
+"""Faults: a writer is killed, the disk is full, the database becomes unavailable, writers of several processes meet."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_writer_killed_in_the_middle_leaves_nothing_and_blocks_nobody(
     assert await name_of_realm(database) == "next"
 
 
-async def test_what_a_killed_writer_had_committed_stays(database: Database, database_url: str) -> None:
+async def test_changes_committed_by_a_killed_writer_stay(database: Database, database_url: str) -> None:
     await add_realm(database)
     async with writer("commit", database_url) as process:
         assert process.stdout is not None
@@ -79,7 +79,7 @@ async def test_writers_of_several_processes_lose_no_update_of_each_other(databas
     assert await name_of_realm(database) == "50"
 
 
-async def test_a_full_disk_is_told_and_the_next_write_goes_through(sqlite_url: str) -> None:
+async def test_a_full_disk_is_reported_and_the_next_write_succeeds(sqlite_url: str) -> None:
     async with writer("fill", sqlite_url, str(1024 * 1024)) as process:
         output, _ = await process.communicate()
         assert process.returncode == 0
@@ -90,7 +90,7 @@ async def test_a_full_disk_is_told_and_the_next_write_goes_through(sqlite_url: s
     await database.close()
 
 
-async def test_a_backup_that_finds_no_room_leaves_nothing_behind(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_backup_on_a_full_disk_leaves_nothing_behind(sqlite_url: str, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
     try:
@@ -113,7 +113,7 @@ async def test_a_writer_waits_for_the_writer_of_another_process(sqlite_url: str,
     await database.close()
 
 
-async def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(
+async def test_a_writer_that_waits_too_long_gets_the_error_that_the_database_is_busy(
     sqlite_template: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "busy.db"
@@ -123,13 +123,13 @@ async def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="another program has been writing"):
             await add_realm(database)
-        async with database.read() as connection:  # readers do not mind
+        async with database.read() as connection:  # readers are not affected
             assert (await connection.execute(select(realms))).all() == []
     await add_realm(database)
     await database.close()
 
 
-async def test_a_server_that_goes_away_is_told_and_the_next_try_works(
+async def test_a_server_that_becomes_unavailable_is_reported_and_the_next_try_works(
     postgresql_url: str, postgresql_server: PostgreSQLServer
 ) -> None:
     database = await Database.open(postgresql_url)
@@ -147,7 +147,7 @@ async def test_a_server_that_goes_away_is_told_and_the_next_try_works(
     await database.close()
 
 
-async def test_a_server_that_goes_away_in_the_middle_of_a_write_has_written_nothing(
+async def test_a_server_that_becomes_unavailable_during_a_write_has_written_nothing(
     postgresql_url: str, postgresql_server: PostgreSQLServer
 ) -> None:
     database = await Database.open(postgresql_url)
@@ -162,7 +162,7 @@ async def test_a_server_that_goes_away_in_the_middle_of_a_write_has_written_noth
     await database.close()
 
 
-async def test_a_file_that_is_damaged_under_way_is_told(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_file_damaged_while_in_use_is_reported(sqlite_url: str, tmp_path: Path) -> None:
     path = tmp_path / "keybearer.db"
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)

@@ -22,7 +22,7 @@ import pytest
 from keybearer.server.app import create_app
 from keybearer.server.services import server_data
 from keybearer.server.services.messaging import old_uploads
-from keybearer.server.services.messaging.old_uploads import TakenAlong
+from keybearer.server.services.messaging.old_uploads import MovedFiles
 from keybearer.server.services.server_data import opened
 from keybearer.server.settings import Settings
 from keybearer.server.storage.schema import HEAD, current_revision, migrate
@@ -36,7 +36,7 @@ HOST = "127.0.0.1:9777"
 
 @dataclass(frozen=True)
 class Left:
-    """What is there of the old version."""
+    """What the old version left."""
 
     data_dir: Path
     backup: Path
@@ -44,7 +44,7 @@ class Left:
 
     @property
     def old_files(self) -> Path:
-        """Where its files lay."""
+        """The directory of its files."""
         return self.data_dir / "uploads"
 
 
@@ -81,34 +81,34 @@ async def check(left: Left, settings: Settings) -> None:
         assert [url in text for url, text in zip(left.known["urls"], texts, strict=False)] == [True, True]
 
 
-async def take_along(settings: Settings) -> TakenAlong:
+async def move_into_database(settings: Settings) -> MovedFiles:
     async with opened(settings) as context:
-        return await old_uploads.take_along(context)
+        return await old_uploads.move_into_database(context)
 
 
-async def test_its_data_directory_migrates_with_every_file_and_nothing_is_left_outside_the_database(left: Left) -> None:
+async def test_the_old_data_directory_migrates_with_every_file_and_leaves_nothing_outside_the_database(
+    left: Left,
+) -> None:
     settings = Settings(data_dir=left.data_dir)
     assert (await migrate(settings.database_url)).before == "0002"
-    assert await take_along(settings) == TakenAlong(taken=3, removed=3)
+    assert await move_into_database(settings) == MovedFiles(written=3, removed=3)
     assert not left.old_files.exists()
     await check(left, settings)
-    assert await take_along(settings) == TakenAlong()
+    assert await move_into_database(settings) == MovedFiles()
 
 
-async def test_its_backup_is_restored_and_takes_the_files_that_lie_in_the_directory_along(
-    left: Left, database_url: str
-) -> None:
+async def test_the_old_backup_is_restored_with_the_files_of_the_data_directory(left: Left, database_url: str) -> None:
     settings = Settings(data_dir=left.data_dir, database_url=database_url)
     await server_data.restore(settings, left.backup)
     assert await current_revision(database_url) == HEAD
-    assert (await take_along(settings)).removed == 3
+    assert (await move_into_database(settings)).removed == 3
     await check(left, settings)
 
 
-async def test_a_new_backup_of_it_has_the_files_in_it(left: Left, tmp_path: Path, database_url: str) -> None:
+async def test_a_new_backup_of_the_old_data_contains_the_files(left: Left, tmp_path: Path, database_url: str) -> None:
     settings = Settings(data_dir=left.data_dir)
     await migrate(settings.database_url)
-    await take_along(settings)
+    await move_into_database(settings)
     await server_data.back_up(settings, tmp_path / "new.backup")
     other = Settings(data_dir=tmp_path / "other", database_url=database_url, secrets_file=settings.secrets_file)
     await server_data.restore(other, tmp_path / "new.backup")
@@ -123,31 +123,31 @@ async def test_a_file_is_removed_only_if_the_database_has_the_same_bytes(left: L
     stray = left.old_files / "1" / "nobody's.txt"
     stray.write_text("no row")
     await migrate(settings.database_url)
-    assert await take_along(settings) == TakenAlong(taken=2, removed=2, left=2)
+    assert await move_into_database(settings) == MovedFiles(written=2, removed=2, left=2)
     assert sorted(path for path in left.old_files.rglob("*") if path.is_file()) == sorted([stray, letter])
     letter.write_bytes(FILES[0])
     stray.unlink()
-    assert await take_along(settings) == TakenAlong(taken=1, removed=1)
+    assert await move_into_database(settings) == MovedFiles(written=1, removed=1)
     shutil.copytree(left.data_dir / "copy", left.old_files)
-    letter.write_bytes(FILES[0].upper())  # as long as its row says, and not what the database has
-    assert await take_along(settings) == TakenAlong(taken=0, removed=2, left=1)
+    letter.write_bytes(FILES[0].upper())  # as long as its row says, but not what the database has
+    assert await move_into_database(settings) == MovedFiles(written=0, removed=2, left=1)
     assert letter.read_bytes() == FILES[0].upper()
 
 
-async def test_a_move_that_is_cut_off_goes_on_at_the_next_start(left: Left) -> None:
+async def test_an_interrupted_move_continues_at_the_next_start(left: Left) -> None:
     settings = Settings(data_dir=left.data_dir)
     await migrate(settings.database_url)
     hidden = left.data_dir / "hidden"
     large = left.old_files / left.known["urls"][1].removeprefix("/user_uploads/")
     large.rename(hidden)  # as on a machine that has only some of the files
-    assert await take_along(settings) == TakenAlong(taken=2, removed=2)
+    assert await move_into_database(settings) == MovedFiles(written=2, removed=2)
     large.parent.mkdir(parents=True)
     hidden.rename(large)
-    assert await take_along(settings) == TakenAlong(taken=1, removed=1)
+    assert await move_into_database(settings) == MovedFiles(written=1, removed=1)
     await check(left, settings)
 
 
-def test_a_start_of_the_server_takes_all_along(left: Left) -> None:
+def test_starting_the_server_moves_all_files(left: Left) -> None:
     with running_server(left.data_dir) as server:
         auth = ("hamlet@example.com", left.known["keys"]["hamlet@example.com"])
         url, host = f"{server.site}{left.known['urls'][1]}", {"Host": HOST}
@@ -158,7 +158,7 @@ def test_a_start_of_the_server_takes_all_along(left: Left) -> None:
     ]  # fmt: skip
 
 
-def test_the_command_that_migrates_takes_all_along(left: Left) -> None:
+def test_the_migrate_command_moves_all_files(left: Left) -> None:
     done = run_keybearer("admin", "migrate", "--json", "--data-dir", left.data_dir)
-    assert json.loads(done.stdout)["files"] == {"taken": 3, "removed": 3, "left": 0}
+    assert json.loads(done.stdout)["files"] == {"written": 3, "removed": 3, "left": 0}
     assert not left.old_files.exists()

@@ -1,4 +1,4 @@
-"""Migrations: they make the schema that the tables state, once, and keep a copy of what they change."""
+"""Migrations: they create the schema of the tables, once, and keep a copy of what they change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.storage.rows import add_realm
 
 
 def described(connection: Connection) -> list[Any]:
-    """Everything that the database's own catalogue says of the schema, in an order of its own."""
+    """Everything that the database's own catalogue says about the schema, in a fixed order."""
     if connection.dialect.name == "sqlite":
         found = connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
         normal = [(kind, name, " ".join((sql or "").split())) for kind, name, sql in found]
@@ -45,7 +45,7 @@ def described(connection: Connection) -> list[Any]:
 
 
 def columns_sorted(rows: list[Any]) -> list[Any]:
-    """SQLite's statements without the order of the clauses, which means nothing."""
+    """SQLite's statements without the order of the clauses, which has no meaning."""
     return [(kind, name, sorted(part.strip() for part in re.split("[(),]", sql))) for kind, name, sql in rows]
 
 
@@ -63,7 +63,7 @@ async def schema_of(url: str, prepare: Any = None) -> list[Any]:
     return columns_sorted(found) if url.startswith("sqlite") else found
 
 
-async def test_the_migrated_schema_is_the_one_that_the_tables_state(database: Database) -> None:
+async def test_the_migrated_schema_is_the_schema_of_the_tables(database: Database) -> None:
     def differences(connection: Connection) -> Any:
         return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
 
@@ -71,14 +71,12 @@ async def test_the_migrated_schema_is_the_one_that_the_tables_state(database: Da
         assert await connection.run_sync(differences) == []
 
 
-async def test_defaults_indexes_and_references_are_those_of_the_tables_too_on_sqlite(
-    sqlite_url: str, tmp_path: Path
-) -> None:
+async def test_defaults_indexes_and_references_match_the_tables_on_sqlite(sqlite_url: str, tmp_path: Path) -> None:
     from_tables = await schema_of(f"sqlite:///{tmp_path / 'tables.db'}", make_from_tables)
     assert await schema_of(sqlite_url) == from_tables
 
 
-async def test_defaults_indexes_and_references_are_those_of_the_tables_too_on_postgresql(
+async def test_defaults_indexes_and_references_match_the_tables_on_postgresql(
     postgresql_url: str, empty_postgresql_url: str
 ) -> None:
     from_tables = await schema_of(empty_postgresql_url, make_from_tables)
@@ -93,7 +91,7 @@ async def test_an_empty_database_gets_the_schema_and_a_second_run_changes_nothin
     assert await is_up_to_date(empty_database_url)
 
 
-async def test_of_several_that_migrate_at_once_one_does_it(empty_database_url: str) -> None:
+async def test_of_several_programs_that_migrate_at_once_one_does_it(empty_database_url: str) -> None:
     done = await asyncio.gather(*[migrate(empty_database_url) for _ in range(4)])
     assert sorted(str(each.before) for each in done) == [HEAD, HEAD, HEAD, "None"]
 
@@ -115,9 +113,11 @@ def test_alembic_and_the_file_names_agree_on_the_steps() -> None:
     assert sorted(step.revision for step in script.walk_revisions()) == list(REVISIONS)
 
 
-async def test_a_copy_of_a_file_in_use_is_whole_and_for_its_owner_alone(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_copy_of_a_file_in_use_is_complete_and_readable_only_by_its_owner(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     database = await Database.open(sqlite_url)
-    await add_realm(database)  # it still lies in the write-ahead log
+    await add_realm(database)  # it is still in the write-ahead log
     copy = await driver_for(sqlite_url).keep_copy("0001")
     await database.close()
     assert copy == tmp_path / "keybearer-0001.db"
@@ -183,17 +183,17 @@ async def test_a_migration_that_would_break_a_reference_is_undone(sqlite_url: st
     await engine.dispose()
 
 
-async def test_a_file_in_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+async def test_a_file_in_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be written"):
         await migrate(f"sqlite:///{tmp_path / 'missing' / 'keybearer.db'}")
 
 
-async def test_a_server_that_is_not_there_is_told() -> None:
+async def test_a_missing_server_is_reported() -> None:
     with pytest.raises(StorageError, match="cannot be reached"):
         await migrate("postgresql://user@127.0.0.1:1/keybearer")
 
 
-async def test_a_user_without_the_right_to_make_tables_is_told(
+async def test_a_user_without_the_right_to_create_tables_is_reported(
     empty_postgresql_url: str, postgresql_server: PostgreSQLServer
 ) -> None:
     postgresql_server.execute("DROP ROLE IF EXISTS visitor")

@@ -1,4 +1,4 @@
-"""Named keys as rows: they come from older schemas, live through rotations, and do not come back with a backup."""
+"""Named keys as rows: they survive older schemas and rotations, and a backup does not bring back revoked ones."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_the_keys_of_an_older_database_are_account_keys_with_all_scopes(
     ]
 
 
-async def test_an_account_has_one_live_account_key_and_named_ones_beside_it(
+async def test_an_account_has_one_live_account_key_and_may_have_named_keys(
     database: Database, ring: SecretRing
 ) -> None:
     holder = await add_holder(database, ring)
@@ -122,7 +122,7 @@ async def test_a_named_key_keeps_its_digest_when_the_ring_rotates_until_it_gets_
     assert (before.is_under_old_secret, after.is_under_old_secret) == (True, False)
 
 
-async def test_a_backup_brings_back_no_named_key_that_was_revoked_and_widens_none(
+async def test_a_backup_neither_restores_a_revoked_named_key_nor_widens_one(
     database_url: str, ring: SecretRing, tmp_path: Path
 ) -> None:
     database = await Database.open(database_url)

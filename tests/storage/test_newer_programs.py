@@ -1,4 +1,4 @@
-"""A schema names the oldest program that may use it, and a step that leaves older ones at work only adds to it."""
+"""A schema names the oldest program that may use it, and a step that allows older programs only adds to the schema."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Columns = dict[tuple[str, str], tuple[str, bool]]
 
 
 def columns_of(connection: Connection) -> Columns:
-    """Each column: its type, and whether a row needs a value in it that only its writer can give."""
+    """Each column: its type, and whether a row needs a value in it that only its writer can supply."""
     inspector = inspect(connection)
     return {
         (table, column["name"]): (
@@ -45,7 +45,7 @@ def columns_of(connection: Connection) -> Columns:
 
 
 def broken_for_older(before: Columns, after: Columns) -> list[str]:
-    """What a program that knows the first of two schemas misses in the second, or cannot fill in."""
+    """What a program for the first of two schemas misses in the second, or cannot fill in."""
     lost = [f"{table}.{name} is gone" for table, name in before.keys() - after.keys()]
     other = [f"{table}.{name} is another" for table, name in before.keys() & after.keys()
              if before[table, name] != after[table, name]]  # fmt: skip
@@ -89,7 +89,7 @@ async def test_a_step_names_the_oldest_program_and_only_adds_to_what_that_one_kn
         ("ALTER TABLE realms RENAME COLUMN name TO title", ["realms.name is gone", "realms.title has no default"]),
     ],
 )
-async def test_what_older_programs_cannot_live_with_is_found(change: str, broken: list[str], tmp_path: Path) -> None:
+async def test_steps_that_break_older_programs_are_found(change: str, broken: list[str], tmp_path: Path) -> None:
     before, after = await columns_at(tmp_path / "a.db", HEAD), await columns_at(tmp_path / "b.db", HEAD, change)
     assert broken_for_older(before, after) == broken
 
@@ -103,7 +103,7 @@ async def made_newer(url: str, *, oldest: str) -> Database:
     return database
 
 
-async def test_a_program_uses_the_schema_of_a_newer_one_that_names_it_and_leaves_it_as_it_is(
+async def test_a_program_uses_a_newer_schema_that_allows_it_without_changing_it(
     database_url: str, ring: SecretRing, tmp_path: Path
 ) -> None:
     before = await made_newer(database_url, oldest=HEAD)
@@ -116,7 +116,7 @@ async def test_a_program_uses_the_schema_of_a_newer_one_that_names_it_and_leaves
         await backup.write(database_url, tmp_path / "b", at=NOON)
 
 
-async def test_a_program_that_the_schema_of_a_newer_one_does_not_name_keeps_away(database_url: str) -> None:
+async def test_a_program_refuses_a_newer_schema_that_does_not_allow_it(database_url: str) -> None:
     await (await made_newer(database_url, oldest="9998")).close()
     with pytest.raises(SchemaError, match="9999 of a newer Keybearer"):
         await Database.open(database_url)
@@ -124,7 +124,7 @@ async def test_a_program_that_the_schema_of_a_newer_one_does_not_name_keeps_away
         await migrate(database_url)
 
 
-async def test_a_migration_waits_for_who_uses_a_table_and_keeps_nobody_from_it_meanwhile(
+async def test_a_migration_waits_for_users_of_a_table_without_blocking_them(
     empty_postgresql_url: str,
 ) -> None:
     driver: Any = driver_for(empty_postgresql_url)
@@ -142,7 +142,7 @@ async def test_a_migration_waits_for_who_uses_a_table_and_keeps_nobody_from_it_m
                 await asyncio.sleep(0.01)
                 if await reader.fetchval(waiting):
                     break
-            for _ in range(3):  # each of them waits for the migration, which gives up first
+            for _ in range(3):  # each waits for the migration, which gives up first
                 await reader.execute("UPDATE accounts SET full_name = full_name")
             assert not migrating.done()
         assert (await migrating) == Migration("0011", HEAD)

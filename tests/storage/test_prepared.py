@@ -1,4 +1,4 @@
-"""Statements that are built once give what SQLAlchemy gives."""
+"""Statements that are built once return what SQLAlchemy returns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def new_event(number: int) -> dict[str, object]:
     return {"id": number, "type": "test", "fields": "{}", "recipients": None, "about": ""}
 
 
-async def test_rows_are_those_that_sqlalchemy_gives_and_of_the_same_types(database: Database, ring: SecretRing) -> None:
+async def test_rows_equal_sqlalchemys_rows_and_have_the_same_types(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 3)
     ids = [holder.account.id for holder in holders]
     for statement in (
@@ -45,7 +45,7 @@ async def test_rows_are_those_that_sqlalchemy_gives_and_of_the_same_types(databa
         assert list(named) == [column.key for column in statement.selected_columns]
 
 
-async def test_what_is_written_is_there_after_the_commit_and_gone_without_it(database: Database) -> None:
+async def test_changes_exist_after_the_commit_and_not_without_it(database: Database) -> None:
     advanced = Prepared(
         update(event_counter)
         .values(last_id=event_counter.c.last_id + bindparam("by"))
@@ -65,7 +65,7 @@ async def test_what_is_written_is_there_after_the_commit_and_gone_without_it(dat
         assert await Prepared(select(func.count()).select_from(events)).values(connection) == [2004]
 
 
-async def test_a_row_that_breaks_a_rule_is_no_outage(database: Database) -> None:
+async def test_a_row_that_breaks_a_rule_is_not_an_outage(database: Database) -> None:
     with pytest.raises(IntegrityError):
         async with database.write() as connection:
             await NEW_EVENTS.run_each(connection, [new_event(1)])
@@ -74,7 +74,7 @@ async def test_a_row_that_breaks_a_rule_is_no_outage(database: Database) -> None
         await NEW_EVENTS.run_each(connection, [new_event(1)])
 
 
-async def test_each_is_counted_as_a_statement(database: Database) -> None:
+async def test_each_prepared_statement_is_counted(database: Database) -> None:
     with counting() as statements:
         async with database.write() as connection:
             await NEW_EVENTS.run_each(connection, [new_event(1), new_event(2)])
@@ -82,7 +82,7 @@ async def test_each_is_counted_as_a_statement(database: Database) -> None:
     assert len(statements) == 2
 
 
-async def test_one_that_takes_long_goes_to_a_thread_and_others_run_meanwhile(sqlite_url: str) -> None:
+async def test_a_slow_statement_moves_to_a_thread_while_others_run(sqlite_url: str) -> None:
     some, others_of_them = (func.json_each(bindparam("numbers")).table_valued("value") for _ in range(2))
     pairs = some.join(others_of_them, some.c.value <= others_of_them.c.value + 3000)
     slow = Prepared(select(func.count()).select_from(pairs))

@@ -1,4 +1,4 @@
-"""Rotating the secrets: nothing stays under the old one that is alive, and no key is invalidated."""
+"""Rotating the secrets: nothing live stays under the old one, and no key is invalidated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def rotate(database: Database, ring: SecretRing) -> tuple[SecretRing, Rese
 
 
 def only_current(ring: SecretRing) -> SecretRing:
-    """The ring's current secret by itself."""
+    """Only the ring's current secret."""
     return SecretRing(Content(ring_file.read(ring.path)[0].entries[-1:]), ring.path)
 
 
@@ -46,7 +46,7 @@ async def add_token(database: Database, ring: SecretRing, account_id: int) -> Se
     return token
 
 
-async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database: Database, ring: SecretRing) -> None:
+async def test_every_live_key_and_token_is_sealed_again_and_still_opens(database: Database, ring: SecretRing) -> None:
     first, second = await add_holders(database, ring, 2)
     token = await add_token(database, ring, first.account.id)
     rotated, resealed = await rotate(database, ring)
@@ -62,7 +62,7 @@ async def test_every_live_key_and_token_is_sealed_anew_and_still_opens(database:
         assert found.account == holder.account
 
 
-async def test_a_waiting_mail_is_sealed_anew_and_still_opens(database: Database, ring: SecretRing) -> None:
+async def test_a_waiting_mail_is_sealed_again_and_still_opens(database: Database, ring: SecretRing) -> None:
     mail = Mail("hamlet@example.com", "Join", "https://chat.example.com/join/x/\n")
     async with database.write() as connection:
         await mails.add(connection, ring, [mail], at=NOON)
@@ -73,9 +73,7 @@ async def test_a_waiting_mail_is_sealed_anew_and_still_opens(database: Database,
     assert waiting.opened(alone) == mail
 
 
-async def test_revoked_keys_go_on_being_recognised_after_several_rotations(
-    database: Database, ring: SecretRing
-) -> None:
+async def test_revoked_keys_are_still_recognised_after_several_rotations(database: Database, ring: SecretRing) -> None:
     (holder,) = await add_holders(database, ring)
     new = await regenerate(database, ring, holder)
     for _ in range(3):
@@ -88,7 +86,7 @@ async def test_revoked_keys_go_on_being_recognised_after_several_rotations(
     assert not new_found.revoked
 
 
-async def test_a_server_that_runs_during_a_rotation_goes_on_knowing_every_key(
+async def test_a_server_that_runs_during_a_rotation_still_recognises_every_key(
     database: Database, ring: SecretRing
 ) -> None:
     holders = await add_holders(database, ring, 3)
@@ -102,7 +100,7 @@ async def test_a_server_that_runs_during_a_rotation_goes_on_knowing_every_key(
         assert found.account == holder.account
 
 
-async def test_a_crash_between_the_file_and_the_rows_loses_nothing_and_a_second_try_finishes(
+async def test_a_crash_between_file_and_rows_loses_nothing_and_a_second_run_finishes(
     database: Database, ring: SecretRing
 ) -> None:
     (holder,) = await add_holders(database, ring)
@@ -130,7 +128,7 @@ async def test_a_row_that_does_not_open_stops_the_rotation_with_everything_as_it
     assert await KeyVerifier(database, SecretRing.load(ring.path)).verify(first.key) is not None
 
 
-async def test_a_ring_that_lacks_a_secret_in_use_is_told_by_its_id(database: Database, ring: SecretRing) -> None:
+async def test_a_ring_that_lacks_a_secret_in_use_is_reported_with_its_id(database: Database, ring: SecretRing) -> None:
     (holder,) = await add_holders(database, ring)
     async with database.write() as connection:
         await rotation.check(connection, ring)
@@ -155,7 +153,7 @@ async def test_a_ring_with_another_secret_under_the_same_id_is_refused(
     database: Database, ring: SecretRing, what: str
 ) -> None:
     wrong = await with_another_secret_under_the_same_id(ring)
-    elsewhere = SecretRing.create(ring.path.with_name("elsewhere.json"))  # seals whatever is not looked at
+    elsewhere = SecretRing.create(ring.path.with_name("elsewhere.json"))  # seals what is not checked
     (holder,) = await add_holders(database, ring if what == "key" else elsewhere)
     if what == "token":
         await add_token(database, ring, holder.account.id)
@@ -179,7 +177,7 @@ async def test_a_retired_secret_that_was_changed_under_its_id_is_refused(databas
     retired = ring.current_id
     (holder,) = await add_holders(database, ring)
     ring, _ = await rotate(database, ring)
-    await regenerate(database, ring, holder)  # under the retired secret there are only digests now
+    await regenerate(database, ring, holder)  # now the retired secret has only digests
     async with database.write() as connection:
         await rotation.remember(connection, ring)
         await rotation.remember(connection, ring)
@@ -188,12 +186,12 @@ async def test_a_retired_secret_that_was_changed_under_its_id_is_refused(databas
     document["secrets"][0]["secret"] = base64.urlsafe_b64encode(b"x" * 32).decode()
     ring.path.write_text(json.dumps(document))
     async with database.read() as connection:
-        with pytest.raises(SecretRingError, match=f"its secret {retired} is another one than it was"):
+        with pytest.raises(SecretRingError, match=f"its secret {retired} is not the same as before"):
             await rotation.check(connection, SecretRing.load(ring.path))
         await rotation.check(connection, ring)
 
 
-async def test_what_is_remembered_of_a_secret_opens_nothing(database: Database, ring: SecretRing) -> None:
+async def test_the_fingerprint_of_a_secret_opens_nothing(database: Database, ring: SecretRing) -> None:
     async with database.write() as connection:
         await rotation.remember(connection, ring)
     async with database.read() as connection:

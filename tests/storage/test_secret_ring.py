@@ -1,4 +1,4 @@
-"""The secret ring: what it recognises, what it opens, and the file it lies in."""
+"""The secret ring: what it recognises, what it opens, and its file."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from keybearer.server.storage.secret_ring import Sealed, SecretRing, _KeyedDiges
 PLACE = b"api_keys:1"
 
 
-def test_a_new_ring_can_be_read_and_written_by_its_owner_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_and_write_a_new_ring(tmp_path: Path) -> None:
     SecretRing.create(tmp_path / "secrets.json")
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
 
 
-def test_a_ring_is_never_made_over_another(ring: SecretRing) -> None:
+def test_a_ring_never_overwrites_another(ring: SecretRing) -> None:
     before = ring.path.read_bytes()
     with pytest.raises(SecretRingError, match="already"):
         SecretRing.create(ring.path)
@@ -36,7 +36,7 @@ def test_a_ring_is_never_made_over_another(ring: SecretRing) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
-def test_a_ring_that_others_can_touch_is_refused_with_the_command_that_mends_it(ring: SecretRing, mode: int) -> None:
+def test_a_ring_that_others_can_access_is_refused_with_the_command_that_fixes_it(ring: SecretRing, mode: int) -> None:
     ring.path.chmod(mode)
     with pytest.raises(SecretRingError, match=f"chmod 600 {ring.path}"):
         SecretRing.load(ring.path)
@@ -54,7 +54,7 @@ print(SecretRing.load(Path(sys.argv[1], "secrets.json")).current_id)' "$1"
 
 
 @pytest.mark.parametrize(("mode", "is_taken"), [("440", True), ("444", False), ("460", False)])
-def test_a_ring_that_systemd_hands_to_a_group_is_taken(
+def test_a_ring_that_systemd_provides_to_a_group_is_accepted(
     ring: SecretRing, tmp_path: Path, mode: str, is_taken: bool
 ) -> None:
     mounted = tmp_path / "credentials"
@@ -68,12 +68,12 @@ def test_a_ring_that_systemd_hands_to_a_group_is_taken(
     assert ("can be read or written by others" in done.stderr) == (not is_taken)
 
 
-def test_a_missing_ring_is_told_by_its_path(tmp_path: Path) -> None:
-    with pytest.raises(SecretRingError, match=r"no secrets file at .*secrets\.json"):
+def test_a_missing_ring_is_reported_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(SecretRingError, match=r"secrets file .*secrets\.json does not exist"):
         SecretRing.load(tmp_path / "secrets.json")
 
 
-def test_a_ring_where_there_is_no_directory_is_told(tmp_path: Path) -> None:
+def test_a_ring_in_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SecretRingError, match="cannot be written"):
         SecretRing.create(tmp_path / "missing" / "secrets.json")
 
@@ -101,7 +101,7 @@ def test_a_broken_ring_is_refused_and_not_quoted(ring: SecretRing, content: str)
         SecretRing.load(ring.path)
 
 
-def test_two_secrets_of_one_id_are_refused(ring: SecretRing) -> None:
+def test_two_secrets_with_one_id_are_refused(ring: SecretRing) -> None:
     document = json.loads(ring.path.read_text())
     document["secrets"] *= 2
     ring.path.write_text(json.dumps(document))
@@ -141,7 +141,7 @@ def test_a_text_is_sealed_differently_every_time(ring: SecretRing) -> None:
     assert len({ring.seal(key, PLACE).box for _ in range(100)}) == 100
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # one ring does for all examples
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # one ring is enough for all examples
 @given(text=st.text(st.characters(codec="utf-8")))
 def test_whatever_is_sealed_opens_again(ring: SecretRing, text: str) -> None:
     assert ring.unseal(ring.seal(Secret(text), PLACE), PLACE) == Secret(text)
@@ -190,7 +190,7 @@ def test_a_ring_whose_file_did_not_change_is_not_read_again(ring: SecretRing) ->
     assert not ring.refresh()
 
 
-def test_a_ring_whose_file_breaks_goes_on_with_what_it_knows(ring: SecretRing) -> None:
+def test_a_ring_whose_file_breaks_keeps_its_secrets(ring: SecretRing) -> None:
     key = api_key.generate()
     sealed = ring.seal(key, PLACE)
     ring.path.write_text("broken")
@@ -215,7 +215,7 @@ def test_of_two_rotations_at_once_the_second_is_refused_and_the_first_is_kept(ri
     assert [path.name for path in ring.path.parent.iterdir()] == [ring.path.name]
 
 
-def test_a_new_key_is_written_under_the_secret_that_is_current_now(ring: SecretRing) -> None:
+def test_a_new_key_is_written_under_the_current_secret(ring: SecretRing) -> None:
     in_use = SecretRing.load(ring.path)
     rotated = ring.rotated()
     rotated.save()
@@ -236,7 +236,7 @@ def test_nothing_shows_a_secret(ring: SecretRing) -> None:
         pickle.dumps(ring)
 
 
-def test_a_prepared_secret_opens_what_others_write_and_writes_nothing_itself(ring: SecretRing) -> None:
+def test_a_prepared_secret_opens_what_others_write_but_writes_nothing(ring: SecretRing) -> None:
     before = ring.current_id
     ring.with_prepared().save()
     elsewhere = SecretRing.load(ring.path)
@@ -250,7 +250,7 @@ def test_a_prepared_secret_opens_what_others_write_and_writes_nothing_itself(rin
     assert digest.value in elsewhere.digests(Secret("key"))
 
 
-def test_a_secret_is_prepared_once(ring: SecretRing) -> None:
+def test_preparing_a_secret_twice_changes_nothing(ring: SecretRing) -> None:
     for _ in range(2):
         SecretRing.load(ring.path).with_prepared().save()
     assert len(SecretRing.load(ring.path).ids) == 2

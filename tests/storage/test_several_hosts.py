@@ -1,4 +1,4 @@
-"""An address with several hosts finds the one that takes changes, also after a standby has been promoted."""
+"""An address with several hosts finds the host that accepts changes, even after a standby has been promoted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pair:
     standby: Node
 
     def url(self, *nodes: Node) -> str:
-        """An address that names these."""
+        """An address that names these hosts."""
         return f"postgresql://{USER}@{','.join(f'{each.address}:{each.port}' for each in nodes)}/{DATABASE}"
 
 
@@ -53,7 +53,7 @@ def pair() -> Iterator[Pair]:
             pair.standby.kill()
 
 
-async def test_the_primary_is_found_wherever_it_stands_and_so_is_the_one_that_is_promoted(pair: Pair) -> None:
+async def test_the_primary_is_found_at_any_place_of_the_address_and_after_a_promotion(pair: Pair) -> None:
     nobody = f"127.0.0.13:{free_port('127.0.0.13')}"
     url = pair.url(pair.standby, pair.primary).replace("@", f"@{nobody},")
     await migrate(url)

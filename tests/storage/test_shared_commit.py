@@ -1,4 +1,4 @@
-"""Writers that come together share a commit, and none of them can tell, but by how soon it is answered."""
+"""Writers that arrive together share a commit. They can notice it only by how soon they are answered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SELECT * FROM (
     WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) SELECT count(*) FROM n
 )
 """.strip()
-"""A question that takes long to answer."""
+"""A query that takes long to answer."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def append(database: Database, letter: str) -> None:
 
 
 async def commit_alone(database: Database) -> None:
-    """The writer that comes first has nobody to share with; those who come while it commits have each other."""
+    """The first writer has nobody to share with. Writers that arrive while it commits share the next commit."""
     await append(database, "")
 
 
@@ -62,13 +62,13 @@ async def written(database: Database) -> str:
 
 
 def commits(path: Path) -> int:
-    """How often the file was committed to: frames of the log that end a transaction name the size of the file."""
+    """How often the file was committed to. Log frames that end a transaction state the size of the file."""
     log = path.with_name(f"{path.name}-wal").read_bytes()
     frames = (log[start : start + 24] for start in range(32, len(log), 24 + 4096))
     return sum(frame[4:8] != bytes(4) for frame in frames)
 
 
-async def test_writers_that_come_together_share_commits_and_each_reads_what_those_before_it_wrote(
+async def test_writers_that_arrive_together_share_commits_and_each_reads_earlier_changes(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     before = commits(tmp_path / "keybearer.db")
@@ -79,7 +79,7 @@ async def test_writers_that_come_together_share_commits_and_each_reads_what_thos
     assert commits(tmp_path / "keybearer.db") - before >= len(letters) // MOST_MEMBERS
 
 
-async def test_a_member_that_raises_undoes_only_what_it_wrote_itself(sqlite_database: Database) -> None:
+async def test_a_member_that_raises_undoes_only_its_own_changes(sqlite_database: Database) -> None:
     def refuse(_known: str) -> str:
         raise Refused("No")
 
@@ -114,7 +114,7 @@ async def test_nobody_is_answered_before_the_commit_not_even_with_a_refusal(
 async def test_a_commit_that_fails_fails_all_of_its_members(sqlite_database: Database) -> None:
     async def orphan() -> None:
         async with sqlite_database.write() as connection:
-            # A reference that is only looked at by the commit, which fails for it.
+            # A reference that only the commit checks, so that the commit fails.
             await connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             await connection.execute(text("UPDATE accounts SET realm_id = 99"))
             await connection.execute(
@@ -142,7 +142,7 @@ async def test_a_commit_that_fails_fails_all_of_its_members(sqlite_database: Dat
 
 
 @pytest.mark.parametrize("cancelled", range(4))
-async def test_a_member_that_is_cancelled_takes_nobody_with_it(sqlite_database: Database, cancelled: int) -> None:
+async def test_a_cancelled_member_does_not_affect_others(sqlite_database: Database, cancelled: int) -> None:
     work = [asyncio.create_task(append(sqlite_database, letter)) for letter in "abcd"]
     await asyncio.sleep(0)
     work[cancelled].cancel()
@@ -155,7 +155,7 @@ async def test_a_member_that_is_cancelled_takes_nobody_with_it(sqlite_database: 
     assert await written(sqlite_database) == "next"
 
 
-async def test_reading_goes_on_while_a_writer_waits_for_another_process(
+async def test_reading_continues_while_a_writer_waits_for_another_process(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     with closing(sqlite3.connect(tmp_path / "keybearer.db", isolation_level=None)) as other:
@@ -169,7 +169,7 @@ async def test_reading_goes_on_while_a_writer_waits_for_another_process(
     assert await written(sqlite_database) == "theirs xxx"
 
 
-async def test_everybody_who_waits_too_long_for_another_process_is_told(
+async def test_every_writer_that_waits_too_long_for_another_process_gets_an_error(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     hasty = Database(SQLiteDriver(tmp_path / "keybearer.db", busy_timeout=0.05))
@@ -182,7 +182,7 @@ async def test_everybody_who_waits_too_long_for_another_process_is_told(
     await hasty.close()
 
 
-async def test_a_long_question_leaves_the_event_loop_to_others(sqlite_database: Database) -> None:
+async def test_a_slow_query_does_not_block_the_event_loop(sqlite_database: Database) -> None:
     looked = 0
 
     async def look() -> None:
@@ -198,6 +198,6 @@ async def test_a_long_question_leaves_the_event_loop_to_others(sqlite_database: 
         looked = 0
         counted = await connection.execute(text(COUNTING))
         assert counted.scalar_one() == 1_000_000
-        assert await description(connection) == before  # it is the same state still
+        assert await description(connection) == before  # it is still the same state
     looking.cancel()
     assert looked > 0

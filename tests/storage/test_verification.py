@@ -30,7 +30,7 @@ from tests.storage.rows import NOON, add_holder, add_holders, regenerate
 
 
 class CountedLookup:
-    """A lookup that counts its queries, and can be held back while one is under way."""
+    """A look-up that counts its queries, and that can be held while one is running."""
 
     def __init__(self, inner: Lookup) -> None:
         self.inner = inner
@@ -56,7 +56,7 @@ def counted(verifier: KeyVerifier) -> CountedLookup:
     return lookup
 
 
-async def test_a_key_tells_its_account_and_organization(database: Database, ring: SecretRing) -> None:
+async def test_a_key_identifies_its_account_and_organization(database: Database, ring: SecretRing) -> None:
     first, holder, _ = await add_holders(database, ring, 3)
     found = await KeyVerifier(database, ring).verify(holder.key)
     assert found is not None
@@ -110,12 +110,12 @@ async def test_a_revoked_key_is_recognised_as_revoked(database: Database, ring: 
     assert old_found.account == new_found.account
 
 
-async def test_a_key_that_was_never_issued_is_nobodys(database: Database, ring: SecretRing) -> None:
+async def test_a_key_that_was_never_issued_is_unknown(database: Database, ring: SecretRing) -> None:
     await add_holder(database, ring)
     assert await KeyVerifier(database, ring).verify(api_key.generate()) is None
 
 
-async def test_a_text_without_our_checksum_costs_no_query(database: Database, ring: SecretRing) -> None:
+async def test_a_text_without_a_valid_checksum_costs_no_query(database: Database, ring: SecretRing) -> None:
     holder = await add_holder(database, ring)
     verifier = KeyVerifier(database, ring)
     lookup = counted(verifier)
@@ -126,7 +126,7 @@ async def test_a_text_without_our_checksum_costs_no_query(database: Database, ri
     assert lookup.queries == []
 
 
-async def test_requests_that_come_together_share_one_query(database: Database, ring: SecretRing) -> None:
+async def test_requests_that_arrive_together_share_one_query(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 50)
     verifier = KeyVerifier(database, ring)
     lookup = counted(verifier)
@@ -135,7 +135,7 @@ async def test_requests_that_come_together_share_one_query(database: Database, r
     assert lookup.queries == [50]
 
 
-async def test_requests_that_come_during_a_query_share_the_next(database: Database, ring: SecretRing) -> None:
+async def test_requests_that_arrive_during_a_query_share_the_next(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 30)
     verifier = KeyVerifier(database, ring)
     lookup = counted(verifier)
@@ -155,7 +155,7 @@ async def test_a_request_does_not_join_a_query_that_has_begun(database: Database
     lookup = counted(verifier)
     lookup.go_on.clear()
     before = asyncio.ensure_future(verifier.verify(holder.key))
-    await lookup.begun.wait()  # this query has looked, and its answer is on the way
+    await lookup.begun.wait()  # this query has read the database, and its answer is on the way
     await regenerate(database, ring, holder)
     after = asyncio.ensure_future(verifier.verify(holder.key))
     await asyncio.sleep(0)
@@ -166,7 +166,7 @@ async def test_a_request_does_not_join_a_query_that_has_begun(database: Database
     assert (found_before.revoked, found_after.revoked) == (False, True)
 
 
-async def test_a_request_after_a_commit_never_sees_what_was_before(database: Database, ring: SecretRing) -> None:
+async def test_a_request_after_a_commit_never_sees_the_earlier_state(database: Database, ring: SecretRing) -> None:
     holder = await add_holder(database, ring)
     verifier = KeyVerifier(database, ring)
     done = asyncio.Event()
@@ -208,7 +208,7 @@ async def test_a_commit_of_another_process_is_seen_at_once(database_url: str, ri
     assert not new_found.revoked
 
 
-async def test_a_request_that_is_given_up_disturbs_no_other(database: Database, ring: SecretRing) -> None:
+async def test_an_abandoned_request_does_not_affect_others(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 3)
     verifier = KeyVerifier(database, ring)
     lookup = counted(verifier)
@@ -225,16 +225,14 @@ async def test_a_request_that_is_given_up_disturbs_no_other(database: Database, 
     ]
 
 
-async def test_a_crowd_larger_than_a_query_is_answered_to_the_last(database: Database, ring: SecretRing) -> None:
+async def test_more_requests_than_one_query_takes_are_all_answered(database: Database, ring: SecretRing) -> None:
     holder = await add_holder(database, ring)
     verifier = KeyVerifier(database, ring)
     found = await asyncio.gather(*[verifier.verify(holder.key) for _ in range(1500)])
     assert all(each is not None for each in found)
 
 
-async def test_more_values_than_one_statement_takes_are_looked_up_all_the_same(
-    database: Database, ring: SecretRing
-) -> None:
+async def test_more_values_than_one_statement_takes_are_still_looked_up(database: Database, ring: SecretRing) -> None:
     holders = await add_holders(database, ring, 2)
     lookup = database.lookup(select(api_keys_table.c.id), api_keys_table.c.digest)
     values = [ring.digest(holder.key).value for holder in holders]
@@ -303,9 +301,11 @@ async def test_when_postgresql_fails_every_request_is_refused_and_the_next_try_w
     await database.close()
 
 
-async def test_a_fault_of_the_program_refuses_and_leaves_nobody_waiting(database: Database, ring: SecretRing) -> None:
+async def test_a_programming_error_refuses_the_requests_and_leaves_none_waiting(
+    database: Database, ring: SecretRing
+) -> None:
     holder = await add_holder(database, ring)
     async with database.write() as connection:
         await connection.execute(update(accounts_table).values(role=12345))
-    with pytest.raises(StorageError, match="makes no sense"):
+    with pytest.raises(StorageError, match="an invalid answer"):
         await KeyVerifier(database, ring).verify(holder.key)

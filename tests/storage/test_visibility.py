@@ -1,4 +1,4 @@
-"""The rules of visibility: on loaded values and as SQL they decide alike, for everybody about everything."""
+"""The rules of visibility give the same result on loaded values and as SQL, for everybody about everything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.storage.rows import NOON, add_realm
 
 @dataclass
 class Population:
-    """Two organizations full of accounts, channels, messages and files, and who has what."""
+    """Two organizations full of accounts, channels, messages and files, and who has which."""
 
     accounts: list[Account] = field(default_factory=list)
     channels: list[Channel] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Population:
 
 
 async def populate(database: Database, chance: random.Random) -> Population:
-    """A population of every role, choice and kind, in which chance decides who follows and has what."""
+    """A random population of every role, choice and kind, with random subscriptions and owners."""
     found = Population()
     for number in range(2):
         realm = await add_realm(database)
@@ -155,7 +155,7 @@ async def add_messages(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_each_rule_decides_alike_on_loaded_values_and_as_sql(database: Database, seed: int) -> None:
+async def test_each_rule_gives_the_same_result_on_loaded_values_and_as_sql(database: Database, seed: int) -> None:
     found = await populate(database, random.Random(seed))
     decided: dict[str, set[bool]] = {}
     async with database.read() as connection:
@@ -178,7 +178,7 @@ async def test_each_rule_decides_alike_on_loaded_values_and_as_sql(database: Dat
 def evaluations(
     found: Population, viewer: Account
 ) -> Iterator[tuple[str, Table, ColumnElement[bool], dict[int, bool]]]:
-    """Each rule for a viewer: its name, the table it is about, the SQL, and what it says of each loaded value."""
+    """Each rule for a viewer: its name, its table, the SQL, and its result for each loaded value."""
     addresses = {each.id: may_see_email(viewer, each) for each in found.accounts}
     yield "address", account_table, visibility.sees_address(viewer), addresses
     bots = {each.id: may_see_bot(viewer, each) for each in found.accounts}
@@ -191,7 +191,7 @@ def evaluations(
     yield "file", upload_table, visibility.sees_file(viewer), files
 
 
-async def test_sight_of_many_is_what_each_of_them_sees(database: Database) -> None:
+async def test_the_sight_of_many_accounts_equals_what_each_of_them_sees(database: Database) -> None:
     found = await populate(database, random.Random(11))
     by_channel = {each.id: each for each in found.channels}
     subjects = [Subject((channel.id,)) for channel in found.channels]

@@ -1,4 +1,4 @@
-"""The test server for bots: what it says when a bot is silent, and that it depends on nothing around it."""
+"""The test server for bots: what it reports when a bot is silent, and that it depends on nothing around it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import keybearer.testing
 from keybearer.testing import BotType, NoAnswer, Participant, Role, Server, running_server
 
 LONG = 60.0
-"""Seconds that no test waits: who is told at once is told long before."""
+"""Seconds that no test waits: the fixture reports long before."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,9 @@ def hamlet(server: Server) -> Participant:
     return server.add_person("Hamlet", role=Role.MEMBER)
 
 
-def test_a_program_that_ends_at_once_is_told_with_its_exit_code_and_output(server: Server, hamlet: Participant) -> None:
+def test_a_program_that_ends_at_once_is_reported_with_its_exit_code_and_output(
+    server: Server, hamlet: Participant
+) -> None:
     bot = server.add_bot("Short Lived", owner=hamlet, bot_type=BotType.GENERIC)
     command = [sys.executable, "-c", "print('no such module'); raise SystemExit(3)", str(bot.zuliprc)]
     started = time.monotonic()
@@ -40,7 +42,7 @@ def test_a_program_that_ends_at_once_is_told_with_its_exit_code_and_output(serve
     assert time.monotonic() - started < LONG
 
 
-def test_a_program_that_ends_before_it_answers_is_told_as_that(server: Server, hamlet: Participant) -> None:
+def test_a_program_that_ends_before_it_answers_is_reported(server: Server, hamlet: Participant) -> None:
     bot = server.add_bot("Gone", owner=hamlet)
     with (
         server.running([sys.executable, "-c", "raise SystemExit('broken')"], {"RC": str(bot.zuliprc)}),
@@ -51,7 +53,7 @@ def test_a_program_that_ends_before_it_answers_is_told_as_that(server: Server, h
     assert "broken" in str(raised.value)
 
 
-def test_the_end_of_one_program_is_no_matter_to_the_next(server: Server, hamlet: Participant) -> None:
+def test_the_end_of_one_program_does_not_affect_the_next(server: Server, hamlet: Participant) -> None:
     bot = server.add_bot("Restarted", owner=hamlet)
     with server.running([sys.executable, "-c", "", bot.zuliprc]) as program:
         program.wait()
@@ -63,7 +65,7 @@ def test_the_end_of_one_program_is_no_matter_to_the_next(server: Server, hamlet:
         bot.wait_until_listening(timeout=0.5)
 
 
-def test_a_bot_that_neither_follows_the_channel_nor_was_mentioned_is_told_as_that(
+def test_a_bot_that_neither_follows_the_channel_nor_was_mentioned_is_reported(
     server: Server, hamlet: Participant
 ) -> None:
     bot = server.add_bot("Elsewhere", owner=hamlet)
@@ -90,16 +92,14 @@ def test_a_bot_that_neither_follows_the_channel_nor_was_mentioned_is_told_as_tha
         (["O'Neill/../x Shaquille"], ["oneillx@example.com"]),
     ],
 )
-def test_people_get_addresses_of_their_own_whatever_they_are_called(
-    server: Server, names: list[str], emails: list[str]
-) -> None:
+def test_people_get_unique_addresses_whatever_their_names(server: Server, names: list[str], emails: list[str]) -> None:
     people = [server.add_person(name) for name in names]
 
     assert [one.email for one in people] == emails
     assert all(one.zuliprc.is_file() and one.client.get_profile().email for one in people)
 
 
-def test_bots_get_addresses_of_their_own_whatever_they_are_called(server: Server, hamlet: Participant) -> None:
+def test_bots_get_unique_addresses_whatever_their_names(server: Server, hamlet: Participant) -> None:
     bots = [server.add_bot(name, owner=hamlet) for name in ("日本", "日本語", "Echo Bot", "Écho Bot", "echo-bot!")]
 
     assert [one.email.partition("@")[0] for one in bots] == [
@@ -117,7 +117,7 @@ with keybearer.Client(config_file=sys.argv[1]) as client:
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_is_in_nobodys_way(
+def test_a_proxy_in_the_environment_is_ignored(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -132,7 +132,7 @@ def test_a_proxy_of_the_environment_is_in_nobodys_way(
         assert bot.email in program.output
 
 
-def test_every_promised_name_is_there() -> None:
+def test_every_promised_name_exists() -> None:
     assert all(getattr(keybearer.testing, name) for name in keybearer.testing.__all__)
 
 
@@ -141,7 +141,7 @@ import sys
 for name in ("granian", "starlette", "sqlalchemy", "msgspec", "jinja2", "argon2"):
     sys.modules[name] = None
 """
-"""How Python sees packages that are not installed."""
+"""Simulates packages that are not installed."""
 
 
 @pytest.mark.parametrize(

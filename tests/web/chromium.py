@@ -25,14 +25,14 @@ VIEWPORT = ViewportSize(width=1280, height=860)
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Start Debian's Chromium, or the one that KEYBEARER_CHROMIUM names."""
+    """Start Debian's Chromium, or the browser that KEYBEARER_CHROMIUM names."""
     path = os.environ.get("KEYBEARER_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
     return playwright.chromium.launch(executable_path=path, args=list(FLAGS))
 
 
 @contextmanager
 def profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
-    """A browser profile of its own, which may use the clipboard; closed when the block ends."""
+    """A separate browser profile, which may use the clipboard. It is closed when the block ends."""
     context = browser.new_context(
         locale="en-GB",
         reduced_motion="reduce",
@@ -51,7 +51,7 @@ def profile(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
 def tab(profile: BrowserContext) -> Iterator[Page]:
     """The tab of a profile, on an empty page. When the block ends, nobody is signed in there, and no other tab is left.
 
-    A new tab costs more than most of what a test does in it, so one serves all.
+    A new tab costs more than most of what a test does in it, so one tab serves all tests.
     """
     page = profile.pages[0] if profile.pages else profile.new_page()
     try:

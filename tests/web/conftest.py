@@ -1,4 +1,4 @@
-"""What the tests of the pages share: a server with some life in it for each module, and one browser."""
+"""What the tests of the pages share: a server with content for each module, and one browser."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.server_process import RunningServer, running_server
 from tests.web import chromium
 from tests.web.organization import MEMBER, PASSWORD, Organization, populate
-from tests.web.visitor import client_of, let_in
+from tests.web.visitor import client_of, sign_in_directly
 
 WITHOUT_SCRIPTS_IN_EVERY_RUN = ("test_api_keys", "test_sessions")
-"""The pages of keys and of signing in are tried without scripts in every run, the others in the long one only."""
+"""The pages about keys and signing in are tested without scripts in every run, the others only in the long run."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what only the long run does."""
+    """Mark what only the long run runs."""
     if "[without scripts" in item.name and item.path.stem not in WITHOUT_SCRIPTS_IN_EVERY_RUN:
         item.add_marker(pytest.mark.soak)
 
@@ -38,7 +38,7 @@ def organization(server: RunningServer) -> Organization:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium. It ends with the package: while it is there, its event loop takes the place of any other."""
+    """Debian's Chromium. It ends with the package: while it runs, its event loop replaces any other."""
     with sync_playwright() as playwright:
         launched = chromium.launch(playwright)
         yield launched
@@ -47,14 +47,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def profile(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile; each test leaves it as if it were new."""
+    """A browser profile. Each test leaves it as if it were new."""
     with chromium.profile(browser) as opened:
         yield opened
 
 
 @pytest.fixture(scope="package")
 def other_profile(browser: Browser) -> Iterator[BrowserContext]:
-    """The browser profile of somebody else."""
+    """Another person's browser profile."""
     with chromium.profile(browser) as opened:
         yield opened
 
@@ -68,14 +68,14 @@ def plain_profile(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(profile: BrowserContext) -> Iterator[Page]:
-    """A tab in which nobody is signed in."""
+    """A tab without a session."""
     with chromium.tab(profile) as opened:
         yield opened
 
 
 @pytest.fixture
 def other_page(other_profile: BrowserContext) -> Iterator[Page]:
-    """A tab of somebody else, in which nobody is signed in."""
+    """Another person's tab, without a session."""
     with chromium.tab(other_profile) as opened:
         yield opened
 
@@ -84,7 +84,7 @@ def other_page(other_profile: BrowserContext) -> Iterator[Page]:
 def owner_page(profile: BrowserContext, server: RunningServer) -> Iterator[Page]:
     """A tab in which the owner is signed in."""
     with chromium.tab(profile) as opened:
-        let_in(profile, server)
+        sign_in_directly(profile, server)
         yield opened
 
 
@@ -92,13 +92,13 @@ def owner_page(profile: BrowserContext, server: RunningServer) -> Iterator[Page]
 def plain_page(plain_profile: BrowserContext, server: RunningServer) -> Iterator[Page]:
     """A tab without JavaScript in which the owner is signed in."""
     with chromium.tab(plain_profile) as opened:
-        let_in(plain_profile, server)
+        sign_in_directly(plain_profile, server)
         yield opened
 
 
 @pytest.fixture(params=["with scripts", "without scripts"])
 def anybody(request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A tab of either kind in which nobody is signed in."""
+    """A tab of either kind without a session."""
     found = request.getfixturevalue("profile" if request.param == "with scripts" else "plain_profile")
     assert isinstance(found, BrowserContext)
     with chromium.tab(found) as opened:

@@ -1,4 +1,4 @@
-"""Looking at a page as people with different eyes and screens do, and leaving pictures for people to look at."""
+"""Looks at a page as people with different eyes and screens do, and leaves pictures for people to look at."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.web.chromium import VIEWPORT
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 _AXE = Axe()
 _RUN = "async rules => ({ ...(await axe.run(rules)), passes: [], incomplete: [], inapplicable: [] })"
-"""Only what is wrong comes back: the rest is long, and nobody reads it."""
+"""Only what is wrong is returned. The rest is long, and nobody reads it."""
 
 EVERYTHING: dict[str, object] = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 CONTRAST: dict[str, object] = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
-"""The one rule that asks what colours there are."""
+"""The only rule that checks colours."""
 
 
 def show(page: Page, name: str) -> list[str]:
-    """Look at a page in light, dark and narrow, and leave a picture of each; returns what is wrong with it."""
+    """Look at a page in light, dark and narrow, and save a picture of each. Returns what is wrong with it."""
     found = [_look(page, f"{name}-light", EVERYTHING)]
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     found.append(_look(page, f"{name}-dark", CONTRAST))
@@ -35,7 +35,7 @@ def show(page: Page, name: str) -> list[str]:
 def _look(page: Page, name: str, rules: dict[str, object]) -> str:
     is_whole = page.locator("dialog").count() == 0
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=is_whole)
-    if page.evaluate("typeof axe") == "undefined":  # a page keeps it, however it is looked at
+    if page.evaluate("typeof axe") == "undefined":  # a page keeps it in every mode
         page.evaluate(_AXE.axe_script)
     found = AxeResults(page.evaluate(_RUN, rules))
     report = str(found.generate_report()) if found.violations_count else ""

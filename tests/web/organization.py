@@ -1,4 +1,4 @@
-"""An organization with some life in it: people in every role, bots of every type, devices, uses, an invitation."""
+"""An organization with content: people in every role, bots of every type, devices, uses, an invitation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ADMINISTRATOR, MEMBER, GUEST, FORMER = "ada@example.com", "milan@example.com", "
 
 @dataclass(frozen=True)
 class Organization:
-    """The ids of what is in it."""
+    """The ids of its content."""
 
     owner: Account
     member: Account
@@ -123,7 +123,7 @@ print("a line of code that is longer than what a telephone can show in one line,
 
 
 async def _talk(context: Context, owner: Caller, member: Caller, bot: Account) -> int:
-    """Messages in a channel and between people; returns the id of one of the owner's."""
+    """Messages in a channel and between people. Returns the id of one of the owner's messages."""
     acting = Caller(bot, RequestOrigin("198.51.100.4", "ZulipPython/0.9.1"))
     builds = ToChannel("general", "builds")
     await sending.send(context, member, Draft(builds, f"@**{bot.full_name}** how is the build?"))
@@ -139,7 +139,7 @@ async def _talk(context: Context, owner: Caller, member: Caller, bot: Account) -
 
 
 async def _use_keys(context: Context, bot: Account, owner: Account) -> None:
-    """Uses of keys, a late one of a bot's old key among them."""
+    """Uses of keys, including a late use of a bot's old key."""
     used = context.clock() - timedelta(hours=3)
     async with context.change(None, origin=RequestOrigin("198.51.100.4", "ZulipPython/0.9.0")) as change:
         uses = []

@@ -1,4 +1,4 @@
-"""Looking at the site from outside: a path for each page, everything in the database, what every answer bears."""
+"""Looks at the site from outside: a path for each page, everything in the database, the headers of every answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.web.organization import Organization
 
 
 def path_of(page: Route, organization: Organization) -> str:
-    """A path of the page, with things that are there."""
+    """A path of the page, with things that exist."""
     account_id = organization.member.id if page.path.startswith("/organization") else organization.owner.id
     values = {"bot_id": organization.bot.id, "account_id": account_id, "topic": "api-keys", "token": "no-such-token"}
     key = organization.key if page.path.startswith("/settings/account/") else organization.bot_key
@@ -26,7 +26,7 @@ def path_of(page: Route, organization: Organization) -> str:
 
 
 def rows(server: RunningServer) -> dict[str, list[tuple[object, ...]]]:
-    """Everything in the database but when sessions were last seen, and the mails, which leave by themselves."""
+    """Everything in the database except when sessions were last seen, and the mails, which are sent by themselves."""
 
     async def read(context: Context) -> dict[str, list[tuple[object, ...]]]:
         async with context.reading() as connection:
@@ -41,7 +41,7 @@ def rows(server: RunningServer) -> dict[str, list[tuple[object, ...]]]:
 
 
 def as_read(page: str) -> str:
-    """A page without its tags, for a key stands there in groups."""
+    """A page without its tags, because a key is shown in groups there."""
     return re.sub(r"<[^>]*>", "", page)
 
 

@@ -1,4 +1,4 @@
-"""Every page of the site and every state it can be in: how a person gets there from the start."""
+"""Every page of the site in every state: how a person gets there from the start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stage:
         self.page.goto(f"{self.site}{path}")
 
     def open_dialog(self, path: str, name: str) -> None:
-        """Open a page and, on it, the dialog that a link or icon leads to."""
+        """Open a page and, on it, the dialog of a link or icon."""
         self.go(path)
         self.page.get_by_role("link", name=name, exact=True).first.click()
         expect(self.page.get_by_role("dialog")).to_be_visible()
@@ -249,7 +249,7 @@ def _password_asked(stage: Stage) -> None:
     stage.go("/settings/bots/?status=deactivated")
     form = stage.page.locator("form[action$='/reactivate/']").first
     wrong = "Object.assign(document.createElement('input'), { type: 'hidden', name: 'password', value: 'wrong' })"
-    form.evaluate(f"form => form.append({wrong})")  # the session's password is too young to be asked for
+    form.evaluate(f"form => form.append({wrong})")  # the session's password is too recent to be asked for
     form.get_by_role("button").click()
     expect(stage.page.get_by_text("Password is incorrect.")).to_be_visible()
 
@@ -272,7 +272,7 @@ def _own_key_missing(stage: Stage) -> None:
     stage.open_dialog("/settings/account/", "Manage your API key")
     stage.page.get_by_label("Password", exact=True).fill(OWNER_PASSWORD)
     stage.page.get_by_role("button", name="Get API key").click()
-    expect(stage.page.get_by_text("You have no API key at present")).to_be_visible()
+    expect(stage.page.get_by_text("You currently have no API key")).to_be_visible()
 
 
 def _hand_over_question(stage: Stage) -> None:
@@ -329,7 +329,7 @@ def _messages_places(stage: Stage) -> None:
     stage.page.get_by_text("Channels and conversations").click()
 
 
-def _bot_said_and_heard(stage: Stage) -> None:
+def _bot_sent_and_received(stage: Stage) -> None:
     stage.go(f"/settings/bots/{stage.organization.bot.id}/messages/")
     stage.page.get_by_role("button", name="Show messages").click()
     expect(stage.page.get_by_role("button", name="Look again")).to_be_visible()
@@ -357,7 +357,7 @@ SIGNED_IN: dict[str, Steps] = {
     "messages-new": dialog("/messages/", "New message"),
     "messages-nowhere": at("/messages/?channel=999"),
     "bot-messages-question": lambda stage: stage.go(f"/settings/bots/{stage.organization.bot.id}/messages/"),
-    "bot-messages": _bot_said_and_heard,
+    "bot-messages": _bot_sent_and_received,
     "account": at("/settings/account/"),
     "account-name": dialog("/settings/account/", "Change your name"),
     "account-password": dialog("/settings/account/", "Change your password"),
@@ -430,7 +430,7 @@ SIGNED_IN: dict[str, Steps] = {
     "nothing-here": at("/nowhere/"),
     "no-such-bot": at("/settings/bots/99999/"),
     "password-asked": _password_asked,
-    # The last ones: they end what the others show.
+    # These come last, because they end what the others show.
     "api-key-new": _own_key_new,
     "sessions-no-devices": at("/settings/sessions/"),
     "bot-without-key": _bot_without_key,

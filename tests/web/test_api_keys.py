@@ -1,4 +1,4 @@
-"""One's own API key: seen for the password, copied, downloaded, used, replaced; with scripts and without."""
+"""One's own API key: shown for the password, copied, downloaded, used, replaced; with and without scripts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def get_key(page: Page, server: RunningServer) -> str:
 
 
 def download(page: Page, directory: Path) -> Path:
-    """Press "Download zuliprc", and keep what comes."""
+    """Press "Download zuliprc", and save the file."""
     with page.expect_download() as started:
         page.get_by_role("button", name="Download zuliprc").click()
     assert started.value.suggested_filename == "zuliprc"
@@ -48,7 +48,7 @@ def download(page: Page, directory: Path) -> Path:
 
 
 def forget_password(server: RunningServer) -> None:
-    """Let every session's password have been given an hour ago."""
+    """Make every session's password an hour old."""
 
     async def set_back(context: Context) -> None:
         async with context.change(None) as change:
@@ -102,7 +102,7 @@ def test_a_new_key_ends_the_old_one_at_once(tab: Page, server: RunningServer, tm
     assert f"key={new}\n" in download(tab, tmp_path).read_text()
 
 
-def test_a_new_key_stays_in_sight_where_its_page_was_opened_by_itself(tab: Page, server: RunningServer) -> None:
+def test_a_new_key_stays_visible_if_its_page_was_opened_directly(tab: Page, server: RunningServer) -> None:
     tab.goto(f"{server.site}/settings/account/api-key/")
     tab.locator("#get_api_key_password").fill(OWNER_PASSWORD)
     tab.get_by_role("button", name="Get API key").click()
@@ -113,7 +113,7 @@ def test_a_new_key_stays_in_sight_where_its_page_was_opened_by_itself(tab: Page,
     assert tab.locator(KEY).text_content() == server.api_key_of()
 
 
-def test_the_keyboard_goes_on_where_a_page_changed(owner_page: Page, server: RunningServer) -> None:
+def test_the_keyboard_focus_continues_where_a_page_changed(owner_page: Page, server: RunningServer) -> None:
     owner_page.goto(f"{server.site}/settings/account/api-key/")
     owner_page.locator("#get_api_key_password").fill("not the password")
     owner_page.keyboard.press("Enter")
@@ -159,7 +159,7 @@ def test_a_key_selected_by_hand_is_copied_without_its_gaps(owner_page: Page, ser
     assert clipboard(owner_page) == key
 
 
-def test_closing_the_dialog_takes_the_key_out_of_the_page(owner_page: Page, server: RunningServer) -> None:
+def test_closing_the_dialog_removes_the_key_from_the_page(owner_page: Page, server: RunningServer) -> None:
     key = get_key(owner_page, server)
     assert key in (owner_page.locator("html").text_content() or "")
     owner_page.keyboard.press("Escape")
@@ -171,7 +171,7 @@ def test_closing_the_dialog_takes_the_key_out_of_the_page(owner_page: Page, serv
 def test_going_back_shows_no_key(plain_page: Page, server: RunningServer) -> None:
     key = get_key(plain_page, server)
     plain_page.goto(f"{server.site}/help/")
-    with contextlib.suppress(Error):  # a browser that has not stored the page, and will not send a form by itself
+    with contextlib.suppress(Error):  # the browser has not stored the page, and does not send a form by itself
         plain_page.go_back()
     expect(plain_page.locator("html")).not_to_contain_text(key)
 
@@ -191,9 +191,7 @@ def test_the_question_before_a_new_key_starts_at_cancel(
     expect(owner_page.locator(KEY)).to_be_visible()
 
 
-def test_mobile_devices_are_gone_after_a_new_key(
-    owner_page: Page, server: RunningServer, organization: Organization
-) -> None:
+def test_a_new_key_removes_mobile_devices(owner_page: Page, server: RunningServer, organization: Organization) -> None:
     owner_page.goto(f"{server.site}/settings/sessions/")
     owner_page.get_by_role("link", name="Sign out all mobile devices").click()
     owner_page.get_by_role("button", name="Generate new API key").click()
@@ -202,7 +200,7 @@ def test_mobile_devices_are_gone_after_a_new_key(
     expect(owner_page.get_by_text("No mobile device is registered.")).to_be_visible()
 
 
-def test_too_many_wrong_passwords_are_told_how_long_to_wait(owner_page: Page, server: RunningServer) -> None:
+def test_too_many_wrong_passwords_are_answered_with_the_time_to_wait(owner_page: Page, server: RunningServer) -> None:
     with client_of(server) as client:
         form = {FIELD: token_in(client.get("/settings/account/").text), "password": "not the password"}
         for _ in range(5):

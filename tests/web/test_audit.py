@@ -15,16 +15,16 @@ from keybearer.server.services.context import Context
 from keybearer.server.storage.tables import audit
 from tests.server_process import RunningServer
 from tests.web.organization import MEMBER, Organization
-from tests.web.visitor import let_in
+from tests.web.visitor import sign_in_directly
 
 
 @pytest.fixture
 def member_page(other_page: Page, server: RunningServer, organization: Organization) -> Page:
-    let_in(other_page.context, server, MEMBER)
+    sign_in_directly(other_page.context, server, MEMBER)
     return other_page
 
 
-def test_the_audit_log_is_narrowed_down_by_kind_and_by_who(
+def test_the_audit_log_can_be_filtered_by_kind_and_by_account(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     tab.goto(f"{server.site}/organization/audit/")
@@ -35,7 +35,7 @@ def test_the_audit_log_is_narrowed_down_by_kind_and_by_who(
     expect(tab.get_by_text("You added the bot Build watcher.")).to_have_count(0)
 
 
-def test_the_security_log_names_who_still_uses_an_old_key(
+def test_the_security_log_says_who_still_uses_an_old_key(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     old = server.api_key_of(organization.webhook.delivery_email)
@@ -46,12 +46,12 @@ def test_the_security_log_names_who_still_uses_an_old_key(
     auth = (organization.webhook.delivery_email, old)
     assert httpx2.get(f"{server.site}/api/v1/users/me", auth=auth, headers=headers).status_code == 401
 
-    def told() -> int:
+    def count_warnings() -> int:
         owner_page.goto(f"{server.site}/settings/security-log/?kind=API+keys")
         words = "The old key of Issue tracker is still being used from 127.0.0.1 by BuildServer 7.2."
         return owner_page.get_by_text(words).count()
 
-    assert any(told() for _ in range(20))
+    assert any(count_warnings() for _ in range(20))
 
 
 def test_a_log_is_divided_into_days(tab: Page, server: RunningServer, organization: Organization) -> None:
@@ -68,7 +68,7 @@ def test_a_log_is_divided_into_days(tab: Page, server: RunningServer, organizati
     assert tab.locator(".log-day").count() >= 2
 
 
-def test_a_log_hides_from_where_an_administrator_did_something(
+def test_a_log_hides_the_address_of_an_administrator(
     member_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     async def rename(context: Context) -> None:
@@ -78,6 +78,6 @@ def test_a_log_hides_from_where_an_administrator_did_something(
 
     server.on_data(rename)
     member_page.goto(f"{server.site}/settings/security-log/")
-    told = member_page.get_by_text("Olivia Owner changed the name").first
-    expect(told).to_be_visible()
+    entry = member_page.get_by_text("Olivia Owner changed the name").first
+    expect(entry).to_be_visible()
     expect(member_page.get_by_text("203.0.113.99")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""What a bot said and heard: for its owner alone, as the bot sees it, and recorded like a look at its key."""
+"""What a bot sent and received: for its owner alone, as the bot sees it, and recorded like a look at its key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.web.organization import ADMINISTRATOR, PASSWORD, Organization
 from tests.web.test_messages import call, say, say_much
 from tests.web.visitor import client_of, token_in
 
-LOOKED = "looked at what the bot Build watcher said and heard"
+LOOKED = "looked at what the bot Build watcher sent and received"
 
 
 @pytest.fixture(scope="module")
@@ -30,35 +30,35 @@ def look(client: httpx2.Client, bot_id: int, **fields: str) -> httpx2.Response:
     return client.post(f"/settings/bots/{bot_id}/messages/", data=form)
 
 
-def looks(client: httpx2.Client) -> int:
-    """How many looks the security log tells of."""
+def count_looks(client: httpx2.Client) -> int:
+    """How many looks the security log lists."""
     return client.get("/settings/security-log/?kind=Bots").text.count(LOOKED)
 
 
-def test_the_owner_sees_what_the_bot_said_and_heard(
+def test_the_owner_sees_what_the_bot_sent_and_received(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     tab.goto(f"{server.site}/settings/bots/{organization.bot.id}/")
-    tab.get_by_role("link", name="What it said and heard").click()
+    tab.get_by_role("link", name="What it sent and received").click()
     tab.get_by_role("button", name="Show messages").click()
     expect(tab.get_by_text("how is the build?")).to_be_visible()
     expect(tab.locator(".message").filter(has_text="Release 4.1")).to_be_visible()
-    tab.get_by_role("button", name="Heard", exact=True).click()
+    tab.get_by_role("button", name="Received", exact=True).click()
     expect(tab.get_by_text("how is the build?")).to_be_visible()
     expect(tab.locator(".message").filter(has_text="Release 4.1")).to_have_count(0)
-    tab.get_by_role("button", name="Said", exact=True).click()
+    tab.get_by_role("button", name="Sent", exact=True).click()
     expect(tab.locator(".message").filter(has_text="Release 4.1")).to_be_visible()
     expect(tab.get_by_text("how is the build?")).to_have_count(0)
     tab.goto(f"{server.site}/settings/security-log/")
     expect(tab.get_by_text(f"You {LOOKED}.").first).to_be_visible()
 
 
-def test_each_look_is_one_record_and_the_question_none(owner: httpx2.Client, organization: Organization) -> None:
-    before = looks(owner)
+def test_each_look_is_recorded_once_and_the_question_is_not(owner: httpx2.Client, organization: Organization) -> None:
+    before = count_looks(owner)
     assert "how is the build?" not in owner.get(f"/settings/bots/{organization.bot.id}/messages/").text
-    assert looks(owner) == before
+    assert count_looks(owner) == before
     assert "how is the build?" in look(owner, organization.bot.id).text
-    assert looks(owner) == before + 1
+    assert count_looks(owner) == before + 1
 
 
 def test_an_administrator_who_manages_the_bot_does_not_see_it(
@@ -66,16 +66,16 @@ def test_an_administrator_who_manages_the_bot_does_not_see_it(
 ) -> None:
     panel = administrator.get(f"/settings/bots/{organization.foreign.id}/")
     assert panel.status_code == 200
-    assert "What it said and heard" not in panel.text
+    assert "What it sent and received" not in panel.text
     for answer in (
         administrator.get(f"/settings/bots/{organization.foreign.id}/messages/"),
         look(administrator, organization.foreign.id),
     ):
         assert answer.status_code == 403
-        assert "Only the owner of a bot can see what it said and heard." in answer.text
+        assert "Only the owner of a bot can see what it sent and received." in answer.text
 
 
-def test_what_the_bot_does_not_see_by_now_is_not_shown(
+def test_messages_that_the_bot_no_longer_sees_are_not_shown(
     server: RunningServer, owner: httpx2.Client, organization: Organization
 ) -> None:
     mine, bot = organization.owner.delivery_email, organization.bot
@@ -93,16 +93,16 @@ def test_what_the_bot_does_not_see_by_now_is_not_shown(
     assert "in the vault." not in hidden
 
 
-def test_what_it_said_where_it_follows_nothing_is_shown(
+def test_messages_that_the_bot_sent_to_channels_it_does_not_follow_are_shown(
     server: RunningServer, owner: httpx2.Client, organization: Organization
 ) -> None:
     webhook = organization.webhook
     say(server, webhook.delivery_email, "Issue 12 was opened.", topic="issues")
-    assert "Issue 12 was opened." in look(owner, webhook.id, part="said").text
+    assert "Issue 12 was opened." in look(owner, webhook.id, part="sent").text
     assert "Issue 12 was opened." in look(owner, webhook.id).text
 
 
-def test_where_long_messages_are_cut_off_none_is_left_out(
+def test_no_message_is_left_out_if_a_page_of_long_messages_is_cut(
     server: RunningServer, owner: httpx2.Client, organization: Organization
 ) -> None:
     bot, mine = organization.bot, organization.owner
@@ -120,7 +120,7 @@ def test_where_long_messages_are_cut_off_none_is_left_out(
 
 
 @pytest.mark.soak
-def test_older_ones_are_a_look_away(server: RunningServer, tab: Page, organization: Organization) -> None:
+def test_older_messages_are_shown_by_another_look(server: RunningServer, tab: Page, organization: Organization) -> None:
     bot = organization.outgoing
     say_much(server, bot, [f"Dish {number}." for number in range(1, 53)], topic="lunch")
     tab.goto(f"{server.site}/settings/bots/{bot.id}/messages/")

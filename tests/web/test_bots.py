@@ -1,4 +1,4 @@
-"""Bots: added, found, managed; their keys copied, downloaded, used and replaced; with scripts and without."""
+"""Bots: added, found, managed; their keys copied, downloaded, used and replaced; with and without scripts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from keybearer.server.http.csrf import FIELD
 from tests.server_process import OWNER_PASSWORD, RunningServer, run_keybearer
 from tests.web.organization import ADMINISTRATOR, LONG_NAME, MEMBER, Organization
 from tests.web.test_api_keys import forget_password
-from tests.web.visitor import clipboard, let_in, token_in
+from tests.web.visitor import clipboard, sign_in_directly, token_in
 
 KEY = "#bot-api-key"
 
 numbers = itertools.count(1)
-"""Names are taken once."""
+"""Names that were not used yet."""
 
 
 def status_with(server: RunningServer, key: str, email: str) -> int:
@@ -31,7 +31,7 @@ def status_with(server: RunningServer, key: str, email: str) -> int:
 
 
 def add_bot(page: Page, server: RunningServer, name: str, short_name: str, bot_type: str = "Generic bot") -> str:
-    """Add a bot, as a person does; returns its email."""
+    """Add a bot, as a person does. Returns its email."""
     page.goto(f"{server.site}/settings/bots/")
     page.get_by_role("link", name="Add a new bot").first.click()
     page.get_by_label("Bot type").select_option(bot_type)
@@ -54,7 +54,7 @@ def open_panel(page: Page, server: RunningServer, name: str) -> str:
 
 
 def download(page: Page, directory: Path) -> Path:
-    """Press the download icon, and keep what comes."""
+    """Press the download icon, and save the file."""
     panel = page.get_by_role("dialog").or_(page.locator("main"))
     with page.expect_download() as started:
         panel.get_by_role("button", name="Download zuliprc", exact=True).last.click()
@@ -103,7 +103,7 @@ def test_a_bots_key_and_file_work_until_a_new_key_is_generated(
     assert f"key={new}\n" in download(tab, tmp_path).read_text()
 
 
-def test_a_new_key_stays_in_sight_where_the_panel_was_opened_by_itself(
+def test_a_new_key_stays_visible_if_the_panel_was_opened_directly(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     tab.goto(f"{server.site}/settings/bots/{organization.webhook.id}/")
@@ -154,7 +154,7 @@ def test_a_bot_is_renamed_and_handed_over(tab: Page, server: RunningServer, orga
     expect(tab.get_by_role("row", name=f"{name} the Second").get_by_text("Milan Dvořák")).to_be_visible()
 
 
-def test_a_refused_bot_says_why_and_keeps_what_was_typed(
+def test_the_form_of_a_refused_bot_says_why_and_keeps_its_values(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     tab.goto(f"{server.site}/settings/bots/")
@@ -214,7 +214,7 @@ def test_the_copy_icon_copies_the_key(owner_page: Page, server: RunningServer, o
     assert clipboard(owner_page) == key
 
 
-def test_closing_the_panel_takes_the_key_out_of_the_page_and_leads_back(
+def test_closing_the_panel_removes_the_key_from_the_page_and_leads_back(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     key = open_panel(owner_page, server, "Build watcher")
@@ -225,27 +225,27 @@ def test_closing_the_panel_takes_the_key_out_of_the_page_and_leads_back(
     expect(owner_page.get_by_role("link", name="Manage bot Build watcher")).to_be_focused()
 
 
-def test_a_bots_key_is_hidden_until_it_is_asked_for_and_only_looks_are_logged(
+def test_a_bots_key_is_hidden_until_it_is_requested_and_only_looks_are_logged(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
-    def looks() -> int:
+    def count_looks() -> int:
         with owner_page.context.new_page() as log:
             log.goto(f"{server.site}/settings/security-log/?kind=API+keys")
             return log.get_by_text("You looked at the API key of Lunch oracle.").count()
 
-    before = looks()
+    before = count_looks()
     owner_page.goto(f"{server.site}/settings/bots/")
     owner_page.get_by_role("link", name="Manage bot Lunch oracle").click()
     expect(owner_page.get_by_role("button", name="Show API key")).to_be_visible()
-    assert looks() == before
+    assert count_looks() == before
     owner_page.get_by_role("button", name="Copy API key").click()
     expect(owner_page.get_by_role("button", name="Copied!")).to_be_visible()
     assert clipboard(owner_page) == owner_page.locator(KEY).text_content()
-    assert looks() == before + 1
+    assert count_looks() == before + 1
 
 
 def press_tab_until(page: Page, name: str) -> None:
-    """Go on by the keyboard until what has the focus has this name."""
+    """Press Tab until the focused element has this name."""
     for _ in range(20):
         page.keyboard.press("Tab")
         focused = page.evaluate(
@@ -256,7 +256,9 @@ def press_tab_until(page: Page, name: str) -> None:
     raise AssertionError(f"the keyboard does not come to {name}")
 
 
-def test_the_keyboard_alone_manages_a_bot(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+def test_a_bot_can_be_managed_with_the_keyboard_alone(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
     owner_page.goto(f"{server.site}/settings/bots/")
     owner_page.get_by_role("link", name="Manage bot Issue tracker").focus()
     owner_page.keyboard.press("Enter")
@@ -288,10 +290,8 @@ def test_a_tooltip_names_an_icon_for_the_keyboard_too(
     expect(owner_page.locator(".tooltip")).to_have_count(0)
 
 
-def test_a_member_manages_their_own_bots_and_nobody_elses(
-    page: Page, server: RunningServer, organization: Organization
-) -> None:
-    let_in(page.context, server, MEMBER)
+def test_a_member_manages_only_their_own_bots(page: Page, server: RunningServer, organization: Organization) -> None:
+    sign_in_directly(page.context, server, MEMBER)
     page.goto(f"{server.site}/settings/bots/")
     expect(page.get_by_role("row", name="Telescope control")).to_be_visible()
     answer = page.goto(f"{server.site}/settings/bots/{organization.bot.id}/")
@@ -307,20 +307,22 @@ def test_a_bot_above_ones_own_role_cannot_be_managed(
     owner_page.get_by_label("Role", exact=True).select_option("Owner")
     owner_page.get_by_role("button", name="Save changes").click()
     expect(owner_page.get_by_text("The bot was saved.").first).to_be_visible()
-    let_in(other_page.context, server, ADMINISTRATOR)
+    sign_in_directly(other_page.context, server, ADMINISTRATOR)
     other_page.goto(f"{server.site}/organization/bots/")
     expect(other_page.get_by_role("row", name="Lunch oracle")).to_be_visible()
     expect(other_page.get_by_role("row", name="Issue tracker")).to_have_count(0)
 
 
-def test_a_very_long_name_breaks_no_row(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+def test_a_very_long_name_does_not_break_its_row(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
     owner_page.set_viewport_size({"width": 360, "height": 740})
     owner_page.goto(f"{server.site}/settings/bots/")
     expect(owner_page.get_by_text(LONG_NAME[::-1].title())).to_be_visible()
     assert owner_page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_several_bots_come_in_one_file_with_a_section_each(
+def test_several_bots_can_be_downloaded_in_one_file_with_a_section_each(
     tab: Page, server: RunningServer, organization: Organization, tmp_path: Path
 ) -> None:
     tab.goto(f"{server.site}/settings/bots/")
@@ -344,7 +346,7 @@ def test_several_bots_come_in_one_file_with_a_section_each(
     expect(tab.get_by_text("You downloaded the zuliprc of Lunch oracle.").first).to_be_visible()
 
 
-def test_nobody_gets_the_bots_of_somebody_else_in_a_file(owner: httpx2.Client, organization: Organization) -> None:
+def test_nobody_can_download_the_bots_of_somebody_else(owner: httpx2.Client, organization: Organization) -> None:
     form = {FIELD: token_in(owner.get("/settings/bots/").text), f"bot_{organization.foreign.id}": "on"}
     answer = owner.post("/settings/bots/botserverrc/", data=form)
     assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""Forgery: no other site can make a browser change something here, and nobody is led to another site."""
+"""Forgery: no other site can make a browser change something here, and no link leads to another site."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EVIL = [
 
 
 @pytest.mark.parametrize("page", POSTS, ids=lambda page: page.path)
-def test_a_change_without_our_token_is_refused_and_changes_nothing(
+def test_a_change_without_a_valid_token_is_refused_and_changes_nothing(
     server: RunningServer, owner: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     before = rows(server)
@@ -71,12 +71,12 @@ def test_another_persons_token_is_refused(owner: httpx2.Client, member: httpx2.C
 
 
 @pytest.mark.parametrize("wanted", EVIL)
-def test_nobody_is_led_to_another_site(wanted: str) -> None:
+def test_no_redirect_leads_to_another_site(wanted: str) -> None:
     assert safe_path(wanted) == "/"
 
 
 @pytest.mark.parametrize("wanted", ["/", "/settings/bots/?filter=x#top", "/help/zuliprc/"])
-def test_a_path_of_ours_is_kept(wanted: str) -> None:
+def test_a_path_on_this_site_is_kept(wanted: str) -> None:
     assert safe_path(wanted) == wanted
 
 
@@ -88,6 +88,6 @@ def test_signing_in_leads_to_no_other_site(nobody: httpx2.Client, wanted: str) -
     assert (answer.status_code, answer.headers["location"]) == (302, "/")
 
 
-def test_a_browser_that_opens_the_wire_is_not_led_in_a_circle(owner: httpx2.Client) -> None:
+def test_a_browser_that_opens_the_wire_is_not_redirected_in_a_loop(owner: httpx2.Client) -> None:
     page = owner.get("/api/v1/users/me", headers={"Accept": "text/html"}, follow_redirects=True)
     assert (page.status_code, page.url.path) == (200, "/settings/account/")

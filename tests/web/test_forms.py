@@ -1,4 +1,4 @@
-"""Forms: what was chosen stays after a refusal, one press is one change, and no failure passes in silence."""
+"""Forms: choices stay after a refusal, one press is one change, and no failure is silent."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ def test_two_presses_add_one_bot(owner_page: Page, server: RunningServer, organi
     expect(owner_page.get_by_role("row", name="Only one")).to_have_count(1)
 
 
-def test_a_form_that_is_cut_off_by_a_closed_connection_changes_nothing(
-    server: RunningServer, owner: httpx2.Client
-) -> None:
+def test_a_form_interrupted_by_a_closed_connection_changes_nothing(server: RunningServer, owner: httpx2.Client) -> None:
     body = urlencode({FIELD: token_in(owner.get("/settings/account/").text), "full_name": "Mia Something"}).encode()
     head = (
         f"POST /settings/account/name/ HTTP/1.1\r\nHost: localhost:{server.port}\r\n"

@@ -1,7 +1,7 @@
-"""Every page in every state, in light, dark and on a narrow screen: nothing for axe to find, nothing that overflows.
+"""Every page in every state, in light, dark and on a narrow screen: axe finds nothing, and nothing overflows.
 
-The screenshots are left in `screenshots/`, for people to look at. `make soak ARGS=tests/web/test_gallery.py` makes
-those of the states that are not looked at in every run.
+The screenshots are saved in `screenshots/`, for people to look at. `make soak ARGS=tests/web/test_gallery.py` saves
+those of the states that are not checked in every run.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tests.web import chromium
 from tests.web.looks import show
 from tests.web.organization import Organization
 from tests.web.states import SIGNED_IN, SIGNED_OUT, Stage
-from tests.web.visitor import let_in
+from tests.web.visitor import sign_in_directly
 
 
 @pytest.fixture(scope="module")
 def signed_in(profile: BrowserContext, server: RunningServer, organization: Organization) -> Iterator[Stage]:
     with chromium.tab(profile) as page:
-        let_in(profile, server)
+        sign_in_directly(profile, server)
         yield Stage(page, server.site, organization)
 
 
@@ -35,23 +35,23 @@ def signed_out(other_profile: BrowserContext, server: RunningServer, organizatio
 
 
 def in_turn(names: Iterable[str]) -> list[object]:
-    """Every twelfth state for every run, the others for the long one."""
+    """Every twelfth state for every run, the others for the long run."""
     return [pytest.param(name, marks=pytest.mark.soak if number % 12 else ()) for number, name in enumerate(names)]
 
 
 @pytest.mark.parametrize("name", in_turn(SIGNED_OUT))
-def test_a_page_for_who_is_signed_out_has_no_flaw(signed_out: Stage, name: str) -> None:
+def test_a_page_for_signed_out_visitors_has_no_flaw(signed_out: Stage, name: str) -> None:
     SIGNED_OUT[name](signed_out)
     assert show(signed_out.page, name) == []
 
 
 @pytest.mark.parametrize("name", in_turn(SIGNED_IN))
-def test_a_page_for_who_is_signed_in_has_no_flaw(signed_in: Stage, name: str) -> None:
+def test_a_page_for_signed_in_visitors_has_no_flaw(signed_in: Stage, name: str) -> None:
     SIGNED_IN[name](signed_in)
     assert show(signed_in.page, name) == []
 
 
-def test_the_icons_of_a_bots_zuliprc_stand_in_one_row(signed_in: Stage) -> None:
+def test_the_icons_of_a_bots_zuliprc_are_in_one_row(signed_in: Stage) -> None:
     signed_in.page.set_viewport_size({"width": 360, "height": 740})
     signed_in.open_dialog("/settings/bots/", "Manage bot Build watcher")
     icons = signed_in.page.locator(".key-head").filter(has_text="Zuliprc configuration").locator(".icon-button").all()
@@ -107,7 +107,7 @@ def test_the_email_of_a_new_bot_is_as_wide_as_its_name(signed_in: Stage) -> None
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_a_reaction_is_chosen_where_nothing_moves(signed_in: Stage, width: int) -> None:
+def test_choosing_a_reaction_moves_nothing_on_the_page(signed_in: Stage, width: int) -> None:
     signed_in.page.set_viewport_size({"width": width, "height": 740})
     signed_in.go("/messages/?channel=1&topic=builds")
     icon = signed_in.page.locator(".react summary").last
@@ -115,11 +115,11 @@ def test_a_reaction_is_chosen_where_nothing_moves(signed_in: Stage, width: int) 
     before = icon.bounding_box()
     icon.click()
     choices = signed_in.page.get_by_label("Another emoji, by its name").last
-    choices.click()  # nothing lies above it
+    choices.click()  # nothing is above it
     assert icon.bounding_box() == before
 
 
-def test_messages_that_fit_leave_the_head_of_the_page_in_sight(signed_in: Stage) -> None:
+def test_messages_that_fit_leave_the_head_of_the_page_visible(signed_in: Stage) -> None:
     signed_in.page.set_viewport_size({"width": 1280, "height": 640})
     signed_in.go(f"/messages/?with={signed_in.organization.member.id}")
     signed_in.page.get_by_text("Live", exact=True).wait_for()
@@ -142,7 +142,7 @@ def with_long_names(server: RunningServer, organization: Organization) -> None:
 
 @pytest.mark.usefixtures("with_long_names")
 @pytest.mark.parametrize("path", ["/settings/account/", "/settings/bots/", "/organization/audit/"])
-def test_a_name_in_which_no_line_can_end_fits_every_width(signed_in: Stage, path: str) -> None:
+def test_a_name_without_a_place_to_break_fits_every_width(signed_in: Stage, path: str) -> None:
     signed_in.go(path)
     for width in (360, 600, 800, 1024, 1280):
         signed_in.page.set_viewport_size({"width": width, "height": 740})
@@ -150,7 +150,7 @@ def test_a_name_in_which_no_line_can_end_fits_every_width(signed_in: Stage, path
 
 
 @pytest.mark.usefixtures("with_long_names")
-def test_what_can_be_done_with_a_bot_is_in_sight_at_every_width(signed_in: Stage) -> None:
+def test_the_actions_for_a_bot_are_visible_at_every_width(signed_in: Stage) -> None:
     signed_in.go("/settings/bots/")
     for width in (360, 800, 1024, 1280):
         signed_in.page.set_viewport_size({"width": width, "height": 740})

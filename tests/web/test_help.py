@@ -1,4 +1,4 @@
-"""Help: complete, linked from where it concerns, and true to the table of settings."""
+"""Help: complete, linked from the pages that it is about, and consistent with the table of settings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_index_lists_every_topic(client: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES_THAT_CONCERN_A_TOPIC)
-def test_a_page_links_the_help_that_concerns_it(client: httpx2.Client, path: str) -> None:
+def test_a_page_links_to_its_help(client: httpx2.Client, path: str) -> None:
     assert PAGES_THAT_CONCERN_A_TOPIC[path] in links(client.get(path).text)
 
 
@@ -77,12 +77,12 @@ def test_the_table_of_settings_has_every_setting(page: Page, server: RunningServ
         ("/#organization/bots", "/organization/bots/"),
     ],
 )
-def test_an_address_of_zulips_own_settings_leads_to_the_page(
+def test_a_url_of_zulips_own_settings_leads_to_the_page(
     owner_page: Page, server: RunningServer, address: str, path: str
 ) -> None:
     owner_page.goto(f"{server.site}{address}")
     owner_page.wait_for_url(f"{server.site}{path}*")
 
 
-def test_a_topic_that_is_none_is_not_found(client: httpx2.Client) -> None:
+def test_an_unknown_topic_is_not_found(client: httpx2.Client) -> None:
     assert client.get("/help/no-such-topic/").status_code == 404

@@ -1,4 +1,6 @@
-"""The main job in one go, in the browser: set up, add a bot, download its zuliprc, use it everywhere, invalidate it."""
+"""The main job from start to end, in the browser: set up, add a bot, download its zuliprc, use it everywhere,
+invalidate it.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ def download(page: Page, path: Path) -> Path:
     return path
 
 
-def test_a_key_is_made_used_and_invalidated(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_created_used_and_invalidated(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ZULIP_CONFIG", "ZULIP_EMAIL", "ZULIP_API_KEY", "ZULIP_SITE"):
         monkeypatch.delenv(name, raising=False)
     with started_server(tmp_path / "data") as server:

@@ -35,7 +35,7 @@ PIECES = st.sampled_from(
 
 
 class Checking(HTMLParser):
-    """Fails at a tag or attribute that may not be there, and where the tags are not in one another."""
+    """Fails at a tag or attribute that is not allowed, and if tags are not nested correctly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def check(html: str) -> None:
 
 
 @given(st.lists(PIECES | st.text(max_size=10), max_size=12).map("".join))
-def test_whatever_a_message_says_only_plain_tags_are_shown(text: str) -> None:
+def test_only_plain_tags_of_a_message_are_shown(text: str) -> None:
     check(shown_html(render(text).html, 1))
 
 
@@ -74,7 +74,7 @@ RAW = st.sampled_from(
 
 
 @given(st.lists(RAW, max_size=15).map("".join))
-def test_html_that_no_cleaning_would_leave_is_made_plain_too(html: str) -> None:
+def test_uncleaned_html_is_made_plain_too(html: str) -> None:
     check(shown_html(html, 1))
 
 
@@ -89,16 +89,16 @@ def test_html_that_no_cleaning_would_leave_is_made_plain_too(html: str) -> None:
         ("<b>1 & 2</b>", "&lt;b&gt;1 &amp; 2&lt;/b&gt;"),
     ],
 )
-def test_marks_become_plain_html(text: str, shown: str) -> None:
+def test_zulips_syntax_becomes_plain_html(text: str, shown: str) -> None:
     assert shown in shown_html(render(text).html, 1)
 
 
-def test_a_link_to_a_topic_leads_to_it_on_our_page() -> None:
+def test_a_link_to_a_topic_leads_to_its_page_on_this_site() -> None:
     html = '<a class="stream-topic" data-stream-id="3" href="/#narrow/channel/3-dev-ops/topic/a.20.26.20b">#dev</a>'
     assert 'href="/messages/?channel=3&amp;topic=a+%26+b"' in shown_html(html, 1)
 
 
-def test_a_mention_stands_out_for_who_is_mentioned() -> None:
+def test_a_mention_stands_out_for_the_mentioned_person() -> None:
     html = '<span class="user-mention" data-user-id="7">@Ada</span>'
     assert shown_html(html, 7) == '<span class="user-mention is-me">@Ada</span>'
     assert shown_html(html, 8) == '<span class="user-mention">@Ada</span>'

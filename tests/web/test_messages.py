@@ -1,4 +1,4 @@
-"""The messages page: read, written, changed and followed; with scripts and without; and what it does not show."""
+"""The messages page: read, written, changed and followed, with and without scripts. Also what it does not show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keybearer.server.storage.messaging.messages import NewMessage
 from tests.server_process import RunningServer
 from tests.web import chromium
 from tests.web.organization import GUEST, MEMBER, Organization
-from tests.web.visitor import let_in, token_in
+from tests.web.visitor import sign_in_directly, token_in
 
 BUILDS = "/messages/?channel=1&topic=builds"
 
@@ -26,12 +26,12 @@ BUILDS = "/messages/?channel=1&topic=builds"
 @pytest.fixture
 def member_page(other_profile: BrowserContext, server: RunningServer, organization: Organization) -> Iterator[Page]:
     with chromium.tab(other_profile) as opened:
-        let_in(other_profile, server, MEMBER)
+        sign_in_directly(other_profile, server, MEMBER)
         yield opened
 
 
 def call(server: RunningServer, email: str, method: str, path: str, **fields: str) -> dict[str, object]:
-    """What the wire answers to an account with its key."""
+    """The wire's answer to an account with its key."""
     auth = (email, server.api_key_of(email))
     answer = httpx2.request(method, f"{server.site}/api/v1/{path}", auth=auth, data=fields)
     assert answer.status_code == 200, answer.text
@@ -49,7 +49,7 @@ def say(server: RunningServer, email: str, text: str, topic: str = "builds", cha
 def say_much(
     server: RunningServer, sender: Account, texts: Sequence[str], topic: str, *, to: Account | None = None
 ) -> None:
-    """Have many or long messages of an account in the first channel, all at once; `to` has copies of them."""
+    """Send many or long messages of an account to the first channel, all at once. `to` has copies of them."""
 
     async def write(context: Context) -> None:
         async with context.change(None) as change:
@@ -64,7 +64,7 @@ def say_much(
     server.on_data(write)
 
 
-def test_a_message_is_written_and_stands_below_the_others(
+def test_a_message_is_written_and_appears_below_the_others(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     tab.goto(f"{server.site}/messages/")
@@ -92,7 +92,7 @@ def test_a_message_to_somebody_begins_a_conversation(
     expect(tab.locator(".places").get_by_role("link", name="Ada Novotná")).to_be_visible()
 
 
-def test_ones_own_message_is_changed(tab: Page, server: RunningServer, organization: Organization) -> None:
+def test_people_can_edit_their_own_message(tab: Page, server: RunningServer, organization: Organization) -> None:
     tab.goto(server.site + BUILDS)
     say(server, organization.owner.delivery_email, "A mistak")
     tab.goto(server.site + BUILDS)
@@ -103,7 +103,7 @@ def test_ones_own_message_is_changed(tab: Page, server: RunningServer, organizat
     expect(tab.locator(".message").last).to_contain_text("edited")
 
 
-def test_a_reaction_is_added_and_taken_away(tab: Page, server: RunningServer, organization: Organization) -> None:
+def test_a_reaction_is_added_and_removed(tab: Page, server: RunningServer, organization: Organization) -> None:
     say(server, organization.bot.delivery_email, "Green.")
     tab.goto(server.site + BUILDS)
     last = tab.locator(".message").last
@@ -116,7 +116,7 @@ def test_a_reaction_is_added_and_taken_away(tab: Page, server: RunningServer, or
     expect(chip).to_have_count(0)
 
 
-def test_what_happens_shows_by_itself_and_a_draft_stays(
+def test_new_messages_appear_by_themselves_and_a_draft_stays(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     bot = organization.bot.delivery_email
@@ -141,7 +141,7 @@ def test_what_happens_shows_by_itself_and_a_draft_stays(
 
 
 @pytest.mark.soak
-def test_a_lost_connection_is_said_and_comes_back(
+def test_a_lost_connection_is_reported_and_restored(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     owner_page.goto(server.site + BUILDS)
@@ -154,7 +154,7 @@ def test_a_lost_connection_is_said_and_comes_back(
     expect(owner_page.get_by_text("Live", exact=True)).to_be_visible()
 
 
-def test_a_message_is_written_by_keyboard_alone(
+def test_a_message_can_be_written_with_the_keyboard_alone(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     owner_page.goto(server.site + BUILDS)
@@ -195,7 +195,7 @@ def test_a_file_is_attached_and_served_as_a_file(
     assert answer.headers["content-security-policy"].startswith("sandbox")
 
 
-def test_a_file_that_is_refused_is_said_and_leaves_the_draft(
+def test_a_refused_file_is_reported_and_leaves_the_draft(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     owner_page.goto(server.site + BUILDS)
@@ -223,7 +223,7 @@ def test_no_message_makes_the_browser_ask_another_site(
     assert [url for url in asked if not url.startswith(server.site)] == []
 
 
-def test_older_messages_are_a_page_away_and_the_newest_again(
+def test_pages_lead_to_older_messages_and_back_to_the_newest(
     tab: Page, server: RunningServer, organization: Organization
 ) -> None:
     say_much(server, organization.owner, [f"Line {number}." for number in range(1, 53)], topic="long")
@@ -237,7 +237,7 @@ def test_older_messages_are_a_page_away_and_the_newest_again(
     expect(tab.get_by_text("Line 52.")).to_be_visible()
 
 
-def test_a_private_channel_is_not_there_for_others(
+def test_others_do_not_see_a_private_channel(
     owner_page: Page, member_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     owner = organization.owner.delivery_email
@@ -259,18 +259,18 @@ def test_a_private_channel_is_not_there_for_others(
     expect(member_page.get_by_text("There is no such channel or conversation")).to_be_visible()
 
 
-def test_a_guest_has_the_channels_that_they_follow_and_no_other(
+def test_a_guest_sees_only_followed_channels(
     member_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     owner = organization.owner.delivery_email
     call(server, owner, "POST", "users/me/subscriptions", subscriptions='[{"name": "for members"}]')
-    let_in(member_page.context, server, GUEST)
+    sign_in_directly(member_page.context, server, GUEST)
     member_page.goto(f"{server.site}/messages/")
     expect(member_page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
     expect(member_page.locator(".places").get_by_role("link", name="for members")).to_have_count(0)
 
 
-def test_where_one_may_not_write_the_page_says_so(
+def test_the_page_says_if_the_visitor_may_not_write(
     member_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     owner = organization.owner.delivery_email
@@ -282,7 +282,7 @@ def test_where_one_may_not_write_the_page_says_so(
     expect(member_page.get_by_role("button", name="Send")).to_have_count(0)
 
 
-def test_a_message_that_is_refused_is_kept_with_the_reason(owner: httpx2.Client, organization: Organization) -> None:
+def test_a_refused_message_stays_in_the_form_with_the_reason(owner: httpx2.Client, organization: Organization) -> None:
     form = {FIELD: token_in(owner.get("/messages/").text), "to": "channel:1", "topic": "\x07 bell", "content": "kept"}
     answer = owner.post("/messages/", data=form)
     assert answer.status_code == 400
@@ -291,7 +291,7 @@ def test_a_message_that_is_refused_is_kept_with_the_reason(owner: httpx2.Client,
 
 
 @pytest.mark.parametrize("query", ["channel=x", "channel=999999", "with=1,x", "with=999999", "channel=1234567890"])
-def test_an_address_of_no_place_leads_to_a_page_that_says_so(
+def test_a_url_of_no_place_shows_a_page_that_says_so(
     owner: httpx2.Client, organization: Organization, query: str
 ) -> None:
     answer = owner.get(f"/messages/?{query}")

@@ -1,4 +1,4 @@
-"""Named keys on the pages: added, used, changed, regenerated, revoked; with scripts and without, and by whom."""
+"""Named keys on the pages: added, used, changed, regenerated, revoked; with and without scripts, and by whom."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_revoked_key_is_refused_and_gone_from_the_table(tab: Page, server: Run
     assert status_with(server, key) == (401, "Invalid API key")
 
 
-def test_a_form_asks_for_the_password_where_it_was_given_too_long_ago(tab: Page, server: RunningServer) -> None:
+def test_a_form_asks_for_the_password_if_it_was_given_too_long_ago(tab: Page, server: RunningServer) -> None:
     tab.goto(f"{server.site}/settings/account/api-keys/add/")
     forget_password(server)
     tab.locator("#key_name").fill("Late")
@@ -82,9 +82,7 @@ def test_a_form_asks_for_the_password_where_it_was_given_too_long_ago(tab: Page,
     expect(tab.locator(KEY)).to_be_visible()
 
 
-def test_a_key_has_the_scopes_the_end_and_the_networks_that_the_form_says(
-    owner_page: Page, server: RunningServer
-) -> None:
+def test_a_key_has_the_scopes_the_end_and_the_networks_from_the_form(owner_page: Page, server: RunningServer) -> None:
     owner_page.goto(f"{server.site}/settings/account/api-keys/add/")
     owner_page.locator("#key_name").fill("Reader")
     owner_page.get_by_label("Send", exact=True).uncheck()
@@ -129,14 +127,14 @@ def test_a_key_is_renamed_and_narrowed_and_stays_the_same_key(tab: Page, server:
     expect(row(tab, "Weekly report")).to_have_count(0)
 
 
-def test_a_reload_makes_no_second_named_key(plain_page: Page, server: RunningServer) -> None:
+def test_a_reload_creates_no_second_named_key(plain_page: Page, server: RunningServer) -> None:
     with sent_again(plain_page):
         add_key(plain_page, f"{server.site}{ACCOUNT}", "Once")
     plain_page.goto(f"{server.site}{ACCOUNT}")
     expect(row(plain_page, "Once")).to_have_count(1)
 
 
-def test_a_key_of_a_bot_is_made_in_its_panel_and_an_account_key_ends_it(
+def test_a_key_of_a_bot_is_created_in_its_panel_and_ended_by_a_new_account_key(
     owner_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     owner_page.goto(f"{server.site}/settings/bots/")
@@ -168,9 +166,7 @@ def test_the_question_before_a_new_account_key_names_the_keys_that_stop(
     expect(plain_page.get_by_text("the named key “Terminal”, last use: ").first).to_be_visible()
 
 
-def test_an_administrator_finds_a_key_of_somebody_and_revokes_it(
-    tab: Page, server: RunningServer, member: Client
-) -> None:
+def test_an_administrator_finds_and_revokes_anybodys_key(tab: Page, server: RunningServer, member: Client) -> None:
     page = member.get("/settings/account/api-keys/add/").text
     once = page.split('name="once" value="')[1].split('"')[0]
     form = {FIELD: token_in(page), "once": once, "name": "Telescope", "scope_read": "on", "ends": "7"}
@@ -186,7 +182,7 @@ def test_an_administrator_finds_a_key_of_somebody_and_revokes_it(
 
 
 @pytest.mark.parametrize("path", ["api-keys/add/", "hand-over/"])
-def test_nobody_makes_a_key_of_a_bot_that_they_do_not_manage(
+def test_nobody_can_create_a_key_of_a_bot_that_they_do_not_manage(
     member: Client, organization: Organization, path: str
 ) -> None:
     page = member.get("/settings/account/api-keys/add/").text
@@ -196,7 +192,7 @@ def test_nobody_makes_a_key_of_a_bot_that_they_do_not_manage(
     assert [member.get(address).status_code, member.post(address, data=form).status_code] == [403, 403]
 
 
-def test_a_zuliprc_is_given_only_for_a_named_key_that_works(nobody: Client, server: RunningServer) -> None:
+def test_a_zuliprc_can_be_downloaded_only_for_a_live_named_key(nobody: Client, server: RunningServer) -> None:
     token = token_in(nobody.get("/login/").text)
     for key in (server.api_key_of(), "kb" + "0" * 30, ""):
         answer = nobody.post("/zuliprc/", data={FIELD: token, "api_key": key})

@@ -10,7 +10,7 @@ from tests.server_process import OWNER_EMAIL, RunningServer
 from tests.web.looks import show
 from tests.web.organization import GUEST, MEMBER, Organization
 from tests.web.test_messages import call
-from tests.web.visitor import let_in
+from tests.web.visitor import sign_in_directly
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ADMINISTRATORS_PAGES = (
@@ -25,7 +25,7 @@ ADMINISTRATORS_PAGES = (
 
 @pytest.fixture
 def member_page(other_page: Page, server: RunningServer, organization: Organization) -> Page:
-    let_in(other_page.context, server, MEMBER)
+    sign_in_directly(other_page.context, server, MEMBER)
     return other_page
 
 
@@ -35,7 +35,7 @@ def shown_link(page: Page) -> str:
     return page.locator(".secret-link").text_content() or ""
 
 
-def test_who_is_invited_joins_by_the_link_that_is_shown_once(
+def test_an_invited_person_joins_by_the_link_that_is_shown_once(
     tab: Page, other_page: Page, server: RunningServer, request: pytest.FixtureRequest
 ) -> None:
     email = f"nela-{len(request.node.name)}@example.com"
@@ -179,10 +179,10 @@ def test_a_policy_decides_who_may_add_bots(
 
 
 def test_the_policy_about_named_keys_says_which_ends_they_may_have(tab: Page, server: RunningServer) -> None:
-    def set_policy(longest: str, usual: str, *, must_end: bool) -> None:
+    def set_policy(longest: str, default: str, *, must_end: bool) -> None:
         tab.goto(f"{server.site}/organization/policies/")
         tab.get_by_label("Longest life in days").fill(longest)
-        tab.get_by_label("Usual life in days").fill(usual)
+        tab.get_by_label("Default life in days").fill(default)
         tab.get_by_label("Every new key must end").set_checked(must_end)
         tab.get_by_role("button", name="Save policies").click()
 
@@ -191,8 +191,8 @@ def test_the_policy_about_named_keys_says_which_ends_they_may_have(tab: Page, se
         return tab.get_by_label("Ends").locator("option").all_text_contents()
 
     set_policy("45", "60", must_end=False)
-    expect(tab.get_by_text("longer than the longest one")).to_be_visible()
-    expect(tab.get_by_label("Usual life in days")).to_be_focused()
+    expect(tab.get_by_text("longer than the longest life")).to_be_visible()
+    expect(tab.get_by_label("Default life in days")).to_be_focused()
     expect(tab.get_by_label("Longest life in days")).to_have_value("45")
     set_policy("45", "14", must_end=True)
     expect(tab.get_by_text("The policies were saved.").first).to_be_visible()
@@ -203,7 +203,7 @@ def test_the_policy_about_named_keys_says_which_ends_they_may_have(tab: Page, se
     assert "Never" in ends()
 
 
-def test_members_see_nothing_of_what_is_the_administrators(member_page: Page, server: RunningServer) -> None:
+def test_members_see_nothing_of_the_administrators_pages(member_page: Page, server: RunningServer) -> None:
     member_page.goto(f"{server.site}/settings/account/")
     expect(member_page.get_by_role("link", name="Your bots")).to_be_visible()
     expect(member_page.get_by_role("link", name="Users")).to_have_count(0)
@@ -218,7 +218,7 @@ def test_members_see_nothing_of_what_is_the_administrators(member_page: Page, se
 def somebody(
     request: pytest.FixtureRequest, other_page: Page, server: RunningServer, organization: Organization
 ) -> Page:
-    let_in(other_page.context, server, request.param)
+    sign_in_directly(other_page.context, server, request.param)
     return other_page
 
 
@@ -235,7 +235,9 @@ def test_everybody_is_listed_and_hidden_addresses_are_not_shown(somebody: Page, 
     expect(somebody.get_by_text("Nobody’s name or email contains")).to_be_visible()
 
 
-def test_a_person_is_written_to_from_there(owner_page: Page, server: RunningServer, organization: Organization) -> None:
+def test_the_list_of_people_leads_to_a_message_to_somebody(
+    owner_page: Page, server: RunningServer, organization: Organization
+) -> None:
     owner_page.goto(f"{server.site}/people/")
     owner_page.get_by_label("Filter").fill("milan")
     expect(owner_page.get_by_role("row", name="Ada Novotná")).to_have_count(0)
@@ -253,7 +255,7 @@ def choose(page: Page, server: RunningServer, theme: str) -> None:
     expect(page.get_by_text("Your display settings were saved.").first).to_be_visible()
 
 
-def test_a_theme_counts_at_once_on_every_page_and_without_signing_in(tab: Page, server: RunningServer) -> None:
+def test_a_theme_applies_at_once_on_every_page_even_when_signed_out(tab: Page, server: RunningServer) -> None:
     tab.goto(f"{server.site}/settings/account/")
     light = tab.evaluate(BACKGROUND)
     choose(tab, server, "Dark")
@@ -264,16 +266,16 @@ def test_a_theme_counts_at_once_on_every_page_and_without_signing_in(tab: Page, 
     assert tab.evaluate(BACKGROUND) == dark
 
 
-def test_the_theme_of_the_device_counts_again(tab: Page, server: RunningServer) -> None:
+def test_the_theme_can_follow_the_device_again(tab: Page, server: RunningServer) -> None:
     choose(tab, server, "Light")
     tab.emulate_media(color_scheme="dark")
     light = tab.evaluate(BACKGROUND)
-    choose(tab, server, "As the device is set")
+    choose(tab, server, "Same as the device")
     assert tab.evaluate(BACKGROUND) != light
 
 
 @pytest.mark.parametrize("zone", ["Europe/Prague", ""])
-def test_a_time_zone_is_kept_with_the_account(
+def test_a_time_zone_is_stored_with_the_account(
     tab: Page, server: RunningServer, organization: Organization, zone: str
 ) -> None:
     tab.goto(f"{server.site}/settings/account/display/")
@@ -283,7 +285,7 @@ def test_a_time_zone_is_kept_with_the_account(
     assert call(server, OWNER_EMAIL, "GET", "users/me")["timezone"] == zone
 
 
-def test_a_privacy_choice_is_kept(tab: Page, server: RunningServer) -> None:
+def test_privacy_settings_are_stored(tab: Page, server: RunningServer) -> None:
     tab.goto(f"{server.site}/settings/account/")
     tab.get_by_label("Who can see your email").select_option("Administrators and owners")
     tab.get_by_label("Email me when").uncheck()

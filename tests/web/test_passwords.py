@@ -1,4 +1,4 @@
-"""Passwords and emails: changed, and by links that come by mail."""
+"""Passwords and emails: changed directly, and with links that are sent by mail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keybearer.server.services import accounts
 from tests.server_process import OWNER_PASSWORD, RunningServer, running_server
 from tests.web.looks import show
 from tests.web.organization import ADMINISTRATOR, GUEST, MEMBER, PASSWORD, Organization
-from tests.web.visitor import client_of, let_in, sign_in
+from tests.web.visitor import client_of, sign_in, sign_in_directly
 from tests.web.waiting_mail import UNREACHABLE, link_in_mail_to
 
 NEW = "eleven herons over the weir"
@@ -21,7 +21,7 @@ NEW = "eleven herons over the weir"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server that sends mail, or would."""
+    """A server with a mail server that it cannot reach."""
     with running_server(tmp_path_factory.mktemp("web") / "data", environ=UNREACHABLE) as running:
         yield running
 
@@ -44,8 +44,8 @@ def test_a_changed_password_signs_out_the_others_and_keeps_the_key(
         )
     )
     key = server.api_key_of(email)
-    let_in(anybody.context, server, email)
-    let_in(other_page.context, server, email)
+    sign_in_directly(anybody.context, server, email)
+    sign_in_directly(other_page.context, server, email)
     other_page.goto(f"{server.site}/settings/account/")
     expect(other_page.get_by_text(email)).to_be_visible()
     change_password(anybody, server, PASSWORD.reveal(), NEW)
@@ -58,10 +58,10 @@ def test_a_changed_password_signs_out_the_others_and_keeps_the_key(
         assert client.get("/settings/account/").status_code == 200
 
 
-def test_a_new_key_comes_with_the_new_password_where_that_is_wished(
+def test_a_new_password_can_come_with_a_new_key(
     anybody: Page, server: RunningServer, organization: Organization
 ) -> None:
-    let_in(anybody.context, server, ADMINISTRATOR)
+    sign_in_directly(anybody.context, server, ADMINISTRATOR)
     key = server.api_key_of(ADMINISTRATOR)
     change_password(anybody, server, PASSWORD.reveal(), PASSWORD.reveal())
     anybody.get_by_label("Also generate a new API key").check()
@@ -81,7 +81,7 @@ def test_a_new_key_comes_with_the_new_password_where_that_is_wished(
 def test_a_refused_change_says_why(
     anybody: Page, server: RunningServer, organization: Organization, typed: tuple[str, str, str], words: str
 ) -> None:
-    let_in(anybody.context, server, MEMBER)
+    sign_in_directly(anybody.context, server, MEMBER)
     change_password(anybody, server, typed[0], typed[1], again=typed[2])
     anybody.get_by_role("button", name="Change password").click()
     expect(anybody.get_by_role("alert")).to_contain_text(words)
@@ -128,7 +128,7 @@ def test_a_reset_sets_the_password_and_signs_nobody_in(
     expect(page.get_by_role("heading", name="This link is no longer valid")).to_be_visible()
 
 
-def test_too_many_requests_are_told_to_wait(page: Page, server: RunningServer) -> None:
+def test_too_many_requests_are_asked_to_wait(page: Page, server: RunningServer) -> None:
     for _ in range(3):
         request_link(page, server, "somebody@example.com")
     expect(page.get_by_role("alert")).to_contain_text("Too many attempts. Try again in")
@@ -152,7 +152,7 @@ def test_an_email_is_changed_by_a_link_to_the_new_address_and_back_by_one_to_the
             context, email=old, full_name="Perdita", role=Role.MEMBER, password=PASSWORD
         )
     )
-    let_in(page.context, server, old)
+    sign_in_directly(page.context, server, old)
     page.goto(f"{server.site}/settings/account/")
     page.get_by_role("link", name="Change your email").click()
     page.get_by_label("New email", exact=True).fill(new)
@@ -184,7 +184,7 @@ def test_an_email_is_changed_by_a_link_to_the_new_address_and_back_by_one_to_the
     expect(page.get_by_text("Your email was changed back, by the link").first).to_be_visible()
 
 
-def test_an_error_is_in_sight_where_the_keyboard_begins(
+def test_an_error_is_visible_where_the_keyboard_focus_begins(
     plain_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     plain_page.set_viewport_size({"width": 360, "height": 420})

@@ -1,4 +1,4 @@
-"""A form that is refused comes back in one way: a status, why it was refused, and what had been filled in."""
+"""A refused form is returned in one way: a status, the reason, and what had been filled in."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ POSTS = {page.path: page for page in ROUTES if page.method == "POST"}
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is posted, and how it comes back: `kept` is markup of the page that holds what was chosen."""
+    """What is posted, and how it is returned. `kept` is markup of the page with what was chosen."""
 
     fields: Mapping[str, str]
     words: str
@@ -86,7 +86,7 @@ REFUSED: Mapping[str, Refusal] = {
         kept=('value="olivia@example.org"',),
     ),
     "/settings/account/display/": Refusal(
-        {"timezone": "Mars/Base", "theme": "dark"}, "There is no such time zone.",
+        {"timezone": "Mars/Base", "theme": "dark"}, "This time zone does not exist.",
         kept=('<option value="dark" selected>',),
     ),
     "/settings/account/privacy/": Refusal({"email_visibility": "77"}, "Choose who can see your email."),
@@ -131,7 +131,7 @@ REFUSED: Mapping[str, Refusal] = {
     ),
     "/organization/policies/": Refusal(
         {"can_invite": "3", "longest_api_key_days": "30", "default_api_key_days": ""},
-        "Please enter a usual life too", kept=('<option value="3" selected>', 'value="30"'),
+        "Please enter a default life too", kept=('<option value="3" selected>', 'value="30"'),
     ),
     "/settings/bots/botserverrc/": Refusal({}, "Choose at least one bot."),
     "/organization/profile/": Refusal(
@@ -157,23 +157,23 @@ BUTTONS = {
     "/settings/devices/{device_id}/sign-out/",
     "/organization/invitations/{invitation_id}/revoke/",
 }
-"""Forms without a field: what they ask for is refused on a page of its own."""
+"""Forms without a field. Their refusals are shown on a separate page."""
 TESTED_WITH_THE_SET_UP = {"/setup/{token}/"}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server that sends mail, or would: without, there is no form for a new password."""
+    """A server with a mail server that it cannot reach. Without one, there is no form for a new password."""
     with running_server(tmp_path_factory.mktemp("web") / "data", environ=UNREACHABLE) as running:
         yield running
 
 
-def test_every_form_is_here() -> None:
+def test_every_form_has_a_refusal_to_test() -> None:
     assert set(POSTS) == REFUSED.keys() | BUTTONS | TESTED_WITH_THE_SET_UP
 
 
 async def prepare(context: Context) -> None:
-    """Links to join and to choose a password by, and sessions whose password was given long ago."""
+    """Links to join and to choose a password, and sessions whose password was given long ago."""
     async with context.change(None) as change:
         for purpose, account_id, role in (
             (LinkPurpose.INVITATION, None, Role.MEMBER),

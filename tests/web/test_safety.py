@@ -1,4 +1,4 @@
-"""What holds for every page alike: headers, forgery, changes by GET, keys in answers, cookies, redirects."""
+"""What holds for every page: headers, forgery, changes by GET, keys in answers, cookies, redirects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.web.visitor import client_of, token_in
 GETS = [page for page in ROUTES if page.method == "GET"]
 
 
-def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script() -> None:
+def test_the_content_policy_allows_nothing_from_other_sites_and_no_inline_script() -> None:
     assert "'unsafe" not in CONTENT_SECURITY_POLICY
     assert "http" not in CONTENT_SECURITY_POLICY
     assert "default-src 'none'" in CONTENT_SECURITY_POLICY
@@ -28,7 +28,7 @@ def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script() -> Non
 
 
 @pytest.mark.parametrize("page", GETS, ids=lambda page: page.path)
-def test_a_page_bears_every_header_and_nothing_inline(
+def test_a_page_has_every_header_and_nothing_inline(
     owner: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     answer = owner.get(path_of(page, organization))
@@ -49,7 +49,7 @@ def test_a_get_changes_nothing(server: RunningServer, owner: httpx2.Client, orga
 @pytest.mark.parametrize(
     "page", [page for page in ROUTES if page.rule.least_role is ADMINISTRATORS.least_role], ids=lambda page: page.name
 )
-def test_what_is_the_administrators_is_refused_to_members(
+def test_members_are_refused_on_administrators_pages(
     server: RunningServer, member: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     before = rows(server)
@@ -59,7 +59,7 @@ def test_what_is_the_administrators_is_refused_to_members(
     assert rows(server) == before
 
 
-def test_who_may_not_do_something_is_told_whom_to_ask(member: httpx2.Client) -> None:
+def test_a_refused_person_is_told_whom_to_ask(member: httpx2.Client) -> None:
     answer = member.get("/organization/users/")
     text = as_read(answer.text)
     assert (
@@ -67,7 +67,7 @@ def test_who_may_not_do_something_is_told_whom_to_ask(member: httpx2.Client) -> 
     )
 
 
-def test_a_bot_that_is_not_there_was_not_deleted(owner: httpx2.Client) -> None:
+def test_the_page_of_a_missing_bot_does_not_say_that_it_was_deleted(owner: httpx2.Client) -> None:
     answer = owner.get("/settings/bots/99999/")
     assert answer.status_code == 404
     assert "There is no such bot. The address may be mistyped." in as_read(answer.text)
@@ -76,7 +76,7 @@ def test_a_bot_that_is_not_there_was_not_deleted(owner: httpx2.Client) -> None:
 @pytest.mark.parametrize(
     "page", [page for page in ROUTES if not page.rule.ways & Way.NOBODY], ids=lambda page: page.name
 )
-def test_who_is_not_signed_in_is_led_to_the_sign_in_page(
+def test_a_visitor_without_a_session_is_redirected_to_the_sign_in_page(
     nobody: httpx2.Client, organization: Organization, page: Route
 ) -> None:
     form = {FIELD: token_in(nobody.get("/login/").text)}
@@ -86,7 +86,7 @@ def test_who_is_not_signed_in_is_led_to_the_sign_in_page(
     assert answer.headers["location"].startswith("/login/")
 
 
-def test_a_key_stands_in_no_answer_but_those_that_reveal_it(
+def test_only_answers_that_reveal_a_key_contain_it(
     server: RunningServer, owner: httpx2.Client, organization: Organization
 ) -> None:
     keys = [server.api_key_of(email) for email in (OWNER_EMAIL, organization.bot.delivery_email)]
@@ -108,7 +108,7 @@ def test_a_key_stands_in_no_answer_but_those_that_reveal_it(
         check_headers(answer)
 
 
-def test_a_zuliprc_is_a_download_and_nothing_to_look_at(owner: httpx2.Client, organization: Organization) -> None:
+def test_a_zuliprc_is_sent_as_a_download(owner: httpx2.Client, organization: Organization) -> None:
     form = {FIELD: token_in(owner.get("/settings/account/").text)}
     answer = owner.post(f"/settings/bots/{organization.bot.id}/zuliprc/", data=form)
     assert answer.headers["content-disposition"] == 'attachment; filename="zuliprc"'
@@ -134,7 +134,7 @@ def test_signing_out_by_get_is_refused(owner: httpx2.Client, path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/v1/nothing", "/json/nothing", "/nothing", "/settings/bots/99999999999999999999/"]
 )
-def test_where_nothing_is_an_html_page_says_so(nobody: httpx2.Client, path: str) -> None:
+def test_an_unknown_path_shows_a_page_that_says_so(nobody: httpx2.Client, path: str) -> None:
     answer = nobody.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
@@ -155,7 +155,7 @@ def test_signing_out_clears_what_the_browser_has_stored(server: RunningServer, o
     assert "sessionid" not in answer.cookies
 
 
-def test_over_https_cookies_are_tied_to_the_host_and_the_transport_is_kept(
+def test_over_https_cookies_are_tied_to_the_host_and_browsers_must_stay_on_https(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     proxied = {"KEYBEARER_TRUSTED_PROXIES": "127.0.0.1"}
@@ -187,14 +187,14 @@ def test_another_host_has_no_pages(server: RunningServer, organization: Organiza
 
 @pytest.mark.parametrize("host", ["a b", "localhost:port", "localhost, elsewhere.example", "user@localhost"])
 @pytest.mark.parametrize("path", ["/login/", "/api/v1/nothing", "/api/v1/server_settings"])
-def test_a_host_that_cannot_be_is_a_bad_request_everywhere(nobody: httpx2.Client, host: str, path: str) -> None:
+def test_an_invalid_host_is_a_bad_request_everywhere(nobody: httpx2.Client, host: str, path: str) -> None:
     answer = nobody.get(path, headers={"Host": host})
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("text/html")
     assert ORGANIZATION not in answer.text
 
 
-def test_static_files_may_be_kept_for_ever_under_their_digest_only(nobody: httpx2.Client) -> None:
+def test_static_files_may_be_cached_for_ever_only_under_their_digest(nobody: httpx2.Client) -> None:
     page = nobody.get("/login/").text
     paths = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
     assert len(paths) > 5
@@ -207,7 +207,7 @@ def test_static_files_may_be_kept_for_ever_under_their_digest_only(nobody: httpx
     assert nobody.get("/static/../routes.py").status_code == 404
 
 
-def test_a_picture_shows_initials_to_who_may_know_them(
+def test_a_picture_shows_initials_to_viewers_who_may_see_the_account(
     owner: httpx2.Client, nobody: httpx2.Client, organization: Organization
 ) -> None:
     path = f"/avatar/{organization.member.id}?version=1"
@@ -226,7 +226,7 @@ def test_a_picture_shows_initials_to_who_may_know_them(
     ],
     ids=["too large", "too many fields", "a null character", "not UTF-8"],
 )
-def test_a_form_that_is_not_ours_is_refused(owner: httpx2.Client, body: bytes, status: int) -> None:
+def test_a_form_of_another_site_is_refused(owner: httpx2.Client, body: bytes, status: int) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     token = token_in(owner.get("/settings/account/name/").text)
     content = body + f"&{FIELD}={token}".encode()
@@ -235,12 +235,12 @@ def test_a_form_that_is_not_ours_is_refused(owner: httpx2.Client, body: bytes, s
     check_headers(answer)
 
 
-def test_robots_and_the_icon_are_there(nobody: httpx2.Client) -> None:
+def test_robots_txt_and_the_icon_exist(nobody: httpx2.Client) -> None:
     assert nobody.get("/robots.txt").text == "User-agent: *\nDisallow: /\n"
     assert nobody.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
 
 
-def test_the_icon_that_clients_are_told_of_is_there_for_pages_of_other_sites_too(nobody: httpx2.Client) -> None:
+def test_pages_of_other_sites_can_load_the_icon_from_server_settings(nobody: httpx2.Client) -> None:
     address = nobody.get("/api/v1/server_settings").json()["realm_icon"]
     icon = nobody.get(address)
     assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
@@ -248,7 +248,9 @@ def test_the_icon_that_clients_are_told_of_is_there_for_pages_of_other_sites_too
 
 
 @pytest.mark.parametrize(("size", "kept"), [(1000, True), (200_000, False)], ids=["small", "large"])
-def test_a_refused_request_leaves_no_body_for_the_next_one(server: RunningServer, size: int, kept: bool) -> None:
+def test_the_body_of_a_refused_request_does_not_reach_the_next_one(
+    server: RunningServer, size: int, kept: bool
+) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     with httpx2.Client(base_url=server.site) as client:
         refused = client.post("/api/v1/messages", content=b"a" * size, headers=form)

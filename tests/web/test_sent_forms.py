@@ -1,4 +1,4 @@
-"""A page that shows what its form made is reloaded: nothing is made a second time, and the page says so."""
+"""A page that shows what its form created is reloaded: nothing is created a second time, and the page says so."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.web.looks import show
 from tests.web.organization import MEMBER, PASSWORD, Organization
 from tests.web.visitor import sign_in
 
-DONE_ALREADY = "This was done already"
+DONE_ALREADY = "This was already done"
 SEND = """([action, body]) => {
   const form = Object.assign(document.createElement("form"), { method: "post", action });
   for (const [name, value] of new URLSearchParams(body)) {
@@ -26,14 +26,14 @@ SEND = """([action, body]) => {
 
 @contextmanager
 def sent_again(page: Page) -> Iterator[None]:
-    """What the block sends is sent again after it, as by a reload of the answer. (A browser asks a person first.)"""
+    """What the block sends is sent again after it, as by a reload of the answer. (A browser asks the person first.)"""
     with page.expect_request(lambda request: request.method == "POST") as sent:
         yield
     page.evaluate(SEND, [sent.value.url, sent.value.post_data])
     expect(page.get_by_role("heading", name=DONE_ALREADY)).to_be_visible()
 
 
-def test_a_reload_makes_no_second_key(plain_page: Page, server: RunningServer) -> None:
+def test_a_reload_creates_no_second_key(plain_page: Page, server: RunningServer) -> None:
     plain_page.goto(f"{server.site}/settings/account/api-key/regenerate/")
     with sent_again(plain_page):
         plain_page.get_by_role("button", name="Generate new API key").click()
@@ -42,7 +42,7 @@ def test_a_reload_makes_no_second_key(plain_page: Page, server: RunningServer) -
     assert server.api_key_of() == new
 
 
-def test_a_reload_makes_no_second_key_of_a_bot(
+def test_a_reload_creates_no_second_key_of_a_bot(
     plain_page: Page, server: RunningServer, organization: Organization
 ) -> None:
     bot = organization.bot
@@ -97,7 +97,7 @@ def test_a_forgotten_password_is_reset_by_a_link_that_an_administrator_passes_on
     expect(other_page.get_by_text("Olivia Owner created a link for a new password for you.").first).to_be_visible()
 
 
-def test_a_form_that_is_sent_again_leads_to_a_page_without_flaw(owner_page: Page, server: RunningServer) -> None:
+def test_the_page_for_a_form_sent_again_has_no_flaw(owner_page: Page, server: RunningServer) -> None:
     owner_page.goto(f"{server.site}/organization/invitations/add/")
     with sent_again(owner_page):
         owner_page.get_by_label("Emails").fill("osric@example.com")

@@ -10,7 +10,7 @@ from keybearer.server.http.csrf import FIELD
 from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
 from tests.web import chromium
 from tests.web.organization import FORMER, PASSWORD, Organization
-from tests.web.visitor import client_of, let_in, sign_in, token_in
+from tests.web.visitor import client_of, sign_in, sign_in_directly, token_in
 
 
 def try_to_sign_in(page: Page, server: RunningServer, email: str, password: str) -> None:
@@ -31,7 +31,7 @@ def test_wrong_password_unknown_address_and_bot_are_answered_alike(
     assert page.get_by_label("Email").input_value() == email
 
 
-def test_a_deactivated_account_is_told_only_to_who_knows_the_password(
+def test_only_somebody_who_knows_the_password_learns_that_an_account_is_deactivated(
     page: Page, server: RunningServer, organization: Organization
 ) -> None:
     try_to_sign_in(page, server, FORMER, "not the password")
@@ -40,7 +40,7 @@ def test_a_deactivated_account_is_told_only_to_who_knows_the_password(
     expect(page.get_by_role("alert")).to_contain_text(f"Your account {FORMER} has been deactivated.")
 
 
-def test_too_many_attempts_are_told_how_long_to_wait(page: Page, server: RunningServer) -> None:
+def test_too_many_attempts_are_answered_with_the_time_to_wait(page: Page, server: RunningServer) -> None:
     with httpx2.Client(base_url=server.site) as client:
         form = {FIELD: token_in(client.get("/login/").text)}
         for _ in range(5):
@@ -104,7 +104,7 @@ def test_all_other_browsers_are_signed_out_and_this_one_stays(
     assert other_page.url.startswith(f"{server.site}/login/")
 
 
-def test_signing_this_browser_out_of_the_list_leads_to_the_sign_in_page(
+def test_signing_out_this_browser_in_the_list_leads_to_the_sign_in_page(
     owner_page: Page, server: RunningServer
 ) -> None:
     owner_page.goto(f"{server.site}/settings/sessions/")
@@ -120,7 +120,7 @@ def test_one_mobile_device_is_signed_out(owner_page: Page, server: RunningServer
     expect(owner_page.get_by_text("iPhone or iPad")).to_be_visible()
 
 
-def test_a_session_that_ended_meanwhile_leads_to_sign_in_from_a_dialog(owner_page: Page, server: RunningServer) -> None:
+def test_a_dialog_leads_to_sign_in_if_the_session_has_ended(owner_page: Page, server: RunningServer) -> None:
     owner_page.goto(f"{server.site}/settings/account/")
     owner_page.context.clear_cookies()
     owner_page.locator("#api_key_button").click()
@@ -131,7 +131,7 @@ def test_times_are_shown_in_the_readers_own_zone(browser: Browser, server: Runni
     seen = []
     for zone in ("Asia/Tokyo", "America/New_York"):
         with chromium.profile(browser, timezone_id=zone) as profile:
-            let_in(profile, server)
+            sign_in_directly(profile, server)
             page = profile.new_page()
             page.goto(f"{server.site}/settings/account/")
             moment = page.locator("time").first

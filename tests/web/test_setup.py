@@ -40,14 +40,14 @@ def test_before_set_up_every_page_says_where_the_link_is(page: Page, empty_serve
     assert show(page, "setup-pending") == []
 
 
-def test_another_token_opens_nothing(page: Page, empty_server: RunningServer) -> None:
+def test_an_invalid_token_opens_nothing(page: Page, empty_server: RunningServer) -> None:
     answer = page.goto(f"{empty_server.site}/setup/another-token/")
     assert answer is not None
     assert answer.status == 404
     expect(page.get_by_role("heading", name="This link is no longer valid")).to_be_visible()
 
 
-def test_the_form_has_no_flaw_and_knows_the_address(page: Page, empty_server: RunningServer) -> None:
+def test_the_form_has_no_flaw_and_suggests_the_site(page: Page, empty_server: RunningServer) -> None:
     page.goto(empty_server.setup_link or "")
     assert page.get_by_label("Site address").input_value() == empty_server.site
     assert show(page, "setup-form") == []
@@ -78,7 +78,7 @@ def test_the_strength_of_a_password_shows_while_it_is_typed(
 @pytest.mark.parametrize(
     ("label", "value"), [("Your name", "Iva *"), ("Site address", "https://"), ("Your email", "iva@x")]
 )
-def test_the_keyboard_begins_at_the_field_that_is_wrong(
+def test_the_keyboard_focus_begins_at_the_wrong_field(
     page: Page, empty_server: RunningServer, label: str, value: str
 ) -> None:
     page.goto(empty_server.setup_link or "")

@@ -22,7 +22,7 @@ from tests.server_process import OWNER_EMAIL, OWNER_PASSWORD, RunningServer
 
 
 def sign_in(page: Page, server: RunningServer, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD) -> None:
-    """Sign in on the sign-in page; the settings follow."""
+    """Sign in on the sign-in page. The settings follow."""
     page.goto(f"{server.site}/login/")
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password", exact=True).fill(password)
@@ -30,8 +30,8 @@ def sign_in(page: Page, server: RunningServer, email: str = OWNER_EMAIL, passwor
     page.wait_for_url(f"{server.site}/settings/account/")
 
 
-def let_in(profile: BrowserContext, server: RunningServer, email: str = OWNER_EMAIL) -> None:
-    """Give a browser profile a session of its own, as signing in would, without the way through the page."""
+def sign_in_directly(profile: BrowserContext, server: RunningServer, email: str = OWNER_EMAIL) -> None:
+    """Give a browser profile a session, as signing in would, without using the page."""
 
     async def open_one(context: Context) -> Secret:
         realm = await realms.find(context)
@@ -51,7 +51,7 @@ def let_in(profile: BrowserContext, server: RunningServer, email: str = OWNER_EM
 
 
 def clipboard(page: Page) -> str:
-    """What lies on the clipboard, taken from there: the next test must not find it."""
+    """The content of the clipboard, which is then cleared: the next test must not find it."""
     text = page.evaluate(
         "async () => { const text = await navigator.clipboard.readText();"
         " await navigator.clipboard.writeText(''); return text; }"
@@ -64,7 +64,7 @@ def clipboard(page: Page) -> str:
 def client_of(
     server: RunningServer, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, *, user_agent: str = "Browser/1.0"
 ) -> Iterator[Client]:
-    """An HTTP client with the session of somebody who has signed in, and nothing else of a browser."""
+    """An HTTP client with the session of a signed-in account, and no other state of a browser."""
     with Client(base_url=server.site, headers={"User-Agent": user_agent}) as client:
         form = {"username": email, "password": password, FIELD: token_in(client.get("/login/").text)}
         assert client.post("/login/", data=form).status_code == 302
@@ -72,7 +72,7 @@ def client_of(
 
 
 def token_in(page: str) -> str:
-    """The token against forgery that the forms of a page carry."""
+    """The CSRF token in the forms of a page."""
     found = re.search(rf'name="{FIELD}" value="([^"]+)"', page)
     assert found is not None
     return found[1]

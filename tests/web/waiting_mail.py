@@ -10,11 +10,11 @@ from keybearer.server.storage import mails
 from tests.server_process import RunningServer
 
 UNREACHABLE = {"KEYBEARER_SMTP_URL": "smtp://127.0.0.1:1"}
-"""What a server is started with that has a mail server and never reaches it."""
+"""The settings of a server that has a mail server but never reaches it."""
 
 
 def link_in_mail_to(server: RunningServer, recipient: str, path: str) -> str:
-    """The link below `path` in the newest mail to somebody that has one."""
+    """The link below `path` in the newest mail to somebody that contains one."""
 
     async def read(context: Context) -> list[str]:
         async with context.reading() as connection:

@@ -1,6 +1,6 @@
-"""Whether an answer is what the OpenAPI document says: every field known, of its type, and none missing.
+"""Whether an answer is what the OpenAPI document says: every field known and of its type, and none missing.
 
-The document lets later versions add fields. Here nothing else than what it names may be there.
+The document lets later versions add fields. Here only the fields that it names may be present.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FREE = ("/api/v1/openapi.json",)
 
 
 def closed(schema: Any) -> Any:
-    """The schema, with records that have no other fields than those it names."""
+    """The schema, in which records have no other fields than those it names."""
     if isinstance(schema, Mapping):
         inner = {name: closed(value) for name, value in schema.items()}
         if "properties" in inner and inner.get("type") == "object":
@@ -49,7 +49,7 @@ def _validator(path: str, method: str) -> Draft202012Validator:
 
 @cache
 def _supported(path: str, method: str) -> frozenset[str]:
-    """What an endpoint says it takes, but for what may be one value only."""
+    """What an endpoint says it accepts, except parameters that may have only one value."""
     name = path.removeprefix("/api/v1/").removeprefix("/json/")
     return frozenset(
         each.name
@@ -61,7 +61,7 @@ def _supported(path: str, method: str) -> frozenset[str]:
 
 
 def place(path: str, method: str) -> str | None:
-    """The path in the document that an answered path belongs to; None for what is no endpoint."""
+    """The path in the document that matches a called path. None if it is not an endpoint."""
     for pattern, documented in _patterns():
         if pattern.fullmatch(path) and method.lower() in _DOCUMENT["paths"][documented]:
             return documented
@@ -69,20 +69,20 @@ def place(path: str, method: str) -> str | None:
 
 
 def check(method: str, path: str, answer: Any) -> None:
-    """Raise AssertionError where a success is not what the document says of it."""
+    """Raise AssertionError if a success is not what the document says."""
     documented = place(path, method)
     if documented is None or documented in _FREE or not isinstance(answer, Mapping):
         return
     if answer.get("result") != "success":
         return
     ignored = set(answer.get("ignored_parameters_unsupported", ())) & _supported(documented, method.upper())
-    assert not ignored, f"{method} {documented} says that it takes {ignored}, and ignores them"
+    assert not ignored, f"{method} {documented} says that it accepts {ignored}, but ignores them"
     errors = list(_validator(documented, method.lower()).iter_errors(answer))
     if errors:
-        raise AssertionError(f"{method} {documented}: " + "; ".join(map(_told, errors[:3])))
+        raise AssertionError(f"{method} {documented}: " + "; ".join(map(_message, errors[:3])))
 
 
-def _told(error: Any) -> str:
+def _message(error: Any) -> str:
     nearest = min(
         error.context, key=lambda each: len(list(each.context or ())) + each.message.count("const"), default=error
     )
@@ -90,7 +90,7 @@ def _told(error: Any) -> str:
 
 
 async def check_response(response: httpx2.Response) -> None:
-    """The hook for clients of tests: every answer of the wire is checked as it comes."""
+    """The hook for clients of tests: every answer of the wire is checked when it arrives."""
     path, method = response.request.url.path, response.request.method
     if (
         method != "HEAD"

@@ -1,4 +1,4 @@
-"""Where our answers are others than the recorded ones, each with its reason."""
+"""Where Keybearer's answers differ from the recorded ones, each with its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference that is meant. `exchanges` and `fields` are patterns, as in a shell."""
+    """An intended difference. `exchanges` and `fields` are patterns, as in a shell."""
 
     exchanges: str
     fields: str
@@ -16,7 +16,7 @@ class Difference:
     decision: str = ""
 
     def covers(self, exchange: str, field: str) -> bool:
-        """Whether this is why `field` differs there."""
+        """Whether this explains why `field` differs there."""
         return any(fnmatchcase(exchange, pattern) for pattern in self.exchanges.split()) and any(
             fnmatchcase(field, pattern) for pattern in self.fields.split()
         )
@@ -36,12 +36,12 @@ DIFFERENCES = [
     Difference(
         "users_me-accept-language-de-wrong-key",
         "msg",
-        "Keybearer speaks English; programs look at the code",
+        "Keybearer answers in English; programs read the code",
     ),
     Difference(
         "fetch_api_key-deactivated-user-wrong-password",
         "code msg",
-        "that an account is deactivated is told only to who knows its password",
+        "only somebody who knows an account's password is told that it is deactivated",
         "0041",
     ),
     Difference(
@@ -58,33 +58,33 @@ DIFFERENCES = [
     Difference(
         "bots-list-own-after-deactivate",
         'bots."a@b-bot"@zulip.testserver',
-        "the bot with that address was never made",
+        "the bot with that address was never created",
         "0042",
     ),
     Difference(
         "password-change-weak",
         "reason",
-        "why the password is refused stands beside Zulip's words",
+        "the reason why the password is refused is added to Zulip's words",
     ),
     Difference(
         "user-reactivated-old-key",
         "*",
-        "reactivating issues a new key: the one that a deactivated account had stays dead",
+        "reactivating issues a new key: the key that a deactivated account had stays revoked",
         "0043",
     ),
 ]
 
 LEFT_OUT: dict[str, str] = {
-    "password-auth-disabled-*": "our organizations have no switch that turns passwords off",
-    "development-dev_fetch_api_key-backend-not-enabled": "a server of ours that runs for development always lets in",
+    "password-auth-disabled-*": "organizations here cannot turn passwords off",
+    "development-dev_fetch_api_key-backend-not-enabled": "a Keybearer server in development mode lets anybody sign in",
 }
 """Recorded questions that are not asked: exchange pattern → why."""
 
 BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     (
         "two replacements of a key at once, with that key",
-        "both succeed, and one of the new keys is dead on arrival",
-        ("one succeeds; the other is told `Invalid API key`", "0006"),
+        "both succeed, and one of the new keys is invalid from the start",
+        ("one succeeds; the other is answered `Invalid API key`", "0006"),
     ),
     (
         "changing a bot's owner",
@@ -93,14 +93,14 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     ),
     (
         "failed passwords",
-        "counted for the name as typed, from everywhere: a stranger locks the owner out",
+        "counted for the name as typed, from everywhere: a stranger can lock the owner out",
         ("counted for the account in any spelling, from one address, by all workers together", "0044"),
     ),
-    ("failed keys", "never limited", ("limited by address, and never so that a good key is refused", "0044")),
+    ("failed keys", "never limited", ("limited by address, but a valid key is never refused", "0044")),
     (
         "passwords",
         "6 to 100 characters",
-        ("8 to 128 characters, and as hard to guess as there; `reason` says what is wrong", ""),
+        ("8 to 128 characters, and as hard to guess as in Zulip; `reason` says what is wrong", ""),
     ),
     (
         "a bot's role",
@@ -125,7 +125,7 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     ),
     (
         "the cookie `csrftoken`",
-        "compared with what is sent",
+        "compared with the token that is sent",
         ("a copy of a token that belongs to the session; the cookie itself proves nothing", "0048"),
     ),
     (
@@ -136,17 +136,17 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     (
         "an invitation for ever",
         "`invite_expires_in_minutes` null",
-        ("the same, and it lasts a year", ""),
+        ("the same, but it lasts a year", ""),
     ),
     (
         "a link for several people",
-        "whoever has it joins at any address that a mail confirms; members may make one",
-        ("whoever has it is mailed an invitation of their own; only administrators make one", "0090"),
+        "anybody who has it joins with any address that a mail confirms; members may create one",
+        ("anybody who has it is mailed a separate invitation; only administrators may create one", "0090"),
     ),
     (
         "a person added by `POST users`",
         "the password that the administrator chose opens the account and its key",
-        ("it lets the person in only to choose another: `PASSWORD_RESET_REQUIRED` until then", "0090"),
+        ("it only lets the person choose another: `PASSWORD_RESET_REQUIRED` until then", "0090"),
     ),
     (
         "what is not available",
@@ -174,21 +174,21 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
     (
         "a bot's default channels",
         "kept, and shown with the bot",
-        ("bots have none: one that is named is refused as `Invalid channel name`", ""),
+        ("bots have none: a request that names one is refused with `Invalid channel name`", ""),
     ),
     (
         "`edit_history` of a message",
-        "the whole of each earlier text, also as HTML",
-        ("the first 200 characters of each; `GET messages/{id}/history` has the whole", "0087"),
+        "each earlier text in full, also as HTML",
+        ("the first 200 characters of each; `GET messages/{id}/history` has the full texts", "0087"),
     ),
     (
         "a long message",
         "at most a million characters of HTML",
-        ("at most 12 for each character and 20,000 more: `Unable to render message` beyond", "0087"),
+        ("at most 12 for each character plus 20,000; beyond that `Unable to render message`", "0087"),
     ),
     (
         "a page of long messages",
-        "as many as were asked for",
+        "as many as requested",
         ("at most about 5 million characters; `found_oldest` and `found_newest` say whether it was cut", "0087"),
     ),
     (
@@ -202,4 +202,4 @@ BY_DESIGN: list[tuple[str, str, tuple[str, str]]] = [
         ("without it, as RFC 9110 asks (8.6)", ""),
     ),
 ]
-"""What, Zulip's way, ours and its decision: where no recorded answer shows it."""
+"""A topic, Zulip's way, Keybearer's way and its decision, for differences that no recorded answer shows."""

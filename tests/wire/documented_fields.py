@@ -1,4 +1,4 @@
-"""Fields and events that Zulip documents, to be set beside those that the server's description has."""
+"""Fields and events that Zulip documents, for a comparison with those in the server's description."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ user_status user_topic web_reload_client"""
 
 
 def never_sent() -> Iterator[tuple[str, list[str]]]:
-    """What of Zulip's documented fields the server never sends, by where they are."""
+    """Zulip's documented fields that the server never sends, by where they occur."""
     described: tuple[tuple[str, str, set[str]], ...] = (
         ("a message", _MESSAGE, _names(MESSAGE)),
         ("a channel", _CHANNEL, _names(CHANNEL)),

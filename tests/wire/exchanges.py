@@ -16,8 +16,8 @@ DATA = Path(__file__).with_name("data") / "exchanges.yaml"
 class Exchange:
     """One question, and what a Zulip server answered.
 
-    How the client says who it is: `key_of` an account, `basic` credentials as text, an `authorization` header as it
-    stands, or the `session` of an account (`without_token` against forgery, if so).
+    How the client identifies itself: `key_of` an account, `basic` credentials as text, a literal `authorization`
+    header, or the `session` of an account (optionally `without_token` against forgery).
     """
 
     name: str
@@ -38,12 +38,12 @@ class Exchange:
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer was a page: then only its status and type are compared."""
+        """Whether the answer was a page. Then only its status and type are compared."""
         return self.body is None and str(self.answer_headers["content-type"]).startswith("text/html")
 
 
 def load() -> list[Exchange]:
-    """Every exchange, in the order in which it was recorded."""
+    """All exchanges, in the order in which they were recorded."""
     document = yaml.safe_load(DATA.read_text("utf-8"))
     return [_exchange(entry, document["headers"]) for entry in document["exchanges"]]
 

@@ -1,4 +1,4 @@
-"""Asking our server the recorded questions: who is in the play, what the questions refer to, what is compared."""
+"""Puts the recorded questions to the server: the accounts, what the questions refer to, and what is compared."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ADDRESS = "198.51.100.20"
 
 
 class Play:
-    """A server with the cast, and what the questions refer to."""
+    """A server with the accounts, and what the questions refer to."""
 
     def __init__(self, server: InProcessServer) -> None:
         self.server = server
@@ -47,7 +47,7 @@ class Play:
         self._client = server.client(address=ADDRESS)
 
     async def cast(self) -> None:
-        """Make everybody."""
+        """Create all accounts."""
         for name, role in CAST.items():
             await self.server.add_person(name, role, domain=DOMAIN)
         await self.server.add_bot(await self.known("hamlet"), "hambot", name="Hamlet Bot")
@@ -100,7 +100,7 @@ class Play:
         return response
 
     async def try_password(self, email: str, times: int) -> None:
-        """Fail to fetch a key so often."""
+        """Fail to fetch a key this many times."""
         for _ in range(times):
             await self._client.post("/api/v1/fetch_api_key", data={"username": email, "password": "wrong"})
 
@@ -110,7 +110,7 @@ class Play:
             await step(change)
 
     async def remember_key(self, name: str) -> None:
-        """Keep the key that an account has now."""
+        """Remember the key that an account has now."""
         self._before[name] = (await self.known(name)).api_key
 
     def _text(self, text: str) -> str:
@@ -127,7 +127,7 @@ class Play:
         return encoded(":".join((await self.known(name)).auth))
 
     async def _filled(self, text: str) -> str:
-        """The text with what stands for it."""
+        """The text with its placeholders replaced."""
         for placeholder, kind, name, variant in re.findall(r"(<([A-Z_0-9]+):([\w-]+)(?::([\w-]+))?>)", text):
             text = text.replace(placeholder, await self._value(kind, name, variant))
         times = re.fullmatch(r"<(\d+) TIMES (.)>", text)
@@ -151,7 +151,7 @@ class Play:
                 return (await self.known(name)).api_key
 
     async def differences(self, exchange: Exchange, response: httpx2.Response) -> dict[str, tuple[object, object]]:
-        """Where our answer is another: field → what was recorded, what we say."""
+        """Where the server's answer differs: field → what was recorded, what the server says."""
         found: dict[str, tuple[object, object]] = {}
         if response.status_code != exchange.status:
             found["status"] = (exchange.status, response.status_code)
@@ -205,11 +205,11 @@ ALWAYS_HERE = {
     "access-control-allow-headers",
     "access-control-allow-methods",
 }
-"""Headers that our answers always have: at Zulip some come from the proxy, some only on some answers."""
+"""Headers that the server's answers always have. In Zulip some are from the proxy, some only on some answers."""
 
 
 def email_of(name: str) -> str:
-    """The address of somebody in the play."""
+    """The address of an account by name."""
     if name in CAST:
         return f"{name}@{DOMAIN}"
     short = {"upper1": "UPPER1", "othello-bot": "othello", "hambot-bot": "hambot"}.get(name, name)
@@ -222,7 +222,7 @@ def encoded(text: str) -> str:
 
 
 def _header(response: httpx2.Response, name: str) -> object:
-    """A header as it is compared: of cookies the names, of what an answer varies by the names in one order."""
+    """A header as it is compared: the names of cookies; a list of names in a fixed order."""
     if name == "set-cookie":
         return [cookie.partition("=")[0] for cookie in response.headers.get_list(name)]
     value = response.headers.get(name)
@@ -230,7 +230,7 @@ def _header(response: httpx2.Response, name: str) -> object:
 
 
 def _names(text: str) -> str:
-    """A list of names in a header, in one order."""
+    """A list of names in a header, in a fixed order."""
     return ", ".join(sorted(name.strip() for name in text.split(",")))
 
 

@@ -1,4 +1,4 @@
-"""What happened between the recorded questions, asked by nobody's record."""
+"""What happened between the recorded questions, without a record of its own."""
 
 from __future__ import annotations
 
@@ -130,4 +130,4 @@ BEFORE: dict[str, Step] = {
     "ratelimit-json_fetch_api_key-6th-wrong": _six_wrong_in_the_browser,
     "ratelimit-api-request-201": _two_hundred_calls,
 }
-"""What happened before some of the questions, asked by nobody's record: exchange → step."""
+"""What happened before some of the questions, without a record of its own: exchange → step."""

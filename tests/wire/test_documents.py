@@ -6,11 +6,11 @@ from keybearer.server.settings import Settings
 from tests.wire import documents
 
 
-def test_the_table_of_endpoints_is_that_of_the_server() -> None:
+def test_the_table_of_endpoints_matches_the_server() -> None:
     assert documents.WIRE.read_text("utf-8") == documents.wire()
 
 
-def test_the_page_of_differences_is_that_of_the_tests() -> None:
+def test_the_page_of_differences_matches_the_tests() -> None:
     assert documents.DIFFERENCES_PAGE.read_text("utf-8") == documents.differences()
 
 
@@ -22,7 +22,7 @@ def test_the_reference_lists_what_is_not_available() -> None:
     assert documents.UNAVAILABLE_PAGE.read_text("utf-8") == documents.not_available()
 
 
-def test_the_page_of_limits_is_the_table_of_the_server() -> None:
+def test_the_page_of_limits_matches_the_server() -> None:
     assert documents.LIMITS_PAGE.read_text("utf-8") == documents.limits()
 
 

@@ -1,4 +1,4 @@
-"""The recorded questions, put to our server in their order; every difference is listed with its reason."""
+"""The recorded questions, put to the server in order. Every difference is listed with its reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def play(exchanges: list[Exchange], directory: Path, template: Path, *, de
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Found:
-    """What differs, of every question; those that only a development server answers are asked of one."""
+    """The differences for every question. Questions that only a development server answers are put to one."""
 
     async def both() -> Found:
         directory = tmp_path_factory.mktemp("wire")
@@ -54,7 +54,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Fo
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
-def test_our_answer_is_the_recorded_one_but_for_listed_differences(found: Found, exchange: Exchange) -> None:
+def test_answers_equal_the_recorded_ones_except_for_listed_differences(found: Found, exchange: Exchange) -> None:
     unexplained = {
         field: values
         for field, values in found[exchange.name].items()
@@ -63,7 +63,7 @@ def test_our_answer_is_the_recorded_one_but_for_listed_differences(found: Found,
     assert unexplained == {}
 
 
-def test_every_listed_difference_is_still_one(found: Found) -> None:
+def test_every_listed_difference_still_exists(found: Found) -> None:
     needless = [
         difference
         for difference in DIFFERENCES

@@ -1,4 +1,4 @@
-"""The composition root: the one place where the parts are wired together."""
+"""The composition root: the only place where the parts are wired together."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ from keybearer.server.web.door import PagesDoor
 
 
 class Application:
-    """The ASGI application. Its parts come to life when the server starts it and end when the server stops."""
+    """The ASGI application. Its parts are opened when the server starts it and closed when the server stops."""
 
     def __init__(
         self, settings: Settings, connections: int = MOST_CONNECTIONS, on_started: Callable[[], None] | None = None
     ) -> None:
-        """`connections` is how many the server in front of it holds. `on_started` is called once it can answer."""
+        """`connections` is how many connections the server in front of it holds. `on_started` is called once it can
+        answer.
+        """
         self._settings = settings
         self._connections = connections
         self._on_started = on_started
@@ -60,7 +62,7 @@ class Application:
         await self.answer(scope, receive, send)
 
     def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """The same application for a server that awaits whatever it is given: one coroutine less for each request."""
+        """The same application for a server that awaits any awaitable: one coroutine less for each request."""
         if scope["type"] == "http":
             assert self._front_door is not None
             return self._front_door(scope, receive, send)
@@ -70,7 +72,7 @@ class Application:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The parts, opened and in the end closed; background work runs in between."""
+        """The parts, opened first and closed at the end. Background work runs in between."""
         metrics = PrometheusMetrics() if self._settings.metrics else NO_METRICS
         async with opened(self._settings, metrics) as context:
             uses = UseRecorder(context)
@@ -111,14 +113,14 @@ class Application:
                 await shared.close()
 
     def end_polls(self) -> None:
-        """Answer every poll that waits for events, and be ready for nothing more: the server is about to stop."""
+        """Answer all polls that wait for events, and report that the server is not ready: it is about to stop."""
         if self._health is not None:
             self._health.stop()
         if self._hub is not None:
             self._hub.close()
 
     def count_polls(self, account_id: int) -> int:
-        """How many polls of an account wait here for events."""
+        """How many polls of an account wait for events here."""
         return 0 if self._hub is None else self._hub.count_polls(account_id)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -138,10 +140,10 @@ class Application:
 
 @contextlib.contextmanager
 def _calling_on_stop(work: Callable[[], None]) -> Iterator[None]:
-    """Have `work` called when a worker is asked to stop.
+    """Call `work` when a worker is asked to stop.
 
-    The worker waits for open requests before it says so by the lifespan protocol, and polls are open for long. Its own
-    handling of the signal continues: the event loop receives signals in another way.
+    The worker waits for open requests before it reports this by the lifespan protocol, and polls stay open for long.
+    Its own handling of the signal continues: the event loop receives signals in another way.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -149,7 +151,7 @@ def _calling_on_stop(work: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number, handler in before.items():
-        signal.signal(number, _after(partial(loop.call_soon_threadsafe, work), handler))
+        signal.signal(number, _chain_handlers(partial(loop.call_soon_threadsafe, work), handler))
     try:
         yield
     finally:
@@ -157,7 +159,7 @@ def _calling_on_stop(work: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _after(first: Callable[[], object], then: Any) -> Callable[[int, FrameType | None], None]:  # noqa: ANN401  as signal has it
+def _chain_handlers(first: Callable[[], object], then: Any) -> Callable[[int, FrameType | None], None]:  # noqa: ANN401  as signal has it
     def handle(number: int, frame: FrameType | None) -> None:
         first()
         if callable(then):
@@ -168,7 +170,7 @@ def _after(first: Callable[[], object], then: Any) -> Callable[[int, FrameType |
 
 @contextlib.asynccontextmanager
 async def background(*work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Run coroutines beside the block; they are cancelled, and waited for, when it ends."""
+    """Run coroutines in the background of the block. They are cancelled and awaited when it ends."""
     tasks = [asyncio.create_task(piece) for piece in work]
     try:
         yield
@@ -184,5 +186,5 @@ def create_app(settings: Settings) -> Application:
 
 
 def create_app_from_environ(connections: int, on_started: Callable[[], None]) -> Application:
-    """The application as the workers of `keybearer serve` make it: with the settings of their environment."""
+    """The application as the workers of `keybearer serve` create it, with the settings from their environment."""
     return Application(Settings.from_environ(os.environ), connections, on_started)

@@ -1,4 +1,4 @@
-"""What an operator asks before a start: whether the server could run here, and what would go wrong."""
+"""Checks for an operator before a start: whether the server could run here, and what would go wrong."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 class Severity(StrEnum):
-    """How grave a finding is. With a fault the server does not start, or people cannot use it."""
+    """How serious a finding is. With a fault the server does not start, or people cannot use it."""
 
     GOOD = "good"
     WARNING = "warning"
@@ -46,7 +46,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `remedy` says what to do; it is empty where there is nothing."""
+    """The result of one check. `remedy` says what to do. It is empty if there is nothing to do."""
 
     about: str
     severity: Severity
@@ -69,7 +69,9 @@ def _fault(about: str, error: KeybearerError | str, remedy: str = "") -> Finding
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at what the server depends on, one thing after another. Nothing is changed, and a server may be running."""
+    """Check everything that the server depends on, one thing after another. Nothing is changed, and a server may be
+    running.
+    """
     for finding in _check_directory(settings.data_dir):
         yield finding
     async for finding in _check_data(settings):
@@ -86,28 +88,28 @@ def _check_directory(path: Path) -> Iterator[Finding]:
     except FileNotFoundError:
         parent = next(each for each in path.absolute().parents if each.exists())
         if os.access(parent, os.W_OK | os.X_OK):
-            yield _good(about, f"{path} is not there yet: the server will make it")
+            yield _good(about, f"{path} does not exist yet: the server will create it")
         else:
-            yield _fault(about, f"{path} is not there, and {parent} cannot be written", "Name another.")
+            yield _fault(about, f"{path} does not exist, and {parent} cannot be written", "Choose another.")
         return
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        yield _fault(about, f"{path} cannot be written", "Give its owner the right to write, or name another.")
+        yield _fault(about, f"{path} cannot be written", "Make it writable for its owner, or choose another.")
     elif status.st_uid != os.geteuid():
         yield _warning(about, f"{path} belongs to another user", "Run this as the user that runs the server.")
     elif stat.S_IMODE(status.st_mode) & 0o077:
-        yield _warning(about, f"others may look into {path}", f"Run: chmod 700 {path}")
+        yield _warning(about, f"others can read {path}", f"Run: chmod 700 {path}")
     else:
-        yield _good(about, f"{path} can be written by this user alone")
+        yield _good(about, f"only this user can write to {path}")
     free = shutil.disk_usage(path).free
     room = f"{free // MIB:,} MiB are free in {path}"
     if free < LEAST_ROOM:
-        yield _fault("disk", room, "Free some space: writing fails soon.")
+        yield _fault("disk", room, "Free some space: writing will fail soon.")
     else:
         yield _good("disk", room) if free >= LITTLE_ROOM else _warning("disk", room, "Free some space.")
 
 
 async def _check_data(settings: Settings) -> AsyncIterator[Finding]:
-    """The secrets, the database, and what it says of the site and the clock."""
+    """The secrets, the database, and what the database says about the site and the clock."""
     ring: SecretRing | None = None
     revision: str | None = None
     is_usable = False
@@ -123,7 +125,7 @@ async def _check_data(settings: Settings) -> AsyncIterator[Finding]:
         if settings.secrets_file.exists() or revision is not None:
             yield _fault("secrets", error)
         else:
-            yield _good("secrets", f"the server will make them, in {settings.secrets_file}")
+            yield _good("secrets", f"the server will create them, in {settings.secrets_file}")
     if ring is None or not is_usable:
         return
     database = await Database.open(settings.database_url)
@@ -145,20 +147,20 @@ async def _check_data(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _check_schema(settings: Settings, revision: str | None) -> Finding:
     if revision is None:
-        return _good("database", "it can be reached, and the server will make its schema")
+        return _good("database", "it can be reached, and the server will create its schema")
     if revision == schema.HEAD:
         return _good("database", f"it can be reached, and has the schema {revision} of this Keybearer")
     if revision in schema.REVISIONS:
         after = f"the server will migrate its schema from {revision} to {schema.HEAD}"
-        return _warning("database", f"it can be reached, and {after}", "Make a backup before.")
+        return _warning("database", f"it can be reached, and {after}", "Make a backup first.")
     await (await Database.open(settings.database_url)).close()
     return _warning("database", f"its schema {revision} is of a newer Keybearer, and this one may use it", "Upgrade.")
 
 
 def _check_clock(database_time: datetime | None, newest: datetime | None) -> Finding:
-    """Whether the clock goes as the database server's does, and is not behind what has happened already."""
+    """Whether the clock agrees with the database server's, and is not behind the newest record."""
     now = utc_now()
-    remedy = "Set the clock, and keep it right with NTP."
+    remedy = "Set the clock, and synchronize it with NTP."
     if database_time is not None and abs(database_time - now) > CLOCKS_DIFFER:
         return _fault("clock", f"it differs from the database server's by {abs(database_time - now)}", remedy)
     if newest is not None and newest - now > CLOCKS_DIFFER:
@@ -167,7 +169,7 @@ def _check_clock(database_time: datetime | None, newest: datetime | None) -> Fin
 
 
 def _check_site(settings: Settings, realm: Realm | None) -> Finding:
-    """Whether the server can tell that a request came to the site's own address."""
+    """Whether the server can tell that a request was sent to the site's own address."""
     if realm is None:
         return _warning("site", "there is no organization yet", "Start the server and open the link that it prints.")
     is_secure = urlsplit(realm.site).scheme == "https"
@@ -175,17 +177,17 @@ def _check_site(settings: Settings, realm: Realm | None) -> Finding:
         return _fault(
             "site",
             f"it is {realm.site}, but the server neither speaks TLS nor trusts a proxy that does: nobody can sign in",
-            f"Name the proxy's address in {VARIABLES['trusted_proxies']}, or give a certificate.",
+            f"Set the proxy's address in {VARIABLES['trusted_proxies']}, or configure a certificate.",
         )
     if not is_secure and settings.uses_tls:
         return _fault("site", f"it is {realm.site}, but the server speaks TLS", "Run: keybearer admin set-site URL")
     if not is_secure and not is_loopback(realm.host):
-        return _warning("site", f"it is {realm.site}: keys and passwords cross the network in clear", "Use TLS.")
+        return _warning("site", f"it is {realm.site}: keys and passwords cross the network unencrypted", "Use TLS.")
     return _good("site", f"it is {realm.site}")
 
 
 async def _check_limits(settings: Settings) -> Finding:
-    """Whether calls are counted for all workers together, where there are several."""
+    """Whether calls are counted for all workers together, if there are several."""
     variable = VARIABLES["limits_url"]
     if not settings.limits_url:
         if settings.workers > 1:
@@ -196,7 +198,7 @@ async def _check_limits(settings: Settings) -> Finding:
     except KeybearerError as error:
         return _fault("limits", error)
     try:
-        if await shared.is_there():
+        if await shared.is_available():
             return _good("limits", "calls are counted for all workers and machines together")
     finally:
         await shared.close()
@@ -230,4 +232,4 @@ def _check_mail_server(settings: Settings) -> Finding:
             server.noop()
     except (OSError, smtplib.SMTPException, ssl.SSLError) as error:
         return _fault(about, f"it cannot be used ({smtp.reason(error)})", f"Check {VARIABLES['smtp_url']}.")
-    return _good(about, "it can be reached, and lets this server in")
+    return _good(about, "it can be reached, and accepts this server")

@@ -1,4 +1,4 @@
-"""The server's log: its form, its level, and the id of the request that a line belongs to."""
+"""The server's log: its format, its level, and the request id of each line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered; empty elsewhere. Tasks that a request starts inherit it."""
+"""The id of the request that is being answered. Empty elsewhere. Tasks that a request starts inherit it."""
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives each record that belongs to a request the request's id. It refuses none."""
+    """Adds the request's id to each record that belongs to a request. It lets every record through."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         current = request_id.get()
@@ -28,7 +28,7 @@ class RequestIdFilter(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line for people, with the request's id at its end. Whatever is shaped like a key is masked."""
+    """One line for people, with the request's id at its end. Text that looks like a key is masked."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  as logging has it
         belongs_to = getattr(record, "request_id", "")
@@ -40,14 +40,14 @@ class TextFormatter(logging.Formatter):
 
 
 class JSONFormatter(JsonFormatter):
-    """One JSON object in a line for programs. Whatever is shaped like a key is masked."""
+    """One JSON object per line, for programs. Text that looks like a key is masked."""
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
 
 
 def logging_config(log_format: str, log_level: str) -> dict[str, Any]:
-    """What `logging.config.dictConfig` is given. Everything goes to standard error."""
+    """The argument of `logging.config.dictConfig`. Everything is written to standard error."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -71,7 +71,7 @@ def logging_config(log_format: str, log_level: str) -> dict[str, Any]:
         },
         "loggers": {
             "_granian": {"propagate": True},
-            "python_multipart": {"level": "ERROR"},  # anybody can send a form that cannot be read
+            "python_multipart": {"level": "ERROR"},  # anybody can send an unreadable form
         },
         "root": {"handlers": ["stderr"], "level": log_level.upper()},
     }

@@ -1,4 +1,4 @@
-"""What the server measures of itself, for Prometheus. No metric names an account, an address or a key."""
+"""What the server measures about itself, for Prometheus. No metric names an account, an address or a key."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from keybearer._version import __version__
 from keybearer.errors import SettingError
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where the client library lets the workers of one server keep their numbers, so that one page shows their sums."""
+"""Where the client library makes the workers of one server store their numbers, so that one page shows the sums."""
 
 FASTEST, SLOWEST = 0.001, 60.0
 BUCKETS = (FASTEST, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, SLOWEST)
-"""Upper bounds of the classes of durations, in seconds. A poll for events waits for nearly a minute."""
+"""Upper bounds of the buckets for durations, in seconds. A poll for events waits for nearly a minute."""
 
 BACKLOGS: Mapping[str, str] = {
-    "mails": "Mails that wait to be sent.",
+    "mails": "Mails waiting to be sent.",
     "mails_given_up": "Mails that failed too often.",
     "events": "Events that are kept for the queues of clients.",
-    "event_queues": "Queues of clients that wait for events.",
-    "webhook_calls": "Calls of outgoing webhooks that wait to be made.",
+    "event_queues": "Queues of clients waiting for events.",
+    "webhook_calls": "Calls of outgoing webhooks waiting to be made.",
 }
-"""What waits in the database, by the name in the label `of`."""
+"""What waits in the database, by the value of the label `of`."""
 
 
 class Metrics:
-    """What is measured, when it happens. This one measures nothing: metrics are off."""
+    """Receives measurements when something happens. This class measures nothing: metrics are off."""
 
     is_on = False
 
@@ -54,28 +54,29 @@ class Metrics:
         """A password was given: it `succeeded` or `failed`."""
 
     def note_transaction(self, kind: str, seconds: float) -> None:
-        """A transaction (`read` or `write`) or a direct look-up (`lookup`) ended, well or not."""
+        """A transaction (`read` or `write`) or a direct look-up (`lookup`) ended, successfully or not."""
 
     def note_loop_delay(self, seconds: float) -> None:
-        """The event loop ran something that much later than it was due."""
+        """The event loop ran something this much later than it was due."""
 
     def set_backlog(self, of: str, count: int) -> None:
-        """So much waits in the database, one of `BACKLOGS`."""
+        """This much waits in the database, for one of `BACKLOGS`."""
 
     def set_waiting_polls(self, count: int) -> None:
-        """So many polls wait for events in this worker."""
+        """This many polls wait for events in this worker."""
 
     def set_connections(self, pool: str, count: int) -> None:
-        """So many connections to the database are in use in this worker, out of the pool `reader` or `writer`."""
+        """This many connections to the database are in use in this worker, from the pool `reader` or `writer`."""
 
 
 NO_METRICS = Metrics()
 
 
 class PrometheusMetrics(Metrics):
-    """Measured with Prometheus's client library, which is loaded only now.
+    """Measures with Prometheus's client library, which is loaded only now.
 
-    In the workers of a server the numbers are kept in files that all of them share; in a single process in memory.
+    In the workers of a server the numbers are stored in files that all of them share; in a single process they are in
+    memory.
     """
 
     is_on = True
@@ -102,11 +103,11 @@ class PrometheusMetrics(Metrics):
         self._limits = counter("limits_reached", "Requests refused because of a limit.", "limit")
         self._sign_ins = counter("sign_ins", "Passwords given, by outcome.", "outcome")
         self._transactions = histogram("database_seconds", "Time of transactions and look-ups.", "kind")
-        self._loop_delay = histogram("event_loop_delay_seconds", "How late the event loop runs what is due.")
+        self._loop_delay = histogram("event_loop_delay_seconds", "How late the event loop runs due work.")
         self._backlog = gauge("backlog", "What waits in the database.", "mostrecent", "of")
-        self._polls = gauge("waiting_polls", "Polls that wait for events.", "livesum")
+        self._polls = gauge("waiting_polls", "Polls waiting for events.", "livesum")
         self._connections = gauge("database_connections", "Connections in use.", "livesum", "pool")
-        build = gauge("build", "The version that runs; always 1.", "max", "version", "python")
+        build = gauge("build", "The running version; always 1.", "max", "version", "python")
         build.labels(__version__, platform.python_version()).set(1)
 
     def note_request(self, route: str, status: int, seconds: float) -> None:
@@ -145,7 +146,7 @@ class PrometheusMetrics(Metrics):
 def published(host: str, port: int) -> Iterator[None]:
     """Show the metrics of all workers that are started within the block at http://host:port/metrics.
 
-    Raises SettingError where the port cannot be listened at.
+    Raises SettingError if the server cannot listen on the port.
     """
     with tempfile.TemporaryDirectory(prefix="keybearer-metrics-") as directory:
         # The library reads the variable when it is loaded, and the workers inherit it.
@@ -165,7 +166,7 @@ def published(host: str, port: int) -> Iterator[None]:
         try:
             server, thread = library.start_http_server(port, host, registry)
         except OSError as error:
-            raise SettingError("KEYBEARER_METRICS", f"{host}:{port} cannot be listened at: {error.strerror}") from None
+            raise SettingError("KEYBEARER_METRICS", f"cannot listen on {host}:{port}: {error.strerror}") from None
         try:
             yield
         finally:
@@ -183,7 +184,7 @@ def _has_content(path: Path) -> bool:
 
 
 def forget_worker(pid: int) -> None:
-    """Leave out what a worker that has ended had in use. What it counted stays."""
+    """Leave out what an ended worker had in use. What it counted stays."""
     if DIRECTORY_VARIABLE in os.environ:
         from prometheus_client import multiprocess  # noqa: PLC0415
 

@@ -35,13 +35,15 @@ from keybearer.server.storage import data_dir
 from keybearer.server.workers import BACKLOG, Supervisor, connections_within, raise_descriptor_limit
 
 STOP_WITHIN = 10
-"""Seconds that a worker may take to finish what it is doing when the server stops."""
+"""Seconds that a worker may take to finish its work when the server stops."""
 
 TAKEN_WITHIN = 60_000
-"""Milliseconds after which a connection is closed whose client takes nothing of what is sent to it."""
+"""Milliseconds after which a connection is closed if its client does not read what is sent to it."""
 
 FEW_CONNECTIONS = 4096
-"""A worker that may hold fewer than this is warned of at the start: each program that waits for events holds one."""
+"""The server warns at the start if a worker may hold fewer connections than this. Every program that waits for events
+holds one.
+"""
 
 READY_WITHIN = 60.0
 PROBE_EVERY = 0.02
@@ -50,9 +52,10 @@ _log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, tell: Callable[[str], None]) -> None:
-    """Run the server until SIGTERM or SIGINT. `tell` is given the lines for the operator, once they are true.
+    """Run the server until SIGTERM or SIGINT. `tell` is called with lines for the operator as they become true.
 
-    Sets an empty data directory up. Raises KeybearerError before it answers anything, if it cannot.
+    An empty data directory is set up first. Raises KeybearerError before answering any request if the server cannot
+    run.
     """
     data_dir.make(settings.data_dir)
     with listening(settings.host, settings.port) as listener:
@@ -60,7 +63,7 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
         with data_dir.locked(settings.data_dir, site_of(settings)):
             check_tls(settings)
             if settings.limits_url:
-                SharedWindows(settings.limits_url)  # says here, and not in each worker, that its package is missing
+                SharedWindows(settings.limits_url)  # reports here, and not in each worker, that its package is missing
             lines = asyncio.run(_prepare(settings))
             _run(settings, listener, lines, tell)
 
@@ -68,8 +71,8 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
 async def _prepare(settings: Settings) -> list[str]:
     await server_data.prepare(settings)
     async with server_data.opened(settings) as context:
-        files = await old_uploads.take_along(context)
-        moved = [f"{files.taken} uploaded files have moved into the database."] if files.taken else []
+        files = await old_uploads.move_into_database(context)
+        moved = [f"{files.written} uploaded files have moved into the database."] if files.written else []
         token = await setup.create_setup_link(context)
         site = site_of(settings)
         if token is not None:
@@ -90,9 +93,10 @@ def site_of(settings: Settings) -> str:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket at that port, or at a free one for 0, that no other program shares. Raises SettingError.
+    """A socket at that port that no other program shares, or at a free port if it is 0. Raises SettingError.
 
-    Connections inherit its options: one whose client is gone, or takes nothing of an answer, is closed in time.
+    Connections inherit its options, so that a connection is closed in time if its client is gone or does not read an
+    answer.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -100,7 +104,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise SettingError(VARIABLES["host"], f"{host!r} is not an address of this machine") from None
     family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as listener:
-        # Connections that a stopped server left behind do not keep the port; another listener does.
+        # Connections left behind by a stopped server do not block the port. Another listener does.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -110,22 +114,22 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen(BACKLOG)
         except OSError as error:
-            raise _not_bound(error, host, port) from None
+            raise _bind_error(error, host, port) from None
         yield listener
 
 
-def _not_bound(error: OSError, host: str, port: int) -> KeybearerError:
+def _bind_error(error: OSError, host: str, port: int) -> KeybearerError:
     if error.errno == errno.EADDRINUSE:
         return SettingError(
             VARIABLES["port"],
-            f"port {port} of {host} is taken by another program",
+            f"port {port} of {host} is used by another program",
             hint="Stop that one (it may be another Keybearer), or choose another port with --port.",
         )
     if error.errno == errno.EACCES:
         return SettingError(
-            VARIABLES["port"], f"port {port} needs rights that this user lacks", hint="Choose a port from 1024 on."
+            VARIABLES["port"], f"this user lacks the rights for port {port}", hint="Choose port 1024 or higher."
         )
-    return SettingError(VARIABLES["host"], f"{host} cannot be listened at: {error.strerror}")
+    return SettingError(VARIABLES["host"], f"cannot listen on {host}: {error.strerror}")
 
 
 def check_tls(settings: Settings) -> None:
@@ -137,20 +141,20 @@ def check_tls(settings: Settings) -> None:
             _check_readable(path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # An encrypted key is refused: the server has nobody to ask for its password.
+        # An encrypted key is refused, because the server cannot ask anybody for its password.
         context.load_cert_chain(settings.tls_cert, settings.tls_key, password=lambda: "")
     except (ssl.SSLError, ValueError):
         raise SettingError(
             VARIABLES["tls_cert"],
             f"{settings.tls_cert} and {settings.tls_key} are not a certificate and its key",
-            hint="Give two PEM files that belong together, the key not encrypted.",
+            hint="Use two PEM files that belong together. The key must not be encrypted.",
         ) from None
     if settings.tls_client_ca is not None:
         try:
             context.load_verify_locations(settings.tls_client_ca)
         except ssl.SSLError:
             raise SettingError(
-                VARIABLES["tls_client_ca"], f"{settings.tls_client_ca} holds no certificate", hint="Give a PEM file."
+                VARIABLES["tls_client_ca"], f"{settings.tls_client_ca} holds no certificate", hint="Use a PEM file."
             ) from None
 
 
@@ -167,19 +171,19 @@ def _run(settings: Settings, listener: socket.socket, lines: list[str], tell: Ca
     lines.append(f"Each worker holds up to {connections} connections at once.")
     if connections < FEW_CONNECTIONS:
         _log.warning(
-            "the limit on open files lets each worker hold no more than %d connections: raise it with "
+            "the limit on open files allows each worker only %d connections: raise it with "
             "`ulimit -Hn`, or with LimitNOFILE= in a systemd unit",
             connections,
         )
     server = granian(settings, listener, connections)
-    server.on_startup(partial(_tell_when_ready, settings, listener.getsockname()[0], lines, tell))
+    server.on_startup(partial(_report_when_ready, settings, listener.getsockname()[0], lines, tell))
     address = settings.metrics_address
     with nullcontext() if address is None else published(*address):
         server.serve(target_loader=partial(load_application, os.getpid(), connections), wrap_loader=False)
 
 
 def granian(settings: Settings, listener: socket.socket, connections: int) -> Supervisor:
-    """Granian as we run it: what it serves is said when it is started."""
+    """Granian as Keybearer runs it. What it serves is passed when it is started."""
     return Supervisor(
         listener,
         address=settings.host,
@@ -187,11 +191,11 @@ def granian(settings: Settings, listener: socket.socket, connections: int) -> Su
         interface=Interfaces.ASGI,
         workers=settings.workers,
         backpressure=connections,
-        http=HTTPModes.http1,  # with HTTP/2, Granian never ends a connection that is idle
+        http=HTTPModes.http1,  # with HTTP/2, Granian never closes an idle connection
         websockets=False,
         log_level=LogLevels.warning,
         log_dictconfig=logging_config(settings.log_format, settings.log_level),
-        log_access=False,  # a query string may hold a key (Zulip's webhooks): the front door writes lines without any
+        log_access=False,  # a query string may hold a key (Zulip's webhooks): the front door writes lines without it
         ssl_cert=settings.tls_cert,
         ssl_key=settings.tls_key,
         ssl_ca=settings.tls_client_ca,
@@ -201,36 +205,38 @@ def granian(settings: Settings, listener: socket.socket, connections: int) -> Su
 
 
 def load_application(parent: int, connections: int, on_started: Callable[[], None]) -> ASGIApp:
-    """What a worker serves that may hold so many connections. A worker whose parent is killed ends too."""
+    """The application for a worker that may hold this many connections. A worker also ends when its parent is
+    killed.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):  # a forked worker has its parent's handlers, which end nothing here
         signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(parent,), name="keybearer-parent-watch", daemon=True).start()
     application = create_app_from_environ(connections, on_started)
-    # What is loaded now lives as long as the worker: looking through it for garbage again and again costs a tenth of
-    # each request. Requests leave next to none behind.
+    # What is loaded now lives as long as the worker. Scanning it for garbage again and again costs a tenth of each
+    # request, and requests leave almost no garbage.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     return application.answer
 
 
-def _end_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _tell_when_ready(settings: Settings, address: str, lines: list[str], tell: Callable[[str], None]) -> None:
+def _report_when_ready(settings: Settings, address: str, lines: list[str], tell: Callable[[str], None]) -> None:
     def watch() -> None:
-        if _answers(settings, address):
+        if _wait_for_answer(settings, address):
             for line in lines:
                 tell(line)
 
     threading.Thread(target=watch, name="keybearer-ready", daemon=True).start()
 
 
-def _answers(settings: Settings, address: str) -> bool:
-    """Wait until a worker answers; False if none does in time, which the workers' own log explains."""
+def _wait_for_answer(settings: Settings, address: str) -> bool:
+    """Wait until a worker answers. False if none does in time, which the workers' own log explains."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  recognised, not bound
     until = time.monotonic() + READY_WITHIN
     while time.monotonic() < until:
@@ -245,7 +251,7 @@ def _answers(settings: Settings, address: str) -> bool:
 
 
 def _is_answered(connection: socket.socket, *, tls: bool) -> bool:
-    if tls:  # a handshake tells enough, and is all that is to be had where client certificates are asked for
+    if tls:  # a handshake is enough, and nothing more is possible if client certificates are required
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.wrap_socket(connection).close()

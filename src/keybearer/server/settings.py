@@ -1,4 +1,4 @@
-"""The server's settings: read once, from flags and the environment, and handed on as one frozen value."""
+"""The server's settings, read once from flags and the environment and passed on as one frozen value."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ VARIABLES = {
     "tls_key": "KEYBEARER_TLS_KEY",
     "tls_client_ca": "KEYBEARER_TLS_CLIENT_CA",
 }
-"""Setting → the environment variable that stands for it."""
+"""Setting → its environment variable."""
 
 _DATABASE_SCHEMES = ("sqlite:///", "sqlite+aiosqlite:///", "postgresql://", "postgres://", "postgresql+asyncpg://")
 
@@ -56,13 +56,14 @@ _DATABASE_SCHEMES = ("sqlite:///", "sqlite+aiosqlite:///", "postgresql://", "pos
 class Settings:
     """How one server runs.
 
-    `database_url`, `smtp_url` and `limits_url` may hold passwords: the repr leaves them out. Left empty, the database
-    is an SQLite file in the data directory and the secrets lie beside it. `trusted_proxies` are the networks whose
-    X-Forwarded-* headers are believed, `webhook_networks` those of this machine and of private networks that outgoing
-    webhooks may be sent to. The limits are in the notation of the limits package: `200/minute`. `limits_url` is a Redis
-    or Valkey in which all workers and machines count together; empty, each worker counts by itself. `upload_quota` is
-    how many MiB all uploaded files may have together. `log_requests` writes a line for each request. `metrics` is the
-    address, such as `127.0.0.1:9992`, at which Prometheus finds the metrics; empty, nothing is measured.
+    `database_url`, `smtp_url` and `limits_url` may contain passwords, so the repr leaves them out. If `database_url` is
+    empty, the database is an SQLite file in the data directory; if no secrets file is set, the secrets are next to it.
+    `trusted_proxies` are the networks whose X-Forwarded-* headers are trusted. `webhook_networks` are the local and
+    private networks to which outgoing webhooks may be sent. The limits are in the notation of the limits package:
+    `200/minute`. `limits_url` is a Redis or Valkey in which all workers and machines count together; if it is empty,
+    each worker counts by itself. `upload_quota` is how many MiB all uploaded files may have together. `log_requests`
+    writes a line for each request. `metrics` is the address, such as `127.0.0.1:9992`, at which Prometheus finds the
+    metrics; if it is empty, nothing is measured.
 
     Raises SettingError for a value that cannot be used.
     """
@@ -90,7 +91,7 @@ class Settings:
     tls_client_ca: Path | None = None
 
     def __post_init__(self) -> None:
-        # A frozen value is completed here, before anybody sees it.
+        # A frozen value is completed here, before anybody can see it.
         if not self.database_url:
             path = quote(str(self.data_dir.absolute() / DATABASE_FILE))
             object.__setattr__(self, "database_url", f"sqlite:///{path}")
@@ -102,16 +103,18 @@ class Settings:
         if not self.database_url.startswith(_DATABASE_SCHEMES):
             raise SettingError(
                 VARIABLES["database_url"],
-                "this is not a database address that Keybearer knows",
+                "Keybearer does not know this kind of database address",
                 hint="Write sqlite:////path/to/keybearer.db or postgresql://user:password@host/database.",
             )
         if not 0 <= self.port <= 65535:
             raise SettingError(VARIABLES["port"], f"{self.port} is not a port", hint="Ports go from 0 to 65535.")
         if self.workers < 1:
-            raise SettingError(VARIABLES["workers"], f"{self.workers} workers cannot serve", hint="Give 1 or more.")
+            raise SettingError(
+                VARIABLES["workers"], f"{self.workers} is not a number of workers", hint="Use 1 or more."
+            )
         if self.upload_quota < 1:
             raise SettingError(
-                VARIABLES["upload_quota"], f"{self.upload_quota} MiB cannot keep a file", hint="Give 1 or more."
+                VARIABLES["upload_quota"], f"{self.upload_quota} MiB is too little for a file", hint="Use 1 or more."
             )
         for name, words in (("log_format", FORMATS), ("log_level", LEVELS)):
             if getattr(self, name) not in words:
@@ -124,20 +127,20 @@ class Settings:
         if (self.tls_cert is None) != (self.tls_key is None):
             missing = "tls_key" if self.tls_key is None else "tls_cert"
             raise SettingError(
-                VARIABLES[missing], "TLS needs both a certificate and its key", hint="Give both, or neither."
+                VARIABLES[missing], "TLS needs both a certificate and its key", hint="Set both, or neither."
             )
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise SettingError(
                 VARIABLES["tls_client_ca"],
-                "client certificates can be asked for only over TLS",
-                hint="Give a certificate and its key too.",
+                "client certificates can be required only over TLS",
+                hint="Set a certificate and its key too.",
             )
 
     def _check_addresses(self) -> None:
         if self.metrics and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}", self.metrics):
             raise SettingError(
                 VARIABLES["metrics"],
-                f"{self.metrics!r} is not an address to listen at",
+                f"{self.metrics!r} is not an address to listen on",
                 hint="Write a host and a port, such as 127.0.0.1:9992.",
             )
         if self.limits_url and not re.match(r"((redis|valkey)s?://[^/]|(redis|valkey)\+unix:///)", self.limits_url):
@@ -165,21 +168,21 @@ class Settings:
 
     @property
     def metrics_address(self) -> tuple[str, int] | None:
-        """The host and port of the metrics; None where nothing is measured."""
+        """The host and port of the metrics. None if nothing is measured."""
         host, _, port = self.metrics.rpartition(":")
         return (host.strip("[]"), int(port)) if self.metrics else None
 
     @property
     def uses_tls(self) -> bool:
-        """Whether the server itself speaks TLS (a proxy before it may all the same)."""
+        """Whether the server itself speaks TLS. A proxy in front of it may do so even if this is false."""
         return self.tls_cert is not None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:  # noqa: ANN401  one type per field
-        """The settings that `environ` states; `overrides` (flags) win where they are not None.
+        """The settings in `environ`. `overrides` (flags) take precedence if they are not None.
 
-        An empty variable counts as unset. Where no secrets file is named, it is systemd's credential `secrets.json`, if
-        the unit is given one.
+        An empty variable counts as unset. If no secrets file is set, it is systemd's credential `secrets.json`, if the
+        unit has one.
         """
         unknown = overrides.keys() - VARIABLES.keys()
         if unknown:
@@ -195,12 +198,12 @@ class Settings:
         return cls(**values)
 
     def to_environ(self) -> dict[str, str]:
-        """The variables from which `from_environ` makes these settings again, with "" for what is unset."""
+        """The variables from which `from_environ` makes these settings again, with "" for unset ones."""
         return {VARIABLES[each.name]: _as_text(getattr(self, each.name)) for each in fields(self)}
 
 
 def without_password(url: str) -> str:
-    """The address of a database or a mail server with PASSWORD in the place of a password."""
+    """The address of a database or a mail server with PASSWORD in place of a password."""
     url = re.sub(r"^([^:/]+://[^:@/]*:)[^/]+(?=@)", r"\1PASSWORD", url)
     return re.sub(r"(?<=[?&]password=)[^&]*", "PASSWORD", url)
 
@@ -209,7 +212,7 @@ _WITHIN_NO_TIME = re.compile(r"(/|per)\s*0+(?!\d)", re.IGNORECASE)
 
 
 class Limit(NamedTuple):
-    """So many calls within so many seconds."""
+    """This many calls within this many seconds."""
 
     amount: int
     seconds: int
@@ -234,18 +237,20 @@ def parse_limit(variable: str, text: str) -> Limit:
 
 PREFIX = "KEYBEARER_"
 OTHER_VARIABLES = ("KEYBEARER_TRACEBACK", "KEYBEARER_COMPLETE")
-"""Variables of the command line that are no settings of the server."""
+"""Variables of the command line that are not settings of the server."""
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Mapping[str, str | None]:
-    """The variables of `environ` that begin as ours do and are none, each with the one that was probably meant."""
+    """The variables in `environ` that begin like Keybearer's but are unknown, each with the one that was probably
+    meant.
+    """
     known = [*VARIABLES.values(), *OTHER_VARIABLES]
     unknown = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
     return {name: _closest(name, known) for name in unknown}
 
 
 def _closest(name: str, known: Sequence[str]) -> str | None:
-    # Without the prefix, which all have in common and which would make any two alike.
+    # Without the common prefix, which would make any two names similar.
     found = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
     return f"{PREFIX}{found[0]}" if found else None
 
@@ -258,7 +263,7 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _credential(environ: Mapping[str, str]) -> Path | None:
-    """The secrets file among the credentials that systemd hands to a unit; None where it hands out none."""
+    """The secrets file among a unit's systemd credentials. None if there is none."""
     directory = environ.get("CREDENTIALS_DIRECTORY")
     path = Path(directory, SECRETS_FILE) if directory else None
     return path if path is not None and path.exists() else None
@@ -297,7 +302,7 @@ def _networks(variable: str, text: str) -> tuple[Network, ...]:
             networks.append(ipaddress.ip_network(each))
         except ValueError as error:
             raise SettingError(
-                variable, f"{error}", hint="Write addresses or networks with commas between: 10.0.0.0/8, ::1."
+                variable, f"{error}", hint="Separate addresses or networks with commas: 10.0.0.0/8, ::1."
             ) from None
     return tuple(networks)
 

@@ -24,16 +24,20 @@ BACKLOG = 4096
 """Connections that wait to be accepted. The kernel takes the smaller of this and `net.core.somaxconn`."""
 
 SPARE_DESCRIPTORS = 512
-"""Descriptors of a worker that are kept for its database, its files and the calls that it makes."""
+"""File descriptors of a worker that are reserved for its database, its files and its own calls."""
 
 HEAD_WITHIN = 30_000
-"""Milliseconds for the head of a request. A connection that sends nothing has as long, before and between requests."""
+"""Milliseconds for the head of a request. A connection that sends nothing may stay open as long, before and between
+requests.
+"""
 
 LARGEST_HEAD = 48 * 1024
-"""Bytes of a head: room for a query that lists 5,000 ids."""
+"""Bytes of a head: enough for a query that lists 5,000 ids."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before a worker is started again that died before it could answer: doubled each time, up to the longest."""
+"""Seconds before a worker is started again that died before it could answer. They are doubled each time, up to the
+longest.
+"""
 
 STOP_WATCHED_EVERY = 0.02
 """Seconds between two looks at whether the workers have ended."""
@@ -42,26 +46,26 @@ _log = logging.getLogger(__name__)
 
 
 def raise_descriptor_limit() -> int:
-    """Raise the limit on open files of this process and its children as far as it goes. Returns how many they are."""
+    """Raise the limit on open files of this process and its children as far as possible. Returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
-    except (OSError, ValueError):  # macOS calls its hard limit unlimited, and refuses it
+    except (OSError, ValueError):  # macOS reports its hard limit as unlimited, but refuses that value
         _log.warning("the limit on open files stays at %d", soft)
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def connections_within(descriptors: int) -> int:
-    """How many connections a worker may hold that has so many descriptors."""
+    """How many connections a worker may hold if it has this many descriptors."""
     return max(1, min(MOST_CONNECTIONS, descriptors - min(SPARE_DESCRIPTORS, descriptors // 2)))
 
 
 class Supervisor(MPServer):
-    """Granian, with one listening socket for all workers, and workers that are replaced however often they die.
+    """Granian with one listening socket for all workers. Workers are replaced however often they die.
 
     The socket is open as long as the server runs, so connections wait while a worker restarts. A worker that had
-    started is replaced at once; one that died before that, after a pause. The healthy ones are left alone.
+    started is replaced at once; one that died before that, after a pause. Healthy workers are left alone.
     """
 
     def __init__(self, listener: socket.socket, **options: Any) -> None:  # noqa: ANN401  Granian's own options
@@ -84,7 +88,7 @@ class Supervisor(MPServer):
         target: Any,  # noqa: ANN401  as Granian has it
         callback_loader: Any,  # noqa: ANN401  as Granian has it
     ) -> WorkerProcess:
-        # Without a lock: a worker that is killed while it holds one would keep this process waiting for ever.
+        # Without a lock: if a worker were killed while it holds one, this process would wait for ever.
         started = self._started[idx] = RawValue(c_bool, False)
         return super()._spawn_worker(idx, target, partial(callback_loader, partial(setattr, started, "value", True)))
 
@@ -107,8 +111,8 @@ class Supervisor(MPServer):
     def _stop_workers(self) -> None:
         """End all workers, and kill those that take longer than they may.
 
-        Granian's own way says of some that ended in time that they refused to: a thread waits for each worker too, and
-        where that one sees the end first, the worker counts as alive for a moment more.
+        Granian's own method reports of some workers that ended in time that they refused to: a thread also waits for
+        each worker, and if that thread sees the end first, the worker counts as alive for another moment.
         """
         for worker in self.wrks:
             worker.terminate()  # type: ignore[no-untyped-call]
@@ -123,7 +127,7 @@ class Supervisor(MPServer):
         self.wrks.clear()
 
     def _pause_after(self, idx: int) -> float:
-        """How long to wait before a worker is started in place of one that died."""
+        """How long to wait before replacing a worker that died."""
         if self._started[idx].value:
             self._failures[idx] = 0
             return 0.0
@@ -136,7 +140,7 @@ class Supervisor(MPServer):
         worker = self._spawn_worker(idx, spawn_target, target_loader)
         try:
             worker.start()  # type: ignore[no-untyped-call]
-        except OSError as error:  # no memory, or no process left: the others answer meanwhile
+        except OSError as error:  # no memory or no processes are left: the other workers answer in the meantime
             _log.error("worker %d cannot be started: %s", idx + 1, error.strerror)
             self.main_loop_interrupt.set()
         else:

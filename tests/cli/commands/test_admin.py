@@ -102,7 +102,7 @@ def test_a_refused_init_leaves_nothing_behind(
 
 def test_a_second_init_is_refused_and_changes_nothing(data_dir: Path) -> None:
     result = run_init(data_dir, owner_email="other@example.com", organization="Other")
-    assert "has its organization already" in told(result)
+    assert "already has its organization" in told(result)
     assert on_data(data_dir, realms.find).name == "Example"
 
 

@@ -142,9 +142,9 @@ def certificate_until(data_dir: Path, days: int) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("make_wrong", "about", "severity", "message"),
     [
-        (open_directory, "data directory", "warning", "others may look into"),
+        (open_directory, "data directory", "warning", "others can read"),
         (open_secrets, "secrets", "fault", "can be read or written by others"),
-        (lose_secrets, "secrets", "fault", "There is no secrets file"),
+        (lose_secrets, "secrets", "fault", "does not exist"),
         (other_secrets, "secrets", "fault", "not the one that this database was written with"),
         (no_database, "database", "fault", "cannot be reached"),
         (newer_schema, "database", "fault", "of a newer Keybearer"),

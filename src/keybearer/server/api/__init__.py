@@ -1,1 +1,1 @@
-"""JSON in Zulip's shape."""
+"""JSON in Zulip's format."""

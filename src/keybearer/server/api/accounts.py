@@ -1,4 +1,4 @@
-"""`users`: who is asking, and who else there is."""
+"""`users`: the account that asks, and the other accounts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def get_own(call: Call) -> Answer:
 
 
 async def get_all(call: Call) -> Answer:
-    """`GET users`: everybody, the deactivated too."""
+    """`GET users`: all accounts, including deactivated ones."""
     _read_gravatar(call)
     with_data = call.parameters.optional_boolean("include_custom_profile_fields") or False
     ids = call.parameters.optional_integers("user_ids")
@@ -56,12 +56,12 @@ def _user(call: Call, viewed: Viewed) -> Answer:
 
 
 def _read_gravatar(call: Call) -> None:
-    """Avatars are drawn here, so whether the client would compute a Gravatar's address itself changes nothing."""
+    """Avatars are drawn here, so it makes no difference whether the client would compute a Gravatar URL itself."""
     call.parameters.optional_boolean("client_gravatar")
 
 
 async def add(call: Call) -> Answer:
-    """`POST users`, for administrators. The answer has no key, and the password lets the person in only once."""
+    """`POST users`, for administrators. The answer contains no key, and the password works only once."""
     parameters = call.parameters
     account = await accounts.add_by_administrator(
         call.context,
@@ -99,7 +99,7 @@ async def _change(call: Call, account_id: int) -> Answer:
 
 
 def _field_ids(profile_data: object) -> list[int]:
-    """The profile fields that are to be changed."""
+    """The profile fields to change."""
     entries = [] if profile_data is None else profile_data
     if not isinstance(entries, list):
         raise Refused("profile_data is not a list")
@@ -135,18 +135,18 @@ _USER = record(PROFILE, optional=OPTIONAL)
 _CHANGE = (
     text("full_name", "The new name."),
     choice("role", "The new role.", _ROLES),
-    text("new_email", "Refused where it is another address than the account has."),
-    encoded("profile_data", "Refused where it names a profile field: there are none.", array({})),
+    text("new_email", "Refused if it differs from the account's address."),
+    encoded("profile_data", "Refused if it names a profile field: there are none.", array({})),
 )
 _GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here.")
-_PROFILE_FIELDS = boolean("include_custom_profile_fields", "Whether `profile_data` is wanted.")
+_PROFILE_FIELDS = boolean("include_custom_profile_fields", "Whether to return `profile_data`.")
 
 ENDPOINTS = (
     Endpoint.get(
         "users/me",
         get_own,
         EVERYBODY.may(Scope.READ),
-        "Who is asking.",
+        "The account that sends the request.",
         gives={**PROFILE, "max_message_id": INTEGER},
         optional=OPTIONAL,
         names_unsupported=False,
@@ -156,7 +156,7 @@ ENDPOINTS = (
         "users",
         get_all,
         EVERYBODY.may(Scope.READ),
-        "Everybody, bots and the deactivated too.",
+        "All accounts, including bots and deactivated ones.",
         takes=(_GRAVATAR, _PROFILE_FIELDS, encoded("user_ids", "Only these ", array(INTEGER))),
         gives={"members": array(_USER)},
     ),
@@ -165,7 +165,7 @@ ENDPOINTS = (
         add,
         ADMINISTRATORS.may(Scope.KEYS),
         FORM,
-        "Add a person, who has to choose another password at the first sign-in.",
+        "Add a person, who must choose another password at the first sign-in.",
         takes=(
             text("email", "The person's email address.", required=True),
             text("full_name", "The person's name.", required=True),
@@ -202,7 +202,7 @@ ENDPOINTS = (
         deactivate,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Deactivate a person: key and sessions are refused from then on, their bots too.",
+        "Deactivate a person. Their key, their sessions and their bots are refused from then on.",
         takes=(text("deactivation_notification_comment", "Sent to the person by mail.", max_length=2000),),
     ),
     Endpoint.get(
@@ -218,6 +218,6 @@ ENDPOINTS = (
         reactivate,
         EVERYBODY.may(Scope.KEYS),
         FORM,
-        "Reactivate a person or a bot. It gets a new API key: the old one stays dead.",
+        "Reactivate a person or a bot. The account gets a new API key; the old one stays revoked.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Answers in Zulip's shape: a status, a JSON body that ends in a newline, and headers."""
+"""Answers in Zulip's format: a status, a JSON body that ends in a newline, and headers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HTML = b"text/html; charset=utf-8"
 _encode = msgspec.json.Encoder().encode
 
 _ALWAYS: tuple[Header, ...] = (
-    # Every answer, and not only Zulip's successes: nothing that may hold a key or a name lies about in a cache.
+    # On every answer, not only on Zulip's successes: nothing that may contain a key or a name is kept in a cache.
     (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
     (b"content-language", b"en"),
     (b"x-content-type-options", b"nosniff"),
@@ -44,7 +44,7 @@ _ANYWHERE: tuple[Header, ...] = (
     (b"access-control-allow-headers", b"Authorization"),
     (b"access-control-allow-methods", b"GET, POST, DELETE, PUT, PATCH, HEAD"),
 )
-"""Under `/api` browsers let any page read an answer, as in Zulip: a page elsewhere has no key to ask with."""
+"""Under `/api` browsers let any page read an answer, as in Zulip: a page of another site has no key to send."""
 
 BY_KEY: tuple[Header, ...] = (*_ALWAYS, *_ANYWHERE, (b"vary", b"Accept-Language"))
 API: tuple[Header, ...] = (*_ALWAYS, *_ANYWHERE, (b"vary", b"Accept-Language, Cookie"))
@@ -53,7 +53,7 @@ TRANSPORT_SECURITY: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
 def key_expires(admission: Admission) -> Sequence[Header]:
-    """The header of every answer to a key that ends: when, as in RFC 3339. None for other callers."""
+    """The header for an answer to a key that expires: when, as in RFC 3339. None for other callers."""
     who = admission.identified
     at = None if who is None or who.key is None else who.key.grant.expires_at
     if at is None:
@@ -62,7 +62,7 @@ def key_expires(admission: Admission) -> Sequence[Header]:
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What is sent back: fields of a JSON object, or bytes as they are. `quota` is what a limit leaves."""
+    """What is sent back: fields of a JSON object, or raw bytes. `quota` is what a limit leaves."""
 
     status: int
     content: Mapping[str, object] | bytes
@@ -71,13 +71,13 @@ class Answer(msgspec.Struct, frozen=True):
     content_type: bytes = JSON
 
     def with_quota(self, quota: Quota | None) -> Answer:
-        """The same answer, telling of one more limit."""
+        """The same answer, which also reports one more limit."""
         if quota is None:
             return self
         return Answer(self.status, self.content, self.headers, quota.merged(self.quota), self.content_type)
 
     def naming(self, unsupported: Sequence[str]) -> Answer:
-        """The same success, naming the parameters that nobody understood."""
+        """The same success, which also names the parameters that nobody read."""
         assert isinstance(self.content, Mapping)
         return replace(self, content={**self.content, "ignored_parameters_unsupported": unsupported})
 
@@ -86,18 +86,18 @@ _NO_FIELDS: Mapping[str, object] = {}
 
 
 def success(fields: Mapping[str, object] = _NO_FIELDS, /, **more: object) -> Answer:
-    """Zulip's envelope for what went well, around the fields of both."""
+    """Zulip's envelope for a success, around these fields."""
     return Answer(200, {"result": "success", "msg": "", **fields, **more})
 
 
 def method_not_allowed(allowed: Sequence[str]) -> Answer:
-    """Zulip's 405: its body has no final newline, and is JSON by another name."""
+    """Zulip's 405. Its body has no final newline, and its content type is another name for JSON."""
     body = _encode({"result": "error", "msg": "Method Not Allowed", "allowed_methods": list(allowed)})
     return Answer(405, body, ((b"allow", ", ".join(allowed).encode()),), content_type=HTML)
 
 
 def options(allowed: Sequence[str]) -> Answer:
-    """The answer to OPTIONS, which asks for no authentication."""
+    """The answer to OPTIONS, which needs no authentication."""
     return Answer(204, b"", ((b"allow", ", ".join(sorted(allowed)).encode()),), content_type=HTML)
 
 
@@ -107,17 +107,17 @@ def internal_error() -> Answer:
 
 
 def bad_host() -> Answer:
-    """The plain page for a request that names no host that can be."""
+    """The plain page for a request whose host is not valid."""
     return Answer(400, b"<!doctype html>\n<title>Bad Request</title>\n<h1>Bad Request (400)</h1>\n", content_type=HTML)
 
 
 def redirect(path: str) -> Answer:
-    """The way to a page, for somebody who asked with a browser."""
+    """The redirect to a page, for somebody who asked with a browser."""
     return Answer(302, b"", ((b"location", path.encode("ascii")),), content_type=HTML)
 
 
 def refusal(error: Refused, *, challenge: bytes | None = None) -> Answer:
-    """Zulip's envelope for what a rule forbids; `challenge` is the scheme that a 401 asks for."""
+    """Zulip's envelope for a refusal. `challenge` is the scheme that a 401 asks for."""
     status = _status(error)
     headers: list[Header] = []
     if isinstance(error, TryLater):
@@ -149,9 +149,9 @@ def _status(error: Refused) -> int:
 def response(
     answer: Answer, headers: tuple[Header, ...], quota: Quota | None = None, *, with_body: bool = True
 ) -> WholeResponse:
-    """An answer with the headers that all answers of its kind have, and those of a quota beside its own.
+    """An answer with the headers of its kind, and those of a quota in addition to its own.
 
-    To HEAD it goes without its body, but with the length.
+    For HEAD it has no body, but the same length.
     """
     content = answer.content
     body = content if isinstance(content, bytes) else _encode(content) + b"\n"
@@ -174,7 +174,7 @@ def response(
 
 
 class _HTTPDate:
-    """The date of the current second, formatted once a second."""
+    """The date of the current second, which is formatted once a second."""
 
     __slots__ = ("_second", "_text")
 

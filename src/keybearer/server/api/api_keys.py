@@ -16,13 +16,13 @@ from keybearer.server.services import api_keys, realms, sessions
 
 USERNAME = text("username", "The account's email address.", required=True)
 FETCHED: dict[str, Schema] = {"api_key": API_KEY, "email": EMAIL, "user_id": INTEGER}
-"""What fetching a key gives."""
+"""The fields of a fetched key."""
 
 _PASSWORD = text("password", "The person's password.", required=True)
 
 
 async def check_subdomain(call: Call) -> None:
-    """Raise Refused where the request is for a host that no organization lives at."""
+    """Raise Refused if no organization is at the requested host."""
     realm = await realms.find(call.context)
     if not realm.answers_for(call.request.host):
         raise Refused("Invalid subdomain", code="NONEXISTENT_SUBDOMAIN")
@@ -42,7 +42,7 @@ async def fetch(call: Call) -> Answer:
 
 
 async def fetch_by_token(call: Call) -> Answer:
-    """`POST jwt/fetch_api_key`: for organizations that let another system sign people in. Ours do not."""
+    """`POST jwt/fetch_api_key`: for organizations that let another system sign people in. Organizations here do not."""
     call.parameters.text("token")
     call.parameters.optional_boolean("include_profile")
     await check_subdomain(call)
@@ -50,7 +50,7 @@ async def fetch_by_token(call: Call) -> Answer:
 
 
 async def fetch_own(call: Call) -> Answer:
-    """`POST /json/fetch_api_key`: a signed-in person gives the password again."""
+    """`POST /json/fetch_api_key`: a signed-in person enters the password again."""
     password = Secret(call.parameters.optional_text("password") or "")
     fetched = await sessions.reveal_own_key(call.context, call.caller, password)
     issued = fetched.issued
@@ -78,18 +78,18 @@ ENDPOINTS = (
         fetch_by_token,
         OPEN,
         SMALL_FORM,
-        "Refused: this organization lets no other system sign people in.",
+        "Refused: organizations here do not let another system sign people in.",
         takes=(
             text("token", "A JSON Web Token.", required=True),
-            boolean("include_profile", "Whether the profile is wanted too."),
+            boolean("include_profile", "Whether to return the profile too."),
         ),
     ),
     Endpoint.post(
         "fetch_api_key",
         fetch_own,
-        Who(Way.SESSION, bots=False).may(Scope.KEYS, confirmed=False),  # it takes the password itself
+        Who(Way.SESSION, bots=False).may(Scope.KEYS, confirmed=False),  # it checks the password itself
         FORM,
-        "Show one's own API key, after the password.",
+        "Show one's own API key, for the password.",
         takes=(text("password", "The person's password."),),
         gives={"api_key": API_KEY, "email": EMAIL},
     ),
@@ -98,7 +98,7 @@ ENDPOINTS = (
         regenerate_own,
         BY_KEY.may(Scope.KEYS),
         FORM,
-        "Replace one's own API key. The old one is dead at once, and so are all device registrations.",
+        "Replace one's own API key. The old key and all device registrations end at once.",
         gives={"api_key": API_KEY},
     ),
 )

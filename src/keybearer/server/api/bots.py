@@ -42,7 +42,7 @@ _DEFAULTS: dict[str, object] = {
 async def get_own(call: Call) -> Answer:
     """`GET bots`: the caller's active bots with their keys, as Zulip's clients expect them.
 
-    A bot without a key has no `api_key`, like every bot of Zulip's since feature level 474.
+    A bot without a key has no `api_key`, like every bot in Zulip since feature level 474.
     """
     return success(
         bots=[
@@ -118,7 +118,7 @@ def _payload_url(parameters: Parameters, name: str) -> str | None:
 
 
 def _default_channels(parameters: Parameters) -> list[str]:
-    """The names of the channels that a bot should begin with; an empty one is none."""
+    """The names of the channels with which a bot should start. An empty name is left out."""
     names = ("default_sending_stream", "default_events_register_stream")
     return [channel for name in names if (channel := parameters.optional_text(name))]
 
@@ -143,9 +143,11 @@ async def regenerate_key(call: Call) -> Answer:
 
 _ROLES = tuple(role.value for role in Role)
 _PARAMETERS = (
-    encoded("config_data", "The configuration of an embedded bot: for others it is checked only.", {"type": "object"}),
-    text("default_sending_stream", "Not supported: ours have no such channels."),
-    text("default_events_register_stream", "Not supported: ours have no such channels."),
+    encoded(
+        "config_data", "The configuration of an embedded bot. For other types it is only checked.", {"type": "object"}
+    ),
+    text("default_sending_stream", "Not supported: bots here have no such channels."),
+    text("default_events_register_stream", "Not supported: bots here have no such channels."),
 )
 _DEFAULTS_SHAPE: dict[str, Schema] = {
     "default_sending_stream": NULL,
@@ -173,11 +175,11 @@ ENDPOINTS = (
         "Make a bot.",
         takes=(
             text("full_name", "Its name.", required=True),
-            text("short_name", "What its address begins with, before `-bot@`.", required=True),
+            text("short_name", "The part of its address before `-bot@`.", required=True),
             integer("bot_type", "1 generic, 2 incoming webhook, 3 outgoing webhook."),
-            conditional(encoded("payload_url", "Where an outgoing webhook posts to.", STRING)),
-            conditional(text("service_name", "What an outgoing webhook is called.", max_length=100)),
-            conditional(integer("interface_type", "How an outgoing webhook's payload looks: 1 generic, 2 Slack.")),
+            conditional(encoded("payload_url", "The URL to which an outgoing webhook posts.", STRING)),
+            conditional(text("service_name", "The name of an outgoing webhook.", max_length=100)),
+            conditional(integer("interface_type", "The format of an outgoing webhook's payload: 1 generic, 2 Slack.")),
             *_PARAMETERS,
         ),
         gives={"user_id": INTEGER, "api_key": API_KEY, "avatar_url": STRING, **_DEFAULTS_SHAPE},
@@ -190,11 +192,11 @@ ENDPOINTS = (
         "Change a bot. A new owner gets a new API key. Its owner and `service_payload_url` need the scope `keys`.",
         takes=(
             text("full_name", "Its name."),
-            text("short_name", "What its address begins with, before `-bot@`."),
+            text("short_name", "The part of its address before `-bot@`."),
             choice("role", "Its role.", _ROLES),
-            integer("bot_owner_id", "Who owns it from now on."),
-            encoded("service_payload_url", "Where an outgoing webhook posts to.", STRING),
-            integer("service_interface", "How an outgoing webhook's payload looks: 1 generic, 2 Slack."),
+            integer("bot_owner_id", "The new owner."),
+            encoded("service_payload_url", "The URL to which an outgoing webhook posts.", STRING),
+            integer("service_interface", "The format of an outgoing webhook's payload: 1 generic, 2 Slack."),
             *_PARAMETERS,
         ),
         gives={
@@ -216,7 +218,7 @@ ENDPOINTS = (
         regenerate_key,
         MEMBERS.may(Scope.KEYS),
         FORM,
-        "Replace a bot's API key. The old one is dead at once.",
+        "Replace a bot's API key. The old key ends at once.",
         gives={"api_key": API_KEY},
     ),
 )

@@ -23,25 +23,25 @@ class Call(Admitted):
 
     @property
     def realm(self) -> Realm:
-        """The caller's organization. Only endpoints that ask who calls may ask."""
+        """The caller's organization. Only for endpoints that require a known caller."""
         assert self._admission.identified is not None
         return self._admission.identified.realm
 
     @property
     def newest_message_id(self) -> int | None:
-        """The newest message that the caller was sent, where it was found with the key."""
+        """The newest message that was sent to the caller, if it was found together with the key."""
         assert self._admission.identified is not None
         key = self._admission.identified.key
-        # Where there may be a body, time has passed since the key was checked.
+        # If there may be a body, time has passed since the key was checked.
         return None if key is None or self.request.changes_something else key.newest_message_id
 
     @property
     def raw_body(self) -> bytes:
-        """The body as it came, where the route keeps it."""
+        """The body as it arrived, if the route keeps it."""
         return self._admission.fields.raw
 
     def id(self, name: str) -> int:
-        """A number out of the path; 0, which nothing has as its id, where it is larger than any id."""
+        """A number from the path. It is 0, which is never an id, if the number is larger than any id."""
         digits = self.ids[name]
         return int(digits) if len(digits) < 11 and int(digits) <= LARGEST else 0
 

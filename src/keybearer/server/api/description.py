@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of parameters and answers: JSON schemas, and how Zulip puts values into a form."""
+"""What the OpenAPI document says about parameters and answers: JSON schemas, and how Zulip puts values into a form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMAIL: Schema = {"type": "string", "description": "An email address."}
 API_KEY: Schema = {
     "type": "string",
     "pattern": "^[A-Za-z0-9]{32}$",
-    "description": "An API key: whoever has it can do whatever the account can do.",
+    "description": "An API key. Its holder can do whatever the account can do.",
 }
 
 
@@ -29,17 +29,17 @@ def nullable(schema: Schema) -> Schema:
 
 
 def array(schema: Schema) -> Schema:
-    """A list of these."""
+    """A list of these items."""
     return {"type": "array", "items": schema}
 
 
 def by_key(schema: Schema) -> Schema:
-    """An object whose names are ids or addresses, with these under them."""
+    """An object whose names are ids or addresses, with values like this."""
     return {"type": "object", "additionalProperties": schema}
 
 
 def constant(value: str) -> Schema:
-    """This one text."""
+    """Exactly this text."""
     return {"const": value}
 
 
@@ -49,16 +49,16 @@ def one_of(*schemas: Schema) -> Schema:
 
 
 def record(fields: Mapping[str, Schema], *, optional: Set[str] = frozenset()) -> Schema:
-    """An object with these fields. A later version may send others."""
+    """An object with these fields. Later versions may send more."""
     return {"type": "object", "properties": dict(fields), "required": [name for name in fields if name not in optional]}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `schema` is that of the text in the form or query, which for many types is JSON.
+    """One parameter. `schema` describes the text in the form or query, which for many types is JSON.
 
-    `most` is how many entries it may have, where it is a list. One that `is_conditional` is supported with some
-    values only, or beside some others: elsewhere it is named as unsupported.
+    `most` is how many entries a list may have. A parameter that `is_conditional` is supported only with some values or
+    next to some other parameters. Otherwise it is named as unsupported.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Parameter:
 def text(
     name: str, meaning: str, *, required: bool = False, max_length: int | None = None, most: int | None = None
 ) -> Parameter:
-    """A plain text; with `most` one that may be a list, with commas or as JSON."""
+    """A plain text. With `most`, it may be a list, separated by commas or as JSON."""
     schema = STRING if max_length is None else {**STRING, "maxLength": max_length}
     return Parameter(name, schema, meaning, required, most)
 
@@ -83,7 +83,7 @@ def integer(name: str, meaning: str, *, required: bool = False) -> Parameter:
 
 
 def choice(name: str, meaning: str, allowed: tuple[int, ...]) -> Parameter:
-    """A whole number out of some."""
+    """A whole number from a list."""
     return Parameter(name, {"type": "integer", "enum": list(allowed)}, meaning)
 
 
@@ -93,17 +93,17 @@ def boolean(name: str, meaning: str) -> Parameter:
 
 
 def fixed(name: str, meaning: str, *, so: bool) -> Parameter:
-    """`true` or `false`, of which only one is supported."""
+    """`true` or `false`, only one of which is supported."""
     return Parameter(name, BOOLEAN, f"{meaning} Only {str(so).lower()} is supported.", is_conditional=True)
 
 
 def conditional(parameter: Parameter) -> Parameter:
-    """The same, which is supported beside some others only."""
+    """The same, but supported only next to some other parameters."""
     return replace(parameter, is_conditional=True)
 
 
 def encoded(name: str, meaning: str, schema: Schema, *, most: int | None = None) -> Parameter:
-    """A value that is JSON-encoded into the text. A list has at most `most` entries, or as many as any list."""
+    """A value that is JSON-encoded in the text. A list has at most `most` entries, or as many as any list may have."""
     if schema.get("type") == "array":
         most = MOST_ENTRIES if most is None else most
         schema = {**schema, "maxItems": most}

@@ -1,4 +1,4 @@
-"""What only `serve --development` has: signing in without a password."""
+"""What only `serve --development` offers: signing in without a password."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_USERS = 10
 
 
 async def fetch_key(call: Call) -> Answer:
-    """`POST dev_fetch_api_key`: an email for the key, and a session in the browser that asks."""
+    """`POST dev_fetch_api_key`: an email in exchange for the key, and a session in the browser that asks."""
     username = call.parameters.text("username")
     await check_subdomain(call)
     if not is_email(username.strip()):
@@ -45,7 +45,7 @@ async def fetch_key(call: Call) -> Answer:
 
 
 async def list_users(call: Call) -> Answer:
-    """`GET dev_list_users`: the active people, the administrators first."""
+    """`GET dev_list_users`: the active people, administrators first."""
     realm = await realms.find(call.context)
     everybody = await accounts.find_all_for_operator(call.context)
     people = [each for each in everybody if each.is_active and not each.is_bot]
@@ -76,7 +76,7 @@ ENDPOINTS = (
         "dev_list_users",
         list_users,
         OPEN,
-        "The people one can sign in as.",
+        "The people as whom one can sign in.",
         gives={"direct_admins": array(_PERSON), "direct_users": array(_PERSON)},
     ),
 )

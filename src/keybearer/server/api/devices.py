@@ -1,4 +1,4 @@
-"""Mobile devices: push registrations of both kinds, and the devices that prepare encrypted ones."""
+"""Mobile devices: push registrations of both kinds, and devices that prepare encrypted pushes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def remove_fcm(call: Call) -> Answer:
 
 
 async def register_client(call: Call) -> Answer:
-    """`POST register_client_device`, since feature level 468: a device that will ask for encrypted pushes."""
+    """`POST register_client_device`, since feature level 468: a device that will request encrypted pushes."""
     return success(device_id=await devices.register_client(call.context, call.caller))
 
 
@@ -90,7 +90,7 @@ ENDPOINTS = (
         register_client,
         PEOPLE.may(Scope.MANAGE),
         FORM,
-        "Register a device that will ask for encrypted pushes.",
+        "Register a device that will request encrypted pushes.",
         gives={"device_id": INTEGER},
     ),
     Endpoint.post(
@@ -98,7 +98,7 @@ ENDPOINTS = (
         remove_client,
         PEOPLE.may(Scope.MANAGE),
         FORM,
-        "Remove a device that was registered so.",
-        takes=(integer("device_id", "The id that registering gave.", required=True),),
+        "Remove a device that was registered for encrypted pushes.",
+        takes=(integer("device_id", "The id that the registration returned.", required=True),),
     ),
 )

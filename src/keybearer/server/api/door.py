@@ -1,6 +1,6 @@
 """The wire's doors: `/api/v1/` for keys and `/json/` for sessions, with the same endpoints and Zulip's answers.
 
-What services post to, below `/api/v1/external/`, is behind a door of its own, for incoming webhook bots.
+The URLs to which services post, below `/api/v1/external/`, have a door of their own, for incoming webhook bots.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ class WireDoor:
             return answers.method_not_allowed(refusal.methods)
         if isinstance(refusal, NotLoggedIn):
             return self._not_logged_in(admission, refusal)
-        # A 401 of an open endpoint, as for a wrong password, is not about who calls.
+        # A 401 of an open endpoint, for example for a wrong password, is not about the caller's identity.
         challenge = None if route is not None and route.rule.is_open else self._challenge
         return answers.refusal(refusal, challenge=challenge)
 
     def _not_logged_in(self, admission: Admission, refusal: NotLoggedIn) -> Answer:
-        """A browser is sent to sign in. The cookie of a session that is over is deleted."""
+        """A browser is sent to the sign-in page. The cookie of an ended session is deleted."""
         request = admission.request
         if request.prefers_html:
             return answers.redirect(f"/login/?next={quote(request.path, safe='/')}")

@@ -1,4 +1,4 @@
-"""Endpoints: the wire's routes, with what the OpenAPI document says of them."""
+"""Endpoints: the wire's routes, with their description in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keybearer.server.http.routing import Handler, Route
 
 
 class Described(TypedDict, total=False):
-    """The fields of an endpoint that may be left out."""
+    """The optional fields of an endpoint."""
 
     takes: tuple[Parameter, ...]
     gives: Mapping[str, Schema]
@@ -23,11 +23,11 @@ class Described(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Endpoint(Route):
-    """A route of the wire. Its path is below `/api/v1/` and `/json/`, as its rule's ways say.
+    """A route of the wire. Its path is below `/api/v1/`, `/json/` or both, depending on its rule's ways.
 
-    `summary`, `takes` and `gives` (the fields of a success beside the envelope) are what the OpenAPI document says.
-    Zulip names unsupported parameters at most endpoints: `names_unsupported`. What Zulip has and this server has not is
-    an endpoint too, which only refuses: `is_available` is False.
+    `summary`, `takes` and `gives` (the fields of a success besides the envelope) are used in the OpenAPI document. At
+    most endpoints Zulip names unsupported parameters: `names_unsupported`. Endpoints that Zulip has and this server
+    does not have only refuse: their `is_available` is False.
     """
 
     summary: str
@@ -39,38 +39,40 @@ class Endpoint(Route):
 
     @property
     def name(self) -> str:
-        """The method and the path. It begins with `json/` where only sessions have it: keys may have another."""
+        """The method and the path. It begins with `json/` if only sessions have it, because keys may have another
+        endpoint at that path.
+        """
         return f"{self.method} {'json/' if self.rule.ways is Way.SESSION else ''}{self.path}"
 
     @classmethod
     def get(cls, path: str, handler: Handler, rule: Rule, summary: str, **described: Unpack[Described]) -> Self:
-        """What only shows: it takes no body."""
+        """A route that only shows something. It has no body."""
         return cls("GET", path, handler, rule, NO_BODY, summary, **described)
 
     @classmethod
     def post(
         cls, path: str, handler: Handler, rule: Rule, body: BodyLimits, summary: str, **described: Unpack[Described]
     ) -> Self:
-        """What is called with POST."""
+        """A route that is called with POST."""
         return cls("POST", path, handler, rule, body, summary, **described)
 
     @classmethod
     def put(
         cls, path: str, handler: Handler, rule: Rule, body: BodyLimits, summary: str, **described: Unpack[Described]
     ) -> Self:
-        """What is called with PUT."""
+        """A route that is called with PUT."""
         return cls("PUT", path, handler, rule, body, summary, **described)
 
     @classmethod
     def patch(
         cls, path: str, handler: Handler, rule: Rule, body: BodyLimits, summary: str, **described: Unpack[Described]
     ) -> Self:
-        """What is called with PATCH."""
+        """A route that is called with PATCH."""
         return cls("PATCH", path, handler, rule, body, summary, **described)
 
     @classmethod
     def delete(
         cls, path: str, handler: Handler, rule: Rule, body: BodyLimits, summary: str, **described: Unpack[Described]
     ) -> Self:
-        """What is called with DELETE."""
+        """A route that is called with DELETE."""
         return cls("DELETE", path, handler, rule, body, summary, **described)

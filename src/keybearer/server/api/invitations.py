@@ -1,4 +1,4 @@
-"""`invites`: who is invited, and by whom."""
+"""`invites`: the people who are invited, and who invited them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from keybearer.server.services import invitations, multiuse_invitations
 
 
 async def list_open(call: Call) -> Answer:
-    """`GET invites`: every open one for administrators, for others their own."""
+    """`GET invites`: all open invitations for administrators, their own for others."""
     found = await invitations.find_open_with_tokens(call.context, call.caller)
     return success(invites=[_row(link, call.realm.site, token) for link, token in found])
 
@@ -72,7 +72,7 @@ async def make_link(call: Call) -> Answer:
 
 
 async def change_link(call: Call) -> Answer:
-    """`PATCH invites/multiuse/{invite_id}`: what is not sent stays as it is."""
+    """`PATCH invites/multiuse/{invite_id}`: parameters that are not sent stay the same."""
     role, (channel_ids, with_defaults) = _optional_role(call), _wanted_channels(call)
     await multiuse_invitations.change(
         call.context,
@@ -95,7 +95,7 @@ def _optional_role(call: Call) -> Role | None:
 
 
 def _joins(call: Call) -> Joins:
-    """The channels to follow. Who names none, in no list, means the default ones."""
+    """The channels to follow. Without a list, these are the default channels."""
     channel_ids, with_defaults = _wanted_channels(call)
     if with_defaults is None:
         with_defaults = channel_ids is None
@@ -112,7 +112,7 @@ def _wanted_channels(call: Call) -> tuple[list[int] | None, bool | None]:
 
 
 def _lifetime(call: Call) -> timedelta:
-    """How long the links work. Zulip's null, for ever, is the longest time that ours can."""
+    """How long the links work. Zulip's null, for ever, means the longest time that links here can work."""
     name = "invite_expires_in_minutes"
     if call.parameters.optional_text(name) == "null":
         return invitations.LONGEST_LIFETIME
@@ -155,15 +155,15 @@ _INVITATION = record(
 
 _LIFETIME = encoded("invite_expires_in_minutes", "How long the link works; null is a year.", nullable(INTEGER))
 _TAKES = (
-    choice("invite_as", "The role that is given.", tuple(role.value for role in Role)),
+    choice("invite_as", "The role that people get.", tuple(role.value for role in Role)),
     encoded(
         "stream_ids",
-        "The channels that the person follows; the default ones where it is not sent.",
+        "The channels that the person follows. Without it, the default channels.",
         array(INTEGER),
         most=Cap.INVITED_TO.most,
     ),
     boolean("include_realm_default_subscriptions", "Whether the person follows the default channels too."),
-    encoded("group_ids", "Groups to join: ours has none.", array(INTEGER)),
+    encoded("group_ids", "Groups to join: organizations here have none.", array(INTEGER)),
 )
 
 ENDPOINTS = (
@@ -179,7 +179,7 @@ ENDPOINTS = (
         takes=(
             text(
                 "invitee_emails",
-                "Addresses, with commas or line ends between.",
+                "Addresses, separated by commas or line ends.",
                 required=True,
                 most=Cap.INVITED.most,
             ),
@@ -192,7 +192,7 @@ ENDPOINTS = (
         make_link,
         MEMBERS.may(Scope.KEYS),
         FORM,
-        "Make a link with which several people can join.",
+        "Create a link with which several people can join.",
         takes=(_LIFETIME, *_TAKES),
         gives={"invite_link": STRING},
     ),
@@ -201,7 +201,7 @@ ENDPOINTS = (
         change_link,
         MEMBERS.may(Scope.KEYS),
         FORM,
-        "Change what a link for several people gives; what is not sent stays.",
+        "Change the role and channels of a link for several people. Parameters that are not sent stay the same.",
         takes=_TAKES,
     ),
     Endpoint.delete(

@@ -76,12 +76,12 @@ def _listed(call: Call, keys: Sequence[APIKeyRecord]) -> list[dict[str, Any]]:
 
 
 def _bot_id(call: Call) -> int | None:
-    """The bot whose keys are meant; None for the caller's own."""
+    """The bot whose keys to use. None for the caller's own."""
     return call.id("bot_id") if "bot_id" in call.ids else None
 
 
 async def list_keys(call: Call) -> Answer:
-    """`GET users/me/api_keys`, and the same of a bot: those that work, or those that a new account key would end."""
+    """`GET users/me/api_keys`, and the same for a bot: the live keys, or the keys that a new account key would end."""
     bot_id = _bot_id(call)
     if call.parameters.optional_boolean("ending"):
         ending = await named_keys.find_ending(call.context, call.caller, bot_id)
@@ -101,29 +101,29 @@ async def list_all(call: Call) -> Answer:
 
 
 async def show_current(call: Call) -> Answer:
-    """`GET users/me/api_keys/current`: the key that this call came with."""
+    """`GET users/me/api_keys/current`: the key that this call uses."""
     return success(entry(await named_keys.find_current(call.context, call.caller), call.context.clock()))
 
 
 async def create(call: Call) -> Answer:
-    """`POST users/me/api_keys`, and the same of a bot."""
+    """`POST users/me/api_keys`, and the same for a bot."""
     parameters = call.parameters
-    scopes = _list(parameters, "scopes", most=len(Scope))
-    networks = _list(parameters, "networks", most=MOST_NETWORKS)
+    scopes = _read_list(parameters, "scopes", most=len(Scope))
+    networks = _read_list(parameters, "networks", most=MOST_NETWORKS)
     new = NewKey(
         name=checked_key_name(parameters.text("name")),
         scopes=DEFAULT_SCOPES if scopes is None else checked_scopes(scopes),
         end=_end(parameters) or End.DEFAULT,
         networks=None if networks is None else checked_networks(networks),
     )
-    return _shown(await named_keys.create(call.context, call.caller, new, _bot_id(call)))
+    return _with_text(await named_keys.create(call.context, call.caller, new, _bot_id(call)))
 
 
-def _shown(issued: IssuedKey) -> Answer:
+def _with_text(issued: IssuedKey) -> Answer:
     return success(id=issued.record.id, api_key=issued.api_key.reveal())
 
 
-def _list(parameters: Parameters, name: str, *, most: int) -> list[Any] | None:
+def _read_list(parameters: Parameters, name: str, *, most: int) -> list[Any] | None:
     value = parameters.optional_json(name, most=most)
     if value is None:
         return None
@@ -133,7 +133,7 @@ def _list(parameters: Parameters, name: str, *, most: int) -> list[Any] | None:
 
 
 def _end(parameters: Parameters) -> timedelta | End | None:
-    """When a key is to end: after so many days, never, or None where it is not said."""
+    """When a key ends: after a number of days, or never. None if it was not sent."""
     if not parameters.has("expires_in_days"):
         return None
     days = parameters.optional_json("expires_in_days")
@@ -145,11 +145,11 @@ def _end(parameters: Parameters) -> timedelta | End | None:
 
 
 async def change(call: Call) -> Answer:
-    """`PATCH users/me/api_keys/{key_id}`, and the same of a bot: rename or narrow."""
+    """`PATCH users/me/api_keys/{key_id}`, and the same for a bot: rename or narrow a key."""
     parameters = call.parameters
     name = parameters.optional_text("name")
-    scopes = _list(parameters, "scopes", most=len(Scope))
-    networks = _list(parameters, "networks", most=MOST_NETWORKS)
+    scopes = _read_list(parameters, "scopes", most=len(Scope))
+    networks = _read_list(parameters, "networks", most=MOST_NETWORKS)
     wanted = KeyChange(
         name=None if name is None else checked_key_name(name),
         scopes=None if scopes is None else checked_scopes(scopes),
@@ -161,7 +161,7 @@ async def change(call: Call) -> Answer:
 
 
 async def revoke(call: Call) -> Answer:
-    """`DELETE users/me/api_keys/{key_id}`, and the same of a bot."""
+    """`DELETE users/me/api_keys/{key_id}`, and the same for a bot."""
     await named_keys.revoke(call.context, call.caller, call.id("key_id"), _bot_id(call))
     return success()
 
@@ -173,20 +173,20 @@ async def revoke_any(call: Call) -> Answer:
 
 
 async def regenerate(call: Call) -> Answer:
-    """`POST users/me/api_keys/{key_id}/regenerate`, and the same of a bot."""
+    """`POST users/me/api_keys/{key_id}/regenerate`, and the same for a bot."""
     overlap = checked_overlap(call.parameters.integer("overlap_seconds", 0))
     key_id, bot_id = call.id("key_id"), _bot_id(call)
-    return _shown(await named_keys.regenerate(call.context, call.caller, key_id, overlap=overlap, bot_id=bot_id))
+    return _with_text(await named_keys.regenerate(call.context, call.caller, key_id, overlap=overlap, bot_id=bot_id))
 
 
 async def regenerate_current(call: Call) -> Answer:
-    """`POST users/me/api_keys/current/regenerate`: a key replaces itself, whatever its scopes."""
+    """`POST users/me/api_keys/current/regenerate`: a key replaces itself, regardless of its scopes."""
     overlap = checked_overlap(call.parameters.integer("overlap_seconds", 0))
-    return _shown(await named_keys.regenerate_current(call.context, call.caller, overlap=overlap))
+    return _with_text(await named_keys.regenerate_current(call.context, call.caller, overlap=overlap))
 
 
 async def revoke_by_possession(call: Call) -> Answer:
-    """`POST api_keys/revoke_by_possession`: the same answer for every text, whether it is a key or not."""
+    """`POST api_keys/revoke_by_possession`: the same answer for every text, whether or not it is a key."""
     key = Secret(call.parameters.text("api_key"))
     return success().with_quota(await key_possession.revoke(call.context, key, call.origin))
 
@@ -213,15 +213,17 @@ _SHOWN = {"id": INTEGER, "api_key": API_KEY}
 _NAME = "What the key is for."
 _SCOPES = encoded(
     "scopes",
-    "`read`, `send`, `manage` and `keys`; `read` and `send` where it is not said.",
+    "`read`, `send`, `manage` and `keys`; default: `read` and `send`.",
     array(STRING),
     most=len(Scope),
 )
 _NETWORKS = encoded(
-    "networks", "From which networks it may be used; none: from all.", array(STRING), most=MOST_NETWORKS
+    "networks", "The networks from which it may be used. Empty: all networks.", array(STRING), most=MOST_NETWORKS
 )
 _DAYS = encoded(
-    "expires_in_days", "How long it lives; null: without end. Not said: as the organization has it.", nullable(INTEGER)
+    "expires_in_days",
+    "How long it lives. null: without end. Without it, the organization's default.",
+    nullable(INTEGER),
 )
 _NARROWED = (
     text("name", _NAME, max_length=NAME_MAX_LENGTH),
@@ -235,11 +237,11 @@ _NEW: tuple[Parameter, ...] = (
     _DAYS,
     _NETWORKS,
 )
-_OVERLAP = (integer("overlap_seconds", "How long the old key works beside the new one: 0, up to 86400."),)
+_OVERLAP = (integer("overlap_seconds", "How long the old key works next to the new one, from 0 to 86400."),)
 
 
-def _of(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, ...]:
-    """The endpoints below one path. `whose` says whose keys they are about."""
+def _endpoints_below(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, ...]:
+    """The endpoints below one path. `whose` says whose keys they are about, for the descriptions."""
     rule = (MEMBERS if of_bot else EVERYBODY).may(Scope.KEYS)
     one = f"{path}/{{key_id}}"
     return (
@@ -248,7 +250,12 @@ def _of(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, ...]:
             list_keys,
             rule,
             f"The live API keys of {whose}, without their texts.",
-            takes=(boolean("ending", "Instead, the named keys that stop with a new account key, of bots too."),),
+            takes=(
+                boolean(
+                    "ending",
+                    "Instead, return the named keys that a new account key would end, including those of bots.",
+                ),
+            ),
             gives=_LIST,
         ),
         Endpoint.post(
@@ -261,13 +268,13 @@ def _of(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, ...]:
             gives=_SHOWN,
         ),
         Endpoint.patch(one, change, rule, FORM, "Rename a named API key, or narrow it.", takes=_NARROWED),
-        Endpoint.delete(one, revoke, rule, FORM, "Revoke a named API key, and those that were created with it."),
+        Endpoint.delete(one, revoke, rule, FORM, "Revoke a named API key, and all keys that were created with it."),
         Endpoint.post(
             f"{one}/regenerate",
             regenerate,
             rule,
             FORM,
-            "Replace a named API key by one with the same name, scopes, networks and end.",
+            "Replace a named API key with one that has the same name, scopes, networks and end.",
             takes=_OVERLAP,
             gives=_SHOWN,
         ),
@@ -275,13 +282,13 @@ def _of(path: str, whose: str, *, of_bot: bool) -> tuple[Endpoint, ...]:
 
 
 ENDPOINTS = (
-    *_of("users/me/api_keys", "one's account", of_bot=False),
-    *_of("bots/{bot_id}/api_keys", "a bot", of_bot=True),
+    *_endpoints_below("users/me/api_keys", "one's account", of_bot=False),
+    *_endpoints_below("bots/{bot_id}/api_keys", "a bot", of_bot=True),
     Endpoint.get(
         "users/me/api_keys/current",
         show_current,
         BY_KEY_WEBHOOKS_TOO.may(NO_SCOPE),
-        "The API key that this call comes with.",
+        "The API key that this call uses.",
         gives=ENTRY,
     ),
     Endpoint.post(
@@ -289,7 +296,7 @@ ENDPOINTS = (
         regenerate_current,
         BY_KEY_WEBHOOKS_TOO.may(NO_SCOPE),
         FORM,
-        "Replace the named API key that this call comes with, whatever its scopes.",
+        "Replace the named API key that this call uses, regardless of its scopes.",
         takes=_OVERLAP,
         gives=_SHOWN,
     ),
@@ -297,10 +304,10 @@ ENDPOINTS = (
         "api_keys",
         list_all,
         ADMINISTRATORS.may(Scope.KEYS),
-        "The live API keys of everybody, without their texts.",
+        "The live API keys of all accounts, without their texts.",
         takes=(
             integer("after_id", "Only keys with a larger id."),
-            integer("limit", "How many, at most; 5,000 where it is not said."),
+            integer("limit", "How many to return at most. Default: 5,000."),
         ),
         gives={**_LIST, "found_newest": BOOLEAN},
     ),
@@ -312,7 +319,7 @@ ENDPOINTS = (
         revoke_by_possession,
         OPEN,
         SMALL_FORM,
-        "Revoke an API key that was found somewhere. The answer is the same whether there is such a key or not.",
+        "Revoke an API key that was found somewhere. The answer is the same whether or not the key exists.",
         takes=(text("api_key", "The key.", required=True),),
     ),
 )

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the same endpoints that answer, so that it can say nothing else than they do."""
+"""The OpenAPI document. It is generated from the endpoints that answer, so it cannot disagree with them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _SUMMARY = """The REST API of Keybearer: accounts, bots and their API keys, on the wire that Zulip's clients speak.
 
 A success has `result: success`, a failure `result: error`, a text `msg` and a `code` for programs. Parameters are form
-fields; of one that is also in the query, the form's counts. A form that is posted with the field `method` means that
-method. HEAD is answered where GET is."""
+fields. If a parameter is also in the query, the form's value counts. A form that is posted with the field `method`
+means that method. HEAD is answered wherever GET is."""
 
 _ERROR = {**record({"result": {"const": "error"}, "msg": STRING, "code": STRING})}
 _LIMITED = record(
@@ -37,24 +37,24 @@ _NOT_ALLOWED = record({"result": {"const": "error"}, "msg": STRING, "allowed_met
 
 _FAILURES: dict[str, tuple[str, str, Schema]] = {
     "400": ("Refused: `msg` says why.", "application/json", _ERROR),
-    "401": ("Who is asking is not known, or not welcome.", "application/json", _ERROR),
+    "401": ("The sender is unknown, or may not sign in.", "application/json", _ERROR),
     "403": (
-        "The key lacks the scope or may not be used from there, or the form's token is missing or wrong.",
+        "The key lacks the scope or may not be used from this network, or the form's token is missing or wrong.",
         "application/json",
         _ERROR,
     ),
     "404": (
-        "Nothing can be at this path, it is not available, or no organization lives at this host.",
+        "This path does not exist or is not available, or no organization is at this host.",
         "application/json",
         _ERROR,
     ),
-    "405": ("There is no such method here.", "text/html; charset=utf-8", STRING),
+    "405": ("This path does not support the method.", "text/html; charset=utf-8", STRING),
     "413": ("The request is too large.", "application/json", _ERROR),
-    "429": ("Too often; `retry-after` seconds from now it may be tried again.", "application/json", _LIMITED),
+    "429": ("Too many requests. Try again after `retry-after` seconds.", "application/json", _LIMITED),
     "503": ("The server is busy or cannot use its database: try again soon.", "application/json", _ERROR),
 }
 _PAGES: dict[str, dict[str, Any]] = {"404": {"text/html; charset=utf-8": {"schema": STRING}}}
-"""What is answered as a page too: that nothing can be at a path, as in Zulip."""
+"""Answers that are also sent as a page: the answer for an unknown path, as in Zulip."""
 
 _COMPONENTS = {
     "schemas": {"Error": _ERROR, "TooManyAttempts": _LIMITED, "MethodNotAllowed": _NOT_ALLOWED},
@@ -80,7 +80,7 @@ _COMPONENTS = {
 
 
 def endpoint(others: Iterable[Endpoint]) -> Endpoint:
-    """The endpoint that serves the document of these endpoints and itself."""
+    """The endpoint that serves the document about these endpoints and itself."""
 
     async def get_document(_call: Call) -> Answer:
         return Answer(200, content)
@@ -91,7 +91,7 @@ def endpoint(others: Iterable[Endpoint]) -> Endpoint:
 
 
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of these endpoints."""
+    """The OpenAPI 3.1 document about these endpoints."""
     paths: dict[str, dict[str, Any]] = {}
     for each in endpoints:
         for path, way in _places(each):
@@ -132,7 +132,7 @@ def _operation(each: Endpoint, path: str, way: Way) -> dict[str, Any]:
 
 
 def _security(each: Endpoint, way: Way) -> list[dict[str, list[str]]]:
-    """How to say who calls: by key with the scopes that it needs."""
+    """How callers identify themselves: by key, with the scopes that it needs, or by session."""
     if each.rule.ways & Way.NOBODY:
         return []
     return [{"key": scope_names(each.rule.scope)} if way is Way.KEY else {"session": []}]

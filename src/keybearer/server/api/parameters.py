@@ -1,4 +1,6 @@
-"""A request's parameters as Zulip reads them: form before query, JSON-encoded unless plain text, unknown ones named."""
+"""A request's parameters as Zulip reads them: form before query, JSON-encoded unless plain text. Unknown ones are
+named.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,19 @@ from keybearer.server.http.body import Fields
 from keybearer.server.http.multipart import UploadedFile
 
 SMALLEST, LARGEST = -(2**31), 2**31 - 1
-"""The whole numbers that both databases keep in an integer column."""
+"""The whole numbers that both databases can store in an integer column."""
 
 _ALWAYS_KNOWN = frozenset({"client", csrf.FIELD})
-"""Parameters that every endpoint takes without reading them: a client's name for itself, and the form's token."""
+"""Parameters that every endpoint accepts without reading them: a client's name for itself, and the form's token."""
 
 _decode = msgspec.json.Decoder().decode
 
 
 class Parameters:
-    """What a request says; of a parameter in both query and form, the form's value counts.
+    """The parameters of a request. If one is in both query and form, the form's value counts.
 
-    Each reader names the parameter in its refusal; what nobody read is unsupported. `files` are the fields of uploaded
-    files.
+    Each reader names the parameter in its refusal. Parameters that nobody read are unsupported. `files` are the fields
+    of uploaded files.
     """
 
     __slots__ = ("_read", "_texts", "_uploaded", "files")
@@ -38,7 +40,7 @@ class Parameters:
         self.files = [file.field for file in fields.files] if fields.files else []
 
     def uploaded_files(self) -> Sequence[UploadedFile]:
-        """The uploaded files, whatever their fields are called."""
+        """The uploaded files, whatever their field names are."""
         self._read.update(self.files)
         return self._uploaded
 
@@ -55,20 +57,20 @@ class Parameters:
         return name in self._texts
 
     def optional_text(self, name: str, *, max_length: int | None = None) -> str | None:
-        """A plain text, None where it was not sent."""
+        """A plain text. None if it was not sent."""
         if not self.has(name):
             return None
         return _checked_text(name, self._texts[name], max_length)
 
     def text(self, name: str, *, max_length: int | None = None) -> str:
-        """A plain text that must be there."""
+        """A plain text that must be present."""
         text = self.optional_text(name, max_length=max_length)
         if text is None:
             raise missing(name)
         return text
 
     def optional_json(self, name: str, *, most: int = MOST_ENTRIES) -> Any:  # noqa: ANN401  the callers check its type
-        """A JSON-encoded value, None where it was not sent. No list or object in it has more than `most` entries."""
+        """A JSON-encoded value. None if it was not sent. No list or object in it has more than `most` entries."""
         text = self.optional_text(name)
         if text is None:
             return None
@@ -80,7 +82,7 @@ class Parameters:
         return value
 
     def optional_integer(self, name: str) -> int | None:
-        """A whole number, None where it was not sent."""
+        """A whole number. None if it was not sent."""
         value = self.optional_json(name)
         if value is None and name not in self._texts:
             return None
@@ -91,7 +93,7 @@ class Parameters:
         return value
 
     def integer(self, name: str, default: int | None = None) -> int:
-        """A whole number; where it was not sent the default, or without one a refusal."""
+        """A whole number. If it was not sent, the default; without a default, a refusal."""
         value = self.optional_integer(name)
         if value is not None:
             return value
@@ -100,14 +102,14 @@ class Parameters:
         return default
 
     def choice(self, name: str, allowed: Sequence[int]) -> int | None:
-        """A whole number out of some, None where it was not sent."""
+        """A whole number from a list. None if it was not sent."""
         value = self.optional_integer(name)
         if value is not None and value not in allowed:
             raise Refused(f"Invalid {name}: Value error, Not in the list of possible values")
         return value
 
     def optional_boolean(self, name: str) -> bool | None:
-        """`true` or `false`, None where it was not sent."""
+        """`true` or `false`. None if it was not sent."""
         value = self.optional_json(name)
         if value is None and name not in self._texts:
             return None
@@ -116,16 +118,16 @@ class Parameters:
         return value
 
     def only(self, name: str, so: bool) -> None:
-        """Take a parameter whose value cannot be another here: a request for the other one names it as unsupported."""
+        """Read a parameter that can have only one value here. Another value is named as unsupported."""
         if self.optional_boolean(name) is not so:
             self.disclaim(name)
 
     def disclaim(self, *names: str) -> None:
-        """Name parameters as unsupported that were read, and mean nothing beside the others."""
+        """Name as unsupported some parameters that were read, but have no effect next to the others."""
         self._read.difference_update(names)
 
     def optional_json_text(self, name: str, *, max_length: int | None = None) -> str | None:
-        """A text that is JSON-encoded on the wire, None where it was not sent."""
+        """A text that is JSON-encoded on the wire. None if it was not sent."""
         value = self.optional_json(name)
         if value is None and name not in self._texts:
             return None
@@ -134,7 +136,7 @@ class Parameters:
         return _checked_text(name, value, max_length)
 
     def optional_dict(self, name: str) -> dict[str, Any] | None:
-        """A JSON object, None where it was not sent."""
+        """A JSON object. None if it was not sent."""
         value = self.optional_json(name)
         if value is None and name not in self._texts:
             return None
@@ -143,7 +145,7 @@ class Parameters:
         return value
 
     def optional_integers(self, name: str, *, most: int = MOST_ENTRIES) -> list[int] | None:
-        """A JSON list of at most so many whole numbers, None where it was not sent."""
+        """A JSON list of whole numbers, with a limit on their number. None if it was not sent."""
         value = self.optional_json(name, most=most)
         if value is None and name not in self._texts:
             return None
@@ -156,13 +158,13 @@ class Parameters:
 
 
 def check_decoded(name: str, text: str, value: object, most: int = MOST_ENTRIES) -> None:
-    """Raise Refused where a value that was decoded from JSON is too much, however deep in it.
+    """Raise Refused if a value that was decoded from JSON is too large, at any depth.
 
     That is a list or an object with more than `most` entries, in the words of Zulip's parser; more values than
-    `MOST_VALUES`; and a null character, which PostgreSQL cannot keep.
+    `MOST_VALUES`; or a null character, which PostgreSQL cannot store.
     """
     may_hold_nulls = "\\u0000" in text
-    # Not by recursion: the decoder takes deeper values than the interpreter's stack.
+    # Not by recursion: the decoder accepts deeper values than the interpreter's stack.
     rest = [value]
     left = max(most, MOST_VALUES)
     while rest:
@@ -180,14 +182,14 @@ def check_decoded(name: str, text: str, value: object, most: int = MOST_ENTRIES)
 
 
 def check_entries(name: str, entries: Sized, most: int = MOST_ENTRIES) -> None:
-    """Raise Refused in the words of Zulip's parser where there are more than `most` entries."""
+    """Raise Refused, in the words of Zulip's parser, if there are more than `most` entries."""
     if len(entries) > most:
         kind = "Dictionary" if isinstance(entries, dict) else "List"
         raise Refused(f"Invalid {name}: {kind} should have at most {most} items after validation, not {len(entries)}")
 
 
 def _checked_text(name: str, text: str, max_length: int | None) -> str:
-    if "\x00" in text:  # PostgreSQL cannot keep it
+    if "\x00" in text:  # PostgreSQL cannot store it
         raise Refused(f"{name} cannot contain null bytes")
     if max_length is not None and len(text) > max_length:
         raise Refused(f"{name} is too long (limit: {max_length} characters)")
@@ -195,5 +197,5 @@ def _checked_text(name: str, text: str, max_length: int | None) -> str:
 
 
 def missing(name: str) -> Refused:
-    """Zulip's refusal of a request that lacks a parameter."""
+    """Zulip's refusal for a request that lacks a parameter."""
     return Refused(f"Missing '{name}' argument", code="REQUEST_VARIABLE_MISSING", extra={"var_name": name})

@@ -33,7 +33,7 @@ PERSON = record(PROFILE, optional={"bot_type", "bot_owner_id", "profile_data"})
 """An account in an answer or an event."""
 
 OPTIONAL = frozenset({"bot_type", "bot_owner_id", "profile_data"})
-"""Those that only some accounts have."""
+"""The fields that only some accounts have."""
 
 
 def profile(account: Account, viewer: Account, realm: Realm, *, with_data: bool = False) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`realm`: the organization's name, who may do what in it, and the groups that are meant by that."""
+"""`realm`: the organization's name, who may do what in it, and the groups that these settings refer to."""
 
 from __future__ import annotations
 
@@ -45,11 +45,13 @@ _PERMISSIONS = (
     "can_join_group",
     "can_leave_group",
 )
-"""What one may do with a group on Zulip's wire. Nobody may do anything with a system group."""
+"""What may be done with a group on Zulip's wire. Nobody may do anything with a system group."""
 
 
 async def change(call: Call) -> Answer:
-    """`PATCH realm`: its name and description, and who may do what, for administrators. The answer has what changed."""
+    """`PATCH realm`: its name and description, and who may do what, for administrators. The answer contains the
+    changes.
+    """
     before, parameters = call.realm, call.parameters
     name = parameters.optional_text("name", max_length=NAME_MAX_LENGTH)
     description = parameters.optional_text("description", max_length=DESCRIPTION_MAX_LENGTH)
@@ -67,7 +69,7 @@ async def change(call: Call) -> Answer:
 
 
 def _key_policy(parameters: Parameters) -> dict[str, Any]:
-    """What was sent of the policy about named keys, by its fields. The days may be null: no limit."""
+    """The sent parts of the policy about named keys, by field. Days may be null: no limit."""
     given: dict[str, Any] = {}
     for name in ("longest_days", "default_days"):
         setting = KEY_SETTINGS[name]
@@ -78,9 +80,9 @@ def _key_policy(parameters: Parameters) -> dict[str, Any]:
 
 
 def _group_setting(parameters: Parameters, setting: str, now: SystemGroup) -> SystemGroup | None:
-    """The group that a setting is to have: `{"new": id}`, also with `old` to compare, or the bare id.
+    """The group to which a setting is changed: `{"new": id}`, optionally with `old` to compare, or just the id.
 
-    A group without a name, in Zulip's form, is taken where it is one of ours: no members of its own, one subgroup.
+    An unnamed group, in Zulip's form, is accepted if it equals a system group: no members of its own, one subgroup.
     """
     value = parameters.optional_json(setting)
     if value is None:
@@ -95,7 +97,7 @@ def _group_setting(parameters: Parameters, setting: str, now: SystemGroup) -> Sy
 
 
 def group_of(setting: str, value: Any) -> SystemGroup:  # noqa: ANN401  a piece of JSON
-    """The group that a setting names. Raises Refused for one that is none of ours."""
+    """The group that a setting names. Raises Refused if it is not a system group."""
     if isinstance(value, dict):
         members, subgroups = value.get("direct_members"), value.get("direct_subgroups")
         if members == [] and isinstance(subgroups, list) and len(subgroups) < 2:
@@ -109,14 +111,14 @@ def group_of(setting: str, value: Any) -> SystemGroup:  # noqa: ANN401  a piece 
 
 
 async def list_groups(call: Call) -> Answer:
-    """`GET user_groups`: the system groups. Ours has no others."""
+    """`GET user_groups`: the system groups. Organizations here have no others."""
     call.parameters.optional_boolean("include_deactivated_groups")
     viewed = await profiles.find_all(call.context, call.caller)
     return success(user_groups=groups_fields(viewed.accounts, call.realm))
 
 
 def groups_fields(everybody: Iterable[Account], realm: Realm) -> list[dict[str, object]]:
-    """The system groups, each with those of these accounts that belong to it directly."""
+    """The system groups, each with those of these accounts that are its direct members."""
     members: dict[Role | None, list[int]] = {role: [] for role in Role}
     for account in everybody:
         if account.is_active:
@@ -173,15 +175,15 @@ ENDPOINTS = (
         "Change the organization's name and description, who may do what in it, and how long keys live.",
         takes=(
             text("name", "The new name.", max_length=NAME_MAX_LENGTH),
-            text("description", "What the organization is for.", max_length=DESCRIPTION_MAX_LENGTH),
+            text("description", "The purpose of the organization.", max_length=DESCRIPTION_MAX_LENGTH),
             *(
                 encoded(setting, 'A group: `{"new": id}`, with `old` to compare, or the id.', _GROUP_VALUE)
                 for setting in GROUP_SETTINGS.values()
             ),
-            encoded("longest_api_key_days", "How long a named key may live; null: without end.", nullable(INTEGER)),
+            encoded("longest_api_key_days", "How long a named key may live. null: without end.", nullable(INTEGER)),
             encoded(
                 "default_api_key_days",
-                "How long a named key lives of which nobody says it; null: without end.",
+                "How long a named key lives if nobody chooses an end. null: without end.",
                 nullable(INTEGER),
             ),
             boolean("api_keys_must_end", "Whether named keys need an end."),
@@ -193,7 +195,7 @@ ENDPOINTS = (
         "user_groups",
         list_groups,
         EVERYBODY.may(Scope.READ),
-        "The groups that settings are given as.",
+        "The groups that settings refer to.",
         takes=(boolean("include_deactivated_groups", "Changes nothing: system groups are never deactivated."),),
         gives={"user_groups": array(GROUP)},
     ),

@@ -1,4 +1,4 @@
-"""Every endpoint of the wire. Each module lists its own; each with its handler and its rule."""
+"""All endpoints of the wire. Each module lists its own endpoints, with their handlers and rules."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *message_routes.ENDPOINTS,
     *unavailable.ENDPOINTS,
 )
-"""What every server has, or says that it has not. Of two patterns that fit a path, the first counts."""
+"""The endpoints of every server, including those that it does not offer. If two patterns match a path, the first
+counts.
+"""
 
 
 @cache
 def endpoints(*, for_development: bool) -> tuple[Endpoint, ...]:
-    """Every endpoint that a server has; those that ask for no password only where it runs for development."""
+    """All endpoints of a server. Those that need no password exist only in development mode."""
     listed = (*ENDPOINTS, *development.ENDPOINTS) if for_development else ENDPOINTS
     return (*listed, openapi.endpoint(listed))

@@ -1,4 +1,4 @@
-"""`server_settings`: what a client asks before it knows anybody."""
+"""`server_settings`: what a client asks before signing in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from keybearer.server.services import realms
 
 FEATURE_LEVEL = 492
 VERSION = "12.0"
-"""The Zulip release whose wire this is: programs read a number in it."""
+"""The Zulip release whose wire this is. Programs read the number in it."""
 _OTHER_METHODS = (
     "ldap", "remoteuser", "github", "azuread", "gitlab", "google", "apple", "saml", "openid connect",
 )  # fmt: skip
 
 
 async def get_settings(call: Call) -> Answer:
-    """`GET server_settings`. A deactivated organization answers too."""
+    """`GET server_settings`. A deactivated organization also answers."""
     realm = await realms.find(call.context)
     if not realm.answers_for(call.request.host):
         raise Refused("Invalid subdomain")
@@ -71,7 +71,7 @@ ENDPOINTS = (
         "server_settings",
         get_settings,
         OPEN,
-        "What a client asks before it knows anybody.",
+        "What a client asks before signing in.",
         gives=_SETTINGS,
         names_unsupported=False,
     ),

@@ -1,4 +1,4 @@
-"""`settings`: what people change of their own account."""
+"""`settings`: what people change on their own account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def change(call: Call) -> Answer:
     visibility = parameters.choice("email_address_visibility", tuple(each.value for each in EmailVisibility))
     full_name, timezone = parameters.optional_text("full_name"), parameters.optional_text("timezone")
     wanted = OwnChange(
-        # Checked before the password is changed: what is refused changes nothing.
+        # Checked before the password is changed, so that a refused request changes nothing.
         full_name=None if full_name is None else checked_full_name(full_name),
         timezone=None if timezone is None else checked_timezone(timezone),
         email_visibility=None if visibility is None else EmailVisibility(visibility),
@@ -47,16 +47,16 @@ async def _change_password(call: Call, old: Secret, new: Secret) -> Quota:
 
 
 _TAKES = (
-    text("old_password", "The password as it is."),
-    text("new_password", "The password as it is to be: 8 to 128 characters, and no easy guess."),
+    text("old_password", "The current password."),
+    text("new_password", "The new password: 8 to 128 characters, and hard to guess."),
     text("full_name", "The new name."),
-    text("timezone", "The time zone, as `Europe/Berlin`; empty for none."),
+    text("timezone", "The time zone, such as `Europe/Berlin`; empty for none."),
     choice(
         "email_address_visibility",
         "Who sees the address: 1 everyone, 2 members, 3 administrators, 4 nobody, 5 moderators.",
         tuple(each.value for each in EmailVisibility),
     ),
-    boolean("enable_login_emails", "Whether new sign-ins are told by mail."),
+    boolean("enable_login_emails", "Whether new sign-ins are reported by mail."),
 )
 
 ENDPOINTS = (
@@ -70,7 +70,12 @@ ENDPOINTS = (
     ),
     *(
         Endpoint.patch(
-            path, change, PEOPLE.may(Scope.MANAGE), FORM, "The same as `PATCH settings`, by an old name.", takes=_TAKES
+            path,
+            change,
+            PEOPLE.may(Scope.MANAGE),
+            FORM,
+            "The same as `PATCH settings`, under an old name.",
+            takes=_TAKES,
         )
         for path in ("settings/notifications", "settings/display")
     ),

@@ -1,4 +1,4 @@
-"""What Zulip's API has and this server has not: one answer for all of it, after who calls is known."""
+"""What Zulip's API has and this server does not have: one answer for all of it, after the caller is identified."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rules and values; no I/O and no third-party package."""
+"""Rules and values. Nothing here does I/O or imports a third-party package."""

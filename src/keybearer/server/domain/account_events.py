@@ -1,4 +1,4 @@
-"""Accounts as Zulip's wire shows them: in answers and in events alike. Bots are in `bot_events`."""
+"""Accounts as Zulip's wire shows them, in answers and in events. Bots are in `bot_events`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ _ROLE_FIELDS: Mapping[Role, Mapping[str, object]] = {
 
 @lru_cache(maxsize=1024)
 def _minute(moment: datetime) -> str:
-    """`moment.isoformat(timespec="minutes")` of a moment in UTC, in half its time: every `users/me` writes one."""
+    """The same text as `moment.isoformat(timespec="minutes")` for a moment in UTC, in half the time: every `users/me`
+    writes one."""
     return "%04d-%02d-%02dT%02d:%02d+00:00" % (moment.year, moment.month, moment.day, moment.hour, moment.minute)  # noqa: UP031
 
 
@@ -74,7 +75,7 @@ SETTINGS: Mapping[str, str] = {
     "email_visibility": "email_address_visibility",
     "login_mails": "enable_login_emails",
 }
-"""The settings that people change of their own account: the field, and its name on the wire."""
+"""The settings that people change on their own account: the field, and its name on the wire."""
 
 
 def settings_fields(account: Account) -> dict[str, object]:
@@ -83,7 +84,7 @@ def settings_fields(account: Account) -> dict[str, object]:
 
 
 def setting_changed(account: Account, name: str) -> Event:
-    """An account changed one of its `SETTINGS`; for itself."""
+    """The event for an account that changed one of its own `SETTINGS`."""
     fields = {"type": "user_settings", "op": "update", "property": SETTINGS[name], "value": _setting(account, name)}
     return Event("user_settings", fields, OPEN_TO_ALL, without_flags([account.id]))
 
@@ -95,14 +96,14 @@ def _setting(account: Account, name: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class AccountNews:
-    """What clients are to hear of an account: it was added (`changed` is None), or these fields changed."""
+    """What clients are told about an account: it was added (`changed` is None), or these fields changed."""
 
     account: Account
     changed: tuple[str, ...] | None
 
 
 def events_of(news: AccountNews, *, dummy_domain: str) -> Iterator[Event]:
-    """The events for everybody, and for a bot those for its owner and the administrators.
+    """The events for everybody. For a bot, also the events for its owner and the administrators.
 
     No event carries a key (feature level 474).
     """

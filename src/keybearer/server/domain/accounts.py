@@ -1,4 +1,4 @@
-"""Accounts: people and bots alike, and the rules for their names and addresses."""
+"""Accounts (people and bots), and the rules for their names and addresses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Role(IntEnum):
 
     @property
     def label(self) -> str:
-        """The word for people, in the middle of a sentence."""
+        """The word that people read, as it stands in the middle of a sentence."""
         return self.name.lower()
 
 
@@ -54,10 +54,10 @@ class BotOwner(NamedTuple):
 
 
 class Account(NamedTuple):
-    """A person or a bot. `delivery_email` is the address that HTTP Basic and every zuliprc name.
+    """A person or a bot. `delivery_email` is the address that HTTP Basic and every zuliprc use.
 
-    `granted_role` is the role that was given to it, `owner` the bot's owner as of the same moment. It is a tuple, which
-    is made several times faster than a dataclass: every call makes one.
+    `granted_role` is the role that the account was given. `owner` is the bot's owner, read at the same moment. This is
+    a tuple because a tuple is created several times faster than a dataclass, and every call creates one.
     """
 
     id: int
@@ -77,13 +77,14 @@ class Account(NamedTuple):
 
     @property
     def role(self) -> Role:
-        """The role in effect: a bot is never more than its owner is at present."""
+        """The role in effect: a bot is never more than its owner currently is."""
         owner = self.owner
         return self.granted_role if owner is None or owner.role < self.granted_role else owner.role
 
     @property
     def lacks_active_owner(self) -> bool:
-        """Whether it is a bot whose owner is missing or deactivated: it may do nothing until somebody takes it over."""
+        """Whether this is a bot whose owner is missing or deactivated. It may do nothing until somebody takes it
+        over."""
         return self.bot_type is not None and (self.owner is None or not self.owner.is_active)
 
     @property
@@ -98,17 +99,17 @@ class Account(NamedTuple):
 
     @property
     def is_guest(self) -> bool:
-        """Guests see only the channels that they follow, and manage nothing."""
+        """Guests see only the channels that they follow. They manage nothing."""
         return self.role == Role.GUEST
 
     @property
     def is_owner(self) -> bool:
-        """Owner of the organization (a bot's owner is its `bot_owner_id`)."""
+        """Whether this is an owner of the organization. (A bot's owner is its `bot_owner_id`.)"""
         return self.role == Role.OWNER
 
     @property
     def is_active_owner(self) -> bool:
-        """Whether it is one of the people who own the organization at present. There is always one."""
+        """Whether the account is an active person who owns the organization. There is always at least one."""
         return self.is_owner and self.is_active and not self.is_bot
 
     def owned_by(self, owner: Account) -> Account:
@@ -117,7 +118,7 @@ class Account(NamedTuple):
 
 
 def checked_role(number: int) -> Role:
-    """The role of that number. Raises Refused in Zulip's words."""
+    """The role with that number. Raises Refused with Zulip's words if there is none."""
     try:
         return Role(number)
     except ValueError:
@@ -125,33 +126,34 @@ def checked_role(number: int) -> Role:
 
 
 def display_email(account: Account, domain: str) -> str:
-    """The address that everybody may know: a dummy at the realm's bot domain for people who hide theirs."""
+    """The address that everybody may know. For people who hide theirs, it is a dummy at the realm's bot domain."""
     if account.email_visibility is EmailVisibility.EVERYONE:
         return account.delivery_email
     return f"user{account.id}@{domain}"
 
 
 def avatar_url(account: Account) -> str:
-    """Where the account's picture is: drawn here, nothing is asked of Gravatar."""
+    """The URL of the account's picture. The server draws it; Gravatar is never asked."""
     return f"/avatar/{account.id}?version={account.avatar_version}"
 
 
 def id_of_display_email(email: str, domain: str) -> int | None:
-    """Whose dummy address this is; None for any other address."""
+    """The id of the account that this dummy address stands for; None for any other address."""
     match = re.fullmatch(r"user([1-9][0-9]{0,8})@(.+)", email.strip(), re.IGNORECASE | re.ASCII)
     return int(match[1]) if match is not None and match[2].lower() == domain.lower() else None
 
 
 def check_is_no_display_email(email: str, domain: str) -> None:
-    """Raise Refused for an address that stands for an account that hides its own: it can belong to nobody else."""
+    """Raise Refused for a dummy address. It stands for an account that hides its own address, so nobody else can have
+    it."""
     if id_of_display_email(email, domain) is not None:
         raise Refused("This email address is reserved: it stands for an account that hides its own address.")
 
 
 def email_key(email: str) -> str:
-    """The form under which an address is unique and looked up: without outer blanks, in one case.
+    """The form in which an address is unique and looked up: lower case, without surrounding blanks.
 
-    PostgreSQL cannot keep the character NUL, so what holds one becomes something that no address is.
+    PostgreSQL cannot store the character NUL, so a text that contains one becomes something that is not an address.
     """
     return email.strip().casefold().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
@@ -162,7 +164,7 @@ def is_email(text: str) -> bool:
 
 
 def checked_email(text: str) -> str:
-    """`text` without outer blanks; raises Refused unless it is an address that a zuliprc can carry."""
+    """`text` without surrounding blanks. Raises Refused unless it is an address that a zuliprc can hold."""
     email = text.strip()
     if not is_email(email):
         raise Refused("Enter a valid email address.")
@@ -172,7 +174,7 @@ def checked_email(text: str) -> str:
 
 
 def checked_full_name(text: str) -> str:
-    """`text` without outer blanks; raises Refused with Zulip's words unless it is a good full name."""
+    """`text` without surrounding blanks. Raises Refused with Zulip's words unless it is a valid full name."""
     name = text.strip()
     if len(name) < NAME_LENGTH.start:
         raise Refused("Name too short!")
@@ -191,7 +193,7 @@ def _timezones() -> frozenset[str]:
 
 
 def checked_timezone(text: str) -> str:
-    """The name of a time zone of IANA's, or nothing; raises Refused with Zulip's words for anything else."""
+    """`text` if it is empty or the name of an IANA time zone. Raises Refused with Zulip's words otherwise."""
     if text and text not in _timezones():
         raise Refused("Invalid timezone: Value error, Not a recognized time zone")
     return text

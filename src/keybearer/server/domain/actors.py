@@ -1,4 +1,4 @@
-"""Who a request comes from (the caller), and who acts in a transaction (the actor)."""
+"""Who sends a request (the caller), and who acts in a transaction (the actor)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from keybearer.server.domain.sessions import Session
 
 
 class RequestOrigin(NamedTuple):
-    """Where a request came from: the network address, and the client by its own word (User-Agent)."""
+    """Where a request came from: its network address, and the client that it claims to be (User-Agent)."""
 
     address: str = ""
     client: str = ""
 
     @property
     def network(self) -> str:
-        """What a limit counts as one place: an IPv4 address, or the /64 that one IPv6 customer has at least."""
+        """What a limit counts as one place: an IPv4 address, or the /64 network that every IPv6 customer has at
+        least."""
         return _network(self.address)
 
 
 @lru_cache(maxsize=1024)
 def _network(text: str) -> str:
-    """Remembered, because whoever tries one key after another is counted each time."""
+    """The result is cached because somebody who tries one key after another is counted each time."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -43,11 +44,11 @@ def _network(text: str) -> str:
 
 
 class Caller(NamedTuple):
-    """Who a request comes from, as admission found it when the request began.
+    """Who sends a request, as admission found it when the request began.
 
-    It says who is to act, never what they may do: a transaction or a snapshot reads the account, and the key or session
-    it came with, again, asks `rule` of that row, and hands on an `Actor`. Exactly one of `key_id` and `session_id` is
-    set for a request; both are None for work that the server does in an account's name.
+    A caller says who wants to act, never what they may do. A transaction or a snapshot reads the account again, with
+    the key or session that was used, checks `rule` against that row, and passes on an `Actor`. Exactly one of `key_id`
+    and `session_id` is set for a request. Both are None for work that the server does in an account's name.
     """
 
     account: Account
@@ -56,7 +57,7 @@ class Caller(NamedTuple):
     session_id: int | None = None
     rule: Rule = ANY_ACCOUNT
     form: bytes | None = None
-    """The one-time token of the form that they sent, as a digest, where it has one: the next transaction uses it up."""
+    """The digest of the one-time token in the submitted form, if it has one. The next transaction uses it up."""
 
     @property
     def id(self) -> int:
@@ -64,16 +65,17 @@ class Caller(NamedTuple):
         return self.account.id
 
     def under(self, rule: Rule) -> Caller:
-        """The same caller, admitted by this rule."""
+        """The same caller, admitted by the given rule."""
         return Caller(self.account, self.origin, self.key_id, self.session_id, rule)
 
     def confirmed(self) -> Caller:
-        """The same caller, by a form that asks for the password: a session counts only if it was given lately."""
+        """The same caller, through a form that asks for the password: a session counts only if its password was given
+        recently."""
         return self._replace(rule=replace(self.rule, confirmed=True))
 
 
 class Actor(NamedTuple):
-    """The account that acts, and the key or session it came with, as they are in the transaction that acts."""
+    """The account that acts, with the key or session that was used, as they are in the transaction that acts."""
 
     account: Account
     origin: RequestOrigin = RequestOrigin()
@@ -87,27 +89,28 @@ class Actor(NamedTuple):
 
     @property
     def session_id(self) -> int | None:
-        """The id of the session, None for an actor by key."""
+        """The id of the session; None if the actor used a key."""
         return None if self.session is None else self.session.id
 
     @property
     def grant(self) -> Grant:
-        """What the actor may do, as far as the key says it: a session and the server itself may do everything."""
+        """What the actor's key allows. A session and the server itself may do everything."""
         return FULL if self.key is None else self.key.grant
 
     def check_scope(self, scope: Scope) -> None:
-        """Raise InsufficientScope where they came by a key without the scope: for what a part of a route does."""
+        """Raise InsufficientScope if the actor used a key without this scope. For parts of a route that need more than
+        the route."""
         check_scope(scope, self.grant)
 
     def check_covers(self, grant: Grant) -> None:
-        """Raise BeyondGrant where they came by a key, and a key with this grant may do more than it."""
+        """Raise BeyondGrant if the actor used a key, and a key with this grant may do more than that key."""
         if not self.grant.covers(grant):
             raise BeyondGrant
 
     def check_password_is_fresh(self, now: datetime) -> None:
-        """Raise PasswordNeeded where they came by a session and gave the password too long ago, or not at all.
+        """Raise PasswordNeeded if the actor used a session and gave the password too long ago, or never.
 
-        A key needs no password: who has it can fetch nothing more with it than it is.
+        A key needs no password: it cannot be used to fetch anything more powerful than itself.
         """
         if self.session is not None and not self.session.is_confirmed(now):
             raise PasswordNeeded

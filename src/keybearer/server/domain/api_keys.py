@@ -1,4 +1,4 @@
-"""API keys as the server keeps them: one value per key ever issued, never the key itself."""
+"""API keys as the server keeps them: one value for every key ever issued, never the key itself."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from keybearer.server.domain.realms import Realm
 NAME_MAX_LENGTH = 60
 
 UNUSED_AFTER = timedelta(days=90)
-"""A key that was not used for so long is flagged."""
+"""A key that has not been used for this long is flagged."""
 
 LONGEST_OVERLAP = timedelta(hours=24)
-"""How long a key and its successor may be live together."""
+"""The longest time that a key and its successor may both be live."""
 
 END_MAILS = (timedelta(days=7), timedelta(days=1))
-"""How long before the end of a key its owner gets a mail about it: one for each."""
+"""How long before a key ends its owner gets a mail about it. Each entry is one mail."""
 
 
 def checked_key_name(text: str) -> str:
-    """`text` without outer blanks. Raises Refused unless it is good as the name of a key."""
+    """`text` without surrounding blanks. Raises Refused unless it is a valid name for a key."""
     name = text.strip()
     if not name or len(name) > NAME_MAX_LENGTH or not name.isprintable():
         raise Refused(f"The name of an API key needs 1 to {NAME_MAX_LENGTH} printable characters.")
@@ -33,7 +33,7 @@ def checked_key_name(text: str) -> str:
 
 
 def checked_overlap(seconds: int) -> timedelta:
-    """How long a key and its successor are live together. Raises Refused unless it is from 0 to 24 hours."""
+    """How long a key and its successor are both live. Raises Refused unless it is from 0 to 24 hours."""
     if not 0 <= seconds <= LONGEST_OVERLAP.total_seconds():
         raise Refused(f"overlap_seconds must be from 0 to {int(LONGEST_OVERLAP.total_seconds())}.")
     return timedelta(seconds=seconds)
@@ -57,12 +57,12 @@ class KeyUse:
 
 @dataclass(frozen=True, slots=True)
 class APIKeyRecord:
-    """What is known of a key without opening it. A live key has no `revoked_at`.
+    """What is known about a key without opening it. A live key has no `revoked_at`.
 
     An account has one account key, which its pages show again, and may have named keys. `created_with` is the key that
-    a named key was created with, `replaced_by` the one that took its place: until its end, both are live.
-    `late_use` is the last time somebody tried it after it was revoked, and of a live key `use_of_old_key` the last time
-    that somebody tried an earlier key of the account.
+    created this named key. `replaced_by` is the key that took its place; both are live until this one ends. `late_use`
+    is the last time somebody tried this key after it was revoked. For a live key, `use_of_old_key` is the last time
+    somebody tried an earlier key of the account.
     """
 
     id: int
@@ -84,34 +84,34 @@ class APIKeyRecord:
 
     @property
     def is_live(self) -> bool:
-        """Not revoked; whether it is expired depends on the time of asking."""
+        """Whether the key is not revoked. Whether it has expired depends on the time of asking."""
         return self.revoked_at is None
 
     @property
     def grant(self) -> Grant:
-        """What it lets its holder do."""
+        """What the key lets its holder do."""
         return Grant(self.scopes, self.expires_at, self.networks)
 
     def is_unused(self, now: datetime) -> bool:
-        """Whether nobody has used it for so long that it should be revoked."""
+        """Whether the key has been unused for so long that it should be revoked."""
         used_at = self.created_at if self.last_use is None else self.last_use.at
         return now - used_at >= UNUSED_AFTER
 
 
 @dataclass(frozen=True, slots=True)
 class RevealedKey:
-    """A live key, opened to be shown to somebody who may see it."""
+    """A live key, opened so that it can be shown to somebody who may see it."""
 
     record: APIKeyRecord
     api_key: Secret
 
 
 class VerifiedKey(NamedTuple):
-    """Whose key a request bears, as the database had it when it was asked, after the request began.
+    """The owner of the key in a request, as the database had it when it was asked, after the request began.
 
-    That a key is known says nothing yet: it may be `revoked` or expired, its account or realm deactivated.
-    `newest_message_id` is -1 where the account was sent none. `is_under_old_secret` says that the key was found by a
-    digest under a secret that the ring has replaced since.
+    A known key is not yet a valid one: it may be `revoked` or expired, or its account or realm may be deactivated.
+    `newest_message_id` is -1 if no message was ever sent to the account. `is_under_old_secret` means that the key was
+    found by a digest under a secret that the ring has replaced since.
     """
 
     key_id: int

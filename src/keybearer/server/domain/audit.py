@@ -1,4 +1,4 @@
-"""Audit: what is remembered of who did what to whom. Events are only ever added."""
+"""Audit: the record of who did what to whom. Events are only ever added."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class AuditEvent(StrEnum):
-    """`<noun>:<what happened to it>`, the noun being the file name of the thing in each layer."""
+    """`<noun>:<what happened to it>`. The noun is the file name that every layer uses for the thing."""
 
     REALM_CREATED = "realm:created"
     REALM_CHANGED = "realm:changed"
@@ -56,7 +56,8 @@ class AuditEvent(StrEnum):
 
 
 BY_STRANGERS = (AuditEvent.SESSION_REFUSED, AuditEvent.PASSWORD_RESET_REQUESTED)
-"""What somebody without an account can cause. Limits on attempts bound it, and it is not kept as long as the rest."""
+"""Events that people without an account can cause. Limits on attempts bound their number, and they are kept for less
+time than the others."""
 
 
 @dataclass(frozen=True, slots=True)

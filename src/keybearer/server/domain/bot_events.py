@@ -1,4 +1,4 @@
-"""Bots as Zulip's wire shows them to those who may manage them: at registration and in events alike."""
+"""Bots as Zulip's wire shows them to people who may manage them, at registration and in events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from keybearer.server.domain.event_log import Event, Subject
 
 
 def bot_fields(account: Account, service: RevealedService | None = None) -> dict[str, object]:
-    """A bot, without its key (feature level 474). Its service's token is there, as `zulip-botserver` needs it."""
+    """A bot, without its key (feature level 474). It includes its service's token, because `zulip-botserver` needs
+    it."""
     return {
         "user_id": account.id,
         "email": account.delivery_email,
@@ -34,7 +35,7 @@ def service_fields(revealed: RevealedService | None) -> list[dict[str, object]]:
 
 
 def has_services(event: Mapping[str, object]) -> bool:
-    """Whether an event shows a bot's services. They hold a token, which no row may hold, so they are added at
+    """Whether an event shows a bot's services. They contain a token, which no row may hold, so they are added at
     delivery."""
     bot = event.get("bot")
     return event["type"] == "realm_bot" and isinstance(bot, Mapping) and "services" in bot
@@ -48,7 +49,7 @@ def with_services(event: Mapping[str, object], revealed: RevealedService | None)
 
 
 def without_tokens(event: Mapping[str, object]) -> Mapping[str, object]:
-    """The event with empty tokens, for keys that may not see any."""
+    """The event with empty tokens, for keys that may not see tokens."""
     if not has_services(event):
         return event
     bot = event["bot"]
@@ -57,12 +58,12 @@ def without_tokens(event: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def added(bot: Account) -> Event:
-    """A bot was made."""
+    """The event for a bot that was created."""
     return _realm_bot("add", bot, bot_fields(bot))
 
 
 def updated(bot: Account, changed: Mapping[str, object]) -> Event:
-    """A bot changed in these fields, which have other names here where Zulip has them."""
+    """The event for these changed fields of a bot, some of which have other names on the wire."""
     fields = {"owner_id" if name == "bot_owner_id" else name: value for name, value in changed.items()}
     return _realm_bot("update", bot, {"user_id": bot.id, **fields})
 

@@ -14,7 +14,7 @@ from keybearer.server.domain.errors import Refused
 SHORT_NAME_MAX_LENGTH = 64
 PAYLOAD_URL_MAX_LENGTH = 2048
 UNREADABLE_IN_ZULIPRC = "%#;=\"'\\:,()<>[]{}|$`*?!&/@ "
-"""Characters that Zulip allows in an address and that one zuliprc reader or another cuts, quotes or chokes on."""
+"""Characters that Zulip allows in an address, but that at least one zuliprc reader cuts, quotes or fails on."""
 
 
 class BotType(IntEnum):
@@ -27,12 +27,12 @@ class BotType(IntEnum):
 
     @property
     def label(self) -> str:
-        """The words for people, as on Zulip's settings page."""
+        """The words that people read, as on Zulip's settings page."""
         return self.name.replace("_", " ").capitalize() + ("" if self.name.endswith("WEBHOOK") else " bot")
 
 
 class ServiceInterface(IntEnum):
-    """How an outgoing webhook's payload looks."""
+    """The format of an outgoing webhook's payload."""
 
     GENERIC = 1
     SLACK = 2
@@ -40,7 +40,7 @@ class ServiceInterface(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class BotService:
-    """Where an outgoing webhook bot posts to. Its token is a secret of its own and not part of this value."""
+    """Where an outgoing webhook bot posts to. Its token is a separate secret and not part of this value."""
 
     account_id: int
     name: str
@@ -50,18 +50,18 @@ class BotService:
 
 @dataclass(frozen=True, slots=True)
 class RevealedService:
-    """A service with its token opened, for whoever may manage the bot."""
+    """A service with its token opened, for people who may manage the bot."""
 
     service: BotService
     token: Secret
 
     def without_token(self) -> RevealedService:
-        """The same for keys that may see no credential."""
+        """The same with an empty token, for keys that may not see credentials."""
         return replace(self, token=Secret(""))
 
 
 def checked_short_name(text: str) -> str:
-    """`text` without outer blanks; raises Refused in Zulip's words where it is empty or far too long."""
+    """`text` without surrounding blanks. Raises Refused with Zulip's words if it is empty or far too long."""
     name = text.strip()
     if not name or len(name) > SHORT_NAME_MAX_LENGTH:
         raise Refused("Bad name or username")
@@ -71,8 +71,8 @@ def checked_short_name(text: str) -> str:
 def bot_email(short_name: str, domain: str) -> str:
     """The address of a new bot: `<short name>-bot@<domain>`.
 
-    Raises Refused: with Zulip's words for a name that cannot be an address, with ours for one that some reader of
-    zuliprc files would misread.
+    Raises Refused: with Zulip's words for a name that cannot be part of an address, with ours for a name that some
+    reader of zuliprc files would misread.
     """
     if not short_name.isascii() or not short_name.isprintable():
         raise Refused("Bad name or username")
@@ -89,9 +89,9 @@ def bot_email(short_name: str, domain: str) -> str:
 
 
 def checked_payload_url(url: str, *, name: str = "payload_url") -> str:
-    """`url` if it is an address that a webhook can be sent to; raises Refused with Zulip's words."""
+    """`url` if a webhook can be sent to it. Raises Refused with Zulip's words otherwise."""
     if url.isprintable() and " " not in url and len(url) <= PAYLOAD_URL_MAX_LENGTH:
-        with contextlib.suppress(ValueError):  # urlsplit's word for a host or port that cannot be
+        with contextlib.suppress(ValueError):  # urlsplit raises this for an impossible host or port
             parts = urlsplit(url)
             if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
                 return url

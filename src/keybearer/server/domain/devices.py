@@ -1,4 +1,4 @@
-"""Mobile devices: the push registrations that an account's apps have left here."""
+"""Mobile devices: the push registrations of an account's apps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class DeviceKind(StrEnum):
-    """By which road pushes go to the device."""
+    """Which push service the device uses."""
 
     APNS = "apns"
     FCM = "fcm"
@@ -17,7 +17,7 @@ class DeviceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A registration. `token` is the push service's name for the device, `app_id` the iOS app's bundle id."""
+    """A registration. `token` is the push service's name for the device; `app_id` is the iOS app's bundle id."""
 
     id: int
     account_id: int

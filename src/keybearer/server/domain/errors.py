@@ -1,22 +1,22 @@
-"""What the rules answer when they say no.
+"""The errors that the rules raise when they refuse something.
 
     Refused                  a rule forbids it; `message` says so to people, `code` is Zulip's name for it
     ├── NotPermitted         this actor may not
-    │   ├── PasswordNeeded       not before the password is given again
-    │   └── KeyRefused           the account may, and not with this key
+    │   ├── PasswordNeeded       the password must be entered again first
+    │   └── KeyRefused           the account may, but not with this key
     │       ├── InsufficientScope    it lacks a scope
     │       ├── WrongNetwork         it may not be used from there
-    │       ├── BeyondGrant          it would yield or change a key that may do more
-    │       └── NotForNamedKeys      only the account key can
-    ├── Unauthenticated      who is asking is not known, or not welcome
-    │   └── NewPasswordNeeded    the password is right, and lets them in only to choose another one
-    ├── TryLater             `retry_after` seconds from now it may be tried again
+    │       ├── BeyondGrant          the request is about a key that may do more
+    │       └── NotForNamedKeys      only the account key may
+    ├── Unauthenticated      the sender is unknown, or may not sign in
+    │   └── NewPasswordNeeded    the password is right, but another must be chosen first
+    ├── TryLater             the request may be repeated after `retry_after` seconds
     │   ├── TooManyAttempts      a limit is reached
     │   └── Overloaded           the server has too much to do at the moment
-    ├── CapReached           there is as much of something as there may be
+    ├── CapReached           the maximum of something is reached
     └── WeakPassword         a new password that is not good enough
 
-How a refusal looks on a wire or a page is the business of `api` and `web`.
+How a refusal looks on the wire or on a page is decided in `api` and `web`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from keybearer.server.domain.limits import Cap, Quota
 class Refused(Exception):
     """A request that a rule forbids.
 
-    `extra` are further fields of Zulip's answer, `quota` what a limit leaves where one was asked.
+    `extra` holds further fields of Zulip's answer. `quota` is what a limit leaves, if a limit was checked.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Refused(Exception):
 
     @property
     def wire_message(self) -> str:
-        """The text that Zulip's clients know it by."""
+        """The text by which Zulip's clients know the error."""
         return self.message
 
 
 class NoSuchFile(Refused):
-    """There is no such file, or the caller may not see it: the two look alike (status 404)."""
+    """The file does not exist, or the caller may not see it. Both look the same (status 404)."""
 
 
 class NotPermitted(Refused):
@@ -66,26 +66,27 @@ class NotPermitted(Refused):
 
 
 def must_be(title: str) -> NotPermitted:
-    """Zulip's refusal of an account whose role is too low: `title` is the least that it needs, such as `owner`."""
+    """Zulip's refusal for an account whose role is too low. `title` is the lowest role that is enough, such as
+    `owner`."""
     return NotPermitted(f"Must be an organization {title}", code="UNAUTHORIZED_PRINCIPAL")
 
 
 class PasswordNeeded(NotPermitted):
-    """The session has to give its password again first (status 403)."""
+    """The session must enter its password again first (status 403)."""
 
     def __init__(self) -> None:
         super().__init__("Please enter your password again: it has been a while.", code="PASSWORD_NEEDED")
 
     @property
     def wire_message(self) -> str:
-        """What a program does next."""
+        """What a program must do next."""
         return (
             "Your password is needed again: send it to POST /json/fetch_api_key first, or call this with your API key."
         )
 
 
 class KeyRefused(NotPermitted):
-    """The account may do it, and not with this key (status 403)."""
+    """The account may do it, but not with this key (status 403)."""
 
 
 class InsufficientScope(KeyRefused):
@@ -106,18 +107,18 @@ class WrongNetwork(KeyRefused):
 
 
 class BeyondGrant(KeyRefused):
-    """The key asks for a key that may do more than it."""
+    """The request is about a key that may do more than the key that was used."""
 
     def __init__(self) -> None:
         super().__init__(
-            "This API key can yield or change only keys with no further scope, no later end and no wider network than "
+            "This API key can reveal or change only keys with no further scope, no later end and no wider network than "
             "its own.",
             code="BEYOND_OWN_GRANT",
         )
 
 
 class NotForNamedKeys(KeyRefused):
-    """A named key never receives the account key."""
+    """A named key is never given the account key."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -128,14 +129,15 @@ class NotForNamedKeys(KeyRefused):
 
 
 class Unauthenticated(Refused):
-    """The credentials are missing, wrong, or of an account that may not enter."""
+    """The credentials are missing or wrong, or their account may not sign in."""
 
     def __init__(self, message: str, *, code: str = "UNAUTHORIZED", quota: Quota | None = None) -> None:
         super().__init__(message, code=code, quota=quota)
 
 
 class NewPasswordNeeded(Unauthenticated):
-    """The password was given to the person by somebody else: they choose their own first, by the link of `token`."""
+    """Somebody else gave the person this password. They must first choose their own, with the link that holds
+    `token`."""
 
     def __init__(self, token: Secret) -> None:
         super().__init__(
@@ -146,21 +148,21 @@ class NewPasswordNeeded(Unauthenticated):
 
 
 class NotSetUp(Refused):
-    """There is no organization yet, and what was asked for needs one."""
+    """The request needs an organization, and there is none yet."""
 
     def __init__(self) -> None:
         super().__init__("This server has no organization yet.")
 
 
 class NotLoggedIn(Unauthenticated):
-    """Nobody said who is asking, or the session that said so is over."""
+    """The request has no credentials, or its session has ended."""
 
     def __init__(self) -> None:
         super().__init__("Not logged in: API authentication or user session required")
 
 
 class TryLater(Refused):
-    """What was asked for may be tried again `retry_after` seconds from now."""
+    """The request may be repeated after `retry_after` seconds."""
 
     retry_after: float
 
@@ -168,7 +170,7 @@ class TryLater(Refused):
 class TooManyAttempts(TryLater):
     """A limit is reached (status 429).
 
-    `instead_of` is the refusal that it stands in place of, where it is one: the answer says it too.
+    `instead_of` is the refusal that this one replaces, if there is one. The answer includes its message too.
     """
 
     def __init__(self, *, retry_after: float, quota: Quota | None = None, instead_of: Refused | None = None) -> None:
@@ -185,13 +187,13 @@ class TooManyAttempts(TryLater):
 
     @property
     def wire_message(self) -> str:
-        """Zulip's words, and those of the refusal that it stands in place of."""
+        """Zulip's words, followed by the message of the refusal that this one replaces."""
         words = "API usage exceeded rate limit"
         return words if self._instead_of is None else f"{words}: {self._instead_of.message}"
 
 
 class Overloaded(TryLater):
-    """The server holds as much of something as it can at the moment, or too many wait already (status 503)."""
+    """The server currently holds as much of something as it can, or too many requests already wait (status 503)."""
 
     retry_after = 5
 
@@ -200,7 +202,7 @@ class Overloaded(TryLater):
 
 
 class CapReached(Refused):
-    """There is as much of something as there may be; `cap` says of what, `over` how much more was asked for."""
+    """The maximum of something is reached. `cap` says of what; `over` says how much more was requested."""
 
     def __init__(self, cap: Cap, *, code: str = "BAD_REQUEST", over: int = 0) -> None:
         super().__init__(cap.refusal(over=over), code=code)
@@ -208,18 +210,18 @@ class CapReached(Refused):
 
 
 def check_cap(cap: Cap, count: int) -> None:
-    """Raise CapReached where `count` is more than there may be."""
+    """Raise CapReached if `count` is over the cap."""
     if count > cap.most:
         raise CapReached(cap, over=count - cap.most)
 
 
 class WeakPassword(Refused):
-    """A new password is too short, too long or too easy to guess; `message` says which."""
+    """A new password is too short, too long or too easy to guess. `message` says which."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"New password is too weak! {why}", extra={"reason": why})
 
     @property
     def wire_message(self) -> str:
-        """Zulip's words; why stands beside them as `reason`."""
+        """Zulip's words. The reason stands next to them as `reason`."""
         return "New password is too weak!"

@@ -1,4 +1,4 @@
-"""The event log: what happened, for whom. All events stand in it in the order in which they were written."""
+"""The event log: what happened, and who receives it. It holds all events in the order in which they were written."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 ACCESS_CHANGED = "keybearer_access_changed"
-"""An internal event that no client gets: an account's open polls must check again whether they may go on."""
+"""An internal event that no client receives: the open polls of an account must check again whether they may continue.
+"""
 
 Recipients = Mapping[int, Sequence[str]]
-"""The accounts that get an event, each with the flags of its own copy of the message."""
+"""The accounts that receive an event, each with the flags of its own copy of the message."""
 
 
 class Subject(NamedTuple):
-    """What an event is about. It is delivered only to accounts that may see all of it at the time of delivery.
+    """What an event is about. An event is delivered only to accounts that may see all of this at the time of delivery.
 
-    `message_ids` are messages in channels: who gets the event must also see the channels that they are in by then.
-    `addressed_ids` are the accounts whose addresses it shows: an address that is hidden by then is replaced.
+    `message_ids` are messages in channels: recipients must also see the channels that the messages are in by then.
+    `addressed_ids` are the accounts whose addresses the event shows: an address that is hidden by then is replaced.
     """
 
     channel_ids: tuple[int, ...] = ()
@@ -27,15 +28,15 @@ class Subject(NamedTuple):
 
 
 OPEN_TO_ALL = Subject()
-"""The subject of events that are about nothing hidden: whoever receives them may see them."""
+"""The subject of events that are about nothing hidden. Every recipient may see them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened. `fields` are the event on the wire, without its number; `about` says who may see it.
+    """What happened. `fields` is the event on the wire, without its number. `about` says who may see it.
 
-    `recipients` None means everybody. Events of type `message` hold beside `message` the texts `content` and
-    `rendered`, of which a queue gets one.
+    `recipients` is None for everybody. Next to `message`, events of type `message` hold the texts `content` and
+    `rendered`; a queue receives one of them.
     """
 
     type: str
@@ -51,10 +52,10 @@ class StoredEvent:
     id: int
     event: Event
     size: int = 0
-    """Characters of its fields as JSON."""
+    """Length of the event's fields as JSON, in characters."""
 
     def ends_polls_of(self, account_id: int) -> bool:
-        """Whether the account's open polls must check again whether they may go on."""
+        """Whether the open polls of the account must check again whether they may continue."""
         return self.event.type == ACCESS_CHANGED and self.event.fields["account_id"] == account_id
 
 
@@ -64,5 +65,5 @@ def access_changed(account_id: int) -> Event:
 
 
 def without_flags(account_ids: Iterable[int]) -> Recipients:
-    """Recipients of an event that is about no message."""
+    """Recipients of an event that is not about a message."""
     return dict.fromkeys(account_ids, ())

@@ -1,6 +1,6 @@
-"""Event queues: what a client asks for, and what of the log it gets.
+"""Event queues: what a client asks for, and which part of the log it receives.
 
-A queue is a place in the log and a filter: it costs nothing while nobody reads it, and every worker can serve it. An
+A queue is a position in the log and a filter. It costs nothing while nobody reads it, and every worker can serve it. An
 event's number on the wire counts from where its queue began, so a queue's first event has a number of 0 or more, and
 numbers may be skipped.
 """
@@ -18,13 +18,13 @@ from keybearer.server.domain.messaging.message_events import with_named_topics, 
 from keybearer.server.domain.messaging.narrows import Term
 
 HEARTBEAT_EVERY = 45.0
-"""Seconds after which a poll that found nothing is answered with a heartbeat; up to ten more are added by chance."""
+"""Seconds after which a poll that found nothing is answered with a heartbeat. Up to ten random seconds are added."""
 
 LONGEST_ID = 64
-"""Characters of a queue's id that an error repeats: ours have 36."""
+"""How many characters of a queue's id an error repeats. The server's own ids have 36."""
 
 LONG_POLL_TIMEOUT = 90
-"""Seconds that clients are told to wait for an answer."""
+"""How many seconds clients are told to wait for an answer."""
 
 IDLE_TIMEOUT = timedelta(minutes=10)
 LONGEST_IDLE_TIMEOUT = timedelta(days=7)
@@ -33,7 +33,7 @@ MOBILE_IDLE_TIMEOUT = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
-    """What a client wants of its queue. `event_types` is None for all."""
+    """What a client wants from its queue. `event_types` is None for all types."""
 
     event_types: tuple[str, ...] | None = None
     narrow: tuple[Term, ...] = ()
@@ -48,7 +48,8 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """An event queue. It begins after the event `start_id`; what was read up to `acknowledged_id` is forgotten."""
+    """An event queue. It begins after the event `start_id`. Events up to `acknowledged_id` were read and are
+    forgotten."""
 
     id: str
     account_id: int
@@ -63,25 +64,26 @@ class Queue:
         return event_id - self.start_id - 1
 
     def id_of(self, number: int) -> int:
-        """The place in the log of an event's number."""
+        """The position in the log of the event with this number."""
         return number + self.start_id + 1
 
     def is_over(self, now: datetime) -> bool:
-        """Whether nobody has asked for so long that the queue is given up."""
+        """Whether the queue has been unread for so long that it has ended."""
         return now - self.polled_at > self.idle_timeout
 
 
 def bad_queue(queue_id: str) -> Refused:
-    """Zulip's word for a queue that is lost, or another's: the client registers a new one.
+    """Zulip's error for a queue that no longer exists or belongs to somebody else. The client registers a new one.
 
-    It repeats the id, twice as in Zulip, but no more of it than any id has.
+    It repeats the id (twice, as in Zulip), cut to `LONGEST_ID` characters.
     """
     shown = queue_id[:LONGEST_ID]
     return Refused(f"Bad event queue ID: {shown}", code="BAD_EVENT_QUEUE_ID", extra={"queue_id": shown})
 
 
 def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
-    """The event as this queue's client asked for it; None where it did not ask for it, or is no recipient."""
+    """The event in the form that this queue's client asked for. None if the client did not ask for it or is not a
+    recipient."""
     event, options = stored.event, queue.options
     if event.type == ACCESS_CHANGED or (options.event_types is not None and event.type not in options.event_types):
         return None
@@ -91,7 +93,7 @@ def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
         return None
     fields = event.fields
     if event.type == "subscription" and queue.account_id in _peers(fields):
-        return None  # `add` and `remove` tell an account of its own subscriptions
+        return None  # `add` and `remove` are about the account's own subscriptions
     if event.type == "typing" and "stream_id" in fields and not options.stream_typing:
         return None
     if event.type == "presence":
@@ -106,7 +108,7 @@ def for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] | None:
 def with_muted_topics(
     fields: Mapping[str, object], muted: Sequence[Sequence[object]], queue: Queue
 ) -> dict[str, object]:
-    """An event in the old form about muted topics, with the list of them as its account sees it."""
+    """The event in the old form about muted topics, with the list of topics that this account has muted."""
     told = {**fields, "muted_topics": muted}
     return told if queue.options.empty_topics else with_named_topics(told)
 
@@ -125,7 +127,7 @@ def _peers(fields: Mapping[str, object]) -> Sequence[object]:
 def _presence_for_queue(fields: Mapping[str, object], options: QueueOptions) -> Mapping[str, object]:
     """The form of feature level 419 for clients with the capability `simplified_presence_events`, else the old form.
 
-    Clients that asked for presence by id (`slim_presence`) are told no address.
+    Clients that asked for presence by id (`slim_presence`) receive no address.
     """
     simplified = fields.get("simplified")
     if options.simplified_presence and isinstance(simplified, Mapping):
@@ -134,9 +136,9 @@ def _presence_for_queue(fields: Mapping[str, object], options: QueueOptions) -> 
 
 
 def _deletion_for_queue(fields: Mapping[str, object], options: QueueOptions) -> Mapping[str, object]:
-    """The ids for clients with the capability `bulk_message_deletion`, the one id for others.
+    """All ids for clients with the capability `bulk_message_deletion`, one id for others.
 
-    Zulip tells those others of each message in an event of its own. Here they get several ids in one event.
+    Zulip sends those others one event per message. Here they receive several ids in one event.
     """
     ids = fields["message_ids"]
     assert isinstance(ids, Sequence)
@@ -179,5 +181,5 @@ def _message_for_queue(stored: StoredEvent, queue: Queue) -> dict[str, object] |
 
 
 def heartbeat(queue: Queue, event_id: int) -> dict[str, object]:
-    """What a poll is answered with when nothing happened for long."""
+    """The event that answers a poll when nothing has happened for long."""
     return {"type": "heartbeat", "id": queue.number_of(event_id)}

@@ -18,7 +18,7 @@ MOST_NETWORKS = 20
 
 
 class Scope(Flag):
-    """What a route lets somebody do, and what a key is for. The order is that of what may come of it."""
+    """What a route lets somebody do, and what a key is for. The order is by how much harm is possible."""
 
     READ = auto()
     SEND = auto()
@@ -27,7 +27,7 @@ class Scope(Flag):
 
 
 NO_SCOPE = Scope(0)
-"""What a route asks that every key may call."""
+"""The scope of routes that every key may call."""
 
 ALL_SCOPES = Scope.READ | Scope.SEND | Scope.MANAGE | Scope.KEYS
 DEFAULT_SCOPES = Scope.READ | Scope.SEND
@@ -36,17 +36,17 @@ MEANINGS = {
     Scope.READ: "look at things, one's own presence and read flags, event queues",
     Scope.SEND: "messages, reactions, uploads, typing, stars, status, bot storage",
     Scope.MANAGE: "channels, subscriptions, people, settings",
-    Scope.KEYS: "API keys, bots, invitations, passwords: whatever yields or changes a key or another credential",
+    Scope.KEYS: "API keys, bots, invitations, passwords: all that reveals or changes a key or another credential",
 }
 
 
 def scope_names(scopes: Scope) -> list[str]:
-    """The names of the scopes on the wire, in their order."""
+    """The names of the scopes on the wire, in the order of `Scope`."""
     return [(scope.name or "").lower() for scope in Scope if scope in scopes]
 
 
 def checked_scopes(names: Iterable[object]) -> Scope:
-    """The scopes of these names. Raises Refused where one has no such name, or there is none."""
+    """The scopes with these names. Raises Refused if a name is unknown or there are no names."""
     scopes = NO_SCOPE
     for name in names:
         if not isinstance(name, str) or name not in _BY_NAME:
@@ -63,12 +63,12 @@ _BY_NAME = {name: scope for scope in Scope for name in scope_names(scope)}
 
 @lru_cache(maxsize=1024)
 def network(text: str) -> Network:
-    """The network of a text such as `192.0.2.0/24`, or of one address. Raises ValueError.
+    """The network in a text such as `192.0.2.0/24` or a single address. Raises ValueError.
 
-    An IPv4 network that is written in the form of IPv6 is the IPv4 network.
+    An IPv4 network that is written in IPv6 form counts as the IPv4 network.
     """
     if "%" in text:
-        raise ValueError(text)  # the zone of a link-local address, which is any text and not the same elsewhere
+        raise ValueError(text)  # a link-local address has a zone, which is any text and differs by machine
     found = ipaddress.ip_network(text)
     if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
         mapped = found.network_address.ipv4_mapped
@@ -78,7 +78,7 @@ def network(text: str) -> Network:
 
 
 def checked_networks(texts: Iterable[object]) -> tuple[str, ...]:
-    """These networks in their usual form, each once. Raises Refused for a text that is none, and for too many."""
+    """These networks in normal form, without duplicates. Raises Refused for an invalid text or too many networks."""
     networks: dict[str, None] = {}
     for text in texts:
         try:
@@ -108,7 +108,7 @@ def _contains(wide: Network, narrow: Network) -> bool:
 
 
 class Grant(NamedTuple):
-    """What a key lets its holder do: its scopes, until when (None: without end), and from which networks (empty: all).
+    """What a key lets its holder do: its scopes, until when (None: no end), and from which networks (empty: all).
 
     Sessions, account keys and the server itself have `FULL`.
     """
@@ -122,11 +122,11 @@ class Grant(NamedTuple):
         return not self.networks or _is_within(address, self.networks)
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether its end has come."""
+        """Whether the key has expired."""
         return self.expires_at is not None and self.expires_at <= now
 
     def covers(self, other: Grant) -> bool:
-        """Whether `other` allows nothing more: no further scope, no later end, no wider network."""
+        """Whether `other` allows nothing more: no extra scope, no later end, no wider network."""
         return (
             other.scopes in self.scopes
             and (self.expires_at is None or (other.expires_at is not None and other.expires_at <= self.expires_at))

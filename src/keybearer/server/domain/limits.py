@@ -1,4 +1,4 @@
-"""Limits: how much there may be of something, how often it may be tried, and what is left of that."""
+"""Limits: how much of something may exist, how often it may be tried, and how much of that is left."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from enum import Enum, StrEnum
 from typing import NamedTuple
 
 MOST_CONNECTIONS = 20_000
-"""Connections of one worker, where the limit on its open files allows so many. Half of them may wait for events."""
+"""Connections of one worker, if the limit on its open files allows so many. Half of them may wait for events."""
 
 UNCOUNTED_BODY = 4 * 1024
-"""Bytes of each body that are always taken: room for a sign-in. How many there are is bounded by the connections."""
+"""Bytes of each body that are always accepted: enough for a sign-in. The number of connections bounds the total."""
 
 BODIES_IN_FLIGHT = 64 * 1024 * 1024
-"""Bytes of all bodies that one worker holds at once, beyond those that are always taken."""
+"""Bytes of all bodies that one worker holds at the same time, beyond those that are always accepted."""
 
 BODIES_OF_STRANGERS = 16 * 1024 * 1024
-"""The part of it that is for requests before anybody has said who they are."""
+"""The part of `BODIES_IN_FLIGHT` for strangers: requests whose sender is not known yet."""
 
 BODIES_OF_ONE = 16 * 1024 * 1024
-"""The part of it that one account may use."""
+"""The part of `BODIES_IN_FLIGHT` that one account may use."""
 
 BODIES_OF_NETWORK = 4 * 1024 * 1024
-"""The part of it that strangers from one network may use."""
+"""The part of `BODIES_IN_FLIGHT` that strangers from one network may use."""
 
 
 SHARE_OF_NAMED_KEY = 2
-"""A named key may make one of so many calls of its account: a script that runs wild leaves the rest to the others."""
+"""A named key may make this fraction of its account's calls: a script that runs wild leaves the rest to other keys."""
 
 
 class Cap(Enum):
-    """The most that there may be of something, what it is, and what happens beyond: the words of the refusal.
+    """The maximum of something: the number, what it counts, and the words of the refusal beyond it.
 
-    The reference of limits is made from this table. Limits on one text, such as a name, are not here but with the text.
+    The reference of limits is generated from this table. Limits on one text, such as a name, stand with that text.
     """
 
-    # One request. No list is shorter than what Zulip's programs send at once: 5,000 ids.
+    # One request. Every list has room for what Zulip's programs send at once: 5,000 ids.
     ENTRIES = (5000, "entries of a list or an object in a parameter", "The request is refused.")
     MESSAGES = (5000, "messages that one request reads or marks", "The request is refused.")
     TERMS = (50, "terms of a narrow", "The request is refused.")
@@ -51,7 +51,7 @@ class Cap(Enum):
     )
     FOLLOWERS = (
         100_000,
-        "followers, together, of the channels that one request subscribes somebody to",
+        "followers of all channels that one request subscribes somebody to, added up",
         "The channels have more than {most} followers together. Subscribe to fewer channels at once.",
     )
     DESCRIPTIONS = (
@@ -85,7 +85,7 @@ class Cap(Enum):
         "channels that an account has created",
         "You have created {most} channels, as many as an account may create.",
     )
-    BOTS = (1000, "bots that an account owns, with the deactivated", "An account may own at most {most} bots.")
+    BOTS = (1000, "bots that an account owns, including deactivated ones", "An account may own at most {most} bots.")
     API_KEYS = (
         50,
         "named API keys of an account that have not ended",
@@ -185,12 +185,12 @@ MOST_ENTRIES = Cap.ENTRIES.most
 
 
 class Retention(Enum):
-    """How long something is kept that only grows: the days, and what it is."""
+    """How long something that only grows is kept: the number of days, and what it is."""
 
-    STRANGERS = (90, "audit records that somebody without an account can cause: refused sign-ins, reset requests")
+    STRANGERS = (90, "audit records that people without an account can cause: refused sign-ins, reset requests")
     AUDIT = (730, "other audit records")
     GIVEN_UP_MAILS = (90, "mails that could not be sent, at most 10,000 of them")
-    SIGN_INS = (30, "from where an account signed in")
+    SIGN_INS = (30, "the addresses from which an account signed in")
 
     def __init__(self, days: int, what: str) -> None:
         self.days = timedelta(days=days)
@@ -198,19 +198,19 @@ class Retention(Enum):
 
 
 MOST_VALUES = 8 * MOST_ENTRIES
-"""Values in one parameter, at whatever depth: 5,000 objects with a few fields each."""
+"""Values in one parameter, at any depth: 5,000 objects with a few fields each."""
 
 MOST_TEXT = 5_000_000
-"""Characters of messages in one answer: their texts, the same as HTML, and their earlier versions."""
+"""Characters of messages in one answer: their texts, the same texts as HTML, and their earlier versions."""
 
 MOST_EVENT_TEXT = 2_000_000
 """Characters of events that are read from the log at once."""
 
 MOST_LONG_WORK = 200
-"""Pieces of work that wait for the thread of a worker that does what is too long for its event loop."""
+"""Jobs that wait for the worker's thread for work that would hold up its event loop."""
 
 MOST_LONG_WORK_OF_ONE = 20
-"""Those of them that belong to one account or address."""
+"""The part of `MOST_LONG_WORK` that belongs to one account or address."""
 
 
 class Quota(NamedTuple):
@@ -221,52 +221,52 @@ class Quota(NamedTuple):
     reset: int
 
     def merged(self, other: Quota | None) -> Quota:
-        """Both limits in one, as Zulip tells of several: the smaller numbers, the later time."""
+        """Both limits in one, as Zulip reports several: the smaller numbers and the later time."""
         if other is None:
             return self
         return Quota(min(self.limit, other.limit), min(self.remaining, other.remaining), max(self.reset, other.reset))
 
 
 class AttemptKind(StrEnum):
-    """What is tried, counted in the database for every worker alike."""
+    """What is attempted. The database counts attempts, so all workers share the count."""
 
     PASSWORD = "password"  # noqa: S105  a kind, not a password
     SIGN_IN = "sign_in"
-    """Not counted, but remembered: from where an account signed in."""
+    """Not counted, only remembered: from where an account signed in."""
     ACCOUNTS_OF_ADDRESS = "accounts_of_address"
-    """Not kept: the accounts for which an address has failed, among the rows of `PASSWORD`."""
+    """Not stored: the accounts for which an address failed, read from the rows of `PASSWORD`."""
     PASSWORD_RESET = "password_reset"  # noqa: S105  a kind, not a password
     PASSWORD_RESETS_OF_ADDRESS = "password_resets_of_address"  # noqa: S105  a kind, not a password
     EMAIL_CHANGE = "email_change"
     KEY_REVOCATIONS = "key_revocations"
-    """Keys that somebody revokes by having them."""
+    """Keys that somebody revokes by sending them."""
     JOINING = "joining"
     JOININGS_OF_ADDRESS = "joinings_of_address"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most so many within so long."""
+    """At most this many attempts within this time."""
 
     most: int
     within: timedelta
 
 
 WINDOWS: Mapping[AttemptKind, Sequence[Window]] = {
-    # Zulip's authenticate_by_username, which counts all addresses together and lets a stranger lock the owner out.
+    # Zulip's authenticate_by_username counts all addresses together, so that a stranger can lock the owner out.
     AttemptKind.PASSWORD: (Window(5, timedelta(minutes=30)),),
-    # Whoever tries a few passwords for each of many accounts. An office behind one address has fewer people who mistype
-    # theirs and were not signed in from there lately.
+    # Against trying a few passwords for each of many accounts. An office behind one address has fewer people who
+    # mistype their password and did not recently sign in from there.
     AttemptKind.ACCOUNTS_OF_ADDRESS: (Window(20, timedelta(minutes=30)),),
     # Zulip's password_reset_form_by_email.
     AttemptKind.PASSWORD_RESET: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
-    # Zulip's sends_email_by_ip lets an address send 5, which an office behind one address uses up.
+    # Zulip's sends_email_by_ip lets an address send 5. An office behind one address uses them up.
     AttemptKind.PASSWORD_RESETS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
     # Zulip's email_change_by_user.
     AttemptKind.EMAIL_CHANGE: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     # A scan of a large repository finds a few dozen.
     AttemptKind.KEY_REVOCATIONS: (Window(100, timedelta(hours=1)),),
-    # A mail to whatever address a stranger names, as for password resets.
+    # Each one sends a mail to any address that a stranger names, as with password resets.
     AttemptKind.JOINING: (Window(2, timedelta(hours=1)), Window(5, timedelta(days=1))),
     AttemptKind.JOININGS_OF_ADDRESS: (Window(20, timedelta(days=1)),),
 }
@@ -276,7 +276,8 @@ LONGEST_WINDOW = max(window.within for windows in WINDOWS.values() for window in
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether another attempt is allowed, and what is left after it; `wait` is how long until one is allowed again."""
+    """Whether another attempt is allowed, and how many are left after it. `wait` is the time until one is allowed
+    again."""
 
     allowed: bool
     quota: Quota
@@ -284,7 +285,7 @@ class Verdict:
 
 
 def judge(windows: Sequence[Window], times: Sequence[datetime], now: datetime) -> Verdict:
-    """Whether one more attempt now, after those at `times` (the oldest first), keeps within every window."""
+    """Whether one more attempt now, after those at `times` (oldest first), stays within every window."""
     allowed, quota, wait = True, None, timedelta(0)
     for window in windows:
         within = [at for at in times if at > now - window.within]
@@ -300,9 +301,10 @@ def judge(windows: Sequence[Window], times: Sequence[datetime], now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class PasswordHistory:
-    """What is remembered of an account at an address: when it failed, and last signed in (None: not lately).
+    """What is remembered about an account at an address: when it failed, and when it last signed in (None: not
+    recently).
 
-    `others` is when the address last failed for each other account.
+    `others` holds when the address last failed for each other account.
     """
 
     own: Sequence[datetime] = ()
@@ -313,8 +315,8 @@ class PasswordHistory:
 def judge_password(history: PasswordHistory, now: datetime) -> Verdict:
     """Whether one more password may be tried.
 
-    No limit counts an account's failures at other addresses: with it a stranger could lock out the owner. An account
-    that signed in from the address lately is not refused for what others there do.
+    No limit counts an account's failures at other addresses: a stranger could use such a limit to lock out the owner.
+    An account that recently signed in from this address is not refused because of what other people there do.
     """
     own = judge(WINDOWS[AttemptKind.PASSWORD], history.own, now)
     if not own.allowed or history.signed_in_at is not None:

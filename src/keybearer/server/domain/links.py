@@ -10,18 +10,18 @@ from keybearer.server.domain.accounts import Role
 
 
 class LinkPurpose(StrEnum):
-    """What a link lets its holder do: once, but for multi-use invitations."""
+    """What a link lets its holder do. It works once, except for multi-use invitations."""
 
     SETUP = "setup"
     INVITATION = "invitation"
     MULTIUSE_INVITATION = "multiuse_invitation"
     PASSWORD_RESET = "password_reset"  # noqa: S105  a purpose, not a password
     HAND_OVER = "hand_over"
-    """Of a bot: whoever has the link gets a named key of it."""
+    """For a bot: the holder of the link gets a named key of the bot."""
     EMAIL_CHANGE = "email_change"
-    """Sent to a new address: the account gets it."""
+    """Sent to a new address: the account changes to it."""
     EMAIL_UNDO = "email_undo"
-    """Sent to an earlier address: the account gets it back."""
+    """Sent to an earlier address: the account changes back to it."""
 
 
 LIFETIMES = {
@@ -42,12 +42,12 @@ MAILED = (
     LinkPurpose.EMAIL_CHANGE,
     LinkPurpose.EMAIL_UNDO,
 )
-"""Links that stand in mails."""
+"""Links that are sent by mail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joins:
-    """The channels that a new person follows: these, and the default ones unless an invitation leaves them out."""
+    """The channels that a new person follows: these, and the default channels unless an invitation leaves them out."""
 
     channel_ids: tuple[int, ...] = ()
     with_defaults: bool = True
@@ -59,9 +59,9 @@ DEFAULT_CHANNELS = Joins()
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link as stored: its token is known only to those who were given it.
+    """A link as stored. Only the people who were given it know its token.
 
-    `made_by_link` is the multi-use invitation with which an invitation was asked for.
+    `made_by_link` is the multi-use invitation that requested this invitation.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""Mails: what the server tells an account outside its pages. No mail holds a key or a password."""
+"""Mails: what the server tells an account outside its pages. No mail contains a key or a password."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class MailHead:
-    """What administrators see of a mail that was not sent: never its text, which may hold a link."""
+    """What administrators see of a mail that was not sent. Never its text, which may contain a link."""
 
     recipient: str
     subject: str

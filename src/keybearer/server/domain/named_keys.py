@@ -1,4 +1,4 @@
-"""What somebody wants of a named key: a new one, or another name, fewer scopes, an earlier end, narrower networks."""
+"""A request for a named key: a new key, or a new name, fewer scopes, an earlier end or narrower networks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class End(Enum):
     """An end of a key that is not a date."""
 
     DEFAULT = "default"
-    """What the organization has set."""
+    """The organization's default."""
     NEVER = "never"
 
 
 def end_of(end: End | timedelta | datetime, now: datetime) -> datetime | None:
-    """When a key ends that is to end so. Not for `End.DEFAULT`, which depends on the organization."""
+    """When a key with this end expires. Not for `End.DEFAULT`, which depends on the organization."""
     if isinstance(end, timedelta):
         return now + end
     return None if isinstance(end, End) else end
@@ -28,7 +28,7 @@ def end_of(end: End | timedelta | datetime, now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a new key is to be. `expires_in` is a life, `networks` None for those of the key that asks."""
+    """The properties of a new key. `expires_in` is a life. `networks` is None for those of the requesting key."""
 
     name: str
     scopes: Scope = DEFAULT_SCOPES
@@ -38,7 +38,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """What of a key is to change; None leaves it as it is."""
+    """The properties of a key to change. None leaves a property as it is."""
 
     name: str | None = None
     scopes: Scope | None = None
@@ -46,7 +46,7 @@ class KeyChange:
     networks: tuple[str, ...] | None = None
 
     def applied_to(self, record: APIKeyRecord, now: datetime) -> APIKeyRecord:
-        """The key after the change. Raises Refused for a name that is none."""
+        """The key after the change. Raises Refused for an invalid name."""
         return replace(
             record,
             name=record.name if self.name is None else checked_key_name(self.name),
@@ -57,7 +57,7 @@ class KeyChange:
 
 
 def check_is_narrower(before: Grant, after: Grant) -> None:
-    """Raise Refused, which says of what, where `after` allows more than `before`."""
+    """Raise Refused if `after` allows more than `before`. The message says which part."""
     kinds = {"more scopes": "scopes", "later end": "expires_at", "wider networks": "networks"}
     wider = [
         words for words, field in kinds.items() if not before.covers(before._replace(**{field: getattr(after, field)}))

@@ -1,4 +1,4 @@
-"""Going through much in the event loop without keeping it."""
+"""Long loops that let other work run in the event loop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AT_ONCE = 500
-"""Things that are done before others have a turn: a few milliseconds of work."""
+"""Items between two pauses: a few milliseconds of work."""
 
 
 async def paced(make: Callable[[T], R], things: Iterable[T]) -> list[R]:
-    """What `make` makes of each, with a turn for others after every few."""
+    """What `make` returns for each item. Other work gets a turn after every few items."""
     made: list[R] = []
     for thing in things:
         made.append(make(thing))

@@ -1,6 +1,6 @@
-"""Who may do what to whom: one function per rule that looks at a particular account.
+"""Who may do what to whom: one function for each rule about a particular account.
 
-What a route asks of every caller is its rule, which stands at the route.
+What a route asks of every caller is its rule, which is written at the route.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from keybearer.server.domain.visibility import may_see_bot
 
 
 def may_manage_bot(actor: Account, bot: Account) -> bool:
-    """A bot is managed by those who may see what belongs to managing it: its owner, and administrators.
+    """A bot is managed by its owner and by administrators: the people who may see the details of managing it.
 
-    Guests manage none: who becomes one leaves their bots to the administrators.
+    Guests manage no bots. When somebody becomes a guest, only administrators can manage their bots.
     """
     return may_see_bot(actor, bot)
 
 
 def may_create_bot(actor: Account, bot_type: int, realm: Realm) -> bool:
-    """Whether the realm's policies let this account have a bot of that type (a number that may be no type of ours)."""
+    """Whether the realm's policies let this account have a bot of that type. The number may be a type that Keybearer
+    does not have."""
     if realm.can_create_bots.includes(actor.role):
         return True
     return bot_type == BotType.INCOMING_WEBHOOK and realm.can_create_write_only_bots.includes(actor.role)
 
 
 def may_change_people(actor: Account) -> bool:
-    """Administrators change the names and roles of others, of bots too."""
+    """Administrators change the names and roles of other accounts, including bots."""
     return actor.is_administrator
 
 
 def may_give_role(actor: Account, subject: Account, role: Role) -> bool:
-    """Administrators give roles; making or unmaking an owner takes an owner."""
+    """Administrators give roles. Only owners give or take the role of an owner."""
     if not actor.is_administrator:
         return False
     return actor.is_owner or Role.OWNER not in (subject.role, role)
@@ -47,7 +48,7 @@ def check_may_give_role(actor: Account, subject: Account, role: Role) -> None:
 
 
 def check_may_hand_over(actor: Account, before: Account, after: Account) -> None:
-    """Raise NotPermitted where a bot's role in effect would rise, by its new owner, above the actor's own role."""
+    """Raise NotPermitted if the new owner would raise the bot's role in effect above the actor's own role."""
     if after.role < min(before.role, actor.role):
         raise must_be(after.role.label)
 
@@ -61,7 +62,8 @@ def check_may_invite_as(actor: Account, role: Role, realm: Realm) -> None:
 
 
 def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
-    """Whether the realm's policy lets this account invite people, and its own role lets it invite to that one."""
+    """Whether the realm's policy lets this account invite people, and its own role is high enough to invite somebody as
+    that role."""
     if not realm.can_invite.includes(actor.role):
         return False
     least = {Role.OWNER: Role.OWNER, Role.ADMINISTRATOR: Role.ADMINISTRATOR, Role.MODERATOR: Role.ADMINISTRATOR}
@@ -69,22 +71,22 @@ def may_invite_as(actor: Account, role: Role, realm: Realm) -> bool:
 
 
 def may_invite_several_as(actor: Account, role: Role) -> bool:
-    """Whether the account may make an invitation to that role that several people can use.
+    """Whether the account may create an invitation as that role that several people can use.
 
-    Administrators may, and nobody for owners and administrators: such a link is passed on.
+    Administrators may. Nobody may for owners and administrators, because such a link is passed on.
     """
     return actor.is_administrator and role > Role.ADMINISTRATOR
 
 
 def check_may_invite_several_as(actor: Account, role: Role) -> None:
-    """Raise NotPermitted, with Zulip's words where it has some, unless `may_invite_several_as`."""
+    """Raise NotPermitted, with Zulip's words if it has any, unless `may_invite_several_as`."""
     if not may_invite_several_as(actor, role):
         why = "An invitation that several people can use cannot be for owners or administrators."
         raise NotPermitted(why) if actor.is_administrator else NotPermitted
 
 
 def may_manage_invitation(actor: Account, invitation: Link) -> bool:
-    """An invitation is managed by the person who sent it and by administrators, one for an owner only by owners."""
+    """An invitation is managed by its sender and by administrators. Only owners manage an invitation as owner."""
     if invitation.realm_id != actor.realm_id:
         return False
     if invitation.created_by == actor.id:
@@ -93,7 +95,7 @@ def may_manage_invitation(actor: Account, invitation: Link) -> bool:
 
 
 def may_deactivate(actor: Account, subject: Account) -> bool:
-    """People are deactivated by administrators, owners only by owners."""
+    """Administrators deactivate people. Only owners deactivate owners."""
     return actor.is_administrator and (actor.is_owner or not subject.is_owner)
 
 
@@ -106,7 +108,8 @@ def check_may_deactivate(actor: Account, subject: Account) -> None:
 
 
 def may_make_reset_link(actor: Account, subject: Account) -> bool:
-    """Administrators make links with which people of a lower role choose a new password. For owners nobody does."""
+    """Administrators create links with which people of a lower role choose a new password. Nobody does so for
+    owners."""
     return actor.is_administrator and not subject.is_bot and subject.is_active and subject.role > actor.role
 
 
@@ -117,9 +120,10 @@ def check_may_make_reset_link(actor: Account, subject: Account) -> None:
 
 
 def may_reactivate(actor: Account, subject: Account, realm: Realm) -> bool:
-    """Bots are reactivated by their owner, if the owner may create such a bot; all accounts as they are deactivated.
+    """A bot is reactivated by its owner, if the owner may create such a bot. Whoever may deactivate an account may also
+    reactivate it.
 
-    A bot without an active owner becomes the actor's, and bots own none.
+    A bot without an active owner becomes the actor's. Bots own no bots.
     """
     if subject.lacks_active_owner and actor.is_bot:
         return False

@@ -1,4 +1,4 @@
-"""The organization as Zulip's wire shows it in answers about its changes and in events."""
+"""The organization as Zulip's wire shows it, in answers about its changes and in events."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ GROUP_SETTINGS: Mapping[str, str] = {
     "can_create_write_only_bots": "can_create_write_only_bots_group",
     "can_invite": "can_invite_users_group",
 }
-"""The policies of an organization: the field, and the group setting that it is on the wire."""
+"""The policies of an organization: the field, and the group setting that it becomes on the wire."""
 
 KEY_SETTINGS: Mapping[str, str] = {
     "longest_days": "longest_api_key_days",
     "default_days": "default_api_key_days",
     "must_end": "api_keys_must_end",
 }
-"""The policy about named keys: the field, and what it is on the wire. Zulip has nothing like it."""
+"""The policy about named keys: the field, and its name on the wire. Zulip has nothing like it."""
 
 _IN_NO_EVENT = frozenset(KEY_SETTINGS.values())
 
 
 def changed_fields(before: Realm, after: Realm) -> dict[str, object]:
-    """What changed of the organization, by the names of the wire."""
+    """What changed in the organization, by names on the wire."""
     names = {"name": "name", "description": "description", **GROUP_SETTINGS}
     return _changed(before, after, names) | _changed(before.key_policy, after.key_policy, KEY_SETTINGS)
 
@@ -43,9 +43,9 @@ def _value(value: object) -> object:
 
 
 def changed(before: Realm, after: Realm) -> Iterator[Event]:
-    """The organization changed: an event for each text, and one for all group settings.
+    """The organization changed: one event for each text, and one for all group settings.
 
-    The policy about named keys is in no event: no client of Zulip's would understand it.
+    No event holds the policy about named keys: Zulip's clients would not understand it.
     """
     fields = {name: value for name, value in changed_fields(before, after).items() if name not in _IN_NO_EVENT}
     for name in ("name", "description"):

@@ -1,4 +1,4 @@
-"""The realm ("organization" to people): where it lives and who may do what in it."""
+"""The realm ("organization" to people): its site, and who may do what in it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from keybearer.server.domain.key_policy import NO_POLICY, KeyPolicy
 from keybearer.zuliprc.hosts import is_loopback
 
 FALLBACK_BOT_DOMAIN = "keybearer.localhost"
-"""Where bots live when no mail address can be made at the site's host.
+"""Where bots live if the site's host cannot be part of a mail address.
 
-Such hosts are addresses, `localhost`, and names without a dot, with an underscore, or with a number or one letter at
-their end.
+Such hosts are IP addresses, `localhost`, and names without a dot, with an underscore, or with a number or a single
+letter at their end.
 """
 
 
 class SystemGroup(Enum):
-    """Zulip's groups by role. The value is the id on the wire, the same in every realm of ours."""
+    """Zulip's groups by role. The value is the id on the wire, which is the same in every realm here."""
 
     NOBODY = 1
     OWNERS = 2
@@ -41,21 +41,21 @@ class SystemGroup(Enum):
 
     @property
     def meaning(self) -> str:
-        """Who is in it, for people, in Zulip's words."""
+        """Who is in it, as people read it, in Zulip's words."""
         return _MEANINGS[self]
 
     @property
     def direct_role(self) -> Role | None:
-        """The role of its direct members; the others are those of its subgroup."""
+        """The role of its direct members. Its other members are those of its subgroup."""
         return _DIRECT_ROLES.get(self)
 
     @property
     def subgroup(self) -> SystemGroup | None:
-        """The group that it holds besides its direct members."""
+        """The group that it contains in addition to its direct members."""
         return _SUBGROUPS.get(self)
 
     def includes(self, role: Role) -> bool:
-        """Whether an account of this role belongs to the group. Nobody includes no one, owners neither."""
+        """Whether an account of this role belongs to the group. `NOBODY` includes no one, not even owners."""
         return self is not SystemGroup.NOBODY and role <= _LEAST_ROLE[self]
 
 
@@ -101,7 +101,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """One organization. `site` is its canonical address, as it stands in every zuliprc it issues."""
+    """One organization. `site` is its canonical address, as in every zuliprc that it issues."""
 
     id: int
     name: str
@@ -116,7 +116,8 @@ class Realm:
 
     @property
     def host(self) -> str:
-        """The site's host, as programs name it: lower case, without a port, a name of other letters as ASCII."""
+        """The site's host as programs write it: in lower case, without a port. A name with non-ASCII letters is in its
+        ASCII form."""
         return _as_sent(self.site)
 
     @property
@@ -135,11 +136,11 @@ class Realm:
 _HOST = re.compile(r"([a-z0-9._-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::[0-9]{1,5})?", re.ASCII)
 
 _LONGEST_HOST = 300
-"""Characters of a Host header: a name has at most 253 (RFC 1035), and a port may follow."""
+"""Length of a Host header, in characters: a name has at most 253 (RFC 1035), and a port may follow."""
 
 
 def host_name(host: str) -> str | None:
-    """The name or address in a Host header, in lower case, without a port; None where it cannot be one."""
+    """The name or address in a Host header, in lower case, without a port. None if it cannot be a host."""
     return _host_name(host) if len(host) <= _LONGEST_HOST else None
 
 
@@ -151,8 +152,7 @@ def _host_name(host: str) -> str | None:
 
 @lru_cache(maxsize=16)
 def _as_sent(site: str) -> str:
-    """The host of a site as clients name it in the Host header: a name with other letters than ASCII's in its IDNA
-    form."""
+    """The host of a site as clients write it in the Host header: names with non-ASCII letters in their IDNA form."""
     host = urlsplit(site).hostname or ""
     try:
         return host.encode("idna").decode("ascii").removesuffix(".")
@@ -178,7 +178,7 @@ def _bot_domain(site: str) -> str:
 
 @lru_cache(maxsize=256)
 def is_address(host: str) -> bool:
-    """Whether `host` is an IP address and not a name."""
+    """Whether `host` is an IP address, not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

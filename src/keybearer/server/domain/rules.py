@@ -1,4 +1,4 @@
-"""Rules: what a route asks of whoever calls it. Whether an account may touch a particular thing is in `permissions`."""
+"""Rules: what a route asks of its callers. Whether an account may touch a particular thing is in `permissions`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keybearer.server.domain.grants import ALL_SCOPES, NO_SCOPE, Grant, Scope, s
 
 
 class Way(Flag):
-    """How a request says who is asking."""
+    """How a request says who sends it."""
 
     NOBODY = auto()
     KEY = auto()
@@ -21,7 +21,7 @@ class Way(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Which callers a route is for, by key or by session. With `may` and a scope it is a rule."""
+    """Which callers a route is for, by key or by session. Together with a scope it makes a rule."""
 
     ways: Way
     least_role: Role = Role.GUEST
@@ -29,10 +29,11 @@ class Who:
     incoming_webhooks: bool = False
 
     def may(self, scope: Scope, *, confirmed: bool | None = None) -> Rule:
-        """The rule that lets these callers do it, and of keys only those that have the scope.
+        """The rule that lets these callers do it, and of keys only those with this scope.
 
-        Where the scope is that of keys, a session must have given its password lately, unless the route itself asks
-        for the password, or Zulip's documentation shows it without: then `confirmed` is False.
+        If the scope is `KEYS`, a session must have given its password recently. There are two exceptions, for which
+        `confirmed` is False: the route itself asks for the password, or Zulip's documentation shows the route without
+        it.
         """
         confirmed = Scope.KEYS in scope if confirmed is None else confirmed
         return Rule(self.ways, self.least_role, self.bots, self.incoming_webhooks, scope=scope, confirmed=confirmed)
@@ -40,18 +41,18 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Rule(Who):
-    """What a route asks of whoever calls it.
+    """What a route asks of its callers.
 
-    `scope` is what a key needs, `confirmed` whether a session needs a password that was given lately.
+    `scope` is the scope that a key needs. `confirmed` is whether a session needs a password that was given recently.
     """
 
     scope: Scope = field(kw_only=True)
     confirmed: bool = field(kw_only=True)
     is_open: bool = field(init=False)
-    """Whether it asks nobody who they are."""
+    """Whether the route is open to everybody, without credentials."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_open", bool(self.ways & Way.NOBODY))  # asked at every request
+        object.__setattr__(self, "is_open", bool(self.ways & Way.NOBODY))  # read at every request
 
 
 OPEN = Who(Way.NOBODY).may(NO_SCOPE)
@@ -62,13 +63,13 @@ MEMBERS = Who(Way.KEY | Way.SESSION, least_role=Role.MEMBER, bots=False)
 ADMINISTRATORS = Who(Way.KEY | Way.SESSION, least_role=Role.ADMINISTRATOR)
 BY_KEY = Who(Way.KEY)
 BY_KEY_WEBHOOKS_TOO = Who(Way.KEY, incoming_webhooks=True)
-"""For what is about the key of the request."""
+"""For routes about the key of the request."""
 ANY_ACCOUNT = WEBHOOKS_TOO.may(NO_SCOPE)
-"""For work that the server does in an account's name, which came by no route."""
+"""For work that the server does in an account's name, without a route."""
 
 
 def check_standing(account: Account, *, by_session: bool) -> None:
-    """Raise Unauthenticated, with Zulip's words where it has some, for an account that may do nothing at present."""
+    """Raise Unauthenticated, with Zulip's words if it has any, for an account that may currently do nothing."""
     if not account.is_active:
         code = "USER_DEACTIVATED" if by_session else "UNAUTHORIZED"
         raise Unauthenticated("Account is deactivated", code=code)
@@ -77,11 +78,11 @@ def check_standing(account: Account, *, by_session: bool) -> None:
 
 
 def check_entry(rule: Rule, account: Account, *, by_session: bool) -> None:
-    """Raise Unauthenticated, or NotPermitted by a session, with Zulip's words, for an incoming webhook bot at a route
+    """Raise Unauthenticated (NotPermitted for a session), with Zulip's words, for an incoming webhook bot at a route
     that is not for webhooks."""
     if account.bot_type is not BotType.INCOMING_WEBHOOK or rule.incoming_webhooks:
         return
-    if by_session:  # which only a server that runs for development gives to bots
+    if by_session:  # only a server in development mode gives sessions to bots
         raise NotPermitted("Webhook bots can only access webhooks")
     raise Unauthenticated("This API is not available to incoming webhook bots.")
 
@@ -97,9 +98,9 @@ def check(rule: Rule, account: Account) -> None:
 
 
 def check_scope(scope: Scope, grant: Grant) -> None:
-    """Raise InsufficientScope unless a key with this grant may do what needs these scopes."""
-    # This is asked at every request, and operators of flags take microseconds: an account key has all scopes, and
-    # numbers are compared of the others.
+    """Raise InsufficientScope unless a key with this grant has these scopes."""
+    # This is checked at every request, and operators of flags take microseconds. So account keys, which have all
+    # scopes, return early, and the others are compared as numbers.
     if grant.scopes is not ALL_SCOPES and scope.value & ~grant.scopes.value:
         raise InsufficientScope(scope_names(scope & ~grant.scopes), scope_names(grant.scopes))
 

@@ -1,4 +1,4 @@
-"""Web sessions: how long they live, and how fresh a password must be."""
+"""Web sessions: how long they live, and how recent a password must be."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 LIFETIME = timedelta(days=14)
-"""From sign-in to the end, whatever happens (Zulip's SESSION_COOKIE_AGE)."""
+"""From sign-in to the end, in every case (Zulip's SESSION_COOKIE_AGE)."""
 
 IDLE_LIFETIME = timedelta(days=7)
 """From the last request to the end."""
 
 CONFIRMED_FOR = timedelta(minutes=10)
-"""How long a password just given stands for the person: whatever shows or changes their own key asks after that."""
+"""How long a password counts as recently given. After that, everything that shows or changes the person's own key asks
+for it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,5 @@ class Session:
     client: str
 
     def is_confirmed(self, now: datetime) -> bool:
-        """Whether the person has given the password recently enough to see or change their own key."""
+        """Whether the password was given recently enough to see or change one's own key."""
         return self.confirmed_at is not None and now - self.confirmed_at < CONFIRMED_FOR

@@ -1,8 +1,8 @@
 """Who may see what: an address, a channel, a message, a file, a bot. Nothing else decides it.
 
-A rule is a value made of facts, and it is evaluated in two ways: `holds` asks loaded values, here, and
-`keybearer.server.storage.visibility` makes an SQL condition of the same value. Both are asked at the moment when
-something is shown or delivered, for the account as it is then.
+A rule is a value made of facts, and it is evaluated in two ways: `holds` evaluates it for loaded values, and
+`keybearer.server.storage.visibility` makes an SQL condition from the same value. Both are evaluated when something is
+shown or delivered, for the account as it is at that moment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keybearer.server.domain.messaging.channels import Channel
 
 
 class Fact(IntEnum):
-    """What a rule can ask about a viewer and about what they look at."""
+    """What a rule can ask about a viewer and about the thing that they look at."""
 
     SAME_REALM = auto()
     VIEWER_IS_PERSON = auto()
@@ -51,14 +51,14 @@ class Fact(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """A rule that holds where all of its parts hold."""
+    """A rule that holds if all of its parts hold."""
 
     parts: tuple[Visibility, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """A rule that holds where one of its parts holds."""
+    """A rule that holds if at least one of its parts holds."""
 
     parts: tuple[Visibility, ...]
 
@@ -68,12 +68,12 @@ Visibility = Fact | AllOf | AnyOf
 
 
 def all_of(*parts: Visibility) -> AllOf:
-    """All of these together."""
+    """The rule that all of these hold."""
     return AllOf(parts)
 
 
 def any_of(*parts: Visibility) -> AnyOf:
-    """Any one of these."""
+    """The rule that at least one of these holds."""
     return AnyOf(parts)
 
 
@@ -89,23 +89,26 @@ ADDRESS = any_of(
         ),
     ),
 )
-"""A delivery email is seen by those to whom its account shows it."""
+"""A delivery email is visible to the people to whom its account shows it."""
 
 CHANNEL = all_of(
     Fact.SAME_REALM,
     any_of(Fact.IS_SUBSCRIBED, all_of(Fact.IS_PUBLIC, Fact.VIEWER_IS_MEMBER)),
     any_of(Fact.VIEWER_IS_PERSON, Fact.OWNER_IS_SUBSCRIBED, all_of(Fact.IS_PUBLIC, Fact.OWNER_IS_MEMBER)),
 )
-"""A channel is seen by its subscribers, and a public one by every member. Guests see what they subscribe to.
+"""A channel is visible to its subscribers, and a public one to every member. Guests see the channels to which they are
+subscribed.
 
-A bot sees no channel that its owner does not see: the owner reads with its key whatever it sees.
+A bot sees only channels that its owner sees, because the owner can read everything that the bot sees with the bot's
+key.
 """
 
 MESSAGE = all_of(Fact.SAME_REALM, any_of(Fact.SEES_CHANNEL, all_of(Fact.IS_DIRECT, Fact.HAS_COPY)))
-"""A message is seen by those who see its channel now, and a direct message by those it was sent to."""
+"""A message is visible to everybody who sees its channel now. A direct message is visible to the people it was sent to.
+"""
 
 FILE = any_of(Fact.IS_UPLOADER, Fact.SEES_LINKING_MESSAGE)
-"""A file is seen by its uploader, and by those who see a message that links to it."""
+"""A file is visible to its uploader, and to everybody who sees a message that links to it."""
 
 BOT = all_of(
     Fact.SAME_REALM,
@@ -114,14 +117,14 @@ BOT = all_of(
     Fact.VIEWER_IS_MEMBER,
     any_of(Fact.IS_BOT_OWNER, all_of(Fact.VIEWER_IS_ADMINISTRATOR, Fact.ROLE_REACHES_BOT)),
 )
-"""What belongs to managing a bot is seen by its owner, and by administrators whose role is not below the bot's."""
+"""The details of managing a bot are visible to its owner, and to administrators whose role is not below the bot's."""
 
 BOT_MESSAGES = all_of(BOT, Fact.IS_BOT_OWNER)
-"""What a bot said and heard is seen, as far as the bot itself sees it, by its owner alone."""
+"""What a bot sent and received is visible to its owner alone, as far as the bot itself sees it."""
 
 
 def holds(rule: Visibility, is_fact: Callable[[Fact], bool]) -> bool:
-    """Whether a rule holds, where `is_fact` says which facts do."""
+    """Whether a rule holds, given the facts for which `is_fact` is true."""
     if isinstance(rule, Fact):
         return is_fact(rule)
     decisive = isinstance(rule, AnyOf)
@@ -147,7 +150,7 @@ VIEWER_FACTS: Mapping[Fact, Callable[[Account], bool]] = {
     **{fact: _has_role(least) for fact, least in _LEAST_ROLES.items()},
     Fact.OWNER_IS_MEMBER: lambda viewer: viewer.owner is not None and viewer.owner.role <= Role.MEMBER,
 }
-"""The facts about the viewer alone. The role is the one in effect: a bot sees no more than its owner may."""
+"""The facts about the viewer alone. The role is the one in effect: a bot never sees more than its owner may."""
 
 SHOWN_TO: Mapping[Fact, EmailVisibility] = {
     Fact.SHOWN_TO_EVERYONE: EmailVisibility.EVERYONE,
@@ -155,7 +158,7 @@ SHOWN_TO: Mapping[Fact, EmailVisibility] = {
     Fact.SHOWN_TO_MODERATORS: EmailVisibility.MODERATORS,
     Fact.SHOWN_TO_ADMINISTRATORS: EmailVisibility.ADMINISTRATORS,
 }
-"""The facts about what an account chose for its address."""
+"""The facts about an account's choice for its address."""
 
 _AccountFact = Callable[[Account, Account], bool]
 
@@ -184,16 +187,17 @@ def _holds_for_account(rule: Visibility, viewer: Account, subject: Account) -> b
 
 
 def may_see_origin(viewer: Account, actor: Account | None) -> bool:
-    """Whether the viewer may see from where, and by which program, something was done.
+    """Whether the viewer may see the address and the program from which something was done.
 
-    Everybody sees it of what they and their bots did, and of what nobody known did to them; administrators of all.
+    Everybody sees them for what they and their bots did, and for what unknown callers did to them. Administrators see
+    all.
     """
     return actor is None or viewer.id in (actor.id, actor.bot_owner_id) or viewer.is_administrator
 
 
 def may_see_email(viewer: Account, subject: Account) -> bool:
     """Whether the viewer may see the delivery email of `subject`."""
-    # The rule's first part, which decides for every `GET users/me`.
+    # This first part of the rule decides for every `GET users/me`.
     return viewer.id == subject.id or _is_shown(
         viewer.role, subject.email_visibility, in_realm=viewer.realm_id == subject.realm_id
     )
@@ -201,7 +205,7 @@ def may_see_email(viewer: Account, subject: Account) -> bool:
 
 @cache
 def _is_shown(role: Role, chosen: EmailVisibility, *, in_realm: bool) -> bool:
-    """Whether a viewer of that role sees somebody else's address: lists of everybody ask it of each account."""
+    """Whether a viewer of that role sees somebody else's address. Lists of all people check it for each account."""
     facts = {fact: role <= least for fact, least in _LEAST_ROLES.items()}
     facts |= {fact: shown_to is chosen for fact, shown_to in SHOWN_TO.items()}
     facts |= {Fact.IS_OWN_ADDRESS: False, Fact.SAME_REALM: in_realm}
@@ -214,19 +218,19 @@ def shown_email(viewer: Account, subject: Account, domain: str) -> str:
 
 
 def may_see_bot(viewer: Account, bot: Account) -> bool:
-    """Whether the viewer may see what belongs to managing a bot."""
+    """Whether the viewer may see the details of managing a bot."""
     return _holds_for_account(BOT, viewer, bot)
 
 
 def may_see_bot_messages(viewer: Account, bot: Account) -> bool:
-    """Whether the viewer may see what a bot said and heard."""
+    """Whether the viewer may see what a bot sent and received."""
     return _holds_for_account(BOT_MESSAGES, viewer, bot)
 
 
 def may_see_channel(viewer: Account, channel: Channel, subscriber_ids: Container[int]) -> bool:
     """Whether the viewer may see a channel: that it exists, its name, its topics and its messages.
 
-    `subscriber_ids` tells of the viewer, and of a bot's owner, whether they follow it.
+    `subscriber_ids` says whether the viewer, and a bot's owner, follow it.
     """
     facts = {
         Fact.SAME_REALM: viewer.realm_id == channel.realm_id,
@@ -239,11 +243,11 @@ def may_see_channel(viewer: Account, channel: Channel, subscriber_ids: Container
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What decides, at one moment, which of several accounts may see what events are about.
+    """What decides, at one moment, which of several accounts may see the subjects of events.
 
-    `subscriptions` are pairs of an account and a channel, those of bots' owners too. `message_channels` say in which
-    channel a message is now; deleted messages are absent. `dummy_domain` is the domain of the addresses that stand for
-    hidden ones.
+    `subscriptions` are pairs of an account and a channel, including those of bots' owners. `message_channels` says
+    which channel a message is in now; deleted messages are absent. `dummy_domain` is the domain of the dummy addresses
+    that replace hidden ones.
     """
 
     accounts: Mapping[int, Account] = field(default_factory=dict)
@@ -253,7 +257,7 @@ class Sight:
     dummy_domain: str = ""
 
     def shows(self, subject: Subject, account_id: int) -> bool:
-        """Whether the account may see all that an event is about."""
+        """Whether the account may see everything that an event is about."""
         if subject == OPEN_TO_ALL:
             return True
         viewer = self.accounts.get(account_id)
@@ -265,7 +269,7 @@ class Sight:
         return all(self._shows_channel(viewer, each) for each in {*subject.channel_ids, *now_in})
 
     def without_hidden(self, subject: Subject, fields: Mapping[str, object]) -> Mapping[str, object]:
-        """An event's fields, with dummies in the place of addresses that have been hidden since it happened."""
+        """An event's fields, in which dummies replace addresses that have been hidden since it happened."""
         people = [self.accounts[each] for each in subject.addressed_ids if each in self.accounts]
         hidden = {
             person.delivery_email: display_email(person, self.dummy_domain)
@@ -288,7 +292,7 @@ _ADDRESS_FIELDS = ("email", "sender_email", "new_email")
 
 
 def _replaced(name: str, value: object, addresses: Mapping[str, str]) -> object:
-    """A field's value in which other addresses stand, however deep."""
+    """A field's value with the addresses replaced, at any depth."""
     if isinstance(value, Mapping):
         return {each: _replaced(each, inner, addresses) for each, inner in value.items()}
     if isinstance(value, list | tuple):

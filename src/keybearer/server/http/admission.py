@@ -1,7 +1,7 @@
-"""Admission: the order of all checks of a request, stated once, for every door.
+"""Admission: the order of all checks of a request, written down in one place, for every door.
 
-It refuses early and cheaply, and grants nothing for good: a service asks again, of the account as it is then, in the
-transaction that acts.
+It refuses early and cheaply, but its permission is not final: a service checks again, for the account as it is then, in
+the transaction that acts.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class BadHost(Refused):
     """The Host header is malformed (status 400)."""
 
     def __init__(self) -> None:
-        super().__init__("The request names no valid host.")
+        super().__init__("The Host header of the request is not valid.")
 
 
 class WrongHost(Refused):
-    """The organization does not live at the host that was asked for; its site is `site` (status 404)."""
+    """The organization is not at the requested host. Its site is `site` (status 404)."""
 
     def __init__(self, site: str) -> None:
         super().__init__("Account is not associated with this subdomain")
@@ -45,11 +45,12 @@ class WrongHost(Refused):
 
 
 class Admission(msgspec.Struct, eq=False):
-    """One request on its way in. Each check fills in what it found, and whatever answers may look at it.
+    """One request during admission. Each check fills in what it found, and the code that answers may read it.
 
-    `identified` is None where nobody said who they are, `realm` where it was not looked for or does not exist.
-    `is_counted` says that the call was counted against the caller's limit, `quota` what is left of it, `held` how much
-    of the body is in memory. `refusal` is why the handler refused what was asked for, where it words that itself.
+    `identified` is None if the request has no credentials, `realm` if it was not looked up or does not exist.
+    `is_counted` means that the call was counted against the caller's limit. `quota` is what is left of that limit.
+    `held` is how much of the body is in memory. `refusal` is the reason why the handler refused, if the handler words
+    the refusal itself.
     """
 
     context: Context
@@ -67,28 +68,28 @@ class Admission(msgspec.Struct, eq=False):
 
     @property
     def caller(self) -> Caller:
-        """Who calls. Only routes whose rule asks who it is may ask."""
+        """The caller. Only for routes whose rule requires a known caller."""
         assert self.identified is not None
         return self.identified.caller
 
     @property
     def session(self) -> Session | None:
-        """The session that the caller came by."""
+        """The session that the caller used."""
         return None if self.identified is None else self.identified.session
 
     def release(self) -> None:
-        """Let go of the body: the request is answered."""
+        """Release the body, because the request has been answered."""
         if self.held is not None:
             self.held.release()
 
     @property
     def name(self) -> str:
-        """The method and the path with names in place of numbers and tokens: fit for a log."""
+        """The method and the path, with names in place of numbers and tokens, so that it is safe to log."""
         return f"{self.request.method} {self.place.path if self.place is not None else '(no route)'}"
 
 
 class Admitted:
-    """An admitted request as a handler sees it. Each door has a class of its own that adds how it reads and answers."""
+    """An admitted request as a handler sees it. Each door has its own subclass, which adds how it reads and answers."""
 
     __slots__ = ("_admission", "context", "request")
 
@@ -99,7 +100,7 @@ class Admitted:
 
     @property
     def caller(self) -> Caller:
-        """Who calls. Only routes whose rule asks who it is may ask."""
+        """The caller. Only for routes whose rule requires a known caller."""
         return self._admission.caller
 
     @property
@@ -109,34 +110,35 @@ class Admitted:
 
     @property
     def ids(self) -> Mapping[str, str]:
-        """The numbers, names and tokens out of the path."""
+        """The numbers, names and tokens from the path."""
         return self._admission.ids
 
 
 class Doorway:
-    """What a door adds to the order of checks. The wire's doors add nothing."""
+    """What a door adds to the checks. The doors of the wire add nothing."""
 
     names_session_owner = False
-    """Whether open routes know who is signed in, and every route the organization, as pages do."""
+    """Whether open routes know who is signed in, and every route knows the organization, as on pages."""
 
     counts_calls = True
-    """Whether the limit on an account's calls counts here. Pages do not: a script that used the allowance up must not
-    keep its owner from replacing its key."""
+    """Whether calls here count against the account's limit. Calls of pages do not: a script that has used up the limit
+    must not keep its owner from replacing its key.
+    """
 
     is_for_webhooks = False
-    """Whether only incoming webhook bots are let in, by a key that may stand in the address."""
+    """Whether only incoming webhook bots are admitted, with a key that may be in the URL."""
 
     takes_method_field = False
-    """Whether a form that is posted with the field `method` means that method, as in Zulip."""
+    """Whether a posted form with the field `method` means that method, as in Zulip."""
 
     checks_host = True
-    """Whether the Host header must be one that can be. What asks about the server's health knows only its address."""
+    """Whether the Host header must be valid. Programs that ask about the server's health know only its address."""
 
     needs_token_when_open = False
-    """Whether changes need a form's token also where nobody is signed in, as the sign-in page does."""
+    """Whether changes need a form's token even if nobody is signed in, as on the sign-in page."""
 
     exists_before_setup: tuple[str, ...] = ()
-    """The beginnings of paths that exist before there is an organization."""
+    """The prefixes of paths that exist before there is an organization."""
 
 
 @final
@@ -149,12 +151,12 @@ class Admitter:
         self._limits = limits
 
     async def admit(self, admission: Admission, doorway: Doorway, receive: Receive) -> Route:
-        """The route that the request may have: host, route, who, limits, rule, body, CSRF, in this order.
+        """The route for the request: host, route, caller, limits, rule, body, CSRF are checked in this order.
 
-        A call that its rule refuses has been counted: Zulip's answer to it carries the headers of the limit, and who
-        tries on and on is stopped.
+        A call that its rule refuses is counted first: Zulip's answer carries the headers of the limit, and somebody who
+        keeps trying is stopped.
 
-        Raises Refused; Disconnected where the client closes the connection before its request is whole.
+        Raises Refused, or Disconnected if the client closes the connection before its request is complete.
         """
         request, place = admission.request, admission.place
         if doorway.checks_host and host_name(request.host) is None:
@@ -183,13 +185,13 @@ class Admitter:
                     admission.quota = shared or admission.quota
             _check_rule(admission, found, rule)
         if request.query or request.changes_something:
-            route = await self._take_in(admission, place, doorway, receive)
+            route = await self._read_body(admission, place, doorway, receive)
         if route is None:
             raise MethodNotAllowed(place.methods)
         return route
 
-    async def _take_in(self, admission: Admission, place: Place, doorway: Doorway, receive: Receive) -> Route | None:
-        """Read the fields of query and body, the method that a form may mean, and for changes the form's token."""
+    async def _read_body(self, admission: Admission, place: Place, doorway: Doorway, receive: Receive) -> Route | None:
+        """Read the fields of query and body, the method that a form may state, and for changes the form's token."""
         request, route = admission.request, admission.route
         who = admission.identified
         held = admission.held = self._limits.hold_body(request.origin.network if who is None else who.caller.id)
@@ -198,7 +200,7 @@ class Admitter:
             keep = partial(limits.keeper, self._context, who.caller, announced_length(request))
         admission.fields = await read_fields(request, receive, limits, held, keep)
         if doorway.takes_method_field and request.method == "POST" and not place.is_open:
-            route = admission.route = _meant(place, admission.fields, route)
+            route = admission.route = _route_of_form(place, admission.fields, route)
             if not route.rule.is_open:
                 assert admission.identified is not None
                 _check_rule(admission, admission.identified, route.rule)
@@ -207,7 +209,7 @@ class Admitter:
         return route
 
     async def _visit(self, admission: Admission, doorway: Doorway) -> None:
-        """Find who is signed in, if anybody, and the organization, which must live where it was asked for."""
+        """Find who is signed in, if anybody, and the organization, which must be at the requested host."""
         request = admission.request
         found = admission.identified = await authenticate_session(self._context, request)
         realm = admission.realm = found.realm if found is not None else await self._context.realm.find()
@@ -218,7 +220,7 @@ class Admitter:
             raise WrongHost(realm.site)
 
     def _identify(self, request: Request, place: Place, doorway: Doorway, rule: Rule) -> Awaitable[Identified]:
-        """Find who calls, by key or by session, to be awaited. Raises Unauthenticated."""
+        """Find the caller, by key or by session, to be awaited. Raises Unauthenticated."""
         if doorway.is_for_webhooks:
             return self._keys.authenticate_webhook(request, rule)
         authorization = request.header(b"authorization") if place.by_key else None
@@ -227,7 +229,9 @@ class Admitter:
         return self._keys.authenticate(authorization, request.host, request.origin, rule)
 
     async def _identify_by_session(self, request: Request, place: Place) -> Identified:
-        """Find who is signed in, and check that they call where their organization lives. Raises NotLoggedIn."""
+        """Find who is signed in, and check that the request was sent to their organization's host. Raises
+        NotLoggedIn.
+        """
         found = await authenticate_session(self._context, request) if place.by_session else None
         if found is None:
             raise NotLoggedIn
@@ -237,7 +241,7 @@ class Admitter:
 
 
 def _route(place: Place, request: Request, doorway: Doorway) -> Route | None:
-    """The route of the method; None where a form may mean another method. Raises MethodNotAllowed."""
+    """The route for the method. None if a form may state another method. Raises MethodNotAllowed."""
     route = place.routes.get(request.method)
     if route is None:
         may_mean_another = doorway.takes_method_field and request.method == "POST" and not place.is_open
@@ -246,8 +250,8 @@ def _route(place: Place, request: Request, doorway: Doorway) -> Route | None:
     return route
 
 
-def _meant(place: Place, fields: Fields, route: Route | None) -> Route:
-    """The route of the method that a posted form means. Raises MethodNotAllowed."""
+def _route_of_form(place: Place, fields: Fields, route: Route | None) -> Route:
+    """The route for the method that a posted form states. Raises MethodNotAllowed."""
     method = fields.form.get("method")
     meant = route if method is None else place.routes.get(method)
     if meant is None:
@@ -256,11 +260,11 @@ def _meant(place: Place, fields: Fields, route: Route | None) -> Route:
 
 
 _ANYTHING = EVERYBODY.may(NO_SCOPE)
-"""What is asked until it is known which route a form means."""
+"""The rule that applies until the route of a form is known."""
 
 
 def _check_rule(admission: Admission, found: Identified, rule: Rule) -> None:
-    """Raise NotPermitted unless the rule lets the caller in. They carry the rule into the transaction."""
+    """Raise NotPermitted unless the rule admits the caller. The caller carries the rule into the transaction."""
     check(rule, found.caller.account)
     if found.key is not None:
         check_scope(rule.scope, found.key.grant)

@@ -1,4 +1,4 @@
-"""Who calls: an API key by HTTP Basic, or a session by its cookie."""
+"""Who sends a request: an API key by HTTP Basic, or a session by its cookie."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from keybearer.server.services.refusals import OnceEvery, RefusalRecorder
 from keybearer.server.storage.verification import KeyVerifier
 
 LOGGED_EVERY = timedelta(minutes=1)
-"""How often it is logged that keys from one network are refused for one reason."""
+"""How often the log reports that keys from one network are refused for one reason."""
 
-NOT_OF_WEBHOOK = "This API key does not belong to an incoming webhook bot, whose key is needed here."
+NOT_OF_WEBHOOK = "This API key does not belong to an incoming webhook bot. Use the key of such a bot here."
 _LONGEST_QUERY = 8192
-"""Bytes of an address in which a key is looked for."""
+"""Length of a URL's query in which a key is looked for, in bytes."""
 
 Source = TypeVar("Source")
 """What credentials are read from."""
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """A caller with the realm they belong to, and the session or the key that they came by."""
+    """A caller with their realm, and the session or the key that was used."""
 
     caller: Caller
     realm: Realm
@@ -56,7 +56,7 @@ class Identified(msgspec.Struct, frozen=True):
 def basic_credentials(authorization: str) -> tuple[str, Secret]:
     """The email and key of an `Authorization` header. Raises Unauthenticated or Refused in Zulip's order and words.
 
-    The key is well-formed, no more.
+    The key is well-formed; nothing else about it is checked.
     """
     try:
         scheme, encoded = authorization.split()
@@ -72,8 +72,9 @@ def basic_credentials(authorization: str) -> tuple[str, Secret]:
 
 
 def webhook_credentials(request: Request) -> tuple[str | None, Secret]:
-    """The key that a service sends, with its email where that comes along: by HTTP Basic, as `Bearer`, or as `api_key`
-    in the address. Raises NotLoggedIn where there is none, Unauthenticated where it is malformed."""
+    """The key that a service sends, with its email if that is sent too: by HTTP Basic, as `Bearer`, or as `api_key` in
+    the URL. Raises NotLoggedIn if there is none, Unauthenticated if it is malformed.
+    """
     authorization = request.header(b"authorization")
     scheme, _, given = (authorization or "").partition(" ")
     if authorization is not None and scheme.lower() != "bearer":
@@ -89,11 +90,11 @@ def webhook_credentials(request: Request) -> tuple[str | None, Secret]:
 
 
 class _Ended(Unauthenticated):
-    """The key was the account's once. Whose it was stands in the log, and on the owner's page."""
+    """The key once belonged to the account. The log, and the owner's page, say whose it was."""
 
 
 class KeyAuthentication:
-    """Knows an account by its key."""
+    """Identifies an account by its key."""
 
     def __init__(
         self,
@@ -116,17 +117,17 @@ class KeyAuthentication:
     def authenticate(self, authorization: str, host: str, origin: RequestOrigin, rule: Rule) -> Awaitable[Identified]:
         """The caller that the header and the Host header name, to be awaited.
 
-        The checks stand in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same
-        words. Raises Unauthenticated, WrongNetwork, Refused for another scheme, or TooManyAttempts in the place of a
-        failure that is one too many from its network.
+        The checks are in Zulip's order. A key with a wrong checksum is refused before any look-up, with the same words.
+        Raises Unauthenticated, WrongNetwork, Refused for another scheme, or TooManyAttempts instead of a failure that
+        is one too many from its network.
         """
         return self._authenticate(basic_credentials, authorization, host, origin, rule)
 
     def authenticate_webhook(self, request: Request, rule: Rule) -> Awaitable[Identified]:
-        """The incoming webhook bot whose key a service sends, by a header or in the address; to be awaited.
+        """The incoming webhook bot whose key a service sends, by a header or in the URL. To be awaited.
 
-        The key of any other account is refused, even if it is live, and its owner is told: addresses are written into
-        logs on their way. Raises as `authenticate`, and NotLoggedIn where there is no key.
+        The key of any other account is refused, even if it is live, and its owner is notified, because URLs are logged
+        on their way. Raises like `authenticate`, and NotLoggedIn if there is no key.
         """
         check = self._check_is_of_webhook
         return self._authenticate(webhook_credentials, request, request.host, request.origin, rule, check=check)
@@ -154,7 +155,7 @@ class KeyAuthentication:
             if isinstance(error, _Ended):
                 outcome = "ended"
             else:
-                self._say(error, origin, found)
+                self._log_refusal(error, origin, found)
             self._metrics.note_key_check(outcome)
             await self._limits.count_failure(origin.network, error)
             raise
@@ -163,8 +164,10 @@ class KeyAuthentication:
             self._uses.note_old_digest(found.key_id, key)
         return identified
 
-    def _say(self, error: Unauthenticated | WrongNetwork, origin: RequestOrigin, found: VerifiedKey | None) -> None:
-        """Log that a key is refused, and whose it is where that is known: not at every call."""
+    def _log_refusal(
+        self, error: Unauthenticated | WrongNetwork, origin: RequestOrigin, found: VerifiedKey | None
+    ) -> None:
+        """Log that a key is refused, and whose it is if that is known. Not every call is logged."""
         if self._logged.is_due((origin.network if found is None else str(found.account.id), error.message)):
             account_id = None if found is None else found.account.id
             whose = "" if account_id is None else f" of account {account_id}"
@@ -184,7 +187,7 @@ class KeyAuthentication:
     def _identified(
         self, found: VerifiedKey | None, email: str | None, host: str, origin: RequestOrigin, rule: Rule
     ) -> Identified:
-        """`email` is None where the key was sent without one."""
+        """`email` is None if the key was sent without one."""
         if found is None:
             raise Unauthenticated("Invalid API key")
         account, realm = found.account, found.realm
@@ -202,16 +205,16 @@ class KeyAuthentication:
             self._refusals.note(account, origin, "its API key was sent to another host")
             raise Unauthenticated("Account is not associated with this subdomain")
         if not found.grant.includes(origin.address):
-            self._refusals.note(account, origin, "its API key was used outside of the networks it is for")
+            self._refusals.note(account, origin, "its API key was used outside of the networks that it is limited to")
             check_network(found.grant, origin.address)
         self._uses.note(found.key_id, origin)
         return Identified(Caller(account, origin, found.key_id, None, rule), realm, None, found)
 
 
 async def authenticate_session(context: Context, request: Request) -> Identified | None:
-    """The caller whose session cookie the request carries; None where it carries none that is good.
+    """The caller whose session cookie the request has. None if it has no valid one.
 
-    Raises Unauthenticated where the session is good and the account or the organization is not.
+    Raises Unauthenticated if the session is valid but the account or the organization is not.
     """
     token = request.cookies.get(cookie_name(SESSION_COOKIE, request.scheme))
     if not token:

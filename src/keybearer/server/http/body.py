@@ -1,4 +1,4 @@
-"""The body of a request, bounded in size and in time, and the fields in it."""
+"""The body of a request, limited in size and time, and the fields in it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from keybearer.server.http.request import Request
 from keybearer.server.services.context import Context
 
 PIECE_WITHIN = 30.0
-"""Seconds for each piece of a body, however many there may be for all of it."""
+"""Seconds for each piece of a body, regardless of the time for the whole body."""
 
 
 _LONG_FORM = 20_000
-"""Bytes of a form that is read in the event loop."""
+"""Bytes of a form up to which it is parsed in the event loop."""
 
 
 class BodyLimits(NamedTuple):
-    """How much of a body a route takes.
+    """How much of a body a route accepts.
 
-    Bytes of the texts of a form, bytes of all of a form with files, seconds for all of it, what takes in the content of
-    a file (given the caller and how many bytes the request has, None where it does not say), and whether a body without
-    files is kept as it came, without looking for fields in it.
+    In this order: bytes of the texts of a form; bytes of a whole form with files; seconds for the whole body; what
+    receives the content of a file (it is given the caller and the size of the request in bytes, None if unknown); and
+    whether a body without files is kept as it arrived, without looking for fields in it.
     """
 
     form: int
@@ -47,7 +47,7 @@ class BodyLimits(NamedTuple):
 
     @classmethod
     def widest(cls, several: Iterable[BodyLimits]) -> BodyLimits:
-        """The limits that let in whatever any of these does."""
+        """The limits that accept everything that any of these accept."""
         each = list(several)
         return cls(
             max(limits.form for limits in each),
@@ -59,29 +59,29 @@ class BodyLimits(NamedTuple):
 
 
 NO_BODY = BodyLimits(0, 0, 0.0)
-"""For what only shows: a body is not looked at."""
+"""For routes that only show something: their body is not read."""
 
 SMALL_FORM = BodyLimits(64 * 1024, 64 * 1024, 30.0)
-"""For a page's form, and for whatever nobody has to be known for."""
+"""For a page's form, and for routes that need no known caller."""
 
 FORM = BodyLimits(1024 * 1024, 1024 * 1024, 30.0)
 PICTURE = BodyLimits(1024 * 1024, 8 * 1024 * 1024, 60.0)
-"""Room for the picture that a client may send with a bot, though pictures are drawn here."""
+"""Room for the picture that a client may send with a bot, even though pictures are drawn here."""
 
 WEBHOOK_BODY = BodyLimits(256 * 1024, 256 * 1024, 30.0, keeps_raw=True)
-"""For what a service reports. A message has room for a part of it."""
+"""For what a service reports. A message has room for only a part of it."""
 
 
 DISCARDED = BodyLimits(64 * 1024, 0, 30.0)
-"""What of the body of a refused request is still read, so that the connection can be kept.
+"""How much of a refused request's body is still read, so that the connection can be kept.
 
-It has as long as a body that is taken: whoever is refused for bodies that never end has to wait, and cannot come again
-at once.
+It may take as long as an accepted body. Somebody who is refused for bodies that never end must wait, and cannot return
+immediately.
 """
 
 
 class Disconnected(Exception):
-    """The client closed the connection before its request was whole: nothing of it is carried out."""
+    """The client closed the connection before its request was complete. None of it is carried out."""
 
 
 class TooSlow(Refused):
@@ -92,9 +92,10 @@ class TooSlow(Refused):
 
 
 class Fields(NamedTuple):
-    """The fields of a request; of one that is sent twice the last counts. A form may hold passwords: never log it.
+    """The fields of a request. If a field is sent twice, the last one counts. A form may contain passwords: never log
+    it.
 
-    `raw` is the body as it came, where its route keeps that.
+    `raw` is the body as it arrived, if its route keeps it.
     """
 
     query: Mapping[str, str]
@@ -115,11 +116,11 @@ async def read_fields(
     held: HeldBody,
     keep: Callable[[], FileContent] | None = None,
 ) -> Fields:
-    """The fields of the query and of the body. A body that is not a form, such as JSON, has no field.
+    """The fields of the query and of the body. A body that is not a form, such as JSON, has no fields.
 
-    What is read counts in `held`, which the caller lets go of when the request is answered. What `keep` makes takes in
+    What is read counts in `held`, which the caller releases when the request is answered. `keep` returns what receives
     the content of a file. Raises Refused for a form that cannot be read, TooLarge or TooSlow for one beyond its limits,
-    Overloaded where the worker holds too much, Disconnected where the client closes the connection first.
+    Overloaded if the worker holds too much, Disconnected if the client closes the connection first.
     """
     sent = request.query or request.withheld_query
     query = await _parsed(sent) if sent else _NONE
@@ -148,18 +149,18 @@ async def _read(request: Request, receive: Receive, limits: BodyLimits, held: He
 
 
 def form_kind(request: Request) -> str | None:
-    """How the body's form is encoded: `urlencoded` or `multipart`; None where the body is no form."""
+    """The encoding of the body's form: `urlencoded` or `multipart`. None if the body is not a form."""
     content_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     return _FORM_KINDS.get(content_type)
 
 
 async def _parsed(encoded: bytes) -> dict[str, str]:
-    """The same as `parse_fields`, in a thread where it is much: a megabyte of percent signs takes half a second."""
+    """The same as `parse_fields`, in a thread if the text is long: a megabyte of percent signs takes half a second."""
     return parse_fields(encoded) if len(encoded) <= _LONG_FORM else await asyncio.to_thread(parse_fields, encoded)
 
 
 def parse_fields(encoded: bytes) -> dict[str, str]:
-    """The fields of a query string or a plain form. Raises Refused where there are too many."""
+    """The fields of a query string or a plain form. Raises Refused if there are too many."""
     try:
         text = encoded.decode("utf-8", "replace")
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace"))
@@ -168,13 +169,13 @@ def parse_fields(encoded: bytes) -> dict[str, str]:
 
 
 def announced_length(request: Request) -> int | None:
-    """How many bytes the body is said to have; None where nothing is said."""
+    """The size that the request states for its body, in bytes. None if it states none."""
     length = request.header(b"content-length") or ""
     return int(length[:20]) if length.isascii() and length.isdigit() else None
 
 
 async def _pieces(request: Request, receive: Receive, largest: int, seconds: float) -> AsyncIterator[bytes]:
-    """The body as it arrives, no more than `largest` bytes of it within `seconds`."""
+    """The body as it arrives: at most `largest` bytes of it, within `seconds`."""
     if (announced_length(request) or 0) > largest:
         raise TooLarge
     loop = asyncio.get_running_loop()
@@ -189,7 +190,7 @@ async def _pieces(request: Request, receive: Receive, largest: int, seconds: flo
             raise Disconnected
         piece = message.get("body", b"")
         size += len(piece)
-        if size > largest:  # a chunked body does not say its length beforehand
+        if size > largest:  # a chunked body does not state its length in advance
             raise TooLarge
         more = message.get("more_body", False)
         request.is_received = not more
@@ -198,8 +199,9 @@ async def _pieces(request: Request, receive: Receive, largest: int, seconds: flo
 
 
 async def discard(request: Request, receive: Receive) -> bool:
-    """Take a small body off the connection without looking at it, so that the next request can follow; False if that
-    fails, or would take long."""
+    """Read a small body from the connection without using it, so that the next request can follow. False if that fails,
+    or would take long.
+    """
     if request.is_received:
         return True
     if not request.header(b"content-length"):

@@ -17,16 +17,17 @@ HEADER = b"x-csrftoken"
 
 
 class CSRFFailed(Refused):
-    """The request's token is missing or wrong, or another site sent it (status 403)."""
+    """The request's token is missing or wrong, or the request was sent by another site (status 403)."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"CSRF error: {reason}", code="CSRF_FAILED", extra={"reason": reason})
 
 
 def token_for(request: Request) -> str:
-    """The token that this browser's forms must carry: bound to its session, or to its cookie before sign-in.
+    """The token that this browser's forms must carry. It is bound to the browser's session, or to its cookie before
+    sign-in.
 
-    Where the browser has neither, a new token, which the answer must set as the cookie.
+    If the browser has neither, a new token, which the answer must set as the cookie.
     """
     session = request.cookies.get(cookie_name(SESSION_COOKIE, request.scheme))
     if session:
@@ -35,12 +36,12 @@ def token_for(request: Request) -> str:
 
 
 def token_of_session(session_token: str) -> str:
-    """The token bound to a session: it changes with every sign-in, and needs no row of its own."""
+    """The token that is bound to a session. It changes with every sign-in and needs no row of its own."""
     return hmac.new(session_token.encode(), b"keybearer csrf", hashlib.sha256).hexdigest()
 
 
 def check(request: Request, submitted: str | None) -> None:
-    """Raise CSRFFailed unless the request comes from a page of ours. `submitted` is the form field's value."""
+    """Raise CSRFFailed unless the request was sent by a page of this server. `submitted` is the form field's value."""
     sent, scheme = request.cookies, request.scheme
     if not (sent.get(cookie_name(SESSION_COOKIE, scheme)) or sent.get(cookie_name(COOKIE, scheme))):
         raise CSRFFailed("CSRF cookie not set.")
@@ -66,7 +67,7 @@ def _check_site(request: Request) -> None:
 
 
 def _site(url: str) -> tuple[str, str] | None:
-    """The scheme and host of an address; None where it is malformed."""
+    """The scheme and host of a URL. None if it is malformed."""
     try:
         parts = urlsplit(url)
     except ValueError:

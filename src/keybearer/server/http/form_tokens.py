@@ -1,6 +1,6 @@
-"""One-time tokens of forms: a form that is sent again, as by a reload, is recognised.
+"""One-time tokens of forms, by which a form that is sent again, as by a reload, is recognised.
 
-A token is signed with the session, so that only forms of ours fill the table of those that were sent.
+A token is signed with the session, so that only forms of this server fill the table of sent forms.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def token_of_session(session: str, now: datetime) -> str:
 
 
 def read_token(request: Request, submitted: str, now: datetime) -> bytes:
-    """The digest by which a form's token is remembered. Raises FormTooOld unless it is one of this session's."""
+    """The digest by which a form's token is remembered. Raises FormTooOld unless the token belongs to this session."""
     found = _TOKEN.fullmatch(submitted)
     if found is None:
         raise FormTooOld

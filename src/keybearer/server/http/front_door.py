@@ -1,4 +1,4 @@
-"""The ASGI application: one way in for every request."""
+"""The ASGI application: the only way in for all requests."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ _log = logging.getLogger(__name__)
 
 
 class Unavailable(Overloaded):
-    """The database cannot be used at the moment (status 503). It names nothing of the server's inside."""
+    """The database cannot be used at the moment (status 503). The message reveals nothing about the server's
+    internals.
+    """
 
     def __init__(self) -> None:
         super().__init__("The server cannot use its database at the moment. Try again soon.")
 
 
 class Failed(Refused):
-    """Something that nobody foresaw (status 500)."""
+    """An unexpected error (status 500)."""
 
     def __init__(self) -> None:
         super().__init__("Internal server error")
@@ -48,7 +50,7 @@ class SendingResponse(Protocol):
 
 
 Response = WholeResponse | SendingResponse
-"""What a door answers."""
+"""What a door returns as an answer."""
 
 
 class Door(Protocol):
@@ -61,25 +63,25 @@ class Door(Protocol):
 
     @property
     def doorway(self) -> Doorway:
-        """What it adds to the order of checks."""
+        """What it adds to the checks."""
         ...
 
     def find_file(self, request: Request) -> SendingResponse | None:
-        """A file at a path that no route has, for everybody; None where there is none."""
+        """The public file at a path that no route has. None if there is none."""
         ...
 
     async def answer(self, admission: Admission, route: Route) -> Response:
-        """What the route's handler answers to an admitted request. May raise Refused."""
+        """What the route's handler returns for an admitted request. May raise Refused."""
         ...
 
     def refuse(self, admission: Admission, refusal: Refused) -> Response:
-        """The answer to what a rule forbids, or what the server cannot do at present."""
+        """The answer for something that a rule forbids, or that the server currently cannot do."""
         ...
 
 
 @final
 class _Sending:
-    """A `send` that adds headers to an answer, and remembers its status (0: nothing was answered)."""
+    """A `send` that adds headers to an answer, and remembers its status (0 if nothing was answered)."""
 
     __slots__ = ("_headers", "_send", "status")
 
@@ -96,19 +98,19 @@ class _Sending:
 
 
 _CLOSES: Header = (b"connection", b"close")
-"""Ends the connection after the answer, because a body that nobody reads is still on the way."""
+"""Closes the connection after the answer, because a body that is not read is still arriving."""
 
 
 def _pattern(door: Door, admission: Admission) -> str:
-    """The pattern of a request's path, which holds no token."""
+    """The pattern of a request's path, which contains no token."""
     return "(no route)" if admission.place is None else f"{door.router.prefix.text}{admission.place.path}"
 
 
 @final
 class FrontDoor:
-    """Finds the place of a request, admits it, and answers by the door it came through.
+    """Finds the place of a request, admits it, and answers through the door that owns the path.
 
-    `doors` are asked in their order; the last has every path that no other has.
+    `doors` are asked in order. The last door owns every path that no other door has.
     """
 
     def __init__(self, context: Context, admitter: Admitter, refusals: RefusalRecorder, doors: Sequence[Door]) -> None:
@@ -142,7 +144,7 @@ class FrontDoor:
                         added.append(_CLOSES)
                 else:
                     if admission.refusal is not None:
-                        self._note(admission, admission.refusal)
+                        self._record_refusal(admission, admission.refusal)
             if isinstance(response, WholeResponse):
                 answering = response
                 await send(
@@ -167,10 +169,10 @@ class FrontDoor:
     def _answer_error(self, door: Door, admission: Admission, error: Exception) -> Response:
         match error:
             case Refused():
-                self._note(admission, error)
+                self._record_refusal(admission, error)
                 return door.refuse(admission, error)
             case StorageError():
-                # Most are known already. One of a sealed text that does not open is not.
+                # Most are already known. A sealed text that does not open is not.
                 self._context.database.outage.note_failure(error, writing=admission.request.changes_something)
                 return door.refuse(admission, Unavailable())
             case _:
@@ -185,8 +187,10 @@ class FrontDoor:
                 return door, Admission(self._context, request, *found)
         return door, Admission(self._context, request, None, {})
 
-    def _note(self, admission: Admission, refusal: Refused) -> None:
-        """Record that a known account tried what it may not. That its password is needed again is no such attempt."""
+    def _record_refusal(self, admission: Admission, refusal: Refused) -> None:
+        """Record that a known account tried something that it may not do. A request for its password is not such an
+        attempt.
+        """
         is_attempt = isinstance(refusal, NotPermitted | Unauthenticated | CSRFFailed)
         if admission.identified is not None and is_attempt and not isinstance(refusal, PasswordNeeded):
             caller = admission.caller

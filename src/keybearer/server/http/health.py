@@ -1,4 +1,4 @@
-"""`/health/live` and `/health/ready`, for what decides whether this server gets requests. They say nothing else."""
+"""`/health/live` and `/health/ready`, for load balancers and supervisors. They reveal nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _HealthDoorway(Doorway):
 
 @final
 class HealthDoor:
-    """Whether the process answers, and whether it can do its work at the moment (200) or not (503)."""
+    """Says whether the process answers, and whether it can currently do its work (200) or not (503)."""
 
     doorway = _HealthDoorway()
 

@@ -1,7 +1,7 @@
-"""How often somebody may ask, and how much of their requests is held.
+"""How often callers may call, and how many bytes of their requests are held.
 
-Calls are counted by account, failed keys by network. A failing key never limits a good one, and bodies of strangers
-never take the room of those whose sender is known.
+Calls are counted by account, failed keys by network. A failing key never limits a valid one, and bodies of
+strangers never take the room of known senders.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from keybearer.server.settings import Limit
 
 @final
 class MovingWindow:
-    """At most `most` within the last `seconds` for each key, counted exactly, in the memory of one worker."""
+    """At most `most` calls within the last `seconds` for each key, counted exactly, in the memory of one worker."""
 
     __slots__ = ("_next_sweep", "_times", "most", "seconds")
 
@@ -40,17 +40,17 @@ class MovingWindow:
 
     @property
     def limit(self) -> Limit:
-        """How many, and within how long."""
+        """The number of calls, and the time in which they may be made."""
         return Limit(self.most, int(self.seconds))
 
     def count(self, key: int | str) -> Quota:
-        """Count one more and say what is left. Raises TooManyAttempts, and counts nothing, where nothing is."""
+        """Count one more call and return what is left. If nothing is left, count nothing and raise TooManyAttempts."""
         now = time.monotonic()
         if now >= self._next_sweep:
             self._sweep(now)
         times = self._times.get(key)
         if times is None:
-            times = self._times[key] = []  # a deque of one takes ten times as much
+            times = self._times[key] = []  # a deque with one entry takes ten times as much
         start = now - self.seconds
         if times and times[0] <= start:
             del times[: bisect_right(times, start)]
@@ -68,10 +68,10 @@ class MovingWindow:
 
 @final
 class Limits:
-    """The limits of one worker: on the calls of an account, the failed keys of a network, and the bodies of all.
+    """The limits of one worker: on an account's calls, on a network's failed keys, and on all bodies.
 
-    Calls and failed keys that the worker's own count allows are counted in `shared` too, if that is given: then the
-    limits are those of all workers and machines together, and while it is away those of this worker.
+    Calls and failed keys that this worker's count allows are also counted in `shared`, if it is given. Then the limits
+    hold for all workers and machines together. While `shared` is unavailable, only the limits of this worker hold.
     """
 
     __slots__ = ("_bodies", "_calls", "_calls_of_keys", "_failures", "_metrics", "shared")
@@ -92,9 +92,9 @@ class Limits:
         self._bodies: Counter[int | str] = Counter()
 
     def count_call(self, account_id: int, key_id: int | None = None) -> Quota:
-        """Count a call of an account, and of the named key that it came with, in this worker.
+        """Count a call of an account, and of the named key that was used, in this worker.
 
-        Raises TooManyAttempts where either has made too many. A named key that has used up its share takes nothing more
+        Raises TooManyAttempts if either has made too many. A named key that has used up its share takes nothing more
         from its account.
         """
         try:
@@ -107,7 +107,7 @@ class Limits:
             raise
 
     async def count_shared_call(self, shared: SharedWindows, account_id: int, key_id: int | None) -> Quota | None:
-        """The same for all workers together, to be asked after `count_call`; None where it cannot be counted there."""
+        """The same for all workers together. Call it after `count_call`. None if the call cannot be counted there."""
         try:
             if key_id is None:
                 return await shared.count("calls", self._calls.limit, account_id)
@@ -121,7 +121,7 @@ class Limits:
     async def count_failure(self, network: str, failure: Refused) -> None:
         """Count a failed key from a network.
 
-        Raises TooManyAttempts, to be answered in place of the failure, which it names.
+        Raises TooManyAttempts, which is answered instead of the failure and names it.
         """
         try:
             self._failures.count(network)
@@ -132,7 +132,7 @@ class Limits:
             raise TooManyAttempts(retry_after=error.retry_after, quota=error.quota, instead_of=failure) from None
 
     def hold_body(self, sender: int | str) -> HeldBody:
-        """An account, or the network of a stranger, begins to send a body."""
+        """Begin to hold a body from an account, or from the network of a stranger."""
         return HeldBody(self._bodies, sender)
 
 
@@ -140,8 +140,8 @@ class Limits:
 class HeldBody:
     """How much of one request's body its worker holds.
 
-    `bodies` are the bytes of every sender: of an account by its id, of strangers by their network. Beside them are the
-    bytes of all accounts and of all strangers, under names that are no network's.
+    `bodies` counts the bytes of every sender: of accounts by id, of strangers by network. It also counts the
+    bytes of all accounts and of all strangers, under names that no network has.
     """
 
     __slots__ = ("_bodies", "_counted", "_sender", "_size")
@@ -153,7 +153,7 @@ class HeldBody:
         self._counted = 0
 
     def add(self, size: int) -> None:
-        """Hold more. Raises Overloaded where that is more than the sender, or everybody together, may have."""
+        """Hold more bytes. Raises Overloaded if that is more than the sender, or all senders together, may have."""
         self._size += size
         more = max(0, self._size - UNCOUNTED_BODY) - self._counted
         if not more:
@@ -164,7 +164,7 @@ class HeldBody:
         self._count(more)
 
     def release(self) -> None:
-        """The request is answered."""
+        """Release the bytes: the request is answered."""
         self._count(-self._counted)
 
     def _count(self, size: int) -> None:
@@ -176,7 +176,9 @@ class HeldBody:
 
 
 def _shares(sender: int | str) -> tuple[str, int, int]:
-    """The name for all senders of this kind, the bytes that they may have together, and those that one may have."""
+    """The name for all senders of this kind, the bytes that they may have together, and the bytes that one of them may
+    have.
+    """
     if isinstance(sender, int):
         return "accounts", BODIES_IN_FLIGHT - BODIES_OF_STRANGERS, BODIES_OF_ONE
     return "strangers", BODIES_OF_STRANGERS, BODIES_OF_NETWORK

@@ -1,4 +1,4 @@
-"""A form with files, taken apart while it arrives: what belongs to a file is handed on, and not kept in memory."""
+"""Parses a form with files while it arrives. The content of a file is passed on and not kept in memory."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ MOST_FIELDS = 1000
 """Django's DATA_UPLOAD_MAX_NUMBER_FIELDS."""
 
 SLICE = 16 * 1024
-"""Bytes that are taken apart at once: other requests have their turn in between."""
+"""Bytes that are parsed at once. Other requests get a turn in between."""
 
 HELD_OF_FILE = 512 * 1024
-"""Bytes of a file that are in memory at once: what is being written, and what arrives meanwhile."""
+"""Bytes of a file that are in memory at once: what is being written, and what arrives during that time."""
 
 
 class FileContent(Protocol):
-    """What takes in the content of a file."""
+    """Receives the content of a file."""
 
     async def write(self, content: bytes) -> None:
-        """Take more of it in."""
+        """Receive more of the content."""
         ...
 
     async def discard(self) -> None:
-        """Keep nothing of it: the form cannot be read."""
+        """Discard the content, because the form cannot be read."""
         ...
 
 
@@ -39,8 +39,8 @@ class FileContent(Protocol):
 class UploadedFile:
     """A file of a form, with its name and type as the client states them.
 
-    `content` is what took its content in; None for a file whose content the route has no use for, and for every file of
-    a form but the first.
+    `content` is what received its content. It is None if the route does not use the file's content, and for all files
+    of a form except the first.
     """
 
     field: str
@@ -50,7 +50,7 @@ class UploadedFile:
 
 
 class TooLarge(Refused):
-    """The request is larger than any that the route has a use for (status 413)."""
+    """The request is larger than the route allows (status 413)."""
 
     def __init__(self) -> None:
         super().__init__("The request is too large.")
@@ -74,9 +74,9 @@ class _Part:
 
 @final
 class MultipartForm:
-    """The fields and files of one form. `largest` are the bytes of all its texts together.
+    """The fields and files of one form. `largest` is the size in bytes of all its texts together.
 
-    What `keep` makes, if it is given, takes in the content of the first file.
+    If `keep` is given, it returns what receives the content of the first file.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class MultipartForm:
             raise FormUnreadable from None
 
     async def read(self, pieces: AsyncIterator[bytes]) -> None:
-        """Take the whole body in. Raises Refused, and what `pieces` raises; nothing is kept of a file then."""
+        """Read the whole body. Raises Refused and whatever `pieces` raises; in that case nothing of a file is kept."""
         try:
             async for piece in pieces:
                 self._is_empty = self._is_empty and not piece
@@ -128,7 +128,7 @@ class MultipartForm:
             if isinstance(error, FormParserError | ValueError):
                 raise FormUnreadable from None
             raise
-        if not (self._is_whole or self._is_empty):  # zulip-js sends a form without fields as nothing at all
+        if not (self._is_whole or self._is_empty):  # zulip-js sends a form without fields as an empty body
             await self._discard()
             raise FormUnreadable
 

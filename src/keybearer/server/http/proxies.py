@@ -1,4 +1,4 @@
-"""What trusted proxies say of a request: the client's address, and the scheme of its connection."""
+"""What trusted proxies report about a request: the client's address, and the scheme of its connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Peer(NamedTuple):
     """The client's end of the connection: its address, and `http` or `https`.
 
-    `is_forwarded` says that a trusted proxy passed the request on.
+    `is_forwarded` means that a trusted proxy passed the request on.
     """
 
     address: str
@@ -22,8 +22,8 @@ class Peer(NamedTuple):
     is_forwarded: bool = False
 
     @classmethod
-    def of(cls, scope: Scope, trusted_proxies: Sequence[Network]) -> Peer:
-        """The client as trusted proxies report it; without one, the peer of the connection itself."""
+    def from_scope(cls, scope: Scope, trusted_proxies: Sequence[Network]) -> Peer:
+        """The client as trusted proxies report it. Without a trusted proxy, the peer of the connection itself."""
         peer = scope.get("client")
         address, scheme = (peer[0] if peer else ""), str(scope["scheme"])
         if not _is_trusted(address, trusted_proxies):
@@ -35,7 +35,7 @@ class Peer(NamedTuple):
 
 
 def _forwarded_for(scope: Scope, peer: str, trusted_proxies: Sequence[Network]) -> str:
-    """The nearest address that is not a trusted proxy's. Anybody may have written what stands further left."""
+    """The nearest address that is not a trusted proxy's. Entries further left may have been written by anybody."""
     for hop in map(_without_port, reversed(_listed(scope, b"x-forwarded-for"))):
         try:
             ipaddress.ip_address(hop)
@@ -48,13 +48,13 @@ def _forwarded_for(scope: Scope, peer: str, trusted_proxies: Sequence[Network]) 
 
 
 def _listed(scope: Scope, name: bytes) -> list[str]:
-    """The entries of a header. Some proxies add one behind a comma, others as another header (RFC 9110, 5.3)."""
+    """The entries of a header. Some proxies add one after a comma, others as another header (RFC 9110, 5.3)."""
     values = [str(value, "latin-1") for key, value in scope["headers"] if key == name]
     return [entry.strip() for entry in ",".join(values).split(",") if entry.strip()]
 
 
 def _without_port(hop: str) -> str:
-    """An address without the port that some proxies write behind it; an IPv6 address is in brackets then."""
+    """An address without the port that some proxies add to it. With a port, an IPv6 address is in brackets."""
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -1,4 +1,4 @@
-"""An answer that is long and sent in pieces: all of it, or the part that the client asks for."""
+"""A long answer that is sent in pieces: all of it, or the part that the client requests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def wanted_part(request: Request, size: int) -> tuple[int, int] | None:
-    """From where up to where the client wants so many bytes; None where no byte of them is in what it asks for.
+    """The start and the end of the bytes that the client requests. None if no byte is in the requested range.
 
-    Whoever asks for several parts, or for a part of a version that they know, gets all: RFC 9110 allows it.
+    A request for several parts, or for a part of a known version, gets everything: RFC 9110 allows it.
     """
     match = _RANGE.fullmatch((request.header(b"range") or "").replace(" ", ""))
     if match is None or match[0] == "bytes=-" or request.header(b"if-range") is not None:
@@ -31,7 +31,7 @@ def wanted_part(request: Request, size: int) -> tuple[int, int] | None:
 
 
 class PartialResponse(Response):
-    """The part of something that the client wants. `read` gives the bytes from one place up to another."""
+    """The requested part of something. `read` returns the bytes from one position to another."""
 
     def __init__(
         self, request: Request, size: int, read: Callable[[int, int], AsyncIterator[bytes]], headers: Mapping[str, str]
@@ -49,7 +49,7 @@ class PartialResponse(Response):
             self.headers["content-range"] = f"bytes {self._start}-{self._end - 1}/{size}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it. Where it cannot be read to its end, the answer breaks off, which its length tells."""
+        """Send it. If it cannot be read to its end, the answer ends early, which clients notice by its length."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if not self._is_head:
             try:

@@ -1,4 +1,4 @@
-"""A request, taken apart once."""
+"""A request, parsed once."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = frozenset({b"x-forwarded-proto", b"x-forwarded-for", b"forwarded"})
 
 WEBHOOKS = "/api/v1/external/"
-"""Where the addresses of incoming webhooks begin."""
+"""The prefix of the paths of incoming webhooks."""
 
 
 @final
 class Request:
-    """What a request says before its body: everything is looked up once, here.
+    """The parts of a request before its body. Everything is looked up once, here.
 
-    `method` is GET for HEAD too; `changes_something` says whether it may change something. `scheme` and `origin` are
-    those of the client, also behind a trusted proxy. `id` is what log lines and answers name the request by: that of
-    a trusted proxy's X-Request-ID, else a new one. `untrusted_proxy` is the address of a proxy that is not trusted,
-    where one seems to have passed the request on. `is_received` says that all of the body has been taken in.
-    The query of a webhook's address may hold a key: it is `withheld_query`, which is read as fields and written
-    nowhere, and everything else is told that there is none.
+    `method` is GET for HEAD too; `changes_something` says whether the request may change something. `scheme` and
+    `origin` are those of the client, even behind a trusted proxy. `id` identifies the request in log lines and answers:
+    it is a trusted proxy's X-Request-ID, else a new one. `untrusted_proxy` is the address of an untrusted proxy that
+    seems to have passed the request on. `is_received` means that the whole body has been read. The query of a webhook's
+    URL may contain a key. It is kept in `withheld_query`, which is parsed into fields and never written anywhere; all
+    other code sees an empty query.
     """
 
     __slots__ = (
@@ -50,7 +50,7 @@ class Request:
     )
 
     def __init__(self, scope: Scope, trusted_proxies: Sequence[Network]) -> None:
-        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with one name the first counts
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of two with the same name the first counts
         self._headers = headers
         self._cookies: dict[str, str] | None = None
         method: str = scope["method"]
@@ -59,7 +59,7 @@ class Request:
         self.method = "GET" if self.is_head else method
         self.changes_something = method not in _READING
         path: str = scope["path"]
-        # Programs make `//api/v1/…` of a site that is written with a slash at its end.
+        # Programs send `//api/v1/…` if their site is written with a slash at the end.
         self.path = path if not path.startswith("//") else "/" + path.lstrip("/")
         self.query: bytes = scope["query_string"]
         self.withheld_query = b""
@@ -70,7 +70,7 @@ class Request:
         client = str(headers.get(b"user-agent", b""), "latin-1").replace("\x00", "")  # PostgreSQL cannot keep it
         is_forwarded = False
         if trusted_proxies:
-            peer = Peer.of(scope, trusted_proxies)
+            peer = Peer.from_scope(scope, trusted_proxies)
             self.scheme, self.origin, is_forwarded = peer.scheme, RequestOrigin(peer.address, client), peer.is_forwarded
         else:
             peer_address = scope.get("client")
@@ -82,13 +82,15 @@ class Request:
         self.untrusted_proxy = self.origin.address if says_forwarded else None
 
     def header(self, name: bytes) -> str | None:
-        """The first header of that (lower-case) name, None where there is none."""
+        """The first header with that (lower-case) name, None if there is none."""
         value = self._headers.get(name)
         return None if value is None else str(value, "latin-1")
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies; of two with one name the first, as browsers send the more specific one first."""
+        """The cookies. Of two with the same name the first counts, because browsers send the more specific
+        one first.
+        """
         if self._cookies is None:
             self._cookies = {}
             for pair in (self.header(b"cookie") or "").split(";"):
@@ -98,12 +100,12 @@ class Request:
 
     @property
     def has_body(self) -> bool:
-        """Whether a body follows, by its length or because it comes in chunks."""
+        """Whether a body follows, because a length is given or the body is chunked."""
         return self.header(b"content-length") not in (None, "0") or b"transfer-encoding" in self._headers
 
     @property
     def prefers_html(self) -> bool:
-        """Whether the client prefers a page to JSON, by its Accept header, as browsers that navigate do."""
+        """Whether the client prefers a page to JSON by its Accept header, as browsers do when they navigate."""
         accept = self.header(b"accept") or ""
         if "text/html" not in accept:
             return False
@@ -117,5 +119,5 @@ class Request:
 
 
 def _new_id() -> str:
-    """Sixteen hexadecimal digits. It only tells requests apart, so that somebody guesses it does no harm."""
+    """Sixteen hexadecimal digits. The id only tells requests apart, so it may be guessable."""
     return "%016x" % random.getrandbits(64)  # noqa: UP031  takes two thirds of the time of an f-string

@@ -1,4 +1,4 @@
-"""What is kept of every request: its metrics, and a line in the log where that is wanted."""
+"""What is recorded about every request: its metrics, and a log line if that is enabled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keybearer.server.metrics import Metrics
 from keybearer.server.services.refusals import OnceEvery
 
 PROXY_NAMED_EVERY = timedelta(hours=1)
-"""How often the log names a proxy that is not trusted."""
+"""How often the log mentions a proxy that is not trusted."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -23,20 +23,22 @@ _log = logging.getLogger(__name__)
 
 @final
 class RequestLog:
-    """Notes each request when it is answered.
+    """Records each request when it is answered.
 
-    A line has the pattern of the path and no query: a path may hold a token, a query a key.
+    A line has the pattern of the path and no query, because a path may contain a token and a query a key.
     """
 
     def __init__(self, metrics: Metrics, clock: Callable[[], datetime], *, writes_lines: bool) -> None:
         self._metrics = metrics
         self._writes_lines = writes_lines
         self.is_on = writes_lines or metrics.is_on
-        """Whether anything is kept of a request that came through no proxy."""
+        """Whether anything is recorded about a request that did not come through a proxy."""
         self._proxies: OnceEvery[str] = OnceEvery(PROXY_NAMED_EVERY, clock)
 
     def note(self, admission: Admission, path: str, status: int, seconds: float) -> None:
-        """A request to a path of this pattern was answered with this status; 0 where its client had gone."""
+        """Record a request to a path with this pattern and its status. The status is 0 if the client had
+        disconnected.
+        """
         request = admission.request
         if request.untrusted_proxy is not None:
             self._name_proxy(request.untrusted_proxy)
@@ -58,7 +60,7 @@ class RequestLog:
             "address": request.origin.address,
         }
         who = "nobody known" if account_id is None else f"account {account_id}"
-        what = "answered with %(status)d in" if status else "given up by its client after"
+        what = "answered with %(status)d in" if status else "abandoned by its client after"
         _log.info(
             f"%(method)s %(route)s {what} %(milliseconds).1f ms, for {who} from %(address)s",
             fields,
@@ -66,18 +68,18 @@ class RequestLog:
         )
 
     def _name_proxy(self, address: str) -> None:
-        # Anybody can send such headers, but a proxy is mostly in the same network: strangers share one line.
+        # Anybody can send such headers, but a proxy is usually in the same network. All strangers share one line.
         if self._proxies.is_due(address if _is_near(address) else "strangers"):
             _log.warning(
-                "a request from %s has the headers of a proxy, but no trusted one is there, so they are ignored: if "
-                "that is your proxy, set KEYBEARER_TRUSTED_PROXIES=%s",
+                "a request from %s has the headers of a proxy, but this proxy is not trusted, so they are "
+                "ignored: if that is your proxy, set KEYBEARER_TRUSTED_PROXIES=%s",
                 address,
                 address,
             )
 
 
 def _method(request: Request) -> str:
-    """The method by a name out of a fixed list: what a client makes up has no series of its own."""
+    """The method, by a name from a fixed list. A method that a client invents gets no series of its own."""
     method = "HEAD" if request.is_head else request.method
     return method if method in METHODS else "other"
 

@@ -1,4 +1,4 @@
-"""Answers that are known whole before anything of them is sent."""
+"""Answers that are complete before any part of them is sent."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ Header = tuple[bytes, bytes]
 
 
 class WholeResponse(msgspec.Struct, eq=False):
-    """A status, headers and a body. The front door adds its own headers and sends it, which is faster than to wrap
-    `send` for an answer that sends itself."""
+    """A status, headers and a body. The front door adds its own headers and sends it. This is faster than wrapping
+    `send` for an answer that sends itself.
+    """
 
     status: int
     headers: list[Header]

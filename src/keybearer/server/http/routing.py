@@ -1,4 +1,4 @@
-"""Routes, and the places that they are found at."""
+"""Routes, and the places where they are found."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from keybearer.server.http.body import SMALL_FORM, BodyLimits
 METHOD_ORDER = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
 Handler = Callable[[Any], Awaitable[Any]]
-"""What answers. It is given what its door makes of an admitted request."""
+"""What answers a request. It is given what its door makes of an admitted request."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One method at one path. There is no route without a rule.
+    """One method at one path. Every route has a rule.
 
-    `path` stands below the prefix of its door; numbers and words in it are names in braces.
+    `path` begins after the prefix of its door. Numbers and words in it are names in braces.
     """
 
     method: str
@@ -33,7 +33,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        """The method and the path, as the reference and the log name the route."""
+        """The method and the path, by which the reference and the log name the route."""
         return f"{self.method} {self.path}"
 
 
@@ -55,8 +55,8 @@ class MethodNotAllowed(Refused):
 class Place:
     """The routes that share a path behind one door.
 
-    `by_key` and `by_session` are how callers may say who they are there. `is_open` says that nobody has to. `body` are
-    the limits until it is known which route a form means.
+    `by_key` and `by_session` say how callers may identify themselves here. `is_open` means that nobody has to. `body`
+    holds the limits until the route of a form is known.
     """
 
     def __init__(self, path: str, ways: Way, routes: Mapping[str, Route]) -> None:
@@ -72,7 +72,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Prefix:
-    """Where a door's paths begin, how callers identify themselves there, and what fills a name in braces."""
+    """The beginning of a door's paths, how callers identify themselves there, and what replaces a name in braces."""
 
     text: str
     ways: Way
@@ -81,7 +81,7 @@ class Prefix:
     rest: str = ".+"
 
     def compiled(self, path: str) -> re.Pattern[str]:
-        """The pattern of a whole path. A name that ends in `_id` is a number, and a `fragment` may have slashes."""
+        """The pattern of a whole path. A name that ends in `_id` is a number; a `fragment` may contain slashes."""
         return _compiled(self, path)
 
 
@@ -96,7 +96,7 @@ def _compiled(prefix: Prefix, path: str) -> re.Pattern[str]:
 
 
 class Router:
-    """The places below one prefix: fixed paths by a look-up, the others by pattern, in the order of the routes."""
+    """The places below one prefix: fixed paths by look-up, others by pattern, in the order of the routes."""
 
     def __init__(self, prefix: Prefix, routes: Iterable[Route]) -> None:
         self.prefix = prefix
@@ -114,7 +114,7 @@ class Router:
                 self._fixed[prefix.text + path] = place
 
     def find(self, path: str) -> tuple[Place, Mapping[str, str]] | None:
-        """The place at a whole path, and the numbers and words in it; None where there is none."""
+        """The place at a whole path, with the numbers and words in it. None if there is none."""
         fixed = self._fixed.get(path)
         if fixed is not None:
             return fixed, _NOTHING

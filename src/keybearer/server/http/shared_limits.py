@@ -1,6 +1,6 @@
 """Calls counted for all workers and machines together, in Redis or Valkey.
 
-It is a help and not a need: while it is away each worker goes by its own count, and no request waits long for it.
+The store is optional: while it is unavailable each worker uses its own count, and no request waits long for it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
 
 ANSWERED_WITHIN = 1.0
-"""Seconds that a request waits for it."""
+"""Seconds that a request waits for an answer."""
 
 CONNECTIONS = 8
-"""Connections that a worker keeps to it. Calls beyond so many at once wait for their turn, which is short."""
+"""Connections that a worker keeps open. Further calls at the same time wait for their turn, which is short."""
 
 AGAIN_AFTER = 5.0
-"""Seconds after a failure until a request asks it again."""
+"""Seconds after a failure until a request tries again."""
 
 VARIABLE = VARIABLES["limits_url"]
 USUAL_PORT = 6379
@@ -44,19 +44,20 @@ _log = logging.getLogger(__name__)
 
 @final
 class SharedWindows:
-    """Moving windows that all workers and machines share which name the same server."""
+    """Moving windows shared by all workers and machines that use the same Redis or Valkey."""
 
     def __init__(self, url: str, again_after: float = AGAIN_AFTER, answered_within: float = ANSWERED_WITHIN) -> None:
-        """Nothing is connected to yet. A request waits `answered_within` seconds; the next asks after `again_after`.
+        """Nothing is connected yet. A request waits `answered_within` seconds; after a failure, the next attempt is
+        made after `again_after` seconds.
 
-        Raises StorageError where the package for it is missing, SettingError for an address that cannot be used.
+        Raises StorageError if the package for it is missing, SettingError for an address that cannot be used.
         """
         if importlib.util.find_spec("redis") is None:
             raise StorageError(
                 f"{VARIABLE} needs the package redis", hint="Install it with: pip install 'keybearer[server,redis]'"
             )
         try:
-            address = _in_full(url)
+            address = _normalized_url(url)
             self._pool = _pool(address, answered_within)
             options: dict[str, Any] = {"connection_pool": self._pool}  # RedisStorage's type leaves it out
             self._storage = RedisStorage(
@@ -73,14 +74,15 @@ class SharedWindows:
         self._changed_at = 0.0
 
     async def count(self, name: str, limit: Limit, key: int | str) -> Quota | None:
-        """Count one more and say what is left; None where it cannot be counted there at present.
+        """Count one more call and return what is left. None if the call cannot be counted there at present.
 
-        Raises TooManyAttempts, and counts nothing, where nothing is left.
+        If nothing is left, counts nothing and raises TooManyAttempts.
         """
         if self._is_away:
             if time.monotonic() < self._ask_again_at:
                 return None
-            self._ask_again_at = time.monotonic() + self._again_after  # the others do not wait for the answer meanwhile
+            # Other calls do not wait for the answer in the meantime.
+            self._ask_again_at = time.monotonic() + self._again_after
         began = time.monotonic()
         item = self._item(limit)
         try:
@@ -103,7 +105,7 @@ class SharedWindows:
         return item
 
     def _note_failure(self, error: Exception, began: float) -> None:
-        if began < self._changed_at:  # another call has said since then how it is
+        if began < self._changed_at:  # another call has already noted its state since then
             return
         self._ask_again_at = time.monotonic() + self._again_after
         if not self._is_away:
@@ -116,8 +118,8 @@ class SharedWindows:
             self._is_away, self._changed_at = False, time.monotonic()
             _log.warning("%s can be used again: calls are counted for all workers", VARIABLE)
 
-    async def is_there(self) -> bool:
-        """Whether it answers."""
+    async def is_available(self) -> bool:
+        """Whether the store answers."""
         try:
             async with asyncio.timeout(self._answered_within):
                 return bool(await self._storage.check())
@@ -125,13 +127,13 @@ class SharedWindows:
             return False
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._pool.aclose()
 
 
 def _pool(address: str, seconds: float) -> ConnectionPool:
-    """The connections to it: with one for each call, a burst would spend its time on their handshakes."""
-    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 (the package is not there where it is not used)
+    """The pool of connections. With a connection for each call, a burst would spend its time on handshakes."""
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 (the package may not be installed if it is not used)
 
     return BlockingConnectionPool.from_url(
         address.replace("redis+unix:", "unix:", 1),
@@ -142,8 +144,10 @@ def _pool(address: str, seconds: float) -> ConnectionPool:
     )
 
 
-def _in_full(url: str) -> str:
-    """The address with its port, and as Redis's: Valkey speaks the same protocol, so one package is enough for both."""
+def _normalized_url(url: str) -> str:
+    """The address with its port, and with the scheme of Redis: Valkey speaks the same protocol, so one package is
+    enough.
+    """
     parts = urlsplit(re.sub("^valkey", "redis", url))
     if parts.netloc and parts.port is None:
         parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{USUAL_PORT}")

@@ -1,1 +1,1 @@
-"""Use cases: one transaction and one audit event each."""
+"""Use cases. Each makes one transaction and one audit event."""

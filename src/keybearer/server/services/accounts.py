@@ -1,4 +1,4 @@
-"""Accounts: add people, change them, deactivate and reactivate people and bots."""
+"""Accounts: add and change people, deactivate and reactivate people and bots."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _NAME_TAKEN = (
 
 
 async def find_all_for_operator(context: Context) -> Sequence[Account]:
-    """Everybody, bots and the deactivated too, for the server itself. Raises Refused before set-up."""
+    """All accounts, including bots and deactivated ones, for the server itself. Raises Refused before set-up."""
     async with context.reading() as connection:
         return await accounts.find_all(connection, (await the_realm(connection)).id)
 
 
 async def find_for_operator(context: Context, email: str) -> Account:
-    """The account with this delivery email, for the server's own command line. Raises Refused where there is none."""
+    """The account with this delivery email, for the server's own command line. Raises Refused if there is none."""
     async with context.reading() as connection:
         account = await accounts.find_by_email(connection, (await the_realm(connection)).id, email)
     if account is None:
@@ -75,9 +75,9 @@ async def add_by_operator(context: Context, *, email: str, full_name: str, role:
 async def add_by_administrator(
     context: Context, caller: Caller, *, email: str, full_name: str, password: Secret
 ) -> Account:
-    """Add a member with a password that lets them in once: they choose another one before anything else.
+    """Add a member whose password works once: they must choose another one before anything else.
 
-    Raises Refused in Zulip's words, NotPermitted where the actor is no administrator.
+    Raises Refused with Zulip's words, NotPermitted if the actor is not an administrator.
     """
     email, full_name = checked_email(email), checked_full_name(full_name)
     try:
@@ -109,7 +109,7 @@ async def add(
     invited_by: int | None = None,
     joins: Joins = DEFAULT_CHANNELS,
 ) -> Account:
-    """Add a person with a first API key, in a transaction under way. The values have been checked."""
+    """Add a person with a first API key, within a transaction. The values must already be checked."""
     realm = await the_realm(change.connection)
     await check_email_free(change, realm.id, email)
     account = await accounts.add(
@@ -140,9 +140,9 @@ async def change_person(
     email: str | None = None,
     field_ids: Sequence[int] = (),
 ) -> Account:
-    """Rename a person or change their role, for administrators or the operator; bots too, as in Zulip.
+    """Rename a person or bot, or change their role, as in Zulip. For administrators or the operator.
 
-    Raises Refused in Zulip's words for another `email` than the account has, and for any profile field.
+    Raises Refused with Zulip's words if `email` differs from the account's, and for any profile field.
     """
     async with context.change(caller, holding=[account_id], for_change=True) as change:
         actor = change.acting_account
@@ -162,7 +162,7 @@ async def change_person(
 
 @dataclass(frozen=True, slots=True)
 class OwnChange:
-    """What of their own account a person changes; None leaves a field as it is."""
+    """What a person changes on their own account. None leaves a field as it is."""
 
     full_name: str | None = None
     timezone: str | None = None
@@ -171,7 +171,7 @@ class OwnChange:
 
 
 async def change_own(context: Context, caller: Caller, wanted: OwnChange) -> Account:
-    """Change the actor's own name, time zone, who sees their address, and whether sign-ins are reported by mail."""
+    """Change the actor's own name or time zone, who sees their address, and whether sign-ins are reported by mail."""
     async with context.change(caller, for_change=True) as change:
         account = change.actor.account
         if wanted.full_name is not None and wanted.full_name.strip() != account.full_name:
@@ -231,10 +231,10 @@ async def _is_last_owner(change: Change, account: Account) -> bool:
 async def deactivate_person(
     context: Context, caller: Caller | None, account_id: int, *, comment: str | None = None
 ) -> None:
-    """Deactivate somebody else, for administrators or the operator: their bots too, every session ends.
+    """Deactivate somebody else, with all their bots, and end their sessions. For administrators or the operator.
 
-    The key is not revoked, so that the answer to it is `Account is deactivated`. Bots are no people here (`No such
-    user`). Raises Refused for an account that is deactivated already, as in Zulip.
+    The key is not revoked, so that the answer to it is `Account is deactivated`. A bot does not count as a person here
+    (`No such user`). Raises Refused for an account that is already deactivated, as in Zulip.
     """
     async with context.change(caller, holding=[account_id], for_change=True, with_bots_of=account_id) as change:
         actor = change.acting_account
@@ -282,7 +282,7 @@ async def _deactivate(change: Change, account: Account) -> None:
 
 
 async def deactivate_accounts(change: Change, active: Sequence[Account]) -> None:
-    """Mark people's or bots' accounts as deactivated, and end their polls. Their keys stay, and are refused."""
+    """Mark the accounts of people or bots as deactivated, and end their polls. Their keys stay, but are refused."""
     deactivated = [account._replace(is_active=False) for account in active]
     await accounts.deactivate(change.connection, [account.id for account in deactivated])
     await change.record_all(AuditEvent.ACCOUNT_DEACTIVATED, [(account, {}) for account in deactivated])
@@ -292,10 +292,10 @@ async def deactivate_accounts(change: Change, active: Sequence[Account]) -> None
 
 
 async def reactivate(context: Context, caller: Caller | None, account_id: int) -> Account:
-    """Reactivate a person (administrators) or a bot (its owner too), with a new key: the old one stays dead.
+    """Reactivate a person (administrators) or a bot (its owner too), with a new key. The old key stays revoked.
 
-    A bot without an active owner becomes the actor's, even if it is active. The operator (None), who can own none, is
-    refused then.
+    A bot without an active owner becomes the actor's, even if it is active. The operator (None), who cannot own bots,
+    is refused in that case.
     """
     async with context.change(caller, holding=[account_id], for_change=True, ending_keys_of=account_id) as change:
         actor = change.acting_account
@@ -326,6 +326,6 @@ async def reactivate(context: Context, caller: Caller | None, account_id: int) -
 
 
 async def find_own(context: Context, caller: Caller) -> tuple[Account, int]:
-    """The caller's account, and the newest message that it was sent; -1 if there is none."""
+    """The caller's account, and the newest message that was sent to it; -1 if there is none."""
     async with context.viewing(caller) as view:
         return view.actor.account, await newest_messages.find(view.connection, view.actor.id)

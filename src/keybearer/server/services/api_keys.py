@@ -1,4 +1,4 @@
-"""API keys: show one to those who may see it, and replace it."""
+"""API keys: show one to people who may see it, and replace it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keybearer.zuliprc.document import render_zuliprc
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """An account's live key, opened, with what a zuliprc needs beside it."""
+    """An account's live key, opened, with what else a zuliprc needs."""
 
     account: Account
     realm: Realm
@@ -39,7 +39,7 @@ class IssuedKey:
 
     @property
     def credentials(self) -> Credentials:
-        """What a program needs to act as the account."""
+        """The credentials with which a program acts as the account."""
         return Credentials(
             email=self.account.delivery_email, api_key=self.api_key, site=self.realm.site, token=self.token
         )
@@ -47,16 +47,16 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class OwnBot:
-    """A bot with its account key; None where that was revoked and nobody has generated a new one yet."""
+    """A bot with its account key. The key is None if it was revoked and no new one has been generated yet."""
 
     account: Account
     api_key: Secret | None
 
 
 async def issue(change: Change, account: Account) -> RevealedKey:
-    """Give an account without an account key a new one, in a transaction that is under way.
+    """Give an account without an account key a new one, within a transaction.
 
-    Raises BeyondGrant where the actor came by a key that may do less than it.
+    Raises BeyondGrant if the actor used a key that may do less than it.
     """
     change.check_covers(FULL)
     key = api_key_format.generate()
@@ -72,10 +72,11 @@ async def issue(change: Change, account: Account) -> RevealedKey:
 
 
 async def replace(change: Change, account: Account, *, because: str = "") -> IssuedKey:
-    """Replace an account's key in a transaction under way: revoke all its keys and those that were created with them,
-    end open hand-over links, issue, drop device registrations, audit, mail.
+    """Replace an account's key within a transaction: revoke all its keys and the keys created with them, end open
+    hand-over links, issue a key, drop device registrations, audit, mail.
 
-    The transaction holds the accounts of all those keys: it was begun with `ending_keys_of`. Raises as `issue`.
+    The transaction must hold the accounts of all those keys, so it must have been begun with `ending_keys_of`. Raises
+    like `issue`.
     """
     change.check_covers(FULL)
     revoked = await key_ends.revoke_all(change.connection, account.id, by=change.actor_id, at=change.now)
@@ -97,7 +98,7 @@ async def replace(change: Change, account: Account, *, because: str = "") -> Iss
 
 
 async def record_ended(change: Change, revoked: Sequence[APIKeyRecord]) -> None:
-    """Record that these named keys were revoked, of whichever accounts, and end the polls that came with them."""
+    """Record that these named keys of any accounts were revoked, and end the polls that used them."""
     for record in revoked:
         holder = await the_account(change.connection, None, record.account_id)
         await change.record(AuditEvent.API_KEY_REVOKED, holder, details={"key": record.id, "name": record.name})
@@ -107,8 +108,9 @@ async def record_ended(change: Change, revoked: Sequence[APIKeyRecord]) -> None:
 async def regenerate_own(context: Context, caller: Caller) -> IssuedKey:
     """Replace the actor's own key. Raises PasswordNeeded for a session whose password was given too long ago.
 
-    Of two calls with the same old key at once, one succeeds and the other is refused, because its key is revoked; so
-    exactly one key is live, and nobody takes a revoked key for it. Raises NotForNamedKeys where a named key asks.
+    Of two calls with the same old key at once, one succeeds and the other is refused because its key is revoked. So
+    exactly one key is live, and nobody mistakes a revoked key for it. Raises NotForNamedKeys if the actor used a named
+    key.
     """
     async with context.change(caller, for_change=True, ending_keys_of=caller.id) as change:
         if change.actor.key is not None and not change.actor.key.is_account_key:
@@ -118,7 +120,7 @@ async def regenerate_own(context: Context, caller: Caller) -> IssuedKey:
 
 
 async def regenerate_bot(context: Context, caller: Caller, bot_id: int) -> IssuedKey:
-    """Replace a bot's key, for its owner or an administrator. A deactivated bot's too, as in Zulip."""
+    """Replace a bot's key, for its owner or an administrator. Also works for a deactivated bot, as in Zulip."""
     async with context.change(caller, holding=[bot_id], for_change=True, ending_keys_of=bot_id) as change:
         return await replace(change, await the_bot(change.connection, change.actor.account, bot_id))
 
@@ -130,9 +132,10 @@ async def regenerate_by_operator(context: Context, account_id: int) -> IssuedKey
 
 
 async def regenerate_all_by_operator(context: Context) -> int:
-    """Replace the key of every account, the deactivated too, in one transaction; returns how many.
+    """Replace the keys of all accounts, including deactivated ones, in one transaction. Returns how many.
 
-    Invitations and links that change passwords or emails end too: their texts lay in mails beside the keys.
+    Invitations and links that change passwords or emails end too, because their texts were stored in mails beside the
+    keys.
     """
     everybody = await find_everybody(context)
     async with context.change(None, holding=everybody, for_change=True) as change:
@@ -159,7 +162,7 @@ async def reveal_bot(
 
 
 async def reveal_own_bots(context: Context, caller: Caller) -> list[OwnBot]:
-    """The actor's active bots with their keys, in the order in which the bots were made (`GET /bots`)."""
+    """The actor's active bots with their keys, in the order of creation (`GET /bots`)."""
     async with context.change(caller, with_bots_of=caller.id) as change:
         owned = await _active_bots(change)
         by_account = await _reveal_bots(change, owned, AuditEvent.API_KEY_VIEWED)
@@ -170,7 +173,7 @@ async def reveal_own_bots(context: Context, caller: Caller) -> list[OwnBot]:
 async def download_own_bots(context: Context, caller: Caller, bot_ids: Collection[int]) -> list[IssuedKey]:
     """The keys of some of them, with the tokens of outgoing webhooks.
 
-    Raises Refused where one is none of them, or has no key.
+    Raises Refused if one is not among them or has no key.
     """
     if not bot_ids:
         raise Refused("Choose at least one bot.")
@@ -195,7 +198,7 @@ async def _active_bots(change: Change) -> list[Account]:
 
 
 async def _reveal_bots(change: Change, owned: Sequence[Account], event: AuditEvent) -> dict[int, RevealedKey]:
-    """The keys of bots that the transaction under way holds, by bot; that they were opened is recorded."""
+    """The keys of bots that the transaction holds, by bot. Opening them is recorded."""
     change.actor.check_covers(FULL)
     revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [bot.id for bot in owned])
     by_account = {key.record.account_id: key for key in revealed}
@@ -204,7 +207,7 @@ async def _reveal_bots(change: Change, owned: Sequence[Account], event: AuditEve
 
 
 async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedKey:
-    """The account key of an account that the transaction under way holds, opened; that it was is recorded."""
+    """The account key of an account that the transaction holds, opened. Opening it is recorded."""
     change.check_covers(FULL)
     revealed = await api_keys.reveal_account_keys(change.connection, change.ring, [account.id])
     realm = await the_realm(change.connection)
@@ -217,12 +220,12 @@ async def reveal(change: Change, account: Account, event: AuditEvent) -> IssuedK
 
 
 async def find_own_record(context: Context, caller: Caller) -> APIKeyRecord | None:
-    """When the caller's live key was made and last used; the key itself stays closed."""
+    """When the caller's live key was created and last used, without opening the key."""
     async with context.viewing(caller) as view:
         return await api_keys.find_account_key(view.connection, view.actor.id)
 
 
 async def find_record(context: Context, account_id: int) -> APIKeyRecord | None:
-    """The same of any account, for the server's own command line."""
+    """The same for any account, for the server's own command line."""
     async with context.reading() as connection:
         return await api_keys.find_account_key(connection, account_id)

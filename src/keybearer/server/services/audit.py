@@ -1,4 +1,4 @@
-"""Reading the audit log."""
+"""Reads the audit log."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from keybearer.server.storage.audit import AuditFilter
 
 LOOK_EVERY = 1.0
 MISSED_FOR = timedelta(minutes=15)
-"""How long a transaction may take, and its records come into sight after later ones."""
+"""How long a transaction may take, during which its records stay hidden while later ones are visible."""
 
 LONG_AGO = 1000
-"""How many ids before the newest are looked for if they are missing."""
+"""How many ids before the newest are looked up again if they are missing."""
 
 ANY = AuditFilter()
-"""The newest records of all kinds."""
+"""The newest records of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedRecord:
-    """An audit record with the accounts it names, None where there is none."""
+    """An audit record with the accounts that it names, None if it names none."""
 
     record: AuditRecord
     actor: Account | None
     subject: Account | None
 
     def without_origin(self) -> NamedRecord:
-        """The same, not saying from where and by which program it was done."""
+        """The same record without the address and the program from which it was done."""
         return replace(self, record=replace(self.record, address="", client=""))
 
 
 async def find_for_operator(context: Context, wanted: AuditFilter) -> Sequence[NamedRecord]:
-    """The records that fit, the newest first, with their accounts."""
+    """The records that match, newest first, with their accounts."""
     async with context.reading() as connection:
         return await _find(connection, wanted)
 
@@ -59,7 +59,7 @@ async def find_all(context: Context, caller: Caller, wanted: AuditFilter) -> Seq
 async def find_own(context: Context, caller: Caller, wanted: AuditFilter = ANY) -> Sequence[NamedRecord]:
     """What happened to the caller's account and bots; `wanted.concerning` is ignored.
 
-    From where others did it is left out where the caller may not see that.
+    The address from which others did it is left out if the caller may not see it.
     """
     async with context.viewing(caller) as view:
         owned = await accounts.find_bots_of(view.connection, view.actor.id)
@@ -69,7 +69,7 @@ async def find_own(context: Context, caller: Caller, wanted: AuditFilter = ANY) 
 
 
 async def follow(context: Context, wanted: AuditFilter) -> AsyncIterator[NamedRecord]:
-    """The records that fit, the oldest first, and then each that is added, until cancelled. None is left out.
+    """The records that match, oldest first, and then each new one, until cancelled. None is left out.
 
     While the database cannot be used, it waits.
     """
@@ -85,7 +85,7 @@ async def follow(context: Context, wanted: AuditFilter) -> AsyncIterator[NamedRe
                 ids = await tail.advance(connection, context.clock())
                 if ids:
                     found = await _find(connection, replace(wanted, ids=ids, limit=len(ids)))
-        except StorageError:  # the log says so, once
+        except StorageError:  # the log reports it once
             ids = ()
         for record in reversed(found):
             yield record
@@ -97,8 +97,8 @@ async def follow(context: Context, wanted: AuditFilter) -> AsyncIterator[NamedRe
 class _Tail:
     """The end of the log, as far as it has been read.
 
-    A record's id is taken before its transaction is committed, so it may come into sight after one with a larger id.
-    An id that is missing is therefore looked for again, for as long as a transaction may take.
+    A record's id is taken before its transaction is committed, so it may become visible after a record with a larger
+    id. A missing id is therefore looked up again, for as long as a transaction may take.
     """
 
     def __init__(self, newest: int, missing: Iterable[int], now: datetime) -> None:
@@ -114,7 +114,7 @@ class _Tail:
         return cls(newest, set(range(before + 1, newest + 1)).difference(known), now)
 
     async def advance(self, connection: AsyncConnection, now: datetime) -> Sequence[int]:
-        """The ids of records that have come into sight since, not all where there are many."""
+        """The ids of records that have become visible since. If there are many, not all of them."""
         ids = await audit.find_ids(connection, after=self._newest, missing=list(self._missing), limit=SLICE)
         end = max([self._newest, *ids])
         skipped = range(max(self._newest + 1, end - LONG_AGO), end)

@@ -1,4 +1,4 @@
-"""Who acts: a caller becomes an actor by being read again, in the transaction or snapshot that acts."""
+"""Who acts: a caller becomes an actor when the transaction or snapshot that acts reads the caller again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from keybearer.server.storage import authority
 
 
 async def read_actor(connection: AsyncConnection, caller: Caller, now: datetime) -> Actor:
-    """The caller's account, and the key or session they came with, as they are now, with their rule asked again.
+    """The caller's account, and the key or session that was used, as they are now. Their rule is checked again.
 
-    Raises Unauthenticated or NotPermitted, with the words of admission, where the right has ended meanwhile.
+    Raises Unauthenticated or NotPermitted, with the words of admission, if the right has ended in the meantime.
     """
     standing = await authority.find_standing(connection, caller, now)
     if standing is None or (caller.key_id is not None and standing.key is None):

@@ -1,4 +1,4 @@
-"""Background work: one loop that repeats a piece of work for as long as the server runs."""
+"""Background work: a loop that repeats a task as long as the server runs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from keybearer.errors import StorageError
 T = TypeVar("T")
 
 SLICE = 500
-"""Rows that background work changes in one transaction: other writers wait no longer than for so many."""
+"""Rows that background work changes in one transaction. Other writers wait no longer than that takes."""
 
 RETRY_AFTER = 1.0
-"""Seconds between a failure and the next try, where nothing else has to be waited for."""
+"""Seconds between a failure and the next attempt, if there is nothing else to wait for."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +29,11 @@ async def repeat(
     at_once: bool = False,
     finally_too: bool = False,
 ) -> None:
-    """Wait, then work, again and again until cancelled.
+    """Wait, then work, repeatedly until cancelled.
 
     With `at_once` it works before the first wait, with `finally_too` once more at the end.
 
-    A failure ends nothing: it is logged as a failure of `what`, and the next turn tries again.
+    A failure does not end the loop: it is logged as a failure of `what`, and the next turn tries again.
     """
     try:
         while True:
@@ -42,9 +42,9 @@ async def repeat(
             at_once = False
             try:
                 await work()
-            except StorageError:  # the database says so itself, once for all work
+            except StorageError:  # the database logs it once for all work
                 await asyncio.sleep(RETRY_AFTER)
-            except Exception:  # noqa: BLE001  whatever it is, the next turn is another chance
+            except Exception:  # noqa: BLE001  after any error, the next turn tries again
                 _log.exception("%s failed; trying again", what)
                 await asyncio.sleep(RETRY_AFTER)
     finally:
@@ -53,7 +53,7 @@ async def repeat(
 
 
 def in_slices(everything: Sequence[T]) -> Iterator[Sequence[T]]:
-    """A sequence in pieces that are small enough for one transaction each."""
+    """A sequence in slices that are small enough for one transaction each."""
     return (everything[start : start + SLICE] for start in range(0, len(everything), SLICE))
 
 
@@ -63,7 +63,7 @@ def every(seconds: float) -> Callable[[], Awaitable[object]]:
 
 
 def woken_by(event: asyncio.Event, *, at_latest: float) -> Callable[[], Awaitable[object]]:
-    """A wait until the event is set, or that many seconds at most. It clears the event."""
+    """A wait until the event is set, but at most that many seconds. It clears the event."""
 
     async def wait() -> None:
         with contextlib.suppress(TimeoutError):

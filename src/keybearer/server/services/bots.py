@@ -1,4 +1,4 @@
-"""Bots: make them, change them, deactivate and reactivate them."""
+"""Bots: create, change, deactivate and reactivate them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from keybearer.server.storage import accounts, api_keys, bots
 
 @dataclass(frozen=True, slots=True)
 class NewBot:
-    """What a new bot is to be. The outgoing fields count for that type alone; its address may be given later.
+    """The properties of a new bot. The outgoing fields apply only to that type; its URL may be set later.
 
-    `pictures` are how many files came along, `default_channels` the channels that it should begin with: both can only
-    be refused, at their turn among the refusals.
+    `pictures` is how many files were sent, `default_channels` the channels with which it should start. Both can only be
+    refused, each at its turn among the refusals.
     """
 
     full_name: str
@@ -50,7 +50,7 @@ class NewBot:
 
 @dataclass(frozen=True, slots=True)
 class BotChange:
-    """What of a bot is to change; None leaves a field as it is. The last two are those of `NewBot`."""
+    """The properties of a bot to change. None leaves a field as it is. The last two are as in `NewBot`."""
 
     full_name: str | None = None
     short_name: str | None = None
@@ -64,7 +64,7 @@ class BotChange:
 
 @dataclass(frozen=True, slots=True)
 class BotDetails:
-    """A bot with what a person who manages it sees of it; `owner` is None for a bot whose owner is gone."""
+    """A bot with what its managers see about it. `owner` is None for a bot whose owner is missing."""
 
     account: Account
     owner: Account | None
@@ -73,7 +73,7 @@ class BotDetails:
 
 
 async def create(context: Context, caller: Caller, new: NewBot) -> IssuedKey:
-    """Make a bot that the actor owns, with its first key. Refusals come in Zulip's order and words."""
+    """Create a bot that the actor owns, with its first key. Refusals are in Zulip's order and words."""
     async with context.change(caller) as change:
         owner = change.actor.account
         realm = await the_realm(change.connection)
@@ -140,13 +140,15 @@ def _check_pictures(count: int) -> None:
 
 
 def _check_channels(names: Sequence[str]) -> None:
-    """Raise Refused where there are any: bots of ours have no channels to begin with."""
+    """Raise Refused if there are any: Keybearer's bots have no default channels."""
     for name in names:
         raise Refused(f"Invalid channel name '{name}'")
 
 
 async def find_managed(context: Context, caller: Caller, *, of_everybody: bool = False) -> Sequence[BotDetails]:
-    """The bots that the actor owns, or all that they may manage; the deactivated too, the keys closed."""
+    """The bots that the actor owns, or all that they may manage, including deactivated ones. The keys are not
+    opened.
+    """
     async with context.viewing(caller) as view:
         connection, actor = view.connection, view.actor
         if of_everybody:
@@ -174,7 +176,7 @@ async def find_details(context: Context, caller: Caller, bot_id: int) -> BotDeta
 
 
 async def change_bot(context: Context, caller: Caller, bot_id: int, wanted: BotChange) -> BotDetails:
-    """Change a bot. A new owner gets a new key, so that the former owner's copy stops working."""
+    """Change a bot. If it gets a new owner it also gets a new key, so that the former owner's copy stops working."""
     holding = [bot_id] if wanted.owner_id is None else [bot_id, wanted.owner_id]
     ending_keys_of = None if wanted.owner_id is None else bot_id
     async with context.change(caller, holding=holding, for_change=True, ending_keys_of=ending_keys_of) as change:
@@ -258,7 +260,7 @@ async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> B
             raise Refused("Only outgoing webhook bots have a service.")
         return None
     if wanted.payload_url is not None:
-        change.actor.check_scope(Scope.KEYS)  # whoever is called there is sent the token
+        change.actor.check_scope(Scope.KEYS)  # the service at this URL is sent the token
         service = replace(service, base_url=checked_payload_url(wanted.payload_url))
     if wanted.interface is not None:
         service = replace(service, interface=_checked_interface(wanted.interface))
@@ -267,9 +269,10 @@ async def _changed_service(change: Change, bot: Account, wanted: BotChange) -> B
 
 
 async def deactivate(context: Context, caller: Caller | None, bot_id: int) -> None:
-    """Deactivate a bot: its key is refused from the next request on. Doing it twice is no error, as in Zulip.
+    """Deactivate a bot: its key is refused from the next request on. Deactivating it twice is not an error, as in
+    Zulip.
 
-    The server's operator, who has no actor, may deactivate all.
+    The server's operator, who has no actor, may deactivate all bots.
     """
     async with context.change(caller, holding=[bot_id], for_change=True) as change:
         bot = await the_bot(change.connection, change.acting_account, bot_id)

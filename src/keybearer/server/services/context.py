@@ -1,4 +1,4 @@
-"""What every use case is given: the database, the secrets and the clock; and how it writes."""
+"""What every use case needs: the database, the secrets, the clock, and how to write."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ from keybearer.server.storage.secret_ring import SecretRing
 _log = logging.getLogger(__name__)
 
 MOST_TRIES = 8
-"""How often a transaction starts again because bots changed owners while their rows were being locked."""
+"""How often a transaction is restarted because bots changed owners while their rows were being locked."""
 
 
 def utc_now() -> datetime:
-    """The time, with its zone."""
+    """The current time, with its zone."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts that use cases work with, made once by the composition root."""
+    """The parts that use cases work with, created once by the composition root."""
 
     settings: Settings
     database: Database
@@ -62,11 +62,11 @@ class Context:
     realm: CurrentRealm = field(init=False)
     """Finds the organization."""
     hasher: Hasher = field(default_factory=Hasher, init=False)
-    """What hashes passwords in this worker."""
+    """Hashes the passwords in this worker."""
     webhooks_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set when an outgoing webhook is to be called."""
     long_work: LongWork = field(default_factory=LongWork, init=False)
-    """Does what would keep the event loop of this worker for too long."""
+    """Does work that would hold up the event loop of this worker."""
 
     def __post_init__(self) -> None:
         hub = EventHub(self.database, self.ring, self.clock, heartbeat_every=self.heartbeat_every)
@@ -84,18 +84,18 @@ class Context:
         with_bots_of: int | None = None,
         ending_keys_of: int | None = None,
     ) -> AsyncIterator[Change]:
-        """One transaction: all of it is written when the block ends, nothing if it raises.
+        """One transaction: everything is written when the block ends, nothing if it raises.
 
-        The caller's account, and the key or session they came with, are read in it, after their rows are locked, and
-        their rule is asked again: a right that ended before the transaction began gives none. Raises Unauthenticated
-        or NotPermitted then, and AlreadySent where the caller's form was carried out before. None is the server itself
-        or its operator, who may do everything.
+        It reads the caller's account, and the key or session that was used, after locking their rows, and checks their
+        rule again: a right that ended before the transaction began is worth nothing. In that case it raises
+        Unauthenticated or NotPermitted. It raises AlreadySent if the caller's form was already carried out. None is the
+        server itself or its operator, who may do everything.
 
-        `holding` are the accounts that the block is about: their rows are locked together with the caller's, before
-        anything is read. `for_change` says that an account, its keys or its sessions are changed; then every such
-        account stands in `holding`, or is the caller. `with_bots_of` names an account whose bots are held too,
-        `ending_keys_of` one whose keys may end: with them end the keys, of other accounts too, that were created with
-        them.
+        `holding` are the accounts that the block is about. Their rows are locked together with the caller's, before
+        anything is read. `for_change` means that an account, its keys or its sessions are changed; then every such
+        account must be in `holding`, or be the caller. `with_bots_of` names an account whose bots are locked too.
+        `ending_keys_of` names an account whose keys may end; the keys created with those end too, and so their accounts
+        are locked as well.
         """
         origin = origin or (caller.origin if caller else RequestOrigin())
         wanted = set(holding)
@@ -124,19 +124,19 @@ class Context:
             if has_events:
                 self.hub.look()
             return
-        raise StorageError("Bots changed hands faster than they could be held", hint="Try again in a moment.")
+        raise StorageError("Bots changed owners faster than they could be locked", hint="Try again in a moment.")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent look at the database, for the server itself."""
+        """A consistent snapshot of the database, for the server itself."""
         async with self.database.read() as connection:
             yield connection
 
     @asynccontextmanager
     async def viewing(self, caller: Caller) -> AsyncIterator[View]:
-        """One consistent look at the database for a caller, who is read in it and whose rule is asked of it again.
+        """A consistent snapshot of the database for a caller, who is read in it and whose rule is checked again.
 
-        Raises Unauthenticated or NotPermitted where their right has ended.
+        Raises Unauthenticated or NotPermitted if their right has ended.
         """
         async with self.database.read() as connection:
             now = self.clock()
@@ -150,7 +150,7 @@ async def _use_up(connection: AsyncConnection, form: bytes, now: datetime) -> No
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A consistent look at the database, the moment it is taken at, and who looks."""
+    """A consistent snapshot of the database, the moment at which it is taken, and who looks."""
 
     connection: AsyncConnection
     now: datetime
@@ -159,7 +159,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A transaction that is under way, the moment it happens at, and who acts (None: the server itself)."""
+    """A transaction in progress, the moment at which it happens, and who acts (None: the server itself)."""
 
     connection: AsyncConnection
     now: datetime
@@ -170,12 +170,12 @@ class Change:
     account_news: list[AccountNews] = field(default_factory=list)
 
     def by(self, account: Account) -> Change:
-        """The same transaction, made by an account that has just come into being or signed in in it."""
+        """The same transaction, made by an account that was created or signed in within it."""
         return replace(self, acting=Actor(account, self.origin))
 
     @property
     def actor(self) -> Actor:
-        """Who acts. Only use cases that a caller brings about may ask."""
+        """Who acts. Only for use cases that a caller starts."""
         assert self.acting is not None
         return self.acting
 
@@ -185,7 +185,7 @@ class Change:
         return None if self.acting is None else self.acting.account
 
     def check_covers(self, grant: Grant) -> None:
-        """Raise BeyondGrant where the actor came by a key, and a key with this grant may do more than it."""
+        """Raise BeyondGrant if the actor used a key, and a key with this grant may do more than that key."""
         if self.acting is not None:
             self.acting.check_covers(grant)
 
@@ -225,26 +225,28 @@ class Change:
         )
 
     def tell(self, *events: Event) -> None:
-        """Let clients know of these events, once this transaction is written."""
+        """Send these events to clients once this transaction is written."""
         self.events.extend(events)
 
     def tell_added(self, account: Account) -> None:
-        """Let clients know of a new account, once this transaction is written."""
+        """Tell clients about a new account once this transaction is written."""
         self.account_news.append(AccountNews(account, None))
 
     def tell_changed(self, account: Account, *fields: str) -> None:
-        """Let clients know the new values of these fields of an account (wire names), once this is written."""
+        """Tell clients the new values of these fields of an account (wire names) once this transaction is written."""
         self.account_news.append(AccountNews(account, fields))
 
     def end_polls_of(self, account_id: int) -> None:
         """Once this transaction is written, every open poll of the account checks again whether it may continue.
 
-        To be called by whatever ends a key, a session or the account itself.
+        Everything that ends a key, a session or the account must call this.
         """
         self.events.append(access_changed(account_id))
 
     async def write_events(self) -> bool:
-        """Write the events for clients; returns whether there were any. The last step: it makes other writers wait."""
+        """Write the events for clients. Returns whether there were any. This is the last step, because it makes other
+        writers wait.
+        """
         if self.account_news:
             realm = await realms.find(self.connection)
             for news in self.account_news:
@@ -254,15 +256,17 @@ class Change:
         return bool(self.events)
 
     async def check_mails(self, recipients: Sequence[str]) -> None:
-        """Raise CapReached where so many mails wait that one to each of these, which somebody asks for, is too many."""
+        """Raise CapReached if too many mails already wait to add one to each of these recipients. For mails that
+        somebody requests.
+        """
         check_cap(Cap.MAILS, await mails.count(self.connection) + len(recipients))
         waiting = await mails.count_to(self.connection, recipients)
         check_cap(Cap.MAILS_TO_ONE, max(waiting.values(), default=0) + 1)
 
     async def send(self, *sent: Mail | None) -> None:
-        """Put mails into the queue: they leave only if this transaction is written. None sends nothing.
+        """Put mails into the queue. They are sent only if this transaction is written. None sends nothing.
 
-        A recipient for whom too many wait already gets no more of them, and the log says so.
+        A recipient for whom too many mails already wait gets none of these, and the log says so.
         """
         new = [mail for mail in sent if mail is not None]
         waiting = await mails.count_to(self.connection, [mail.recipient for mail in new]) if new else {}

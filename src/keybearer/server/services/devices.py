@@ -23,7 +23,7 @@ APP_ID = re.compile(r"[.a-zA-Z0-9-]+")
 
 
 async def register(context: Context, caller: Caller, kind: DeviceKind, token: str, app_id: str = "") -> None:
-    """Register a device of the actor's, or renew its registration. Raises Refused in Zulip's words."""
+    """Register one of the actor's devices, or renew its registration. Raises Refused with Zulip's words."""
     check_token(kind, token)
     if kind is DeviceKind.APNS and not APP_ID.fullmatch(app_id):
         raise Refused("appid has invalid format")
@@ -35,12 +35,12 @@ async def register(context: Context, caller: Caller, kind: DeviceKind, token: st
 
 
 async def _check_cap(change: Change, account_id: int, kind: DeviceKind, token: str) -> None:
-    """Raise CapReached where the account has as many other devices as it may have."""
+    """Raise CapReached if the account already has as many other devices as it may have."""
     check_cap(Cap.DEVICES, await devices.count_others(change.connection, account_id, kind=kind, token=token) + 1)
 
 
 async def remove(context: Context, caller: Caller, kind: DeviceKind, token: str) -> None:
-    """Remove a device of the actor's. Raises Refused where there is no such."""
+    """Remove one of the actor's devices. Raises Refused if there is none."""
     check_token(kind, token)
     async with context.change(caller) as change:
         actor = change.actor
@@ -50,7 +50,7 @@ async def remove(context: Context, caller: Caller, kind: DeviceKind, token: str)
 
 
 async def register_client(context: Context, caller: Caller) -> int:
-    """Register a device that will ask for encrypted pushes; returns its id. Each call is another device."""
+    """Register a device that will request encrypted pushes. Returns its id. Each call registers another device."""
     async with context.change(caller) as change:
         actor = change.actor
         token = secrets.token_hex(16)
@@ -68,7 +68,7 @@ async def register_client(context: Context, caller: Caller) -> int:
 
 
 async def remove_client(context: Context, caller: Caller, device_id: int) -> None:
-    """Remove a device that `register_client` registered. Raises Refused where the actor has no such."""
+    """Remove a device that `register_client` registered. Raises Refused if the actor has no such device."""
     async with context.change(caller) as change:
         actor = change.actor
         if not await devices.remove_by_id(change.connection, actor.id, device_id, kind=DeviceKind.E2EE):
@@ -77,23 +77,23 @@ async def remove_client(context: Context, caller: Caller, device_id: int) -> Non
 
 
 async def remove_by_id(context: Context, caller: Caller, device_id: int) -> None:
-    """Remove a device of the actor's, chosen from the list."""
+    """Remove one of the actor's devices, chosen from the list."""
     async with context.change(caller) as change:
         actor = change.actor
         if not await devices.remove_by_id(change.connection, actor.id, device_id):
-            raise Refused("This device is signed out already.")
+            raise Refused("This device is already signed out.")
         await change.record(AuditEvent.DEVICE_REMOVED, actor.account)
 
 
 async def find_all(context: Context, caller: Caller) -> Sequence[Device]:
-    """The actor's devices, the newest first."""
+    """The actor's devices, newest first."""
     async with context.viewing(caller) as view:
         connection, actor = view.connection, view.actor
         return await devices.find_all(connection, actor.id)
 
 
 def check_token(kind: DeviceKind, token: str) -> None:
-    """Raise Refused unless the token can be one of that push service."""
+    """Raise Refused unless this can be a token of that push service."""
     if not token or len(token) > TOKEN_MAX_LENGTH:
         raise Refused("Empty or invalid length token")
     if kind is DeviceKind.APNS and not (_HEXADECIMAL.fullmatch(token) or _is_base64(token)):
@@ -101,7 +101,9 @@ def check_token(kind: DeviceKind, token: str) -> None:
 
 
 def _is_base64(token: str) -> bool:
-    """Whether it is a device's token in base64, as Zulip's old iOS app sent it. Apple's have 32 bytes or more."""
+    """Whether this is a device's token in base64, as Zulip's old iOS app sent it. Apple's tokens have 32 bytes
+    or more.
+    """
     try:
         return len(base64.b64decode(token, validate=True)) >= SHORTEST_APNS_TOKEN
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""Changing one's own email: confirmed by a link to the new address, and undone by one to the old address."""
+"""Changes of one's own email. A link to the new address confirms the change; a link to the old address undoes it."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ class EmailChange:
 
 
 async def request(context: Context, caller: Caller, email: str, password: Secret) -> None:
-    """Mail a link to a new address, with which it becomes the actor's email within an hour.
+    """Mail a link to a new address. With it, the address becomes the actor's email within an hour.
 
-    Nothing shows whether somebody has that address already: then the mail says so. Raises Refused for a wrong password,
-    a bad address, the present one, and where the server sends no mail; NotPermitted without a session; TooManyAttempts.
+    Nothing shows whether somebody already has that address; in that case the mail says so. Raises Refused for a wrong
+    password, an invalid address, the current one, and if the server sends no mail; NotPermitted without a session;
+    TooManyAttempts.
     """
     if context.settings.smtp_url is None:
-        raise Refused("This server sends no mail: whoever runs it can change your email.")
+        raise Refused("This server sends no mail: ask its operator to change your email.")
     email = checked_email(email)
     if email_key(email) == email_key(caller.account.delivery_email):
-        raise Refused("This is your email already.")
+        raise Refused("This is already your email.")
     await sessions.confirm_password(context, caller, password)
     async with context.change(caller, for_change=True) as change:
         account = change.actor.account
         if change.actor.session is None:
-            raise NotPermitted("An email can only be changed on the pages.")
+            raise NotPermitted("An email can only be changed on the web pages.")
         realm = await the_realm(change.connection)
         check_is_no_display_email(email, realm.bot_domain)
         await attempts.count(change, AttemptKind.EMAIL_CHANGE, str(account.id), context.metrics)
@@ -63,27 +64,27 @@ async def request(context: Context, caller: Caller, email: str, password: Secret
 
 
 async def _is_free(connection: AsyncConnection, account: Account, email: str) -> bool:
-    """Whether nobody has the address, or the account itself in another case."""
+    """Whether nobody has the address, or only the account itself, in another case."""
     other = await accounts.find_by_email(connection, account.realm_id, email)
     return other is None or other.id == account.id
 
 
 async def find_change(context: Context, caller: Caller, token: Secret) -> EmailChange | None:
-    """What the link in a new address does for the actor; None where it does nothing. Nothing changes by looking."""
+    """The change that the link to a new address makes for the actor. None if it makes none. Looking changes nothing."""
     async with context.viewing(caller) as view:
         link = await links.find(view.connection, token, LinkPurpose.EMAIL_CHANGE, view.now)
-        return await _what_stands(view.connection, link, caller.id)
+        return await _valid_change(view.connection, link, caller.id)
 
 
 async def find_undo(context: Context, token: Secret) -> EmailChange | None:
-    """What the link in an earlier address does; None where it does nothing. Nothing changes by looking."""
+    """The change that the link to an earlier address makes. None if it makes none. Looking changes nothing."""
     async with context.reading() as connection:
         link = await links.find(connection, token, LinkPurpose.EMAIL_UNDO, context.clock())
-        return None if link is None else await _what_stands(connection, link, link.account_id)
+        return None if link is None else await _valid_change(connection, link, link.account_id)
 
 
-async def _what_stands(connection: AsyncConnection, link: Link | None, account_id: int | None) -> EmailChange | None:
-    """The change, if it can be made at present: it is this account's, which is active, and the address is free."""
+async def _valid_change(connection: AsyncConnection, link: Link | None, account_id: int | None) -> EmailChange | None:
+    """The change, if it can currently be made: it is this account's, which is active, and the address is free."""
     if link is None or link.account_id is None or link.account_id != account_id:
         return None
     account = await accounts.find(connection, link.account_id)
@@ -93,14 +94,14 @@ async def _what_stands(connection: AsyncConnection, link: Link | None, account_i
 
 
 async def confirm(context: Context, caller: Caller, token: Secret) -> Account:
-    """Use the link in a new address up: the actor gets that address, and the earlier one a link to undo it.
+    """Use up the link to a new address: the actor gets that address, and the earlier address gets a link to undo it.
 
-    Reset links end, and every session but the actor's. Raises Refused where the link does nothing for the actor.
+    Reset links end, and so do all sessions except the actor's. Raises Refused if the link does nothing for the actor.
     """
     async with context.change(caller, for_change=True) as change:
-        wanted = await _use(change, token, LinkPurpose.EMAIL_CHANGE, caller.id)
+        wanted = await _use_link(change, token, LinkPurpose.EMAIL_CHANGE, caller.id)
         old = wanted.account.delivery_email
-        changed = await _set(change, wanted, keep_session=change.actor.session_id, details={})
+        changed = await _set_email(change, wanted, keep_session=change.actor.session_id, details={})
         undo = await make_link(change, LinkPurpose.EMAIL_UNDO, changed.id, email=old)
         realm = await the_realm(change.connection)
         await change.send(mail_texts.email_changed(realm, old, changed, undo, at=change.now, origin=change.origin))
@@ -108,35 +109,35 @@ async def confirm(context: Context, caller: Caller, token: Secret) -> Account:
 
 
 async def undo(context: Context, token: Secret, origin: RequestOrigin) -> Account:
-    """Use the link in an earlier address up: the account gets that address back.
+    """Use up the link to an earlier address: the account gets that address back.
 
-    Every session ends, and every other link to change the email or the password. Raises Refused as `confirm`.
+    All sessions end, and so do all other links that change the email or the password. Raises Refused like `confirm`.
     """
     async with context.reading() as connection:
         found = await links.find(connection, token, LinkPurpose.EMAIL_UNDO, context.clock())
     if found is None or found.account_id is None:
         raise Refused(INVALID_LINK)
     async with context.change(None, origin=origin, holding=[found.account_id], for_change=True) as change:
-        wanted = await _use(change, token, LinkPurpose.EMAIL_UNDO, found.account_id)
-        changed = await _set(change.by(wanted.account), wanted, keep_session=None, details={"undone": True})
+        wanted = await _use_link(change, token, LinkPurpose.EMAIL_UNDO, found.account_id)
+        changed = await _set_email(change.by(wanted.account), wanted, keep_session=None, details={"undone": True})
         await links.remove_all(change.connection, LinkPurpose.EMAIL_UNDO, account_id=changed.id)
         return changed
 
 
-async def _use(change: Change, token: Secret, purpose: LinkPurpose, account_id: int) -> EmailChange:
-    """Use a link of an account up. Until the transaction ends, nobody else takes the address. Raises Refused."""
+async def _use_link(change: Change, token: Secret, purpose: LinkPurpose, account_id: int) -> EmailChange:
+    """Use up a link of an account. Until the transaction ends, nobody else can take the address. Raises Refused."""
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     link = await links.use(change.connection, token, purpose, change.now)
-    wanted = await _what_stands(change.connection, link, account_id)
+    wanted = await _valid_change(change.connection, link, account_id)
     if wanted is None:
         raise Refused(INVALID_LINK)
     return wanted
 
 
 async def change_by_operator(context: Context, account_id: int, email: str) -> Account:
-    """Give a person another email, on the server's own command line: every session and link of theirs ends.
+    """Give a person another email, on the server's own command line. All their sessions and links end.
 
-    Raises Refused for bots, for a bad address and for one that somebody has, they themselves too.
+    Raises Refused for bots, for an invalid address and for one that an account already has, even the person themselves.
     """
     email = checked_email(email)
     async with context.change(None, holding=[account_id], for_change=True) as change:
@@ -149,15 +150,15 @@ async def change_by_operator(context: Context, account_id: int, email: str) -> A
         check_is_no_display_email(email, (await the_realm(change.connection)).bot_domain)
         if not await _is_free(change.connection, account, email):
             raise Refused("Email is already in use.")
-        changed = await _set(change, EmailChange(account, email), keep_session=None, details={})
+        changed = await _set_email(change, EmailChange(account, email), keep_session=None, details={})
         await links.remove_all(change.connection, LinkPurpose.EMAIL_UNDO, account_id=changed.id)
         return changed
 
 
-async def _set(
+async def _set_email(
     change: Change, wanted: EmailChange, *, keep_session: int | None, details: Mapping[str, object]
 ) -> Account:
-    """Write the new email, end what was based on the old one, and let others know. The address is free."""
+    """Write the new email, end what depended on the old one, and tell others. The address must be free."""
     account = wanted.account
     changed = account._replace(delivery_email=wanted.email)
     await accounts.save(change.connection, changed)

@@ -1,4 +1,4 @@
-"""Delivery of events: of those that a queue asked for, only the ones that its account may see at that moment."""
+"""Delivers events: of the events that a queue asked for, only those that its account may see at that moment."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WireEvent = Mapping[str, object]
 
 
 @final
-class Asked:
-    """Those of some events that a queue asked for, before visibility is asked."""
+class RequestedEvents:
+    """The events that a queue asked for, before visibility is checked."""
 
     def __init__(self, queue: Queue, stored: Iterable[StoredEvent]) -> None:
         self.queue = queue
@@ -30,8 +30,10 @@ class Asked:
         self.found = [(each.event.about, told) for each in stored if (told := for_queue(each, queue)) is not None]
 
 
-async def visible(connection: AsyncConnection, ring: SecretRing, asked: Sequence[Asked]) -> list[list[WireEvent]]:
-    """The events that each of these may see. Visibility is asked once for all of them together."""
+async def visible(
+    connection: AsyncConnection, ring: SecretRing, asked: Sequence[RequestedEvents]
+) -> list[list[WireEvent]]:
+    """The visible events for each of these requests. Visibility is checked once for all of them together."""
     muting = {each.account_id for each in asked for _, told in each.found if told["type"] == MUTED_TOPICS}
     muted = await user_topics.find_muted(connection, muting) if muting else {}
     hidden = [(each.account_id, about) for each in asked for about, _ in each.found if about != OPEN_TO_ALL]

@@ -1,4 +1,4 @@
-"""Events on their way to clients: one reader of the log in each worker, and the polls that wait for what it reads."""
+"""Events on their way to clients: each worker has one reader of the log, and the polls that wait for its events."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ from keybearer.server.domain.grants import Scope
 from keybearer.server.domain.limits import MOST_CONNECTIONS
 from keybearer.server.services.authority import read_actor
 from keybearer.server.services.background import SLICE, every, in_slices, repeat, woken_by
-from keybearer.server.services.event_delivery import Asked, WireEvent, visible
+from keybearer.server.services.event_delivery import RequestedEvents, WireEvent, visible
 from keybearer.server.storage import event_log
 from keybearer.server.storage.engine import Database
 from keybearer.server.storage.secret_ring import SecretRing
 
 LOOK_EVERY = 0.08
-"""Seconds between two looks for events that other workers wrote, while somebody waits here."""
+"""Seconds between two looks for events from other workers, while polls wait here."""
 
 NOTE_EVERY = 10.0
-"""Seconds between two writes of which queues were asked: far less than any queue may be idle."""
+"""Seconds between two writes of which queues were polled: far less than a queue may be idle."""
 
 TAIL = 2000
-"""Events that a worker remembers, so that a poll need not read them again."""
+"""Events that a worker keeps in memory, so that a poll need not read them again."""
 
 TAIL_SIZE = 8_000_000
-"""Characters of the events that a worker remembers: as much as one poll is told at the most."""
+"""Characters of the events that a worker keeps in memory: as much as one poll returns at most."""
 
 BATCH = 500
 AT_ONCE = 500
-"""Polls that are looked through at once: other requests have their turn in between."""
+"""Polls that are processed at once. Other requests get a turn in between."""
 
 HEARTBEAT_SPREAD = 10.0
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A poll that waits for what comes after a place in the log.
+    """A poll that waits for events after a position in the log.
 
-    Its future gets the events for it, or None when it has to check for itself: the account's access has changed.
+    Its future gets the events, or None if the poll must check again because the account's access has changed.
     """
 
     queue: Queue
@@ -60,14 +60,14 @@ class _Waiting:
     )
 
     def answer(self, told: list[WireEvent] | None) -> None:
-        """Answer the poll, unless it is answered."""
+        """Answer the poll, unless it has been answered."""
         if not self.told.done():
             self.told.set_result(told)
 
 
 @dataclass(frozen=True, slots=True)
 class _Poll:
-    """How far a queue's client has read, and when it last asked."""
+    """How far a queue's client has read, and when it last polled."""
 
     at: datetime
     acknowledged_id: int
@@ -75,10 +75,10 @@ class _Poll:
 
 @final
 class EventHub:
-    """Reads the log for every poll of one worker together, and remembers its end.
+    """Reads the log for all polls of one worker together, and keeps its end in memory.
 
-    `heartbeat_every` is in seconds. No more than `most_polls` wait at once: each holds a connection, and other requests
-    need some too.
+    `heartbeat_every` is in seconds. At most `most_polls` wait at once, because each holds a connection and other
+    requests need some too.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class EventHub:
         self._tail_after = 0
         self._seen = 0
         self._waiting: dict[str, _Waiting] = {}
-        """The polls that wait here, by their queues: a later poll of a queue ends the earlier one, as in Zulip."""
+        """The polls that wait here, by queue. A later poll of a queue ends the earlier one, as in Zulip."""
         self.most_polls = MOST_CONNECTIONS // 2
         self._somebody_waits = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -104,7 +104,7 @@ class EventHub:
         self._closed = False
 
     async def open(self) -> None:
-        """Begin at the end of the log."""
+        """Start at the end of the log."""
         async with self._database.read() as connection:
             self._seen = self._tail_after = await event_log.last_id(connection)
 
@@ -113,7 +113,7 @@ class EventHub:
         return len(self._waiting)
 
     async def run(self) -> None:
-        """Look for events while somebody waits, until cancelled."""
+        """Look for events while polls wait, until cancelled."""
         await repeat(self.catch_up, wait=self._until_next_look, what="reading events")
 
     async def _until_next_look(self) -> None:
@@ -121,15 +121,17 @@ class EventHub:
         await woken_by(self._written, at_latest=LOOK_EVERY)()
 
     def look(self) -> None:
-        """This worker has written events: who waits for some need not wait for the next look."""
+        """This worker has written events: polls that wait for them need not wait for the next look."""
         self._written.set()
 
     async def note_regularly(self) -> None:
-        """Write down which queues were asked, every ten seconds until cancelled, and then once more."""
-        await repeat(self.note_polls, wait=every(NOTE_EVERY), what="noting the polls of queues", finally_too=True)
+        """Record which queues were polled, every ten seconds until cancelled, and then once more."""
+        await repeat(self.note_polls, wait=every(NOTE_EVERY), what="recording the polls of queues", finally_too=True)
 
     async def note_polls(self) -> None:
-        """Write down which queues were asked; close those that nobody asks, and forget what everybody has read."""
+        """Record which queues were polled, close queues that nobody polls, and delete events that everybody
+        has read.
+        """
         polls, self._polls = self._polls, {}
         if not polls:
             return
@@ -146,16 +148,16 @@ class EventHub:
                 await remove(connection, self._clock(), limit=SLICE)
 
     def close(self) -> None:
-        """End every poll, with nothing to tell: the worker stops."""
+        """End all polls without events: the worker stops."""
         self._closed = True
         self._end_polls(self._waiting.values())
 
     def count_polls(self, account_id: int) -> int:
-        """How many polls of an account wait at this moment."""
+        """How many polls of an account currently wait."""
         return sum(waiting.queue.account_id == account_id for waiting in list(self._waiting.values()))
 
     def end_polls_of(self, queue_id: str) -> None:
-        """End the polls of a queue that is closed."""
+        """End the polls of a closed queue."""
         if queue_id in self._waiting:
             self._waiting[queue_id].answer([])
 
@@ -164,30 +166,31 @@ class EventHub:
             waiting.answer([])
 
     async def poll(self, caller: Caller, queue_id: str, last_number: int, *, dont_block: bool) -> list[WireEvent]:
-        """The events of a queue after the one of that number; waits for one, or a heartbeat, unless told not to.
+        """The events of a queue after the event with that number. Waits for one, or for a heartbeat, unless
+        `dont_block`.
 
-        Raises Refused for a queue that is not there, Overloaded where too many polls wait, and Unauthenticated as soon
-        as the key that came with the poll ends, its session ended, or the account deactivated.
+        Raises Refused for a queue that does not exist, Overloaded if too many polls wait, and Unauthenticated as soon
+        as the poll's key or session has ended, or the account is deactivated.
         """
         position = self._seen
         await self.catch_up()
-        queue, after, actor = await self._asked(caller, queue_id, last_number)
+        queue, after, actor = await self._begin_poll(caller, queue_id, last_number)
         while True:
-            told, after = await self._told_after(queue, after)
+            told, after = await self._events_after(queue, after)
             if told or dont_block or self._closed:
-                return _shown(actor, told)
+                return _without_hidden_tokens(actor, told)
             if after < self._seen:
                 continue
-            # From here to the end of the set-up of the wait nothing else runs, so nothing is missed.
+            # From here until the wait is set up nothing else runs, so nothing is missed.
             if not self._has_access_changed(caller, position):
                 answer = await self._wait(queue, after, actor.grant.expires_at)
                 if answer is not None:
-                    return _shown(actor, answer)
+                    return _without_hidden_tokens(actor, answer)
             position = self._seen
             actor = await self._check_access(caller)
 
-    async def _asked(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int, Actor]:
-        """The queue, how far its client has read, and who asks. Notes that it was asked."""
+    async def _begin_poll(self, caller: Caller, queue_id: str, last_number: int) -> tuple[Queue, int, Actor]:
+        """The queue, how far its client has read, and who polls. Records the poll."""
         now = self._clock()
         async with self._database.read() as connection:
             queue = await event_log.find_queue(connection, queue_id)
@@ -204,21 +207,21 @@ class EventHub:
         return queue, read, actor
 
     async def _check_access(self, caller: Caller) -> Actor:
-        """The caller as they are now. Raises Unauthenticated or NotPermitted where the caller may not go on."""
+        """The caller as they are now. Raises Unauthenticated or NotPermitted if they may not continue."""
         async with self._database.read() as connection:
             return await read_actor(connection, caller, self._clock())
 
-    async def _told_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
-        """The events for the queue after a place in the log, and how far this looked."""
-        while after < self._tail_after:  # further back than this worker remembers
+    async def _events_after(self, queue: Queue, after: int) -> tuple[list[WireEvent], int]:
+        """The events for the queue after a position in the log, and the position up to which this looked."""
+        while after < self._tail_after:  # earlier than what this worker keeps in memory
             async with self._database.read() as connection:
                 older = await event_log.find_after(connection, after, limit=BATCH)
-                (told,) = await visible(connection, self._ring, [Asked(queue, older.events)])
+                (told,) = await visible(connection, self._ring, [RequestedEvents(queue, older.events)])
             read = older.events[-1].id if older.events else 0
             after = max(self._tail_after, read) if older.is_last else read
             if told:
                 return told, after
-        asked, after = Asked(queue, self._since(after)), max(after, self._seen)
+        asked, after = RequestedEvents(queue, self._since(after)), max(after, self._seen)
         if not asked.found:
             return [], after
         async with self._database.read() as connection:
@@ -226,7 +229,7 @@ class EventHub:
         return told, after
 
     def _since(self, after: int) -> list[StoredEvent]:
-        """What this worker remembers from after a place in the log."""
+        """The events in memory after a position in the log."""
         later = list(takewhile(lambda stored: stored.id > after, reversed(self._tail)))
         return later[::-1]
 
@@ -235,13 +238,13 @@ class EventHub:
         return is_forgotten or any(stored.ends_polls_of(caller.id) for stored in self._since(position))
 
     async def _wait(self, queue: Queue, after: int, ends_at: datetime | None) -> list[WireEvent] | None:
-        """The next events for the queue; None where the poll must check for itself, as when its key ends."""
+        """The next events for the queue. None if the poll must check again, for example because its key ends."""
         self.end_polls_of(queue.id)
         if queue.id not in self._waiting and len(self._waiting) >= self.most_polls:
             raise Overloaded
         waiting = self._waiting[queue.id] = _Waiting(queue, after)
         self._somebody_waits.set()
-        spread = random.uniform(0, min(HEARTBEAT_SPREAD, self._heartbeat_every))  # noqa: S311  so that not all come at once
+        spread = random.uniform(0, min(HEARTBEAT_SPREAD, self._heartbeat_every))  # noqa: S311  so that not all return at once
         seconds = self._heartbeat_every + spread
         left = seconds if ends_at is None else (ends_at - self._clock()).total_seconds()
         try:
@@ -249,8 +252,8 @@ class EventHub:
         except TimeoutError:
             if left < seconds:
                 return None
-            await self._go_beyond(after)
-            told, after = await self._told_after(queue, after)
+            await self._advance_past(after)
+            told, after = await self._events_after(queue, after)
             return told or [heartbeat(queue, after)]
         finally:
             if self._waiting.get(queue.id) is waiting:
@@ -261,8 +264,8 @@ class EventHub:
             read = noted.acknowledged_id if noted else queue.acknowledged_id
             self._polls[queue.id] = _Poll(self._clock(), max(read, queue.acknowledged_id))
 
-    async def _go_beyond(self, event_id: int) -> None:
-        """Take a number for heartbeats where nothing was written since that event: one for all who wait here."""
+    async def _advance_past(self, event_id: int) -> None:
+        """Take a number for heartbeats if nothing was written since that event: one for all polls that wait here."""
         async with self._advancing:
             if self._seen <= event_id:
                 async with self._database.write() as connection:
@@ -270,14 +273,14 @@ class EventHub:
                 await self.catch_up()
 
     async def catch_up(self) -> None:
-        """Know of every event that was committed before this call. Those who call together read together."""
+        """Read every event that was committed before this call. Concurrent calls share one read."""
         if self._next_read is None:
             self._next_read = asyncio.create_task(self._read_in_turn())
         await asyncio.shield(self._next_read)
 
     async def _read_in_turn(self) -> None:
         async with self._reading:
-            self._next_read = None  # whoever comes from here on may know of more than this read will see
+            self._next_read = None  # later callers may know of events that this read does not see
             await self._read()
 
     async def _read(self) -> None:
@@ -289,9 +292,9 @@ class EventHub:
                 self._tail_after = self._seen = last
             while self._seen < last:
                 fresh = await event_log.find_after(connection, self._seen, limit=BATCH)
-                await self._take(connection, fresh.events, last if fresh.is_last else fresh.events[-1].id)
+                await self._deliver(connection, fresh.events, last if fresh.is_last else fresh.events[-1].id)
 
-    async def _take(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
+    async def _deliver(self, connection: AsyncConnection, fresh: Sequence[StoredEvent], seen: int) -> None:
         self._tail.extend(fresh)
         self._tail_size += sum(stored.size for stored in fresh)
         while len(self._tail) > TAIL or self._tail_size > TAIL_SIZE:
@@ -300,7 +303,7 @@ class EventHub:
             self._tail_after = forgotten.id
         self._seen = seen
         everybody = list(self._waiting.values())
-        asked: list[tuple[_Waiting, Asked]] = []
+        asked: list[tuple[_Waiting, RequestedEvents]] = []
         try:
             for number, waiting in enumerate(everybody, start=1):
                 if number % AT_ONCE == 0:
@@ -308,7 +311,7 @@ class EventHub:
                 if any(stored.ends_polls_of(waiting.queue.account_id) for stored in fresh):
                     waiting.answer(None)
                     continue
-                each = Asked(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
+                each = RequestedEvents(waiting.queue, [stored for stored in fresh if stored.id > waiting.after])
                 if each.found:
                     asked.append((waiting, each))
             for (waiting, _), told in zip(
@@ -322,8 +325,8 @@ class EventHub:
             raise
 
 
-def _shown(actor: Actor, told: list[WireEvent]) -> list[WireEvent]:
-    """The events as the actor may see them: tokens of bots are credentials, and need the scope of keys."""
+def _without_hidden_tokens(actor: Actor, told: list[WireEvent]) -> list[WireEvent]:
+    """The events as the actor may see them. Tokens of bots are credentials, so they need the scope `KEYS`."""
     if Scope.KEYS in actor.grant.scopes:
         return told
     return [bot_events.without_tokens(event) for event in told]

@@ -1,4 +1,4 @@
-"""Event queues: opening and closing them. Reading them is in `event_log.py`."""
+"""Opens and closes event queues. Reading them is in `event_hub.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keybearer.server.storage import event_log
 
 
 async def open_queue(context: Context, caller: Caller, options: QueueOptions, idle_timeout: timedelta) -> Queue:
-    """A new queue that begins now. Raises CapReached where the actor has too many, or the filter is too long."""
+    """A new queue that begins now. Raises CapReached if the actor has too many, or the filter is too long."""
     check_cap(Cap.QUEUE_FILTER, len(event_log.options_text(options)))
     async with context.change(caller) as change:
         actor = change.actor
@@ -26,7 +26,7 @@ async def open_queue(context: Context, caller: Caller, options: QueueOptions, id
 
 
 async def close_queue(context: Context, caller: Caller, queue_id: str) -> None:
-    """Close a queue of the actor's. Raises Refused with Zulip's words."""
+    """Close one of the actor's queues. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         queue = await event_log.find_queue(change.connection, queue_id)

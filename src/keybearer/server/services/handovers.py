@@ -1,4 +1,4 @@
-"""Hand-over links: who has one gets a named key of a bot, once, without the key going through a chat."""
+"""Hand-over links: the holder of a link gets a named key of a bot, once, so that no key is sent through a chat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from keybearer.server.storage import accounts, links
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """A bot that is given on, and who made the link."""
+    """A bot to hand over, and who created the link."""
 
     bot: Account
     maker: Account
@@ -33,7 +33,7 @@ class HandOver:
 async def create(context: Context, caller: Caller, bot_id: int) -> Secret:
     """The token of a link with which somebody gets a named key of a bot that the actor may manage.
 
-    It is the bot's only one: one that was made earlier ends.
+    A bot has only one such link: an earlier one stops working.
     """
     async with context.change(caller, holding=[bot_id]) as change:
         bot = await the_bot(change.connection, change.actor.account, bot_id)
@@ -47,14 +47,16 @@ async def create(context: Context, caller: Caller, bot_id: int) -> Secret:
 
 
 async def find(context: Context, token: Secret) -> HandOver | None:
-    """What a link gives on; None where it opens nothing. Nothing changes by looking."""
+    """The bot that a link hands over. None if it opens nothing. Looking changes nothing."""
     async with context.reading() as connection:
         link = await links.find(connection, token, LinkPurpose.HAND_OVER, context.clock())
-        return None if link is None else await _what_stands(connection, link)
+        return None if link is None else await _valid_handover(connection, link)
 
 
-async def _what_stands(connection: AsyncConnection, link: Link) -> HandOver | None:
-    """The hand-over, if it counts at present: who made the link may still manage the bot, and both are active."""
+async def _valid_handover(connection: AsyncConnection, link: Link) -> HandOver | None:
+    """The hand-over, if it is currently valid: the creator of the link may still manage the bot, and both are
+    active.
+    """
     bot = None if link.account_id is None else await accounts.find(connection, link.account_id)
     maker = None if link.created_by is None else await accounts.find(connection, link.created_by)
     if bot is None or maker is None or not (bot.is_active and maker.is_active) or not may_manage_bot(maker, bot):
@@ -63,9 +65,9 @@ async def _what_stands(connection: AsyncConnection, link: Link) -> HandOver | No
 
 
 async def accept(context: Context, token: Secret, origin: RequestOrigin) -> IssuedKey | None:
-    """Use a link up: a named key with the default scopes and end, created by who made the link.
+    """Use up a link: create a named key with the default scopes and end, in the name of the link's creator.
 
-    None where the link opens nothing. Raises CapReached where the bot has as many named keys as it may.
+    None if the link opens nothing. Raises CapReached if the bot already has as many named keys as it may have.
     """
     async with context.reading() as connection:
         found = await links.find(connection, token, LinkPurpose.HAND_OVER, context.clock())
@@ -75,13 +77,13 @@ async def accept(context: Context, token: Secret, origin: RequestOrigin) -> Issu
         None, origin=origin, holding=[found.account_id, found.created_by], for_change=True
     ) as change:
         link = await links.use(change.connection, token, LinkPurpose.HAND_OVER, change.now)
-        standing = None if link is None else await _what_stands(change.connection, link)
-        if standing is None:
+        handover = None if link is None else await _valid_handover(change.connection, link)
+        if handover is None:
             return None
         policy = (await the_realm(change.connection)).key_policy
         return await named_keys.issue(
-            change.by(standing.maker),
-            standing.bot,
+            change.by(handover.maker),
+            handover.bot,
             f"Handed over {change.now:%Y-%m-%d}",
             Grant(DEFAULT_SCOPES, policy.default_end(change.now)),
             created_with=None,

@@ -1,4 +1,4 @@
-"""Whether this server can do its work at the moment."""
+"""Whether this server can currently do its work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Health:
-    """Looks at what the server depends on. Why it is not ready stands in the log, once for each reason."""
+    """Checks what the server depends on. The log says why it is not ready, once for each reason."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -25,11 +25,11 @@ class Health:
         self._logged: str | None = None
 
     def stop(self) -> None:
-        """From now on the server is not ready: it is about to stop."""
+        """Report from now on that the server is not ready, because it is about to stop."""
         self._is_stopping = True
 
     async def is_ready(self) -> bool:
-        """Whether the database can be used, has this program's schema, and the secrets can be read."""
+        """Whether the database can be used, it has this program's schema, and the secrets can be read."""
         problem = "it is stopping" if self._is_stopping else await self._problem()
         if problem != self._logged:
             self._logged = problem

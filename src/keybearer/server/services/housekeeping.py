@@ -1,4 +1,4 @@
-"""Sweeping out what is over: sessions, links, counted attempts, events that nobody waits for, and old records."""
+"""Deletes what has ended: sessions, links, counted attempts, events that nobody waits for, and old records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keybearer.server.storage import attempts, audit, event_log, key_ends, links
 SWEEP_EVERY = 3600.0
 
 PAUSE = 0.02
-"""Seconds between two slices, in which writers of other processes have their turn."""
+"""Seconds between two slices, in which writers of other processes get their turn."""
 
 _SWEEPS = (
     sessions.remove_ended,
@@ -30,7 +30,9 @@ _SWEEPS = (
 
 
 async def sweep(context: Context) -> None:
-    """Remove the rows of what is over, a slice in each transaction. Readers do not depend on it: they look at times."""
+    """Remove the rows of what has ended, a slice in each transaction. Readers do not depend on it: they compare
+    times.
+    """
     for remove in _SWEEPS:
         removed = SLICE
         while removed == SLICE:
@@ -39,8 +41,10 @@ async def sweep(context: Context) -> None:
             await asyncio.sleep(PAUSE)
 
 
-async def tell_of_ends(context: Context) -> None:
-    """Mail the owners of keys that end soon, once for each of the times before it; of two that are due, the later."""
+async def mail_about_ends(context: Context) -> None:
+    """Mail the owners of keys that end soon, once for each of the times before the end. If two mails are due, only the
+    later is sent.
+    """
     for number, within in reversed(list(enumerate(END_MAILS, start=1))):
         found = SLICE
         while found == SLICE:
@@ -50,11 +54,11 @@ async def tell_of_ends(context: Context) -> None:
                 )
                 found = len(ending)
                 for record in ending:
-                    await _tell_of_end(change, record)
+                    await _mail_about_end(change, record)
             await asyncio.sleep(PAUSE)
 
 
-async def _tell_of_end(change: Change, record: APIKeyRecord) -> None:
+async def _mail_about_end(change: Change, record: APIKeyRecord) -> None:
     holder = await the_account(change.connection, None, record.account_id)
     owner = await owner_of(change.connection, holder)
     if holder.is_active and owner is not None and owner.is_active:
@@ -63,8 +67,8 @@ async def _tell_of_end(change: Change, record: APIKeyRecord) -> None:
 
 
 async def sweep_regularly(context: Context) -> None:
-    """Sweep, and mail owners about the ends of keys, every hour until cancelled."""
+    """Delete ended rows, and mail owners about keys that end soon, every hour until cancelled."""
     await asyncio.gather(
         repeat(partial(sweep, context), wait=every(SWEEP_EVERY), what="the sweep"),
-        repeat(partial(tell_of_ends, context), wait=every(SWEEP_EVERY), what="the mails about the ends of keys"),
+        repeat(partial(mail_about_ends, context), wait=every(SWEEP_EVERY), what="the mails about the ends of keys"),
     )

@@ -1,4 +1,4 @@
-"""Invitations: one-time links by mail, with which people join in a role that was given to them."""
+"""Invitations: one-time links by mail, with which people join in a given role."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ from keybearer.server.storage.dialect import take_turn
 LONGEST_LIFETIME = timedelta(days=365)
 INVITATIONS = (LinkPurpose.INVITATION, LinkPurpose.MULTIUSE_INVITATION)
 TOKEN_PURPOSE = "multi-use invitation"  # noqa: S105  a purpose, not a password
-"""What the ring derives the key for that the tokens of multi-use invitations are made with."""
+"""The purpose for which the ring derives the key that makes the tokens of multi-use invitations."""
 SEVERAL = "several people"
-"""Whom a multi-use invitation is for, in the audit log."""
+"""The recipients of a multi-use invitation, as the audit log names them."""
 
 NO_INVITATION = "No such invitation"
-INVALID_LINK = "This invitation has been used, withdrawn or has expired: ask for a new one."
+INVALID_LINK = "This invitation has been used or withdrawn, or has expired: ask for a new one."
 
 
 class InvitationFailed(Refused):
-    """Not everybody could be invited; `errors` says who and why, `sent` are the others' invitations."""
+    """Not everybody could be invited. `errors` says who and why; `sent` are the invitations of the others."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class InvitationFailed(Refused):
 
 
 def split_emails(text: str) -> list[str]:
-    """The addresses of a list with commas or line ends between; a name may stand before an address in `<>`."""
+    """The addresses in a list that is separated by commas or line ends. A name may stand before an address in `<>`."""
     parts = [part.strip() for part in re.split(r"[,\r\n]+", text)]
     return list(dict.fromkeys(_without_name(part) for part in parts if part))
 
@@ -92,11 +92,11 @@ async def invite(
     lifetime: timedelta = LIFETIMES[LinkPurpose.INVITATION],
     joins: Joins = DEFAULT_CHANNELS,
 ) -> Sequence[tuple[Link, Secret]]:
-    """Mail a link to each address; returns them with their tokens.
+    """Mail a link to each address. Returns the invitations with their tokens.
 
-    Who has an account already is skipped, and named by InvitationFailed. Raises Refused in Zulip's words: for an empty
-    list, and for an address that is none, when nobody is invited. Raises BeyondGrant where the actor came by a key that
-    may do less than the account key that whoever joins gets.
+    People who already have an account are skipped, and InvitationFailed names them. Raises Refused with Zulip's words
+    for an empty list and for an invalid address; then nobody is invited. Raises BeyondGrant if the actor used a key
+    that may do less than the account key that each new person gets.
     """
     if not emails:
         raise Refused("You must specify at least one email address.")
@@ -134,7 +134,7 @@ async def invite(
 async def invite_by_operator(context: Context, email: str, *, role: Role) -> tuple[Link, Secret]:
     """Invite somebody from the server's own command line, in the name of the organization's longest-standing owner.
 
-    The link is mailed, and returned with its token. Raises Refused for who has an account already.
+    The link is mailed, and returned with its token. Raises Refused for somebody who already has an account.
     """
     email = checked_email(email)
     async with context.reading() as connection:
@@ -154,13 +154,13 @@ async def invite_by_operator(context: Context, email: str, *, role: Role) -> tup
 
 
 def check_lifetime(lifetime: timedelta) -> None:
-    """Raise Refused, with Zulip's words, for links that work for no time or for too long."""
+    """Raise Refused, with Zulip's words, for links whose lifetime is zero or too long."""
     if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
         raise Refused("Invalid invite_expires_in_minutes")
 
 
 def _check_addresses(emails: Sequence[str], check: Callable[[str], object]) -> None:
-    """Raise InvitationFailed where a check refuses some of these: nobody is invited then."""
+    """Raise InvitationFailed if a check refuses any of these. Then nobody is invited."""
     invalid = []
     for email in emails:
         try:
@@ -173,7 +173,7 @@ def _check_addresses(emails: Sequence[str], check: Callable[[str], object]) -> N
 
 
 async def _check_caps(change: Change, inviter: Account, emails: Sequence[str]) -> None:
-    """Raise InvitationFailed, as for Zulip's limit on invitations, where these would be too many."""
+    """Raise InvitationFailed, as for Zulip's limit on invitations, if these would be too many."""
     try:
         await check_caps(change, inviter.id, emails)
     except CapReached as reached:
@@ -181,7 +181,7 @@ async def _check_caps(change: Change, inviter: Account, emails: Sequence[str]) -
 
 
 async def check_caps(change: Change, inviter_id: int, emails: Sequence[str]) -> None:
-    """Raise CapReached where an account would have too many open invitations, or too many mails would wait."""
+    """Raise CapReached if an account would have too many open invitations, or too many mails would wait."""
     connection, now = change.connection, change.now
     check_cap(
         Cap.INVITATIONS,
@@ -201,7 +201,7 @@ async def send(
     joins: Joins,
     made_by_link: int | None = None,
 ) -> Sequence[tuple[Link, Secret]]:
-    """Mail an invitation to each of these addresses, in a transaction under way. The values have been checked.
+    """Mail an invitation to each of these addresses, within a transaction. The values must already be checked.
 
     Returns each with its token, in the order of their ids.
     """
@@ -229,12 +229,12 @@ async def send(
 
 
 async def find_open(context: Context, caller: Caller) -> Sequence[Link]:
-    """The invitations that are not used up: everybody's for administrators, for others their own."""
+    """The open invitations: everybody's for administrators, for others their own."""
     return [link for link, _ in await find_open_with_tokens(context, caller)]
 
 
 async def find_open_with_tokens(context: Context, caller: Caller) -> Sequence[tuple[Link, Secret | None]]:
-    """The same, with the tokens of those that several people can use. Raises BeyondGrant as `invite`."""
+    """The same, with the tokens of those that several people can use. Raises BeyondGrant like `invite`."""
     async with context.viewing(caller) as view:
         view.actor.check_covers(FULL)
         found = await links.find_all(view.connection, INVITATIONS, view.now)
@@ -250,9 +250,9 @@ async def find_open_with_tokens(context: Context, caller: Caller) -> Sequence[tu
 async def revoke(
     context: Context, caller: Caller, invitation_id: int, purposes: Sequence[LinkPurpose] = INVITATIONS
 ) -> None:
-    """Withdraw an invitation. With a multi-use one, those that were asked for with it end too.
+    """Withdraw an invitation. Invitations that were requested with a multi-use one end with it.
 
-    Raises Refused with `No such invitation`, NotPermitted where it is not theirs.
+    Raises Refused with `No such invitation`, NotPermitted if it is not theirs.
     """
     async with context.change(caller) as change:
         link = await managed(change, invitation_id, purposes)
@@ -262,8 +262,9 @@ async def revoke(
 
 
 async def resend(context: Context, caller: Caller, invitation_id: int) -> tuple[Link, Secret]:
-    """Mail a new link in place of the earlier one, which ends; returns it with its token. Raises as `revoke` and
-    `invite`."""
+    """Mail a new link to replace the earlier one, which ends. Returns it with its token. Raises like `revoke` and
+    `invite`.
+    """
     async with context.change(caller) as change:
         change.check_covers(FULL)
         actor = change.actor.account
@@ -281,7 +282,7 @@ async def resend(context: Context, caller: Caller, invitation_id: int) -> tuple[
 
 
 async def managed(change: Change, invitation_id: int, purposes: Sequence[LinkPurpose]) -> Link:
-    """The open invitation of that id. Raises Refused with `No such invitation`, NotPermitted where it is not theirs."""
+    """The open invitation with that id. Raises Refused with `No such invitation`, NotPermitted if it is not theirs."""
     actor = change.actor.account
     link = await links.find_by_id(change.connection, invitation_id, purposes, change.now)
     if link is None or link.realm_id != actor.realm_id:
@@ -292,22 +293,24 @@ async def managed(change: Change, invitation_id: int, purposes: Sequence[LinkPur
 
 
 async def find(context: Context, token: Secret) -> Link | None:
-    """The invitation of a link's token, for one or for several; None where it opens nothing.
+    """The invitation with a link's token, for one or for several people. None if it opens nothing.
 
-    That is one that is used, withdrawn or expired, or whose sender may not invite to its role any more.
+    That is an invitation that is used, withdrawn or expired, or whose sender may no longer invite people as its role.
     """
     async with context.reading() as connection:
         found = [await links.find(connection, token, purpose, context.clock()) for purpose in INVITATIONS]
         link = next((link for link in found if link is not None), None)
-        return link if link is not None and await still_stands(connection, link, await the_realm(connection)) else None
+        return (
+            link if link is not None and await is_still_valid(connection, link, await the_realm(connection)) else None
+        )
 
 
 async def accept(
     context: Context, token: Secret, *, full_name: str, password: Secret, origin: RequestOrigin
 ) -> SignedIn:
-    """Join by an invitation: the account is made with a first key and signed in, and the link is used up.
+    """Join by an invitation: create the account with a first key, sign it in, and use up the link.
 
-    Raises Refused for a link that is not valid any more, also where who sent it may not invite to that role any more.
+    Raises Refused for a link that is no longer valid, also because its sender may no longer invite people as that role.
     """
     known = await find(context, token)
     if known is None:
@@ -317,10 +320,11 @@ async def accept(
     hashed = await context.hasher.hash(password)
     async with context.change(None, origin=origin, holding=[known.created_by or 0]) as change:
         realm = await the_realm(change.connection)
-        # Before the link: two who join at one address by two links would wait for each other's.
+        # Before the link is used: two people who join at one address by two links would otherwise wait for each
+        # other's.
         await take_turn(change.connection, NAMES_AND_ADDRESSES)
         link = await links.use(change.connection, token, LinkPurpose.INVITATION, change.now)
-        if link is None or not await still_stands(change.connection, link, realm):
+        if link is None or not await is_still_valid(change.connection, link, realm):
             raise Refused(INVALID_LINK)
         account = await people.add(
             change,
@@ -337,8 +341,8 @@ async def accept(
         return await open_session(change.by(account), account)
 
 
-async def still_stands(connection: AsyncConnection, link: Link, realm: Realm) -> bool:
-    """Whether who made an invitation may invite to its role by now."""
+async def is_still_valid(connection: AsyncConnection, link: Link, realm: Realm) -> bool:
+    """Whether the creator of an invitation may still invite people as its role."""
     inviter = await accounts.find(connection, link.created_by) if link.created_by is not None else None
     role = link.role or Role.MEMBER
     if inviter is None or not inviter.is_active or not may_invite_as(inviter, role, realm):

@@ -1,4 +1,4 @@
-"""What somebody may do who has a key: revoke it, where it should not be, and have it as a zuliprc."""
+"""What the holder of a key may do: revoke it if it has leaked, and get it as a zuliprc."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from keybearer.server.storage import api_keys, devices, key_ends
 
 
 async def revoke(context: Context, key: Secret, origin: RequestOrigin) -> Quota:
-    """Revoke the key, named or not, with every key created with it; says what is left of the limit, and nothing else.
+    """Revoke the key, named or not, with all keys created with it. Returns only what is left of the limit.
 
-    Whether there is such a key, and whether it was live, shows in no answer. An account whose account key is revoked
-    is left without one. Raises TooManyAttempts.
+    No answer shows whether the key exists or was live. An account whose account key is revoked has none afterwards.
+    Raises TooManyAttempts.
     """
     async with context.change(None, origin=origin) as change:
         quota = await attempts.count(change, AttemptKind.KEY_REVOCATIONS, "", context.metrics)

@@ -1,4 +1,4 @@
-"""Noting how keys are used, without a request waiting for it."""
+"""Records how keys are used, without making a request wait for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from keybearer.server.storage.audit import printable
 from keybearer.server.storage.key_uses import NewUse
 
 WRITE_EVERY = 30.0
-"""Seconds between two writes of last uses: they are at most this late, well under the promised minute."""
+"""Seconds between two writes of last uses. They are at most this late, well under the promised minute."""
 
 LATE_USE_EVERY = timedelta(minutes=1)
 
@@ -30,11 +30,11 @@ _log = logging.getLogger(__name__)
 
 
 class UseRecorder:
-    """Collects the uses of keys in memory and writes them down every half minute, so that a request waits for none.
+    """Collects the uses of keys in memory and writes them every half minute, so that no request waits for a write.
 
-    A use of a key that was revoked, replaced or has expired is written at once, at most once a minute for a key, and
-    the first time mailed to the owner. Of a named key that is kept under an old secret of the ring, the digest under
-    the new one is written with the uses.
+    A use of a key that was revoked, replaced or has expired is written at once, at most once a minute for each key. The
+    first one is mailed to the owner. If a named key is stored under an old secret of the ring, its digest under the new
+    secret is written with the uses.
     """
 
     def __init__(self, context: Context) -> None:
@@ -45,15 +45,15 @@ class UseRecorder:
         self._late_keys: OnceEvery[int] = OnceEvery(LATE_USE_EVERY, context.clock)
 
     def note(self, key_id: int, origin: RequestOrigin) -> None:
-        """A live key was used, now."""
+        """Record that a live key was used now."""
         self._uses[key_id] = self._context.clock(), origin
 
     def note_old_digest(self, key_id: int, key: Secret) -> None:
-        """A named key was used that is kept under an old secret of the ring."""
+        """Record that a named key was used that is stored under an old secret of the ring."""
         self._old_digests[key_id] = key
 
     def note_late(self, key_id: int, account: Account, origin: RequestOrigin) -> None:
-        """A key that has ended was used, now. It is written while the request continues."""
+        """Record that an ended key was used now. It is written while the request continues."""
         self._context.metrics.note_late_use()
         if not self._late_keys.is_due(key_id):
             return
@@ -62,7 +62,7 @@ class UseRecorder:
         task.add_done_callback(self._late.discard)
 
     async def write(self) -> None:
-        """Write down what was collected. On failure it is kept for the next time."""
+        """Write what was collected. On failure it is kept for the next time."""
         await self._write_digests()
         uses, self._uses = self._uses, {}
         if not uses:
@@ -106,13 +106,13 @@ class UseRecorder:
                 if written and before is None:
                     await _send_alarm(change, key_id, use)
         except StorageError:
-            return  # the database says so itself
-        except Exception:  # noqa: BLE001  it must not end the request it is about
+            return  # the database logs it itself
+        except Exception:  # noqa: BLE001  it must not make the request fail
             _log.exception("the use of a key that has ended could not be written")
             return
         if before is None:
             _log.warning(
-                "an API key of %s (account %d) that has ended is still used, from %s by %s; said once for a key",
+                "an API key of %s (account %d) that has ended is still used, from %s by %s; logged once per key",
                 printable(account.full_name),
                 account.id,
                 origin.address,
@@ -122,7 +122,7 @@ class UseRecorder:
 
 
 async def _send_alarm(change: Change, key_id: int, use: KeyUse) -> None:
-    """Mail the owner of a key that has ended that somebody uses it."""
+    """Mail the owner of an ended key that somebody uses it."""
     record = await api_keys.find(change.connection, key_id)
     assert record is not None
     holder = await the_account(change.connection, None, record.account_id)

@@ -1,4 +1,4 @@
-"""One-time links of accounts: made here, whatever they are for."""
+"""One-time links of accounts. All are created here, whatever their purpose."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keybearer.server.storage import links
 async def make_link(
     change: Change, purpose: LinkPurpose, account_id: int | None, *, email: str = "", lifetime: timedelta | None = None
 ) -> Secret:
-    """The token of a new link of an account, in a transaction under way. One of no account opens nothing."""
+    """The token of a new link of an account, within a transaction. A token of no account opens nothing."""
     token = Secret(secrets.token_urlsafe(32))
     await links.add(
         change.connection,

@@ -1,4 +1,4 @@
-"""Work that would keep the event loop for too long: one thread in each worker, with a bound on what waits for it."""
+"""Work that would hold up the event loop for too long: one thread in each worker, with a limit on waiting jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Turn:
-    """The pieces of work of one account or address. One of them at a time asks for the thread."""
+    """The jobs of one account or address. Only one of them at a time asks for the thread."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     pieces: int = 0
@@ -27,8 +27,8 @@ class _Turn:
 class LongWork:
     """Runs functions in a thread, one after the other.
 
-    Whoever asks for much waits for themselves: of each account or address only one piece of work at a time waits for
-    the thread.
+    Callers that ask for much wait for themselves: only one job of each account or address waits for the thread at a
+    time.
     """
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class LongWork:
         self._pieces = 0
 
     async def run(self, of: int | str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the function returns; `of` is the account or address that it is done for.
+        """The result of the function. `of` is the account or address for which it is run.
 
-        Raises Overloaded where too much waits already. A piece of work whose request ends early is still finished.
+        Raises Overloaded if too much is already waiting. A job whose request ends early is still finished.
         """
         turn = self._turns.setdefault(of, _Turn())
         if self._pieces >= MOST_LONG_WORK or turn.pieces >= MOST_LONG_WORK_OF_ONE:

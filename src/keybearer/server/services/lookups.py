@@ -1,4 +1,4 @@
-"""Finding what a use case is about, and whether a name or an address is free for it."""
+"""Finds what a use case is about, and checks whether a name or an address is free for it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from keybearer.server.storage import accounts, realms, visibility
 from keybearer.server.storage.dialect import take_turn
 
 NAMES_AND_ADDRESSES = "names and addresses"
-"""The turn to take before asking whether a name or an address is free, in a transaction that then uses it."""
+"""The turn to take before checking whether a name or an address is free, in a transaction that then uses it."""
 
 OWNERS = "owners"
-"""The turn to take before asking who else is an owner, in a transaction that then takes one away."""
+"""The turn to take before checking who else is an owner, in a transaction that then removes one."""
 
 CHANNELS = "channels"
-"""The turn to take before asking how a channel is or which names are free, in a transaction that then changes one or
-makes one."""
+"""The turn to take before reading a channel or checking which names are free, in a transaction that then changes or
+creates one.
+"""
 
 
 async def the_realm(connection: AsyncConnection, *, for_change: bool = False) -> Realm:
-    """The organization of this server; `for_change` holds its row until the transaction ends. Raises Refused before
-    set-up."""
+    """The organization of this server. `for_change` locks its row until the transaction ends. Raises Refused before
+    set-up.
+    """
     realm = await realms.find(connection, for_change=for_change)
     if realm is None:
         raise NotSetUp
@@ -36,14 +38,16 @@ async def the_realm(connection: AsyncConnection, *, for_change: bool = False) ->
 
 
 async def find_addressed(connection: AsyncConnection, viewer: Account, emails: Collection[str]) -> dict[str, Account]:
-    """The accounts that these addresses mean to the viewer, by `email_key`: by a delivery email that the viewer may
-    see, or by the dummy that stands for it. What means nobody to them, or two accounts, is absent."""
+    """The accounts that these addresses stand for, as the viewer sees them, by `email_key`: by a delivery email that
+    the viewer may see, or by the dummy that stands for it. An address that stands for no account, or for two, is
+    absent.
+    """
     realm = await the_realm(connection)
     return await visibility.find_addressed(connection, viewer, emails, dummy_domain=realm.bot_domain)
 
 
 async def the_account(connection: AsyncConnection, actor: Account | None, account_id: int) -> Account:
-    """The account. Raises Refused where the actor's realm has no such account; the operator (None) has every realm."""
+    """The account. Raises Refused if the actor's realm has no such account. The operator (None) may use every realm."""
     account = await accounts.find(connection, account_id)
     if account is None or (actor is not None and actor.realm_id != account.realm_id):
         raise Refused("No such user")
@@ -53,7 +57,7 @@ async def the_account(connection: AsyncConnection, actor: Account | None, accoun
 async def the_bot(connection: AsyncConnection, actor: Account | None, bot_id: int) -> Account:
     """A bot that the actor may manage; the operator (None) may manage all.
 
-    Raises Refused where there is no such bot (the id of a person counts as none), NotPermitted where it is not theirs.
+    Raises Refused if there is no such bot (the id of a person counts as none), NotPermitted if it is not theirs.
     """
     bot = await accounts.find(connection, bot_id)
     if bot is None or not bot.is_bot or (actor is not None and bot.realm_id != actor.realm_id):
@@ -64,13 +68,13 @@ async def the_bot(connection: AsyncConnection, actor: Account | None, bot_id: in
 
 
 async def owner_of(connection: AsyncConnection, holder: Account) -> Account | None:
-    """Who gets the mails about an account's keys: the person, or a bot's owner; None where nobody is left."""
+    """Who gets the mails about an account's keys: the person, or a bot's owner. None if there is nobody."""
     owner = holder if holder.bot_owner_id is None else await accounts.find(connection, holder.bot_owner_id)
     return None if owner is None or owner.is_bot else owner
 
 
 async def find_everybody(context: Context) -> Sequence[int]:
-    """The ids of all accounts, for a transaction that holds them all."""
+    """The ids of all accounts, for a transaction that locks them all."""
     async with context.reading() as connection:
         return await accounts.find_ids(connection)
 
@@ -78,21 +82,22 @@ async def find_everybody(context: Context) -> Sequence[int]:
 async def check_name_free(
     change: Change, realm_id: int, full_name: str, *, besides: int = 0, message: str = "Name is already in use."
 ) -> None:
-    """Raise Refused where another active account has this name. Until the transaction ends, none can take it."""
+    """Raise Refused if another active account has this name. Until the transaction ends, nobody can take it."""
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     if await accounts.is_name_taken(change.connection, realm_id, full_name, besides=besides):
         raise Refused(message)
 
 
 async def check_may_own_more(change: Change, owner_id: int) -> None:
-    """Raise CapReached where an account owns as many bots as it may. Until the transaction ends, it gets no other."""
+    """Raise CapReached if an account owns as many bots as it may. Until the transaction ends, it cannot get another."""
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     check_cap(Cap.BOTS, await accounts.count_bots_of(change.connection, owner_id) + 1)
 
 
 async def check_email_free(change: Change, realm_id: int, email: str, *, besides: int = 0) -> None:
-    """Raise Refused where another account, a deactivated one too, has this address. Until the transaction ends, none
-    can take it."""
+    """Raise Refused if another account, even a deactivated one, has this address. Until the transaction ends, nobody
+    can take it.
+    """
     check_is_no_display_email(email, (await the_realm(change.connection)).bot_domain)
     await take_turn(change.connection, NAMES_AND_ADDRESSES)
     taken = await accounts.find_by_email(change.connection, realm_id, email)

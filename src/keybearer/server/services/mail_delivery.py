@@ -1,4 +1,4 @@
-"""Sending mails that wait. Where no mail server is set they stay in the database, for `keybearer admin outbox`."""
+"""Sends waiting mails. If no mail server is set, they stay in the database for `keybearer admin outbox`."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class MailDelivery:
         await repeat(self.deliver_due, wait=every(LOOK_EVERY), what="looking for mails", at_once=True)
 
     async def deliver_due(self) -> int:
-        """Send what is due; returns how many mails went out."""
+        """Send the mails that are due. Returns how many were sent."""
         now = self._context.clock()
         async with self._context.reading() as connection:
             due = await mails.find_due(connection, now, limit=BATCH)
         return sum([await self.deliver(waiting) for waiting in due])
 
     async def deliver(self, waiting: WaitingMail) -> bool:
-        """Send one mail; False where it failed, or where another worker was faster."""
+        """Send one mail. False if it failed, or if another worker was faster."""
         now, url = self._context.clock(), self._context.settings.smtp_url
         until = now + max(SENDING_TAKES, timedelta(minutes=2**waiting.attempts))
         async with self._context.change(None) as change:
@@ -60,7 +60,7 @@ class MailDelivery:
         try:
             message = _message(waiting, waiting.opened(self._context.ring), host)
             await asyncio.to_thread(smtp.send, url, message)
-        except (OSError, smtplib.SMTPException, SecretRingError, ValueError) as error:  # ValueError: no mail address
+        except (OSError, smtplib.SMTPException, SecretRingError, ValueError) as error:  # ValueError: not a mail address
             await self._failed(waiting, error)
             return False
         async with self._context.change(None) as change:
@@ -85,6 +85,6 @@ def _message(waiting: WaitingMail, mail: Mail, host: str) -> EmailMessage:
     message["Date"] = format_datetime(waiting.created_at)
     message["Message-ID"] = make_msgid(idstring=str(waiting.id), domain=host)
     message["Auto-Submitted"] = "auto-generated"
-    # Not quoted-printable, which would break a long link in two for who reads the message as it is.
+    # Not quoted-printable, which would break a long link in two for people who read the raw message.
     message.set_content(mail.body, cte="7bit" if mail.body.isascii() else "8bit")
     return message

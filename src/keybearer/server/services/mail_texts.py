@@ -1,4 +1,4 @@
-"""The text of every mail. What happened, when, from where, and what to do if it was not you."""
+"""The text of every mail: what happened, when, from where, and what to do if it was not you."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _mail(realm: Realm, recipient: Account | str, subject: str, body: str) -> Ma
 
 
 def one_line(text: str) -> str:
-    """A text fit for a mail header: a name in it cannot add headers of its own."""
+    """A text for a mail header: a name in it cannot add headers of its own."""
     return " ".join(text.split())
 
 
@@ -56,7 +56,7 @@ def new_key(
 
 
 def new_sign_in(realm: Realm, account: Account, at: datetime, origin: RequestOrigin, *, got_key: bool) -> Mail | None:
-    """To a person: somebody signed in, or fetched the API key with the password. None where they want no such mail."""
+    """To a person: somebody signed in, or fetched the API key with the password. None if they want no such mail."""
     if not account.login_mails:
         return None
     what = "fetched your API key with your password" if got_key else "signed in to your account"
@@ -84,7 +84,7 @@ def new_password(realm: Realm, account: Account, at: datetime, origin: RequestOr
 
 
 def password_reset(realm: Realm, account: Account, token: Secret) -> Mail:
-    """To a person who asked for it: the link with which they choose a new password."""
+    """To a person who requested it: the link with which they choose a new password."""
     return _mail(
         realm,
         account,
@@ -96,7 +96,9 @@ def password_reset(realm: Realm, account: Account, token: Secret) -> Mail:
 
 
 def no_password_reset(realm: Realm, email: str, *, is_deactivated: bool) -> Mail:
-    """To an address that asked for a new password and cannot have one. The page does not say so; the mail may."""
+    """To an address for which a new password was requested but is not possible. The page does not say so; the
+    mail may.
+    """
     why = "is deactivated; ask an administrator of the organization" if is_deactivated else "does not exist"
     return _mail(
         realm,
@@ -107,7 +109,7 @@ def no_password_reset(realm: Realm, email: str, *, is_deactivated: bool) -> Mail
 
 
 def email_change(realm: Realm, account: Account, email: str, token: Secret) -> Mail:
-    """To a new address: the link with which it becomes the email of an account."""
+    """To a new address: the link with which it becomes an account's email."""
     return _mail(
         realm,
         email,
@@ -120,7 +122,7 @@ def email_change(realm: Realm, account: Account, email: str, token: Secret) -> M
 
 
 def email_taken(realm: Realm, email: str) -> Mail:
-    """To an address that somebody wants to use, and which has an account already. The page does not say so."""
+    """To an address that somebody wants to use, but that already has an account. The page does not say so."""
     return _mail(
         realm,
         email,
@@ -142,12 +144,12 @@ def email_changed(
         f"from {old} to {account.delivery_email}\n({_origin(origin)}).\n\n"
         "If this was you, there is nothing to do. If not, change it back here, within seven days:\n\n"
         f"    {realm.site}/accounts/email/undo/{token.reveal()}/\n\n"
-        "All browsers are signed out by that. Then choose a new password, and generate a new API key.\n",
+        "This signs out all browsers. Then choose a new password, and generate a new API key.\n",
     )
 
 
 def invitation(realm: Realm, email: str, inviter: Account, token: Secret, *, until: datetime) -> Mail:
-    """To somebody who is invited; the link works until then."""
+    """To somebody who is invited. The link works until `until`."""
     shown = f" ({inviter.delivery_email})" if inviter.email_visibility is EmailVisibility.EVERYONE else ""
     return _mail(
         realm,
@@ -160,7 +162,7 @@ def invitation(realm: Realm, email: str, inviter: Account, token: Secret, *, unt
 
 
 def already_joined(realm: Realm, email: str) -> Mail:
-    """To an address that asked to join by a link, and has an account already."""
+    """To an address that asked to join by a link, but already has an account."""
     return _mail(
         realm,
         email,
@@ -183,7 +185,7 @@ def account_deactivated(realm: Realm, account: Account, comment: str) -> Mail:
 
 
 def _key(holder: Account, owner: Account, record: APIKeyRecord) -> str:
-    """How a mail to the owner names a key."""
+    """How a mail to the owner describes a key."""
     which = "account key" if record.is_account_key else f"API key \N{LEFT DOUBLE QUOTATION MARK}{one_line(record.name)}"
     which += "" if record.is_account_key else "\N{RIGHT DOUBLE QUOTATION MARK}"
     return f"your {which}" if holder.id == owner.id else f"the {which} of your bot {one_line(holder.full_name)}"
@@ -204,7 +206,7 @@ def ended_key_used(realm: Realm, owner: Account, holder: Account, record: APIKey
         "If this is a program of yours, give it a new zuliprc. If not, somebody else has the key: look at the\n"
         "security log, and find out where the key was kept.\n\n"
         f"    {realm.site}/settings/security-log/\n\n"
-        "There is no other mail about this key.\n",
+        "You will get no other mail about this key.\n",
     )
 
 
@@ -217,7 +219,7 @@ def key_ends(realm: Realm, owner: Account, holder: Account, record: APIKeyRecord
         owner,
         "An API key ends soon",
         f"In {realm.name}, {_key(holder, owner, record)}\nends on {_moment(record.expires_at)}; {used}.\n\n"
-        "Regenerate it before, so that no program stops:\n\n"
+        "Regenerate it before then, so that no program stops:\n\n"
         f"    {_page(realm, owner, holder)}\n",
     )
 
@@ -240,7 +242,7 @@ def key_revoked(
 def key_found(
     realm: Realm, owner: Account, holder: Account, record: APIKeyRecord, *, at: datetime, origin: RequestOrigin
 ) -> Mail:
-    """To the owner of a key that somebody had and revoked."""
+    """To the owner of a key that somebody else had and revoked."""
     next_step = "Generate a new one" if record.is_account_key else "Add another one where you need it"
     return _mail(
         realm,
@@ -255,7 +257,7 @@ def key_found(
 
 
 def key_in_address(realm: Realm, owner: Account, subject: Account, *, at: datetime, origin: RequestOrigin) -> Mail:
-    """To the owner of a key: it was sent to the address of an incoming webhook, which takes none like it."""
+    """To the owner of a key: it was sent to an incoming webhook's URL, which does not accept such a key."""
     yours = owner.id == subject.id
     whose = "your API key" if yours else f"the API key of your bot {subject.full_name} ({subject.delivery_email})"
     return _mail(

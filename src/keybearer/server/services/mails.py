@@ -1,4 +1,4 @@
-"""Mails that were not sent, as administrators see them."""
+"""Unsent mails, as administrators see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measuring what no request shows: what waits in the database, the connections in use, and the event loop's delay."""
+"""Measures what no request shows: what waits in the database, the connections in use, and the event loop's delay."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def measure(context: Context) -> None:
 
 
 async def measure_regularly(context: Context) -> None:
-    """Measure every quarter of a minute until cancelled; do nothing where metrics are off."""
+    """Measure every quarter of a minute until cancelled. Does nothing if metrics are off."""
     if context.metrics.is_on:
         await asyncio.gather(
             repeat(lambda: measure(context), wait=every(MEASURE_EVERY), what="measuring", at_once=True),

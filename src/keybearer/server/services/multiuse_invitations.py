@@ -1,4 +1,4 @@
-"""Multi-use invitations: links that are passed on. Whoever has one asks for an invitation to an address of theirs."""
+"""Multi-use invitations: links that are passed on. The holder of a link requests an invitation for their address."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from keybearer.server.services.invitations import (
     check_caps,
     check_lifetime,
     find,
+    is_still_valid,
     managed,
     send,
-    still_stands,
 )
 from keybearer.server.services.lookups import the_realm
 from keybearer.server.services.messaging.channels import check_seen
@@ -42,9 +42,9 @@ async def create(
     lifetime: timedelta = LIFETIMES[LinkPurpose.MULTIUSE_INVITATION],
     joins: Joins = DEFAULT_CHANNELS,
 ) -> tuple[Link, Secret]:
-    """Make an invitation that several people can use, for administrators; returns it with its token.
+    """Create an invitation that several people can use, for administrators. Returns it with its token.
 
-    Raises Refused, NotPermitted for the roles of owners and administrators, BeyondGrant as `invitations.invite`.
+    Raises Refused, NotPermitted for the roles of owners and administrators, BeyondGrant like `invitations.invite`.
     """
     check_lifetime(lifetime)
     async with context.change(caller) as change:
@@ -68,7 +68,8 @@ async def create(
             lifetime=lifetime,
             joins=joins,
         )
-        # Made of the row's own id, so that it need not be kept: whoever manages the invitation is shown it again.
+        # Derived from the row's own id, so that it need not be stored: people who manage the invitation can see it
+        # again.
         token = links.token_of(link, context.ring.derive_all(TOKEN_PURPOSE)[0])
         await links.set_token(connection, link.id, token)
         details = {"email": SEVERAL, "role": role.label}
@@ -85,10 +86,10 @@ async def change(
     channel_ids: Sequence[int] | None = None,
     with_defaults: bool | None = None,
 ) -> None:
-    """Change what an invitation for several people gives to those who join by it from now on. None changes nothing.
+    """Change the role and channels of people who join by a multi-use invitation from now on. None leaves one as it is.
 
-    Invitations that were asked for with it keep what they gave. Raises as `create`, and Refused with
-    `No such invitation`.
+    Invitations that were already requested with it stay as they are. Raises like `create`, and Refused with `No such
+    invitation`.
     """
     async with context.change(caller) as change:
         actor, connection = change.actor.account, change.connection
@@ -109,10 +110,10 @@ async def change(
 
 
 async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin) -> None:
-    """Mail an invitation to whoever has the link of a multi-use one and names an address of theirs.
+    """Mail an invitation to somebody who has the link of a multi-use one and enters an address.
 
-    The answer does not show whether the address has an account: then the mail says so. Raises Refused for a link that
-    is not valid any more and for what is no address, TooManyAttempts for too many requests.
+    The answer does not show whether the address has an account; in that case the mail says so. Raises Refused for a
+    link that is no longer valid and for an invalid address, TooManyAttempts for too many requests.
     """
     email = checked_email(email)
     known = await find(context, token)
@@ -122,12 +123,12 @@ async def ask(context: Context, token: Secret, email: str, origin: RequestOrigin
         await attempts.count(change, AttemptKind.JOINING, email_key(email), context.metrics)
         realm = await the_realm(change.connection)
         link = await links.find(change.connection, token, LinkPurpose.MULTIUSE_INVITATION, change.now)
-        if link is None or not await still_stands(change.connection, link, realm):
+        if link is None or not await is_still_valid(change.connection, link, realm):
             raise Refused(INVALID_LINK)
         check_is_no_display_email(email, realm.bot_domain)
         inviter = await accounts.find(change.connection, link.created_by or 0)
         try:
-            # Before the address is looked up: whether it has an account changes nothing of it.
+            # Before the address is looked up, so that the result does not depend on whether it has an account.
             await check_caps(change, link.created_by or 0, [email])
         except CapReached:
             raise Refused("Too many invitations are open at the moment. Try again later.") from None

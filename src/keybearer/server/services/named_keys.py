@@ -1,4 +1,4 @@
-"""Named keys: further keys of an account or a bot, each with a name, scopes, an end and networks of its own."""
+"""Named keys: further keys of an account or a bot, each with its own name, scopes, end and networks."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ from keybearer.server.storage import accounts, api_keys, key_ends
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key with whose it is."""
+    """A key and its holder."""
 
     record: APIKeyRecord
     account: Account
 
 
 async def _holder(connection: AsyncConnection, actor: Actor, bot_id: int | None) -> Account:
-    """Whose keys are meant: the actor's own, or a bot's that the actor may manage."""
+    """The holder of the keys: the actor, or a bot that the actor may manage."""
     return actor.account if bot_id is None else await the_bot(connection, actor.account, bot_id)
 
 
 async def find_all(context: Context, caller: Caller, bot_id: int | None = None) -> Sequence[APIKeyRecord]:
-    """The live keys of the actor, or of a bot that they manage: the account key and the named ones, closed."""
+    """The live keys of the actor, or of a bot that they manage: the account key and the named keys, without opening
+    them.
+    """
     async with context.viewing(caller) as view:
         holder = await _holder(view.connection, view.actor, bot_id)
         return await api_keys.find_live(view.connection, holder.id, view.now)
@@ -48,7 +50,7 @@ async def find_all(context: Context, caller: Caller, bot_id: int | None = None) 
 async def find_all_of_organization(
     context: Context, caller: Caller, *, after: int = 0, limit: int = Cap.ENTRIES.most
 ) -> Sequence[HeldKey]:
-    """The live keys of the whole organization with ids above `after`, for administrators, closed."""
+    """The live keys of the whole organization with ids above `after`, for administrators, without opening them."""
     async with context.viewing(caller) as view:
         if not view.actor.account.is_administrator:
             raise NotPermitted
@@ -63,15 +65,18 @@ async def _with_holders(connection: AsyncConnection, records: Sequence[APIKeyRec
 
 
 async def find_all_for_operator(context: Context, email: str) -> Sequence[APIKeyRecord]:
-    """The live keys of the account with this delivery email, closed. Raises Refused where there is no such account."""
+    """The live keys of the account with this delivery email, without opening them. Raises Refused if there is no such
+    account.
+    """
     account = await find_for_operator(context, email)
     async with context.reading() as connection:
         return await api_keys.find_live(connection, account.id, context.clock())
 
 
 async def find_ending(context: Context, caller: Caller, bot_id: int | None = None) -> Sequence[HeldKey]:
-    """What stops when a new account key is generated: the named keys of the actor, or of a bot that they manage, and
-    those that were created with any of them, of other accounts too."""
+    """What ends when a new account key is generated: the named keys of the actor, or of a bot that they manage, and all
+    keys that were created with any of them, including those of other accounts.
+    """
     async with context.viewing(caller) as view:
         holder = await _holder(view.connection, view.actor, bot_id)
         return await _with_holders(view.connection, await key_ends.find_ending(view.connection, holder.id, view.now))
@@ -85,21 +90,21 @@ async def find_current(context: Context, caller: Caller) -> APIKeyRecord:
 
 def _key_in_use(actor: Actor) -> APIKeyRecord:
     if actor.key is None:
-        raise Refused("This call came with no API key.")
+        raise Refused("This call has no API key.")
     return actor.key
 
 
 async def create(context: Context, caller: Caller, new: NewKey, bot_id: int | None = None) -> IssuedKey:
-    """Issue a named key to the actor, or to a bot that they manage. Its text is in what is returned and nowhere else.
+    """Issue a named key to the actor, or to a bot that they manage. The key's text is only in the return value.
 
-    Raises BeyondGrant where the actor came by a key that may do less, Refused where the organization's policy or the
-    cap forbids it.
+    Raises BeyondGrant if the actor used a key that may do less, Refused if the organization's policy or the cap forbids
+    it.
     """
     holding = [] if bot_id is None else [bot_id]
     async with context.change(caller, holding=holding, for_change=True) as change:
         holder = await _holder(change.connection, change.actor, bot_id)
         if not holder.is_active:
-            raise Refused("A deactivated account gets no API keys.")
+            raise Refused("A deactivated account cannot get API keys.")
         grant = await _new_grant(change, new)
         change.actor.check_covers(grant)
         with_key = change.actor.key
@@ -107,7 +112,9 @@ async def create(context: Context, caller: Caller, new: NewKey, bot_id: int | No
 
 
 async def _new_grant(change: Change, new: NewKey) -> Grant:
-    """The grant of a new key. What is not said is as the organization has it, and no more than the actor's own."""
+    """The grant of a new key. Missing parts default to the organization's policy, and never exceed the actor's own
+    grant.
+    """
     own = change.actor.grant
     policy = (await the_realm(change.connection)).key_policy
     networks = own.networks if new.networks is None else new.networks
@@ -123,9 +130,9 @@ async def _new_grant(change: Change, new: NewKey) -> Grant:
 async def issue(
     change: Change, holder: Account, name: str, grant: Grant, *, created_with: int | None, because: str = ""
 ) -> IssuedKey:
-    """Issue a named key in a transaction under way that holds the account; the grant has been checked.
+    """Issue a named key within a transaction that holds the account. The grant must already be checked.
 
-    `because` says by what it came, where nobody simply asked for it. Raises CapReached.
+    `because` says why it is issued, if nobody asked for it directly. Raises CapReached.
     """
     check_cap(Cap.API_KEYS, await api_keys.count_named(change.connection, holder.id, change.now) + 1)
     issued = await _add(change, holder, checked_key_name(name), grant, created_with=created_with)
@@ -155,7 +162,7 @@ async def _add(change: Change, holder: Account, name: str, grant: Grant, *, crea
 async def change_key(
     context: Context, caller: Caller, key_id: int, wanted: KeyChange, bot_id: int | None = None
 ) -> APIKeyRecord:
-    """Rename a named key, or narrow it. Raises Refused where it would get wider."""
+    """Rename a named key, or narrow it. Raises Refused if it would allow more than before."""
     holding = [] if bot_id is None else [bot_id]
     async with context.change(caller, holding=holding, for_change=True) as change:
         holder = await _holder(change.connection, change.actor, bot_id)
@@ -181,7 +188,7 @@ def _differ(before: APIKeyRecord, after: APIKeyRecord, field: str) -> bool:
 
 
 async def _the_named_key(change: Change, holder: Account, key_id: int) -> APIKeyRecord:
-    """A live named key of this account. Raises Refused where there is none, and for the account key."""
+    """A live named key of this account. Raises Refused if there is none, and for the account key."""
     record = await api_keys.find(change.connection, key_id)
     if record is None or record.account_id != holder.id or not record.is_live or record.grant.has_ended(change.now):
         raise Refused("No such API key")
@@ -191,7 +198,7 @@ async def _the_named_key(change: Change, holder: Account, key_id: int) -> APIKey
 
 
 async def revoke(context: Context, caller: Caller, key_id: int, bot_id: int | None = None) -> None:
-    """Revoke a named key, the one that it replaced if that is in overlap yet, and every key created with it."""
+    """Revoke a named key, the key that it replaced if that is still in overlap, and every key created with it."""
     async with context.change(
         caller,
         holding=[] if bot_id is None else [bot_id],
@@ -203,9 +210,10 @@ async def revoke(context: Context, caller: Caller, key_id: int, bot_id: int | No
 
 
 async def revoke_of_organization(context: Context, caller: Caller | None, key_id: int) -> HeldKey:
-    """Revoke a named key of whoever in the organization, for administrators and the operator (None).
+    """Revoke a named key of anybody in the organization, for administrators and the operator (None).
 
-    The owner gets a mail about it. Returns the key as it was. Raises Refused for an account key, which is regenerated.
+    The owner gets a mail about it. Returns the key as it was. Raises Refused for an account key, which is regenerated
+    instead.
     """
     async with context.reading() as connection:
         found = await api_keys.find(connection, key_id)
@@ -237,9 +245,9 @@ async def _revoke(change: Change, holder: Account, record: APIKeyRecord) -> None
 async def regenerate(
     context: Context, caller: Caller, key_id: int, *, overlap: timedelta, bot_id: int | None = None
 ) -> IssuedKey:
-    """Replace a named key by one with the same name, scopes and networks; both are live until the overlap ends.
+    """Replace a named key with one that has the same name, scopes and networks. Both are live until the overlap ends.
 
-    Regenerating again ends the key before. Raises Refused for a key that was replaced already.
+    Regenerating again ends the earlier key. Raises Refused for a key that was already replaced.
     """
     holding = [] if bot_id is None else [bot_id]
     async with context.change(caller, holding=holding, for_change=True) as change:
@@ -250,7 +258,7 @@ async def regenerate(
 
 
 async def regenerate_current(context: Context, caller: Caller, *, overlap: timedelta) -> IssuedKey:
-    """Replace the named key that the caller uses, whatever its scopes. Raises Refused for the account key."""
+    """Replace the named key that the caller uses, regardless of its scopes. Raises Refused for the account key."""
     async with context.change(caller, for_change=True) as change:
         record = _key_in_use(change.actor)
         if record.is_account_key:
@@ -260,7 +268,7 @@ async def regenerate_current(context: Context, caller: Caller, *, overlap: timed
 
 async def _replace(change: Change, holder: Account, record: APIKeyRecord, overlap: timedelta) -> IssuedKey:
     if record.replaced_by is not None:
-        raise Refused("This API key was replaced already: use the one that took its place.")
+        raise Refused("This API key was already replaced: use the key that replaced it.")
     policy = (await the_realm(change.connection)).key_policy
     grant = record.grant._replace(expires_at=policy.end_of_successor(record.expires_at, change.now))
     await key_ends.end_replaced(change.connection, record.id, by=change.actor_id, at=change.now)

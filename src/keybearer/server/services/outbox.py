@@ -15,7 +15,7 @@ from keybearer.server.storage.secret_ring import SecretRing
 
 @dataclass(frozen=True, slots=True)
 class UnsentMail:
-    """A mail that waits, or was given up. `text` is None where it does not open under the server's secrets."""
+    """A mail that waits, or was given up. `text` is None if it does not open under the server's secrets."""
 
     id: int
     recipient: str

@@ -1,4 +1,4 @@
-"""Passwords: strength, checking with a limit on failures, changing and resetting."""
+"""Passwords: their strength, checking them with a limit on failures, changing and resetting them."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ from keybearer.server.storage import accounts, audit, links, sessions
 
 LENGTH = range(8, 129)
 LEAST_GUESSES = 10_000
-"""zxcvbn's estimate of the guesses a password withstands: Zulip's PASSWORD_MIN_GUESSES."""
+"""How many guesses a password must withstand by zxcvbn's estimate: Zulip's PASSWORD_MIN_GUESSES."""
 INVALID_LINK = "This link has been used or has expired: ask for a new one."
 _JUDGED = 40
-"""Characters of a password that zxcvbn looks at: its time grows with the square."""
+"""Characters of a password that zxcvbn looks at. Its time grows with the square of their number."""
 
 
 def check_strength(password: Secret, *, known: tuple[str, ...] = ()) -> None:
-    """Raise WeakPassword unless the password is long and hard enough; `known` are words that are tried first.
+    """Raise WeakPassword unless the password is long and hard enough. `known` are words that attackers try first.
 
-    To be called in a thread: a text of many signs that stand for letters takes half a second.
+    Call it in a thread: a text of many signs that stand for letters takes half a second.
     """
     text = password.reveal()
     if not text.strip() or len(text) < LENGTH.start:
         raise WeakPassword(f"It needs at least {LENGTH.start} characters.")
     if len(text) >= LENGTH.stop:
-        raise WeakPassword(f"It may have {LENGTH.stop - 1} characters at the most.")
+        raise WeakPassword(f"It may have at most {LENGTH.stop - 1} characters.")
     if zxcvbn(text[:_JUDGED], user_inputs=[word[:_JUDGED] for word in known])["guesses"] < LEAST_GUESSES:
         raise WeakPassword("It is among the first that an attacker would try.")
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A password that was right: the attempt, and the stored hash that it fits."""
+    """A correct password: the attempt, and the stored hash that it matches."""
 
     attempt: PasswordAttempt
     stored: str | None = field(repr=False)
 
     @property
     def quota(self) -> Quota:
-        """How many more attempts there were."""
+        """How many more attempts were left."""
         return self.attempt.quota
 
 
@@ -69,11 +69,12 @@ async def check(
     record: Callable[[Change, Refused], Awaitable[None]],
     caller: Caller | None = None,
 ) -> Checked:
-    """Check a password of `account` (None: nobody has that email; then it is wrong, and takes as long).
+    """Check a password of `account`. If it is None, nobody has that email; then the password is wrong, and checking
+    takes as long.
 
-    `refuse` is told whether it is right and says what to raise, `record` writes that into the audit log. An attempt
-    that is refused is counted for the address and the email together. Raises TooManyAttempts when there were too many,
-    and Overloaded where too many wait to be checked.
+    `refuse` is given whether the password is right and returns the error to raise; `record` writes the failure into the
+    audit log. A refused attempt is counted for the address and the email together. Raises TooManyAttempts when there
+    were too many, and Overloaded if too many wait to be checked.
     """
     async with attempts.trying_password(context, email, origin) as attempt:
         async with context.reading() as connection:
@@ -91,7 +92,7 @@ async def check(
 
 
 async def _renewed(context: Context, account: Account, password: Secret, stored: str) -> str:
-    """The hash of a right password that is stored from now on: another, where the present one has weaker settings."""
+    """The hash of a correct password to store from now on. It is a new one if the current one has weaker settings."""
     renewed = await context.hasher.renewed(password, stored)
     if renewed is None:
         return stored
@@ -101,10 +102,10 @@ async def _renewed(context: Context, account: Account, password: Secret, stored:
 
 
 async def accept(context: Context, change: Change, account: Account, password: Secret, checked: Checked) -> bool:
-    """Whether a password that was right is so yet, in a transaction that holds the account's row.
+    """Whether a password that was right is still right, in a transaction that holds the account's row.
 
-    Looking at a password takes long enough for another to be set meanwhile, and what is granted for the earlier one
-    would outlive it.
+    Checking a password takes long enough for another to be set in the meantime. What is granted for the earlier one
+    would then outlive it.
     """
     stored = await accounts.password_hash(change.connection, account.id)
     if stored != checked.stored and not await context.hasher.matches(password, stored):
@@ -114,7 +115,7 @@ async def accept(context: Context, change: Change, account: Account, password: S
 
 
 async def check_own(context: Context, caller: Caller, password: Secret, *, words: str) -> Checked:
-    """Check the password that the caller gives again; raises Refused with these words, and as `check`."""
+    """Check the password that the caller enters again. Raises Refused with these words, and like `check`."""
 
     async def record(change: Change, _refusal: Refused) -> None:
         await change.record(AuditEvent.PASSWORD_REFUSED, change.actor.account)
@@ -134,7 +135,7 @@ async def check_own(context: Context, caller: Caller, password: Secret, *, words
 async def change_own(
     context: Context, caller: Caller, *, old: Secret, new: Secret, replaces_key: bool = False
 ) -> Quota:
-    """Change the actor's password: every other session ends, a mail is sent.
+    """Change the actor's password. All other sessions end, and a mail is sent.
 
     The API key stays, as in Zulip, unless `replaces_key`. Raises Refused with `Wrong password!`, WeakPassword, or
     TooManyAttempts after too many wrong ones.
@@ -153,13 +154,13 @@ async def change_own(
         actor.check_scope(Scope.KEYS)
         if not await accept(context, change, actor.account, old, checked):
             raise Refused("Wrong password!", quota=checked.quota)
-        await _set(change, actor.account, value, keep_session=actor.session_id)
+        await _set_password(change, actor.account, value, keep_session=actor.session_id)
         if replaces_key:
             await api_keys.replace(change, actor.account)
     return checked.quota
 
 
-async def _set(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
+async def _set_password(change: Change, account: Account, value: str, *, keep_session: int | None) -> None:
     await accounts.set_password_hash(change.connection, account.id, value)
     await attempts.forget_passwords(change, account.delivery_email)
     for purpose in (LinkPurpose.PASSWORD_RESET, LinkPurpose.EMAIL_CHANGE):
@@ -174,8 +175,8 @@ async def _set(change: Change, account: Account, value: str, *, keep_session: in
 async def request_reset(context: Context, email: str, origin: RequestOrigin) -> Quota:
     """Mail a reset link to the address, or say in a mail why there is none.
 
-    The answer shows nothing of it: the same is written in every case, so that it takes as long. Raises
-    TooManyAttempts, which depends only on the number of requests.
+    The answer does not show which. In every case the same is written, so that it takes as long. Raises TooManyAttempts,
+    which depends only on the number of requests.
     """
     found = await _find_id(context, email)
     async with context.change(None, origin=origin, holding=[found or 0]) as change:
@@ -200,9 +201,9 @@ async def request_reset(context: Context, email: str, origin: RequestOrigin) -> 
 
 
 async def check_chosen(context: Context, account: Account, origin: RequestOrigin) -> None:
-    """Raise NewPasswordNeeded, with a new link for it, where somebody else gave the account its password.
+    """Raise NewPasswordNeeded, with a new link for it, if somebody else set the account's password.
 
-    To be asked when the right password was given.
+    Call it when the password that was given is right.
     """
     async with context.reading() as connection:
         if not await accounts.password_is_provisional(connection, account.id):
@@ -214,7 +215,9 @@ async def check_chosen(context: Context, account: Account, origin: RequestOrigin
 
 
 async def reset_link_by_operator(context: Context, email: str) -> Secret:
-    """The token of a reset link, made on the server's own command line. Raises Refused for bots and strangers."""
+    """The token of a reset link, created on the server's own command line. Raises Refused for bots and unknown
+    addresses.
+    """
     found = await _find_id(context, email)
     async with context.change(None, holding=[found or 0]) as change:
         account = None if found is None else await accounts.find(change.connection, found)
@@ -225,21 +228,21 @@ async def reset_link_by_operator(context: Context, email: str) -> Secret:
 
 
 async def _find_id(context: Context, email: str) -> int | None:
-    """The id of the account with this address, to be held by the transaction that reads it again."""
+    """The id of the account with this address. The transaction that uses it locks the account and reads it again."""
     async with context.reading() as connection:
         account = await accounts.find_by_email(connection, (await the_realm(connection)).id, email)
     return None if account is None else account.id
 
 
 async def find_reset(context: Context, token: Secret) -> Account | None:
-    """Whose password a reset link changes; None where the link is unknown, used or expired."""
+    """Whose password a reset link changes. None if the link is unknown, used or expired."""
     async with context.reading() as connection:
         found = await reset_links.find(connection, token, context.clock())
     return None if found is None else found[1]
 
 
 async def reset(context: Context, token: Secret, new: Secret, origin: RequestOrigin) -> Account:
-    """Set a new password by a reset link: the link is used up and all sessions end. Nobody is signed in by it."""
+    """Set a new password with a reset link: the link is used up and all sessions end. Nobody is signed in by it."""
     async with context.reading() as connection:
         found = await reset_links.find(connection, token, context.clock())
     if found is None:
@@ -256,7 +259,7 @@ async def reset(context: Context, token: Secret, new: Secret, origin: RequestOri
     async with context.change(None, origin=origin, holding=holding, for_change=True) as change:
         account = await the_account(change.connection, None, known.id)
         link = await links.use(change.connection, token, LinkPurpose.PASSWORD_RESET, change.now)
-        if link is None or not await reset_links.stands(change.connection, link, account):
+        if link is None or not await reset_links.is_valid(change.connection, link, account):
             raise Refused(INVALID_LINK)
-        await _set(change, account, value, keep_session=None)
+        await _set_password(change, account, value, keep_session=None)
         return account

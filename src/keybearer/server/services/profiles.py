@@ -22,7 +22,7 @@ class Viewed:
 
 
 async def find_all(context: Context, caller: Caller) -> Viewed:
-    """Everybody of the caller's realm, bots and the deactivated too."""
+    """All accounts of the caller's realm, including bots and deactivated ones."""
     async with context.viewing(caller) as view:
         viewer = view.actor.account
         return Viewed(viewer, await accounts.find_all(view.connection, viewer.realm_id))
@@ -36,7 +36,7 @@ async def find(context: Context, caller: Caller, account_id: int) -> Viewed:
 
 
 async def find_by_email(context: Context, caller: Caller, email: str) -> Viewed:
-    """One account of the caller's realm by its delivery email, if the caller may see that, or its display email.
+    """One account of the caller's realm by its delivery email, if the caller may see that, or by its display email.
 
     Raises Refused with `No such user`.
     """

@@ -27,9 +27,9 @@ DESCRIPTION_MAX_LENGTH = 1000
 
 @dataclass(frozen=True, slots=True)
 class RealmChange:
-    """What the organization is called, and which groups are to be allowed what; None leaves it as it is.
+    """The organization's new name and the groups that policies allow. None leaves a field as it is.
 
-    `key_policy` has what is to change of the policy about named keys, by the fields of `KeyPolicy`.
+    `key_policy` has the changes of the policy about named keys, by the fields of `KeyPolicy`.
     """
 
     name: str | None = None
@@ -40,7 +40,7 @@ class RealmChange:
     key_policy: Mapping[str, Any] = field(default_factory=dict)
 
     def applied_to(self, realm: Realm) -> Realm:
-        """The organization after the change. Raises Refused where the policy about keys contradicts itself."""
+        """The organization after the change. Raises Refused if the policy about keys contradicts itself."""
         names = ("name", "description", *GROUP_SETTINGS)
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         policy = replace(realm.key_policy, **self.key_policy)
@@ -56,10 +56,9 @@ async def find(context: Context) -> Realm:
 
 
 async def change(context: Context, caller: Caller, wanted: RealmChange) -> tuple[Realm, Realm]:
-    """Change what the organization is called, who may do what in it and how long keys live, for administrators.
+    """Change the organization's name, who may do what in it, and how long keys live. For administrators.
 
-    Guests never create bots or invite people, as in Zulip. Returns the organization as it was and as it is. Raises
-    Refused.
+    Guests never create bots or invite people, as in Zulip. Returns the organization before and after. Raises Refused.
     """
     async with context.change(caller) as change:
         check_may_change_policies(change.actor.account)
@@ -78,7 +77,7 @@ async def change(context: Context, caller: Caller, wanted: RealmChange) -> tuple
 
 
 def _differences(before: Realm, after: Realm) -> dict[str, object]:
-    """What is to stand in the audit log about a change, by the fields."""
+    """What the audit log says about a change, by field."""
     found = {
         name: getattr(value, "wire_name", value)
         for name in ("name", "description", *GROUP_SETTINGS)
@@ -92,7 +91,7 @@ def _differences(before: Realm, after: Realm) -> dict[str, object]:
 
 
 def checked_name(text: str) -> str:
-    """`text` without outer blanks; raises Refused unless it is a good name for an organization."""
+    """`text` without surrounding blanks. Raises Refused unless it is a valid name for an organization."""
     name = text.strip()
     if not name or len(name) > NAME_MAX_LENGTH or not name.isprintable():
         raise Refused(f"The organization's name needs 1 to {NAME_MAX_LENGTH} printable characters.")
@@ -100,10 +99,10 @@ def checked_name(text: str) -> str:
 
 
 def checked_site(text: str) -> str:
-    """The normal form of the organization's address, with a name of other letters than ASCII's in its IDNA form.
+    """The normal form of the organization's URL. A name with non-ASCII letters is in its IDNA form.
 
-    Browsers and programs send that form, and every zuliprc that is issued names it. Raises ResolutionError (kind
-    `bad_url`) for what is no address, Refused for a name that has no such form.
+    Browsers and programs send that form, and every zuliprc that is issued contains it. Raises ResolutionError (kind
+    `bad_url`) for text that is not a URL, Refused for a name that has no such form.
     """
     site = normalise_site(text)
     host = urlsplit(site).hostname or ""
@@ -116,7 +115,7 @@ def checked_site(text: str) -> str:
 
 
 def checked_description(text: str) -> str:
-    """`text` without outer blanks; raises Refused unless it is good as the description of an organization."""
+    """`text` without surrounding blanks. Raises Refused unless it is valid as the description of an organization."""
     description = text.strip()
     if len(description) > DESCRIPTION_MAX_LENGTH or not all(c.isprintable() or c in "\r\n\t" for c in description):
         raise Refused(f"The organization's description may have {DESCRIPTION_MAX_LENGTH} printable characters at most.")
@@ -124,9 +123,9 @@ def checked_description(text: str) -> str:
 
 
 async def move(context: Context, site: str) -> tuple[Realm, Realm]:
-    """Give the organization another address (the operator does); returns it as it was and as it is.
+    """Give the organization another URL, for the operator. Returns the organization before and after.
 
-    Every zuliprc issued before names the old address.
+    Every zuliprc issued before contains the old URL.
     """
     site = checked_site(site)
     async with context.change(None) as change:

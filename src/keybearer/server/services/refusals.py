@@ -1,5 +1,6 @@
-"""Refused calls of known accounts: logged with a reason, and written into the audit log at most once a minute
-for an account and a reason."""
+"""Refused calls of known accounts. They are logged with a reason, and written into the audit log at most once a minute
+for an account and a reason.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ from keybearer.server.services.lookups import the_realm
 from keybearer.server.storage import accounts
 
 RECORDED_EVERY = timedelta(minutes=1)
-"""How often a refusal of one account is written down in one worker: whoever tries on and on fills no log."""
+"""How often one worker records a refusal of one account, so that repeated attempts do not fill the log."""
 
 TOLD_EVERY = timedelta(days=1)
-"""How often the owner of a key is mailed, by one worker, that it was sent where it is not safe."""
+"""How often one worker mails the owner of a key that it was sent where it is not safe."""
 
 K = TypeVar("K")
 
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @final
 class OnceEvery(Generic[K]):
-    """Says of each key whether it is its turn again: at most once within a time, in one worker."""
+    """Says for each key whether it is due again: at most once within a time, in one worker."""
 
     def __init__(self, within: timedelta, clock: Callable[[], datetime]) -> None:
         self._within = within
@@ -40,7 +41,7 @@ class OnceEvery(Generic[K]):
         self._next_sweep = clock() + within
 
     def is_due(self, key: K) -> bool:
-        """Whether the last turn of this key is long enough ago; if so, this is one."""
+        """Whether enough time has passed since this key was last due. If so, it counts as due now."""
         now = self._clock()
         if now >= self._next_sweep:
             self._last = {each: at for each, at in self._last.items() if now - at < self._within}
@@ -53,7 +54,7 @@ class OnceEvery(Generic[K]):
 
 
 class RefusalRecorder:
-    """Writes down that an account tried what it may not, beside the request: no answer waits for it."""
+    """Records that an account tried what it may not, next to the request: no answer waits for it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -62,9 +63,9 @@ class RefusalRecorder:
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, account: Account, origin: RequestOrigin, reason: str, *, tells_owner: bool = False) -> None:
-        """A call of this account was refused, now. `reason` is a text of the program's own, never of the client's.
+        """Record that a call of this account was refused now. `reason` is the program's own text, never the client's.
 
-        `tells_owner` mails the owner of the key too, once a day for an account, that it was sent where it is not safe.
+        `tells_owner` also mails the owner of the key, once a day for an account, that it was sent where it is not safe.
         """
         if not self._recorded.is_due((account.id, reason)):
             return
@@ -75,7 +76,7 @@ class RefusalRecorder:
         task.add_done_callback(self._writing.discard)
 
     async def finish(self) -> None:
-        """Wait until everything noted is written."""
+        """Wait until everything recorded is written."""
         await asyncio.gather(*self._writing, return_exceptions=True)
 
     async def _write(self, account: Account, origin: RequestOrigin, reason: str, *, tells_owner: bool) -> None:
@@ -83,14 +84,14 @@ class RefusalRecorder:
             async with self._context.change(None, origin=origin) as change:
                 await change.record(AuditEvent.CALL_REFUSED, account, details={"reason": reason})
                 if tells_owner and self._told.is_due(account.id):
-                    await _tell_owner(change, account)
+                    await _mail_owner(change, account)
         except StorageError:
-            pass  # the database says so itself
-        except Exception:  # noqa: BLE001  it must not end the request it is about
+            pass  # the database logs it itself
+        except Exception:  # noqa: BLE001  it must not make the request fail
             _log.exception("a refused call could not be written into the audit log")
 
 
-async def _tell_owner(change: Change, account: Account) -> None:
+async def _mail_owner(change: Change, account: Account) -> None:
     owner_id = account.bot_owner_id
     owner = account if owner_id is None else await accounts.find(change.connection, owner_id)
     if owner is not None and owner.is_active and not owner.is_bot:

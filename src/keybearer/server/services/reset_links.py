@@ -1,4 +1,4 @@
-"""Links for a new password that an administrator makes, where no mail can bring one."""
+"""Links for a new password that an administrator creates if no mail can bring one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ LIFETIME = timedelta(hours=1)
 
 
 async def create(context: Context, caller: Caller, account_id: int) -> Secret:
-    """The token of a link with which somebody of a lower role than the caller's chooses a new password.
+    """The token of a link with which somebody with a lower role than the caller's chooses a new password.
 
-    Raises Refused where mails are sent: then people ask for a link themselves. Raises NotPermitted.
+    Raises Refused if the server sends mail: then people request a link themselves. Raises NotPermitted.
     """
     if context.settings.smtp_url is not None:
         raise Refused("This server sends mail: people can ask for a link themselves, on the sign-in page.")
@@ -37,16 +37,18 @@ async def create(context: Context, caller: Caller, account_id: int) -> Secret:
 
 
 async def find(connection: AsyncConnection, token: Secret, now: datetime) -> tuple[Link, Account] | None:
-    """A link for a new password, and whose it is; None where it opens nothing."""
+    """A link for a new password, and whose it is. None if it opens nothing."""
     link = await links.find(connection, token, LinkPurpose.PASSWORD_RESET, now)
     account = None if link is None or link.account_id is None else await accounts.find(connection, link.account_id)
-    if link is None or account is None or not await stands(connection, link, account):
+    if link is None or account is None or not await is_valid(connection, link, account):
         return None
     return link, account
 
 
-async def stands(connection: AsyncConnection, link: Link, account: Account) -> bool:
-    """Whether a link counts at present: who made it, if anybody did, still may, and the account is active."""
+async def is_valid(connection: AsyncConnection, link: Link, account: Account) -> bool:
+    """Whether a link is valid: its creator, if it has one, is still permitted to create it, and the account is
+    active.
+    """
     if link.created_by is None:
         return account.is_active
     maker = await accounts.find(connection, link.created_by)

@@ -1,4 +1,4 @@
-"""The installation on this machine: its data directory, secrets and schema made ready, and its parts opened."""
+"""The installation on this machine: prepares its data directory, secrets and schema, and opens its parts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from keybearer.server.storage.secret_ring import SecretRing
 
 
 async def prepare(settings: Settings) -> None:
-    """Make the data directory (mode 0700), the secrets and the schema where they are missing.
+    """Create the data directory (mode 0700), the secrets and the schema if they are missing.
 
-    What is there stays. Secrets are made only for a database that has no schema yet: one that has was sealed with
-    secrets that no new ring replaces. Raises FileError, SecretRingError where the secrets are not those that the
-    database was written with, else StorageError.
+    What exists stays. Secrets are created only for a database without a schema: any other was sealed with secrets that
+    no new ring can replace. Raises FileError, SecretRingError if the secrets are not those that the database was
+    written with, otherwise StorageError.
     """
     _make_directory(settings.data_dir)
     if not settings.secrets_file.exists() and await schema.current_revision(settings.database_url) is None:
@@ -39,9 +39,9 @@ async def prepare(settings: Settings) -> None:
 
 @asynccontextmanager
 async def opened(settings: Settings, metrics: Metrics = NO_METRICS) -> AsyncIterator[Context]:
-    """The parts that use cases work with, opened and in the end closed.
+    """The parts that use cases work with, opened first and closed at the end.
 
-    Raises SecretRingError where the secrets are not those that the database was written with, else StorageError.
+    Raises SecretRingError if the secrets are not those that the database was written with, otherwise StorageError.
     """
     ring = SecretRing.load(settings.secrets_file)
     database = await Database.open(settings.database_url, metrics=metrics)
@@ -57,24 +57,24 @@ def _make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"The directory {path} cannot be made: {error.strerror}") from None
+        raise FileError(f"The directory {path} cannot be created: {error.strerror}") from None
 
 
 def _create_ring(path: Path) -> None:
     try:
         SecretRing.create(path)
     except SecretRingError:
-        if not path.exists():  # else another process was faster, and its ring is as good
+        if not path.exists():  # otherwise another process was faster, and its ring is as good
             raise
 
 
 async def back_up(settings: Settings, target: Path, *, overwrite: bool = False) -> None:
-    """Write the database, as it is now, into a file that holds no secret. Raises FileError or StorageError."""
+    """Write the database, as it is now, into a file that contains no secret. Raises FileError or StorageError."""
     await backup.write(settings.database_url, target, at=utc_now(), overwrite=overwrite)
 
 
 async def restore(settings: Settings, source: Path, *, overwrite: bool = False) -> Restoration:
-    """Replace the database by a backup; no server may be running on the data directory.
+    """Replace the database with a backup. No server may be running on the data directory.
 
     The secrets file that the backup was sealed with must be in its place. Raises FileError or StorageError.
     """
@@ -86,9 +86,9 @@ async def restore(settings: Settings, source: Path, *, overwrite: bool = False) 
 
 
 async def rotate_secrets(context: Context) -> Resealed:
-    """Seal everything under a new secret: no key changes, and the retired secrets stay for look-up.
+    """Seal everything with a new secret. No key changes, and the retired secrets stay for look-up.
 
-    The new secret is the one that `prepare_rotation` added, if it did.
+    The new secret is the one that `prepare_rotation` added, if it was called.
     """
     rotated = context.ring.rotated()
     rotated.save()  # first: a row must never name a secret that is in no file
@@ -109,10 +109,10 @@ async def rotate_secrets(context: Context) -> Resealed:
 
 
 async def prepare_rotation(context: Context) -> None:
-    """Add a secret to the file that is known, and that nothing is written under until `rotate_secrets` is called.
+    """Add a secret to the file that is known, but with which nothing is written until `rotate_secrets` is called.
 
-    Meanwhile the file is copied to every machine, so that none of them refuses what another writes under it. Doing
-    this twice changes nothing.
+    In between, the file is copied to every machine, so that none of them refuses what another writes with the secret.
+    Doing this twice changes nothing.
     """
     prepared = context.ring.with_prepared()
     prepared.save()

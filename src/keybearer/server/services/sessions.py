@@ -1,4 +1,4 @@
-"""Sessions: sign in, sign out, and who is signed in where."""
+"""Sessions: sign in, sign out, and where somebody is signed in."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from keybearer.server.services.passwords import Checked
 from keybearer.server.storage import accounts, audit, realms, sessions
 
 SEEN_EVERY = timedelta(minutes=1)
-"""How exactly a session's last use is known: not every request is worth a write."""
+"""How precisely a session's last use is known. Not every request is worth a write."""
 
 TOLD_AFTER = timedelta(seconds=60)
-"""Sign-ins are reported by mail to accounts of at least this age, as in Zulip."""
+"""Sign-ins are reported by mail to accounts that are at least this old, as in Zulip."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A new session; `token` goes into the cookie and nowhere else."""
+    """A new session. `token` is put into the cookie and nowhere else."""
 
     account: Account
     session: Session
     token: Secret
     reset_link_made: bool = False
-    """Whether, since the sign-in before, an administrator made a link for a new password."""
+    """Whether an administrator has created a link for a new password since the previous sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A request's session and whose it is."""
+    """The session of a request, and its account."""
 
     account: Account
     realm: Realm
@@ -55,22 +55,23 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who gave the right password, and how that was found."""
+    """The person who gave the right password, and the details of the check."""
 
     account: Account
     checked: Checked
 
     @property
     def quota(self) -> Quota:
-        """How many more attempts there were."""
+        """How many more attempts were left."""
         return self.checked.quota
 
 
 async def authenticate(context: Context, email: str, password: Secret, origin: RequestOrigin) -> Authenticated:
     """The person with this email and password.
 
-    Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, a bot's or a
-    wrong password alike, `USER_DEACTIVATED` only if the password is right; and as `passwords.check`.
+    Raises Unauthenticated with Zulip's code and words: `AUTHENTICATION_FAILED` for an unknown address, for a bot's
+    address and for a wrong password, `USER_DEACTIVATED` only if the password is right. Also raises like
+    `passwords.check`.
     """
     async with context.reading() as connection:
         realm = await the_realm(connection)
@@ -94,14 +95,14 @@ async def authenticate(context: Context, email: str, password: Secret, origin: R
 
 
 async def sign_in(context: Context, email: str, password: Secret, origin: RequestOrigin) -> SignedIn:
-    """Open a session by email and password; raises as `authenticate`."""
+    """Open a session by email and password. Raises like `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
     async with _signing_in(context, authenticated, password, origin) as change:
         account = change.actor.account
         since = (AuditEvent.PASSWORD_RESET_LINK_CREATED, AuditEvent.SESSION_OPENED)
         link_made = await audit.has_happened_since(change.connection, account.id, *since)
         signed_in = await open_session(change, account)
-        await _tell_of_sign_in(change, account, got_key=False)
+        await _mail_about_sign_in(change, account, got_key=False)
         return replace(signed_in, reset_link_made=link_made)
 
 
@@ -111,7 +112,7 @@ async def _signing_in(
 ) -> AsyncIterator[Change]:
     """A transaction of the account that gave the right password, as it is now.
 
-    Raises Unauthenticated where the password or the account has changed meanwhile, NewPasswordNeeded where somebody
+    Raises Unauthenticated if the password or the account has changed in the meantime, NewPasswordNeeded if somebody
     else chose the password.
     """
     account_id = authenticated.account.id
@@ -124,15 +125,15 @@ async def _signing_in(
         yield change.by(account)
 
 
-async def _tell_of_sign_in(change: Change, account: Account, *, got_key: bool) -> None:
-    """Mail the account, unless it is so new that the person has just made it."""
+async def _mail_about_sign_in(change: Change, account: Account, *, got_key: bool) -> None:
+    """Mail the account, unless it is so new that the person has just created it."""
     if change.now - account.date_joined >= TOLD_AFTER:
         realm = await the_realm(change.connection)
         await change.send(mail_texts.new_sign_in(realm, account, change.now, change.origin, got_key=got_key))
 
 
 async def open_session(change: Change, account: Account) -> SignedIn:
-    """Open a session in a transaction under way; its token is new, whatever session the browser had before."""
+    """Open a session within a transaction. Its token is new, whatever session the browser had before."""
     token = Secret(secrets.token_urlsafe(32))
     ended = await sessions.remove_beyond(change.connection, account.id, Cap.SESSIONS.most - 1)
     if ended:
@@ -151,7 +152,7 @@ async def open_session(change: Change, account: Account) -> SignedIn:
 
 
 async def find_visitor(context: Context, token: Secret, origin: RequestOrigin) -> Visitor | None:
-    """Whose session a cookie's token is; None where it is over or unknown."""
+    """The session with a cookie's token, and its account. None if it has ended or is unknown."""
     now = context.clock()
     async with context.reading() as connection:
         session = await sessions.find(connection, token, now)
@@ -167,7 +168,7 @@ async def find_visitor(context: Context, token: Secret, origin: RequestOrigin) -
 
 
 async def _note_seen(context: Context, session: Session, origin: RequestOrigin) -> None:
-    """Note that a session was seen, if that can be written: a full disk keeps nobody from reading."""
+    """Record that a session was seen, if that can be written: a full disk keeps nobody from reading."""
     with contextlib.suppress(StorageError):
         async with context.change(None, origin=origin) as change:
             await sessions.touch(
@@ -176,7 +177,7 @@ async def _note_seen(context: Context, session: Session, origin: RequestOrigin) 
 
 
 async def confirm_password(context: Context, caller: Caller, password: Secret) -> Quota:
-    """Note that the person has given their password again, now; returns how many more attempts there were.
+    """Record that the person has given their password again now. Returns how many more attempts were left.
 
     Raises Refused with `Password is incorrect.`, TooManyAttempts after too many wrong ones.
     """
@@ -185,7 +186,7 @@ async def confirm_password(context: Context, caller: Caller, password: Secret) -
 
 
 async def reveal_own_key(context: Context, caller: Caller, password: Secret) -> FetchedKey:
-    """Confirm the password and show the actor's own key, in one transaction; raises as `confirm_password`."""
+    """Confirm the password and show the actor's own key, in one transaction. Raises like `confirm_password`."""
     async with _confirming(context, caller, password) as (change, quota):
         issued = await api_keys.reveal(change, change.actor.account, AuditEvent.API_KEY_VIEWED)
         return FetchedKey(issued, quota)
@@ -193,7 +194,7 @@ async def reveal_own_key(context: Context, caller: Caller, password: Secret) -> 
 
 @asynccontextmanager
 async def _confirming(context: Context, caller: Caller, password: Secret) -> AsyncIterator[tuple[Change, Quota]]:
-    """A transaction in which the actor's password is confirmed, and how many more attempts there were."""
+    """A transaction in which the actor's password is confirmed, and how many more attempts were left."""
     words = "Password is incorrect."
     checked = await passwords.check_own(context, caller, password, words=words)
     async with context.change(caller, for_change=True) as change:
@@ -207,23 +208,23 @@ async def _confirming(context: Context, caller: Caller, password: Secret) -> Asy
 
 
 async def find_all(context: Context, caller: Caller) -> Sequence[Session]:
-    """Where the actor is signed in, the last seen first."""
+    """Where the actor is signed in, last seen first."""
     async with context.viewing(caller) as view:
         return await sessions.find_all(view.connection, view.actor.id, view.now)
 
 
 async def sign_out(context: Context, caller: Caller, session_id: int) -> None:
-    """End one session of the actor's. Raises Refused where it is not theirs or gone."""
+    """End one of the actor's sessions. Raises Refused if it is not theirs or has ended."""
     async with context.change(caller, for_change=True) as change:
         actor = change.actor
         if not await sessions.remove(change.connection, actor.id, session_id):
-            raise Refused("This session is over already.")
+            raise Refused("This session has already ended.")
         await change.record(AuditEvent.SESSION_CLOSED, actor.account)
         change.end_polls_of(actor.id)
 
 
 async def sign_out_everywhere(context: Context, caller: Caller, *, besides_this: bool = True) -> int:
-    """End the actor's sessions, all but the asking one by default; returns how many."""
+    """End the actor's sessions, by default all except the one that asks. Returns how many."""
     async with context.change(caller, for_change=True) as change:
         actor = change.actor
         kept = actor.session_id if besides_this else None
@@ -236,25 +237,25 @@ async def sign_out_everywhere(context: Context, caller: Caller, *, besides_this:
 
 @dataclass(frozen=True, slots=True)
 class FetchedKey:
-    """The key that a password opened, and how many more attempts there were."""
+    """The key that a password opened, and how many more attempts were left."""
 
     issued: IssuedKey
     quota: Quota
 
 
 async def fetch_key(context: Context, email: str, password: Secret, origin: RequestOrigin) -> FetchedKey:
-    """The key of the person with this email and password, who gets a mail about it; raises as `authenticate`."""
+    """The key of the person with this email and password, who gets a mail about it. Raises like `authenticate`."""
     authenticated = await authenticate(context, email, password, origin)
     async with _signing_in(context, authenticated, password, origin) as change:
         account = change.actor.account
         issued = await api_keys.reveal(change, account, AuditEvent.API_KEY_FETCHED)
-        await _tell_of_sign_in(change, account, got_key=True)
+        await _mail_about_sign_in(change, account, got_key=True)
     return FetchedKey(issued, authenticated.quota)
 
 
 @dataclass(frozen=True, slots=True)
 class DevelopmentSignIn:
-    """What `serve --development` gives for the name of an account: its key and a session."""
+    """What `serve --development` returns for the name of an account: its key and a session."""
 
     issued: IssuedKey
     signed_in: SignedIn
@@ -263,7 +264,7 @@ class DevelopmentSignIn:
 async def sign_in_for_development(context: Context, email: str, origin: RequestOrigin) -> DevelopmentSignIn:
     """The key of the account with this email, and a session, without a password. Raises Unauthenticated.
 
-    The account may be a bot. Only a server that runs for development may offer this.
+    The account may be a bot. Only a server in development mode may offer this.
     """
     async with context.reading() as connection:
         found = await accounts.find_by_email(connection, (await the_realm(connection)).id, email)
@@ -278,5 +279,5 @@ async def sign_in_for_development(context: Context, email: str, origin: RequestO
         acting = change.by(account)
         issued = await api_keys.reveal(acting, account, AuditEvent.API_KEY_FETCHED)
         signed_in = await open_session(acting, account)
-        await _tell_of_sign_in(acting, account, got_key=True)
+        await _mail_about_sign_in(acting, account, got_key=True)
     return DevelopmentSignIn(issued, signed_in)

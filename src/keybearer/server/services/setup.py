@@ -1,4 +1,4 @@
-"""Set-up: the first organization and its owner, by a one-time link in the browser or from the command line."""
+"""Set-up: create the first organization and its owner, by a one-time link in the browser or from the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from keybearer.server.storage.dialect import take_turn
 
 
 async def create_setup_link(context: Context) -> Secret | None:
-    """The token of a new set-up link; earlier ones stop working. None where set-up is done."""
+    """The token of a new set-up link. Earlier ones stop working. None if set-up is done."""
     async with context.change(None) as change:
         if await realms.find(change.connection) is not None:
             return None
@@ -33,7 +33,7 @@ async def create_setup_link(context: Context) -> Secret | None:
 
 
 async def is_setup_link(context: Context, token: Secret) -> bool:
-    """Whether set-up is still to be done and this token lets one do it."""
+    """Whether set-up is not done yet and this token allows it."""
     async with context.reading() as connection:
         if await realms.find(connection) is not None:
             return False
@@ -42,7 +42,7 @@ async def is_setup_link(context: Context, token: Secret) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NewOrganization:
-    """What the set-up makes, checked: an organization and its owner."""
+    """What set-up creates, after checking: an organization and its owner."""
 
     name: str
     site: str
@@ -54,7 +54,7 @@ class NewOrganization:
     def checked(cls, *, name: str, site: str, email: str, full_name: str, password: Secret) -> NewOrganization:
         """The values in their normal form.
 
-        Raises Refused, and ResolutionError (kind `bad_url`) for a site that is no address.
+        Raises Refused, and ResolutionError (kind `bad_url`) for a site that is not a URL.
         """
         new = cls(checked_name(name), checked_site(site), checked_email(email), checked_full_name(full_name), password)
         passwords.check_strength(password, known=(new.name, new.email, new.full_name))
@@ -72,10 +72,10 @@ async def create_organization(
     password: Secret,
     origin: RequestOrigin,
 ) -> SignedIn:
-    """Make the organization and its owner, who is signed in, by the token of a set-up link.
+    """Create the organization and its owner, who is signed in, with the token of a set-up link.
 
-    Raises Refused for a bad or second set-up or a link that is not valid, and ResolutionError (kind `bad_url`) for a
-    site that is no address.
+    Raises Refused for an invalid or second set-up or an invalid link, and ResolutionError (kind `bad_url`) for a site
+    that is not a URL.
     """
     new = await asyncio.to_thread(
         NewOrganization.checked, name=name, site=site, email=email, full_name=full_name, password=password
@@ -89,7 +89,7 @@ async def create_organization(
 
 
 async def create_organization_by_operator(context: Context, new: NewOrganization) -> Account:
-    """Make the organization and its owner from the server's own command line. Raises Refused for a second set-up."""
+    """Create the organization and its owner from the server's own command line. Raises Refused for a second set-up."""
     hashed = await context.hasher.hash(new.password)
     async with context.change(None) as change:
         await _check_not_done(change)
@@ -120,10 +120,10 @@ async def _create(change: Change, new: NewOrganization, password_hash: str) -> A
 async def _check_not_done(change: Change) -> None:
     await take_turn(change.connection, "setup")
     if await realms.find(change.connection) is not None:
-        raise Refused("This server has its organization already: sign in.")
+        raise Refused("This server already has its organization: sign in.")
 
 
 async def _use_link(change: Change, token: Secret) -> None:
     if await links.use(change.connection, token, LinkPurpose.SETUP, change.now) is None:
-        raise Refused("This set-up link is not valid any more: start the server again and use the link it prints.")
+        raise Refused("This set-up link is no longer valid: start the server again and use the link that it prints.")
     await links.remove_all(change.connection, LinkPurpose.SETUP)

@@ -1,4 +1,4 @@
-"""Speaking to a mail server."""
+"""Connects to a mail server."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class NoTLS(smtplib.SMTPException):
-    """The mail server does not offer the TLS that the address, or a password in it, calls for."""
+    """The mail server does not offer TLS, which the URL, or a password in it, requires."""
 
 
 @contextmanager
 def connected(url: str) -> Iterator[smtplib.SMTP]:
-    """A session with the server at `url`, signed in where the address has a user.
+    """A session with the server at `url`, signed in if the URL has a user.
 
-    `smtps://` speaks TLS from the start, `smtp+starttls://` demands it before anything else is said, and `smtp://` uses
-    it where the server offers it. A password is sent over TLS only. Raises OSError or SMTPException.
+    `smtps://` uses TLS from the start, `smtp+starttls://` requires it before anything else is sent, and `smtp://` uses
+    it if the server offers it. A password is sent over TLS only. Raises OSError or SMTPException.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "localhost", parts.port or _PORTS[parts.scheme]
@@ -45,7 +45,7 @@ def _start_tls(server: smtplib.SMTP, context: ssl.SSLContext, *, is_needed: bool
         server.starttls(context=context)
         server.ehlo()
     elif is_needed:
-        raise NoTLS("the mail server does not offer STARTTLS, and the address or its password needs it")
+        raise NoTLS("the mail server does not offer STARTTLS, and the URL or its password needs it")
 
 
 def send(url: str, message: EmailMessage) -> None:
@@ -55,7 +55,7 @@ def send(url: str, message: EmailMessage) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Why a mail could not be sent, without what the server said: that may hold addresses."""
+    """Why a mail could not be sent, without the server's own words, which may contain addresses."""
     if isinstance(error, NoTLS):
         return str(error)
     if isinstance(error, smtplib.SMTPResponseException):

@@ -1,1 +1,1 @@
-"""SQL: tables, engine and one module per noun."""
+"""SQL: tables, engine, and one module per noun."""

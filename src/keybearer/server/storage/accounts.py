@@ -1,4 +1,4 @@
-"""Accounts as rows: people and bots in one table."""
+"""Accounts as rows. People and bots share one table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def from_columns(  # noqa: PLR0917  the columns in their order
     owner_role: int | None,
     owner_is_active: bool | None,
 ) -> Account:
-    """The value of these columns. A driver may give 0 and 1 for false and true."""
+    """The value of these columns. Some drivers return 0 and 1 for false and true."""
     return Account(
         account_id,
         realm_id,
@@ -83,7 +83,7 @@ async def add(
     bot_type: BotType | None = None,
     bot_owner_id: int | None = None,
 ) -> Account:
-    """Make an account. The address must be free in the realm: the database insists."""
+    """Create an account. The address must be free in the realm; the database enforces it."""
     result = await connection.execute(
         insert(accounts)
         .values(
@@ -105,7 +105,7 @@ async def add(
     return account
 
 
-async def _one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:
+async def _find_one(connection: AsyncConnection, statement: Select[tuple[object, ...]]) -> Account | None:
     row = (await connection.execute(statement)).first()
     return None if row is None else from_row(row)
 
@@ -116,14 +116,14 @@ _BY_IDS = Prepared(select(*COLUMNS).where(among_given(accounts.c.id, "ids")))
 
 
 async def find(connection: AsyncConnection, account_id: int) -> Account | None:
-    """The account of that id."""
+    """The account with that id."""
     row = await _BY_ID.row(connection, account_id=account_id)
     return None if row is None else from_row(row)
 
 
 async def find_by_email(connection: AsyncConnection, realm_id: int, email: str) -> Account | None:
     """The account with that delivery email, in any case."""
-    return await _one(
+    return await _find_one(
         connection,
         select(*COLUMNS).where(accounts.c.realm_id == realm_id, accounts.c.email_key == email_key(email)),
     )
@@ -137,12 +137,12 @@ async def find_by_emails(connection: AsyncConnection, realm_id: int, emails: Ite
 
 
 async def find_all(connection: AsyncConnection, realm_id: int) -> Sequence[Account]:
-    """Every account of the realm, the deactivated too, by id."""
+    """Every account of the realm, including deactivated ones, by id."""
     return [from_row(row) for row in await _OF_REALM.rows(connection, of_realm_id=realm_id)]
 
 
 async def find_ids(connection: AsyncConnection) -> Sequence[int]:
-    """The id of every account, the deactivated too."""
+    """The id of every account, including deactivated ones."""
     return (await connection.execute(select(accounts.c.id).order_by(accounts.c.id))).scalars().all()
 
 
@@ -153,7 +153,7 @@ async def find_active_ids(connection: AsyncConnection, realm_id: int) -> Sequenc
 
 
 async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[Account]:
-    """The bots that an account owns, the deactivated too, in the order in which they were made."""
+    """The bots that an account owns, including deactivated ones, in the order of creation."""
     rows = await connection.execute(
         select(*COLUMNS)
         .where(accounts.c.bot_owner_id == owner_id, accounts.c.bot_type.is_not(None))
@@ -163,12 +163,12 @@ async def find_bots_of(connection: AsyncConnection, owner_id: int) -> Sequence[A
 
 
 async def count_bots_of(connection: AsyncConnection, owner_id: int) -> int:
-    """How many bots an account owns, the deactivated too."""
+    """How many bots an account owns, including deactivated ones."""
     return (await connection.execute(select(func.count()).where(accounts.c.bot_owner_id == owner_id))).scalar_one()
 
 
 async def find_bot_ids_of(connection: AsyncConnection, owner_ids: Iterable[int]) -> Sequence[int]:
-    """The bots that these accounts own, the deactivated too, by id."""
+    """The ids of the bots that these accounts own, including deactivated ones, in order."""
     statement = select(accounts.c.id).where(among(accounts.c.bot_owner_id, owner_ids)).order_by(accounts.c.id)
     return (await connection.execute(statement)).scalars().all()
 
@@ -196,7 +196,7 @@ async def count_active_people(connection: AsyncConnection, realm_id: int, *, lea
 
 
 async def find_by_ids(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, Account]:
-    """Several accounts, the deactivated too, by id; those that are not there are absent."""
+    """Several accounts, including deactivated ones, by id. Missing accounts are absent."""
     ids = sorted(set(account_ids))
     rows = await _BY_IDS.rows(connection, ids=ids) if ids else ()
     return {account.id: account for account in map(from_row, rows)}
@@ -219,7 +219,7 @@ async def find_by_names(connection: AsyncConnection, realm_id: int, full_names: 
 
 
 async def save(connection: AsyncConnection, account: Account) -> None:
-    """Write every field of the account that can change."""
+    """Write all fields of the account that can change."""
     await connection.execute(
         update(accounts)
         .where(accounts.c.id == account.id)
@@ -251,20 +251,20 @@ async def password_hash(connection: AsyncConnection, account_id: int) -> str | N
 
 
 async def password_is_provisional(connection: AsyncConnection, account_id: int) -> bool:
-    """Whether somebody else gave the account its password: the person has to choose another one first."""
+    """Whether somebody else set the account's password, so that the person must choose another one first."""
     statement = select(accounts.c.password_is_provisional).where(accounts.c.id == account_id)
     return bool((await connection.execute(statement)).scalar_one())
 
 
 async def set_password_hash(connection: AsyncConnection, account_id: int, value: str | None) -> None:
-    """Replace the stored hash by that of a password that the person chose."""
+    """Replace the stored hash with the hash of a password that the person chose."""
     await connection.execute(
         update(accounts).where(accounts.c.id == account_id).values(password_hash=value, password_is_provisional=False)
     )
 
 
 async def renew_password_hash(connection: AsyncConnection, account_id: int, *, before: str, after: str) -> bool:
-    """Store another hash of the same password; False where the password has been changed meanwhile."""
+    """Store another hash of the same password. False if the password has been changed in the meantime."""
     result = await connection.execute(
         update(accounts)
         .where(accounts.c.id == account_id, accounts.c.password_hash == before)

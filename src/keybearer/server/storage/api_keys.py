@@ -1,4 +1,6 @@
-"""API keys as rows: a keyed digest to find one, of account keys a sealed text to show them again, and the history."""
+"""API keys as rows. A row holds a keyed digest to find the key and the key's history. For account keys it also holds a
+sealed text, so that the key can be shown again.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ _COLUMNS = [*_KEY_COLUMNS, *(column for column in api_key_uses.c if column.name 
 
 
 def split_networks(text: str) -> tuple[str, ...]:
-    """The networks of the column, which has a blank between them."""
+    """The networks in the column, which are separated by blanks."""
     return tuple(text.split()) if text else ()
 
 
@@ -41,7 +43,7 @@ _IS_ACCOUNT_KEY = api_keys.c.is_account_key & api_keys.c.revoked_at.is_(None)
 
 
 def bound_to(account_id: int, digest: bytes) -> bytes:
-    """What a sealed key is bound to: moved into another row, it does not open."""
+    """What a sealed key is bound to. In another row it does not open."""
     return b"api_keys:%d:" % account_id + digest
 
 
@@ -61,7 +63,7 @@ def _from_columns(columns: Mapping[Any, Any]) -> APIKeyRecord:
 
 
 def records(*besides: ColumnElement[Any]) -> Select[Any]:
-    """A query for keys as `from_row` reads them, with further columns."""
+    """A query for keys in the form that `from_row` reads, with further columns."""
     return select(*_COLUMNS, *besides).select_from(_KEYS)
 
 
@@ -71,7 +73,7 @@ _BY_ID = Prepared(records().where(api_keys.c.id == bindparam("key_id")))
 async def add(
     connection: AsyncConnection, ring: SecretRing, key: Secret, *, account_id: int, created_by: int | None, at: datetime
 ) -> APIKeyRecord:
-    """Issue an account key. The account must have no live one: the database insists."""
+    """Issue an account key. The account must have no live account key; the database enforces it."""
     digest = ring.digest(key)
     sealed = ring.seal(key, bound_to(account_id, digest.value))
     values = {
@@ -97,7 +99,7 @@ async def add_named(
     created_with: int | None,
     at: datetime,
 ) -> APIKeyRecord:
-    """Issue a named key: nothing but its digest is kept. Mails about its end that are due already are not sent."""
+    """Issue a named key. Only its digest is kept. Mails about its end that are already due are not sent."""
     digest = ring.digest(key)
     values = {
         "account_id": account_id,
@@ -134,24 +136,26 @@ async def _insert(connection: AsyncConnection, values: dict[str, object]) -> int
 
 
 async def find(connection: AsyncConnection, key_id: int) -> APIKeyRecord | None:
-    """A key, live or not, unopened."""
+    """A key, live or not, without opening it."""
     columns = await _BY_ID.record(connection, key_id=key_id)
     return None if columns is None else _from_columns(columns)
 
 
 async def find_by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> APIKeyRecord | None:
-    """The key that has one of these digests, live or not."""
+    """The key with one of these digests, live or not."""
     row = (await connection.execute(records().where(api_keys.c.digest.in_(digests)))).first()
     return None if row is None else from_row(row)
 
 
 async def find_account_key(connection: AsyncConnection, account_id: int) -> APIKeyRecord | None:
-    """The account key of an account, unopened."""
+    """The account key of an account, without opening it."""
     return (await find_account_keys(connection, [account_id])).get(account_id)
 
 
 async def find_account_keys(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, APIKeyRecord]:
-    """The account keys of several accounts, unopened, by account; each with the last use of a key that has ended."""
+    """The account keys of several accounts, by account, without opening them. Each has the last use of a key that has
+    ended.
+    """
     is_theirs = among(api_keys.c.account_id, account_ids)
     rows = await connection.execute(records().where(is_theirs, _IS_ACCOUNT_KEY))
     live = {record.account_id: record for record in map(from_row, rows)}
@@ -190,14 +194,14 @@ async def find_live(connection: AsyncConnection, account_id: int, now: datetime)
 async def find_all_live(
     connection: AsyncConnection, realm_id: int, now: datetime, *, after: int, limit: int
 ) -> Sequence[APIKeyRecord]:
-    """The live keys of an organization with an id above `after`, by ids, at most so many."""
+    """The live keys of an organization with an id above `after`, in the order of ids, up to a limit."""
     statement = records().join(accounts, accounts.c.id == api_keys.c.account_id)
     statement = statement.where(accounts.c.realm_id == realm_id, is_live_at(now), api_keys.c.id > after)
     return [from_row(row) for row in await connection.execute(statement.order_by(api_keys.c.id).limit(limit))]
 
 
 async def count_named(connection: AsyncConnection, account_id: int, now: datetime) -> int:
-    """How many live named keys an account has; those that were replaced and are in overlap do not count."""
+    """How many live named keys an account has. Replaced keys that are still in overlap do not count."""
     statement = select(func.count()).where(
         api_keys.c.account_id == account_id,
         api_keys.c.is_account_key.is_(False),
@@ -208,7 +212,7 @@ async def count_named(connection: AsyncConnection, account_id: int, now: datetim
 
 
 async def find_history(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequence[APIKeyRecord]:
-    """Every key ever issued to these accounts, the newest first."""
+    """Every key ever issued to these accounts, newest first."""
     rows = await connection.execute(
         records()
         .where(among(api_keys.c.account_id, account_ids))
@@ -227,7 +231,7 @@ async def save(connection: AsyncConnection, record: APIKeyRecord) -> None:
 
 
 async def replace_digest(connection: AsyncConnection, key_id: int, digest: Digest) -> None:
-    """Keep a named key under another secret of the ring."""
+    """Store a named key's digest under another secret of the ring."""
     await connection.execute(
         update(api_keys)
         .where(api_keys.c.id == key_id, api_keys.c.is_account_key.is_(False))

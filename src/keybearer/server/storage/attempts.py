@@ -1,4 +1,4 @@
-"""Attempts as rows: counted in the database, so that every worker counts alike."""
+"""Attempts as rows. They are counted in the database, so that all workers share one count."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from keybearer.server.storage.tables import attempts
 async def find_times(
     connection: AsyncConnection, kind: AttemptKind, *, subject: str, address: str, since: datetime
 ) -> list[datetime]:
-    """When something was tried for this subject from this address since then, the oldest first.
+    """When something was tried for this subject from this address since then, oldest first.
 
-    Until the transaction ends nobody else looks at the same attempts, so that a burst is counted one by one.
+    Until the transaction ends, no other transaction reads the same attempts. So attempts in a burst are counted one by
+    one.
     """
     await take_turn_for(connection, f"{kind}:{subject}", address)
     rows = await connection.execute(
@@ -34,12 +35,12 @@ async def find_times(
 
 
 async def take_turn_for(connection: AsyncConnection, subject: str, address: str) -> None:
-    """Wait until nobody else counts attempts for this subject from this address."""
+    """Wait until no other transaction counts attempts for this subject from this address."""
     await take_turn(connection, f"attempts:{subject}:{address}")
 
 
 async def find_history(connection: AsyncConnection, subject: str, address: str, now: datetime) -> PasswordHistory:
-    """What is remembered of passwords for this subject from this address, and for others from there."""
+    """The history of passwords for this subject from this address, and for other subjects from there."""
     is_failure = (attempts.c.kind == AttemptKind.PASSWORD.value) & (attempts.c.at > now - LONGEST_WINDOW)
     is_sign_in = (
         (attempts.c.kind == AttemptKind.SIGN_IN.value)
@@ -68,7 +69,7 @@ async def add(connection: AsyncConnection, kind: AttemptKind, *, subject: str, a
 
 
 async def forget(connection: AsyncConnection, kind: AttemptKind, *, subject: str, address: str | None = None) -> None:
-    """Forget the attempts for a subject: those from one address, or from everywhere."""
+    """Forget the attempts for a subject, either from one address or from all."""
     statement = delete(attempts).where(attempts.c.kind == kind.value, attempts.c.subject == subject)
     if address is not None:
         statement = statement.where(attempts.c.address == address)
@@ -76,7 +77,7 @@ async def forget(connection: AsyncConnection, kind: AttemptKind, *, subject: str
 
 
 async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Sweep out what no longer counts, at most so much; returns how much."""
+    """Delete attempts that no longer count, up to a limit. Returns how many."""
     is_old = attempts.c.at < now - LONGEST_WINDOW
     is_long_ago = attempts.c.at < now - Retention.SIGN_INS.days
     is_over = is_long_ago | (is_old & (attempts.c.kind != AttemptKind.SIGN_IN.value))

@@ -1,4 +1,4 @@
-"""The audit log as rows: they are added and read, never changed."""
+"""The audit log as rows. Rows are added and read, never changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIENT_MAX_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which records are wanted; None is any. `concerning` are accounts that acted or were acted upon."""
+    """Which records to find. None means any. `concerning` are accounts that acted or were acted upon."""
 
     ids: Sequence[int] | None = None
 
@@ -48,7 +48,7 @@ async def add(
     about: Sequence[tuple[int | None, Mapping[str, object]]],
     origin: RequestOrigin,
 ) -> None:
-    """Remember an event, in the transaction of what it tells of: a record for each subject, with its details."""
+    """Record an event in the transaction that it is about: one record for each subject, with its details."""
     shared = {
         "realm_id": realm_id,
         "at": at,
@@ -66,7 +66,7 @@ async def add(
 
 
 async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[AuditRecord]:
-    """The records that fit, the newest first."""
+    """The records that match, newest first."""
     statement = select(audit).order_by(audit.c.id.desc()).limit(wanted.limit)
     if wanted.ids is not None:
         statement = statement.where(among(audit.c.id, wanted.ids))
@@ -85,14 +85,14 @@ async def find(connection: AsyncConnection, wanted: AuditFilter) -> Sequence[Aud
 async def has_happened_since(
     connection: AsyncConnection, subject_id: int, event: AuditEvent, since: AuditEvent
 ) -> bool:
-    """Whether an event is the newest of the two that concern a subject."""
+    """Whether this event is newer than the other one, for the same subject."""
     found = select(audit.c.event).where(audit.c.subject_id == subject_id, audit.c.event.in_([event, since]))
     newest = await connection.execute(found.order_by(audit.c.id.desc()).limit(1))
     return newest.scalar_one_or_none() == event
 
 
 async def find_ids(connection: AsyncConnection, *, after: int, missing: Sequence[int], limit: int) -> Sequence[int]:
-    """The ids of the records after this one, at most so many, and of those that were missing before it."""
+    """The ids of records after this one, up to a limit, and of records before it that were missing then."""
     newer = select(audit.c.id).where(audit.c.id > after).order_by(audit.c.id).limit(limit)
     found = list((await connection.execute(newer)).scalars())
     if missing:
@@ -101,13 +101,13 @@ async def find_ids(connection: AsyncConnection, *, after: int, missing: Sequence
 
 
 async def newest_id(connection: AsyncConnection) -> int:
-    """The id of the newest record; 0 where there is none."""
+    """The id of the newest record; 0 if there is none."""
     newest: int | None = (await connection.execute(select(func.max(audit.c.id)))).scalar_one()
     return newest or 0
 
 
 async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Sweep out the records that are old enough, at most so many; returns how many."""
+    """Delete the records that are old enough, up to a limit. Returns how many."""
     kept = {event: Retention.STRANGERS if event in BY_STRANGERS else Retention.AUDIT for event in AuditEvent}
     by_retention = [
         audit.c.event.in_([event.value for event in AuditEvent if kept[event] is each]) & (audit.c.at < now - each.days)
@@ -117,5 +117,5 @@ async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) 
 
 
 def printable(client: str) -> str:
-    """A client's own word made safe for a log: bounded, and one line of printable characters."""
+    """Text from a client, made safe for a log: limited in length, and one line of printable characters."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in client[:CLIENT_MAX_LENGTH])

@@ -1,8 +1,8 @@
-"""Authority as rows have it: who acts, and by which key or session, read in the transaction that acts.
+"""Authority from rows: who acts, and with which key or session, read in the transaction that acts.
 
 Every change of an account, its keys or its sessions first locks the account's row. So a transaction that holds the row
-may read the keys and sessions without locks of their own. Rows are locked in the order of their ids and all at once,
-the actor's and a bot's owner's included: no two transactions ever wait for each other.
+may read the keys and sessions without locks of their own. A transaction locks all its rows at once and in the order of
+their ids, including the actor's row and those of bots' owners. So no two transactions ever wait for each other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from keybearer.server.storage.tables import accounts, sessions
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A caller at this moment. `key` and `session` are None where the caller came by none, and where it has ended."""
+    """A caller at this moment. `key` and `session` are None if the caller did not use one, or if it has ended."""
 
     account: Account
     key: APIKeyRecord | None
@@ -35,7 +35,7 @@ class Standing:
 
 
 async def find_standing(connection: AsyncConnection, caller: Caller, now: datetime) -> Standing | None:
-    """How the caller stands now; None where there is no such account. A live key is neither revoked nor expired."""
+    """The caller's current standing; None if the account does not exist. A live key is neither revoked nor expired."""
     key_id, session_id = caller.key_id, caller.session_id
     account = await account_rows.find(connection, caller.id)
     if account is None:
@@ -67,18 +67,18 @@ async def hold(
     with_bots_of: int | None = None,
     ending_keys_of: int | None = None,
 ) -> set[int]:
-    """Lock the rows of these accounts until the transaction ends; returns the ids that had to be locked with them.
+    """Lock the rows of these accounts until the transaction ends. Returns the ids that must be locked with them.
 
-    Those are the owners of the bots among them, the bots of `with_bots_of`, and the holders of the keys that end
-    together with those of `ending_keys_of`. Where the answer holds an id that was not asked for, the rows are not all
-    held: the transaction must end, and another one ask for all of them.
-    `for_change` is for transactions that change an account, its keys or its sessions; others only keep the rows from
-    being changed. SQLite has nothing to lock: its writers come one after another.
+    These are the owners of the bots among them, the bots of `with_bots_of`, and the holders of the keys that end
+    together with those of `ending_keys_of`. If the result contains an id that was not passed in, not all rows are
+    locked: the transaction must end, and another one must ask for all of them. `for_change` is for transactions that
+    change an account, its keys or its sessions; other transactions only keep the rows from being changed. SQLite has
+    nothing to lock, because its writers run one after another.
     """
     needed = set(account_ids)
     if connection.dialect.name != "postgresql":
         return needed
-    # One array and not a value for each: there may be more of them than a statement can have parameters.
+    # One array instead of a parameter per value: there may be more values than a statement can have parameters.
     wanted = literal(sorted(needed), ARRAY(Integer))
     statement = select(accounts.c.bot_owner_id).where(accounts.c.id == any_(wanted)).order_by(accounts.c.id)
     rows = await connection.execute(locked(statement, shared=not for_change))

@@ -1,6 +1,6 @@
-"""Backups: the whole database in one SQLite file, whatever database it is taken from.
+"""Backups: the whole database in one SQLite file, from either kind of database.
 
-The secrets are never in it: it yields no key without the secrets file, which is kept elsewhere.
+A backup never contains the secrets. It reveals no key without the secrets file, which is kept elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHUNK = 500
 """Rows that are read and written at a time."""
 
 LARGE_CHUNK = 8
-"""Those of a table whose rows have up to 256 kB."""
+"""The same for a table whose rows have up to 256 kB."""
 
 
 def url_of(path: Path) -> str:
@@ -38,13 +38,14 @@ def url_of(path: Path) -> str:
 async def write(url: str, target: Path, *, at: datetime, overwrite: bool = False) -> None:
     """Write the database at `url`, as it is at one moment, into a new file of mode 0600. A server may be running.
 
-    The file is whole or not there. Raises FileError where it is there already (unless `overwrite`) or cannot be
-    written, StorageError where the database fails.
+    The file is either complete or absent. Raises FileError if it exists (unless `overwrite`) or cannot be written, and
+    StorageError if the database fails.
     """
     database = await Database.open(url)
     try:
         async with database.read() as connection:
-            await schema.check(connection, is_own=True)  # else what only a newer program knows of would be missing
+            # Otherwise tables that only a newer program knows would be missing.
+            await schema.check(connection, is_own=True)
         _require_free(target, overwrite=overwrite)
         with replacement(target) as file:
             await _fill(Path(file.name), database, at)
@@ -56,11 +57,11 @@ async def write(url: str, target: Path, *, at: datetime, overwrite: bool = False
 
 def _require_free(target: Path, *, overwrite: bool) -> None:
     if target.exists() and not overwrite:
-        raise FileError(f"There is a file at {target} already", hint="Name another, or say --force to replace it.")
+        raise FileError(f"The file {target} already exists", hint="Choose another name, or use --force to replace it.")
 
 
 async def _fill(path: Path, database: Database, at: datetime) -> None:
-    """Copy the database into the empty file at `path`. No connection to it is open afterwards."""
+    """Copy the database into the empty file at `path`. All connections to the file are closed afterwards."""
     try:
         await schema.migrate(url_of(path))
         copy = await Database.open(url_of(path))
@@ -80,11 +81,11 @@ def _finish(path: Path, at: datetime) -> None:
         connection.execute("CREATE TABLE backup (made_at INTEGER NOT NULL, version TEXT NOT NULL)")
         connection.execute("INSERT INTO backup VALUES (?, ?)", (to_microseconds(at), __version__))
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        connection.execute("PRAGMA journal_mode=DELETE")  # one file, without a separate log file
 
 
 def made_at(path: Path) -> datetime | None:
-    """When the backup was made; None for a database file that is not a backup of ours."""
+    """When the backup was made; None if the database file is not a Keybearer backup."""
     with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
         try:
             row = connection.execute("SELECT made_at FROM backup").fetchone()
@@ -94,7 +95,7 @@ def made_at(path: Path) -> datetime | None:
 
 
 async def transfer(source: AsyncConnection, destination: AsyncConnection) -> None:
-    """Replace every row of every table by the source's."""
+    """Replace all rows of all tables with the rows of the source."""
     for table in reversed(metadata.sorted_tables):
         await destination.execute(delete(table))
     for table in metadata.sorted_tables:
@@ -109,7 +110,9 @@ async def transfer(source: AsyncConnection, destination: AsyncConnection) -> Non
 
 
 def _references_to_itself(table: Table) -> list[Column[object]]:
-    """Columns that point at other rows of the same table: those rows may come later, so they are filled in last."""
+    """Columns that refer to rows of the same table. Those rows may be written later, so the columns are filled
+    in last.
+    """
     return [column for column in table.columns if any(key.column.table is table for key in column.foreign_keys)]
 
 

@@ -1,4 +1,4 @@
-"""What bots have beside their account: an outgoing webhook's service and its sealed token."""
+"""What bots have in addition to their account: an outgoing webhook's service and its sealed token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keybearer.server.storage.tables import bot_services
 
 
 def bound_to(account_id: int) -> bytes:
-    """What a sealed token is bound to: moved into another row, it does not open."""
+    """What a sealed token is bound to. In another row it does not open."""
     return b"bot_services:%d" % account_id
 
 
@@ -45,14 +45,14 @@ async def _find(connection: AsyncConnection, account_ids: Iterable[int]) -> Sequ
 
 
 async def find_services(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, BotService]:
-    """The services of several bots, by account; bots of other types have none."""
+    """The services of several bots, by account. Bots of other types have none."""
     return {row.account_id: _from_row(row) for row in await _find(connection, account_ids)}
 
 
 async def reveal_services(
     connection: AsyncConnection, ring: SecretRing, account_ids: Iterable[int]
 ) -> dict[int, RevealedService]:
-    """The services of several bots with their tokens, by account; bots of other types have none."""
+    """The services of several bots with their tokens, by account. Bots of other types have none."""
     return {
         row.account_id: RevealedService(
             _from_row(row), ring.unseal(Sealed(row.secret_id, row.sealed_token), bound_to(row.account_id))
@@ -68,7 +68,7 @@ async def reveal_token(connection: AsyncConnection, ring: SecretRing, account_id
 
 
 async def save_service(connection: AsyncConnection, service: BotService) -> None:
-    """Write the fields of a service that can change; the token stays."""
+    """Write the fields of a service that can change. The token stays the same."""
     await connection.execute(
         update(bot_services)
         .where(bot_services.c.account_id == service.account_id)

@@ -1,4 +1,4 @@
-"""The organization, found by a query that everybody who asks at the same moment shares."""
+"""The organization, found by one query for all requests that ask at the same moment."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from keybearer.server.storage.shared_query import SharedQuery
 from keybearer.server.storage.tables import from_microseconds, realms
 
 ALL = select(realms)
-"""Every realm, which is one at most."""
+"""All realms. There is at most one."""
 
 _ANYTHING = literal_column("1", Integer)
 
 
 @final
 class CurrentRealm:
-    """Finds the organization of this server without a transaction, for what asks about nothing else."""
+    """Finds the organization of this server without a transaction, for requests that need nothing else."""
 
     def __init__(self, database: Database) -> None:
         self._lookup = database.lookup(ALL, _ANYTHING)
         self._shared: SharedQuery[None, Realm | None] = SharedQuery(self._find)
 
     def find(self) -> Awaitable[Realm | None]:
-        """The organization as it is now, to be awaited; None before set-up. Raises StorageError."""
+        """The organization as it is now, to be awaited. None before set-up. Raises StorageError."""
         return self._shared.answer(None)
 
     async def _find(self, questions: Sequence[None]) -> Sequence[Realm | None]:
@@ -39,6 +39,6 @@ class CurrentRealm:
 
 @lru_cache(maxsize=16)
 def realm_of(*columns: Any) -> Realm:  # noqa: ANN401  a tuple of the driver's values
-    """The realm of these columns, all of which every query reads: what is remembered is the decoding of them."""
+    """The realm with these columns, all of which every query reads. Only the decoding is cached."""
     *others, created_at = columns
     return realm_rows.from_row((*others, from_microseconds(created_at)))

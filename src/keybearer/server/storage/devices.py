@@ -29,7 +29,7 @@ def from_row(row: Row[tuple[object, ...]]) -> Device:
 async def put(
     connection: AsyncConnection, *, account_id: int, kind: DeviceKind, token: str, app_id: str, at: datetime
 ) -> int:
-    """Register a device; registering it again renews it. Returns its id."""
+    """Register a device, or renew its registration. Returns its id."""
     await upsert(
         connection,
         devices,
@@ -53,14 +53,14 @@ async def put(
 
 
 async def count_others(connection: AsyncConnection, account_id: int, *, kind: DeviceKind, token: str) -> int:
-    """How many devices an account has beside the one with this token."""
+    """How many devices an account has, not counting the one with this token."""
     is_this = (devices.c.kind == kind.value) & (devices.c.token_digest == _digest(token))
     counted = await connection.execute(select(func.count()).where(devices.c.account_id == account_id, ~is_this))
     return counted.scalar_one()
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Device]:
-    """The devices of an account, the newest first."""
+    """The devices of an account, newest first."""
     rows = await connection.execute(
         select(*COLUMNS)
         .where(devices.c.account_id == account_id)
@@ -70,7 +70,7 @@ async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[Dev
 
 
 async def remove(connection: AsyncConnection, account_id: int, *, kind: DeviceKind, token: str) -> bool:
-    """Remove one registration; False where the account has no such."""
+    """Remove one registration. False if the account has no such registration."""
     result = await connection.execute(
         delete(devices)
         .where(
@@ -86,7 +86,7 @@ async def remove(connection: AsyncConnection, account_id: int, *, kind: DeviceKi
 async def remove_by_id(
     connection: AsyncConnection, account_id: int, device_id: int, *, kind: DeviceKind | None = None
 ) -> bool:
-    """Remove one registration by its id; False where the account has no such, or it is of another kind."""
+    """Remove one registration by its id. False if the account has none with this id and of this kind."""
     statement = delete(devices).where(devices.c.id == device_id, devices.c.account_id == account_id)
     if kind is not None:
         statement = statement.where(devices.c.kind == kind.value)
@@ -94,6 +94,6 @@ async def remove_by_id(
 
 
 async def remove_all(connection: AsyncConnection, account_id: int) -> int:
-    """Remove every registration of an account; returns how many."""
+    """Remove all registrations of an account. Returns how many."""
     result = await connection.execute(delete(devices).where(devices.c.account_id == account_id).returning(devices.c.id))
     return len(result.all())

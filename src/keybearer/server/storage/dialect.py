@@ -1,4 +1,4 @@
-"""Where SQLite and PostgreSQL differ in a statement. How each is connected to is in `sqlite.py` and `postgresql.py`."""
+"""Where SQL differs between SQLite and PostgreSQL. How to connect to each is in `sqlite.py` and `postgresql.py`."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ def _among_in_postgresql(element: _Among, compiler: SQLCompiler, **options: Any)
 
 
 def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> ColumnElement[bool]:
-    """Whether the column has one of these values, however many: they are one bound parameter.
+    """Whether the column has one of these values. There may be any number: they are one bound parameter.
 
-    `IN` binds one for each, and a statement has at most 32,767 of them.
+    `IN` binds one parameter per value, and a statement can have at most 32,767.
     """
     return _Among(column, bindparam(None, sorted(set(values)), type_=_Listed(column.type), unique=True))
 
 
 def among_given(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """The same, in a statement that is built once: the values are its parameter of that name, each once."""
+    """The same in a statement that is built once. The values are its parameter with that name, without duplicates."""
     return _Among(column, bindparam(name, type_=_Listed(column.type)))
 
 
@@ -104,7 +104,7 @@ def _json_text_in_postgresql(element: json_text, compiler: SQLCompiler, **option
 
 @final
 class json_length(FunctionElement[int]):  # noqa: N801  as above
-    """How many entries a list has that is kept as JSON."""
+    """The number of entries in a list that is stored as JSON."""
 
     inherit_cache = True
     type = Integer()
@@ -121,32 +121,35 @@ def _json_length_in_postgresql(element: json_length, compiler: SQLCompiler, **op
 
 
 def locked(statement: SelectT, *, shared: bool = False) -> SelectT:
-    """The statement, holding the rows it finds until the transaction ends; `shared` lets others hold them too.
+    """The statement with a lock on the rows that it finds, until the transaction ends. `shared` lets other transactions
+    lock them too.
 
-    PostgreSQL locks the rows, but lets others refer to them meanwhile: a lock that did not would make two transactions
-    wait for each other that write audit events about each other's accounts. SQLite renders nothing: its writers come
-    one after another, from BEGIN on.
+    PostgreSQL locks the rows but lets other transactions refer to them in the meantime. With a stronger lock, two
+    transactions that write audit events about each other's accounts would wait for each other. On SQLite this adds
+    nothing: its writers run one after another, from BEGIN on.
     """
     return statement.with_for_update(read=True) if shared else statement.with_for_update(key_share=True)
 
 
 def unheld(statement: SelectT) -> SelectT:
-    """The statement, without the rows that another transaction holds. For sweeping: what is held is swept next time."""
+    """The statement without the rows that another transaction has locked. For sweeps, which delete those rows next
+    time.
+    """
     return statement.with_for_update(skip_locked=True)
 
 
 async def take_turn(connection: AsyncConnection, name: str) -> None:
-    """Wait until no other transaction holds this name; held until the transaction ends.
+    """Wait until no other transaction holds this name. It is held until the transaction ends.
 
-    For rules about rows that are not there yet, which no row lock guards: how many failed, which name is free. On
-    SQLite writers come one after another anyway.
+    For rules about rows that do not exist yet, which no row lock guards: how many failed, which name is free. On SQLite
+    writers run one after another anyway.
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
 async def upsert(connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]) -> None:
-    """Insert a row, or give the row that has the same `key` columns the other values."""
+    """Insert a row, or set the other values of the row that has the same `key` columns."""
     changed = {name: value for name, value in values.items() if name not in key}
     statement = _insert(connection, table).values(**values)
     await connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
@@ -155,7 +158,7 @@ async def upsert(connection: AsyncConnection, table: Table, values: Mapping[str,
 async def insert_or_ignore(
     connection: AsyncConnection, table: Table, values: Mapping[str, Any], *, key: Sequence[str]
 ) -> bool:
-    """Insert a row unless one has the same `key` columns; True if it was inserted."""
+    """Insert a row unless one has the same `key` columns. True if it was inserted."""
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(key))
     return (await connection.execute(statement.returning(*table.primary_key.columns))).first() is not None
 
@@ -163,7 +166,7 @@ async def insert_or_ignore(
 async def insert_missing(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
 ) -> None:
-    """Insert those of several rows whose `key` columns no row has yet, in one statement."""
+    """Insert those of several rows whose `key` columns no existing row has, in one statement."""
     if rows:
         await connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=list(key)), rows)
 
@@ -171,7 +174,7 @@ async def insert_missing(
 async def upsert_all(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
 ) -> None:
-    """As `upsert`, for several rows that have the same columns, in one statement."""
+    """Like `upsert`, for several rows with the same columns, in one statement."""
     if rows:
         statement = _insert(connection, table)
         changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
@@ -179,9 +182,9 @@ async def upsert_all(
 
 
 async def delete_some(connection: AsyncConnection, table: Table, *conditions: ColumnElement[bool], limit: int) -> int:
-    """Delete rows that fit, at most so many, the first by their key; returns how many. For sweeping in slices.
+    """Delete rows that match, up to a limit, in the order of their key. Returns how many. For deleting in slices.
 
-    Rows that another transaction holds are left for the next time.
+    Rows that another transaction has locked are left for the next time.
     """
     (key,) = table.primary_key.columns
     found = unheld(select(key).where(*conditions).order_by(key).limit(limit))
@@ -190,7 +193,7 @@ async def delete_some(connection: AsyncConnection, table: Table, *conditions: Co
 
 
 async def current_time(connection: AsyncConnection) -> datetime | None:
-    """What the database server's clock says; None for SQLite, which has none of its own."""
+    """The time of the database server's clock. None for SQLite, which has no clock of its own."""
     if connection.dialect.name != "postgresql":
         return None
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
@@ -198,9 +201,9 @@ async def current_time(connection: AsyncConnection) -> datetime | None:
 
 
 async def continue_ids(connection: AsyncConnection, table: Table) -> None:
-    """After rows with given ids were inserted: let new ids go on after the largest that was ever used.
+    """After rows with given ids were inserted: let new ids continue after the largest id ever used.
 
-    SQLite has kept count by itself. PostgreSQL counts only the ids that it gave.
+    SQLite keeps count itself. PostgreSQL counts only the ids that it assigned.
     """
     column = table.autoincrement_column
     if connection.dialect.name != "postgresql" or column is None:

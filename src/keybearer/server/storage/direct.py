@@ -1,4 +1,4 @@
-"""Connections that can also be asked past SQLAlchemy, whose way to the driver takes longer than most statements."""
+"""Connections that can bypass SQLAlchemy, whose overhead is longer than most statements take."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from sqlalchemy import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 MANY = 1000
-"""Rows from which on writing them is left to SQLAlchemy."""
+"""From this number of rows on, SQLAlchemy writes them."""
 
 
 class DirectConnection(AsyncConnection):
-    """SQLAlchemy's connection, whose driver can be asked in the same transaction.
+    """SQLAlchemy's connection, which also gives direct access to its driver in the same transaction.
 
-    Texts and parameters are in the driver's own form. Events of SQLAlchemy before a statement are told of both ways.
+    Texts and parameters are in the driver's own form. SQLAlchemy's listeners for events before a statement are called
+    both ways.
     """
 
     text_dialect: Dialect
-    """What texts for the driver are compiled with."""
+    """The dialect for compiling texts for the driver."""
 
     @abstractmethod
     async def ask(self, statement: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Every row of a statement. Raises SQLAlchemy's IntegrityError for a row that breaks a rule, else the driver's
-        errors."""
+        """All rows of a statement. Raises SQLAlchemy's IntegrityError for a row that breaks a rule, otherwise the
+        driver's errors.
+        """
 
     @abstractmethod
     async def ask_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Carry out a statement that gives no rows, with each of a few parameters. Raises as `ask`."""
+        """Execute a statement that returns no rows, once for each of a few sets of parameters. Raises like `ask`."""
 
     def tell_listeners(self, statement: str, parameters: Any) -> None:  # noqa: ANN401  as SQLAlchemy has it
-        """Call those who listen for SQLAlchemy's event `before_cursor_execute`."""
+        """Call the listeners for SQLAlchemy's event `before_cursor_execute`."""
         for listener in self.sync_engine.dispatch.before_cursor_execute:
             listener(self.sync_connection, None, statement, parameters, None, False)

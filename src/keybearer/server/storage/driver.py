@@ -1,4 +1,4 @@
-"""What the engine asks of a database driver, and which driver a database address calls for."""
+"""What the engine needs from a database driver, and which driver belongs to a database address."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from keybearer.errors import StorageError
 
 
 class Found(NamedTuple):
-    """What a look-up found, all of one moment: its rows, and those of the small statement beside it."""
+    """The result of a look-up, all from one moment: its rows, and the rows of the small statement beside it."""
 
     rows: Sequence[Sequence[Any]]
     beside: Sequence[Sequence[Any]] = ()
 
 
 class Lookup(Protocol):
-    """One prepared question, asked of the driver directly: rows by a list of values.
+    """A prepared query that is sent to the driver directly: rows for a list of values.
 
-    Each call is a query of its own that begins after the call, so it sees everything committed before it.
+    Each call is a query of its own that begins after the call, so it sees everything that was committed before.
     """
 
     async def fetch(self, values: Sequence[Any]) -> Found:
-        """The rows for these values. Raises StorageError; the next call tries again."""
+        """The rows for these values. Raises StorageError. The next call tries again."""
         ...
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         ...
 
 
 class Transactions(Protocol):
-    """What opens transactions of one kind."""
+    """Opens transactions of one kind."""
 
     def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction: it is committed when the block ends, and undone if it raises."""
+        """A transaction. It is committed when the block ends, and rolled back if the block raises."""
         ...
 
     async def dispose(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...
 
 
 class Pool(Transactions, Protocol):
-    """Transactions on connections that are kept."""
+    """Transactions on connections that are kept open."""
 
     @property
     def in_use(self) -> int:
@@ -58,7 +58,7 @@ class Pool(Transactions, Protocol):
 
 
 class Driver(Protocol):
-    """One database, and how it is connected to."""
+    """One database, and how to connect to it."""
 
     dialect_name: str
 
@@ -67,54 +67,56 @@ class Driver(Protocol):
         ...
 
     def writer(self) -> Pool:
-        """Transactions that write. When one of them has ended, what it wrote lasts."""
+        """Transactions that write. Once a transaction has ended, its changes are durable."""
         ...
 
     def migrator(self) -> AsyncEngine:
         """One connection whose transaction may change the schema."""
         ...
 
-    def is_there(self) -> bool:
-        """Whether there is anything to connect to yet; a server is taken to be."""
+    def exists(self) -> bool:
+        """Whether the database exists, so that it can be connected to. A database server is assumed to exist."""
         ...
 
     async def keep_copy(self, revision: str) -> Path | None:
-        """Copy the database, as it was before this migration, beside itself; None where it is not a file."""
+        """Copy the database, as it was before this migration, to a file next to it. None if the database is
+        not a file.
+        """
         ...
 
     async def take_migration_lock(self, connection: AsyncConnection) -> None:
-        """Wait until nobody else migrates; held until the transaction ends."""
+        """Wait until no other program migrates. The lock is held until the transaction ends."""
         ...
 
     def is_held_up(self, error: Exception) -> bool:
-        """Whether a migration failed because others use the tables that it changes: it may be tried again."""
+        """Whether a migration failed because others use the tables that it changes, so that it may be tried again."""
         ...
 
     async def check_after_migration(self, connection: AsyncConnection) -> None:
-        """Raise StorageError if the migration left rows that break a rule. Called before it is committed."""
+        """Raise StorageError if the migration left rows that break a rule. Called before the commit."""
         ...
 
     def lookup(self, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None) -> Lookup:
-        """The question for the rows of `statement` in which the column `by` has one of the values.
+        """The query for the rows of `statement` in which the column `by` has one of the values.
 
-        `beside` is asked with it, for the few rows of numbers and texts that all of them refer to.
+        `beside` is queried with it, for the few rows of numbers and texts to which all of them refer.
         """
         ...
 
     def explain(self, error: Exception) -> StorageError | None:
-        """What a failure of the driver means to the operator; None where the failure is the program's own."""
+        """What a failure of the driver means to the operator. None if it is an error in this program."""
         ...
 
 
 def driver_for(url: str) -> Driver:
-    """The driver for a database address. Raises StorageError where its package is not installed."""
+    """The driver for a database address. Raises StorageError if its package is not installed."""
     if url.startswith("sqlite"):
         name = "sqlite"
     elif url.startswith("postgres"):
         name = "postgresql"
     else:
         raise StorageError(
-            "This is not a database address that Keybearer knows",
+            "Keybearer does not know this kind of database address",
             hint="Write sqlite:////path/to/keybearer.db or postgresql://user:password@host/database.",
         )
     try:

@@ -1,4 +1,4 @@
-"""The database: opened once, read and written in transactions."""
+"""The database: opened once, then read and written in transactions."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from keybearer.server.storage import schema
 from keybearer.server.storage.driver import Driver, Found, Lookup, Transactions, driver_for
 
 QUIET = 10.0
-"""Seconds without a failure after which an outage may be over."""
+"""Seconds without a failure after which an outage may have ended."""
 
 _log = logging.getLogger(__name__)
 
 
 @final
 class Outage:
-    """What the log says of a database that fails: one line when that begins, and one when it is over.
+    """What the log says about a failing database: one line when an outage begins, and one when it ends.
 
-    It is over when nothing has failed for ten seconds and then something succeeds: while only some statements fail,
-    others succeed all the time. Where writing fails, as on a full disk, reading does not end it.
+    An outage ends when nothing has failed for ten seconds and then something succeeds. While only some statements fail,
+    others keep succeeding. If writing fails, as on a full disk, successful reads do not end the outage.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failing: set[bool] = set()
-        """Whether transactions that read (False) and that write (True) fail."""
+        """Whether reading transactions (False) and writing transactions (True) currently fail."""
         self._failed_at = 0.0
 
     def note_failure(self, error: StorageError, *, writing: bool) -> None:
-        """Something failed."""
+        """Record a failure."""
         if not self._failing:
             _log.error("the database cannot be used, calls are answered with 503: %s", error)
         self._failing.add(writing)
         self._failed_at = self._clock()
 
     def note_success(self, *, writing: bool) -> None:
-        """Something succeeded. What wrote has read as well."""
+        """Record a success. A transaction that wrote has also read."""
         if self._failing and self._clock() - self._failed_at >= QUIET:
             self._failing -= {False, writing}
             if not self._failing:
@@ -54,7 +54,7 @@ class Outage:
 
 @final
 class _WatchedLookup:
-    """A question put to the driver directly, whose failures are part of an outage."""
+    """A query that is sent to the driver directly. Its failures count as part of an outage."""
 
     def __init__(self, lookup: Lookup, outage: Outage, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -79,7 +79,7 @@ class _WatchedLookup:
 
 @final
 class Database:
-    """An open database. Made by `open`; it belongs to the event loop that opened it."""
+    """An open database. It is created by `open` and belongs to the event loop that opened it."""
 
     def __init__(self, driver: Driver, outage: Outage | None = None, *, metrics: Metrics = NO_METRICS) -> None:
         self._metrics = metrics
@@ -94,8 +94,8 @@ class Database:
     async def open(cls, url: str, outage: Outage | None = None, *, metrics: Metrics = NO_METRICS) -> Database:
         """Open the database at `sqlite:///path` or `postgresql://…`.
 
-        Raises StorageError where it cannot be reached or does not let us in, SchemaError where `keybearer.server.
-        storage.schema.migrate` has not been called or a newer program has migrated it.
+        Raises StorageError if it cannot be reached or refuses the connection, SchemaError if
+        `keybearer.server.storage.schema.migrate` has not been called or a newer program has migrated it.
         """
         database = cls(driver_for(url), outage, metrics=metrics)
         try:
@@ -115,19 +115,19 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one state of the database, waits for no writer and cannot write.
 
-        Raises StorageError where the database fails.
+        Raises StorageError if the database fails.
         """
         async with self._transaction(self._reader, writing=False) as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes: all of it when the block ends, nothing if it raises.
+        """A transaction that writes: everything when the block ends, nothing if it raises.
 
-        On SQLite writers come one after another, in the order in which they asked, and those who come together share a
-        commit: the block may have ended long before this call does, and other tasks of this process write meanwhile.
-        What depends on the transaction, such as waking somebody, belongs after it. Raises StorageError where the
-        database fails, RuntimeError inside another `write` of the same task, which would wait for itself.
+        On SQLite writers run one after another, in the order in which they asked, and writers that arrive together
+        share a commit. So the block may end long before this call does, and other tasks of this process write in the
+        meantime. Actions that depend on the transaction, such as waking somebody, belong after it. Raises StorageError
+        if the database fails, and RuntimeError inside another `write` of the same task, which would wait for itself.
         """
         task = asyncio.current_task()
         if task in self._writing:
@@ -158,17 +158,17 @@ class Database:
         self.outage.note_success(writing=writing)
 
     def lookup(self, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None) -> Lookup:
-        """A question put to the driver directly, for the hot path; closed with the database."""
+        """A query that is sent to the driver directly, for the hot path. It is closed with the database."""
         lookup = _WatchedLookup(self._driver.lookup(statement, by, beside), self.outage, self._metrics)
         self._lookups.append(lookup)
         return lookup
 
     def connections_in_use(self) -> Mapping[str, int]:
-        """How many connections are in use, by `reader` and `writer`."""
+        """How many connections are in use, for `reader` and `writer`."""
         return {"reader": self._reader.in_use, "writer": self._writer.in_use}
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close all connections."""
         for lookup in self._lookups:
             await lookup.close()
         await self._reader.dispose()

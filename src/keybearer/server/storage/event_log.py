@@ -1,4 +1,4 @@
-"""The log of events and the queues into it, as rows."""
+"""The log of events and the queues that read it, as rows."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _ADVANCED = Prepared(
 
 
 async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
-    """Write events at the end of the log; returns the number of the last.
+    """Write events at the end of the log. Returns the number of the last.
 
-    Nobody else writes events until this transaction ends, so call it last.
+    No other transaction can write events until this one ends, so call it last.
     """
     last = await advance(connection, by=len(new))
     rows = [
@@ -60,13 +60,13 @@ async def append(connection: AsyncConnection, new: Sequence[Event]) -> int:
 
 
 async def advance(connection: AsyncConnection, *, by: int) -> int:
-    """Take numbers of the log, with or without an event for each; returns the last of them."""
+    """Take numbers of the log, whether or not each gets an event. Returns the last of them."""
     (last,) = await _ADVANCED.values(connection, by=by)
     return int(last)
 
 
 def _recipients_text(recipients: Mapping[int, Sequence[str]] | None) -> str | None:
-    """Most accounts have no flags: they stand in one list, the others by their flags."""
+    """Most accounts have no flags. They are stored in one list, the others by their flags."""
     if recipients is None:
         return None
     by_flags: dict[str, list[int]] = {}
@@ -102,14 +102,14 @@ async def last_id(connection: AsyncConnection) -> int:
 
 
 class Batch(NamedTuple):
-    """Events in the order of the log. `is_last` says that there are no more of them."""
+    """Events in the order of the log. `is_last` means that there are no more."""
 
     events: Sequence[StoredEvent]
     is_last: bool
 
 
 async def find_after(connection: AsyncConnection, event_id: int, *, limit: int) -> Batch:
-    """The events after a number, the oldest first: so many at the most, fewer where they are long, and always one."""
+    """The events after a number, oldest first: up to a limit, fewer if they are long, but always at least one."""
     size = func.length(events.c.fields)
     next_ones = select(events.c.id, size.label("size")).where(events.c.id > event_id).order_by(events.c.id)
     wanted = next_ones.limit(limit).subquery()
@@ -132,7 +132,7 @@ def _stored(row: Row[Any]) -> StoredEvent:
 
 
 async def remove_read(connection: AsyncConnection, _now: datetime, *, limit: int) -> int:
-    """Forget events that no queue will ask for, at most so many; returns how many."""
+    """Delete events that no queue will read, up to a limit. Returns how many."""
     oldest = (await connection.execute(select(func.min(event_queues.c.acknowledged_id)))).scalar_one()
     read = await last_id(connection) if oldest is None else oldest
     return await delete_some(connection, events, events.c.id <= read, limit=limit)
@@ -156,7 +156,7 @@ async def add_queue(connection: AsyncConnection, queue: Queue) -> None:
 
 
 async def find_queue(connection: AsyncConnection, queue_id: str) -> Queue | None:
-    """The queue of that id."""
+    """The queue with that id."""
     row = (await connection.execute(select(event_queues).where(event_queues.c.id == queue_id))).first()
     return None if row is None else _queue(row)
 
@@ -174,7 +174,7 @@ def _queue(row: Row[Any]) -> Queue:
 
 
 def options_text(options: QueueOptions) -> str:
-    """What a client wants of its queue, as it is kept."""
+    """The options of a queue, as they are stored."""
     return json.dumps(
         {
             "event_types": options.event_types,
@@ -202,8 +202,8 @@ def _options(stored: Mapping[str, Any]) -> QueueOptions:
 
 
 async def note_polls(connection: AsyncConnection, polls: Iterable[tuple[str, datetime, int]]) -> None:
-    """Note when queues were asked, and how far their clients have read."""
-    # In the order of their ids, so that two workers that write at once wait for each other and not in a circle.
+    """Record when queues were polled, and how far their clients have read."""
+    # In the order of their ids, so that two workers that write at once do not deadlock.
     rows = [{"of_id": each, "at": at, "read": read} for each, at, read in sorted(polls)]
     if rows:
         at = bindparam("at", type_=event_queues.c.polled_at.type)
@@ -216,17 +216,17 @@ async def note_polls(connection: AsyncConnection, polls: Iterable[tuple[str, dat
 
 
 async def count(connection: AsyncConnection) -> int:
-    """How many events are kept."""
+    """How many events are stored."""
     return (await connection.execute(select(func.count()).select_from(events))).scalar_one()
 
 
 async def count_all_queues(connection: AsyncConnection) -> int:
-    """How many queues there are, of all accounts."""
+    """How many queues there are, for all accounts."""
     return (await connection.execute(select(func.count()).select_from(event_queues))).scalar_one()
 
 
 async def count_queues(connection: AsyncConnection, account_id: int, now: datetime) -> int:
-    """How many queues an account has open, without those that nobody asked for too long."""
+    """How many open queues an account has, not counting those that nobody polled for too long."""
     (counted,) = await _OPEN_QUEUES.values(connection, account_id=account_id, now=to_microseconds(now))
     return int(counted)
 
@@ -237,7 +237,7 @@ async def remove_queue(connection: AsyncConnection, queue_id: str) -> None:
 
 
 async def remove_idle_queues(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Close queues that nobody asked for too long, or for which too many events wait, at most so many of them.
+    """Close queues that nobody polled for too long, or that have too many waiting events, up to a limit.
 
     Returns how many.
     """

@@ -1,4 +1,4 @@
-"""How keys end: revoked, with all that were created with them; replaced; and at their time."""
+"""How keys end: they are revoked, together with all keys created with them; they are replaced; or they expire."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from keybearer.server.storage.tables import api_keys
 
 
 def _with_all_created(start: ColumnElement[bool]) -> CTE:
-    """The ids of these keys, of those that they replaced, and of all that were created with any of them."""
+    """The ids of these keys, of the keys that they replaced, and of all keys created with any of them."""
     ended = select(api_keys.c.id).where(start).cte("ended", recursive=True)
     is_next = or_(api_keys.c.created_with == ended.c.id, api_keys.c.replaced_by == ended.c.id)
     return ended.union(select(api_keys.c.id).join(ended, is_next))
 
 
 async def find_holders(connection: AsyncConnection, account_ids: Iterable[int]) -> set[int]:
-    """Whose live keys end together with every key of these accounts: theirs, and of keys created with them others'."""
+    """The holders of the live keys that end together with every key of these accounts: the accounts themselves, and the
+    holders of keys that were created with these keys.
+    """
     ended = _with_all_created(among(api_keys.c.account_id, account_ids))
     statement = select(api_keys.c.account_id).where(
         api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None)
@@ -40,21 +42,21 @@ async def find_ending(connection: AsyncConnection, account_id: int, now: datetim
 
 
 async def revoke(connection: AsyncConnection, key_id: int, *, by: int | None, at: datetime) -> Sequence[APIKeyRecord]:
-    """Revoke a key, its predecessor in overlap, and every key created with one of them; returns which were live."""
+    """Revoke a key, its predecessor in overlap, and all keys created with one of them. Returns those that were live."""
     return await _revoke(connection, api_keys.c.id == key_id, by=by, at=at)
 
 
 async def revoke_all(
     connection: AsyncConnection, account_id: int, *, by: int | None, at: datetime
 ) -> Sequence[APIKeyRecord]:
-    """Revoke every key of an account, and every key created with one of them; returns which were live."""
+    """Revoke all keys of an account, and all keys created with one of them. Returns those that were live."""
     return await _revoke(connection, api_keys.c.account_id == account_id, by=by, at=at)
 
 
 async def _revoke(
     connection: AsyncConnection, start: ColumnElement[bool], *, by: int | None, at: datetime
 ) -> Sequence[APIKeyRecord]:
-    """Erase the sealed texts too; the digests stay, so that the keys are still recognised."""
+    """This erases the sealed texts too. The digests stay, so that the keys are still recognised."""
     ended = _with_all_created(start)
     doomed = records().where(api_keys.c.id.in_(select(ended.c.id)), api_keys.c.revoked_at.is_(None))
     found = [from_row(row) for row in await connection.execute(doomed.order_by(api_keys.c.id))]
@@ -78,9 +80,9 @@ async def end_replaced(connection: AsyncConnection, successor_id: int, *, by: in
 async def take_ending(
     connection: AsyncConnection, now: datetime, *, within: timedelta, mails: int, limit: int
 ) -> Sequence[APIKeyRecord]:
-    """The live keys that end within a time and whose owners got fewer mails about it, at most so many.
+    """The live keys that end within a time and whose owners have had fewer than `mails` mails about it, up to a limit.
 
-    They are noted as having got `mails`. A key that was replaced needs none.
+    They are recorded as having had `mails`. A key that was replaced needs none.
     """
     due = (
         records()

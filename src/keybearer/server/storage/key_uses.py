@@ -1,4 +1,4 @@
-"""How keys were used last: written down in slices, and after their end at most once in a while."""
+"""The last use of each key. Uses are written in slices; after a key has ended, at most once in a while."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from keybearer.server.storage.tables import api_key_uses
 
 @dataclass(frozen=True, slots=True)
 class NewUse:
-    """A use of a key that is still to be written down."""
+    """A use of a key that has not been written yet."""
 
     key_id: int
     use: KeyUse
 
 
 async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> None:
-    """Write down the last uses of keys; an older use never overwrites a newer one from another worker."""
-    # In the order of their ids, so that two workers that write at once wait for each other and not in a circle.
+    """Write the last uses of keys. An older use never overwrites a newer one from another worker."""
+    # In the order of their ids, so that two workers that write at once do not deadlock.
     rows = [
         {"of_id": new.key_id, "used_at": new.use.at, "address": new.use.address, "client": new.use.client}
         for new in sorted(uses, key=lambda new: new.key_id)
@@ -44,15 +44,15 @@ async def record_uses(connection: AsyncConnection, uses: Iterable[NewUse]) -> No
 
 
 async def find_late_use(connection: AsyncConnection, key_id: int) -> datetime | None:
-    """When a revoked key was last used; its row is held until the transaction ends."""
+    """When a revoked key was last used. Its row is locked until the transaction ends."""
     statement = locked(select(api_key_uses.c.late_used_at).where(api_key_uses.c.key_id == key_id))
     return (await connection.execute(statement)).scalar_one_or_none()
 
 
 async def record_late_use(connection: AsyncConnection, new: NewUse, *, at_most_every: timedelta) -> bool:
-    """Write down a use of a revoked key, unless one was written less than `at_most_every` before it.
+    """Record a use of a revoked key, unless one was recorded less than `at_most_every` before it.
 
-    Returns whether it was written.
+    Returns whether it was recorded.
     """
     late_used_at = api_key_uses.c.late_used_at
     result = await connection.execute(

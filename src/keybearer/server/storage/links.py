@@ -59,7 +59,7 @@ async def add(
     joins: Joins = DEFAULT_CHANNELS,
     made_by_link: int | None = None,
 ) -> Link:
-    """Make a link that lives as long as its purpose lets it, or as `lifetime` says."""
+    """Create a link that lives as long as its purpose allows, or as `lifetime` says."""
     row = await connection.execute(
         insert(links)
         .values(
@@ -93,7 +93,7 @@ async def add_all(
     joins: Joins = DEFAULT_CHANNELS,
     made_by_link: int | None = None,
 ) -> Sequence[Link]:
-    """Make a link for each of these addresses, in one statement. Their order is not that of the addresses."""
+    """Create a link for each of these addresses, in one statement. Their order is not that of the addresses."""
     shared = {
         "purpose": purpose.value,
         "realm_id": realm_id,
@@ -111,7 +111,7 @@ async def add_all(
 async def count(
     connection: AsyncConnection, purpose: LinkPurpose, *, now: datetime, created_by: int | None = None
 ) -> int:
-    """How many links of a purpose are open: all of them, or those that one account made."""
+    """How many links with a purpose are open: all of them, or those that one account created."""
     statement = select(func.count()).where(links.c.purpose == purpose.value, links.c.expires_at > now)
     if created_by is not None:
         statement = statement.where(links.c.created_by == created_by)
@@ -127,19 +127,19 @@ def _is_for(purposes: Iterable[LinkPurpose]) -> ColumnElement[bool]:
 
 
 async def find(connection: AsyncConnection, token: Secret, purpose: LinkPurpose, now: datetime) -> Link | None:
-    """The link of a token, if it is for that purpose, unused and not expired."""
+    """The link with this token, if it has that purpose, is unused and has not expired."""
     row = (await connection.execute(select(*COLUMNS).where(_is_good(token, purpose, now)))).first()
     return None if row is None else from_row(row)
 
 
 async def use(connection: AsyncConnection, token: Secret, purpose: LinkPurpose, now: datetime) -> Link | None:
-    """The same, used up: of several transactions that use one link, one gets it."""
+    """The same link, used up. If several transactions use one link, only one gets it."""
     row = (await connection.execute(delete(links).where(_is_good(token, purpose, now)).returning(*COLUMNS))).first()
     return None if row is None else from_row(row)
 
 
 async def find_all(connection: AsyncConnection, purposes: Iterable[LinkPurpose], now: datetime) -> Sequence[Link]:
-    """Every open link of these purposes, the newest first."""
+    """All open links with these purposes, newest first."""
     rows = await connection.execute(
         select(*COLUMNS)
         .where(_is_for(purposes), links.c.expires_at > now)
@@ -151,7 +151,7 @@ async def find_all(connection: AsyncConnection, purposes: Iterable[LinkPurpose],
 async def find_by_id(
     connection: AsyncConnection, link_id: int, purposes: Iterable[LinkPurpose], now: datetime
 ) -> Link | None:
-    """The open link of that id, if it is of one of these purposes."""
+    """The open link with that id, if it has one of these purposes."""
     row = (
         await connection.execute(
             select(*COLUMNS).where(links.c.id == link_id, _is_for(purposes), links.c.expires_at > now)
@@ -161,9 +161,9 @@ async def find_by_id(
 
 
 async def renew(connection: AsyncConnection, link: Link, token: Secret, *, at: datetime) -> Link | None:
-    """Give a link another token, and from `at` on the time it had at first; the earlier token ends.
+    """Give a link another token and, from `at` on, its original lifetime again. The earlier token stops working.
 
-    None where the link has been used or withdrawn meanwhile.
+    None if the link has been used or withdrawn in the meantime.
     """
     row = (
         await connection.execute(
@@ -177,33 +177,33 @@ async def renew(connection: AsyncConnection, link: Link, token: Secret, *, at: d
 
 
 def token_of(link: Link, key: bytes) -> Secret:
-    """The token of a multi-use invitation, which whoever has this key can find again.
+    """The token of a multi-use invitation. The holder of this key can derive it again.
 
-    The time makes it another one should an id be given a second time, as after a restored backup.
+    It includes the time, so that it differs if an id is given a second time, as after a restored backup.
     """
     place = f"{link.purpose} {link.id} {link.created_at.isoformat()}"
     return Secret(base64.urlsafe_b64encode(hmac.digest(key, place.encode(), "sha256")).rstrip(b"=").decode())
 
 
 async def set_token(connection: AsyncConnection, link_id: int, token: Secret) -> None:
-    """Give a link another token; the earlier one ends."""
+    """Give a link another token. The earlier one stops working."""
     await connection.execute(update(links).where(links.c.id == link_id).values(digest=_digest(token)))
 
 
 async def find_ids(connection: AsyncConnection, tokens: Collection[Secret]) -> Mapping[int, Secret]:
-    """Which of these are tokens of links: the ids of the links, with their tokens."""
+    """Which of these texts are tokens of links: the ids of the links, with their tokens."""
     by_digest = {_digest(token): token for token in tokens}
     rows = await connection.execute(select(links.c.id, links.c.digest).where(links.c.digest.in_(by_digest)))
     return {row.id: by_digest[bytes(row.digest)] for row in rows}
 
 
 async def change(connection: AsyncConnection, link: Link, *, role: Role, joins: Joins) -> None:
-    """Let those who join by a link from now on have another role and follow other channels."""
+    """Change the role and the channels of people who join by this link from now on."""
     await connection.execute(update(links).where(links.c.id == link.id).values(role=role, **_joins_columns(joins)))
 
 
 async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, realm_id: int, email: str) -> None:
-    """Withdraw the links of a purpose for an address, in any case."""
+    """Withdraw the links with a purpose for an address, in any case."""
     found = await connection.execute(
         select(links.c.id, links.c.email).where(links.c.purpose == purpose.value, links.c.realm_id == realm_id)
     )
@@ -212,7 +212,9 @@ async def remove_all_for(connection: AsyncConnection, purpose: LinkPurpose, *, r
 
 
 async def remove(connection: AsyncConnection, link_id: int) -> bool:
-    """Withdraw a link, and those that were asked for with it; False where it has been used or withdrawn meanwhile."""
+    """Withdraw a link, and the links that were requested with it. False if it has been used or withdrawn in the
+    meantime.
+    """
     await connection.execute(delete(links).where(links.c.made_by_link == link_id))
     return (
         await connection.execute(delete(links).where(links.c.id == link_id).returning(links.c.id))
@@ -222,7 +224,7 @@ async def remove(connection: AsyncConnection, link_id: int) -> bool:
 async def remove_all(
     connection: AsyncConnection, purpose: LinkPurpose, *, account_id: int | None = None, created_by: int | None = None
 ) -> None:
-    """Withdraw the links of a purpose: all of them, or one account's, or those that one account made."""
+    """Withdraw the links with a purpose: all of them, those for one account, or those that one account created."""
     statement = delete(links).where(links.c.purpose == purpose.value)
     if account_id is not None:
         statement = statement.where(links.c.account_id == account_id)
@@ -232,5 +234,5 @@ async def remove_all(
 
 
 async def remove_expired(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Sweep out links that nobody used in time, at most so many; returns how many."""
+    """Delete expired links, up to a limit. Returns how many."""
     return await delete_some(connection, links, links.c.expires_at <= now, limit=limit)

@@ -1,6 +1,7 @@
-"""Mails waiting to be sent: written in the transaction of what they tell of, so none is lost and none is premature.
+"""Mails waiting to be sent. They are written in the transaction that they are about, so that none is lost or sent too
+early.
 
-Their text is sealed, for a link in it lets whoever reads it set a password or join.
+Their text is sealed, because it may contain a link with which its reader can set a password or join.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from keybearer.server.storage.tables import mails
 
 @dataclass(frozen=True, slots=True)
 class WaitingMail:
-    """A mail in the queue, its text sealed, and how often sending it was tried."""
+    """A mail in the queue with its sealed text, and how often sending it was tried."""
 
     id: int
     recipient: str
@@ -33,13 +34,13 @@ class WaitingMail:
     is_given_up: bool = False
 
     def opened(self, ring: SecretRing) -> Mail:
-        """The mail itself. Raises SecretRingError where its text does not open."""
+        """The opened mail. Raises SecretRingError if its text does not open."""
         text = self.text if isinstance(self.text, Secret) else ring.unseal(self.text, bound_to(self.recipient))
         return Mail(self.recipient, self.subject, text.reveal())
 
 
 def bound_to(recipient: str) -> bytes:
-    """What a sealed text is bound to: under another recipient, it does not open."""
+    """What a sealed text is bound to. With another recipient it does not open."""
     return b"mails:" + recipient.encode()
 
 
@@ -63,18 +64,18 @@ async def add(connection: AsyncConnection, ring: SecretRing, new: Iterable[Mail]
 
 
 async def count(connection: AsyncConnection) -> int:
-    """How many mails wait."""
+    """How many mails are waiting."""
     statement = select(func.count()).select_from(mails).where(mails.c.is_given_up.is_(False))
     return (await connection.execute(statement)).scalar_one()
 
 
 async def count_given_up(connection: AsyncConnection) -> int:
-    """How many mails failed too often and are still there for the operator to see."""
+    """How many mails failed too often and are kept for the operator to see."""
     return (await connection.execute(select(func.count()).where(mails.c.is_given_up))).scalar_one()
 
 
 async def count_to(connection: AsyncConnection, recipients: Iterable[str]) -> dict[str, int]:
-    """How many mails wait for each of these recipients; those for whom none waits are absent."""
+    """How many mails wait for each of these recipients. Recipients without waiting mails are absent."""
     statement = select(mails.c.recipient, func.count().label("waiting")).where(
         among(mails.c.recipient, recipients), mails.c.is_given_up.is_(False)
     )
@@ -82,7 +83,7 @@ async def count_to(connection: AsyncConnection, recipients: Iterable[str]) -> di
 
 
 async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[WaitingMail]:
-    """Mails whose turn it is, the oldest first."""
+    """Mails that are due, oldest first."""
     rows = await connection.execute(
         select(mails)
         .where(mails.c.next_attempt_at <= now, mails.c.is_given_up.is_(False))
@@ -93,14 +94,14 @@ async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) ->
 
 
 async def find_heads(connection: AsyncConnection, *, limit: int) -> Sequence[MailHead]:
-    """What is on the envelopes of mails that were not sent, the newest first."""
+    """The recipients and subjects of mails that were not sent, newest first."""
     columns = (mails.c.recipient, mails.c.subject, mails.c.created_at, mails.c.is_given_up)
     rows = await connection.execute(select(*columns).order_by(mails.c.id.desc()).limit(limit))
     return [MailHead(**row._mapping) for row in rows]
 
 
 async def find_newest(connection: AsyncConnection, *, limit: int) -> Sequence[WaitingMail]:
-    """The newest mails that have not been sent, those that were given up too; the oldest of them first."""
+    """The newest mails that have not been sent, including those that were given up, the oldest of them first."""
     rows = await connection.execute(select(mails).order_by(mails.c.id.desc()).limit(limit))
     return [_from_row(row) for row in reversed(rows.all())]
 
@@ -120,7 +121,7 @@ def _from_row(row: Row[tuple[object, ...]]) -> WaitingMail:
 
 
 async def claim(connection: AsyncConnection, mail_id: int, *, attempts: int, until: datetime) -> bool:
-    """Take a mail for sending: False where another worker was faster. After `until` it is due again."""
+    """Reserve a mail for sending. False if another worker was faster. After `until` it is due again."""
     result = await connection.execute(
         update(mails)
         .where(mails.c.id == mail_id, mails.c.attempts == attempts)
@@ -131,12 +132,14 @@ async def claim(connection: AsyncConnection, mail_id: int, *, attempts: int, unt
 
 
 async def remove(connection: AsyncConnection, mail_id: int) -> None:
-    """A mail has been sent."""
+    """Delete a mail that has been sent."""
     await connection.execute(delete(mails).where(mails.c.id == mail_id))
 
 
 async def remove_given_up(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Sweep out mails that were given up long ago, or before very many others, at most so many; returns how many."""
+    """Delete mails that were given up long ago, or that have too many newer ones after them, up to a limit. Returns how
+    many.
+    """
     is_old = mails.c.created_at < now - Retention.GIVEN_UP_MAILS.days
     given_up = select(mails.c.id).where(mails.c.is_given_up).order_by(mails.c.id.desc())
     is_one_too_many = mails.c.id <= given_up.offset(Cap.MAILS.most).limit(1).scalar_subquery()
@@ -144,5 +147,5 @@ async def remove_given_up(connection: AsyncConnection, now: datetime, *, limit: 
 
 
 async def give_up(connection: AsyncConnection, mail_id: int) -> None:
-    """A mail has failed too often, or there is nobody to send it; it stays for the operator to see."""
+    """Give up a mail that failed too often, or that nothing can send. It is kept for the operator to see."""
     await connection.execute(update(mails).where(mails.c.id == mail_id).values(is_given_up=True))

@@ -34,36 +34,38 @@ from keybearer.server.storage.driver import Found
 
 CONNECT_TIMEOUT = 10.0
 HOST_TIMEOUT = 2.0
-"""The same for each of several hosts: one that is gone must not hold up the way to the others."""
+"""The same for each of several hosts: a host that is down must not delay the connection to the others."""
 
 UNANSWERED_WITHIN = 4
-"""Seconds after which a connection is lost whose other end does not confirm what is sent, or that it is there."""
+"""Seconds after which a connection counts as lost if its other end does not confirm what is sent, or that it is still
+reachable.
+"""
 
 LOOKUP_TIMEOUT = 5.0
 STATEMENT_TIMEOUT = 30.0
-"""Seconds after which the server is taken to be gone."""
+"""Seconds after which the server counts as unreachable."""
 
 READERS = 5
 WRITERS = 5
 
 MIGRATION_WAITS = 500
-"""Milliseconds that a migration waits for those who use a table: PostgreSQL looks for deadlocks after a second."""
+"""Milliseconds that a migration waits for users of a table. PostgreSQL looks for deadlocks after a second."""
 
 _LOCK_NOT_AVAILABLE = "55P03"
-_MIGRATION_LOCK = 0x6B657962  # "keyb": an advisory lock that no other program takes by chance
+_MIGRATION_LOCK = 0x6B657962  # "keyb": an advisory lock that no other program will take by accident
 
 
 _COMPILED: LRUCache[Any, Any] = LRUCache(1024)
-"""Compiled statements of all engines of the process: those that read and those that write have many in common."""
+"""Compiled statements of all engines of the process. The engines for reading and for writing have many in common."""
 
 
 class SharingDialect(AsyncpgDialect):
-    """PostgreSQL through asyncpg, with statements that are compiled once for every engine."""
+    """PostgreSQL through asyncpg, with statements that are compiled once for all engines."""
 
     driver = "sharing"
     supports_statement_cache = True
 
-    # Every engine has one of its own, and all that know of the same version compile alike.
+    # Every engine has a dialect of its own, and all that know the same server version compile alike.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SharingDialect) and self._version() == other._version()
 
@@ -76,9 +78,9 @@ class SharingDialect(AsyncpgDialect):
 
 @final
 class PostgreSQLConnection(DirectConnection):
-    """SQLAlchemy's connection, whose statements go to asyncpg directly from the second of a transaction on.
+    """SQLAlchemy's connection. From the second statement of a transaction on, statements go to asyncpg directly.
 
-    The first begins the transaction, as SQLAlchemy does it.
+    The first statement begins the transaction, as in SQLAlchemy.
     """
 
     text_dialect = AsyncpgDialect()  # type: ignore[no-untyped-call]
@@ -125,7 +127,7 @@ class PostgreSQLConnection(DirectConnection):
 
 
 class PostgreSQLEngine(AsyncEngine):
-    """An engine whose connections can be asked directly."""
+    """An engine whose connections give direct access to the driver."""
 
     _connection_cls = PostgreSQLConnection
 
@@ -134,15 +136,17 @@ registry.register("postgresql.sharing", __name__, SharingDialect.__name__)
 
 
 def connect(url: str) -> PostgreSQLDriver:
-    """The driver for an address as libpq and asyncpg understand it."""
+    """The driver for an address in the form that libpq and asyncpg understand."""
     return PostgreSQLDriver("postgresql://" + url.partition("://")[2])
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that notices in time where the network to the server, or its machine, is gone."""
+    """A connection that notices promptly when the network to the server, or its machine, fails."""
 
     def watch(self) -> None:
-        """Have the kernel end it when the other end is silent. Without this, a statement waits for its own timeout."""
+        """Let the kernel end the connection when the other end is silent. Without this, a statement waits for its own
+        timeout.
+        """
         connected: socket.socket = self._transport.get_extra_info("socket")
         if connected.family == socket.AF_UNIX or sys.platform != "linux":
             return
@@ -175,7 +179,7 @@ class Connections:
 class PostgreSQLDriver:
     """A PostgreSQL database, given by its address.
 
-    Of several hosts in the address the one is used that takes changes: the primary. Which one that is may change.
+    If the address has several hosts, the one that accepts changes is used: the primary. Which one that is may change.
     """
 
     dialect_name = "postgresql"
@@ -201,13 +205,13 @@ class PostgreSQLDriver:
             pool_size=connections,
             max_overflow=connections,
             execution_options={"compiled_cache": _COMPILED},
-            hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets somebody in
+            hide_parameters=True,  # a failure is logged, and the parameters may contain a link for signing in
         )
         event.listen(engine.sync_engine, "checkout", _check_is_open)
         return PostgreSQLEngine(engine.sync_engine)
 
     async def open(self, *, command_timeout: float = STATEMENT_TIMEOUT) -> Any:  # noqa: ANN401  asyncpg has no types
-        """A connection of the driver's own. Raises StorageError where the server does not let us in."""
+        """A connection of the driver itself. Raises StorageError if the server refuses the connection."""
         failures = []
         for dsn in tuple(self._dsns):
             try:
@@ -222,28 +226,31 @@ class PostgreSQLDriver:
                 failures.append(error)
             else:
                 self._dsns.remove(dsn)
-                self._dsns.insert(0, dsn)  # where it was found last time it is looked for first
+                self._dsns.insert(0, dsn)  # the host where it was found last time is tried first
                 connection.watch()
                 return connection
-        # What a server has said tells more than that another one could not be reached.
-        raise _not_let_in(next((each for each in failures if not isinstance(each, OSError)), failures[0])) from None
+        # An error from a server says more than that another server could not be reached.
+        raise _connection_error(
+            next((each for each in failures if not isinstance(each, OSError)), failures[0])
+        ) from None
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return True
 
     async def keep_copy(self, revision: str) -> None:
-        """A server has backups of its own."""
+        """Nothing: a database server has backups of its own."""
 
     async def take_migration_lock(self, connection: AsyncConnection) -> None:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-        # Whoever comes after it waits for a table as long as the migration does, and so not until a deadlock is found.
+        # Programs that want a table wait as long as the migration does, so they would otherwise wait until a deadlock
+        # is found.
         await connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_WAITS}"))
 
     def is_held_up(self, error: Exception) -> bool:
         return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") == _LOCK_NOT_AVAILABLE
 
     async def check_after_migration(self, connection: AsyncConnection) -> None:
-        """PostgreSQL has checked each statement."""
+        """Nothing: PostgreSQL has checked each statement."""
 
     def lookup(
         self, statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None = None
@@ -251,7 +258,7 @@ class PostgreSQLDriver:
         values = bindparam("values", type_=ARRAY(by.type))
         dialect = AsyncpgDialect()  # type: ignore[no-untyped-call]
         asked = statement.where(by == any_(values))
-        if beside is not None:  # the server makes the text once, and each row has it at its end
+        if beside is not None:  # the server builds the text once, and each row ends with it
             others = beside.subquery()
             listed = select(cast(func.json_agg(func.json_build_array(*others.columns)), Text)).select_from(others)
             asked = asked.add_columns(listed.scalar_subquery())
@@ -265,12 +272,14 @@ class PostgreSQLDriver:
         )
         is_outage |= isinstance(error, asyncpg.PostgresError) and _is_outage(error)
         if is_outage or isinstance(error, TimeoutError | OSError | asyncpg.InterfaceError):
-            return StorageError("The PostgreSQL server cannot be used", hint="Check that it runs, then try again.")
+            return StorageError(
+                "The PostgreSQL server cannot be used", hint="Check that it is running, then try again."
+            )
         return None
 
 
 def _check_is_open(connection: Any, *_: object) -> None:  # noqa: ANN401  as SQLAlchemy has it
-    """Have the pool open another connection in place of one that the server, or the network, has ended.
+    """Let the pool open another connection instead of one that the server, or the network, has closed.
 
     SQLAlchemy's own check asks the server three times for each transaction. asyncpg knows it from the socket.
     """
@@ -279,17 +288,18 @@ def _check_is_open(connection: Any, *_: object) -> None:  # noqa: ANN401  as SQL
 
 
 _OUTAGES = ("08", "25006", "40", "53", "55", "57", "58", "XX")
-"""What the server's codes for its own failures begin with: no connection, read-only, rolled back, out of room, not
-ready, stopped by its operator, its disk, broken (PostgreSQL's appendix A)."""
+"""How the server's codes for its own failures begin: no connection, read-only, rolled back, out of resources, not
+ready, stopped by its operator, disk failure, internal error (PostgreSQL's appendix A).
+"""
 
 
 def _is_outage(error: object) -> bool:
-    """Whether the server's code says that it is the server that fails, and not the statement."""
+    """Whether the server's code means that the server fails, not the statement."""
     return str(getattr(error, "sqlstate", "")).startswith(_OUTAGES)
 
 
 def _one_for_each_host(dsn: str) -> list[str]:
-    """The address, once for each of the hosts that it names with commas between them."""
+    """The address, once for each of the hosts that it lists with commas between them."""
     parts = urlsplit(dsn)
     user, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts:
@@ -306,11 +316,11 @@ _NOT_LET_IN = (
 )
 
 
-def _not_let_in(error: Exception) -> StorageError:
+def _connection_error(error: Exception) -> StorageError:
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return StorageError(
-            "No PostgreSQL server of the address takes changes: they are standbys, or read-only",
-            hint="Promote a standby, or name the primary in KEYBEARER_DATABASE_URL.",
+            "None of the PostgreSQL servers in the address accepts changes: they are standbys, or read-only",
+            hint="Promote a standby, or set KEYBEARER_DATABASE_URL to the primary.",
         )
     if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
         return StorageError(
@@ -323,7 +333,8 @@ def _not_let_in(error: Exception) -> StorageError:
     if isinstance(error, ValueError | asyncpg.InterfaceError):
         return StorageError("The address of the PostgreSQL database is malformed", hint="Check KEYBEARER_DATABASE_URL.")
     return StorageError(
-        "The PostgreSQL server cannot be reached", hint="Check that it runs, and the host and port of its address."
+        "The PostgreSQL server cannot be reached",
+        hint="Check that it is running, and that the host and port in its address are right.",
     )
 
 
@@ -331,7 +342,7 @@ _decode = msgspec.json.Decoder(list[list[Any]]).decode
 
 
 class PostgreSQLLookup:
-    """A question asked on a connection of its own, which is opened again after any failure."""
+    """A query on a connection of its own, which is opened again after any failure."""
 
     def __init__(self, driver: PostgreSQLDriver, statement: str, *, has_beside: bool) -> None:
         self._driver = driver
@@ -350,7 +361,7 @@ class PostgreSQLLookup:
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection.terminate()
                 raise StorageError(
-                    "The PostgreSQL server cannot be used", hint="Check that it runs, then try again."
+                    "The PostgreSQL server cannot be used", hint="Check that it is running, then try again."
                 ) from None
             except BaseException:
                 connection.terminate()

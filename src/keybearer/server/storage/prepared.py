@@ -1,4 +1,4 @@
-"""Statements that are built and compiled once, for what nearly every request asks."""
+"""Statements that are built and compiled once, for queries that nearly every request makes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Convert = Callable[[Any], Any]
 class Prepared:
     """A statement whose parameters are named with `bindparam`, and with `columns` for an INSERT.
 
-    It is given to the driver as it is, which takes a tenth of the time that SQLAlchemy takes to do the same.
+    It is passed to the driver directly, which takes a tenth of the time that SQLAlchemy takes for the same.
     """
 
     def __init__(self, statement: Select[Any] | Insert | Update | Delete, *, columns: Sequence[str] = ()) -> None:
@@ -28,38 +28,38 @@ class Prepared:
         self._texts: dict[str, _Text] = {}
 
     async def rows(self, connection: AsyncConnection, **parameters: object) -> Sequence[Row]:
-        """Every row, in the order of the statement's columns."""
+        """All rows, in the order of the statement's columns."""
         if isinstance(connection, DirectConnection):
             return await self._text(connection.text_dialect).rows(connection, parameters)
         return (await connection.execute(self._statement, parameters)).all()
 
     async def row(self, connection: AsyncConnection, **parameters: object) -> Row | None:
-        """The only row, or None where there is none."""
+        """The only row, or None if there is none."""
         found = await self.rows(connection, **parameters)
         return found[0] if found else None
 
     async def values(self, connection: AsyncConnection, **parameters: object) -> list[Any]:
-        """The first column of every row."""
+        """The first column of all rows."""
         return [row[0] for row in await self.rows(connection, **parameters)]
 
     async def records(self, connection: AsyncConnection, **parameters: object) -> list[dict[str, Any]]:
-        """Every row by the names of its columns."""
+        """All rows, by the names of their columns."""
         return [dict(zip(self._names, row, strict=True)) for row in await self.rows(connection, **parameters)]
 
     async def record(self, connection: AsyncConnection, **parameters: object) -> Mapping[str, Any] | None:
-        """The only row by the names of its columns, or None where there is none."""
+        """The only row, by the names of its columns, or None if there is none."""
         found = await self.records(connection, **parameters)
         return found[0] if found else None
 
     async def run(self, connection: AsyncConnection, **parameters: object) -> None:
-        """Carry out a statement that gives no rows."""
+        """Execute a statement that returns no rows."""
         if isinstance(connection, DirectConnection):
             await self._text(connection.text_dialect).rows(connection, parameters)
         else:
             await connection.execute(self._statement, parameters)
 
     async def run_each(self, connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
-        """Carry out a statement that gives no rows, with each of these parameters."""
+        """Execute a statement that returns no rows, once for each of these sets of parameters."""
         if isinstance(connection, DirectConnection) and len(rows) < MANY:
             await self._text(connection.text_dialect).run_each(connection, rows)
         elif rows:

@@ -1,4 +1,4 @@
-"""Realms as rows. A server of ours holds one; the schema knows more."""
+"""Realms as rows. A Keybearer server holds one; the schema allows more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keybearer.server.storage.tables import realms
 
 
 def from_row(row: Sequence[Any]) -> Realm:
-    """The value of all columns of the table, in their order. A driver may give 0 and 1 for false and true."""
+    """The value of all columns of the table, in their order. Some drivers return 0 and 1 for false and true."""
     realm_id, name, site, description, is_active, bots, webhooks, invite, *policy, created_at = row
     longest, default, must_end = policy
     return Realm(
@@ -40,13 +40,13 @@ _HELD = Prepared(locked(_ONLY))
 
 
 async def find(connection: AsyncConnection, *, for_change: bool = False) -> Realm | None:
-    """The realm of this server, None before set-up. `for_change` holds its row until the transaction ends."""
+    """The realm of this server, None before set-up. `for_change` locks its row until the transaction ends."""
     row = await (_HELD if for_change else _FOUND).row(connection)
     return None if row is None else from_row(row)
 
 
 async def add(connection: AsyncConnection, *, name: str, site: str, created_at: datetime) -> Realm:
-    """Make a realm with Zulip's default policies."""
+    """Create a realm with Zulip's default policies."""
     policies = Realm(0, name, site, created_at)
     row = await connection.execute(
         insert(realms)
@@ -64,7 +64,7 @@ async def add(connection: AsyncConnection, *, name: str, site: str, created_at: 
 
 
 async def save(connection: AsyncConnection, realm: Realm) -> None:
-    """Write every field of the realm that can change."""
+    """Write all fields of the realm that can change."""
     await connection.execute(
         update(realms)
         .where(realms.c.id == realm.id)

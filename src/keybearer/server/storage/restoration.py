@@ -1,9 +1,10 @@
-"""Restoring a backup without bringing back to life what was taken back since it was made.
+"""Restores a backup without making valid again what was revoked since it was made.
 
-A backup is older than the database that it replaces. Keys that were revoked and accounts that were deactivated in
-between are live in it, and named keys that were narrowed are wide. Where the replaced database can be read, those stay
-revoked, deactivated and narrow; where there is none, the operator is told since when. Sessions, one-time links, waiting
-mails and counted failures are dropped in either case: nobody can tell any more which of them are over.
+A backup is older than the database that it replaces. It still has live keys that were revoked since, active accounts
+that were deactivated since, and the wider form of named keys that were narrowed since. If the replaced database can be
+read, those stay revoked, deactivated and narrowed. If there is none, the operator is told the time of the backup.
+Sessions, one-time links, waiting mails and counted failures are dropped in either case, because nobody can tell any
+more which of them have ended.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ MAGIC = b"SQLite format 3\0"
 """The beginning of every SQLite file."""
 
 PASSING = (sessions, links, mails, attempts)
-"""Tables whose rows mean nothing any more when they come back from a backup."""
+"""Tables whose rows mean nothing after they are restored from a backup."""
 
 _TAKEN_BACK = (
     api_keys.c.revoked_at,
@@ -39,16 +40,16 @@ _TAKEN_BACK = (
     api_keys.c.expires_at,
     api_keys.c.replaced_by,
 )
-"""What of a key only ever gets less."""
+"""The properties of a key that can only become more restricted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """What was restored. `made_at` is when the backup was made, None where it does not say.
+    """What was restored. `made_at` is when the backup was made, None if the backup does not say.
 
-    `revoked` and `deactivated` are the emails of accounts whose key, or which themselves, were live in the backup and
-    taken back since, and stay so. Both are None where there was no database to compare with: then everything that was
-    taken back after `made_at` is live again.
+    `revoked` and `deactivated` are the emails of accounts that lost a key, or were deactivated, after the backup was
+    made, and for which this still holds. Both are None if there was no database to compare with: then everything that
+    was revoked or deactivated after `made_at` is live again.
     """
 
     made_at: datetime | None
@@ -57,15 +58,15 @@ class Restoration:
 
 
 async def restore(source: Path, url: str, ring: SecretRing, *, overwrite: bool = False) -> Restoration:
-    """Replace the database at `url` by the backup at `source`, in one transaction; no server may be running.
+    """Replace the database at `url` with the backup at `source`, in one transaction. No server may be running.
 
-    The backup is checked, migrated and opened with the ring before anything is touched. Raises FileError where it is
-    not there, or the database holds an organization and `overwrite` is not said; SchemaError where a newer program
-    wrote it; SecretRingError where its keys were sealed with other secrets; else StorageError.
+    The backup is checked, migrated and opened with the ring before anything is changed. Raises FileError if it does not
+    exist, or if the database holds an organization and `overwrite` is false; SchemaError if a newer program wrote it;
+    SecretRingError if its keys were sealed with other secrets; otherwise StorageError.
     """
     with tempfile.TemporaryDirectory(prefix="keybearer-restore-") as directory:
         prepared = Path(directory, "prepared.db")
-        made_at = await asyncio.to_thread(_take, source, prepared)
+        made_at = await asyncio.to_thread(_copy_backup, source, prepared)
         await schema.migrate(backup.url_of(prepared))
         database = await _opened(url)
         replacement = await Database.open(backup.url_of(prepared))
@@ -87,15 +88,15 @@ async def _opened(url: str) -> Database:
         raise StorageError(error.message, hint=hint) from None
 
 
-def _take(source: Path, prepared: Path) -> datetime | None:
+def _copy_backup(source: Path, prepared: Path) -> datetime | None:
     if not source.is_file():
-        raise FileError(f"There is no backup at {source}")
+        raise FileError(f"The backup {source} does not exist")
     with source.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise FileError(f"{source} is no backup", hint="Name a file that `keybearer admin backup` wrote.")
+            raise FileError(f"{source} is not a backup", hint="Use a file that `keybearer admin backup` wrote.")
     copy_file(source, prepared)
     if not check_integrity(prepared):
-        raise StorageError(f"The backup {source} is damaged", hint="Take another one.")
+        raise StorageError(f"The backup {source} is damaged", hint="Use another one.")
     return backup.made_at(prepared)
 
 
@@ -107,8 +108,8 @@ async def _replace(
         is_empty = (await target.execute(select(realms.c.id).limit(1))).first() is None
         if not is_empty and not overwrite:
             raise FileError(
-                "The database holds an organization already",
-                hint="Say --force to replace it by the backup, or name another data directory.",
+                "The database already holds an organization",
+                hint="Use --force to replace it with the backup, or choose another data directory.",
             )
         revoked = deactivated = None
         async with replacement.write() as prepared:
@@ -129,9 +130,9 @@ async def _replace(
 
 
 async def _keep_revoked(current: AsyncConnection, prepared: AsyncConnection) -> tuple[str, ...]:
-    """Revoke in the backup what is revoked now, and leave named keys as narrow as they are now.
+    """Revoke in the backup what is revoked now, and narrow its named keys as far as they are narrowed now.
 
-    A key is the same where id, account and time of issue agree.
+    Two keys are the same if id, account and time of issue match.
     """
     key_ids = (api_keys.c.id, api_keys.c.account_id, api_keys.c.created_at)
     changed = api_keys.c.revoked_at.is_not(None) | api_keys.c.is_account_key.is_(False)

@@ -1,7 +1,7 @@
-"""The secrets file: JSON of mode 0600, read whole and replaced in one step.
+"""The secrets file: JSON of mode 0600, read as a whole and replaced in one step.
 
-`{"version": 1, "secrets": [{"id": ..., "created_at": ..., "secret": ...}, ...]}`, the current secret last. Beside them
-there may be one under `"next"`: it is known on every machine before anything is written under it.
+`{"version": 1, "secrets": [{"id": ..., "created_at": ..., "secret": ...}, ...]}`, the current secret last. There may
+also be a secret under `"next"`: every machine must know it before anything is written with it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ VERSION = 1
 SECRET_LENGTH = 32
 
 Stamp = tuple[int, ...]
-"""What tells one state of the file from another: its place on the disk, time and size."""
+"""What distinguishes two states of the file: its place on the disk, time and size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One secret as the file has it."""
+    """One secret as it is in the file."""
 
     id: str
     created_at: str
@@ -36,7 +36,7 @@ class Entry:
 
 
 class Content(NamedTuple):
-    """The secrets in the file, the current one last, and the one that is prepared to come after it."""
+    """The secrets in the file, the current one last, and the prepared secret that will be the next one."""
 
     entries: tuple[Entry, ...]
     prepared: Entry | None = None
@@ -48,7 +48,7 @@ def stamp(status: os.stat_result) -> Stamp:
 
 
 def read(path: Path) -> tuple[Content, Stamp]:
-    """The secrets in the file. Raises SecretRingError if it is missing, open to others or broken."""
+    """The secrets in the file. Raises SecretRingError if the file is missing, open to others or broken."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -56,12 +56,12 @@ def read(path: Path) -> tuple[Content, Stamp]:
             content = file.read()
     except FileNotFoundError:
         raise SecretRingError(
-            f"There is no secrets file at {path}",
-            hint="Put it back from where you keep its copy, or name its place in KEYBEARER_SECRETS.",
+            f"The secrets file {path} does not exist",
+            hint="Restore it from your copy, or set KEYBEARER_SECRETS to its path.",
         ) from None
     except OSError as error:
         raise SecretRingError(f"The secrets file {path} cannot be read: {error.strerror}") from None
-    # systemd and Kubernetes hand secrets out on a file system of their own, which nobody can write, to a group.
+    # systemd and Kubernetes provide secrets to a group, on a file system of their own that nobody can write.
     if stat.S_IMODE(status.st_mode) & (0o037 if is_read_only else 0o077):
         raise SecretRingError(
             f"The secrets file {path} can be read or written by others (mode {stat.S_IMODE(status.st_mode):04o})",
@@ -71,29 +71,29 @@ def read(path: Path) -> tuple[Content, Stamp]:
 
 
 def create(path: Path, entry: Entry) -> None:
-    """Write a new file with one secret. Raises SecretRingError where there is one, or it cannot be written."""
+    """Write a new file with one secret. Raises SecretRingError if the file exists or cannot be written."""
     try:
         with creation(path) as file:
             file.write(_encoded(Content((entry,))))
     except FileExistsError:
         raise SecretRingError(
-            f"There is a secrets file at {path} already", hint="Use it, or name another place."
+            f"The secrets file {path} already exists", hint="Use it, or choose another path."
         ) from None
     except OSError as error:
         raise SecretRingError(f"The secrets file {path} cannot be written: {error.strerror}") from None
 
 
 def replace(path: Path, content: Content, *, expected: Stamp) -> None:
-    """Replace the file in one step: whoever reads it sees the old one or the new one, also after a power cut.
+    """Replace the file in one step: readers see the old or the new file, even after a power cut.
 
-    Raises SecretRingError where it cannot be written, or is in another state than `expected`.
+    Raises SecretRingError if it cannot be written, or if its state is not `expected`.
     """
     try:
         with path.open("rb") as old:
             fcntl.flock(old, fcntl.LOCK_EX)
             if stamp(path.stat()) != expected:
                 raise SecretRingError(
-                    f"The secrets file {path} was changed by somebody else meanwhile", hint="Try again."
+                    f"The secrets file {path} was changed by somebody else in the meantime", hint="Try again."
                 )
             with replacement(path) as new:
                 new.write(_encoded(content))
@@ -109,7 +109,7 @@ def _encoded(content: Content) -> bytes:
 
 
 def _parsed(path: Path, content: bytes) -> Content:
-    broken = SecretRingError(f"The secrets file {path} is broken", hint="Restore it from where you keep its copy.")
+    broken = SecretRingError(f"The secrets file {path} is broken", hint="Restore it from your copy.")
     entries: tuple[Entry, ...] = ()
     prepared: Entry | None = None
     try:
@@ -122,7 +122,7 @@ def _parsed(path: Path, content: bytes) -> Content:
         raise broken from None
     if version != VERSION:
         raise SecretRingError(
-            f"The secrets file {path} is of version {version}, which this Keybearer does not know",
+            f"The secrets file {path} has the version {version}, which this Keybearer does not know",
             hint="Upgrade Keybearer.",
         )
     ids = [entry.id for entry in (*entries, *([] if prepared is None else [prepared]))]

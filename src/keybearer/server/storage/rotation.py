@@ -1,10 +1,10 @@
-"""Rotating the secrets: everything that is sealed is sealed again, and no key is invalidated.
+"""Rotates the secrets: everything that is sealed is sealed again, and no key is invalidated.
 
-A named key is kept as a digest only: it keeps that, and gets a digest under the new secret when it is used next.
+A named key is stored as a digest only. It keeps its digest, and gets one under the new secret when it is next used.
 
-The new ring is saved first, then the rows are written, some accounts in each transaction. A crash in between leaves
-rows under a retired secret, which opens them as before; rotating again finishes the work. Servers that run meanwhile
-notice the new file when they meet a row that they cannot open or find.
+The new ring is saved first. Then the rows are written, some accounts in each transaction. A crash in between leaves
+rows under a retired secret, which still opens them; rotating again finishes the work. Running servers notice the new
+file when they read a row that they cannot open or find.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Resealed:
 
 
 async def reseal(connection: AsyncConnection, ring: SecretRing, account_ids: Collection[int]) -> Resealed:
-    """Seal and digest the account keys of these accounts, and seal their tokens, under the ring's current secret.
+    """Seal and digest the account keys of these accounts, and seal their tokens, with the ring's current secret.
 
-    The transaction holds the accounts, so that no key is revoked and no token is changed meanwhile.
-    The ring must be saved before: a row that names a secret which is in no file cannot be opened. Revoked keys keep
-    their old digest, for nobody has their text any more. Raises SecretRingError where a row does not open.
+    The transaction locks the accounts, so that no key is revoked and no token is changed in the meantime. The ring must
+    be saved first: a row whose secret is in no file cannot be opened. Revoked keys keep their old digest, because
+    nobody has their text any more. Raises SecretRingError if a row does not open.
     """
     return Resealed(
         await _reseal_keys(connection, ring, account_ids), await _reseal_tokens(connection, ring, account_ids)
@@ -55,7 +55,7 @@ async def _reseal_keys(connection: AsyncConnection, ring: SecretRing, account_id
         sealed = ring.seal(key, api_keys.bound_to(row.account_id, digest.value))
         changes.append({"of_id": row.id, "secret_id": sealed.secret_id, "digest": digest.value, "sealed": sealed.box})
     if changes:
-        # A key that was revoked meanwhile stays erased.
+        # A key that was revoked in the meantime stays erased.
         await connection.execute(update(table).where(table.c.id == bindparam("of_id"), is_live), changes)
     return len(changes)
 
@@ -73,7 +73,7 @@ async def _reseal_tokens(connection: AsyncConnection, ring: SecretRing, account_
 
 
 async def reseal_mails(connection: AsyncConnection, ring: SecretRing, *, limit: int) -> int:
-    """Seal some of the mails that wait under the ring's current secret, at most so many; returns how many."""
+    """Seal some of the waiting mails with the ring's current secret, up to a limit. Returns how many."""
     table = mails_table
     changes = []
     is_older = table.c.secret_id.is_not(None) & (table.c.secret_id != ring.current_id)
@@ -90,13 +90,13 @@ async def reseal_mails(connection: AsyncConnection, ring: SecretRing, *, limit: 
 async def check(connection: AsyncConnection, ring: SecretRing) -> None:
     """Raise SecretRingError unless the ring has every secret that the database was written with.
 
-    For each secret that a live key, a token or a waiting mail is sealed under, one of them is opened. Retired secrets,
-    under which only digests are left, are compared with what is remembered of them.
+    For each secret with which a live key, a token or a waiting mail is sealed, one of them is opened. Retired secrets
+    that only have digests left are compared with their stored fingerprints.
     """
     fingerprints = ring.fingerprints()
     for row in await connection.execute(select(known_secrets)):
         if fingerprints.get(row.id, row.fingerprint) != row.fingerprint:
-            raise _wrong_ring(ring, f"its secret {row.id} is another one than it was")
+            raise _wrong_ring(ring, f"its secret {row.id} is not the same as before")
     samples = [sample for find in (_sample_mails, _sample_tokens, _sample_keys) for sample in await find(connection)]
     named = {sealed.secret_id for sealed, _ in samples} | await _secrets_of_digests(connection)
     missing = named - set(ring.ids)
@@ -106,11 +106,11 @@ async def check(connection: AsyncConnection, ring: SecretRing) -> None:
         try:
             ring.unseal(sealed, bound_to)
         except SecretRingError:
-            raise _wrong_ring(ring, f"its secret {sealed.secret_id} does not open what is sealed under it") from None
+            raise _wrong_ring(ring, f"its secret {sealed.secret_id} does not open what was sealed with it") from None
 
 
 async def _secrets_of_digests(connection: AsyncConnection) -> set[str]:
-    """The secrets under which live named keys are kept. Nothing of theirs can be opened."""
+    """The secrets under which live named keys are stored. Nothing about those can be opened."""
     table = api_keys_table
     rows = await connection.execute(
         select(table.c.secret_id).where(table.c.revoked_at.is_(None), table.c.is_account_key.is_(False)).distinct()
@@ -119,7 +119,9 @@ async def _secrets_of_digests(connection: AsyncConnection) -> set[str]:
 
 
 async def remember(connection: AsyncConnection, ring: SecretRing) -> None:
-    """Remember what tells each secret of the ring from another of its id. The ring has been checked."""
+    """Store the fingerprint of each secret of the ring, which distinguishes it from others with the same id. The ring
+    has been checked.
+    """
     rows = [{"id": of, "fingerprint": value} for of, value in ring.fingerprints().items()]
     await insert_missing(connection, known_secrets, rows, key=["id"])
 

@@ -1,7 +1,8 @@
-"""The schema's version: what it is, which programs may use it, and how it gets to what it ought to be.
+"""The schema's version: what it is, which programs may use it, and how it is brought up to date.
 
-Each step names the oldest program that may use the schema after it, by the newest step that program knows. A step that
-only adds what older programs need not know of names an older one: they go on serving while it is taken.
+Each step names the oldest program that may use the schema after it, by the newest step that this program knows. A step
+that only adds what older programs can ignore names an older program. Such programs keep serving while the step is
+applied.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ REVISIONS = tuple(
         if (found := re.fullmatch(r"r(\d{4})_\w+\.py", file.name))
     )
 )
-"""Every step this program knows, by the number in its file's name."""
+"""All steps that this program knows, by the number in the file's name."""
 
 HEAD = REVISIONS[-1]
 
 HELD_UP_AGAIN = 0.2
-"""Seconds between two tries to migrate, where others use the tables."""
+"""Seconds between two attempts to migrate while others use the tables."""
 
 MOST_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What `migrate` did: the revision before (None: there was no schema) and after, and the copy it kept."""
+    """What `migrate` did: the revision before (None if there was no schema) and after, and the copy that it kept."""
 
     before: str | None
     after: str
@@ -54,17 +55,19 @@ class HeldUp(StorageError):
     """Others use the tables that the migration changes."""
 
     def __init__(self) -> None:
-        super().__init__("Others use the tables that are to be changed", hint="Try again in a moment.")
+        super().__init__("The tables to be changed are in use", hint="Try again in a moment.")
 
 
 async def migrate(url: str) -> Migration:
-    """Bring the schema of the database at `url` up to this program's, making the database file if there is none.
+    """Bring the schema of the database at `url` up to date for this program. Creates the database file if there is
+    none.
 
-    All of it or nothing. Of several that start at once, one migrates and the others wait. An SQLite file that has a
-    schema already is copied beside itself first. A schema of a newer program that this one may use is left as it is.
-    Where others use the tables, the migration lets them go first and is tried again.
+    Either everything is applied or nothing. If several programs start at once, one migrates and the others wait. An
+    SQLite file that already has a schema is first copied to a file next to it. A schema of a newer program that this
+    program may use is left as it is. While others use the tables, the migration lets them finish first and is tried
+    again.
 
-    Raises SchemaError where a newer program has been at work and this one may not use its schema, else StorageError.
+    Raises SchemaError if a newer program has migrated the schema and this one may not use it, otherwise StorageError.
     """
     for _ in range(MOST_TRIES):
         try:
@@ -91,9 +94,9 @@ async def _migrate(url: str) -> Migration:
 
 
 async def current_revision(url: str) -> str | None:
-    """The revision of the schema at `url`; None where there is none yet. Raises StorageError."""
+    """The revision of the schema at `url`. None if there is none yet. Raises StorageError."""
     driver = driver_for(url)
-    if not driver.is_there():
+    if not driver.exists():
         return None
     async with _connected(driver, driver.reader()) as connection:
         return await connection.run_sync(_revision)
@@ -105,7 +108,7 @@ async def is_up_to_date(url: str) -> bool:
 
 
 async def check(connection: AsyncConnection, *, is_own: bool = False) -> None:
-    """Raise SchemaError unless the schema is this program's, or (but for `is_own`) a newer one that it may use."""
+    """Raise SchemaError unless the schema is this program's or, if `is_own` is false, a newer one that it may use."""
     revision = await connection.run_sync(_revision)
     if revision is not None and revision not in REVISIONS:
         if is_own:
@@ -117,7 +120,7 @@ async def check(connection: AsyncConnection, *, is_own: bool = False) -> None:
 
 
 async def _check_newer(connection: AsyncConnection, revision: str) -> None:
-    """Raise SchemaError unless the database says that this program may use the schema of a newer one."""
+    """Raise SchemaError unless the database says that this program may use the newer program's schema."""
     oldest = (await connection.execute(select(oldest_program.c.revision))).scalar_one()
     if oldest > HEAD:
         raise _newer(revision)
@@ -150,7 +153,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command, config, script  # noqa: PLC0415  slow to import, and hardly ever needed
+    from alembic import command, config, script  # noqa: PLC0415  slow to import, and rarely needed
 
     settings = config.Config()
     settings.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))

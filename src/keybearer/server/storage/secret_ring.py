@@ -1,8 +1,8 @@
-"""The secret ring: what seals API keys and recognises them, in a file outside the database.
+"""The secret ring: the secrets that seal and recognise API keys, in a file outside the database.
 
-The last secret is the current one; the others are retired, and stay: rows of revoked keys name them, and so do backups.
-One may be prepared: known, so that it opens what another machine writes under it, but not written under yet.
-No secret is used itself: every purpose has a key of its own, derived by HKDF-SHA-256.
+The last secret is the current one. The others are retired but stay, because rows of revoked keys and backups refer to
+them. One more may be prepared: it is known, so that it opens what another machine writes with it, but nothing is
+written with it here yet. No secret is used directly: every purpose has its own key, derived by HKDF-SHA-256.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from keybearer.server.storage.ring_file import Content, Entry, Stamp
 
 NONCE_LENGTH = 12
 SEAL_VERSION = b"\x01"
-"""The first byte of a box: AES-256-GCM, then 12 bytes of nonce, then the ciphertext with its tag of 16."""
+"""The first byte of a box. It stands for AES-256-GCM: 12 bytes of nonce, then the ciphertext with its tag of 16
+bytes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What finds a key: HMAC-SHA-256 under the secret named."""
+    """The value by which a key is found: HMAC-SHA-256 with the named secret."""
 
     secret_id: str
     value: bytes = field(repr=False)
@@ -40,7 +42,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A text sealed under the secret named."""
+    """A text sealed with the named secret."""
 
     secret_id: str
     box: bytes = field(repr=False)
@@ -48,7 +50,7 @@ class Sealed:
 
 @final
 class _KeyedDigest:
-    """HMAC-SHA-256 (RFC 2104) with both halves of the key hashed beforehand: a quarter of the cost on each request."""
+    """HMAC-SHA-256 (RFC 2104) with both halves of the key hashed in advance, which costs a quarter on each request."""
 
     __slots__ = ("_inner", "_outer")
 
@@ -67,7 +69,7 @@ class _KeyedDigest:
 
 @final
 class _RingSecret:
-    """One secret with what is derived from it, prepared once."""
+    """One secret and what is derived from it, prepared once."""
 
     __slots__ = ("_secret", "digest", "id", "sealer")
 
@@ -89,16 +91,16 @@ def _generated() -> Entry:
 
 @final
 class SecretRing:
-    """The secrets. Made by `load` or `create`; it follows its file when that is rotated."""
+    """The secrets. Created by `load` or `create`. The ring reads its file again when the file is rotated."""
 
     __slots__ = ("_by_id", "_content", "_current", "_digests", "_path", "_replaces", "_secrets", "_stamp")
 
     def __init__(self, content: Content, path: Path, stamp: Stamp = (), *, replaces: Stamp = ()) -> None:
         self._path = path
         self._replaces = replaces
-        self._take(content, stamp)
+        self._load_content(content, stamp)
 
-    def _take(self, content: Content, stamp: Stamp) -> None:
+    def _load_content(self, content: Content, stamp: Stamp) -> None:
         secrets = [_RingSecret(entry) for entry in content.entries]
         self._content = content
         self._current = secrets[-1]
@@ -110,40 +112,42 @@ class SecretRing:
 
     @classmethod
     def load(cls, path: Path) -> SecretRing:
-        """The ring in the file at `path`. Raises SecretRingError if it is missing, readable by others or broken."""
+        """The ring in the file at `path`. Raises SecretRingError if the file is missing, readable by others
+        or broken.
+        """
         content, stamp = ring_file.read(path)
         return cls(content, path, stamp)
 
     @classmethod
     def create(cls, path: Path) -> SecretRing:
-        """A ring of one new secret, written to `path`. Raises SecretRingError if there is a file already."""
+        """A ring of one new secret, written to `path`. Raises SecretRingError if the file exists."""
         ring_file.create(path, _generated())
         return cls.load(path)
 
     def rotated(self) -> SecretRing:
-        """This ring with a new current secret, the one that is prepared if there is one; `save` writes it."""
+        """This ring with a new current secret: the prepared one, if there is one. `save` writes it."""
         new = self._content.prepared or _generated()
         return SecretRing(Content((*self._content.entries, new)), self._path, replaces=self._stamp)
 
     def with_prepared(self) -> SecretRing:
-        """This ring with a secret that is prepared, the same if there is one already; `save` writes it."""
+        """This ring with a prepared secret. It is the same ring if it already has one. `save` writes it."""
         prepared = self._content.prepared or _generated()
         return SecretRing(Content(self._content.entries, prepared), self._path, replaces=self._stamp)
 
     def save(self) -> None:
-        """Write a ring that `rotated` or `with_prepared` made.
+        """Write a ring that `rotated` or `with_prepared` returned.
 
-        Raises SecretRingError where the file cannot be written, or is not the one any more that this ring was made
-        from: somebody else rotated meanwhile, and what they sealed must not be lost.
+        Raises SecretRingError if the file cannot be written, or is no longer the file that this ring was made from:
+        somebody else rotated in the meantime, and what they sealed must not be lost.
         """
         ring_file.replace(self._path, self._content, expected=self._replaces)
-        self._take(*ring_file.read(self._path))
+        self._load_content(*ring_file.read(self._path))
 
     def refresh(self) -> bool:
-        """Read the file again if it was replaced since; True if the ring is another one now.
+        """Read the file again if it was replaced since. True if the ring has changed.
 
-        A ring that cannot be read is left as it is: it still opens what it opened before. So is one that was not
-        saved yet.
+        If the new file cannot be read, the ring stays as it is: it still opens what it opened before. A ring that has
+        not been saved yet stays as it is too.
         """
         if not self._stamp:
             return False
@@ -154,17 +158,17 @@ class SecretRing:
         except (OSError, SecretRingError):
             return False
         before = self.ids
-        self._take(content, stamp)
+        self._load_content(content, stamp)
         return self.ids != before
 
     @property
     def path(self) -> Path:
-        """Where the ring lies."""
+        """The path of the ring's file."""
         return self._path
 
     @property
     def current_id(self) -> str:
-        """The id of the secret that new rows are written under."""
+        """The id of the secret with which new rows are written."""
         return self._current.id
 
     @property
@@ -173,38 +177,40 @@ class SecretRing:
         return tuple(each.id for each in self._secrets)
 
     def fingerprints(self) -> Mapping[str, bytes]:
-        """What tells the secret of each id from another of the same id, and tells nothing else of it."""
+        """A fingerprint for the secret of each id. It distinguishes secrets with the same id and reveals nothing else
+        about them.
+        """
         return {each.id: each.derive("fingerprint") for each in self._secrets}
 
     def digest(self, key: Secret) -> Digest:
-        """The digest under which a new key is stored: under the secret that is current now, also after a rotation."""
+        """The digest under which a new key is stored. It uses the current secret, also after a rotation."""
         self.refresh()
         current = self._current
         return Digest(current.id, current.digest(key.reveal().encode()))
 
     def digests(self, key: Secret | str) -> tuple[bytes, ...]:
-        """Every digest under which the key may be stored, that of the current secret first."""
+        """All digests under which the key may be stored, that of the current secret first."""
         text = (key if isinstance(key, str) else key.reveal()).encode()
         return tuple([digest(text) for digest in self._digests])
 
     def seal(self, text: Secret, bound_to: bytes) -> Sealed:
-        """Seal a text so that it opens only in the place `bound_to` names."""
+        """Seal a text so that it opens only in the place that `bound_to` names."""
         current = self._current
         nonce = secrets.token_bytes(NONCE_LENGTH)
         box = current.sealer.encrypt(nonce, text.reveal().encode(), SEAL_VERSION + bound_to)
         return Sealed(current.id, SEAL_VERSION + nonce + box)
 
     def unseal(self, sealed: Sealed, bound_to: bytes) -> Secret:
-        """Open what `seal` sealed. Raises SecretRingError if the secret is gone or the box is not what was sealed."""
+        """Open what `seal` sealed. Raises SecretRingError if the secret is gone or the box was changed."""
         secret = self._by_id.get(sealed.secret_id)
         if secret is None and self.refresh():
             secret = self._by_id.get(sealed.secret_id)
         if secret is None:
             raise SecretRingError(
-                f"The secrets file {self._path} lacks the secret {sealed.secret_id}, under which a row is sealed",
+                f"The secrets file {self._path} lacks the secret {sealed.secret_id}, with which a row is sealed",
                 hint="Put the right secrets file back in its place.",
             )
-        # The version that a box claims is part of what was sealed, so a box of another kind does not open.
+        # The box's version byte is part of what was sealed, so a box with a changed version does not open.
         version, nonce, box = sealed.box[:1], sealed.box[1 : 1 + NONCE_LENGTH], sealed.box[1 + NONCE_LENGTH :]
         try:
             return Secret(secret.sealer.decrypt(nonce, box, version + bound_to).decode())
@@ -219,7 +225,9 @@ class SecretRing:
         return self._current.derive(purpose)
 
     def derive_all(self, purpose: str) -> tuple[bytes, ...]:
-        """The same under every secret, the current one first: what was derived before a rotation is among these."""
+        """The same under every secret, the current one first, so that it includes what was derived before a
+        rotation.
+        """
         return tuple(secret.derive(purpose) for secret in self._secrets)
 
     def __repr__(self) -> str:

@@ -12,10 +12,10 @@ from keybearer.server.storage.tables import sent_forms
 
 
 async def add(connection: AsyncConnection, digest: bytes, at: datetime) -> bool:
-    """Remember that a form is carried out; False where it was before. Of several at once, one is the first."""
+    """Record that a form is carried out. False if it was carried out before. Of several at once, one is the first."""
     return await insert_or_ignore(connection, sent_forms, {"digest": digest, "sent_at": at}, key=["digest"])
 
 
 async def remove_old(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Sweep out forms that are too old to be sent again, at most so many; returns how many."""
+    """Delete records of forms that are too old to be sent again, up to a limit. Returns how many."""
     return await delete_some(connection, sent_forms, sent_forms.c.sent_at <= now - LIFETIME, limit=limit)

@@ -1,4 +1,6 @@
-"""Web sessions as rows. A row holds the digest of the cookie's token: a stolen database signs nobody in."""
+"""Web sessions as rows. A row holds the digest of the cookie's token, so that nobody can sign in with a stolen
+database.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ async def add(
 
 
 async def find(connection: AsyncConnection, token: Secret, now: datetime) -> Session | None:
-    """The session of a cookie's token, if it is neither over nor idle too long."""
+    """The session with a cookie's token, if it has not ended and was not idle too long."""
     row = (
         await connection.execute(
             select(*COLUMNS).where(
@@ -63,7 +65,7 @@ async def find(connection: AsyncConnection, token: Secret, now: datetime) -> Ses
 
 
 async def find_all(connection: AsyncConnection, account_id: int, now: datetime) -> Sequence[Session]:
-    """The sessions of an account, the last seen first."""
+    """The sessions of an account, last seen first."""
     rows = await connection.execute(
         select(*COLUMNS)
         .where(
@@ -77,7 +79,7 @@ async def find_all(connection: AsyncConnection, account_id: int, now: datetime) 
 
 
 async def touch(connection: AsyncConnection, session_id: int, at: datetime, *, address: str, client: str) -> None:
-    """Note that the session was seen."""
+    """Record that the session was seen."""
     await connection.execute(
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.last_seen_at < at)
@@ -86,12 +88,12 @@ async def touch(connection: AsyncConnection, session_id: int, at: datetime, *, a
 
 
 async def confirm(connection: AsyncConnection, session_id: int, at: datetime) -> None:
-    """Note that the person has just given the password."""
+    """Record that the person has just given the password."""
     await connection.execute(update(sessions).where(sessions.c.id == session_id).values(confirmed_at=at))
 
 
 async def remove(connection: AsyncConnection, account_id: int, session_id: int) -> bool:
-    """End one session of that account; False where it has no such session."""
+    """End one session of that account. False if it has no such session."""
     result = await connection.execute(
         delete(sessions)
         .where(sessions.c.id == session_id, sessions.c.account_id == account_id)
@@ -101,7 +103,7 @@ async def remove(connection: AsyncConnection, account_id: int, session_id: int) 
 
 
 async def remove_all(connection: AsyncConnection, account_id: int, *, besides: int | None = None) -> int:
-    """End every session of an account but one; returns how many."""
+    """End all sessions of an account except one. Returns how many."""
     statement = delete(sessions).where(sessions.c.account_id == account_id)
     if besides is not None:
         statement = statement.where(sessions.c.id != besides)
@@ -109,13 +111,13 @@ async def remove_all(connection: AsyncConnection, account_id: int, *, besides: i
 
 
 async def remove_ended(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Sweep out the rows of sessions that are over, at most so many; returns how many."""
+    """Delete the rows of ended sessions, up to a limit. Returns how many."""
     is_over = (sessions.c.expires_at <= now) | (sessions.c.last_seen_at <= now - IDLE_LIFETIME)
     return await delete_some(connection, sessions, is_over, limit=limit)
 
 
 async def remove_beyond(connection: AsyncConnection, account_id: int, most: int) -> int:
-    """End the sessions of an account that are more than `most`, the longest unseen; returns how many."""
+    """End the sessions of an account that exceed `most`, those that were unseen the longest. Returns how many."""
     mine = sessions.c.account_id == account_id
     newest = select(sessions.c.id).where(mine).order_by(sessions.c.last_seen_at.desc(), sessions.c.id.desc())
     beyond = delete(sessions).where(mine, sessions.c.id.not_in(newest.limit(most)))

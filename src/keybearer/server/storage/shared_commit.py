@@ -1,4 +1,4 @@
-"""Writers of an SQLite file that come together share one commit, and each is answered as if it had its own.
+"""Writers of an SQLite file that arrive together share one commit. Each is answered as if it had its own.
 
 A commit waits for the disk, and that is what most of a small transaction's time is spent on. So those who come while
 one is under way run one after another in the next transaction, each in a savepoint of its own:
@@ -39,7 +39,7 @@ AGAIN_AFTER = 0.001
 async def begin_immediately(raw: sqlite3.Connection, until: float) -> None:
     """Begin a transaction that writes, as soon as no other process is writing.
 
-    Raises SQLite's error where that is not so before `until`, in the time of `time.monotonic`.
+    Raises SQLite's error if that does not happen before `until`, in the time of `time.monotonic`.
     """
     while True:
         try:
@@ -54,7 +54,7 @@ async def begin_immediately(raw: sqlite3.Connection, until: float) -> None:
 
 @final
 class _Group:
-    """One transaction and those who share it."""
+    """One transaction and the members that share it."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
@@ -81,11 +81,11 @@ class _Group:
         self.raw.execute("RELEASE member")
 
     def end(self, failure: BaseException | None) -> None:
-        """Tell all members what the transaction came to."""
+        """Tell all members the outcome of the transaction."""
         self._ended.set_result(failure)
 
     async def outcome(self) -> None:
-        """Wait until the transaction has ended; raises what it failed with."""
+        """Wait until the transaction has ended. Raises its error if it failed."""
         failure = await asyncio.shield(self._ended)
         if failure is not None:
             raise failure.with_traceback(None)
@@ -96,7 +96,7 @@ class SharedCommit:
     """The writers of this process: their turns, and the transactions that they share."""
 
     def __init__(self, engine: InlineEngine, patience: float) -> None:
-        """`patience` are the seconds that a writer waits until it may begin."""
+        """`patience` is how many seconds a writer waits until it may begin."""
         self._engine = engine
         self._patience = patience
         self._connection: InlineConnection | None = None
@@ -107,7 +107,7 @@ class SharedCommit:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction as its members see it: what the block does is written as a whole, or not at all."""
+        """A transaction as its members see it: the changes of the block are written as a whole or not at all."""
         until = time.monotonic() + self._patience
         await self._take_turn()
         try:
@@ -118,18 +118,18 @@ class SharedCommit:
             group = self._group
             group.begin_member()
         except BaseException:
-            self._pass_on()
+            self._pass_turn()
             raise
         try:
             yield connection
         except Exception as error:
-            self._leave(group, error)
+            self._end_turn(group, error)
             await group.outcome()
             raise
         except BaseException as error:
-            self._leave(group, error)
+            self._end_turn(group, error)
             raise
-        self._leave(group, None)
+        self._end_turn(group, None)
         await group.outcome()
 
     @property
@@ -152,11 +152,11 @@ class SharedCommit:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._pass_on()
+                self._pass_turn()
             raise
 
-    def _pass_on(self) -> None:
-        """Give the turn to who comes next. Where nobody does, what was written is committed."""
+    def _pass_turn(self) -> None:
+        """Give the turn to the next member. If there is none, commit what was written."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -167,24 +167,24 @@ class SharedCommit:
         else:
             self._commit(self._group)
 
-    def _leave(self, group: _Group, error: BaseException | None) -> None:
-        """End the turn of a member, which failed with this error or did not."""
+    def _end_turn(self, group: _Group, error: BaseException | None) -> None:
+        """End the turn of a member, which failed with this error or did not fail."""
         try:
             group.end_member(keep=error is None)
         except sqlite3.Error as lost:
-            # SQLite undoes a whole transaction where, for example, the disk is full.
+            # SQLite rolls back a whole transaction if, for example, the disk is full.
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else lost
             self._finish(group, cause)
             return
         if group.is_full:
             self._commit(group)
         else:
-            self._pass_on()
+            self._pass_turn()
 
     def _commit(self, group: _Group) -> None:
-        """Commit in a thread, keeping the turn until that is done."""
+        """Commit in a thread. The turn is kept until that is done."""
         if not group.has_changed_rows:
-            # There is nothing to wait for, unless somebody changed the schema, which no count tells.
+            # There is nothing to wait for, unless somebody changed the schema, which does not show in a count.
             try:
                 group.raw.commit()
             except sqlite3.Error as error:
@@ -200,15 +200,15 @@ class SharedCommit:
             group.raw.rollback()
         self._group = None
         group.end(failure)
-        self._pass_on()
+        self._pass_turn()
 
     async def dispose(self) -> None:
-        """Close the connection, once the last commit is done."""
+        """Close the connection after the last commit."""
         await self._take_turn()
         try:
             if self._connection is not None:
                 await self._connection.close()
                 self._connection = None
         finally:
-            self._pass_on()
+            self._pass_turn()
             self._committer.shutdown(wait=False)

@@ -1,4 +1,4 @@
-"""Requests that come together share one query, and each is answered as freshly as by a query of its own."""
+"""Requests that arrive together share one query, and each answer is as fresh as that of a query of its own."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 LARGEST_BATCH = 256
-"""Questions that one query answers at most; more wait for the next."""
+"""The most questions that one query answers. Others wait for the next query."""
 
 
 @final
 class SharedQuery(Generic[Question, Answer]):
     """Collects questions and asks them together.
 
-    A question that comes while a query runs waits for the next one: a query that has begun may not see what was
-    committed before the question came. So each answer is as fresh as the database, and the busier the server, the more
-    questions share a query. Nothing is remembered between queries.
+    A question that arrives while a query runs waits for the next one: a query that has begun may not see what was
+    committed before the question arrived. So each answer is as fresh as the database, and the busier the server, the
+    more questions share a query. Nothing is cached between queries.
 
-    `ask` is given questions and returns an answer to each, in their order. Where it fails, everybody who waits for it
-    is told so with a StorageError, and the next question asks again. It belongs to the event loop that it is made in.
+    `ask` gets questions and returns an answer to each, in the same order. If it fails, all who wait for it get a
+    StorageError, and the next question asks again. A SharedQuery belongs to the event loop in which it is created.
     """
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
@@ -52,10 +52,10 @@ class SharedQuery(Generic[Question, Answer]):
     async def _ask_together(self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._ask([question for question, _ in batch])
-        except Exception as error:  # noqa: BLE001  whatever it is, nobody waits for ever and nobody gets in
+        except Exception as error:  # noqa: BLE001  with any error, nobody waits for ever and nobody is admitted
             for _, waiting in batch:
                 if not waiting.done():
-                    waiting.set_exception(_told(error))
+                    waiting.set_exception(_error_for_one(error))
         except asyncio.CancelledError:
             for _, waiting in batch:
                 waiting.cancel()
@@ -66,10 +66,10 @@ class SharedQuery(Generic[Question, Answer]):
                     waiting.set_result(answer)
 
 
-def _told(error: Exception) -> StorageError:
-    """An error for one of several: each raises its own, with its own traceback."""
+def _error_for_one(error: Exception) -> StorageError:
+    """A separate error for one of several waiters, so that each raises it with its own traceback."""
     if isinstance(error, StorageError):
         return type(error)(error.message, hint=error.hint)
-    told = StorageError("The database gave an answer that makes no sense")
-    told.__cause__ = error
-    return told
+    failure = StorageError("The database returned an invalid answer")
+    failure.__cause__ = error
+    return failure

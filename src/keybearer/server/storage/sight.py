@@ -1,4 +1,4 @@
-"""What decides who may see what events are about, read for many accounts and many events at once."""
+"""The facts that decide who may see the subjects of events, read for many accounts and many events at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keybearer.server.storage.messaging.tables import messages
 
 
 async def find(connection: AsyncConnection, account_ids: Iterable[int], subjects: Collection[Subject]) -> Sight:
-    """What decides which of these accounts may see what these events are about: five queries at most."""
+    """What decides which of these accounts may see the subjects of these events. Takes at most five queries."""
     viewer_ids = set(account_ids)
     now_in = await _channels_of(connection, {each for subject in subjects for each in subject.message_ids})
     channel_ids = {each for subject in subjects for each in subject.channel_ids} | set(now_in.values())

@@ -1,4 +1,4 @@
-"""SQLite: one file, in the thread of the event loop, and past SQLAlchemy where every microsecond counts."""
+"""SQLite: one file, used in the thread of the event loop, and without SQLAlchemy where every microsecond counts."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ BUSY_TIMEOUT = 10.0
 WAL_AGAIN_AFTER = 0.01
 LARGEST_LOOKUP = 512
 LOOKUP_CACHE = 16 * 1024
-"""Kibibytes of the file that a look-up keeps at hand: SQLite's own two hold the index of some thousand keys."""
+"""Kibibytes of the file that a look-up caches. SQLite's default of 2 MiB holds the index of some thousand keys."""
 LOOKUP_TIMEOUT = 0.5
-"""Seconds that the event loop waits where SQLite is repairing the file after a crash, the only thing it waits for."""
+"""Seconds that the event loop waits while SQLite repairs the file after a crash. It waits for nothing else."""
 
 
 def connect(url: str) -> SQLiteDriver:
-    """The driver for `sqlite:///path`. Raises StorageError for a database in memory: workers could not share it."""
+    """The driver for `sqlite:///path`. Raises StorageError for a database in memory, which workers could not share."""
     database = make_url(url).database
     if not database or ":memory:" in database:
         raise StorageError(
-            "A database in memory cannot be shared by workers, and is gone at the end",
-            hint="Name a file: sqlite:////path/to/keybearer.db.",
+            "A database in memory cannot be shared by workers, and is lost when the server stops",
+            hint="Use a file: sqlite:////path/to/keybearer.db.",
         )
     return SQLiteDriver(Path(database))
 
 
 class SQLiteDriver:
-    """An SQLite file. WAL lets readers go on while somebody writes; synchronous=FULL keeps what was committed."""
+    """An SQLite file. WAL lets readers continue while somebody writes. synchronous=FULL keeps what was committed."""
 
     dialect_name = "sqlite"
 
@@ -66,7 +66,7 @@ class SQLiteDriver:
         return SharedCommit(self._engine(), self._busy_timeout)
 
     def migrator(self) -> InlineEngine:
-        # Rebuilding a table drops it, and dropping it would carry the deletion on to every row that refers to it.
+        # Rebuilding a table drops it, and dropping it would also delete every row that refers to it.
         self._create_file()
         engine = self._engine("foreign_keys=OFF")
 
@@ -84,7 +84,9 @@ class SQLiteDriver:
             raise StorageError(f"The database {self.path} cannot be written: {error.strerror}") from None
 
     def _probe(self) -> None:
-        """Open the file once by hand, which says at the start whether it can be used, and makes it keep a log."""
+        """Open the file once by hand. This shows at the start whether the file can be used, and switches it to a
+        write-ahead log.
+        """
         try:
             with closing(sqlite3.connect(f"{_uri(self.path)}?mode=rw", uri=True, timeout=self._busy_timeout)) as probe:
                 probe.execute("PRAGMA schema_version").fetchone()
@@ -93,7 +95,9 @@ class SQLiteDriver:
             raise _explained(error, self.path) from None
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
-        """Have the file keep a write-ahead log from now on. Of several that try at once, SQLite lets none wait."""
+        """Switch the file to a write-ahead log. If several programs try at once, SQLite does not let any of
+        them wait.
+        """
         until = time.monotonic() + self._busy_timeout
         while True:
             try:
@@ -116,7 +120,7 @@ class SQLiteDriver:
         event.listen(engine.sync_engine, "connect", prepare)
         return engine
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         return self.path.exists()
 
     async def keep_copy(self, revision: str) -> Path | None:
@@ -125,7 +129,7 @@ class SQLiteDriver:
         return copy
 
     async def take_migration_lock(self, connection: AsyncConnection) -> None:
-        """BEGIN IMMEDIATE has done it."""
+        """Nothing: BEGIN IMMEDIATE has already taken it."""
 
     def is_held_up(self, error: Exception) -> bool:
         return False
@@ -149,7 +153,7 @@ class SQLiteDriver:
 _PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=ON",
-    "secure_delete=ON",  # an erased sealed key is gone from the file, not only from the table
+    "secure_delete=ON",  # an erased sealed key is also removed from the file, not only from the table
     "trusted_schema=OFF",
 )
 
@@ -158,7 +162,7 @@ _HINTS = {
     sqlite3.SQLITE_BUSY: ("another program has been writing to it for too long", "Try again in a moment."),
     sqlite3.SQLITE_LOCKED: ("another program has been writing to it for too long", "Try again in a moment."),
     sqlite3.SQLITE_READONLY: ("it cannot be written", "Check who owns the file and its directory."),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Check that it is there, and who owns it and its directory."),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Check that it exists, and who owns it and its directory."),
     sqlite3.SQLITE_PERM: ("it cannot be opened", "Check who owns the file and its directory."),
     sqlite3.SQLITE_NOTADB: ("it is not an SQLite database", "Name another file, or restore a backup."),
     sqlite3.SQLITE_CORRUPT: ("it is damaged", "Stop the server and restore a backup."),
@@ -173,7 +177,7 @@ def _explained(error: sqlite3.Error, path: Path) -> StorageError:
 
 
 def _uri(path: Path) -> str:
-    # mode=rw goes with it wherever it is used: a database file that is gone is an error, not a new empty one.
+    # mode=rw is always set: if a database file is missing, that is an error, and no new empty file is created.
     return "file:" + quote(str(path.absolute()))
 
 
@@ -187,7 +191,7 @@ def copy_file(source: Path, target: Path) -> None:
             closing(sqlite3.connect(file.name)) as copy,
         ):
             origin.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a separate log file
     except OSError as error:
         raise StorageError(f"The copy {target} cannot be written: {error.strerror}") from None
     except sqlite3.Error as error:
@@ -195,7 +199,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def check_integrity(path: Path) -> bool:
-    """Whether the file's pages, indexes and references are whole. Raises StorageError where it cannot be read."""
+    """Whether the file's pages, indexes and references are intact. Raises StorageError if it cannot be read."""
     try:
         with closing(sqlite3.connect(f"{_uri(path)}?mode=ro", uri=True)) as connection:
             is_whole: bool = connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -205,11 +209,11 @@ def check_integrity(path: Path) -> bool:
 
 
 class SQLiteLookup:
-    """A question asked on a connection of its own, right in the event loop.
+    """A query on a connection of its own, run in the event loop.
 
-    Finding a few rows by an index takes microseconds, and in WAL mode no writer makes a reader wait. Handing the
-    question to a thread and the rows back takes longer, and under load each handing over of the interpreter's lock
-    takes milliseconds. For the same reason all rows come as one JSON text: sqlite3 lets go of the lock at each row.
+    Finding a few rows by an index takes microseconds, and in WAL mode no writer makes a reader wait. Passing the query
+    to a thread and the rows back takes longer, and under load each switch of the interpreter's lock takes milliseconds.
+    For the same reason all rows are returned as one JSON text: sqlite3 releases the lock at each row.
     """
 
     def __init__(
@@ -256,7 +260,7 @@ class SQLiteLookup:
         for start in range(0, len(values), LARGEST_LOOKUP):
             part = values[start : start + LARGEST_LOOKUP]
             size = 1 << (len(part) - 1).bit_length()
-            # A few statements of fixed sizes stay prepared; the last value fills the places that are left over.
+            # A few statements of fixed sizes stay prepared. The last value is repeated to fill the remaining places.
             text = _compiled(self._statement, self._by, self._beside, size)
             found, *others = connection.execute(text, [*part, *[part[-1]] * (size - len(part))]).fetchone()
             rows += _decode(found)
@@ -269,7 +273,9 @@ _decode = msgspec.json.Decoder(list[list[Any]]).decode
 
 @lru_cache(maxsize=64)
 def _compiled(statement: Select[Any], by: ColumnElement[Any], beside: Select[Any] | None, size: int) -> str:
-    """The text that asks for so many values, and gives all rows as one JSON text, and those beside them as another."""
+    """The text that queries so many values. It returns all rows as one JSON text, and the rows beside them as
+    another.
+    """
     values = [bindparam(f"v{number}", type_=by.type) for number in range(size)]
     rows = statement.where(by.in_(values)).subquery()
     columns = [func.hex(column) if isinstance(column.type, LargeBinary) else column for column in rows.columns]

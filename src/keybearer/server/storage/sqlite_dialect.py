@@ -1,8 +1,9 @@
-"""SQLAlchemy on `sqlite3` without threads: a statement runs in the event loop, right where it is awaited.
+"""SQLAlchemy on `sqlite3` without threads: a statement runs in the event loop, where it is awaited.
 
-Most statements find or write a few rows by an index, which takes microseconds; to hand each to a thread and its rows
-back takes many times as long. What would keep the event loop from other requests goes to a thread: a SELECT that has
-not ended after a few milliseconds is stopped and asked again there, and so is a statement with very many rows to write.
+Most statements find or write a few rows by an index, which takes microseconds. Passing each to a thread and its rows
+back would take many times as long. Statements that would hold up other requests in the event loop run in a thread: a
+SELECT that has not finished after a few milliseconds is stopped and runs again there, and so does a statement with very
+many rows to write.
 """
 
 from __future__ import annotations
@@ -31,22 +32,22 @@ SHORT = 0.02
 """Seconds that a SELECT may take in the event loop."""
 
 STEPS = 10_000
-"""Steps of SQLite's machine between two looks at the clock: a tenth of a millisecond or so."""
+"""Steps of SQLite's virtual machine between two looks at the clock: about a tenth of a millisecond."""
 
 STATEMENTS = 1024
-"""Compiled statements that a process keeps, and prepared ones that a connection keeps."""
+"""Compiled statements that a process caches, and prepared ones that a connection caches."""
 
 Result = TypeVar("Result")
 
 
 @final
 class FileConnection(sqlite3.Connection):
-    """A connection of the driver, whose SELECTs can be held to a time. Only one task may use it at a time."""
+    """A connection of the driver, whose SELECTs can have a time limit. Only one task may use it at a time."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  as sqlite3 has them
         super().__init__(*arguments, **options)
         self.is_hurried = False
-        """Whether what takes long is left to a thread; whoever says so runs statements in a greenlet."""
+        """Whether slow statements move to a thread. If this is set, statements must run in a greenlet."""
         self.stop_at = math.inf
         self.set_progress_handler(self._is_late, STEPS)
 
@@ -59,7 +60,7 @@ class FileConnection(sqlite3.Connection):
 
 @final
 class _Cursor(sqlite3.Cursor):
-    """A cursor that reads its rows at once: what is changed after a statement does not change its rows."""
+    """A cursor that reads all its rows at once, so that later statements do not change them."""
 
     connection: FileConnection
 
@@ -70,7 +71,7 @@ class _Cursor(sqlite3.Cursor):
 
     def execute(self, statement: str, parameters: Any = ()) -> _Cursor:  # noqa: ANN401  as sqlite3 has it
         connection = self.connection
-        # Only a SELECT: stopping any other statement would undo the whole transaction.
+        # Only for a SELECT: stopping any other statement would roll back the whole transaction.
         if connection.is_hurried and statement.startswith("SELECT"):
             connection.stop_at = time.monotonic() + SHORT
         try:
@@ -99,7 +100,7 @@ class _Cursor(sqlite3.Cursor):
         return self
 
     async def _async_soft_close(self) -> None:
-        """Nothing is left to be read; SQLAlchemy asks this of every cursor of an asynchronous engine."""
+        """Nothing is left to read. SQLAlchemy requires this of the cursors of asynchronous engines."""
 
     def fetchone(self) -> Any:  # noqa: ANN401  a row
         if self._next == len(self._rows):
@@ -119,8 +120,8 @@ class _Cursor(sqlite3.Cursor):
 
 class _ExecutionContext(SQLiteExecutionContext):
     def create_server_side_cursor(self) -> Any:  # noqa: ANN401  as SQLAlchemy has it
-        """A cursor that reads its rows one after another, for results that are too large to be held."""
-        await_only(asyncio.sleep(0))  # SQLAlchemy demands that streaming waits for something
+        """A cursor that reads its rows one after another, for results that are too large for memory."""
+        await_only(asyncio.sleep(0))  # SQLAlchemy requires that streaming awaits something
         raw: Any = self._dbapi_connection.driver_connection
         return sqlite3.Cursor(raw)
 
@@ -134,7 +135,7 @@ class InlineDialect(SQLiteDialect_pysqlite):
     supports_server_side_cursors = True
     execution_ctx_cls = _ExecutionContext
 
-    # Every engine has one of its own, and all compile alike: what one has compiled serves the others.
+    # Every engine has its own dialect, and all compile alike. What one has compiled serves the others.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, InlineDialect)
 
@@ -147,16 +148,16 @@ class InlineDialect(SQLiteDialect_pysqlite):
 
 
 _COMPILED: LRUCache[Any, Any] = LRUCache(STATEMENTS)
-"""Compiled statements of all engines of the process: the one that reads and the one that writes have many in common."""
+"""Compiled statements of all engines of the process. The engines for reading and for writing have many in common."""
 
 registry.register("sqlite.inline", __name__, InlineDialect.__name__)
 
 
 @final
 class InlineConnection(DirectConnection):
-    """SQLAlchemy's connection, whose statements run where they are awaited, unless they take long.
+    """SQLAlchemy's connection. Its statements run where they are awaited, unless they are slow.
 
-    A statement that a thread runs ends there even if its task is cancelled meanwhile, and the task with it.
+    A statement in a thread runs to its end even if its task is cancelled in the meantime; the task ends after it.
     """
 
     raw: FileConnection
@@ -200,14 +201,16 @@ class InlineConnection(DirectConnection):
     async def _run(self, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as above
         self.raw.is_hurried = True
         try:
-            # SQLAlchemy's own methods demand that every statement waits for something, and most of ours do not.
+            # SQLAlchemy's own methods require that every statement awaits something, but most statements here do not.
             return await greenlet_spawn(run, *arguments, **options)
         finally:
             self.raw.is_hurried = False
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
-    """Have a thread do the work. Where the task is cancelled, it is so when the thread has let go of the connection."""
+    """Do the work in a thread. If the task is cancelled, that takes effect when the thread no longer uses the
+    connection.
+    """
     working = asyncio.get_running_loop().run_in_executor(None, copy_context().run, work)
     try:
         return await asyncio.shield(working)
@@ -222,12 +225,12 @@ async def in_thread(work: Callable[[], Result]) -> Result:
 
 @final
 class InlineEngine(AsyncEngine):
-    """An engine that opens a new connection each time; whoever needs one often keeps it."""
+    """An engine that opens a new connection each time. Callers that often need one keep it."""
 
     _connection_cls = InlineConnection
 
     def __init__(self, file: str, *, timeout: float) -> None:
-        """`file` is a URI of SQLite's. `timeout` are the seconds that the event loop may stand still for a lock."""
+        """`file` is an SQLite URI. `timeout` is how many seconds the event loop may wait for a lock."""
         url = URL.create("sqlite+inline", database=file, query={"mode": "rw", "uri": "true"})
         super().__init__(
             create_engine(
@@ -235,12 +238,12 @@ class InlineEngine(AsyncEngine):
                 connect_args={"isolation_level": None, "timeout": timeout},
                 poolclass=NullPool,
                 execution_options={"compiled_cache": _COMPILED},
-                hide_parameters=True,  # a failure is logged, and what was to be written may be a link that lets in
+                hide_parameters=True,  # a failure is logged, and the parameters may contain a link for signing in
             )
         )
 
     async def opened(self) -> InlineConnection:
-        """A new connection, to be kept and closed by whoever asked for it."""
+        """A new connection. The caller keeps it and closes it."""
         return await InlineConnection(self).start()
 
 

@@ -1,4 +1,4 @@
-"""Reading an SQLite file: a few connections that stay open, each of which sees one state of the file at a time."""
+"""Reads an SQLite file through a few connections that stay open. Each sees one state of the file at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keybearer.server.storage.sqlite_dialect import InlineConnection, InlineEngine
 
 READERS = 4
-"""Transactions that read at the same time; they overlap only where one of them waits for a thread or takes turns."""
+"""Transactions that read at the same time. They overlap only while one of them waits for a thread or takes turns."""
 
 
 @final

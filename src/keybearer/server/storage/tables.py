@@ -1,4 +1,4 @@
-"""The tables. The schema is made by the migrations; a test holds the two together."""
+"""The tables. The migrations create the schema, and a test compares the two."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment as whole microseconds since 1970 UTC: the one form that both databases keep and order alike."""
+    """A moment as whole microseconds since 1970 UTC. Both databases store and sort this form alike."""
 
     impl = BigInteger
     cache_ok = True
@@ -69,7 +69,7 @@ def _account(name: str, *, nullable: bool = False, on_delete: str = "CASCADE") -
 
 
 _NO_REUSE: dict[str, Any] = {"sqlite_autoincrement": True}
-"""SQLite would give a deleted row's id to the next one; an id names one thing for ever."""
+"""Without this, SQLite would give a deleted row's id to the next row. An id stands for one thing for ever."""
 
 realms = Table(
     "realms",
@@ -137,11 +137,11 @@ api_keys = Table(
     _account("revoked_by", nullable=True, on_delete="SET NULL"),
     Column("secret_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
-    Column("sealed", LargeBinary),  # of account keys only: a named key is kept as a digest
+    Column("sealed", LargeBinary),  # for account keys only: a named key is stored as a digest
     Column("is_account_key", Boolean, nullable=False, server_default=true()),
     Column("scopes", Integer, nullable=False, server_default="15"),
     Column("networks", Text, nullable=False, server_default=""),
-    # Ids of other keys: the one that it was created with, and the one that replaced it.
+    # Ids of other keys: the key that created this one, and the key that replaced it.
     Column("created_with", Integer),
     Column("replaced_by", Integer),
     Column("end_mails", Integer, nullable=False, server_default="0"),
@@ -160,7 +160,8 @@ api_keys = Table(
     **_NO_REUSE,
 )
 
-# A row for each key, made with it. It stands apart so that noting a use never waits for a change of the key.
+# One row for each key, created with it. It is a separate table so that recording a use never waits for a change of the
+# key.
 api_key_uses = Table(
     "api_key_uses",
     metadata,
@@ -196,7 +197,7 @@ devices = Table(
     _account("account_id"),
     Column("kind", Text, nullable=False),
     Column("token", Text, nullable=False),
-    # PostgreSQL cannot index a text of 4096 characters, so uniqueness rests on its SHA-256.
+    # PostgreSQL cannot index a text of 4096 characters, so uniqueness is checked on its SHA-256.
     Column("token_digest", LargeBinary, nullable=False),
     Column("app_id", Text, nullable=False, server_default=""),
     Column("registered_at", Instant, nullable=False),
@@ -272,7 +273,7 @@ mails = Table(
     _id(),
     Column("recipient", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    Column("body", Text, nullable=False),  # empty where the text is sealed: only mails from before have theirs here
+    Column("body", Text, nullable=False),  # empty if the text is sealed: only older mails have their text here
     Column("secret_id", Text),
     Column("sealed_body", LargeBinary),
     Column("created_at", Instant, nullable=False),
@@ -284,8 +285,8 @@ mails = Table(
     **_NO_REUSE,
 )
 
-# Its one row is locked by whoever writes events until they commit, so numbers become visible in their own order: a
-# reader that has seen one has missed none before it.
+# Whoever writes events locks its one row until they commit, so that numbers become visible in order: a reader that has
+# seen a number has seen all numbers before it.
 event_counter = Table(
     "event_counter",
     metadata,
@@ -321,7 +322,7 @@ oldest_program = Table(
     metadata,
     Column("revision", Text, primary_key=True),
 )
-"""The oldest program that may use this schema, by the newest step of the migrations that it knows: one row."""
+"""The oldest program that may use this schema, as the newest migration step that it knows: one row."""
 
 known_secrets = Table(
     "known_secrets",
@@ -329,4 +330,4 @@ known_secrets = Table(
     Column("id", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
 )
-"""The secrets that the server has had, by what tells one from another under the same id."""
+"""The fingerprints of the secrets that the server has had, which distinguish secrets with the same id."""

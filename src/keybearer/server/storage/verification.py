@@ -1,4 +1,4 @@
-"""Verifying API keys, the hottest path of the program: no cache, but one query for the requests that come together."""
+"""Verifies API keys, the hottest path of the program: no cache, but one query for requests that arrive together."""
 
 from __future__ import annotations
 
@@ -47,27 +47,27 @@ _KEYS = select(*_COLUMNS).select_from(_SOURCE)
 
 @final
 class KeyVerifier:
-    """Looks up the account of a key in the database for every request; requests that come together share a query."""
+    """Looks up the account of a key in the database for every request. Requests that arrive together share a query."""
 
     def __init__(self, database: Database, ring: SecretRing) -> None:
         self._ring = ring
-        # The realms come beside the keys: hundreds of rows have the same one, and each would carry all of it.
+        # Realms are fetched beside the keys: hundreds of rows have the same realm, and each would repeat all of it.
         self._lookup = database.lookup(_KEYS, api_keys.c.digest, current_realm.ALL)
         self._shared: SharedQuery[str, VerifiedKey | None] = SharedQuery(self._find)
 
     def verify(self, key: Secret | str) -> Awaitable[VerifiedKey | None]:
-        """What is known of the key, live or revoked, to be awaited; None where it was never issued.
+        """What is known about the key, live or revoked, to be awaited. None if it was never issued.
 
-        Raises StorageError where the database cannot tell. A text without our checksum costs no query.
+        Raises StorageError if the database cannot answer. A text without a valid checksum costs no query.
         """
         text = key if isinstance(key, str) else key.reveal()
-        return self._shared.answer(text) if api_key_format.is_ours(text) else _nobodys()
+        return self._shared.answer(text) if api_key_format.is_ours(text) else _no_key()
 
     async def _find(self, keys: Sequence[str]) -> Sequence[VerifiedKey | None]:
         known = self._ring.ids
         found = await self._look_up(keys)
         if None in found and (self._ring.refresh() or self._ring.ids != known):
-            # The ring was rotated meanwhile: a key may lie under a digest that the old ring could not know.
+            # The ring was rotated in the meantime: a key may be stored under a digest that the old ring could not know.
             return await self._look_up(keys)
         return found
 
@@ -76,14 +76,14 @@ class KeyVerifier:
         rows, realm_columns = await self._lookup.fetch(list(chain.from_iterable(digests)))
         known = {columns[0]: current_realm.realm_of(*columns) for columns in realm_columns}
         found = {row[0]: _verified(row, known) for row in rows}
-        return [_first(found, several) for several in digests]
+        return [_newest_found(found, several) for several in digests]
 
 
-async def _nobodys() -> None:
+async def _no_key() -> None:
     return None
 
 
-def _first(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> VerifiedKey | None:
+def _newest_found(found: Mapping[bytes, VerifiedKey], digests: Iterable[bytes]) -> VerifiedKey | None:
     is_under_old_secret = False
     for digest in digests:
         verified = found.get(digest)
@@ -110,5 +110,5 @@ def _verified(row: Sequence[Any], known: Mapping[int, Realm]) -> VerifiedKey:
 
 @lru_cache(maxsize=1024)
 def _grant(scopes: int, expires_at: int | None, networks: str) -> Grant:
-    """The grant of these columns: what is remembered is the decoding of them."""
+    """The grant with these columns. Only the decoding is cached."""
     return Grant(Scope(scopes), None if expires_at is None else from_microseconds(expires_at), split_networks(networks))

@@ -29,7 +29,7 @@ Condition = ColumnElement[bool]
 
 
 def condition(rule: Visibility, facts: Mapping[Fact, Condition]) -> Condition:
-    """The rule as SQL, where `facts` says what each fact is in SQL."""
+    """The rule as SQL, where `facts` gives each fact as SQL."""
     if isinstance(rule, Fact):
         return facts[rule]
     parts = [condition(part, facts) for part in rule.parts]
@@ -37,7 +37,7 @@ def condition(rule: Visibility, facts: Mapping[Fact, Condition]) -> Condition:
 
 
 class ViewerKind(NamedTuple):
-    """What a query depends on besides numbers: the facts about the viewer alone, and whether it is an owned bot."""
+    """What a query depends on apart from numbers: the facts about the viewer alone, and whether it is an owned bot."""
 
     facts: frozenset[Fact]
     has_owner: bool
@@ -50,7 +50,7 @@ def kind_of(viewer: Account) -> ViewerKind:
 
 
 class _Ids(NamedTuple):
-    """The viewer's numbers in a query: themselves, or parameters for them."""
+    """The viewer's numbers in a query: the numbers themselves, or parameters for them."""
 
     viewer: Any
     realm: Any
@@ -58,7 +58,7 @@ class _Ids(NamedTuple):
 
 
 def viewer_parameters(viewer: Account) -> dict[str, int | None]:
-    """The parameters of a statement that has a condition for a kind of viewers."""
+    """The parameters of a statement with a condition for a kind of viewer."""
     return {"viewer_id": viewer.id, "viewer_realm_id": viewer.realm_id, "viewer_owner_id": viewer.bot_owner_id}
 
 
@@ -70,7 +70,7 @@ def _ids(viewer: Account) -> _Ids:
 
 
 def _viewer_facts(viewer: Account) -> dict[Fact, Condition]:
-    """The viewer is read already, so what is asked of them alone is no part of the query."""
+    """The viewer is already loaded, so facts about the viewer alone are not part of the query."""
     return _facts_of(kind_of(viewer))
 
 
@@ -86,18 +86,18 @@ def sees_address(viewer: Account) -> Condition:
 
 
 def sees_bot(viewer: Account) -> Condition:
-    """Whether a row of `accounts` is a bot of which the viewer sees what belongs to managing it."""
+    """Whether a row of `accounts` is a bot whose management details the viewer sees."""
     return condition(visibility.BOT, {**_viewer_facts(viewer), **_account_facts(_ids(viewer), viewer.role)})
 
 
 def _account_facts(ids: _Ids, role: Role) -> dict[Fact, Condition]:
-    """The facts about a row of `accounts` for a viewer of that role."""
+    """The facts about a row of `accounts` for a viewer with that role."""
     return {
         Fact.SAME_REALM: accounts.c.realm_id == ids.realm,
         Fact.IS_OWN_ADDRESS: accounts.c.id == ids.viewer,
         Fact.IS_BOT: accounts.c.bot_type.is_not(None),
         Fact.IS_BOT_OWNER: and_(accounts.c.bot_owner_id.is_not(None), accounts.c.bot_owner_id == ids.viewer),
-        # The role in effect is the lower of the bot's and its owner's: the larger number.
+        # The role in effect is the lower of the bot's and its owner's roles, which is the larger number.
         Fact.ROLE_REACHES_BOT: or_(accounts.c.role >= role.value, account_rows.OWNER_COLUMNS[0].element >= role.value),
     }
 
@@ -108,7 +108,7 @@ def sees_channel(viewer: Account, table: FromClause = channels) -> Condition:
 
 
 def kind_sees_channel(kind: ViewerKind) -> Condition:
-    """The same for every viewer of a kind, who is named by `viewer_parameters` when the statement is asked."""
+    """The same for every viewer of a kind. `viewer_parameters` supplies the viewer when the statement runs."""
     return _sees_channel(kind, _PARAMETERS, channels)
 
 
@@ -132,7 +132,7 @@ def sees_message(viewer: Account, table: FromClause = messages) -> Condition:
 
 
 def kind_sees_message(kind: ViewerKind) -> Condition:
-    """The same for every viewer of a kind, who is named by `viewer_parameters` when the statement is asked."""
+    """The same for every viewer of a kind. `viewer_parameters` supplies the viewer when the statement runs."""
     return _sees_message(kind, _PARAMETERS, messages)
 
 
@@ -160,7 +160,7 @@ def sees_file(viewer: Account) -> Condition:
 
 
 async def find_bots(connection: AsyncConnection, viewer: Account) -> Sequence[Account]:
-    """The bots of which the viewer sees what belongs to managing them, by id."""
+    """The bots whose management details the viewer sees, by id."""
     rows = await _bots(kind_of(viewer), viewer.role).rows(connection, **viewer_parameters(viewer))
     return [account_rows.from_row(row) for row in rows]
 
@@ -174,10 +174,10 @@ def _bots(kind: ViewerKind, role: Role) -> Prepared:
 async def find_addressed(
     connection: AsyncConnection, viewer: Account, emails: Collection[str], *, dummy_domain: str
 ) -> dict[str, Account]:
-    """The accounts that these addresses mean to the viewer, by `email_key`.
+    """The accounts that these addresses stand for, as the viewer sees them, by `email_key`.
 
-    An address is a delivery email that the viewer may see, or the dummy that stands for an account. One that the viewer
-    may not see is absent like one that is unknown, and so is one that means two accounts.
+    An address is a delivery email that the viewer may see, or the dummy of an account. An address that the viewer may
+    not see is absent, like an unknown one. So is an address that stands for two accounts.
     """
     dummies = {email_key(each): id_of_display_email(each, dummy_domain) for each in emails}
     by_id = {account_id for account_id in dummies.values() if account_id is not None}

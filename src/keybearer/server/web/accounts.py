@@ -32,7 +32,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def show_page(visit: Visit, *, section: KeySection | None = None, refusal: Refused | None = None) -> Response:
-    """The page, with the table of keys as it is or as a form for one of them has left it."""
+    """The page, with the table of keys as it is, or as a form for one of them has left it."""
     record = await api_keys.find_own_record(visit.context, visit.caller)
     section = section or await find_section(visit)
     return visit.render_form(
@@ -41,7 +41,7 @@ async def show_page(visit: Visit, *, section: KeySection | None = None, refusal:
 
 
 async def show_name(visit: Visit) -> Response:
-    """The form for another name."""
+    """The form to change one's own name."""
     return visit.render_form("account/name.html", full_name=visit.caller.account.full_name)
 
 
@@ -72,7 +72,7 @@ def _visibility(visit: Visit) -> EmailVisibility:
 
 
 async def confirm_deactivation(visit: Visit) -> Response:
-    """What deactivating one's own account means."""
+    """The question before deactivating one's own account."""
     return await _deactivation(visit)
 
 

@@ -25,7 +25,7 @@ async def ask_password(visit: Visit) -> Response:
 
 
 async def show_own(visit: Visit) -> Response:
-    """One's own key, for the password. Whose was revoked is asked whether to generate a new one."""
+    """One's own key, for the password. If it was revoked, the page asks whether to generate a new one."""
     try:
         if await api_keys.find_own_record(visit.context, visit.caller) is None:
             await sessions.confirm_password(visit.context, visit.caller, visit.password("password"))
@@ -46,7 +46,7 @@ def _show_own(visit: Visit, issued: IssuedKey, *, devices_removed: int | None = 
 
 
 async def confirm_own(visit: Visit) -> Response:
-    """What will stop working when one's own key is replaced."""
+    """The question before replacing one's own key, with what will stop working."""
     if not visit.is_confirmed:
         return _ask(visit, PasswordNeeded())
     return await _question(visit)
@@ -86,7 +86,7 @@ async def show_bot(visit: Visit) -> Response:
 
 
 async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Response:
-    """The bot's panel with the key open; for a dialog, only the part that holds the key."""
+    """The bot's panel with the key shown. For a dialog, only the part that contains the key."""
     shown = OpenKey(
         key=issued.api_key.reveal(),
         token=issued.token.reveal() if issued.token else None,
@@ -100,7 +100,7 @@ async def _show_bot(visit: Visit, issued: IssuedKey, *, is_new: bool) -> Respons
 
 
 async def confirm_bot(visit: Visit) -> Response:
-    """What will stop working when a bot's key is replaced."""
+    """The question before replacing a bot's key, with what will stop working."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     ending = await named_keys.find_ending(visit.context, visit.caller, bot.account.id)
     return visit.render("bots/regenerate.html", bot=bot, ending=ending)
@@ -120,12 +120,12 @@ async def download_bot(visit: Visit) -> Response:
 
 
 def zuliprc_file(issued: IssuedKey) -> Response:
-    """A zuliprc, to be kept as a file."""
+    """A zuliprc, as a file to save."""
     return file_with_keys(issued.zuliprc(), "zuliprc")
 
 
 def file_with_keys(text: str, name: str) -> Response:
-    """A text with keys in it, to be kept as a file of this name."""
+    """A text with keys in it, as a file with this name to save."""
     return Response(
         text.encode(),
         headers={

@@ -1,4 +1,6 @@
-"""Static files: small, read once, and addressed by the digest of them all, so that browsers may keep them for ever."""
+"""Static files: small, read once, and addressed by a digest of all of them, so that browsers may cache them for
+ever.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from starlette.responses import Response
 
 PREFIX = "/static/"
 REALM_ICON = f"{PREFIX}icon.svg"
-"""Where the wire tells clients, which may be pages of other sites, to find the organization's icon."""
+"""The URL of the organization's icon on the wire, for clients that may be pages of other sites."""
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -37,7 +39,9 @@ class Asset:
 
 
 class Assets:
-    """The files below `static/`, by their path there. Modules import each other by relative paths: one digest fits."""
+    """The files below `static/`, by their path there. Modules import each other by relative paths, so one digest is
+    enough.
+    """
 
     def __init__(self, files: Mapping[str, Asset]) -> None:
         self._files = files
@@ -47,12 +51,12 @@ class Assets:
         self._digest = digest.hexdigest()[:16]
 
     def url(self, name: str) -> str:
-        """Where a file is found. Raises KeyError for a file that is not there."""
+        """The URL of a file. Raises KeyError if the file does not exist."""
         self._files[name]
         return f"{PREFIX}{self._digest}/{name}"
 
     def find(self, path: str) -> Response | None:
-        """The answer to a request for `path`; None where no file of this release is there."""
+        """The answer to a request for `path`. None if this release has no such file."""
         if path == "/favicon.ico":
             return self._answer(ICON, FOR_A_DAY)
         if path == REALM_ICON:

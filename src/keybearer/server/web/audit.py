@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def day(self) -> date:
-        """The day in UTC; scripts head the reader's own days instead."""
+        """The day in UTC. Scripts replace it with the reader's own days."""
         return self.at.astimezone(UTC).date()
 
 

@@ -1,4 +1,4 @@
-"""Audit events in plain words, as one person reads them: what they did, and what was done to what is theirs."""
+"""Audit events as sentences for one reader: what they did, and what was done to their things."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "Mobile devices": ("device",),
     "Organization": ("realm", "secrets"),
 }
-"""What a log can be narrowed down to: the words for it, and the nouns of its events."""
+"""The filters of a log: their words, and the nouns of their events."""
 
 ALARMING = {
     AuditEvent.API_KEY_LATE_USE,
@@ -34,11 +34,11 @@ ALARMING = {
 """Events that somebody who did not cause them should check."""
 
 TOO_SMALL = {AuditEvent.PASSWORD_CONFIRMED}
-"""Events that a log leaves out unless it is asked for their kind: what came of them stands there as well."""
+"""Events that a log leaves out unless their kind is selected, because their results are listed too."""
 
 
 def events_of(kind: str) -> list[AuditEvent]:
-    """The events of a kind; where there is no such kind, all that are worth a line."""
+    """The events of a kind. For an unknown kind, all events that are worth a line."""
     nouns = KINDS.get(kind)
     if nouns is None:
         return [event for event in AuditEvent if event not in TOO_SMALL]
@@ -46,15 +46,15 @@ def events_of(kind: str) -> list[AuditEvent]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
-    """A record with its reader: the words for who did it and whose it is."""
+class _View:
+    """A record and its reader, who decides the words for the actor and the owner."""
 
     named: NamedRecord
     reader: Account
 
     @property
     def actor(self) -> str:
-        """At the start of a sentence."""
+        """The actor, at the start of a sentence."""
         actor = self.named.actor
         if actor is None:
             return "The server’s operator"
@@ -67,7 +67,7 @@ class _Telling:
 
     @property
     def subject(self) -> str:
-        """In the middle of a sentence."""
+        """The subject, in the middle of a sentence."""
         subject = self.named.subject
         if subject is None:
             return "an account that is gone"
@@ -78,7 +78,7 @@ class _Telling:
         return f"your {thing}" if self.is_reader else f"the {thing} of {self.subject}"
 
     def their(self, thing: str) -> str:
-        """A thing of the actor's own: `your`, `their`."""
+        """Something of the actor's own: `your …`, `their …`."""
         return f"{'your' if self.actor == 'You' else 'their'} {thing}"
 
     def detail(self, name: str) -> str:
@@ -92,46 +92,46 @@ class _Telling:
         return f"{where} by {client_name(record.client)}" if record.client else where
 
 
-def _regenerated(t: _Telling) -> str:
+def _regenerated(t: _View) -> str:
     because = t.detail("because")
     if because == "reactivated":
         return f"{_capitalised(t.whose('API key'))} was replaced on reactivation."
     if because == "new owner":
-        return f"{_capitalised(t.whose('API key'))} was replaced, for the bot has a new owner."
+        return f"{_capitalised(t.whose('API key'))} was replaced, because the bot has a new owner."
     number = t.named.record.details.get("devices")
     dropped = f", and {counted(number, 'mobile device')} logged out" if isinstance(number, int) and number else ""
     return f"{t.actor} generated a new API key for {_reflexive(t)}; the old one stopped working{dropped}."
 
 
-def _reflexive(t: _Telling) -> str:
+def _reflexive(t: _View) -> str:
     actor, subject = t.named.actor, t.named.subject
     if actor is not None and subject is not None and actor.id == subject.id:
         return "yourself" if t.actor == "You" else "themselves"
     return t.subject
 
 
-def _session_closed(t: _Telling) -> str:
+def _session_closed(t: _View) -> str:
     number = t.named.record.details.get("sessions")
     return (
         f"{t.actor} signed {counted(number, 'browser')} out." if isinstance(number, int) else f"{t.actor} signed out."
     )
 
 
-def _session_refused(t: _Telling) -> str:
+def _session_refused(t: _View) -> str:
     if t.detail("because") in ("USER_DEACTIVATED", "REALM_DEACTIVATED"):
         return f"Somebody signed in to a deactivated account, {t.subject}, and was refused."
     if t.named.subject is None:
-        return f"Somebody tried to sign in as {t.detail('email')}, which is no account here."
+        return f"Somebody tried to sign in as {t.detail('email')}, which is not an account here."
     return f"Somebody tried to sign in as {t.subject} with a wrong password."
 
 
-def _password_changed(t: _Telling) -> str:
+def _password_changed(t: _View) -> str:
     if t.named.actor is None:
         return f"{_capitalised(t.whose('password'))} was reset by a link."
     return f"{t.actor} changed {t.their('password')}."
 
 
-def _invitation_created(t: _Telling) -> str:
+def _invitation_created(t: _View) -> str:
     if t.named.record.details.get("again"):
         return f"{t.actor} invited {t.detail('email')} again."
     if t.named.record.details.get("by_link"):
@@ -139,36 +139,36 @@ def _invitation_created(t: _Telling) -> str:
     return f"{t.actor} invited {t.detail('email')} as {t.detail('role')}."
 
 
-def _account_created(t: _Telling) -> str:
+def _account_created(t: _View) -> str:
     if t.named.actor is None or (t.named.subject is not None and t.named.actor.id == t.named.subject.id):
         return f"{_capitalised(t.subject)} joined as {t.detail('role')}."
     return f"{t.actor} added {t.subject} as {t.detail('role')}."
 
 
-def _account_changed(t: _Telling) -> str:
+def _account_changed(t: _View) -> str:
     is_about_time = t.named.record.details.get("changed") == ["timezone"]
     return f"{t.actor} changed {t.their('time zone' if is_about_time else 'privacy settings')}."
 
 
-def _bot_changed(t: _Telling) -> str:
+def _bot_changed(t: _View) -> str:
     names = {"full_name": "name", "short_name": "email", "payload_url": "endpoint URL", "interface": "message format"}
     changed = t.named.record.details.get("changed")
     parts = [names.get(str(part), str(part)) for part in changed] if isinstance(changed, list) else []
     return f"{t.actor} changed the bot {t.subject}: {', '.join(parts)}." if parts else f"{t.actor} changed {t.subject}."
 
 
-def _email_changed(t: _Telling) -> str:
+def _email_changed(t: _View) -> str:
     if t.named.record.details.get("undone"):
         return f"{_capitalised(t.whose('email'))} was changed back, by the link in the mail to the earlier address."
     return f"{t.actor} changed {t.whose('email')}: every zuliprc names the old one."
 
 
-def _key_name(t: _Telling) -> str:
+def _key_name(t: _View) -> str:
     name = t.detail("name")
     return f"“{name}”" if name else "(the account key)"
 
 
-def _key_changed(t: _Telling) -> str:
+def _key_changed(t: _View) -> str:
     names = {"scopes": "scopes", "expires_at": "end", "networks": "networks"}
     changed, before, key = t.named.record.details.get("changed"), t.detail("from"), t.whose("API key")
     parts = [names[part] for part in changed if part in names] if isinstance(changed, list) else []
@@ -178,7 +178,7 @@ def _key_changed(t: _Telling) -> str:
     return f"{t.actor} renamed {key} “{before}” to {_key_name(t)}{narrowed}."
 
 
-def _key_issued(t: _Telling) -> str:
+def _key_issued(t: _View) -> str:
     if "key" not in t.named.record.details:
         return f"{_capitalised(t.subject)} got a first API key."
     if t.detail("because") == "hand-over":
@@ -187,7 +187,7 @@ def _key_issued(t: _Telling) -> str:
     return f"{t.actor} added {t.whose('API key')} {_key_name(t)}."
 
 
-def _realm_changed(t: _Telling) -> str:
+def _realm_changed(t: _View) -> str:
     names = {
         "name": "name",
         "description": "description",
@@ -195,7 +195,7 @@ def _realm_changed(t: _Telling) -> str:
         "can_create_write_only_bots": "who may create incoming webhooks",
         "can_invite": "who may invite people",
         "longest_api_key_days": "longest life of API keys in days",
-        "default_api_key_days": "life of API keys in days unless somebody says another",
+        "default_api_key_days": "default life of API keys in days",
         "api_keys_must_end": "API keys must end",
     }
     details = t.named.record.details
@@ -203,13 +203,13 @@ def _realm_changed(t: _Telling) -> str:
     return f"{t.actor} changed the organization: {'; '.join(parts)}."
 
 
-_SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
+_SENTENCES: Mapping[AuditEvent, Callable[[_View], str]] = {
     AuditEvent.CALL_REFUSED: lambda t: f"A call by {t.subject} was refused: {t.detail('reason').rstrip('.')}.",
     AuditEvent.REALM_CREATED: lambda _: "The organization was created.",
     AuditEvent.REALM_CHANGED: _realm_changed,
     AuditEvent.REALM_MOVED: lambda t: (
         f"{t.actor} moved the organization from {t.detail('from')} to {t.detail('to')}: "
-        "every zuliprc from before names the old address."
+        "every earlier zuliprc contains the old address."
     ),
     AuditEvent.ACCOUNT_CREATED: _account_created,
     AuditEvent.ACCOUNT_RENAMED: lambda t: f"{t.actor} changed the name {t.detail('from')} to {t.detail('to')}.",
@@ -229,7 +229,7 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
     AuditEvent.BOT_CHANGED: _bot_changed,
     AuditEvent.BOT_OWNER_CHANGED: lambda t: f"{t.actor} gave the bot {t.subject} another owner.",
     AuditEvent.BOT_HAND_OVER_LINK_CREATED: lambda t: f"{t.actor} created a hand-over link of the bot {t.subject}.",
-    AuditEvent.BOT_MESSAGES_VIEWED: lambda t: f"{t.actor} looked at what the bot {t.subject} said and heard.",
+    AuditEvent.BOT_MESSAGES_VIEWED: lambda t: f"{t.actor} looked at what the bot {t.subject} sent and received.",
     AuditEvent.API_KEY_ISSUED: _key_issued,
     AuditEvent.API_KEY_CHANGED: _key_changed,
     AuditEvent.API_KEY_REPLACED: lambda t: f"{t.actor} regenerated {t.whose('API key')} {_key_name(t)}.",
@@ -267,10 +267,10 @@ _SENTENCES: Mapping[AuditEvent, Callable[[_Telling], str]] = {
 
 
 def sentence(named: NamedRecord, reader: Account) -> str:
-    """What a record tells, to this reader."""
-    telling = _Telling(named, reader)
+    """The sentence for a record, for this reader."""
+    view = _View(named, reader)
     known = _SENTENCES.get(named.record.event)
-    return known(telling) if known else f"{telling.actor}: {named.record.event.value.replace(':', ' ')}."
+    return known(view) if known else f"{view.actor}: {named.record.event.value.replace(':', ' ')}."
 
 
 def _capitalised(text: str) -> str:

@@ -11,14 +11,14 @@ from keybearer.server.domain.errors import Refused
 from keybearer.server.services import profiles
 from keybearer.server.web.visit import Visit
 
-# Dark enough for white letters (4.5 : 1 and more), far enough from each other to tell accounts apart.
+# Dark enough for white letters (a contrast of at least 4.5 : 1), and far enough apart to distinguish accounts.
 _COLOURS = ("#3d5a99", "#7a4a8c", "#a3463b", "#8a5a12", "#3f6f3a", "#1f6f72", "#5b5f97", "#9a3d6a", "#55606e")
 _UNKNOWN = "?"
 _FONT = "Segoe UI, Roboto, Cantarell, Ubuntu, Noto Sans, Liberation Sans, system-ui, sans-serif"
 
 
 async def show(visit: Visit) -> Response:
-    """The picture of an account; a question mark for visitors who may not see the account."""
+    """The picture of an account. A question mark for visitors who may not see the account."""
     account_id = visit.id("account_id")
     name = await _name(visit, account_id)
     return Response(
@@ -37,7 +37,7 @@ async def _name(visit: Visit, account_id: int) -> str:
 
 
 def initials(name: str) -> str:
-    """One or two letters that stand for a name."""
+    """One or two letters that represent a name."""
     words = [word for word in name.split() if word[0].isalnum()]
     if not words:
         return _UNKNOWN

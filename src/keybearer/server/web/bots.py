@@ -55,7 +55,7 @@ async def _table(visit: Visit, *, of_everybody: bool) -> Response:
 
 
 def _creatable(visit: Visit) -> list[BotType]:
-    """The types that the visitor may create; embedded bots do not exist here."""
+    """The types that the visitor may create. Embedded bots do not exist here."""
     types = (BotType.GENERIC, BotType.INCOMING_WEBHOOK, BotType.OUTGOING_WEBHOOK)
     return [each for each in types if may_create_bot(visit.caller.account, each, visit.realm)]
 
@@ -77,7 +77,7 @@ def _form(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def add(visit: Visit) -> Response:
-    """Make a bot that the visitor owns."""
+    """Create a bot that the visitor owns."""
     try:
         outgoing = visit.number("bot_type") == BotType.OUTGOING_WEBHOOK
         await bots.create(
@@ -98,7 +98,7 @@ async def add(visit: Visit) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class OpenKey:
-    """A bot's key as the panel shows it, with what goes with it; `is_new` where it has just been generated."""
+    """A bot's key as the panel shows it, with what belongs to it. `is_new` if it has just been generated."""
 
     key: str
     token: str | None
@@ -114,7 +114,7 @@ async def show_panel(
     section: KeySection | None = None,
     refusal: Refused | None = None,
 ) -> Response:
-    """The panel of a bot: what it is, and what the visitor may make of it."""
+    """The panel of a bot: its properties, and what the visitor may change."""
     viewed = await profiles.find_all(visit.context, visit.caller)
     return visit.render_form(
         "bots/manage.html",
@@ -134,7 +134,9 @@ async def show_panel(
 
 
 def _has_effect(bot: BotDetails, role: Role) -> bool:
-    """Whether a role is the one that the bot has, or one that would be in effect: none above its owner's is."""
+    """Whether a bot can have this role: its current one, or one that would take effect, which is not above its
+    owner's.
+    """
     return role is bot.account.granted_role or bot.owner is None or role >= bot.owner.role
 
 
@@ -143,13 +145,13 @@ def _list_of(visit: Visit, bot: BotDetails) -> str:
 
 
 async def manage(visit: Visit) -> Response:
-    """The panel, its key closed."""
+    """The panel without its key."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     return await show_panel(visit, bot)
 
 
 async def save(visit: Visit) -> Response:
-    """Change the bot as the panel's form says."""
+    """Change the bot with the panel's form."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     try:
         changed = await bots.change_bot(visit.context, visit.caller, bot.account.id, _change(visit, bot))
@@ -161,7 +163,7 @@ async def save(visit: Visit) -> Response:
 
 
 def _change(visit: Visit, bot: BotDetails) -> BotChange:
-    """What the form changes: fields that stand as they stood are not sent on, so none is refused for nothing."""
+    """The changes in the form. Unchanged fields are not passed on, so that none of them is refused."""
     role, owner, interface = visit.number("role"), visit.number("owner"), visit.number("interface")
     name, url = visit.text("full_name"), visit.text("payload_url")
     service = bot.service
@@ -175,7 +177,7 @@ def _change(visit: Visit, bot: BotDetails) -> BotChange:
 
 
 async def confirm_deactivation(visit: Visit) -> Response:
-    """What deactivating a bot means."""
+    """The question before deactivating a bot."""
     bot = await bots.find_details(visit.context, visit.caller, visit.id("bot_id"))
     return visit.render("bots/deactivate.html", bot=bot, back=_list_of(visit, bot))
 

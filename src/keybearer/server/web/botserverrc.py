@@ -17,34 +17,34 @@ _NOT_IN_A_SECTION = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 async def ask(visit: Visit) -> Response:
-    """Which bots the file is to have."""
+    """The question which bots the file will contain."""
     return await _form(visit)
 
 
 async def _form(visit: Visit, refusal: Refused | None = None) -> Response:
     owned = [bot.account for bot in await bots.find_managed(visit.context, visit.caller) if bot.account.is_active]
     return visit.render_form(
-        "bots/botserverrc.html", refusal, bots=owned, section_of=_section_of, chosen=_chosen(visit)
+        "bots/botserverrc.html", refusal, bots=owned, section_of=_section_name, chosen=_chosen_bot_ids(visit)
     )
 
 
-def _chosen(visit: Visit) -> set[int]:
+def _chosen_bot_ids(visit: Visit) -> set[int]:
     names = [name.removeprefix("bot_") for name in visit.form if name.startswith("bot_")]
     return {int(name) for name in names if name.isascii() and name.isdigit() and len(name) <= 9}
 
 
-def _section_of(bot: Account) -> str:
+def _section_name(bot: Account) -> str:
     return _NOT_IN_A_SECTION.sub("-", botserver_section(bot.delivery_email)).strip("-.") or f"bot-{bot.id}"
 
 
 async def download(visit: Visit) -> Response:
     """The file."""
     try:
-        issued = await api_keys.download_own_bots(visit.context, visit.caller, _chosen(visit))
+        issued = await api_keys.download_own_bots(visit.context, visit.caller, _chosen_bot_ids(visit))
     except Refused as refusal:
         return await _form(visit, refusal)
     sections = {}
     for each in issued:
-        name = _section_of(each.account)
+        name = _section_name(each.account)
         sections[f"{name}-{each.account.id}" if name in sections else name] = each.credentials
     return file_with_keys(render_botserverrc(sections), "botserverrc")

@@ -1,4 +1,4 @@
-"""The names of clients: from what a program says of itself to what a person recognises."""
+"""The names of clients: what a program says about itself, turned into what a person recognises."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SYSTEMS = (
 
 
 def client_name(user_agent: str) -> str:
-    """`Firefox 145 on Linux`, `ZulipPython 0.9.1`; what is not known is shown as it was sent, cut short."""
+    """`Firefox 145 on Linux`, `ZulipPython 0.9.1`. An unknown text is shown as it was sent, shortened."""
     if not user_agent:
         return "an unnamed program"
     if user_agent.startswith("Mozilla/"):

@@ -1,4 +1,4 @@
-"""The password before whatever yields a key or another credential, asked for where it was given too long ago."""
+"""Asks for the password before an action that reveals a key or another credential, if it was given too long ago."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from keybearer.server.web.wording import PASSWORD_FIELD, field_of
 
 
 async def confirmed_caller(visit: Visit, *, once: bool = True) -> Caller:
-    """Who sends a form, with a password given lately: in the form, where it asks for it. `once` is for forms that are
+    """The sender of a form, with a recent password: from the form, if it asks for one. `once` is for forms that are
     carried out once.
 
-    Raises Refused for a wrong password; without one, the transaction that acts raises PasswordNeeded.
+    Raises Refused for a wrong password. Without one, the transaction that acts raises PasswordNeeded.
     """
     caller = (visit.caller_once if once else visit.caller).confirmed()
     if "password" in visit.form:
@@ -25,7 +25,7 @@ async def confirmed_caller(visit: Visit, *, once: bool = True) -> Caller:
 
 
 def ask_password(visit: Visit, refusal: Refused, *, button: str, back: str) -> Response:
-    """What a button asks for, again, as a form with the password. Raises a refusal that is about something else."""
+    """The request of a button again, as a form with the password. Raises a refusal that is about something else."""
     if field_of(refusal) != PASSWORD_FIELD:
         raise refusal
     return visit.render_form("password/confirm.html", refusal, button=button, back=back)

@@ -1,4 +1,4 @@
-"""Mobile devices: signed out one by one; all of them at once by a new API key."""
+"""Mobile devices: signed out one by one. A new API key signs out all of them."""
 
 from __future__ import annotations
 

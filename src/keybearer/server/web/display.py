@@ -1,4 +1,4 @@
-"""Display: the colours of these pages in this browser, and one's time zone."""
+"""Display: the theme of these pages in this browser, and one's time zone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _form(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def save(visit: Visit) -> Response:
-    """Keep the theme in a cookie of this browser, and the time zone with the account."""
+    """Store the theme in a cookie of this browser, and the time zone with the account."""
     try:
         theme = _theme(visit)
         wanted = OwnChange(timezone=checked_timezone(visit.text("timezone")))
@@ -44,7 +44,7 @@ async def save(visit: Visit) -> Response:
 
 
 def _theme(visit: Visit) -> str:
-    """The theme that was chosen; empty for that of the device."""
+    """The chosen theme. Empty for the device's theme."""
     theme = visit.text("theme")
     if theme and theme not in THEMES:
         raise Refused("There is no such theme.")

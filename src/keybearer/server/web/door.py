@@ -1,4 +1,4 @@
-"""The pages' door: every path that is not the wire's or a file's, for browsers."""
+"""The pages' door: every path that does not belong to the wire or to a file, for browsers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _PagesDoorway(Doorway):
 
 @final
 class PagesDoor:
-    """The pages. A GET shows, a POST changes; nothing else exists here."""
+    """The pages. A GET shows something, a POST changes something. Nothing else exists here."""
 
     doorway = _PagesDoorway()
     router = Router(PREFIX, ROUTES)
@@ -62,20 +62,20 @@ class PagesDoor:
         visit = Visit(admission)
         match refusal:
             case NothingHere():
-                return self._nothing_here(visit)
+                return self._not_found(visit)
             case WrongHost():
                 return visit.render("elsewhere.html", status=404, site=refusal.site)
             case NotSetUp():
                 return visit.render("setup/pending.html")
             case NotLoggedIn():
-                return _to_sign_in(visit)
+                return _redirect_to_sign_in(visit)
             case Unauthenticated():
                 return without_session(visit, error_page(visit, 401, "You cannot enter", refusal.message))
             case _:
                 return refusal_page(visit, refusal)
 
-    def _nothing_here(self, visit: Visit) -> Response:
-        """The way to the path with a slash, where a page is; else the page that says that there is none."""
+    def _not_found(self, visit: Visit) -> Response:
+        """A redirect to the path with a slash, if a page is there. Otherwise the page that says that there is none."""
         request = visit.request
         if not request.path.endswith("/") and self.router.find(request.path + "/"):
             query = request.query.decode("latin-1")
@@ -85,7 +85,7 @@ class PagesDoor:
 
 @final
 class _Framed:
-    """A response with the headers that every answer of the site has."""
+    """A response with the headers of every answer of the site."""
 
     __slots__ = ("_response", "_scheme")
 
@@ -101,12 +101,14 @@ _UNREADABLE = {"\x00", "\N{REPLACEMENT CHARACTER}"}
 
 
 def _check_text(fields: Fields) -> None:
-    """Raise Refused for text that no browser sends: null characters, which PostgreSQL cannot keep, or invalid UTF-8."""
+    """Raise Refused for text that no browser sends: null characters, which PostgreSQL cannot store, or invalid
+    UTF-8.
+    """
     if any(_UNREADABLE & set(text) for part in (fields.query, fields.form) for pair in part.items() for text in pair):
-        raise Refused("The form cannot be read: it holds characters that are not text.")
+        raise Refused("The form cannot be read: it contains characters that are not text.")
 
 
-def _to_sign_in(visit: Visit) -> Response:
+def _redirect_to_sign_in(visit: Visit) -> Response:
     request = visit.request
     query = request.query.decode("latin-1")
     wanted = f"{request.path}{f'?{query}' if query else ''}" if request.method == "GET" else "/"
@@ -119,6 +121,6 @@ def _to_sign_in(visit: Visit) -> Response:
 
 
 def without_session(visit: Visit, response: Response) -> Response:
-    """The answer, deleting the cookie of a session that is over."""
+    """The answer, which also deletes the cookie of an ended session."""
     visit.delete_cookie(response, SESSION_COOKIE)
     return response

@@ -1,4 +1,4 @@
-"""One's own email: asked for on the account's page, confirmed and undone by links in mails."""
+"""One's own email: requested on the account's page, confirmed and undone by links in mails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keybearer.server.web.visit import Visit
 
 
 async def show_form(visit: Visit) -> Response:
-    """The form for another email; or who can change it, where no mail is sent."""
+    """The form for another email. If the server sends no mail, who can change it."""
     return await _form(visit)
 
 
@@ -36,7 +36,7 @@ async def show_programs(visit: Visit) -> Response:
 
 
 async def show_confirmation(visit: Visit) -> Response:
-    """What the link in a new address does; nothing changes by looking."""
+    """What the link to a new address does. Looking changes nothing."""
     return _question(visit, await email_changes.find_change(visit.context, visit.caller, visit.token()), is_undo=False)
 
 
@@ -45,12 +45,12 @@ async def confirm(visit: Visit) -> Response:
     try:
         await email_changes.confirm(visit.context, visit.caller, visit.token())
     except Refused:
-        return _over(visit)
+        return _invalid_link(visit)
     return visit.redirect("/settings/account/email/programs/", notice=Notice.EMAIL_CHANGED)
 
 
 async def show_undo(visit: Visit) -> Response:
-    """What the link in an earlier address does."""
+    """What the link to an earlier address does."""
     return _question(visit, await email_changes.find_undo(visit.context, visit.token()), is_undo=True)
 
 
@@ -59,18 +59,18 @@ async def undo(visit: Visit) -> Response:
     try:
         await email_changes.undo(visit.context, visit.token(), visit.origin)
     except Refused:
-        return _over(visit)
+        return _invalid_link(visit)
     return visit.redirect("/accounts/email/undone/")
 
 
 def _question(visit: Visit, found: EmailChange | None, *, is_undo: bool) -> Response:
-    return _over(visit) if found is None else visit.render("email/question.html", found=found, is_undo=is_undo)
+    return _invalid_link(visit) if found is None else visit.render("email/question.html", found=found, is_undo=is_undo)
 
 
-def _over(visit: Visit) -> Response:
+def _invalid_link(visit: Visit) -> Response:
     return visit.render("email/over.html", status=404)
 
 
 async def show_undone(visit: Visit) -> Response:
-    """The email is what it was; what to do next."""
+    """The confirmation that the email was changed back, and what to do next."""
     return visit.render("email/undone.html")

@@ -1,4 +1,4 @@
-"""Pages for what went wrong: what it is, and where to go on."""
+"""Pages for what went wrong: what it is, and how to continue."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _ASK = "If you need this, ask an administrator of the organization."
 
 
 def not_found(visit: Visit) -> Response:
-    """The page for an address where nothing is."""
+    """The page for an address where there is nothing."""
     return error_page(visit, 404, "Page not found", "The address may be mistyped, or the page is gone.")
 
 
 def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
-    """A page that says what is wrong and leads on, to the table that a form belongs to where it has one.
+    """A page that says what is wrong and links to a page to continue, such as the table that a form belongs to.
 
-    Where the server has no time for a page at present, that page is where to go on.
+    If the server currently has no time for a page, it links to that page again.
     """
     on = next(((path, words) for path, words in _TABLES.items() if visit.request.path.startswith(path)), None)
     again = _same_page(visit) if status == HTTPStatus.SERVICE_UNAVAILABLE else None
@@ -53,7 +53,7 @@ def error_page(visit: Visit, status: int, title: str, message: str) -> Response:
 
 
 def _same_page(visit: Visit) -> str | None:
-    """The address of the page that was asked for; None where a form was sent."""
+    """The URL of the requested page. None if a form was sent."""
     request = visit.request
     if request.method != "GET":
         return None
@@ -71,7 +71,7 @@ _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
     (BadHost, 400, "Invalid address"),
     (MethodNotAllowed, 405, "This page can’t be used like that"),
     (CSRFFailed, 403, "This page was open for too long"),
-    (AlreadySent, 409, "This was done already"),
+    (AlreadySent, 409, "This was already done"),
     (FormTooOld, 400, "This page was open for too long"),
     (TooManyAttempts, 429, "Too many attempts"),
     (TooLarge, 413, "That is too large"),
@@ -84,7 +84,7 @@ _KINDS: tuple[tuple[type[Refused], int, str], ...] = (
 
 
 def refusal_page(visit: Visit, refusal: Refused) -> Response:
-    """The page for what a rule forbids where no form of the page can say it."""
+    """The page for something that a rule forbids, if no form of the page can say it."""
     if isinstance(refusal, NothingHere):
         return not_found(visit)
     if refusal.message in _NOTHING_THERE:

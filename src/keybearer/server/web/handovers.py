@@ -1,4 +1,4 @@
-"""Hand-over links: made in a bot's panel, used by whoever was given one."""
+"""Hand-over links: created in a bot's panel, used by the person who gets one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keybearer.server.web.visit import Visit
 
 
 async def confirm(visit: Visit) -> Response:
-    """What a hand-over link means."""
+    """The question before creating a hand-over link."""
     return await _question(visit)
 
 
@@ -22,7 +22,7 @@ async def _question(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def create(visit: Visit) -> Response:
-    """Make the link: it is in this answer and in no other."""
+    """Create the link. It is in this answer and in no other."""
     bot_id = visit.id("bot_id")
     try:
         token = await handovers.create(visit.context, await confirmed_caller(visit), bot_id)
@@ -36,7 +36,7 @@ async def create(visit: Visit) -> Response:
 
 
 async def show(visit: Visit) -> Response:
-    """What the link gives; or why it gives nothing. Nothing changes by looking."""
+    """What the link gives, or why it gives nothing. Looking changes nothing."""
     return await _page(visit)
 
 
@@ -48,7 +48,7 @@ async def _page(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def accept(visit: Visit) -> Response:
-    """Use the link up: make the key, and show it."""
+    """Use up the link: create the key, and show it."""
     try:
         made = await handovers.accept(visit.context, visit.token(), visit.origin)
     except Refused as refusal:

@@ -1,4 +1,4 @@
-"""The headers that every answer of the site bears, whatever it is."""
+"""The headers of every answer of the site."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    # `no-referrer` would leave nothing to check against forgery over https; other sites learn nothing from this either.
+    # `no-referrer` would leave nothing to check against forgery over https. This policy tells other sites nothing
+    # either.
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -32,7 +33,7 @@ NO_STORE = "no-store"
 
 
 def with_headers(send: Send, scheme: str) -> Send:
-    """A `send` that adds the headers to the answer. Whatever says nothing of caching is not to be stored."""
+    """A `send` that adds the headers to the answer. An answer without caching headers must not be stored."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

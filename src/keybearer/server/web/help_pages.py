@@ -1,4 +1,4 @@
-"""Help: what keys and zuliprc files are and what to do with them, in our own words."""
+"""Help: what keys and zuliprc files are, and how to use them."""
 
 from __future__ import annotations
 

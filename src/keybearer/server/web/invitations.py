@@ -1,4 +1,4 @@
-"""Invitations: sent, sent again, withdrawn; and the page on which somebody joins by one."""
+"""Invitations: send them, send them again, withdraw them. Also the page on which somebody joins by one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def invite(visit: Visit) -> Response:
         emails = invitations.split_emails(visit.form.get("emails", ""))
         sent = await invitations.invite(visit.context, await confirmed_caller(visit), emails, role=role)
     except InvitationFailed as failure:
-        refusal, sent = Refused(_why(failure)), failure.sent
+        refusal, sent = Refused(_failure_text(failure)), failure.sent
     except ValueError:
         return _form(visit, Refused("Choose a role."))
     except (AlreadySent, FormTooOld):
@@ -73,13 +73,13 @@ async def invite(visit: Visit) -> Response:
 
 
 def _links(visit: Visit, sent: Sequence[tuple[Link, Secret]], refusal: Refused | None = None) -> Response:
-    """The links, to be passed on: they are in this answer and in no other."""
+    """The links to pass on. They are in this answer and in no other."""
     shown = [(link, f"{visit.realm.site}/join/{token.reveal()}/") for link, token in sent]
     error = None if refusal is None else refusal.message
     return visit.render("invitations/links.html", shown=shown, error=error)
 
 
-def _why(failure: InvitationFailed) -> str:
+def _failure_text(failure: InvitationFailed) -> str:
     errors = failure.extra["errors"]
     assert isinstance(errors, list)
     reasons = "; ".join(f"{email}: {why.rstrip('.').lower()}" for email, why, _ in errors)
@@ -95,7 +95,7 @@ async def revoke(visit: Visit) -> Response:
 
 
 async def resend(visit: Visit) -> Response:
-    """Make a new link in place of the earlier one: mailed, or shown now and passed on."""
+    """Create a new link instead of the earlier one. It is mailed, or shown now and passed on."""
     try:
         renewed = await invitations.resend(visit.context, await confirmed_caller(visit), visit.id("invitation_id"))
     except Refused as refusal:
@@ -106,7 +106,7 @@ async def resend(visit: Visit) -> Response:
 
 
 async def show_join(visit: Visit) -> Response:
-    """The form behind an invitation's link; or why there is none."""
+    """The form behind an invitation's link, or why there is none."""
     invitation = await invitations.find(visit.context, visit.token())
     if invitation is None:
         return visit.render("invitations/over.html", status=404)
@@ -116,7 +116,7 @@ async def show_join(visit: Visit) -> Response:
 
 
 async def join(visit: Visit) -> Response:
-    """Make the account and sign it in; or, by a link for several people, mail an invitation."""
+    """Create the account and sign it in. By a link for several people, mail an invitation."""
     invitation = await invitations.find(visit.context, visit.token())
     if invitation is None:
         return visit.render("invitations/over.html", status=404)

@@ -1,4 +1,4 @@
-"""The fields of the forms for named keys: what they propose, and what somebody chose in them."""
+"""The fields of the forms for named keys: their first values, and what somebody chose."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LIVES = (7, 30, 90, 365)
 """The lives that the forms offer, in days."""
 
 USUAL_LIFE = 90
-"""The life that the form for a new key proposes where the organization has none, in days."""
+"""The life that the form for a new key proposes if the organization has no default, in days."""
 
 AS_IT_IS, ON_A_DATE, NEVER = "", "date", "never"
-"""The ends in the forms that are no number of days."""
+"""The ends in the forms that are not a number of days."""
 
 
 def _field(scope: Scope) -> str:
-    """The name of the box for a scope."""
+    """The name of the checkbox for a scope."""
     return f"scope_{(scope.name or '').lower()}"
 
 
@@ -33,12 +33,12 @@ def _boxes(scopes: Scope) -> Mapping[str, str]:
 
 
 def first_values(policy: KeyPolicy) -> Mapping[str, str]:
-    """What the form for a new key proposes: the default scopes, and the organization's default end or ours."""
+    """The first values of the form for a new key: the default scopes, and the organization's default end or ours."""
     return {**_boxes(DEFAULT_SCOPES), "ends": str(policy.default_days or USUAL_LIFE)}
 
 
 def values_of(key: APIKeyRecord) -> Mapping[str, str]:
-    """A key as it is, in the form that changes it."""
+    """The current values of a key, for the form that changes it."""
     return {**_boxes(key.scopes), "name": key.name, "ends": AS_IT_IS, "networks": ", ".join(key.networks)}
 
 
@@ -53,7 +53,7 @@ def ends(policy: KeyPolicy) -> Mapping[str, str]:
 
 
 def earlier_ends(key: APIKeyRecord, now: datetime) -> Mapping[str, str]:
-    """The ends that a key can be changed to, by their values in the form: all are before the one that it has."""
+    """The ends to which a key can be changed, by their values in the form. All are before its current end."""
     at = key.expires_at
     return {**_in_days(days for days in LIVES if at is None or now + timedelta(days=days) < at), ON_A_DATE: "On a date"}
 
@@ -63,12 +63,12 @@ def _in_days(lives: Iterable[int]) -> dict[str, str]:
 
 
 def new_key(visit: Visit) -> NewKey:
-    """The key that the form asks for. Raises Refused."""
+    """The key that the form requests. Raises Refused."""
     return NewKey(name=_name(visit), scopes=_scopes(visit), end=_end(visit), networks=_networks(visit))
 
 
 def key_change(visit: Visit) -> KeyChange:
-    """What the form makes of a key. Raises Refused."""
+    """The changes to a key in the form. Raises Refused."""
     end = None if visit.text("ends") == AS_IT_IS else _end(visit)
     return KeyChange(name=_name(visit), scopes=_scopes(visit), end=end, networks=_networks(visit))
 

@@ -1,4 +1,4 @@
-"""The keys of an account on its page: the table, and once, in the answer that made it, a key."""
+"""The keys of an account on its page: the table and, in the answer that creates one, the new key."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from keybearer.server.web.visit import Visit
 
 
 def path_of(bot_id: int | None) -> str:
-    """Below which path the forms for the keys of an account are: one's own, or a bot's."""
+    """The path below which the forms for the keys of an account are: one's own, or a bot's."""
     return "/settings/account/api-keys/" if bot_id is None else f"/settings/bots/{bot_id}/api-keys/"
 
 
 @dataclass(frozen=True, slots=True)
 class KeySection:
-    """The keys of an account; `made` is one that was just made, `told` what was just done."""
+    """The keys of an account. `made` is a key that was just created, `told` a sentence about what was just done."""
 
     bot_id: int | None
     keys: Sequence[APIKeyRecord]
@@ -27,7 +27,7 @@ class KeySection:
 
     @property
     def path(self) -> str:
-        """Below which path its forms are."""
+        """The path below which its forms are."""
         return path_of(self.bot_id)
 
 

@@ -1,4 +1,4 @@
-"""Mail that was not sent: whom it is for, what it is about and when, for administrators."""
+"""Unsent mail: its recipient, its subject and its time, for administrators."""
 
 from __future__ import annotations
 

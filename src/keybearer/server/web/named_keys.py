@@ -1,4 +1,4 @@
-"""Named keys of oneself and of one's bots: added, changed, regenerated and revoked."""
+"""Named keys of oneself and of one's bots: add, change, regenerate and revoke them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from keybearer.server.web.notices import Notice
 from keybearer.server.web.visit import Visit
 
 OVERLAPS = {0: "At once", 3600: "In 1 hour", 86400: "In 24 hours"}
-"""When the old key stops after a new one was generated, by seconds."""
+"""When the old key stops working after a new one is generated, by seconds."""
 
 
 def _bot_id(visit: Visit) -> int | None:
-    """The bot whose keys are meant; None for the visitor's own."""
+    """The bot whose keys to use. None for the visitor's own."""
     return visit.id("bot_id") if "bot_id" in visit.ids else None
 
 
@@ -56,7 +56,7 @@ def _form(visit: Visit, holder: Account, refusal: Refused | None = None) -> Resp
 
 
 async def add(visit: Visit) -> Response:
-    """Make the key, and show it."""
+    """Create the key, and show it."""
     holder = await _holder(visit)
     try:
         new = key_form.new_key(visit)
@@ -69,7 +69,7 @@ async def add(visit: Visit) -> Response:
 
 
 async def _answer(visit: Visit, *, made: IssuedKey | None = None, told: str = "") -> Response:
-    """The page with the table of keys as it is now; for a dialog, only the part that holds it."""
+    """The page with the current table of keys. For a dialog, only the part that contains it."""
     bot_id = _bot_id(visit)
     section = await find_section(visit, bot_id, made=made, told=told)
     if visit.is_dialog:
@@ -81,7 +81,7 @@ async def _answer(visit: Visit, *, made: IssuedKey | None = None, told: str = ""
 
 
 async def _key(visit: Visit) -> APIKeyRecord:
-    """The named key of the path. Raises Refused where there is none, and for the account key."""
+    """The named key in the path. Raises Refused if there is none, and for the account key."""
     for record in await named_keys.find_all(visit.context, visit.caller, _bot_id(visit)):
         if record.id == visit.id("key_id") and not record.is_account_key:
             return record
@@ -89,7 +89,7 @@ async def _key(visit: Visit) -> APIKeyRecord:
 
 
 async def show_change(visit: Visit) -> Response:
-    """The form in which a key is renamed or narrowed."""
+    """The form to rename or narrow a key."""
     return await _change(visit)
 
 
@@ -117,11 +117,11 @@ async def change(visit: Visit) -> Response:
         raise
     except Refused as refusal:
         return await _change(visit, refusal)
-    return await _done(visit, Notice.KEY_SAVED)
+    return await _redirect_with_notice(visit, Notice.KEY_SAVED)
 
 
-async def _done(visit: Visit, notice: Notice) -> Response:
-    """Where a form leads that shows no key: to the page with the table, which says what was done."""
+async def _redirect_with_notice(visit: Visit, notice: Notice) -> Response:
+    """The answer of a form that shows no key: a redirect to the page with the table, which says what was done."""
     if visit.is_dialog:
         return await _answer(visit, told=notice.value)
     bot_id = _bot_id(visit)
@@ -130,7 +130,7 @@ async def _done(visit: Visit, notice: Notice) -> Response:
 
 
 async def confirm_regeneration(visit: Visit) -> Response:
-    """What regenerating a key means, and when the old one stops."""
+    """The question before regenerating a key, and when the old one stops working."""
     return await _regeneration(visit)
 
 
@@ -147,7 +147,7 @@ async def _regeneration(visit: Visit, refusal: Refused | None = None) -> Respons
 
 
 async def regenerate(visit: Visit) -> Response:
-    """Make a key in place of another one, and show it."""
+    """Create a key to replace another one, and show it."""
     try:
         overlap = checked_overlap(visit.number("overlap") or 0)
         issued = await named_keys.regenerate(
@@ -162,7 +162,7 @@ async def regenerate(visit: Visit) -> Response:
 
 
 async def confirm_revocation(visit: Visit) -> Response:
-    """What stops when a key is revoked."""
+    """The question before revoking a key, with what stops working."""
     return await _revocation(visit)
 
 
@@ -184,10 +184,10 @@ async def revoke(visit: Visit) -> Response:
         raise
     except Refused as refusal:
         return await _revocation(visit, refusal)
-    return await _done(visit, Notice.KEY_REVOKED)
+    return await _redirect_with_notice(visit, Notice.KEY_REVOKED)
 
 
 async def download(visit: Visit) -> Response:
-    """The zuliprc of a named key, for who has it: its text is kept nowhere but on the page that sends it."""
+    """The zuliprc of a named key, for a page that has its text. The text is stored nowhere else."""
     issued = await key_possession.find(visit.context, Secret(visit.text("api_key")))
     return zuliprc_file(issued)

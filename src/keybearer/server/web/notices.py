@@ -1,6 +1,6 @@
-"""Notices: one sentence about what has just been done, shown once on the page that follows.
+"""Notices: one sentence about what has just been done, shown once on the next page.
 
-The browser carries only the notice's name in a short-lived cookie, so a link cannot make a page say something.
+The browser only carries the notice's name in a short-lived cookie, so that a link cannot make a page show another text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Notice(Enum):
-    """Every notice there is, by the name that the cookie carries."""
+    """All notices, by the name that the cookie carries."""
 
     SIGNED_OUT = "You are signed out."
     RESET_LINK_MADE = (
@@ -49,5 +49,5 @@ class Notice(Enum):
 
 
 def find_notice(name: str | None) -> Notice | None:
-    """The notice of that name; None where there is none."""
+    """The notice with that name. None if there is none."""
     return Notice.__members__.get(name or "")

@@ -1,4 +1,4 @@
-"""The organization: what it is called, where it is, and who may do what in it."""
+"""The organization: its name, its site, and who may do what in it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ GROUPS = (
     SystemGroup.OWNERS,
     SystemGroup.NOBODY,
 )
-"""What a policy can be set to here. The wire knows full members too; new members are full ones at once."""
+"""The groups that a policy can be set to here. The wire also has full members; here new members are full members at
+once.
+"""
 
 
 async def show_profile(visit: Visit) -> Response:
-    """Its name, its description and its address."""
+    """Its name, its description and its site."""
     return _profile(visit)
 
 
@@ -35,7 +37,7 @@ def _profile(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def change_profile(visit: Visit) -> Response:
-    """Change name and description. The address is the operator's."""
+    """Change the name and description. Only the operator changes the site."""
     try:
         wanted = RealmChange(
             name=realms.checked_name(visit.text("organization")),
@@ -59,7 +61,7 @@ def _policies(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def change_policies(visit: Visit) -> Response:
-    """Change them."""
+    """Change the policies."""
     try:
         wanted = RealmChange(
             can_create_bots=_group(visit, "can_create_bots"),
@@ -84,7 +86,9 @@ def _group(visit: Visit, name: str) -> SystemGroup | None:
 
 
 def _key_policy(visit: Visit) -> Mapping[str, int | bool | None]:
-    """What the form makes of the policy about named keys; nothing where it does not ask about it. Empty: no limit."""
+    """The changes in the form to the policy about named keys; nothing if the form does not contain it. Empty: no
+    limit.
+    """
     if KEY_SETTINGS["longest_days"] not in visit.form:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""The keys of the organization, for administrators: filtered, and revoked."""
+"""The keys of the organization, for administrators: filter and revoke them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PER_PAGE = 200
 SOON = timedelta(days=30)
 
 KINDS = {"": "All keys", "named": "Named keys", "unused": "Unused for 90 days", "ending": "Ending within 30 days"}
-"""What the table can be narrowed down to, by the value in the query."""
+"""The filters of the table, by their value in the query."""
 
 
 async def show_all(visit: Visit) -> Response:
-    """The keys that work, by the order of issue."""
-    text, kind, after = visit.query.get("filter", "").strip(), visit.query.get("kind", ""), _after(visit)
+    """The live keys, in the order of issue."""
+    text, kind, after = visit.query.get("filter", "").strip(), visit.query.get("kind", ""), _after_id(visit)
     found = await named_keys.find_all_of_organization(visit.context, visit.caller, after=after)
-    fitting = [held for held in found if _fits(visit, held, text.casefold(), kind)]
+    fitting = [held for held in found if _matches(visit, held, text.casefold(), kind)]
     shown = fitting[:PER_PAGE]
     is_cut, may_be_more = len(fitting) > len(shown), len(found) == Cap.ENTRIES.most
     return visit.render(
@@ -42,12 +42,12 @@ async def show_all(visit: Visit) -> Response:
     )
 
 
-def _after(visit: Visit) -> int:
+def _after_id(visit: Visit) -> int:
     after = visit.query.get("after", "")
     return int(after) if after.isascii() and after.isdigit() and len(after) <= 9 else 0
 
 
-def _fits(visit: Visit, held: HeldKey, text: str, kind: str) -> bool:
+def _matches(visit: Visit, held: HeldKey, text: str, kind: str) -> bool:
     record, now = held.record, visit.context.clock()
     if not (text in record.name.casefold() or matches(visit, held.account, text)):
         return False
@@ -63,7 +63,7 @@ def _ends_before(expires_at: datetime | None, moment: datetime) -> bool:
 
 
 async def confirm_revocation(visit: Visit) -> Response:
-    """What stops when a key is revoked."""
+    """The question before revoking a key, with what stops working."""
     return await _revocation(visit)
 
 
@@ -82,7 +82,7 @@ async def _revocation(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def revoke(visit: Visit) -> Response:
-    """Revoke anybody's named key; whose it is gets a mail."""
+    """Revoke anybody's named key. Its owner gets a mail."""
     try:
         await named_keys.revoke_of_organization(visit.context, await confirmed_caller(visit), visit.id("key_id"))
     except (AlreadySent, FormTooOld):

@@ -1,4 +1,4 @@
-"""Passwords: change one's own, or choose a new one by a link that comes by mail."""
+"""Passwords: change one's own, or choose a new one with a link that is sent by mail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def show_change(visit: Visit) -> Response:
 
 
 async def change(visit: Visit) -> Response:
-    """Change the password and, where that is wished, replace the API key with it."""
+    """Change the password and, if requested, replace the API key with it."""
     replaces_key = visit.form.get("replace_key") == "on"
     try:
         _check_equal(visit)
@@ -41,7 +41,7 @@ def _check_equal(visit: Visit) -> None:
 
 
 async def show_request(visit: Visit) -> Response:
-    """Ask for a link by mail; or whom to ask, where no mail is sent."""
+    """The form to request a link by mail. If the server sends no mail, whom to ask."""
     if not visit.sends_mail:
         return visit.render("password/without_mail.html")
     email = visit.account.delivery_email if visit.account else ""
@@ -49,7 +49,7 @@ async def show_request(visit: Visit) -> Response:
 
 
 async def request(visit: Visit) -> Response:
-    """Send the link, if there is such an account; the answer is the same if there is none."""
+    """Send the link, if the account exists. The answer is the same if it does not."""
     if not visit.sends_mail:
         return visit.render("password/without_mail.html")
     email = visit.text("email")
@@ -61,12 +61,12 @@ async def request(visit: Visit) -> Response:
 
 
 async def show_requested(visit: Visit) -> Response:
-    """What happens now."""
+    """What happens next."""
     return visit.render("password/requested.html" if visit.sends_mail else "password/without_mail.html")
 
 
 async def show_reset(visit: Visit) -> Response:
-    """The form behind the link; or why there is none, where the link is used or too old."""
+    """The form behind the link. If the link is used or too old, why there is none."""
     account = await passwords.find_reset(visit.context, visit.token())
     if account is None:
         return visit.render("password/over.html", status=404)
@@ -74,7 +74,7 @@ async def show_reset(visit: Visit) -> Response:
 
 
 async def reset(visit: Visit) -> Response:
-    """Set the new password. Nobody is signed in by a link."""
+    """Set the new password. A link signs nobody in."""
     account = await passwords.find_reset(visit.context, visit.token())
     if account is None:
         return visit.render("password/over.html", status=404)
@@ -87,5 +87,5 @@ async def reset(visit: Visit) -> Response:
 
 
 async def show_done(visit: Visit) -> Response:
-    """The new password is set."""
+    """The confirmation that the new password is set."""
     return visit.render("password/done.html")

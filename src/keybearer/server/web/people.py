@@ -1,4 +1,4 @@
-"""People: who is in the organization, for everybody in it."""
+"""People: the members of the organization, for all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SORT_KEYS: SortKeys[Account] = {
 
 
 async def show_all(visit: Visit) -> Response:
-    """The directory: addresses are shown as far as the visitor may see them."""
+    """The directory. Addresses are shown only as far as the visitor may see them."""
     viewed = await profiles.find_all(visit.context, visit.caller)
     people = [account for account in viewed.accounts if not account.is_bot]
     return visit.render(

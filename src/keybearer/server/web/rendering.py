@@ -1,4 +1,4 @@
-"""Templates into HTML. Everything is escaped; a name that a template does not know is an error."""
+"""Renders templates to HTML. Everything is escaped, and an unknown name in a template is an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUP_LENGTH = 4
 
 
 def grouped(key: str) -> list[str]:
-    """A key in groups for the eye; joined, they are the key."""
+    """A key in groups, for easier reading. Joined, they are the key."""
     return [key[start : start + GROUP_LENGTH] for start in range(0, len(key), GROUP_LENGTH)]
 
 
@@ -26,12 +26,12 @@ def iso(moment: datetime) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """A moment for people where no script puts it into their own zone."""
+    """A moment for people, if no script converts it to their own zone."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def clock(moment: datetime) -> str:
-    """The time of day, where the day stands elsewhere and no script puts it into people's own zone."""
+    """The time of day, if the day is shown elsewhere and no script converts it to the reader's own zone."""
     return f"{moment.astimezone(UTC):%H:%M} UTC"
 
 

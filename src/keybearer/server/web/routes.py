@@ -1,4 +1,4 @@
-"""Every page of the site, with its handler and whom it lets in."""
+"""All pages of the site, with their handlers and rules."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _form(path: str, handler: Handler, who: Who = PEOPLE) -> Route:
 
 
 def _message_form(path: str, handler: Handler, body: BodyLimits = FORM) -> Route:
-    """A form that sends something, or changes what was sent."""
+    """A form that sends a message, or changes one."""
     return Route("POST", path, handler, PEOPLE.may(Scope.SEND), body)
 
 
@@ -66,7 +66,7 @@ def _open_form(path: str, handler: Handler) -> Route:
 
 
 def _of_keys(path: str) -> tuple[Route, ...]:
-    """The forms for the named keys of an account. They ask for the password where it was given too long ago."""
+    """The forms for the named keys of an account. They ask for the password if it was given too long ago."""
     one = f"{path}{{key_id}}/"
     return (
         _page(f"{path}add/", named_keys.show_form),

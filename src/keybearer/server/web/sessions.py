@@ -1,4 +1,4 @@
-"""Sessions: sign in and out, and where one is signed in."""
+"""Sessions: sign in and out, and see where one is signed in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = "/settings/sessions/"
 
 
 async def show_login(visit: Visit) -> Response:
-    """The sign-in form; a visitor who is signed in already is redirected."""
+    """The sign-in form. A visitor who is already signed in is redirected."""
     wanted = safe_path(visit.query.get("next", "/"))
     if visit.account is not None:
         return visit.redirect(wanted, status=302)
@@ -23,14 +23,14 @@ async def show_login(visit: Visit) -> Response:
 
 
 async def sign_in(visit: Visit) -> Response:
-    """Open a session and redirect to `next`; a session that the browser had before ends."""
+    """Open a session and redirect to `next`. An earlier session of the browser ends."""
     username, wanted = visit.text("username"), safe_path(visit.form.get("next", "/") or "/")
     try:
         signed_in = await sessions.sign_in(visit.context, username, visit.password("password"), visit.origin)
     except NewPasswordNeeded as needed:
         return visit.redirect(f"/accounts/password/reset/{needed.token.reveal()}/", status=302)
     except Refused as refusal:
-        # As in Zulip the answer is 200: the form again, with what went wrong.
+        # As in Zulip the status is 200: the form again, with what went wrong.
         return visit.render("login.html", username=username, next=wanted, error=_login_words(refusal, username))
     await _end_this(visit)
     notice = Notice.RESET_LINK_MADE if signed_in.reset_link_made else None
@@ -54,14 +54,14 @@ async def sign_out(visit: Visit) -> Response:
 
 
 async def _end_this(visit: Visit) -> None:
-    """End the session that the browser came with, if it has one that has not ended meanwhile."""
+    """End the session of the browser, if it has one that has not already ended."""
     if visit.session is not None:
         with contextlib.suppress(Refused):
             await sessions.sign_out(visit.context, visit.caller, visit.session.id)
 
 
 async def show_all(visit: Visit) -> Response:
-    """Where one is signed in, and the mobile devices that have registered."""
+    """Where one is signed in, and the registered mobile devices."""
     session = visit.session
     return visit.render(
         "sessions/show.html",
@@ -73,7 +73,7 @@ async def show_all(visit: Visit) -> Response:
 
 
 async def end(visit: Visit) -> Response:
-    """Sign one browser out; this very one is signed out as by the button above."""
+    """Sign one browser out. This browser is signed out as by the button for it."""
     session_id = visit.id("session_id")
     await sessions.sign_out(visit.context, visit.caller, session_id)
     if visit.session is not None and visit.session.id == session_id:
@@ -82,6 +82,6 @@ async def end(visit: Visit) -> Response:
 
 
 async def end_others(visit: Visit) -> Response:
-    """Sign every other browser out."""
+    """Sign all other browsers out."""
     await sessions.sign_out_everywhere(visit.context, visit.caller)
     return visit.redirect(PAGE, notice=Notice.SESSIONS_ENDED)

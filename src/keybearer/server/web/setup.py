@@ -1,4 +1,4 @@
-"""Set-up: the page behind the one-time link, where the organization and its owner are made."""
+"""Set-up: the page behind the one-time link, where the organization and its owner are created."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from keybearer.server.web.visit import Visit
 
 
 async def show(visit: Visit) -> Response:
-    """The form; or why there is none, where the link is used up."""
+    """The form. If the link is used up, why there is none."""
     if not await setup.is_setup_link(visit.context, visit.token()):
         return visit.render("setup/over.html", status=404)
     return visit.render_form("setup/form.html", values={"site": f"{visit.request.scheme}://{visit.request.host}"})
 
 
 async def create(visit: Visit) -> Response:
-    """Make the organization and sign its owner in."""
+    """Create the organization and sign its owner in."""
     if not await setup.is_setup_link(visit.context, visit.token()):
         return visit.render("setup/over.html", status=404)
     try:

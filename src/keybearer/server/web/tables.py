@@ -1,4 +1,4 @@
-"""Tables of accounts: filtered by a text and a status, sorted by a column, as the query of the page says."""
+"""Tables of accounts: filtered by a text and a status, sorted by a column, according to the page's query."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keybearer.server.web.visit import Visit
 
 Row = TypeVar("Row")
 SortKeys = Mapping[str, Callable[[Row], Any]]
-"""The columns by which a table can be sorted, by their names in the query. `name` is the default."""
+"""The columns by which a table can be sorted, by their name in the query. `name` is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class TableQuery:
 
 @dataclass(frozen=True, slots=True)
 class Table(Generic[Row]):
-    """The rows that fit a query.
+    """The rows that match a query.
 
-    `has_any` says whether the status alone leaves some, `is_empty` whether there is nothing that could be filtered.
+    `has_any` says whether the status alone leaves some. `is_empty` says whether there is nothing to filter.
     """
 
     query: TableQuery
@@ -41,7 +41,7 @@ class Table(Generic[Row]):
 def choose(
     visit: Visit, found: Iterable[Row], account_of: Callable[[Row], Account], sort_keys: SortKeys[Row]
 ) -> Table[Row]:
-    """The rows whose account has the text in its name, or in the email that is shown, with the status asked for."""
+    """The rows with the requested status whose account has the text in its name or in the email that is shown."""
     sort = visit.query.get("sort", "name")
     query = TableQuery(
         active=visit.query.get("status") != "deactivated",
@@ -57,6 +57,6 @@ def choose(
 
 
 def matches(visit: Visit, account: Account, text: str) -> bool:
-    """Whether an account has a text, in lower case, in its name or in the email that the visitor may see."""
+    """Whether an account has a text, given in lower case, in its name or in the email that the visitor may see."""
     shown = shown_email(visit.caller.account, account, visit.realm.bot_domain)
     return text in account.full_name.casefold() or text in shown.casefold()

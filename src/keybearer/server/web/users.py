@@ -30,12 +30,12 @@ def _sort_keys(visit: Visit) -> SortKeys[Account]:
 
 
 def _email(visit: Visit, person: Account) -> str:
-    """The address of a person that the visitor may see."""
+    """The address of a person, as the visitor may see it."""
     return shown_email(visit.caller.account, person, visit.realm.bot_domain)
 
 
 async def show_all(visit: Visit) -> Response:
-    """Everybody, filtered and sorted."""
+    """All users, filtered and sorted."""
     viewed = await profiles.find_all(visit.context, visit.caller)
     people = [account for account in viewed.accounts if not account.is_bot]
     return visit.render(
@@ -76,7 +76,7 @@ def _may_make_link(visit: Visit, person: Account) -> bool:
 
 
 async def confirm_reset_link(visit: Visit) -> Response:
-    """What a link for a new password means."""
+    """The question before creating a link for a new password."""
     return await _reset_link(visit)
 
 
@@ -89,7 +89,7 @@ async def _reset_link(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 async def create_reset_link(visit: Visit) -> Response:
-    """A link with which a person chooses a new password: it is in this answer and in no other."""
+    """A link with which a person chooses a new password. It is in this answer and in no other."""
     person = await _find(visit)
     try:
         token = await reset_links.create(visit.context, await confirmed_caller(visit), person.id)
@@ -118,7 +118,7 @@ async def save(visit: Visit) -> Response:
 
 
 async def confirm_deactivation(visit: Visit) -> Response:
-    """What deactivating a person means."""
+    """The question before deactivating a person."""
     return await _deactivation(visit, await _find(visit))
 
 
@@ -139,7 +139,7 @@ def _active_bots(everybody: Sequence[Account], person: Account) -> list[Account]
 
 
 async def deactivate(visit: Visit) -> Response:
-    """Deactivate a person, their bots too."""
+    """Deactivate a person, and their bots."""
     person = await _find(visit)
     try:
         await accounts.deactivate_person(visit.context, visit.caller, person.id, comment=visit.text("comment"))

@@ -1,4 +1,4 @@
-"""A visit: an admitted request for a page, and the answers it can give."""
+"""A visit: an admitted request for a page, and its possible answers."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from keybearer.server.web.wording import field_of, refusal_words
 NOTICE_COOKIE = "notice"
 THEME_COOKIE = "theme"
 THEMES = {"light": "Light", "dark": "Dark"}
-"""The themes that somebody can choose, in place of that of their device."""
+"""The themes that somebody can choose instead of the device's."""
 ASKED_FOR = b"x-asked-for"
 LOCATION = "X-Location"
 
-# Not "cookies": browsers take that to mean those of the whole registrable domain, our neighbours' too. Ours are deleted
-# by name.
+# Not "cookies": browsers apply that to the whole registrable domain, including our neighbours'. Our own cookies are
+# deleted by name.
 CLEAR_SITE_DATA = '"cache", "storage"'
 
 
 @final
 class Visit(Admitted):
-    """An admitted request for a page, and the answers it can give.
+    """An admitted request for a page, and its possible answers.
 
-    A page's script says whether it wants a page for a dialog, without its frame, or whole.
+    A page's script says whether it wants a page for a dialog, without the frame, or a whole page.
     """
 
     __slots__ = ("_has_confirmed", "_is_anonymous")
@@ -50,7 +50,7 @@ class Visit(Admitted):
         self._has_confirmed = False
 
     def anonymous(self) -> Visit:
-        """The same visit, rendered as if nobody were signed in and nothing were set up: for pages about failures."""
+        """The same visit, rendered as if nobody were signed in and nothing were set up. For pages about failures."""
         return Visit(self._admission, is_anonymous=True)
 
     @property
@@ -65,23 +65,23 @@ class Visit(Admitted):
 
     @property
     def is_by_script(self) -> bool:
-        """Whether a script asks, and not the browser itself."""
+        """Whether a script sent the request, not the browser itself."""
         return self.request.header(ASKED_FOR) is not None
 
     @property
     def is_dialog(self) -> bool:
-        """Whether a script asks for what it will show in a dialog."""
+        """Whether a script will show the answer in a dialog."""
         return self.request.header(ASKED_FOR) == "dialog"
 
     @property
     def account(self) -> Account | None:
-        """The account that is signed in, None where nobody is."""
+        """The signed-in account. None if nobody is signed in."""
         found = None if self._is_anonymous else self._admission.identified
         return None if found is None else found.caller.account
 
     @property
     def session(self) -> Session | None:
-        """The session that the browser came with, None where nobody is signed in."""
+        """The browser's session. None if nobody is signed in."""
         return self._admission.session
 
     @property
@@ -91,51 +91,53 @@ class Visit(Admitted):
 
     @property
     def realm(self) -> Realm:
-        """The organization. Only pages that exist after set-up may ask."""
+        """The organization. Only for pages that exist after set-up."""
         assert self._admission.realm is not None
         return self._admission.realm
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether the password was given recently enough for what shows or changes one's own key."""
+        """Whether the password was given recently enough to show or change one's own key."""
         return self._has_confirmed or (self.session is not None and self.session.is_confirmed(self.context.clock()))
 
     def note_confirmed(self) -> None:
-        """The password was just given in this form: what else of it is refused, it is not asked for again."""
+        """Record that the password was just given in this form, so that the form does not ask for it again after
+        another refusal.
+        """
         self._has_confirmed = True
 
     @property
     def sends_mail(self) -> bool:
-        """Whether this server has a mail server to send mails by."""
+        """Whether this server has a mail server for sending mails."""
         return self.context.settings.smtp_url is not None
 
     @property
     def caller_once(self) -> Caller:
-        """Who calls, by a form that is carried out once: the next transaction uses its one-time token up.
+        """The caller, by a form that is carried out once: the next transaction uses up its one-time token.
 
-        For forms whose answer is a page that shows what they made. Raises FormTooOld.
+        For forms whose answer is a page that shows what they created. Raises FormTooOld.
         """
         submitted = self.form.get(form_tokens.FIELD, "")
         return self.caller._replace(form=form_tokens.read_token(self.request, submitted, self.context.clock()))
 
     def id(self, name: str) -> int:
-        """A number out of the path."""
+        """A number from the path."""
         return int(self.ids[name])
 
     def token(self) -> Secret:
-        """The one-time token out of the path."""
+        """The one-time token from the path."""
         return Secret(self.ids["token"])
 
     def text(self, name: str) -> str:
-        """A field of the form, without outer blanks; empty where it is missing."""
+        """A field of the form, without surrounding blanks. Empty if it is missing."""
         return self.form.get(name, "").strip()
 
     def password(self, name: str) -> Secret:
-        """A password field: taken as it is."""
+        """A password field, unchanged."""
         return Secret(self.form.get(name, ""))
 
     def number(self, name: str) -> int | None:
-        """A field that holds a number; None where it is missing or empty. Raises Refused for anything else."""
+        """A field that contains a number. None if it is missing or empty. Raises Refused for anything else."""
         text = self.text(name)
         if not text:
             return None
@@ -144,17 +146,17 @@ class Visit(Admitted):
         return int(text)
 
     def cookie(self, name: str) -> str | None:
-        """A cookie of ours by its plain name."""
+        """One of our cookies, by its plain name."""
         return self.request.cookies.get(cookie_name(name, self.request.scheme))
 
     @property
     def theme(self) -> str | None:
-        """The theme that was chosen in this browser; None for that of the device."""
+        """The theme that was chosen in this browser. None for the device's theme."""
         chosen = self.cookie(THEME_COOKIE)
         return chosen if chosen in THEMES else None
 
     def render(self, template: str, *, status: int = 200, **values: object) -> Response:
-        """The page of a template, with what every page shows."""
+        """The page of a template, with the values that every page shows."""
         notice = find_notice(self.cookie(NOTICE_COOKIE))
         token = csrf.token_for(self.request)
         page = render(
@@ -184,11 +186,11 @@ class Visit(Admitted):
     def render_form(
         self, template: str, refusal: Refused | ResolutionError | None = None, **values: object
     ) -> Response:
-        """The page of a form: as it is at first, or again with the reason why what it asked for was refused.
+        """The page of a form: at first, or again with the reason why the request was refused.
 
-        The reason is `error` in the template, the field that it is about `wrong`; values of these names replace them.
-        A limit says when to try again.
-        Raises the refusal where no form helps: the caller's right to be here has ended, or the server is busy.
+        The reason is `error` in the template, its field is `wrong`; values with these names replace them. A limit says
+        when to try again. Raises the refusal if no form helps: the caller's right to be here has ended, or the server
+        is busy.
         """
         if isinstance(refusal, Unauthenticated | Overloaded):
             raise refusal
@@ -211,7 +213,7 @@ class Visit(Admitted):
         return "layouts/settings.html" if self.account else "layouts/card.html"
 
     def redirect(self, path: str, *, notice: Notice | None = None, status: int = 303) -> Response:
-        """Lead on to a page of ours. A script is told the path and decides what of the page to renew."""
+        """Redirect to one of our pages. A script is given the path and decides which parts of the page to renew."""
         response: Response
         if self.is_by_script:
             response = Response(status_code=204, headers={LOCATION: quote(path, safe="/?&=%")})
@@ -222,14 +224,16 @@ class Visit(Admitted):
         return response
 
     def sign_in(self, response: Response, token: Secret) -> Response:
-        """Give the browser a session, and the token that belongs to it: Zulip's clients read that from its cookie."""
+        """Give the browser a session and its token, which Zulip's clients read from the cookie."""
         lifetime = int(LIFETIME.total_seconds())
         self.set_cookie(response, SESSION_COOKIE, token.reveal(), max_age=lifetime)
         self.set_cookie(response, csrf.COOKIE, csrf.token_of_session(token.reveal()), max_age=lifetime)
         return response
 
     def signed_out(self, *, notice: Notice) -> Response:
-        """Lead to the sign-in page without a session; the browser is told to forget what it has stored of us."""
+        """Redirect to the sign-in page without a session. The browser is told to delete what it has stored of this
+        site.
+        """
         response = self.redirect("/login/", notice=notice, status=302)
         self.delete_cookie(response, SESSION_COOKIE)
         self.delete_cookie(response, csrf.COOKIE)
@@ -237,7 +241,7 @@ class Visit(Admitted):
         return response
 
     def set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
-        """Set a cookie that scripts cannot read and other sites' requests do not carry."""
+        """Set a cookie that scripts cannot read and that requests from other sites do not carry."""
         response.set_cookie(
             cookie_name(name, self.request.scheme),
             value,
@@ -249,7 +253,7 @@ class Visit(Admitted):
         )
 
     def delete_cookie(self, response: Response, name: str) -> None:
-        """Delete a cookie of ours."""
+        """Delete one of our cookies."""
         response.delete_cookie(
             cookie_name(name, self.request.scheme),
             path="/",
@@ -260,15 +264,15 @@ class Visit(Admitted):
 
 
 def safe_path(wanted: str, default: str = "/") -> str:
-    """`wanted` if it is a path on this site, else `default`: nobody is led elsewhere by a link to us.
+    """`wanted` if it is a path on this site, else `default`, so that no link leads from here to another site.
 
-    Nor in a circle: below `/api/` a session counts for nothing, and browsers are sent from there to sign in.
+    It also avoids a loop: below `/api/` a session does not count, and browsers are sent from there to sign in.
     """
-    # Browsers take a backslash for a slash, and leave blanks of all kinds out.
+    # Browsers treat a backslash as a slash, and drop blanks of all kinds.
     is_path = wanted.startswith("/") and not wanted.startswith(("//", "/api/"))
     return wanted if is_path and wanted.isprintable() and "\\" not in wanted else default
 
 
 def login_path(next_path: str) -> str:
-    """Where to sign in, coming back to `next_path` afterwards."""
+    """The sign-in page, which returns to `next_path` afterwards."""
     return "/login/" if next_path == "/" else f"/login/?next={quote(next_path, safe='/')}"

@@ -34,16 +34,16 @@ _IN_A_FORM = {
     "Must be an organization owner": "Only owners of the organization can do this.",
     "Not allowed for guest users": "Guests can’t do this.",
     "Insufficient permission": "You don’t have permission to do this.",
-    "Where API keys must end, they need a usual life: set default_api_key_days too.": "Please enter a usual life too: "
-    "new keys must end.",
-    "Invalid timezone: Value error, Not a recognized time zone": "There is no such time zone.",
+    "Where API keys must end, they need a default life: set default_api_key_days too.": "Please enter a default life "
+    "too: new keys must end.",
+    "Invalid timezone: Value error, Not a recognized time zone": "This time zone does not exist.",
     "Invalid payload_url: Value error, Not a URL": "Please enter the whole endpoint URL: it begins with https:// or "
     "http://.",
 }
-"""Refusals in the words of the wire that do not tell a person what to do."""
+"""Refusals in the words of the wire that do not tell a person what to do, and what pages say instead."""
 
 PASSWORD_FIELD = "current_password"  # noqa: S105  a field
-"""The field of forms that ask for the password where it was given too long ago."""
+"""The field of forms that ask for the password if it was given too long ago."""
 
 _FIELDS = (
     ("Name too ", "full_name"),
@@ -52,7 +52,7 @@ _FIELDS = (
     ("Name is already in use", "full_name"),
     ("Enter a valid email address.", "email"),
     ("This email address ", "email"),
-    ("This is your email already.", "email"),
+    ("This is already your email.", "email"),
     ("The organization's name ", "organization"),
     ("The organization's description ", "description"),
     ("The name of an API key ", "key_name"),
@@ -66,11 +66,11 @@ _FIELDS = (
     ("An API key can only be narrowed, and gets no later end", "last_day"),
     ("An API key can only be narrowed, and gets no wider networks", "networks"),
     ("Where API keys must end,", "default_api_key_days"),
-    ("The usual life of API keys", "default_api_key_days"),
+    ("The default life of API keys", "default_api_key_days"),
     ("Password is incorrect.", PASSWORD_FIELD),
     ("Please enter your password again", PASSWORD_FIELD),
 )
-"""How the refusals begin that are about one field, and that field."""
+"""The beginnings of refusals that are about one field, and that field."""
 
 
 def refusal_words(refusal: Refused | ResolutionError) -> str:
@@ -81,7 +81,7 @@ def refusal_words(refusal: Refused | ResolutionError) -> str:
 
 
 def field_of(refusal: Refused | ResolutionError) -> str | None:
-    """Which field of a form a refusal is about; None where it is about the whole form."""
+    """Which field of a form a refusal is about. None if it is about the whole form."""
     if isinstance(refusal, WeakPassword):
         return "password"
     if isinstance(refusal, ResolutionError):
@@ -95,7 +95,7 @@ def group_words(group: SystemGroup) -> str:
 
 
 def scope_words(scopes: Scope) -> str:
-    """What a key is for: `read and send`, `everything`."""
+    """The meaning of a key's scopes: `read and send`, `everything`."""
     if scopes == ALL_SCOPES:
         return "everything"
     names = [_SCOPES[scope] for scope in Scope if scope in scopes]
@@ -108,5 +108,5 @@ def counted(number: int, noun: str) -> str:
 
 
 def code_spans(text: str) -> Markup:
-    """A text whose `…` are code, as HTML."""
+    """A text in which `…` becomes code, as HTML."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped just before

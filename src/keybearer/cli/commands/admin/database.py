@@ -13,7 +13,7 @@ from keybearer.cli.options import json_option
 from keybearer.cli.terminal.output import note
 from keybearer.server.services import server_data
 from keybearer.server.services.messaging import old_uploads
-from keybearer.server.services.messaging.old_uploads import TakenAlong
+from keybearer.server.services.messaging.old_uploads import MovedFiles
 from keybearer.server.settings import Settings
 from keybearer.server.storage import schema
 from keybearer.wording import counted
@@ -28,13 +28,13 @@ def migrate(settings: Settings, *, as_json: bool) -> None:
     already = " already" if done.before == done.after else " now"
     copy = None if done.copy is None else str(done.copy)
     has_files = (settings.data_dir / old_uploads.DIRECTORY).is_dir()
-    files = run_on(settings, old_uploads.take_along) if has_files else TakenAlong()
+    files = run_on(settings, old_uploads.move_into_database) if has_files else MovedFiles()
     document = {"before": done.before, "after": done.after, "copy": copy, "files": asdict(files)}
     answer(f"The schema is {done.after}{already}.", document, as_json=as_json)
     if copy is not None:
         note(f"A copy of the old database is in {copy}.")
-    if files.taken:
-        note(f"{files.taken} uploaded files have moved into the database.")
+    if files.written:
+        note(f"{files.written} uploaded files have moved into the database.")
 
 
 @click.command()

@@ -35,6 +35,6 @@ ENDPOINTS = (
         gives={"attachments": array(ATTACHMENT), "upload_space_used": INTEGER},
     ),
     Endpoint.delete(
-        "attachments/{attachment_id}", delete, EVERYBODY.may(Scope.SEND), FORM, "Delete a file of the caller's own."
+        "attachments/{attachment_id}", delete, EVERYBODY.may(Scope.SEND), FORM, "Delete one of the caller's own files."
     ),
 )

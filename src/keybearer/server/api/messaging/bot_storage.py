@@ -1,4 +1,4 @@
-"""`bot_storage`: what bots keep on the server."""
+"""`bot_storage`: what bots store on the server."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ async def remove(call: Call) -> Answer:
     return success()
 
 
-_KEYS = encoded("keys", "The keys; all where it is not sent.", STRINGS)
+_KEYS = encoded("keys", "The keys. Without it, all keys.", STRINGS)
 
 ENDPOINTS = (
     Endpoint.get(
         "bot_storage",
         get,
         EVERYBODY.may(Scope.SEND),
-        "What the caller keeps.",
+        "What the caller stores.",
         takes=(_KEYS,),
         gives={"storage": {"type": "object"}},
     ),
@@ -56,10 +56,10 @@ ENDPOINTS = (
         put,
         EVERYBODY.may(Scope.SEND),
         FORM,
-        "Keep texts under keys.",
-        takes=(encoded("storage", "Texts by their keys.", {"type": "object"}, most=MOST_ENTRIES),),
+        "Store texts under keys.",
+        takes=(encoded("storage", "The texts, by key.", {"type": "object"}, most=MOST_ENTRIES),),
     ),
     Endpoint.delete(
-        "bot_storage", remove, EVERYBODY.may(Scope.SEND), FORM, "Forget what is under keys.", takes=(_KEYS,)
+        "bot_storage", remove, EVERYBODY.may(Scope.SEND), FORM, "Delete what is stored under keys.", takes=(_KEYS,)
     ),
 )

@@ -1,4 +1,4 @@
-"""`streams`: the channels that there are, and what they are like."""
+"""`streams`: the channels and their properties."""
 
 from __future__ import annotations
 
@@ -128,16 +128,16 @@ ENDPOINTS = (
         "streams",
         get_all,
         EVERYBODY.may(Scope.READ),
-        "The channels that the caller may know of.",
+        "The channels that the caller may know about.",
         takes=(
-            boolean("include_public", "Whether public channels are wanted (they are by default)."),
-            boolean("include_subscribed", "Whether channels that the caller follows are wanted (they are by default)."),
-            boolean("include_all", "Whether every channel that the caller may know of is wanted."),
-            boolean("include_all_active", "The same in its old name."),
-            boolean("exclude_archived", "Whether archived channels are left out (they are by default)."),
-            boolean("include_default", "Whether channels that new people follow are wanted in any case, and named so."),
-            boolean("include_owner_subscribed", "Whether channels that a bot's owner follows are wanted."),
-            boolean("include_can_access_content", "Whether channels whose messages the caller may read are wanted."),
+            boolean("include_public", "Whether to return public channels (default: true)."),
+            boolean("include_subscribed", "Whether to return channels that the caller follows (default: true)."),
+            boolean("include_all", "Whether to return every channel that the caller may know about."),
+            boolean("include_all_active", "The same under its old name."),
+            boolean("exclude_archived", "Whether to leave out archived channels (default: true)."),
+            boolean("include_default", "Whether to return the default channels in any case, marked as such."),
+            boolean("include_owner_subscribed", "Whether to return channels that a bot's owner follows."),
+            boolean("include_can_access_content", "Whether to return channels whose messages the caller may read."),
         ),
         gives={"streams": array(CHANNEL)},
     ),
@@ -159,9 +159,11 @@ ENDPOINTS = (
         takes=(
             text("new_name", "The new name."),
             text("description", "What it is for."),
-            boolean("is_private", "Whether only its subscribers know of it."),
+            boolean("is_private", "Whether only its subscribers know about it."),
             *TAKES,
-            boolean("is_announcement_only", "The oldest way to say that only administrators may post, or everyone."),
+            boolean(
+                "is_announcement_only", "The oldest form of saying whether only administrators may post, or everyone."
+            ),
             boolean("is_default_stream", "Whether new people follow it."),
         ),
     ),
@@ -178,15 +180,15 @@ ENDPOINTS = (
         get_followed,
         EVERYBODY.may(Scope.READ),
         "The channels that the caller follows.",
-        takes=(encoded("include_subscribers", "Whether everybody who follows them is wanted too.", {}),),
+        takes=(encoded("include_subscribers", "Whether to return their subscribers too.", {}),),
         gives={"subscriptions": array(SUBSCRIPTION)},
     ),
     Endpoint.get(
         "users/me/{stream_id}/topics",
         get_topics,
         EVERYBODY.may(Scope.READ),
-        "The topics of a channel, the newest first.",
-        takes=(boolean("allow_empty_topic_name", "Whether the client knows empty topics."),),
+        "The topics of a channel, newest first.",
+        takes=(boolean("allow_empty_topic_name", "Whether the client supports empty topics."),),
         gives={"topics": array(record({"name": STRING, "max_id": INTEGER}))},
     ),
     Endpoint.get(

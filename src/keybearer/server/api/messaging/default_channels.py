@@ -37,7 +37,7 @@ ENDPOINTS = (
         add,
         ADMINISTRATORS.may(Scope.MANAGE),
         FORM,
-        "Let new people follow a public channel.",
+        "Subscribe new people to a public channel.",
         takes=_CHANNEL,
     ),
     Endpoint.delete(
@@ -45,7 +45,7 @@ ENDPOINTS = (
         remove,
         ADMINISTRATORS.may(Scope.MANAGE),
         FORM,
-        "Let new people follow a channel no more.",
+        "No longer subscribe new people to a channel.",
         takes=_CHANNEL,
     ),
 )

@@ -1,4 +1,4 @@
-"""The table of emoji, which clients fetch where `server_emoji_data_url` says."""
+"""The table of emoji, which clients fetch from the URL in `server_emoji_data_url`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keybearer.server.domain.rules import OPEN
 from keybearer.server.services.messaging import emoji
 
 PATH = "emoji_data.json"
-"""Below `/api/v1/`. Zulip serves a static file: clients ask without a key, from pages of any site."""
+"""Below `/api/v1/`. Zulip serves a static file, so clients send no key, from pages of any site."""
 
 
 async def get_table(_call: Call) -> Answer:

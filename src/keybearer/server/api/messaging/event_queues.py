@@ -1,4 +1,4 @@
-"""`register` and `events`: opening an event queue, and reading it."""
+"""`register` and `events`: open an event queue, and read it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from keybearer.server.services.messaging.initial_state import gather
 
 
 async def register(call: Call) -> Answer:
-    """`POST register`. The queue is opened before the state is read, so nothing falls between the two."""
+    """`POST register`. The queue is opened before the state is read, so that no event is lost between the two."""
     parameters = call.parameters
     event_types = read_strings(parameters, "event_types")
     fetch_types = read_strings(parameters, "fetch_event_types")
@@ -94,7 +94,7 @@ def _idle_timeout(parameters: Parameters) -> timedelta:
 
 
 async def get(call: Call) -> Answer:
-    """`GET events`: waits until there are some, or half a minute has passed and more."""
+    """`GET events`: waits until there are some, or until a heartbeat after more than half a minute."""
     parameters = call.parameters
     queue_id = parameters.optional_text("queue_id")
     if queue_id is None:
@@ -121,21 +121,21 @@ ENDPOINTS = (
         register,
         EVERYBODY.may(Scope.READ),
         FORM,
-        "Open an event queue, and tell how everything is now.",
+        "Open an event queue, and return the current state.",
         takes=(
-            encoded("event_types", "The types of events that are wanted; all where it is not sent.", STRINGS),
-            encoded("fetch_event_types", "The types whose state is wanted, if others.", STRINGS),
+            encoded("event_types", "The types of events to receive. Without it, all types.", STRINGS),
+            encoded("fetch_event_types", "The types whose state to return, if different.", STRINGS),
             NARROW,
-            boolean("all_public_streams", "Whether messages of every public channel are wanted."),
-            boolean("apply_markdown", "Whether messages are wanted as HTML."),
+            boolean("all_public_streams", "Whether to receive messages of every public channel."),
+            boolean("apply_markdown", "Whether to receive messages as HTML."),
             boolean("client_gravatar", "Changes nothing: pictures are drawn here."),
-            boolean("slim_presence", "Whether presence is wanted by id, in the new form."),
-            encoded("include_subscribers", "Whether the subscribers of channels are wanted.", {}),
-            encoded("client_capabilities", "What the client knows to handle.", {"type": "object"}),
-            integer("presence_history_limit_days", "How many days of presence are wanted, 14 at most."),
+            boolean("slim_presence", "Whether to receive presence by id, in the new form."),
+            encoded("include_subscribers", "Whether to return the subscribers of channels.", {}),
+            encoded("client_capabilities", "What the client supports.", {"type": "object"}),
+            integer("presence_history_limit_days", "How many days of presence to return, at most 14."),
             encoded("idle_queue_timeout", 'Seconds that the queue may be idle, or "mobile".', {}),
-            encoded("lifespan_secs", "The same in its old name.", {}),
-            encoded("queue_lifespan_secs", "The same in another old name.", {}),
+            encoded("lifespan_secs", "The same under its old name.", {}),
+            encoded("queue_lifespan_secs", "The same under another old name.", {}),
         ),
         gives={
             "queue_id": STRING,
@@ -156,8 +156,8 @@ ENDPOINTS = (
         "The events of a queue, as soon as there are some.",
         takes=(
             text("queue_id", "The queue."),
-            integer("last_event_id", "The last event that the client has; what comes before is forgotten."),
-            boolean("dont_block", "Whether to answer at once, with events or without."),
+            integer("last_event_id", "The last event that the client has. Events up to it are deleted."),
+            boolean("dont_block", "Whether to answer at once, with or without events."),
         ),
         gives={"events": array(EVENT), "queue_id": STRING},
     ),

@@ -1,4 +1,4 @@
-"""How events look, as Zulip documents them: one schema for each type and each operation."""
+"""The format of events, as Zulip documents it: one schema for each type and each operation."""
 
 from __future__ import annotations
 
@@ -171,4 +171,4 @@ EVENT = one_of(
     _event("realm_bot", {"bot": record(BOT_FIELDS)}, op="add"),
     _event("realm_bot", {"bot": record(_CHANGED_BOT, optional=set(_CHANGED_BOT) - {"user_id"})}, op="update"),
 )  # fmt: skip
-"""Every event that a queue can hold."""
+"""Every event that a queue can contain."""

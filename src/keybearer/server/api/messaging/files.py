@@ -1,4 +1,4 @@
-"""`/user_uploads/…`: uploaded files themselves, each served as what it is and never as a page of this site."""
+"""`/user_uploads/…`: the uploaded files, each served as what it is and never as a page of this site."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from keybearer.server.services.messaging import upload_contents, uploads
 PREFIX = Prefix("/user_uploads/", Way.KEY | Way.SESSION | Way.NOBODY)
 
 _HEADERS = {
-    # Whatever the file claims to be, a browser runs nothing in it and guesses nothing about it.
+    # Whatever type the file claims, a browser runs nothing in it and guesses nothing about it.
     "content-security-policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -76,7 +76,7 @@ async def _file(admission: Admission, upload: Upload) -> Response:
 
 @final
 class FilesDoor:
-    """Uploaded files: a key, a session or a temporary link lets one in. Refusals are plain text."""
+    """Uploaded files, for a key, a session or a temporary link. Refusals are plain text."""
 
     doorway = Doorway()
     router = Router(PREFIX, ROUTES)

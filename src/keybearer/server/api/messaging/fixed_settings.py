@@ -1,4 +1,6 @@
-"""What Zulip's clients ask of an organization and of a person's settings, and what is the same in all of ours."""
+"""What Zulip's clients ask about an organization and a person's settings, and what is the same in all organizations
+here.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from keybearer.server.domain.realms import SystemGroup
 from keybearer.server.domain.rules import EVERYBODY
 
 _STARTED = int(time.time())
-"""When this worker began, in seconds since 1970 UTC: clients load everything again where it changes."""
+"""When this worker started, in seconds since 1970 UTC. If it changes, clients load everything again."""
 
 _JITSI = "https://meet.jit.si"
 """Zulip's default. Clients make links to it; this server calls nobody."""
@@ -167,7 +169,7 @@ REALM_SETTINGS: dict[str, object] = {
     "realm_gif_rating_policy": 0,
     "realm_scheduled_deletion_date": None,
 }
-"""What cannot be set otherwise in an organization of ours, by the names of `register`."""
+"""Settings of an organization that have a fixed value here, by their names in `register`."""
 
 USER_SETTINGS: dict[str, object] = {
     "twenty_four_hour_time": True,
@@ -238,7 +240,7 @@ USER_SETTINGS: dict[str, object] = {
     "available_notification_sounds": ["zulip"],
     "emojiset_choices": [{"key": "google", "text": "Google"}],
 }
-"""The settings of every person, which only tell clients what to do by themselves."""
+"""The settings of every person that only tell clients what to do by themselves."""
 
 
 OLD_DISPLAY_SETTINGS = (
@@ -282,8 +284,9 @@ OLD_NOTIFICATION_SETTINGS = (
     "realm_name_in_email_notifications_policy",
     "wildcard_mentions_notify",
 )
-"""The settings that stand beside the others for clients without the capability `user_settings_object` (before feature
-level 89 they stood nowhere else)."""
+"""The settings that clients without the capability `user_settings_object` find next to the others (before feature level
+89 they had no other place).
+"""
 
 
 async def get_linkifiers(_call: Call) -> Answer:
@@ -306,7 +309,7 @@ ENDPOINTS = (
         "realm/linkifiers",
         get_linkifiers,
         EVERYBODY.may(Scope.READ),
-        "An organization of ours has none.",
+        "Organizations here have none.",
         gives={"linkifiers": array({})},
     ),
     Endpoint.get(
@@ -320,7 +323,7 @@ ENDPOINTS = (
         "realm/profile_fields",
         get_profile_fields,
         EVERYBODY.may(Scope.READ),
-        "An organization of ours has none of its own.",
+        "Organizations here have none of their own.",
         gives={"custom_fields": array({})},
     ),
 )

@@ -1,4 +1,4 @@
-"""`messages/flags`: what an account marks its messages with."""
+"""`messages/flags`: the flags on an account's copies of messages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`POST external/json` and `POST external/slack_incoming`: the addresses that services post their reports to.
+"""`POST external/json` and `POST external/slack_incoming`: the URLs to which services post their reports.
 
-They are behind a door of their own: only the key of an incoming webhook bot opens it, by a header or in the address.
+They have a door of their own, which only admits the key of an incoming webhook bot, sent in a header or in the URL.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ async def post_json(call: Call) -> Answer:
 
 
 async def post_slack(call: Call) -> Answer:
-    """`POST external/slack_incoming`. What says nothing is taken and sent nowhere, as in Zulip."""
+    """`POST external/slack_incoming`. A payload without a text is accepted and sent nowhere, as in Zulip."""
     body = call.raw_body
-    # `curl -d` calls everything a form.
+    # `curl -d` labels every body as a form.
     if form_kind(call.request) is not None and not body.lstrip().startswith(b"{"):
         body = (await asyncio.to_thread(parse_fields, body)).get("payload", "").encode()
     payload = _decoded(body)
@@ -48,7 +48,7 @@ async def post_slack(call: Call) -> Answer:
 
 
 async def refuse(_call: Call) -> NoReturn:
-    """`POST external/{integration}`: the addresses of Zulip's other integrations."""
+    """`POST external/{integration}`: the URLs of Zulip's other integrations."""
     raise Refused("This integration is not available here: use json or slack_incoming.", code="NOT_AVAILABLE")
 
 
@@ -73,7 +73,7 @@ ENDPOINTS = (
         post_json,
         WEBHOOKS_TOO.may(Scope.SEND),
         WEBHOOK_BODY,
-        "Post any JSON, which becomes a block of code.",
+        "Post any JSON, which becomes a code block.",
         names_unsupported=False,
     ),
     Endpoint.post(
@@ -81,7 +81,7 @@ ENDPOINTS = (
         post_slack,
         WEBHOOKS_TOO.may(Scope.SEND),
         WEBHOOK_BODY,
-        "Post what Slack's incoming webhooks take.",
+        "Post what Slack's incoming webhooks accept.",
         names_unsupported=False,
     ),
     Endpoint.post(
@@ -89,6 +89,6 @@ ENDPOINTS = (
         refuse,
         WEBHOOKS_TOO.may(NO_SCOPE),
         WEBHOOK_BODY,
-        "Refused: the other integrations of Zulip.",
+        "Refused: Zulip's other integrations.",
     ),
 )

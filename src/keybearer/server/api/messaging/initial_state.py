@@ -1,4 +1,4 @@
-"""The initial state as Zulip's clients read it: for each type of events the fields that belong to it."""
+"""The initial state as Zulip's clients read it: the fields that belong to each type of events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Fields = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What of the state a client wants, and in which form. `types` is None for all."""
+    """Which parts of the state a client wants, and in which form. `types` is None for all."""
 
     types: frozenset[str] | None = None
     with_subscribers: bool = False
@@ -48,12 +48,12 @@ class Wishes:
     settings_apart: bool = False
 
     def wants(self, event_type: str) -> bool:
-        """Whether the state that belongs to a type of events is wanted."""
+        """Whether the client wants the state that belongs to a type of events."""
         return self.types is None or event_type in self.types
 
 
 def fields(state: InitialState, wishes: Wishes) -> Fields:
-    """The wanted parts of the state."""
+    """The parts of the state that the client wants."""
     found: Fields = {}
     account = state.viewer
     for event_type, part in _PARTS.items():
@@ -146,7 +146,7 @@ def _subscription(state: InitialState, account: Account, wishes: Wishes) -> Fiel
 
 
 def _without_null(row: Fields) -> Fields:
-    """For clients that do not know null: the setting of the account stands for it."""
+    """For clients that do not support null: the account's setting is used instead."""
     defaults = {name: USER_SETTINGS[f"enable_stream_{name}"] for name in NOTIFICATION_SETTINGS[:4]}
     return row | {name: value for name, value in defaults.items() if name in row and row[name] is None}
 
@@ -290,4 +290,4 @@ NOTHING_OF_OURS: Mapping[str, Fields] = {
     "scheduled_messages": {"scheduled_messages": []},
     "stop_words": {"stop_words": []},
 }
-"""What an organization of ours has none of, or has in another place too."""
+"""Fields for things that organizations here do not have, or that are also in another place."""

@@ -1,4 +1,4 @@
-"""`messages`: reading, changing and deleting them. They are sent in `sending`."""
+"""`messages`: read, change and delete them. They are sent in `sending`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _RANGE = ("anchor", "anchor_date", "use_first_unread_anchor", "include_anchor", 
 
 
 def read_query(parameters: Parameters) -> Query:
-    """The parameters that say around which message how many are wanted."""
+    """The parameters that say how many messages to return around which message."""
     narrow = read_narrow(parameters)
     num_before, num_after = parameters.integer("num_before", 0), parameters.integer("num_after", 0)
     anchor = parameters.optional_text("anchor")
@@ -86,7 +86,7 @@ def read_query(parameters: Parameters) -> Query:
 
 
 def _anchor_date(parameters: Parameters) -> datetime:
-    """The moment of `anchor_date`, in ISO 8601; one without a zone is in UTC, as in Zulip."""
+    """The moment in `anchor_date`, in ISO 8601. Without a zone it is in UTC, as in Zulip."""
     text = parameters.optional_text("anchor_date")
     if text is None:
         raise missing("anchor_date")
@@ -116,14 +116,14 @@ async def get_one(call: Call) -> Answer:
 
 
 async def get_history(call: Call) -> Answer:
-    """`GET messages/{message_id}/history`: every version, the oldest first."""
+    """`GET messages/{message_id}/history`: every version, oldest first."""
     empty_topics = bool(call.parameters.optional_boolean("allow_empty_topic_name"))
     copy, _ = await messages.find_one(call.context, call.caller, call.id("message_id"))
     return success(message_history=_history(copy.message, no_topic="" if empty_topics else NO_TOPIC))
 
 
 def _history(message: Message, *, no_topic: str) -> list[dict[str, object]]:
-    """Each edit keeps what was before it, so the versions are found from the newest back."""
+    """Each edit stores the version before it, so the versions are found from the newest back."""
     content, rendered, topic = message.content, message.rendered, message.topic
     versions: list[dict[str, object]] = []
     for edit in message.edits:
@@ -193,13 +193,13 @@ async def match(call: Call) -> Answer:
     )
 
 
-_AS_HTML = boolean("apply_markdown", "Whether the content is wanted as HTML (it is by default) or as it was written.")
+_AS_HTML = boolean("apply_markdown", "Whether to return the content as HTML (the default) or as it was written.")
 _EMPTY_TOPICS = boolean(
-    "allow_empty_topic_name", 'Whether the client knows empty topics; else they are "general chat".'
+    "allow_empty_topic_name", 'Whether the client supports empty topics. Otherwise they are "general chat".'
 )
 _GRAVATAR = boolean("client_gravatar", "Changes nothing: pictures are drawn here.")
 NOTICES = tuple(
-    fixed(f"send_notification_to_{place}_thread", "Whether a notice of a move is sent there.", so=False)
+    fixed(f"send_notification_to_{place}_thread", "Whether to send a notice of a move there.", so=False)
     for place in ("old", "new")
 )
 AROUND = (
@@ -207,7 +207,7 @@ AROUND = (
     text("anchor_date", "With the anchor `date`: a moment in ISO 8601."),
     integer("num_before", "How many messages before the anchor."),
     integer("num_after", "How many messages after the anchor."),
-    boolean("include_anchor", "Whether the message at the anchor is wanted."),
+    boolean("include_anchor", "Whether to return the message at the anchor."),
     boolean("use_first_unread_anchor", "The same as the anchor `first_unread`."),
     NARROW,
 )
@@ -247,7 +247,7 @@ ENDPOINTS = (
         "messages/matches_narrow",
         match,
         EVERYBODY.may(Scope.READ),
-        "Which of several messages a narrow shows.",
+        "Which of several messages match a narrow.",
         takes=(encoded("msg_ids", "The messages.", MESSAGE_IDS), NARROW),
         gives={"messages": MATCHES},
     ),
@@ -263,7 +263,7 @@ ENDPOINTS = (
         "messages/{message_id}/history",
         get_history,
         EVERYBODY.may(Scope.READ),
-        "Every version of a message.",
+        "All versions of a message.",
         takes=(_EMPTY_TOPICS,),
         gives={"message_history": array(VERSION)},
     ),
@@ -280,7 +280,8 @@ ENDPOINTS = (
             integer("stream_id", "The channel to move it to."),
             text("propagate_mode", "Which messages of the topic move: `change_one`, `change_later`, `change_all`."),
             text(
-                "prev_content_sha256", "The SHA-256 of the text before, in hexadecimal: another one refuses the change."
+                "prev_content_sha256",
+                "The SHA-256 of the earlier text, in hexadecimal. If it differs, the change is refused.",
             ),
             *NOTICES,
         ),

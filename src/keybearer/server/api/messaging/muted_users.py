@@ -1,4 +1,4 @@
-"""`users/me/muted_users`: whose messages are marked as read for the caller."""
+"""`users/me/muted_users`: accounts whose messages are marked as read for the caller."""
 
 from __future__ import annotations
 

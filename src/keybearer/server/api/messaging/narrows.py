@@ -1,4 +1,4 @@
-"""Parameters that several endpoints about messages read alike."""
+"""Parameters that several endpoints about messages share."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from keybearer.server.domain.messaging.narrows import MOST_TERMS, Term, parse_na
 NARROW = encoded(
     "narrow", 'A filter, such as `[["channel", "general"], ["is", "unread"]]`.', array({}), most=MOST_TERMS
 )
-PRINCIPALS = encoded(
-    "principals", "Whom it is about: email addresses or ids. The caller where it is not sent.", array({})
-)
+PRINCIPALS = encoded("principals", "The accounts: email addresses or ids. Without it, the caller.", array({}))
 MESSAGE_IDS = array(INTEGER)
 STRINGS = array(STRING)
 
@@ -28,9 +26,9 @@ def read_narrow(parameters: Parameters) -> tuple[Term, ...]:
 
 
 def read_message_ids(parameters: Parameters, name: str) -> list[int] | None:
-    """Ids of messages, None where they were not sent. Raises Refused for numbers that no message has.
+    """Ids of messages, None if they were not sent. Raises Refused for numbers that are never ids of messages.
 
-    How many there may be is for the service to say, in Zulip's words for messages.
+    The service limits their number, with Zulip's words for messages.
     """
     found = parameters.optional_integers(name, most=sys.maxsize)
     if found is not None and not all(0 <= each <= LARGEST for each in found):
@@ -39,7 +37,7 @@ def read_message_ids(parameters: Parameters, name: str) -> list[int] | None:
 
 
 def read_strings(parameters: Parameters, name: str, *, most: int = MOST_ENTRIES) -> list[str] | None:
-    """A JSON list of at most so many texts, None where it was not sent."""
+    """A JSON list of texts, with a limit on their number. None if it was not sent."""
     value = parameters.optional_json(name, most=most)
     if value is None:
         return None
@@ -52,13 +50,13 @@ def read_strings(parameters: Parameters, name: str, *, most: int = MOST_ENTRIES)
 
 
 def read_people(parameters: Parameters, name: str) -> Sequence[str | int]:
-    """A JSON list of email addresses, or of ids; empty where it was not sent."""
+    """A JSON list of email addresses, or of ids. Empty if it was not sent."""
     value = parameters.optional_json(name)
     return () if value is None else checked_people(name, value)
 
 
 def checked_people(name: str, value: object) -> Sequence[str | int]:
-    """A decoded list of email addresses, or of ids. Raises Refused in Zulip's words for anything else."""
+    """A decoded list of email addresses, or of ids. Raises Refused with Zulip's words for anything else."""
     if not isinstance(value, list):
         raise Refused(f"{name} is not a list")
     if all(isinstance(each, str) for each in value):

@@ -1,4 +1,4 @@
-"""`channels/create`: making a channel."""
+"""`channels/create`: create a channel."""
 
 from __future__ import annotations
 

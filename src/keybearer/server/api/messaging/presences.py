@@ -41,7 +41,7 @@ async def note(call: Call) -> Answer:
 
 
 def read_history(parameters: Parameters, name: str) -> timedelta:
-    """How far back presence is wanted, at most as far as it is told."""
+    """How many days of presence to return. At most as many as are reported."""
     days = parameters.optional_integer(name)
     if days is None:
         return presences.HISTORY
@@ -129,14 +129,14 @@ ENDPOINTS = (
         note,
         PEOPLE.may(Scope.READ),
         FORM,
-        "Tell that the caller is there, and ask who else is.",
+        "Report that the caller is present, and ask who else is.",
         takes=(
             text("status", "`active` or `idle`.", required=True),
-            boolean("ping_only", "Whether nobody else is asked for."),
-            fixed("new_user_input", "Whether the person has done something since the last call.", so=False),
-            boolean("slim_presence", "Whether the answer is wanted by id, in the new form."),
-            integer("last_update_id", "Asks for the new form."),
-            integer("history_limit_days", "How many days of presence are wanted, 14 at most."),
+            boolean("ping_only", "Whether to return no other accounts."),
+            fixed("new_user_input", "Whether the person has been active since the last call.", so=False),
+            boolean("slim_presence", "Whether to answer by id, in the new form."),
+            integer("last_update_id", "Requests the new form."),
+            integer("history_limit_days", "How many days of presence to return, at most 14."),
         ),
         gives={
             "presences": PRESENCES,
@@ -150,14 +150,14 @@ ENDPOINTS = (
         "realm/presence",
         get_all,
         EVERYBODY.may(Scope.READ),
-        "Who is there.",
+        "Who is present.",
         gives={"presences": PRESENCES, "server_timestamp": NUMBER},
     ),
     Endpoint.get(
         "users/{user}/presence",
         get_one,
         EVERYBODY.may(Scope.READ),
-        "When somebody was last there.",
+        "When somebody was last present.",
         gives={"presence": ONE_PRESENCE},
     ),
     Endpoint.post(
@@ -165,10 +165,10 @@ ENDPOINTS = (
         set_status,
         EVERYBODY.may(Scope.SEND),
         FORM,
-        "Change what the caller says of itself.",
+        "Change the caller's status.",
         takes=(
             text("status_text", "In words."),
-            text("emoji_name", "With an emoji; empty for none."),
+            text("emoji_name", "The name of its emoji; empty for none."),
             text("emoji_code", "The emoji's code points in hexadecimal."),
             text("reaction_type", "`unicode_emoji` or `zulip_extra_emoji`."),
             boolean("away", "Whether the caller is shown as offline."),
@@ -178,7 +178,7 @@ ENDPOINTS = (
         "users/{user_id}/status",
         get_status,
         EVERYBODY.may(Scope.READ),
-        "What somebody says of themselves.",
+        "Somebody's status.",
         gives={"status": STATUS},
     ),
     Endpoint.post(
@@ -186,13 +186,13 @@ ENDPOINTS = (
         tell_typing,
         EVERYBODY.may(Scope.SEND),
         FORM,
-        "Tell that the caller is writing a message, or has stopped.",
+        "Report that the caller is writing a message, or has stopped.",
         takes=(
             _OP,
-            text("type", "`direct` (as by default) or `channel`."),
-            encoded("to", "To whom: a JSON list of ids or email addresses.", {}, most=MOST_ENTRIES),
-            integer("stream_id", "In which channel."),
-            text("topic", "In which topic."),
+            text("type", "`direct` (the default) or `channel`."),
+            encoded("to", "The recipients: a JSON list of ids or email addresses.", {}, most=MOST_ENTRIES),
+            integer("stream_id", "The channel."),
+            text("topic", "The topic."),
         ),
     ),
     Endpoint.post(
@@ -200,7 +200,7 @@ ENDPOINTS = (
         tell_typing_in_message,
         EVERYBODY.may(Scope.SEND),
         FORM,
-        "Tell that the caller edits its message, or has stopped.",
+        "Report that the caller is editing its message, or has stopped.",
         takes=(_OP,),
     ),
 )

@@ -1,4 +1,4 @@
-"""`messages/{message_id}/reactions`, and the emoji that there are."""
+"""`messages/{message_id}/reactions`, and the available emoji."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ async def remove(call: Call) -> Answer:
 
 
 async def get_custom(_call: Call) -> Answer:
-    """`GET realm/emoji`: an organization of ours has none of its own."""
+    """`GET realm/emoji`: organizations here have none of their own."""
     return success(emoji={})
 
 
-_CODE = text("emoji_code", "Its code points in hexadecimal, as `1f44d`.")
+_CODE = text("emoji_code", "Its code points in hexadecimal, such as `1f44d`.")
 _KIND = text("reaction_type", "`unicode_emoji` or `zulip_extra_emoji`.")
 
 ENDPOINTS = (
@@ -54,16 +54,16 @@ ENDPOINTS = (
         add,
         EVERYBODY.may(Scope.SEND),
         FORM,
-        "Put an emoji under a message.",
-        takes=(text("emoji_name", "The emoji's name, as `thumbs_up`.", required=True), _CODE, _KIND),
+        "Add an emoji to a message.",
+        takes=(text("emoji_name", "The emoji's name, such as `thumbs_up`.", required=True), _CODE, _KIND),
     ),
     Endpoint.delete(
         "messages/{message_id}/reactions",
         remove,
         EVERYBODY.may(Scope.SEND),
         FORM,
-        "Take an emoji away from a message.",
-        takes=(text("emoji_name", "The emoji's name, as `thumbs_up`."), _CODE, _KIND),
+        "Remove an emoji from a message.",
+        takes=(text("emoji_name", "The emoji's name, such as `thumbs_up`."), _CODE, _KIND),
     ),
     Endpoint.get(
         "realm/emoji",

@@ -1,4 +1,4 @@
-"""The endpoints of channels, messages and events. Of two patterns that fit a path, the first counts."""
+"""The endpoints of channels, messages and events. If two patterns match a path, the first counts."""
 
 from __future__ import annotations
 

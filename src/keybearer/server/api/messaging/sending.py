@@ -1,4 +1,4 @@
-"""`POST messages`: sending a message, to a channel or to people."""
+"""`POST messages`: send a message to a channel or to people."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ async def send(call: Call) -> Answer:
 
 
 def read_topic(parameters: Parameters) -> str | None:
-    """The topic that a request names by either word."""
+    """The topic of a request, under either of its names."""
     topic, subject = parameters.optional_text("topic"), parameters.optional_text("subject")
     return subject if topic is None else topic
 
 
 def _channel(parameters: Parameters) -> ToChannel:
-    """The channel may come as its plain name, or as JSON: a name, an id, or a list of one of them."""
+    """The channel may be a plain name, or JSON: a name, an id, or a list of one of them."""
     written = parameters.optional_text("to")
     if not written:
         raise Refused("Missing channel")
@@ -81,7 +81,7 @@ def _people(parameters: Parameters) -> ToPeople:
 
 
 def _decoded(written: str) -> object:
-    """What a text says that may be JSON and may be plain."""
+    """The value of a text that may be JSON or plain."""
     try:
         value: object = msgspec.json.decode(written)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
@@ -91,7 +91,7 @@ def _decoded(written: str) -> object:
 
 
 TOPIC = text("topic", "The topic, for a channel.")
-SUBJECT = text("subject", "The same as `topic`, in its old name.")
+SUBJECT = text("subject", "The same as `topic`, under its old name.")
 
 ENDPOINTS = (
     Endpoint.post(
@@ -111,9 +111,9 @@ ENDPOINTS = (
             text("content", "The text, in Markdown.", required=True),
             TOPIC,
             SUBJECT,
-            boolean("read_by_sender", "Whether it is marked as read for the sender."),
+            boolean("read_by_sender", "Whether to mark it as read for the sender."),
             text("queue_id", "The sender's event queue, for `local_id`."),
-            text("local_id", "Comes back in that queue's event.", max_length=100),
+            text("local_id", "Returned in that queue's event.", max_length=100),
         ),
         gives={"id": INTEGER},
     ),

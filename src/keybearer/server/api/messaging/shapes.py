@@ -1,6 +1,6 @@
-"""How messages, channels and what belongs to them look in answers and events, as Zulip documents it.
+"""The format of messages, channels and what belongs to them in answers and events, as Zulip documents it.
 
-Each schema names every field that is sent, and which of them are always there.
+Each schema names every field that is sent, and which fields are always present.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _MESSAGE_OPTIONAL = {"last_edit_timestamp", "last_moved_timestamp", "edit_histor
 
 
 def _message(fields: _Fields) -> Schema:
-    """A message in a channel, with the channel's id and name, or one to people, with the people."""
+    """A message in a channel, with the channel's id and name, or a message to people, with the people."""
     in_channel = {"type": constant("stream"), "display_recipient": STRING, "stream_id": INTEGER}
     to_people = {"type": constant("private"), "display_recipient": array(_PERSON)}
     return one_of(
@@ -86,7 +86,7 @@ def _message(fields: _Fields) -> Schema:
 FLAGS = array(STRING)
 MESSAGE = _message({**_MESSAGE_FIELDS, "flags": FLAGS})
 EVENT_MESSAGE = _message(_MESSAGE_FIELDS)
-"""A message in an event, which has the flags beside it."""
+"""A message in an event, which has the flags next to it."""
 
 VERSION = record(
     {
@@ -161,7 +161,7 @@ _OLD_ROW: _Fields = {"client": constant("website"), "status": STRING, "timestamp
 _WEBSITE = record({**_OLD_ROW, "pushable": BOOLEAN})
 _TIMES = record({"idle_timestamp": INTEGER, "active_timestamp": INTEGER}, optional={"active_timestamp"})
 PRESENCES = one_of(by_key(_TIMES), by_key(record({"aggregated": record(_OLD_ROW), "website": _WEBSITE})))
-"""By id in the modern form, by email address in the old one."""
+"""By id in the modern form, by email address in the old form."""
 
 _ONE_ROW = record({"status": STRING, "timestamp": INTEGER})
 ONE_PRESENCE = record({"aggregated": _ONE_ROW, "website": _ONE_ROW})
@@ -226,6 +226,6 @@ USER_TOPIC_FIELDS: _Fields = {
     "visibility_policy": INTEGER,
 }
 MUTED_TOPICS = array(array(one_of(STRING, INTEGER)))
-"""For each topic a list of three: the name of its channel, its own, and since when."""
+"""For each topic a list of three: the name of its channel, its own name, and since when."""
 
 MUTED_USERS = array(record({"id": INTEGER, "timestamp": INTEGER}))

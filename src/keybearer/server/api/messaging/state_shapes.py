@@ -1,4 +1,6 @@
-"""How the state looks that `register` answers, as Zulip documents it. Each part is there where its type is wanted."""
+"""The format of the state that `register` returns, as Zulip documents it. Each part is present if its type was
+requested.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,13 @@ from keybearer.server.api.realms import GROUP
 _TYPES: dict[type, Schema] = {bool: BOOLEAN, int: INTEGER, str: STRING, list: array({}), dict: {"type": "object"}}
 
 
-def _of_value(value: object) -> Schema:
-    """The schema of a setting that is the same everywhere: the type of its value, anything for null."""
+def _schema_of(value: object) -> Schema:
+    """The schema of a setting that is the same everywhere: the type of its value, or anything if it is null."""
     return _TYPES.get(type(value), {})
 
 
-def _of_values(values: dict[str, Any]) -> dict[str, Schema]:
-    return {name: _of_value(value) for name, value in values.items()}
+def _schemas_of(values: dict[str, Any]) -> dict[str, Schema]:
+    return {name: _schema_of(value) for name, value in values.items()}
 
 
 _UNREAD_OF_PERSON = record({"other_user_id": INTEGER, "sender_id": INTEGER, "unread_message_ids": array(INTEGER)})
@@ -51,9 +53,9 @@ _UNREAD = record(
 )
 
 STATE: dict[str, Schema] = {
-    **{name: schema for part in NOTHING_OF_OURS.values() for name, schema in _of_values(dict(part)).items()},
-    **_of_values(REALM_SETTINGS),
-    **_of_values({name: USER_SETTINGS[name] for name in (*OLD_DISPLAY_SETTINGS, *OLD_NOTIFICATION_SETTINGS)}),
+    **{name: schema for part in NOTHING_OF_OURS.values() for name, schema in _schemas_of(dict(part)).items()},
+    **_schemas_of(REALM_SETTINGS),
+    **_schemas_of({name: USER_SETTINGS[name] for name in (*OLD_DISPLAY_SETTINGS, *OLD_NOTIFICATION_SETTINGS)}),
     **dict.fromkeys(
         ("server_emoji_data_url", "realm_name", "realm_description", "realm_url", "realm_uri", "realm_bot_domain",
          "full_name", "avatar_source", "avatar_url", "avatar_url_medium"),
@@ -88,7 +90,7 @@ STATE: dict[str, Schema] = {
     "user_topics": array(record(USER_TOPIC_FIELDS)),
     "muted_topics": MUTED_TOPICS,
     "muted_users": MUTED_USERS,
-    "user_settings": record(_of_values(USER_SETTINGS)),
-    "realm_user_settings_defaults": record(_of_values(USER_SETTINGS)),
+    "user_settings": record(_schemas_of(USER_SETTINGS)),
+    "realm_user_settings_defaults": record(_schemas_of(USER_SETTINGS)),
 }  # fmt: skip
-"""Every field of the state, by its name."""
+"""All fields of the state, by name."""

@@ -1,4 +1,4 @@
-"""`users/me/subscriptions`: following channels."""
+"""`users/me/subscriptions`: follow channels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
     changes, people = await subscriptions.follow(
         call.context,
         call.caller,
-        [_new(parameters, each, name) for each in _list(wanted, name)],
+        [_read_new_channel(parameters, each, name) for each in _read_list(wanted, name)],
         principals=read_people(parameters, "principals"),
         authorization_errors_fatal=parameters.optional_boolean("authorization_errors_fatal") is not False,
     )
@@ -49,13 +49,13 @@ async def _follow(call: Call, wanted: object, name: str) -> Answer:
     return success(fields)
 
 
-def _list(value: object, name: str) -> list[Any]:
+def _read_list(value: object, name: str) -> list[Any]:
     if not isinstance(value, list):
         raise Refused(f"{name} is not a list")
     return value
 
 
-def _new(parameters: Parameters, value: object, name: str) -> NewChannel:
+def _read_new_channel(parameters: Parameters, value: object, name: str) -> NewChannel:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise Refused(f"{name} has an entry without a name")
     description, color = value.get("description", ""), value.get("color")
@@ -105,7 +105,7 @@ async def choose(call: Call) -> Answer:
     if value is None:
         raise missing("subscription_data")
     choices = []
-    for each in _list(value, "subscription_data"):
+    for each in _read_list(value, "subscription_data"):
         if not isinstance(each, Mapping) or not {"stream_id", "property", "value"} <= each.keys():
             raise Refused("subscription_data has an entry without stream_id, property and value")
         if not isinstance(each["stream_id"], int) or not isinstance(each["property"], str):
@@ -117,9 +117,9 @@ async def choose(call: Call) -> Answer:
 
 _FOLLOWING = (
     PRINCIPALS,
-    boolean("authorization_errors_fatal", "Whether one channel that may not be followed refuses all."),
-    boolean("invite_only", "Whether channels that are made are private."),
-    boolean("is_default_stream", "Whether new people follow channels that are made."),
+    boolean("authorization_errors_fatal", "Whether to refuse the whole request if one channel may not be followed."),
+    boolean("invite_only", "Whether created channels are private."),
+    boolean("is_default_stream", "Whether new people follow created channels."),
     *TAKES,
     *NOTICES,
 )
@@ -131,7 +131,7 @@ ENDPOINTS = (
         follow,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Follow channels; those that are not there yet are made.",
+        "Follow channels. Missing channels are created.",
         takes=(encoded("subscriptions", 'The channels, as `[{"name": "general"}]`.', array({})), *_FOLLOWING),
         gives={
             "subscribed": _BY_ACCOUNT,
@@ -149,7 +149,7 @@ ENDPOINTS = (
         "Leave some channels and follow others.",
         takes=(
             encoded("add", "The channels to follow, as for POST.", array({})),
-            encoded("delete", "The names of those to leave.", STRINGS),
+            encoded("delete", "The names of the channels to leave.", STRINGS),
             *_FOLLOWING,
         ),
         gives={
@@ -167,7 +167,7 @@ ENDPOINTS = (
         unfollow,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Follow channels no more.",
+        "Leave channels.",
         takes=(encoded("subscriptions", "Their names.", STRINGS), PRINCIPALS),
         gives={"removed": STRINGS, "not_removed": STRINGS},
     ),
@@ -176,7 +176,7 @@ ENDPOINTS = (
         choose,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Change color, muting, pinning or notifications of channels that the caller follows.",
+        "Change the color, muting, pinning or notifications of channels that the caller follows.",
         takes=(encoded("subscription_data", "What to change: `stream_id`, `property`, `value`.", array({})),),
     ),
 )

@@ -1,4 +1,4 @@
-"""`streams/{id}/delete_topic`: deleting topics."""
+"""`streams/{id}/delete_topic`: delete topics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENDPOINTS = (
         delete,
         ADMINISTRATORS.may(Scope.MANAGE),
         FORM,
-        "Delete a topic with its messages; `complete` says whether it has to be called again for the rest.",
+        "Delete a topic with its messages; `complete` says whether everything is deleted. If not, call it again.",
         takes=(text("topic_name", "The topic.", required=True),),
         gives={"complete": BOOLEAN},
     ),

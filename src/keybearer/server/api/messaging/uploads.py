@@ -1,4 +1,4 @@
-"""`user_uploads`: uploading files, and temporary links to them."""
+"""`user_uploads`: upload files, and get temporary links to them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def link(call: Call) -> Answer:
 
 
 UPLOAD = BodyLimits(FORM.form, MAX_SIZE + 64 * 1024, 300.0, keeper=IncomingContent)
-"""Room for the largest file, the form around it, and a slow line."""
+"""Enough for the largest file, the form around it, and a slow connection."""
 
 ENDPOINTS = (
     Endpoint.post(
@@ -54,14 +54,14 @@ ENDPOINTS = (
         "user_uploads/{realm_id}/{folder}/{directory}/{filename}",
         link,
         EVERYBODY.may(Scope.READ),
-        "A link to a file that is good for a minute and needs no key.",
+        "A link to a file that is valid for a minute and needs no key.",
         gives={"url": STRING},
     ),
     Endpoint.get(
         "user_uploads/{realm_id}/{directory}/{filename}",
         link,
         EVERYBODY.may(Scope.READ),
-        "The same for a file from before files had folders: a link that is good for a minute and needs no key.",
+        "The same for an older file without a folder: a link that is valid for a minute and needs no key.",
         gives={"url": STRING},
     ),
 )

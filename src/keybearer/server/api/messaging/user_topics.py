@@ -1,4 +1,4 @@
-"""`user_topics`: muting, unmuting and following topics, and the old form of muting them."""
+"""`user_topics`: mute, unmute and follow topics, and the old form of muting them."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ ENDPOINTS = (
         mute,
         EVERYBODY.may(Scope.MANAGE),
         FORM,
-        "Mute a topic, or end that: the old form of `POST user_topics`.",
+        "Mute or unmute a topic: the old form of `POST user_topics`.",
         takes=(
             integer("stream_id", "The channel."),
-            text("stream", "The channel by its name, in place of its id."),
+            text("stream", "The channel's name, instead of its id."),
             _TOPIC,
             text("op", "`add` or `remove`.", required=True),
         ),

@@ -1,4 +1,4 @@
-"""Alert words: words and phrases that an account wants to be alerted to, and where they stand in a message."""
+"""Alert words: words and phrases that an account wants to be alerted to, and where they occur in a message."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ MAX_LENGTH = 100
 
 _TOKEN = re.compile(r"\w+")
 _BEFORE, _AFTER = r"""(?<![^\s(".,';\[*`>])""", r"""(?![^\s)"?:.,';\]!*`])"""
-"""What may stand around an alert word in a text, as in Zulip."""
+"""The characters that may stand before and after an alert word in a text, as in Zulip."""
 
 _FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})\s*(?P<kind>\w*)")
 
 
 def cleaned(words: Iterable[str]) -> list[str]:
-    """The words without outer blanks, each once in whatever case. Raises Refused for one that is too long."""
+    """The words without surrounding blanks, each only once regardless of case. Raises Refused for one that is too
+    long."""
     found: dict[str, str] = {}
     for position, word in enumerate(words):
         if len(word) > MAX_LENGTH:
@@ -30,23 +31,24 @@ def cleaned(words: Iterable[str]) -> list[str]:
 
 
 def first_token(word: str) -> str:
-    """The first run of letters and digits in an alert word; a text that contains the word has it among its tokens."""
+    """The first run of letters and digits in an alert word. A text that contains the word has this run among its
+    tokens."""
     match = _TOKEN.search(name_key(word))
     return match[0] if match is not None else ""
 
 
 def tokens_in(searched: str) -> set[str]:
-    """What the `first_token` of every alert word in a searchable text is among."""
+    """The tokens of a searchable text. They include the `first_token` of every alert word in it."""
     return {"", *_TOKEN.findall(searched)}
 
 
 def is_in(word: str, searched: str) -> bool:
-    """Whether an alert word stands by itself in a searchable text."""
+    """Whether an alert word occurs in a searchable text as a word by itself."""
     return re.search(_BEFORE + re.escape(name_key(word)) + _AFTER, searched) is not None
 
 
 def searchable(text: str) -> str:
-    """A message's text in one case, without its fenced blocks of code: nobody is alerted to what stands in them."""
+    """A message's text in lower case, without fenced code blocks: nobody is alerted to words in those."""
     kept: list[str] = []
     closing = ""
     for line in text.split("\n"):
@@ -61,6 +63,6 @@ def searchable(text: str) -> str:
 
 
 def changed(account_id: int, words: Iterable[str]) -> Event:
-    """An account's alert words are these by now."""
+    """The event for the current alert words of an account."""
     fields = {"type": "alert_words", "alert_words": list(words)}
     return Event("alert_words", fields, OPEN_TO_ALL, without_flags([account_id]))

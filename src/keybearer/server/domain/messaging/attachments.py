@@ -1,4 +1,4 @@
-"""Attachments: an account's own files with the messages that link to them, in answers and in events alike."""
+"""Attachments: an account's own files and the messages that link to them, in answers and in events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keybearer.server.domain.messaging.uploads import Upload
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file, and the messages that link to it: their ids, and when they were sent."""
+    """A file, with the ids and the times of the messages that link to it."""
 
     upload: Upload
     links: Sequence[tuple[int, datetime]] = ()
@@ -20,14 +20,14 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Attachments:
-    """The files of an account, and how many bytes the organization's files have together."""
+    """The files of an account, and the total size in bytes of the organization's files."""
 
     found: Sequence[Attachment]
     used: int
 
 
 def attachment_fields(attachment: Attachment) -> dict[str, object]:
-    """A file of the account's own on the wire. Times are in milliseconds there."""
+    """One of the account's own files on the wire. Its times are in milliseconds there."""
     upload = attachment.upload
     return {
         "id": upload.id,
@@ -44,12 +44,12 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def changed(op: str, account_id: int, attachment: Attachment, *, used: int) -> Event:
-    """A file was uploaded (`op` is `add`), or other messages link to it (`update`)."""
+    """The event for a file that was uploaded (`op` is `add`), or that other messages now link to (`update`)."""
     return _event(op, account_id, attachment_fields(attachment), used)
 
 
 def removed(account_id: int, upload_id: int, *, used: int) -> Event:
-    """A file was deleted."""
+    """The event for a file that was deleted."""
     return _event("remove", account_id, {"id": upload_id}, used)
 
 

@@ -1,4 +1,4 @@
-"""Channels and subscriptions as Zulip's wire shows them: in answers and in events alike."""
+"""Channels and subscriptions as Zulip's wire shows them, in answers and in events."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ POSTERS = {
     PostPolicy.FULL_MEMBERS: SystemGroup.FULL_MEMBERS,
     PostPolicy.MODERATORS: SystemGroup.MODERATORS,
 }
-"""The group of those who may post, since feature level 333."""
+"""The group of accounts that may post, since feature level 333."""
 
 
 def channel_fields(channel: Channel) -> dict[str, object]:
-    """A channel for anybody who may know of it."""
+    """A channel for everybody who may know about it."""
     return {
         "stream_id": channel.id,
         "name": channel.name,
@@ -55,7 +55,7 @@ def channel_fields(channel: Channel) -> dict[str, object]:
 
 
 def followed_fields(followed: Followed, *, with_subscribers: bool) -> dict[str, object]:
-    """A channel with the viewer's own subscription (if there is one) and, if wanted, its subscribers."""
+    """A channel with the viewer's own subscription (if there is one) and, if requested, its subscribers."""
     fields = channel_fields(followed.channel)
     fields["subscriber_count"] = len(followed.subscriber_ids)
     if followed.subscription is not None:
@@ -82,7 +82,7 @@ def subscription_fields(subscription: Subscription) -> dict[str, object]:
 
 
 def created(channel: Channel) -> Event:
-    """A channel was created. A private one is only announced to its creator, until somebody else subscribes."""
+    """A channel was created. A private channel is announced only to its creator, until somebody else subscribes."""
     recipients = [channel.creator_id] if channel.is_private and channel.creator_id else None
     return _stream("create", channel.id, {"streams": [channel_fields(channel)]}, recipients)
 
@@ -90,7 +90,7 @@ def created(channel: Channel) -> Event:
 def changed(before: Channel, after: Channel, subscribers: Iterable[int]) -> Iterator[Event]:
     """A channel was renamed, described or restricted: one event for each property.
 
-    What a channel was called while it was private is only for its subscribers.
+    The name of a channel while it was private is only for its subscribers.
     """
     recipients = list(subscribers) if before.is_private else None
     was, now = channel_fields(before), channel_fields(after)
@@ -106,7 +106,8 @@ def changed(before: Channel, after: Channel, subscribers: Iterable[int]) -> Iter
 
 
 def opened(channel: Channel, newcomers: Iterable[int], subscribers: Iterable[int]) -> Iterator[Event]:
-    """A channel was made public: for those who did not know of it. Guests, who still do not see it, are not told."""
+    """A channel became public: the event for people who could not see it before. Guests, who still cannot see it, get
+    none."""
     recipients = list(newcomers)
     yield _stream("create", channel.id, {"streams": [channel_fields(channel)]}, recipients)
     peers = {"stream_ids": [channel.id], "user_ids": sorted(subscribers)}
@@ -114,7 +115,7 @@ def opened(channel: Channel, newcomers: Iterable[int], subscribers: Iterable[int
 
 
 def defaults_changed(channel_ids: Sequence[int]) -> Event:
-    """New people follow these channels from now on. Guests who do not see all of them are not told."""
+    """New people now follow these channels. Guests who cannot see all of them get no event."""
     fields = {"type": "default_streams", "default_streams": sorted(channel_ids)}
     return Event("default_streams", fields, Subject(tuple(channel_ids)))
 
@@ -126,10 +127,11 @@ def archived(channel: Channel) -> Event:
 
 
 def subscribed(channel: Channel, subscribers: frozenset[int], subscriptions: Iterable[Subscription]) -> Iterator[Event]:
-    """Accounts subscribed to a channel: for themselves, to whom a private channel is new, and for all who see it.
+    """Accounts subscribed to a channel: events for them, to whom a private channel is new, and for everybody who sees
+    it.
 
-    What differs between the accounts is the color. There is an event for each color, and not for each account: it has
-    the list of all subscribers in it.
+    The accounts differ only in the color. There is one event per color, not one per account, because each event lists
+    all subscribers.
     """
     by_color: dict[str, list[Subscription]] = {}
     for each in subscriptions:
@@ -152,7 +154,8 @@ def peers_subscribed(channel_id: int, account_ids: Sequence[int]) -> Event:
 
 
 def unsubscribed(channel: Channel, account_ids: Sequence[int]) -> Iterator[Event]:
-    """Accounts unsubscribed: an event for them, who may not see the channel any more, and one for all who see it."""
+    """Accounts unsubscribed: an event for them, who may no longer see the channel, and one for everybody who sees
+    it."""
     left = [{"stream_id": channel.id, "name": channel.name}]
     yield _subscription("remove", OPEN_TO_ALL, {"subscriptions": left}, account_ids)
     fields = {"stream_ids": [channel.id], "user_ids": list(account_ids)}
@@ -160,7 +163,7 @@ def unsubscribed(channel: Channel, account_ids: Sequence[int]) -> Iterator[Event
 
 
 def setting_changed(account_id: int, channel_id: int, name: str, value: object) -> Iterator[Event]:
-    """An account changed a setting of its subscription. Muting is also reported by its old name."""
+    """An account changed a setting of its subscription. Muting is also reported under its old name."""
     changes = [(name, value)]
     if name == "is_muted":
         changes.append(("in_home_view", not value))

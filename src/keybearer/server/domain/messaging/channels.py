@@ -12,7 +12,8 @@ from keybearer.server.domain.errors import NotPermitted, Refused
 
 NAME_MAX_LENGTH = 60
 _LONGEST_TYPED = 4 * NAME_MAX_LENGTH
-"""Characters of a name before it is normalized, which may make one of three. The time for it grows with the square."""
+"""Length of a name before it is normalized, in characters. Normalizing can turn three characters into one, and its time
+grows with the square of the length."""
 
 DESCRIPTION_MAX_LENGTH = 1024
 
@@ -41,7 +42,7 @@ class PostPolicy(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel. Its content is for its subscribers, and where it is not private for every member."""
+    """A channel. Its content is for its subscribers and, unless it is private, for every member."""
 
     id: int
     realm_id: int
@@ -59,7 +60,8 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """An account that follows a channel. The notification settings are None where the account's own apply."""
+    """An account's subscription to a channel. A notification setting is None where the account's own setting
+    applies."""
 
     account_id: int
     channel_id: int
@@ -93,7 +95,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionChanges:
-    """What a request to follow channels changed: channels by account, and those that were followed already."""
+    """What a request to follow channels changed: channels by account, and channels that were already followed."""
 
     subscribed: dict[int, list[Channel]] = field(default_factory=dict)
     already: dict[int, list[Channel]] = field(default_factory=dict)
@@ -101,15 +103,15 @@ class SubscriptionChanges:
 
 
 def name_key(name: str) -> str:
-    """The form under which a channel's or a topic's name is looked up: in one case.
+    """The form in which a channel's or a topic's name is looked up: in one case.
 
-    Nothing has a name of more than `_LONGEST_TYPED` characters, so what follows them does not count.
+    Names have at most `_LONGEST_TYPED` characters, so anything after those is ignored.
     """
     return unicodedata.normalize("NFC", name[:_LONGEST_TYPED]).casefold()
 
 
 def checked_name(text: str) -> str:
-    """`text` without outer blanks if it is a good name for a channel; raises Refused with Zulip's words."""
+    """`text` without surrounding blanks. Raises Refused with Zulip's words unless it is a valid name for a channel."""
     typed = text.strip()
     name = unicodedata.normalize("NFC", typed[:_LONGEST_TYPED])
     if not name:
@@ -123,7 +125,7 @@ def checked_name(text: str) -> str:
 
 
 def checked_description(text: str) -> str:
-    """A description in one line; raises Refused where it is too long."""
+    """A description on one line. Raises Refused if it is too long."""
     description = " ".join(text.split())
     if len(description) > DESCRIPTION_MAX_LENGTH:
         raise Refused(f"description is too long (limit: {DESCRIPTION_MAX_LENGTH} characters)")
@@ -131,7 +133,7 @@ def checked_description(text: str) -> str:
 
 
 def checked_post_policy(number: int) -> PostPolicy:
-    """The policy of that number; raises Refused with Zulip's words."""
+    """The policy with that number. Raises Refused with Zulip's words if there is none."""
     try:
         return PostPolicy(number)
     except ValueError:
@@ -139,7 +141,7 @@ def checked_post_policy(number: int) -> PostPolicy:
 
 
 def invalid_channel() -> Refused:
-    """Zulip's refusal of a channel that does not exist, or that the account may not see: the two look alike."""
+    """Zulip's refusal for a channel that does not exist or that the account may not see. Both look the same."""
     return Refused("Invalid channel ID")
 
 
@@ -154,14 +156,14 @@ def may_subscribe_others(account: Account) -> bool:
 
 
 def may_unsubscribe(account: Account, other: Account) -> bool:
-    """Whether an account may end subscriptions of another one: its own and its bots', administrators everybody's."""
+    """Whether an account may end another account's subscriptions: its own and its bots'; administrators everybody's."""
     return account.is_administrator or account.id in (other.id, other.bot_owner_id)
 
 
 def may_administer(account: Account, channel: Channel) -> bool:
     """Whether an account that sees the channel may rename, restrict or archive it.
 
-    Administrators may, and its creator as long as they are no guest.
+    Administrators may. Its creator may too, unless they are a guest.
     """
     return (
         account.realm_id == channel.realm_id
@@ -171,7 +173,7 @@ def may_administer(account: Account, channel: Channel) -> bool:
 
 
 def check_may_be_default(account: Account, *, is_private: bool) -> None:
-    """Raise Refused, with Zulip's words, unless the account may let new people be subscribed to such a channel."""
+    """Raise Refused, with Zulip's words, unless the account may subscribe new people to such a channel by default."""
     if not account.is_administrator:
         raise NotPermitted
     if is_private:
@@ -181,7 +183,7 @@ def check_may_be_default(account: Account, *, is_private: bool) -> None:
 def check_may_post(account: Account, channel: Channel) -> None:
     """Raise Refused with Zulip's words unless the account may post to a channel that it, or its owner, sees.
 
-    A bot may post where its owner may, so an integration needs no subscription of its own.
+    A bot may post wherever its owner may, so an integration needs no subscription.
     """
     if channel.is_archived:
         raise Refused(f"Not authorized to send to channel '{channel.name}'")

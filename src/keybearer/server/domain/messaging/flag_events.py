@@ -13,7 +13,7 @@ def changed(
 ) -> Event:
     """An account added a flag to messages (`op` is `add`) or removed it (`remove`).
 
-    `unread` are the messages, with their flags, that it marked as unread: clients count them where they are.
+    `unread` holds the messages that it marked as unread, with their flags. Clients need their location to count them.
     """
     fields: dict[str, object] = {
         "type": "update_message_flags",

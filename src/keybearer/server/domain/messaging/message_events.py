@@ -1,4 +1,4 @@
-"""Messages as Zulip's wire shows them: in answers and in events alike."""
+"""Messages as Zulip's wire shows them, in answers and in events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keybearer.server.domain.messaging.reaction_events import reaction_fields
 
 
 def message_fields(message: Message, directory: Directory, reactions: tuple[Reaction, ...] = ()) -> dict[str, object]:
-    """Everything of a message but its text and its flags, which differ by who looks."""
+    """All fields of a message except its text and its flags, which differ by viewer."""
     sender = directory.accounts[message.sender_id]
     fields: dict[str, object] = {
         "id": message.id,
@@ -35,7 +35,7 @@ def message_fields(message: Message, directory: Directory, reactions: tuple[Reac
     }
     if message.edits:
         fields["edit_history"] = brief_edits(message.edits)
-    # Since feature level 365 the two are apart. The newest edit stands first.
+    # Since feature level 365 the two are separate. The newest edit comes first.
     for name, marks in (
         ("last_edit_timestamp", ("prev_content",)),
         ("last_moved_timestamp", ("prev_topic", "prev_stream")),
@@ -47,7 +47,7 @@ def message_fields(message: Message, directory: Directory, reactions: tuple[Reac
 
 
 def recipient_fields(message: Message, directory: Directory) -> dict[str, object]:
-    """Where a message went: `type`, `display_recipient`, and for a channel its id."""
+    """Where a message was sent: `type`, `display_recipient`, and for a channel its id."""
     if message.channel_id is not None:
         name = directory.channel_names[message.channel_id]
         return {"type": "stream", "display_recipient": name, "stream_id": message.channel_id}
@@ -82,7 +82,7 @@ def with_text(
         "content": rendered if as_html else content,
         "content_type": "text/html" if as_html else "text/x-markdown",
     }
-    # A direct message has an empty subject that stays so.
+    # A direct message has an empty subject, which stays empty.
     if complete["type"] == "stream" and not empty_topics:
         complete["subject"] = complete["subject"] or NO_TOPIC
         if "edit_history" in complete:
@@ -96,7 +96,7 @@ _TOPIC_FIELDS = frozenset({"topic", "topic_name", "subject", "orig_subject", "pr
 
 
 def with_named_topics(fields: Mapping[str, object]) -> dict[str, object]:
-    """The fields with Zulip's name in the place of empty topics, for clients that do not know these."""
+    """The fields with Zulip's name instead of empty topics, for clients that do not know empty topics."""
     return {name: _named(name, value) for name, value in fields.items()}
 
 
@@ -112,7 +112,8 @@ def _named(name: str, value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """By what the sender's client recognizes its own message: the queue it sent for, and the id that it gave."""
+    """How the sender's client recognizes its own message: the queue for which it sent the message, and the id that it
+    chose."""
 
     queue_id: str | None = None
     local_id: str | None = None
@@ -186,7 +187,8 @@ def arrived(
     channel_name: str,
     recipients: Recipients,
 ) -> Event:
-    """The same for those who see the messages now and did not before: where they are, and not where they came from."""
+    """The same event for people who see the messages now and did not before. It says where the messages are, not where
+    they were."""
     after = replace(before, channel_id=channel_id, topic=topic)
     fields = {
         **_updated(after, message_ids, by=by, at=at, channel_name=channel_name),
@@ -199,7 +201,7 @@ def arrived(
 
 
 def _places(before: Message, channel_id: int) -> tuple[int, ...]:
-    """The channels that a move is about: only who sees both is told from where to where."""
+    """The channels that a move is about. Only people who see both are told about both."""
     return (channel_id,) if before.channel_id in (None, channel_id) else (before.channel_id, channel_id)
 
 
@@ -221,7 +223,7 @@ def _updated(
 
 
 def deleted(message: Message, message_ids: Sequence[int], recipients: Recipients) -> Event:
-    """Messages of the place that `message` is in were deleted, or moved out of the recipients' sight."""
+    """Messages in the same place as `message` were deleted, or moved out of the recipients' sight."""
     fields: dict[str, object] = {
         "type": "delete_message",
         "message_ids": list(message_ids),

@@ -1,4 +1,4 @@
-"""Messages: their texts and limits, their flags, where one goes, and how long it may be changed."""
+"""Messages: their texts and limits, their flags, where they are sent, and how long they may be changed."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ CONTENT_MAX_LENGTH = 10_000
 TOPIC_MAX_LENGTH = 60
 MOST_MESSAGES = Cap.MESSAGES.most
 LONGEST_KEY = 2000
-"""Characters of a text that PostgreSQL can have in an index."""
+"""Length of a text that PostgreSQL can hold in an index, in characters."""
 
 MOST_MARKED = 50_000
-"""How many unread, or starred, messages a client is given when it registers, as in Zulip."""
+"""How many unread or starred messages a client is given when it registers, as in Zulip."""
 
 EDITABLE_FOR = timedelta(days=7)
-"""How long after sending the author may change a message's text or delete it."""
+"""How long after sending a message its author may change its text or delete it."""
 
 NO_TOPIC = "general chat"
-"""What clients that do not know empty topics are shown in their place."""
+"""What is shown instead of empty topics to clients that do not know them."""
 
 _BRIEF_TEXT = 200
-"""Characters of an earlier text that stand with a message."""
+"""Length of an earlier text that is shown with a message, in characters."""
 
 _TRUNCATED = "\n[message truncated]"
 
 
 class Flag(IntFlag):
-    """What an account's copy of a message is marked with."""
+    """The marks on an account's copy of a message."""
 
     READ = 1
     STARRED = 2
@@ -51,7 +51,7 @@ class Flag(IntFlag):
 
     @property
     def wire_names(self) -> list[str]:
-        """The names on the wire, the old name for any wildcard mention among them."""
+        """The names on the wire. They include the old name that covers every wildcard mention."""
         return list(_wire_names(self))
 
 
@@ -76,11 +76,11 @@ _WIRE_NAMES = {
 EDITABLE_FLAGS = {"read": Flag.READ, "starred": Flag.STARRED, "collapsed": Flag.COLLAPSED}
 ANY_MENTION = Flag.MENTIONED | Flag.CHANNEL_WILDCARD_MENTIONED | Flag.TOPIC_WILDCARD_MENTIONED
 BY_TEXT = ANY_MENTION | Flag.HAS_ALERT_WORD
-"""What a copy is marked with for what the message's text says."""
+"""The flags of a copy that follow from the message's text."""
 
 
 def checked_flag(name: str) -> Flag:
-    """The flag of that name, if people may set it; raises Refused with Zulip's words."""
+    """The flag of that name, if people may set it. Raises Refused with Zulip's words otherwise."""
     if name in EDITABLE_FLAGS:
         return EDITABLE_FLAGS[name]
     if name in {*_WIRE_NAMES.values(), "wildcard_mentioned"}:
@@ -90,9 +90,9 @@ def checked_flag(name: str) -> Flag:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as stored: to a channel and topic, or to people (`recipient_ids`, the sender among them).
+    """A message as stored: to a channel and topic, or to people (`recipient_ids`, which include the sender).
 
-    `edits` are the earlier versions, the newest first, as the wire shows them.
+    `edits` are the earlier versions, newest first, as the wire shows them.
     """
 
     id: int
@@ -111,7 +111,7 @@ class Message:
 
     @property
     def subject(self) -> Subject:
-        """What events that show the message are about. A direct message is only sent to its people anyway."""
+        """The subject of events that show the message. A direct message is only sent to its people anyway."""
         addressed_ids = (self.sender_id, *self.recipient_ids)
         if self.channel_id is None:
             return Subject(addressed_ids=addressed_ids)
@@ -119,7 +119,7 @@ class Message:
 
 
 class Marked(NamedTuple):
-    """A message that an account's copy marks, without its text: where it is, and the flags of the copy."""
+    """A message on which an account's copy has a flag, without its text: where it is, and the flags of the copy."""
 
     id: int
     channel_id: int | None
@@ -150,7 +150,8 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Who and what messages refer to: accounts by id, channel names by id, and the domain of dummy addresses."""
+    """The accounts and channels that messages refer to: accounts by id, channel names by id, and the domain of dummy
+    addresses."""
 
     accounts: Mapping[int, Account]
     channel_names: Mapping[int, str] = field(default_factory=dict)
@@ -159,7 +160,7 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Messages around an anchor, the oldest first."""
+    """Messages around an anchor, oldest first."""
 
     copies: Sequence[Copy]
     directory: Directory
@@ -170,7 +171,7 @@ class Found:
 
 
 def checked_content(text: str) -> str:
-    """The text as it is stored; raises Refused where nothing is left. A longer one is cut, as in Zulip."""
+    """The text as it is stored. A text that is too long is cut, as in Zulip. Raises Refused if nothing is left."""
     content = text.rstrip().lstrip("\n")
     if not content:
         raise Refused("Message must not be empty")
@@ -180,13 +181,14 @@ def checked_content(text: str) -> str:
 
 
 def shortened_content(text: str) -> str:
-    """As much of a text as a message has room for."""
+    """The text, cut to what a message has room for."""
     return shortened(text, CONTENT_MAX_LENGTH, _TRUNCATED)
 
 
 def checked_topic(text: str) -> str:
-    """The topic as it is stored: "" for none (in whatever words a client says so), a longer one cut, as in Zulip."""
-    topic = text.strip()[: TOPIC_MAX_LENGTH + 1]  # one more than there is room for, to be seen as too long
+    """The topic as it is stored: "" for none (whatever word the client uses for that). A topic that is too long is cut,
+    as in Zulip."""
+    topic = text.strip()[: TOPIC_MAX_LENGTH + 1]  # one more than there is room for, so that it counts as too long
     for position, character in enumerate(topic, start=1):
         if not character.isprintable() and character not in "\u200d\ufe0f":
             raise Refused(f"Invalid character in topic, at position {position}!")
@@ -196,12 +198,12 @@ def checked_topic(text: str) -> str:
 
 
 def shortened(text: str, limit: int, sign: str) -> str:
-    """`text` in at most `limit` characters, the last of them `sign` where it was longer."""
+    """`text` in at most `limit` characters. If it was longer, it ends with `sign`."""
     return text if len(text) <= limit else text[: limit - len(sign)] + sign
 
 
 def check_may_rewrite(account: Account, message: Message, now: datetime) -> None:
-    """Raise Refused with Zulip's words unless the account may change the text: its author may, for some days."""
+    """Raise Refused with Zulip's words unless the account may change the text. Its author may, for some days."""
     if message.sender_id != account.id:
         raise Refused("You don't have permission to edit this message")
     if now - message.sent_at > EDITABLE_FOR:
@@ -209,8 +211,8 @@ def check_may_rewrite(account: Account, message: Message, now: datetime) -> None
 
 
 def check_may_move(account: Account, *, to_other_channel: bool) -> None:
-    """Raise Refused with Zulip's words unless the account may move messages that it sees: every member may change
-    their topic, administrators their channel."""
+    """Raise Refused with Zulip's words unless the account may move messages that it sees. Every member may change their
+    topic; administrators may change their channel."""
     if account.role > Role.MEMBER:
         raise Refused("You don't have permission to edit this message")
     if to_other_channel and not account.is_administrator:
@@ -218,8 +220,8 @@ def check_may_move(account: Account, *, to_other_channel: bool) -> None:
 
 
 def check_may_delete(account: Account, message: Message, now: datetime) -> None:
-    """Raise Refused with Zulip's words unless the account may delete a message that it sees: administrators may, and
-    its author while its text may be changed."""
+    """Raise Refused with Zulip's words unless the account may delete a message that it sees. Administrators may. Its
+    author may too, while its text may be changed."""
     if account.is_administrator:
         return
     if message.sender_id != account.id:
@@ -231,12 +233,13 @@ def check_may_delete(account: Account, message: Message, now: datetime) -> None:
 def visible_edits(
     edits: Sequence[Mapping[str, object]], channel_ids: Collection[int]
 ) -> Sequence[Mapping[str, object]]:
-    """The edits of a message (the newest first) since it was last moved out of a channel that is not among these."""
+    """The edits of a message (newest first) since it was last moved out of a channel that is not one of these."""
     return tuple(takewhile(lambda edit: edit.get("prev_stream") is None or edit["prev_stream"] in channel_ids, edits))
 
 
 def brief_edits(edits: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    """The edits of a message as they stand with it: an earlier text is cut. The history has the whole of it."""
+    """The edits of a message as they are shown with it: an earlier text is cut. The message's history has the whole
+    text."""
     return [
         {
             name: shortened(str(value), _BRIEF_TEXT, "…") if name == "prev_content" else value
@@ -253,7 +256,7 @@ def conversation_members(account_ids: Iterable[int]) -> str:
 
 
 def conversation_key(account_ids: Iterable[int]) -> str:
-    """The name of a conversation: its people, or where they are many a digest of them, which an index can hold."""
+    """The key of a conversation: its people, or a digest of them if they are too many for an index."""
     members = conversation_members(account_ids)
     if len(members) <= LONGEST_KEY:
         return members
@@ -261,5 +264,5 @@ def conversation_key(account_ids: Iterable[int]) -> str:
 
 
 def invalid_messages() -> Refused:
-    """Zulip's refusal of messages that do not exist, or that the account may not see: the two look alike."""
+    """Zulip's refusal for messages that do not exist or that the account may not see. Both look the same."""
     return Refused("Invalid message(s)")

@@ -11,7 +11,7 @@ from keybearer.server.domain.event_log import OPEN_TO_ALL, Event, without_flags
 
 @dataclass(frozen=True, slots=True)
 class MutedUser:
-    """An account that another one has muted, and since when."""
+    """An account that another account has muted, and since when."""
 
     account_id: int
     muted_id: int
@@ -24,6 +24,6 @@ def muted_fields(muted: Sequence[MutedUser]) -> list[dict[str, object]]:
 
 
 def changed(account_id: int, muted: Sequence[MutedUser]) -> Event:
-    """An account has muted these by now."""
+    """The event for the accounts that an account currently mutes."""
     fields = {"type": "muted_users", "muted_users": muted_fields(muted)}
     return Event("muted_users", fields, OPEN_TO_ALL, without_flags([account_id]))

@@ -29,16 +29,16 @@ OPERATORS = {
 IS_OPERANDS = {"dm", "starred", "unread", "mentioned", "alerted", "resolved", "followed", "muted"}
 HAS_OPERANDS = {"link", "image", "attachment", "reaction"}
 MOST_TERMS = Cap.TERMS.most
-"""Terms of one narrow: each costs a look-up and makes the query longer."""
+"""Terms of one narrow. Each costs a look-up and makes the query longer."""
 MOST_WORDS = 50
-"""Words that one narrow searches for: each makes the query longer."""
+"""Words that one narrow searches for. Each makes the query longer."""
 SEARCH_MAX_LENGTH = 1000
 RESOLVED_PREFIX = "✔ "
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition. The operator is in its present name; `negated` turns it round."""
+    """One condition, with the current name of its operator. `negated` inverts it."""
 
     operator: str
     operand: Operand
@@ -46,17 +46,17 @@ class Term:
 
     @property
     def words(self) -> Sequence[str]:
-        """What a message must hold, where the term searches for words."""
+        """The words that a message must contain, if the term searches for words."""
         return str(self.operand).replace('"', " ").split() if self.operator == "search" else ()
 
 
 def bad_narrow(description: str) -> Refused:
-    """Zulip's refusal of a narrow."""
+    """Zulip's refusal for a narrow."""
     return Refused(f"Invalid narrow operator: {description}", code="BAD_NARROW", extra={"desc": description})
 
 
 def parse_narrow(value: object) -> tuple[Term, ...]:
-    """The terms of a narrow as it comes from JSON: pairs, or objects with `operator`, `operand` and `negated`.
+    """The terms of a narrow as JSON gives it: pairs, or objects with `operator`, `operand` and `negated`.
 
     Raises Refused with Zulip's words.
     """
@@ -143,7 +143,7 @@ _QUEUE_STATES = {"dm", "starred", "unread", "mentioned", "alerted", "resolved"}
 
 
 def check_for_queue(terms: Sequence[Term]) -> None:
-    """Raise Refused for a narrow that an event queue cannot have, with Zulip's words."""
+    """Raise Refused, with Zulip's words, for a narrow that an event queue cannot have."""
     for term in terms:
         if term.operator not in _QUEUE_OPERATORS:
             raise Refused(f"Operator {term.operator} not supported.")
@@ -152,7 +152,7 @@ def check_for_queue(terms: Sequence[Term]) -> None:
 
 
 def matches(terms: Sequence[Term], fields: Mapping[str, object], flags: Sequence[str]) -> bool:
-    """Whether a queue with this narrow gets a message with these fields on the wire and these flags."""
+    """Whether a queue with this narrow receives a message with these wire fields and these flags."""
     return all(_holds(term, fields, flags) is not term.negated for term in terms)
 
 

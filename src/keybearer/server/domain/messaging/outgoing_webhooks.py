@@ -35,9 +35,9 @@ def wait_before(attempt: int) -> timedelta:
 
 
 def may_be_called(address: Address, allowed: Sequence[Network]) -> bool:
-    """Whether a webhook may be sent to an address: a public one, or one of the networks that the operator allows.
+    """Whether a webhook may be sent to an address: a public address, or one in the networks that the operator allows.
 
-    An IPv4 address in IPv6 clothes counts as what it is.
+    An IPv4 address in IPv6 form counts as the IPv4 address.
     """
     if isinstance(address, ipaddress.IPv6Address):
         hidden = address.ipv4_mapped or address.sixtofour
@@ -53,9 +53,9 @@ def may_be_called(address: Address, allowed: Sequence[Network]) -> bool:
 def payload(
     service: BotService, bot: Account, *, token: str, trigger: str, message: Mapping[str, object], content: str
 ) -> Payload | None:
-    """What Zulip sends: JSON, or for the Slack interface a form. `message` is as on the wire, its text as written.
+    """What Zulip sends: JSON, or a form for the Slack interface. `message` is as on the wire, with its text as written.
 
-    None for a direct message to a bot of the Slack interface, which has no form for them.
+    None for a direct message to a bot with the Slack interface, which has no form for direct messages.
     """
     if service.interface is ServiceInterface.SLACK:
         if message["type"] != "stream":
@@ -91,7 +91,7 @@ class BadAnswer(ValueError):
 
 
 def reply_in(service: BotService, body: bytes) -> str | None:
-    """What a service's answer wants to be posted, None for nothing. Raises BadAnswer."""
+    """The text that a service's answer asks to be posted; None for nothing. Raises BadAnswer."""
     if not body.strip():
         return None
     try:

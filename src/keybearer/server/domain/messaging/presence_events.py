@@ -1,4 +1,4 @@
-"""Presence, status and typing as Zulip's wire shows them: in answers and in events alike."""
+"""Presence, status and typing as Zulip's wire shows them, in answers and in events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def presence_fields(present: Iterable[Present], dummy_domain: str, *, slim: bool
 
 
 def one_presence_fields(presence: Presence, now: datetime) -> Fields:
-    """One account's presence, as `GET users/{id}/presence` shows it: an account that was not seen lately is offline."""
+    """One account's presence, as `GET users/{id}/presence` shows it. An account that was not seen lately is offline."""
     row = {"status": _status(presence), "timestamp": int(presence.seen_at.timestamp())}
     aggregated = {**row, "status": "offline"} if now - presence.seen_at > OFFLINE_AFTER else row
     return {"aggregated": aggregated, "website": row}
@@ -37,13 +37,13 @@ def _times(presence: Presence) -> Fields:
 
 
 def _old_form(presence: Presence) -> Fields:
-    """Since feature level 178 there is one row, whatever program was seen: it is called `website`."""
+    """Since feature level 178 there is one row, called `website`, whatever program was seen."""
     row = {"client": "website", "status": _status(presence), "timestamp": int(presence.seen_at.timestamp())}
     return {"aggregated": row, "website": {**row, "pushable": False}}
 
 
 def status_fields(status: Status) -> Fields:
-    """What an account says of itself; what is empty is left out."""
+    """An account's status. Empty parts are left out."""
     return {name: value for name, value in _all_status_fields(status).items() if value}
 
 
@@ -58,7 +58,7 @@ def _all_status_fields(status: Status) -> Fields:
 
 
 def seen(account: Account, presence: Presence, *, dummy_domain: str) -> Event:
-    """An account reported that it is there. `simplified` is for clients that know the form of feature level 419."""
+    """An account reported that it is present. `simplified` is for clients that know the form of feature level 419."""
     fields = {
         "type": "presence",
         "user_id": account.id,
@@ -71,13 +71,13 @@ def seen(account: Account, presence: Presence, *, dummy_domain: str) -> Event:
 
 
 def status_changed(status: Status) -> Event:
-    """An account changed what it says of itself; what is empty is sent as such."""
+    """An account changed its status. Empty parts are sent as empty."""
     fields = {"type": "user_status", "user_id": status.account_id, **_all_status_fields(status)}
     return Event("user_status", fields, OPEN_TO_ALL)
 
 
 def typing_to_people(op: str, sender: Account, people: Iterable[Account], dummy_domain: str) -> Event:
-    """Somebody began (`op` is `start`) or stopped (`stop`) to write to these people, the sender among them."""
+    """Somebody began (`op` is `start`) or stopped (`stop`) to write to these people, who include the sender."""
     everybody = list(people)
     fields = {
         "type": "typing",

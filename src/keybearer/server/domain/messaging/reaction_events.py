@@ -1,4 +1,4 @@
-"""Reactions as Zulip's wire shows them: under messages and in events alike."""
+"""Reactions as Zulip's wire shows them, with messages and in events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keybearer.server.domain.messaging.messages import Directory, Message, React
 
 
 def reaction_fields(reaction: Reaction, directory: Directory) -> dict[str, object]:
-    """A reaction, with who made it in the old form and the new."""
+    """A reaction. The account that added it is shown in the old and the new form."""
     person = directory.accounts[reaction.account_id]
     return {
         "emoji_name": reaction.emoji_name,

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 MOST_STEPS = 100_000
-"""Pairs of words that are compared for one edit. Beyond it everything counts as replaced."""
+"""Pairs of words that are compared for one edit. Beyond this number everything counts as replaced."""
 
 _TOKEN = re.compile(r"<[^>]*>|[^<\s]+|\s+")
 
 
 def marked(before: str, after: str) -> str:
-    """The HTML of the later version, with what was added and what was removed in spans of Zulip's classes.
+    """The HTML of the later version, with added and removed text in spans with Zulip's classes.
 
-    Of what was removed only the text stays: its tags would not be closed where the later version stands.
+    Only the text of removed parts is kept: their tags would not be closed in the later version.
     """
     old, new = _TOKEN.findall(before), _TOKEN.findall(after)
     if len(old) * len(new) > MOST_STEPS:

@@ -20,7 +20,7 @@ class TopicPolicy(IntEnum):
 
 
 def is_muted(policy: TopicPolicy, *, is_channel_muted: bool) -> bool:
-    """Whether a topic is muted for an account that chose this for it, in a channel that it muted or did not."""
+    """Whether a topic is muted for an account that chose this policy, and that muted the channel or did not."""
     if is_channel_muted:
         return policy not in (TopicPolicy.UNMUTED, TopicPolicy.FOLLOWED)
     return policy is TopicPolicy.MUTED
@@ -48,7 +48,7 @@ def topic_fields(chosen: UserTopic) -> dict[str, object]:
 
 
 def muted_fields(chosen: Sequence[tuple[UserTopic, str]]) -> list[list[object]]:
-    """The muted topics among these in their old form; each comes with its channel's name."""
+    """The muted topics among these in their old form, each with its channel's name."""
     return [
         [name, each.topic, int(each.changed_at.timestamp())]
         for each, name in chosen
@@ -57,16 +57,17 @@ def muted_fields(chosen: Sequence[tuple[UserTopic, str]]) -> list[list[object]]:
 
 
 def changed(chosen: UserTopic, account_ids: Iterable[int] = ()) -> Event:
-    """An account chose something for a topic; or it moved with a topic, for all of these."""
+    """An account chose a policy for a topic, or one of these policies moved with its topic."""
     fields = {"type": "user_topic", **topic_fields(chosen)}
     recipients = without_flags(account_ids or [chosen.account_id])
     return Event("user_topic", fields, Subject((chosen.channel_id,)), recipients)
 
 
 def muted_topics_changed(account_ids: Iterable[int]) -> Event:
-    """The same in the old form, which has all muted topics. They are added at delivery: each account has its own."""
+    """The same in the old form, which holds all muted topics. They are added at delivery, because each account has its
+    own."""
     return Event(MUTED_TOPICS, {"type": MUTED_TOPICS}, OPEN_TO_ALL, without_flags(account_ids))
 
 
 MUTED_TOPICS = "muted_topics"
-"""The type of the events in the old form, and the field with the list."""
+"""The type of events in the old form, and the field that holds the list."""

@@ -23,12 +23,12 @@ async def find_all(context: Context, caller: Caller) -> Sequence[str]:
 
 
 async def add(context: Context, caller: Caller, words: Sequence[str]) -> Sequence[str]:
-    """Add alert words to the actor's; returns all of them. Raises Refused where these are too many."""
+    """Add alert words to the actor's list. Returns the whole list. Raises Refused if it would be too long."""
     return await _change(context, caller, added=cleaned(words))
 
 
 async def remove(context: Context, caller: Caller, words: Sequence[str]) -> Sequence[str]:
-    """Take alert words from the actor's; returns those that are left."""
+    """Remove alert words from the actor's list. Returns the rest."""
     return await _change(context, caller, removed=cleaned(words))
 
 

@@ -1,4 +1,4 @@
-"""Attachments: the files that an account has uploaded, and deleting them."""
+"""Attachments: list and delete the files that an account has uploaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def find_all(context: Context, caller: Caller) -> Attachments:
 
 
 async def delete(context: Context, caller: Caller, upload_id: int) -> None:
-    """Delete a file of the actor's own: links to it lead nowhere from then on. Raises Refused in Zulip's words."""
+    """Delete one of the actor's own files: links to it lead nowhere from then on. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         content_id = await contents.find(change.connection, upload_id)
         upload = await attachments.remove(change.connection, change.actor.id, upload_id)
@@ -34,7 +34,7 @@ async def delete(context: Context, caller: Caller, upload_id: int) -> None:
 
 
 async def tell_linked(change: Change, author: Account, upload_ids: Collection[int]) -> None:
-    """Let the author's clients know which messages link to these files of theirs by now."""
+    """Tell the author's clients which messages now link to these files of theirs."""
     if upload_ids:
         now = await attachments.find(change.connection, author, upload_ids=upload_ids)
         change.tell(*(changed("update", author.id, each, used=now.used) for each in now.found))

@@ -1,4 +1,4 @@
-"""What a bot said and heard, for its owner: read as the bot sees it, and recorded like a look at its key."""
+"""What a bot sent and received, for its owner. It is read as the bot sees it, and recorded like a look at its key."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _NEWEST = 2**31 - 1
 
 
 class Part(StrEnum):
-    """Which of a bot's messages are asked for."""
+    """Which of a bot's messages are requested."""
 
     ALL = "all"
-    SAID = "said"
-    HEARD = "heard"
+    SENT = "sent"
+    RECEIVED = "received"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Messages of a bot, the oldest first. `has_older` says that there are more before them."""
+class BotMessages:
+    """Messages of a bot, oldest first. `has_older` means that there are earlier ones."""
 
     bot: Account
     copies: list[Copy]
@@ -42,7 +42,7 @@ class Heard:
 
 
 async def find_bot(context: Context, caller: Caller, bot_id: int) -> Account:
-    """A bot of which the actor may see what it said and heard. Raises Refused or NotPermitted; nothing is recorded."""
+    """A bot whose messages the actor may see. Raises Refused or NotPermitted. Nothing is recorded."""
     async with context.viewing(caller) as view:
         return await _the_bot(view.connection, view.actor.account, bot_id)
 
@@ -50,14 +50,14 @@ async def find_bot(context: Context, caller: Caller, bot_id: int) -> Account:
 async def _the_bot(connection: AsyncConnection, actor: Account, bot_id: int) -> Account:
     bot = await the_bot(connection, actor, bot_id)
     if not may_see_bot_messages(actor, bot):
-        raise NotPermitted("Only the owner of a bot can see what it said and heard.")
+        raise NotPermitted("Only the owner of a bot can see what it sent and received.")
     return bot
 
 
 async def look(
     context: Context, caller: Caller, bot_id: int, part: Part, *, before: int | None = None, limit: int
-) -> Heard:
-    """The newest messages that a bot sent or was sent, before the message with the id `before` where that is given.
+) -> BotMessages:
+    """The newest messages that a bot sent or received, before the message with the id `before` if that is given.
 
     Raises Refused or NotPermitted.
     """
@@ -65,7 +65,7 @@ async def look(
         await change.record(
             AuditEvent.BOT_MESSAGES_VIEWED, await _the_bot(change.connection, change.actor.account, bot_id)
         )
-    # Apart from the record: reading takes longer than others should wait to write.
+    # Separate from the record, because reading takes longer than other writers should wait.
     async with context.viewing(caller) as view:
         connection = view.connection
         bot = await _the_bot(connection, view.actor.account, bot_id)
@@ -74,18 +74,18 @@ async def look(
             await narrows.find_before(connection, each, anchor, limit=limit + 1, inclusive=False)
             for each in _views(bot, part)
         ]
-        # What is before the last message of a page that was cut may be missing there.
+        # Messages before the last one of a page that was cut may be missing there.
         since = max((page.messages[-1].id for page in pages if page.is_cut), default=0)
         found = [message for page in pages for message in page.messages if message.id >= since]
         found.sort(key=lambda message: message.id)
         shown = found[-limit:]
         copies = await copies_of(connection, bot, shown)
         directory = await directory_of(connection, shown, [reaction for copy in copies for reaction in copy.reactions])
-    return Heard(bot, copies, directory, has_older=len(found) > limit or since > 0)
+    return BotMessages(bot, copies, directory, has_older=len(found) > limit or since > 0)
 
 
 def _views(bot: Account, part: Part) -> list[View]:
-    """Two look-ups by two indexes: what it sent, and what it was sent by others."""
-    said = View(bot, (Term("sender", bot.id),), with_sent=True)
-    heard = View(bot, (Term("sender", bot.id, negated=True),))
-    return {Part.ALL: [said, heard], Part.SAID: [said], Part.HEARD: [heard]}[part]
+    """Two look-ups by two indexes: what it sent, and what others sent to it."""
+    sent = View(bot, (Term("sender", bot.id),), with_sent=True)
+    received = View(bot, (Term("sender", bot.id, negated=True),))
+    return {Part.ALL: [sent, received], Part.SENT: [sent], Part.RECEIVED: [received]}[part]

@@ -1,4 +1,4 @@
-"""What bots keep on the server: texts by keys, up to a limit for each account."""
+"""What bots store on the server: texts by key, up to a limit for each account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keybearer.server.storage.messaging import bot_storage
 
 
 async def get(context: Context, caller: Caller, keys: Sequence[str] | None) -> dict[str, str]:
-    """What is kept: under these keys, each of which must be there, or everything."""
+    """What is stored under these keys, each of which must exist, or everything."""
     async with context.viewing(caller) as view:
         connection, actor = view.connection, view.actor
         found = await bot_storage.find(connection, actor.id, keys)
@@ -22,7 +22,7 @@ async def get(context: Context, caller: Caller, keys: Sequence[str] | None) -> d
 
 
 async def put(context: Context, caller: Caller, texts: Mapping[str, str]) -> None:
-    """Keep texts under keys. All or none: raises Refused where they do not fit."""
+    """Store texts under keys: all or none. Raises Refused if they do not fit."""
     async with context.change(caller) as change:
         actor = change.actor
         before = await bot_storage.find(change.connection, actor.id, texts)
@@ -35,7 +35,7 @@ async def put(context: Context, caller: Caller, texts: Mapping[str, str]) -> Non
 
 
 async def remove(context: Context, caller: Caller, keys: Sequence[str] | None) -> None:
-    """Forget what is under these keys, each of which must be there; or everything."""
+    """Delete what is stored under these keys, each of which must exist, or everything."""
     async with context.change(caller) as change:
         actor = change.actor
         found = await bot_storage.find(change.connection, actor.id, keys)

@@ -1,4 +1,4 @@
-"""Channels: making, following, changing and leaving them."""
+"""Channels: create, follow, change and leave them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from keybearer.server.storage.messaging import channels
 
 @dataclass(frozen=True, slots=True)
 class ChannelChange:
-    """What of a channel is to change; None leaves it as it is.
+    """The properties of a channel to change. None leaves one as it is.
 
-    `post_policy_before` is what the client believes: another one by then refuses the change.
+    `post_policy_before` is what the client believes. If the current policy is another, the change is refused.
     """
 
     name: str | None = None
@@ -71,7 +71,9 @@ async def _usable_ids(connection: AsyncConnection, viewer: Account, channel_ids:
 
 
 async def follow_first(change: Change, account: Account, joins: Joins, *, invited_by: int | None = None) -> None:
-    """Let a new person follow channels: those of their invitation that its sender sees by now, and the default ones."""
+    """Subscribe a new person to channels: those in their invitation that its sender sees now, and the default
+    channels.
+    """
     connection = change.connection
     inviter = None if invited_by is None else await accounts.find(connection, invited_by)
     ids = [] if inviter is None else list(await _usable_ids(connection, inviter, joins.channel_ids))
@@ -83,24 +85,26 @@ async def follow_first(change: Change, account: Account, joins: Joins, *, invite
 
 
 async def find_followed(context: Context, caller: Caller) -> list[Followed]:
-    """What the actor follows, by name."""
+    """The channels that the actor follows, by name."""
     async with context.viewing(caller) as view:
         known = await survey(view.connection, view.actor.account)
     return [each for each in known if each.subscription is not None]
 
 
 async def survey(connection: AsyncConnection, viewer: Account, *, archived_too: bool = False) -> list[Followed]:
-    """Every channel that the viewer may see, by name, with who follows it. `archived_too` is for lists of all."""
+    """All channels that the viewer may see, by name, with their followers. `archived_too` includes archived
+    channels.
+    """
     mine = await channels.find_subscriptions(connection, viewer.id)
     seen = [each for each in await channels.find_all_seen(connection, viewer) if archived_too or not each.is_archived]
     subscribers = await channels.find_subscribers(connection, [channel.id for channel in seen])
-    # The archived come last.
+    # Archived channels come last.
     seen.sort(key=lambda channel: (channel.is_archived, channel.name.casefold()))
     return [Followed(channel, subscribers[channel.id], mine.get(channel.id)) for channel in seen]
 
 
 async def find_known(context: Context, caller: Caller, *, archived_too: bool = False) -> list[Followed]:
-    """Every channel that the actor may see, by name."""
+    """All channels that the actor may see, by name."""
     async with context.viewing(caller) as view:
         return await survey(view.connection, view.actor.account, archived_too=archived_too)
 
@@ -130,14 +134,14 @@ async def find_by_name(context: Context, caller: Caller, name: str) -> Channel:
 
 
 async def find_topics(context: Context, caller: Caller, channel_id: int) -> Sequence[tuple[str, int]]:
-    """The topics of a channel with each one's newest message, the newest first."""
+    """The topics of a channel, each with its newest message, newest first."""
     async with context.viewing(caller) as view:
         await _find(view.connection, view.actor.account, channel_id)
         return await channels.find_topics(view.connection, channel_id)
 
 
 async def change(context: Context, caller: Caller, channel_id: int, wanted: ChannelChange) -> None:
-    """Rename, describe or restrict a channel: administrators may, and who made it. Raises Refused."""
+    """Rename, describe or restrict a channel. Administrators and its creator may. Raises Refused."""
     description = None if wanted.description is None else checked_description(wanted.description)
     rendered = None if description is None else (await render_for(context, caller, description)).html
     async with context.change(caller) as change:
@@ -171,7 +175,7 @@ async def change(context: Context, caller: Caller, channel_id: int, wanted: Chan
 
 
 async def tell_defaults(change: Change, realm_id: int) -> None:
-    """Let clients know which channels new people follow by now. Raises Refused where these are too many."""
+    """Tell clients which channels new people now follow. Raises Refused if these are too many."""
     channel_ids = await channels.find_default_ids(change.connection, realm_id)
     check_cap(Cap.DEFAULT_CHANNELS, len(channel_ids))
     change.tell(channel_events.defaults_changed(channel_ids))
@@ -188,7 +192,9 @@ async def _free_name(change: Change, channel: Channel, name: str) -> str:
 
 
 async def archive(context: Context, caller: Caller, channel_id: int) -> None:
-    """Archive a channel: it is listed no more and takes no messages. Its messages stay for who has them."""
+    """Archive a channel: it is no longer listed and accepts no messages. Its messages stay for the accounts that have
+    them.
+    """
     async with context.change(caller) as change:
         actor = change.actor
         channel = await _administered(change, actor, channel_id)
@@ -199,7 +205,7 @@ async def archive(context: Context, caller: Caller, channel_id: int) -> None:
 
 
 async def _administered(change: Change, actor: Actor, channel_id: int) -> Channel:
-    """A channel that the actor may change. Until the transaction ends nobody else changes one, or makes one."""
+    """A channel that the actor may change. Until the transaction ends nobody else changes or creates one."""
     await take_turn(change.connection, CHANNELS)
     channel = (await _find(change.connection, actor.account, channel_id)).channel
     if channel.is_archived:

@@ -1,4 +1,4 @@
-"""Emoji by name: Zulip's own table, and for names that it lacks those that rich knows."""
+"""Emoji by name: Zulip's own table and, for names that it lacks, the names that rich knows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PICTURE = "\ufe0f"
 _BEGINS = re.compile(
     "[\u2000-\u206f\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u3000-\u303f\u3200-\u32ff\U0001f100-\U0001fa9f]"
 )
-"""Where the emoji of Zulip's texts begin."""
+"""The characters with which an emoji in a text can begin."""
 
 _KINDS = ("unicode_emoji", "zulip_extra_emoji")
 _NAMES: dict[str, str] = {code: entry["canonical_name"] for code, entry in EMOJI_NAME_MAPS.items()}
@@ -27,12 +27,14 @@ NAMES_OF_CODES: Mapping[str, Sequence[str]] = {
     code: [name for name in (entry["canonical_name"], *entry["aliases"]) if _CODES[name] == code]
     for code, entry in EMOJI_NAME_MAPS.items()
 }
-"""The names that mean each code of Zulip's table, its canonical one first."""
+"""The names for each code of Zulip's table, the canonical one first."""
 
 
 @lru_cache(maxsize=1024)
 def code_of(name: str) -> str | None:
-    """The code of an emoji, as Zulip writes it: code points in hexadecimal with hyphens between. None for no emoji."""
+    """The code of an emoji, as Zulip writes it: code points in hexadecimal, separated by hyphens. None if it is not an
+    emoji.
+    """
     if name == "zulip":
         return "zulip"
     if name in _CODES:
@@ -45,13 +47,13 @@ def code_of(name: str) -> str | None:
 
 
 def name_of(text: str) -> tuple[str, str] | None:
-    """The code and Zulip's first name of an emoji that is written as itself; None for anything else."""
+    """The code and Zulip's first name of an emoji that is written as a character. None for anything else."""
     code = _code_of_text(text)
     return (code, _NAMES[code]) if code in _NAMES else None
 
 
 def _code_of_text(text: str) -> str:
-    """Zulip leaves the sign out that asks for a picture."""
+    """Zulip leaves out the character that requests a picture."""
     return "-".join(f"{ord(character):x}" for character in text if character != _PICTURE)
 
 
@@ -62,13 +64,15 @@ def _written() -> re.Pattern[str]:
 
 
 WRITTEN = _written()
-"""An emoji that stands in a text as itself, the longest first. Digits and letters in boxes stay text, as in Zulip."""
+"""An emoji that is written in a text as a character, longest first. Digits and letters in boxes stay text, as in
+Zulip.
+"""
 
 
 def checked_emoji(name: str, code: str | None, kind: str | None) -> tuple[str, str]:
-    """The code and kind of a reaction's emoji; raises Refused with Zulip's words.
+    """The code and kind of a reaction's emoji. Raises Refused with Zulip's words.
 
-    A code that a client sends must be of Zulip's table and mean the name, as in Zulip's `check_emoji_request`.
+    A code that a client sends must be in Zulip's table and belong to the name, as in Zulip's `check_emoji_request`.
     """
     if kind is not None and kind not in _KINDS:
         raise Refused("Invalid emoji type.")

@@ -1,4 +1,4 @@
-"""Flags: what an account marks its copies of messages with, above all as read."""
+"""Flags: the marks on an account's copies of messages, above all whether they are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from keybearer.server.storage.messaging import channels, messages
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What a change of flags through a narrow went over."""
+    """The messages that a change of flags through a narrow covered."""
 
     processed: int
     updated: int
@@ -40,25 +40,26 @@ def _checked(op: str, flag: str) -> Flag:
 
 
 async def mark(context: Context, caller: Caller, message_ids: Sequence[int], op: str, flag: str) -> None:
-    """Add a flag to messages, or remove it. Raises Refused in Zulip's words."""
+    """Add a flag to messages, or remove it. Raises Refused with Zulip's words."""
     checked = _checked(op, flag)
     if len(message_ids) > MOST_MESSAGES:
         raise invalid_messages()
     async with context.change(caller) as change:
-        # Zulip ignores messages that are not there, or that the account may not see.
+        # Zulip ignores messages that do not exist, or that the account may not see.
         seen = await messages.find_seen_ids(change.connection, change.actor.account, message_ids)
         await _mark(change, change.actor, seen, op, checked)
 
 
 async def _mark(change: Change, actor: Actor, message_ids: Collection[int], op: str, flag: Flag) -> list[int]:
-    """Change a flag of messages that the actor sees; returns those that had it otherwise."""
+    """Change a flag of messages that the actor sees. Returns the messages where it was different."""
     if flag is not Flag.READ:
         actor.check_scope(Scope.SEND)
-    # One after another for an account: of two that star a message it has no copy of, one makes the copy.
+    # One after another for an account: if two calls star a message of which it has no copy, only one creates the copy.
     await take_turn(change.connection, f"flags:{actor.id}")
     mine = await messages.find_flags(change.connection, actor.id, message_ids, for_change=True)
     if op == "add" and flag is not Flag.READ:
-        # Messages of a channel that the account sees, and was never sent: to star them, it gets copies.
+        # Messages of a channel that the account sees, but that were never sent to it: it gets copies so that it can
+        # star them.
         missing = {*message_ids} - mine.keys()
         await messages.deliver_late(change.connection, actor.id, missing, NOT_DELIVERED)
         mine |= dict.fromkeys(missing, NOT_DELIVERED)
@@ -95,7 +96,7 @@ async def mark_narrow(context: Context, caller: Caller, query: Query, op: str, f
 
 
 async def mark_all_read(context: Context, caller: Caller, terms: Sequence[Term] = ()) -> None:
-    """Mark everything in a narrow as read."""
+    """Mark all messages in a narrow as read."""
     unread = (*terms, Term("is", "unread"))
     while True:
         query = Query(anchor="oldest", num_after=MOST_MESSAGES, narrow=unread)

@@ -11,7 +11,7 @@ _LARGEST_ID = 2**31 - 1
 
 
 async def post(context: Context, caller: Caller, content: str, *, channel: str | None, topic: str) -> int:
-    """Send a report to a channel, by its name or id, or to the bot's owner where none is named; returns its id.
+    """Send a report to a channel, by its name or id, or to the bot's owner if none is given. Returns its id.
 
     Raises Refused as for any other message of the bot.
     """

@@ -1,4 +1,4 @@
-"""What a client is told when it registers a queue: how everything is at that moment."""
+"""What a client gets when it registers a queue: the whole state at that moment."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from keybearer.server.storage.messaging.channels import find_subscriptions
 
 @dataclass(frozen=True, slots=True)
 class InitialState:
-    """The state after the event `event_id`. What the client does not want is left empty.
+    """The state after the event `event_id`. Parts that the client does not want are empty.
 
-    `unread` are the messages that it has not read, and `unread_count` how many of them are in no muted topic or
-    channel; `channels` is every channel that it may see.
+    `unread` holds the messages that it has not read, and `unread_count` how many of them are not in a muted topic or
+    channel. `channels` holds every channel that it may see.
     """
 
     event_id: int
@@ -63,10 +63,10 @@ class InitialState:
 async def gather(
     context: Context, caller: Caller, wants: Callable[[str], bool], *, presence_history: timedelta = HISTORY
 ) -> InitialState:
-    """The state as the actor may see it; `wants` says of an event type whether the client asks for its part."""
+    """The state as the actor may see it. `wants` says for an event type whether the client asks for its part."""
     async with context.viewing(caller) as view:
         connection, account = view.connection, view.actor.account
-        # One look at the database: no event before `event_id` is missing in what follows, and none after it is in it.
+        # One snapshot of the database: what follows includes every event up to `event_id`, and none after it.
         event_id = await event_log.last_id(connection)
         everybody = await accounts.find_all(connection, account.realm_id)
         people = {each.id: each for each in everybody}
@@ -103,7 +103,7 @@ async def gather(
 
 
 async def _services(context: Context, view: View, bot_ids: Sequence[int]) -> Mapping[int, RevealedService]:
-    """What these bots call. Tokens are credentials: a key without the scope of keys gets empty ones."""
+    """What these bots call. Tokens are credentials: a key without the scope `KEYS` gets empty ones."""
     services = await bots.reveal_services(view.connection, context.ring, bot_ids)
     if Scope.KEYS in view.actor.grant.scopes:
         return services

@@ -1,4 +1,4 @@
-"""Finding the channels, people and messages that a use case is about, and what those refer to."""
+"""Finds the channels, people and messages that a use case is about, and what those refer to."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, messages, reactions
 
 NOT_DELIVERED = Flag.READ | Flag.HISTORICAL
-"""How an account sees a message that it may read and was never sent."""
+"""The flags that an account sees on a message that it may read but that was never sent to it."""
 
 
 async def directory_of(
     connection: AsyncConnection, found: Iterable[Message], reacted: Iterable[Reaction] = ()
 ) -> Directory:
-    """Everybody and every channel that these messages and reactions name."""
+    """All accounts and channels that these messages and reactions name."""
     people = {reaction.account_id for reaction in reacted}
     named: set[int] = set()
     for message in found:
@@ -48,7 +48,7 @@ async def directory_of(
 
 
 async def copies_of(connection: AsyncConnection, viewer: Account, found: Sequence[Message]) -> list[Copy]:
-    """These messages, which the viewer may see, as they have them."""
+    """These messages, which the viewer may see, with the viewer's own flags."""
     ids = [message.id for message in found]
     flags = await messages.find_flags(connection, viewer.id, ids)
     reacted = await reactions.find_all(connection, ids)
@@ -59,7 +59,7 @@ async def copies_of(connection: AsyncConnection, viewer: Account, found: Sequenc
 async def with_visible_edits(
     connection: AsyncConnection, viewer: Account, found: Sequence[Message]
 ) -> Sequence[Message]:
-    """These messages with the earlier versions that the viewer may see: not those of a channel that is hidden."""
+    """These messages with the earlier versions that the viewer may see. Versions from a hidden channel are left out."""
     if not any("prev_stream" in edit for message in found for edit in message.edits):
         return found
     seen = {channel.id for channel in await channels.find_all_seen(connection, viewer)}
@@ -69,7 +69,7 @@ async def with_visible_edits(
 async def visible_message(
     connection: AsyncConnection, viewer: Account, message_id: int, *, for_change: bool = False
 ) -> Message:
-    """A message that the viewer may see. Raises Refused where there is none."""
+    """A message that the viewer may see. Raises Refused if there is none."""
     message = await messages.find_seen(connection, viewer, message_id, for_change=for_change)
     if message is None:
         raise invalid_messages()
@@ -79,7 +79,9 @@ async def visible_message(
 async def changeable_message(
     connection: AsyncConnection, viewer: Account, message_id: int, *, for_change: bool = False
 ) -> Message:
-    """The same, but one in an archived channel is refused too: there nothing changes any more, as in Zulip."""
+    """The same, but a message in an archived channel is refused too, because nothing changes there any more, as in
+    Zulip.
+    """
     message = await visible_message(connection, viewer, message_id, for_change=for_change)
     if message.channel_id is not None:
         channel = (await channels.find_by_ids(connection, [message.channel_id]))[message.channel_id]
@@ -99,8 +101,9 @@ async def audience(connection: AsyncConnection, message: Message) -> dict[int, S
 
 
 async def find_channel(connection: AsyncConnection, viewer: Account, channel: str | int) -> Channel:
-    """The channel of a name or an id. Raises Refused in Zulip's words for one that the viewer may not see, as for one
-    that is not there."""
+    """The channel with a name or an id. Raises Refused with Zulip's words, the same for a channel that the viewer may
+    not see as for one that does not exist.
+    """
     found = await channels.find_seen(connection, viewer, channel)
     if found is not None:
         return found
@@ -121,9 +124,9 @@ async def find_people(
     *,
     refusal: Callable[[str | int], Refused] = _invalid_person,
 ) -> list[Account]:
-    """The accounts of these addresses and ids, in their order.
+    """The accounts with these addresses and ids, in their order.
 
-    Raises a `refusal` for an address that the viewer may not see, as for one that nobody has.
+    Raises a `refusal`, the same for an address that the viewer may not see as for one that nobody has.
     """
     ids, emails = [each for each in people if isinstance(each, int)], [each for each in people if isinstance(each, str)]
     by_id = await accounts.find_by_ids(connection, ids) if ids else {}
@@ -138,9 +141,10 @@ async def find_people(
 
 
 async def names_in(connection: AsyncConnection, author: Account, content: str) -> Names:
-    """Whom and what an author's text names. A name that several have goes to the first of them; ids tell them apart.
+    """The accounts and channels that an author's text names. A name that several accounts have goes to the first of
+    them; ids distinguish them.
 
-    Only public channels that the author sees are linked: the link is for every reader.
+    Only public channels that the author sees are linked, because every reader sees the link.
     """
     people_names, people_ids = named_people(content)
     people = await accounts.find_by_names(connection, author.realm_id, people_names) if people_names else ()

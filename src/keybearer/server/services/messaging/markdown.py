@@ -1,7 +1,8 @@
-"""From Markdown to HTML that is safe to show: markdown-it reads it, Zulip's own marks are added, nh3 cleans the result.
+"""Turns Markdown into HTML that is safe to show: markdown-it parses it, Zulip's own syntax is added, nh3 cleans the
+result.
 
-No HTML in a message is HTML: it is text. What markdown-it makes of the rest is cleaned all the same. How much HTML a
-text may become is bounded, and so is the work for it.
+HTML in a message is treated as text. The output of markdown-it is cleaned all the same. The amount of HTML that a text
+may become is limited, and so is the work for it.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from keybearer.server.services.context import Context
 from keybearer.server.services.messaging.zulip_syntax import add_marks
 
 _DEEPEST = 6
-"""How far quotes and spoilers may stand in one another."""
+"""How deeply quotes and spoilers may be nested."""
 
 _MOST_HTML_PER_CHARACTER = 12
-"""Characters of HTML for one of the text. Names of emoji become the most of what people write."""
+"""Characters of HTML for each character of the text. Names of emoji grow the most of what people write."""
 
 _FREE_HTML = 20_000
 """Characters of HTML that every text may become."""
 
 _BLOCK_COST = 8
-"""Characters of HTML that one token of a block counts as. A cell of a table is three tokens."""
+"""Characters of HTML that one token of a block counts as. A cell of a table has three tokens."""
 
 LONGEST_AT_ONCE = 1000
-"""Characters of a text that is rendered in the event loop: it takes a few milliseconds at the most."""
+"""Length of a text that is rendered in the event loop, which takes a few milliseconds at most."""
 
 _TAGS = {
     "a", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol",
@@ -61,7 +62,9 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Whom and what a text may name: accounts by lower-case name and by id, channels by lower-case name."""
+    """The accounts and channels that a text may name: accounts by lower-case name and by id, channels by lower-case
+    name.
+    """
 
     people: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     people_by_id: Mapping[int, str] = field(default_factory=dict)
@@ -88,14 +91,14 @@ class _Budget:
         self.left = _FREE_HTML + _MOST_HTML_PER_CHARACTER * len(text)
 
     def spend(self, characters: int) -> None:
-        """Take these away. Raises Refused in Zulip's words where they are more than there are."""
+        """Subtract these. Raises Refused with Zulip's words if there are not enough left."""
         self.left -= characters
         if self.left < 0:
             raise Refused("Unable to render message")
 
 
 class _BlockTokens(list[Token]):
-    """The tokens of a text's blocks. Each is paid for: tables complete short rows, with many more cells than text."""
+    """The tokens of a text's blocks. Each one counts: tables fill up short rows, with many more cells than text."""
 
     def __init__(self, budget: _Budget) -> None:
         super().__init__()
@@ -107,14 +110,14 @@ class _BlockTokens(list[Token]):
 
 
 async def render_for(context: Context, caller: Caller, text: str, names: Names | None = None) -> Rendered:
-    """A caller's text as HTML. A long one is rendered in a thread. Raises Refused as `render` does, or Overloaded."""
+    """A caller's text as HTML. A long one is rendered in a thread. Raises Refused like `render`, or Overloaded."""
     if len(text) <= LONGEST_AT_ONCE:
         return render(text, names)
     return await context.long_work.run(caller.account.bot_owner_id or caller.id, render, text, names)
 
 
 async def render_all(context: Context, caller: Caller, texts: Sequence[str]) -> list[str]:
-    """Several texts of a caller as HTML, without names. Raises as `render_for` does."""
+    """Several texts of a caller as HTML, without names. Raises like `render_for`."""
 
     def render_each() -> list[str]:
         return [render(text).html for text in texts]
@@ -125,7 +128,7 @@ async def render_all(context: Context, caller: Caller, texts: Sequence[str]) -> 
 
 
 def render(text: str, names: Names | None = None) -> Rendered:
-    """A text as HTML. Raises Refused in Zulip's words for one that would become too much of it."""
+    """A text as HTML. Raises Refused with Zulip's words if it would become too long."""
     found: dict[str, set[Any]] = {"mentioned": set(), "wildcards": set(), "links": set()}
     env: dict[str, Any] = {
         "names": names or Names(),
@@ -183,13 +186,13 @@ def _parser() -> MarkdownIt:
 
 
 def _read_blocks(state: StateCore) -> None:
-    """markdown-it's own rule, with a bound on the tokens."""
+    """markdown-it's own rule, with a limit on the tokens."""
     state.tokens = _BlockTokens(state.env["budget"])
     state.md.block.parse(state.src, state.md, state.env, state.tokens)
 
 
 def _read_inline(state: StateCore) -> None:
-    """markdown-it's own rule, and whether it reads inside a quotation: nobody is mentioned in there."""
+    """markdown-it's own rule. It also records whether it is inside a quotation, where nobody is mentioned."""
     depth = 0
     already = state.env["quoted"]
     for token in state.tokens:
@@ -238,7 +241,7 @@ def _link_open(self: RendererHTML, tokens: Sequence[Token], index: int, options:
 
 
 def _image(self: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
-    """A picture is shown as a link to it, as Zulip does: no client fetches unasked what a message names."""
+    """A picture is shown as a link to it, as in Zulip: no client fetches the URLs in a message without being asked."""
     source = str(tokens[index].attrGet("src") or "")
     env["budget"].spend(2 * len(source))
     env["found"]["links"].add(source)

@@ -1,4 +1,4 @@
-"""Changing and deleting messages that are sent."""
+"""Changes and deletes messages that have been sent."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ PROPAGATE_MODES = ("change_one", "change_later", "change_all")
 
 @dataclass(frozen=True, slots=True)
 class MessageChange:
-    """What is to change of a message; None leaves it as it is.
+    """The properties of a message to change. None leaves one as it is.
 
-    `content_before` is the SHA-256 of the text that the client believes is there, in hexadecimal.
+    `content_before` is the SHA-256, in hexadecimal, of the text that the client believes to be current.
     """
 
     content: str | None = None
@@ -54,7 +54,7 @@ class MessageChange:
 
 
 async def change(context: Context, caller: Caller, message_id: int, wanted: MessageChange) -> None:
-    """Change a message's text (its author may), or its topic and channel. Raises Refused in Zulip's words."""
+    """Change a message's text (its author may), or its topic and channel. Raises Refused with Zulip's words."""
     if wanted.propagate_mode not in PROPAGATE_MODES:
         raise Refused("Invalid propagate_mode")
     moves = wanted.topic is not None or wanted.channel_id is not None
@@ -64,7 +64,7 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
     async with context.change(caller) as change:
         account = change.actor.account
         if moves:
-            # Before any message is held: two who move one topic hold different messages of it first.
+            # Before any message is locked: two calls that move one topic start with different messages of it.
             await take_turn(change.connection, "moving messages")
         message = await changeable_message(change.connection, account, message_id, for_change=True)
         if text is not None:
@@ -77,7 +77,7 @@ async def change(context: Context, caller: Caller, message_id: int, wanted: Mess
 
 
 def _check_unchanged(message: Message, digest: str | None) -> None:
-    """Raise Refused, with Zulip's words, where the text is another one than the client believes."""
+    """Raise Refused, with Zulip's words, if the text is not the one that the client believes."""
     if digest is not None and hashlib.sha256(message.content.encode()).hexdigest() != digest.lower():
         raise Refused("'prev_content_sha256' value does not match the expected value.", code="EXPECTATION_MISMATCH")
 
@@ -171,15 +171,16 @@ async def _move(change: Change, account: Account, message: Message, wanted: Mess
     check_cap(Cap.EDITS, await messages.most_edits(connection, moved_ids) + 1)
     await messages.move(connection, moved_ids, channel_id=channel_id, topic=topic, by=account.id, at=change.now)
     await follow_move(change, message, channel_id=channel_id, topic=topic)
-    await _tell_of_move(change, message, moved_ids, target, topic=topic, propagate_mode=wanted.propagate_mode)
+    await _report_move(change, message, moved_ids, target, topic=topic, propagate_mode=wanted.propagate_mode)
 
 
-async def _tell_of_move(
+async def _report_move(
     change: Change, message: Message, moved_ids: Sequence[int], target: Channel, *, topic: str, propagate_mode: str
 ) -> None:
-    """Tell those who had the messages where they are now, or, if they do not see the new channel, that they are gone.
+    """Tell the accounts that had the messages where they are now or, if they do not see the new channel, that they are
+    gone.
 
-    Who sees only the new channel is not told where they came from.
+    Accounts that see only the new channel are not told where the messages were.
     """
     connection, old_id = change.connection, message.channel_id
     assert old_id is not None
@@ -223,7 +224,7 @@ async def _tell_of_move(
 
 
 async def delete(context: Context, caller: Caller, message_id: int) -> None:
-    """Delete a message for everybody: administrators may, and its author while it may be edited."""
+    """Delete a message for everybody. Administrators may, and its author while it may be edited."""
     async with context.change(caller) as change:
         account = change.actor.account
         message = await changeable_message(change.connection, account, message_id, for_change=True)

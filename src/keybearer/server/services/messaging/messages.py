@@ -1,4 +1,4 @@
-"""Reading messages: around an anchor, through a narrow."""
+"""Reads messages: around an anchor, through a narrow."""
 
 from __future__ import annotations
 
@@ -35,15 +35,17 @@ from keybearer.server.storage.messaging import messages as stored
 from keybearer.server.storage.messaging.narrows import Page, View
 
 BEYOND_ALL = 10_000_000_000_000_000
-"""Zulip's number for a place after the newest message."""
+"""Zulip's number for a position after the newest message."""
 
 _LARGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which messages are wanted. `anchor` is an id, `newest`, `oldest`, `first_unread` or a moment; or `message_ids`
-    alone. `with_sent` shows what the account sent also where it has no copy, for a narrow of its own messages."""
+    """Which messages to find. `anchor` is an id, `newest`, `oldest`, `first_unread` or a moment. Alternatively, only
+    `message_ids` is given. `with_sent` includes what the account sent even if it has no copy, for a narrow of its own
+    messages.
+    """
 
     anchor: int | str | datetime = "newest"
     num_before: int = 0
@@ -55,7 +57,7 @@ class Query:
 
 
 async def find(context: Context, caller: Caller, query: Query) -> Found:
-    """The messages that the actor sees. Raises Refused in Zulip's words."""
+    """The messages that the actor sees. Raises Refused with Zulip's words."""
     if query.num_before < 0 or query.num_after < 0:
         name = "num_before" if query.num_before < 0 else "num_after"
         raise Refused(f"{name} is too small")
@@ -66,7 +68,7 @@ async def find(context: Context, caller: Caller, query: Query) -> Found:
         view = replace(view, with_sent=query.with_sent)
         if query.message_ids is not None:
             page = await narrows.find_some(connection, view, query.message_ids)
-            return await _found(connection, actor, _whole(page), BEYOND_ALL, (False, False, False))
+            return await _found(connection, actor, _complete_messages(page), BEYOND_ALL, (False, False, False))
         return await _around(connection, actor, view, replace(query, anchor=query.anchor if anchor is None else anchor))
 
 
@@ -75,7 +77,7 @@ def _check_count(wanted: int) -> None:
         raise Refused(f"Too many messages requested (maximum {MOST_MESSAGES}).")
 
 
-def _whole(page: Page) -> Sequence[Message]:
+def _complete_messages(page: Page) -> Sequence[Message]:
     if page.is_cut:
         raise Refused("These messages are too long for one answer. Ask for fewer of them.")
     return page.messages
@@ -125,10 +127,10 @@ async def _found(
 async def resolve_narrow(
     connection: AsyncConnection, account: Account, terms: Sequence[Term]
 ) -> tuple[View, int | None]:
-    """What the account looks at, with the names in the terms made into ids; and the message that `near` names.
+    """The view of the account, with the names in the terms replaced by ids, and the message that `near` names.
 
-    Raises Refused in Zulip's words for a channel or an address that the account may not see, as for one that is not
-    there.
+    Raises Refused with Zulip's words, the same for a channel or an address that the account may not see as for one that
+    does not exist.
     """
     names = {term.operand for term in terms if term.operator == "channel"}
     channel_ids = await _channel_ids(connection, account, {each for each in names if isinstance(each, str | int)})
@@ -145,7 +147,7 @@ Named = str | int
 
 
 def _people_in(term: Term) -> tuple[Named, ...]:
-    """The people whom a term names."""
+    """The people that a term names."""
     if term.operator not in ("sender", "dm", "dm-including"):
         return ()
     return term.operand if isinstance(term.operand, tuple) else (term.operand,)
@@ -210,11 +212,11 @@ async def matching(
     async with context.viewing(caller) as look:
         connection, actor = look.connection, look.actor
         view, _ = await resolve_narrow(connection, actor.account, terms)
-        return _whole(await narrows.find_some(connection, view, message_ids))
+        return _complete_messages(await narrows.find_some(connection, view, message_ids))
 
 
 async def render(context: Context, caller: Caller, content: str) -> str:
-    """A text as HTML, as a message would show it: a longer one is cut."""
+    """A text as HTML, as a message would show it. A text that is too long is cut."""
     content = shortened_content(content)
     async with context.viewing(caller) as view:
         names = await names_in(view.connection, view.actor.account, content)

@@ -1,4 +1,4 @@
-"""Muting users: what they send is marked as read for whoever muted them."""
+"""Mutes users: what they send is marked as read for the account that muted them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keybearer.server.storage.messaging import muted_users
 
 
 async def mute(context: Context, caller: Caller, account_id: int) -> None:
-    """Mute an account, and mark as read what it has sent. Raises Refused in Zulip's words."""
+    """Mute an account, and mark what it has sent as read. Raises Refused with Zulip's words."""
     if account_id == caller.id:
         raise Refused("Cannot mute self")
     async with context.change(caller) as change:
@@ -24,21 +24,21 @@ async def mute(context: Context, caller: Caller, account_id: int) -> None:
         await take_turn(change.connection, f"muted users:{actor.id}")
         if not await muted_users.add(change.connection, MutedUser(actor.id, muted.id, change.now)):
             raise Refused("User already muted")
-        await _tell(change)
+        await _notify(change)
     await flags.mark_all_read(context, caller, (Term("sender", account_id),))
 
 
 async def unmute(context: Context, caller: Caller, account_id: int) -> None:
-    """Unmute an account. Raises Refused in Zulip's words."""
+    """Unmute an account. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         muted = await the_account(change.connection, actor.account, account_id)
         if not await muted_users.remove(change.connection, actor.id, muted.id):
             raise Refused("User is not muted")
-        await _tell(change)
+        await _notify(change)
 
 
-async def _tell(change: Change) -> None:
+async def _notify(change: Change) -> None:
     muted = await muted_users.find_all(change.connection, change.actor.id)
     check_cap(Cap.MUTED_USERS, len(muted))
     change.tell(changed(change.actor.id, muted))

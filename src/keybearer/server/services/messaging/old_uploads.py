@@ -1,4 +1,4 @@
-"""Files of version 0.1.0, which lay in the data directory: taken along into the database, then removed there."""
+"""Files of version 0.1.0, which were in the data directory. They are moved into the database."""
 
 from __future__ import annotations
 
@@ -21,56 +21,57 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class TakenAlong:
-    """What `take_along` did: how many files it wrote into the database, removed from the directory, and left there.
+class MovedFiles:
+    """The result of `move_into_database`: how many files it wrote to the database, removed from the directory, and left
+    there.
 
-    It leaves a file that differs from what the database says of it, or that belongs to no upload.
+    It leaves a file that differs from its record in the database, or that belongs to no upload.
     """
 
-    taken: int = 0
+    written: int = 0
     removed: int = 0
     left: int = 0
 
 
-async def take_along(context: Context) -> TakenAlong:
-    """Take the files that lie in this machine's data directory into the database.
+async def move_into_database(context: Context) -> MovedFiles:
+    """Move the files in this machine's data directory into the database.
 
-    A file is removed there only after the database has given back the same bytes, and the directory when it is empty.
-    This may be interrupted, and done again. Raises FileError where a file cannot be read.
+    A file is removed only after the database has returned the same bytes, and the directory once it is empty. This may
+    be interrupted and repeated. Raises FileError if a file cannot be read.
     """
     directory = context.settings.data_dir / DIRECTORY
     if not directory.is_dir():
-        return TakenAlong()
+        return MovedFiles()
     try:
-        taken = await _take_all(context, directory)
+        written = await _write_all(context, directory)
         removed = await _remove_all(context, directory)
         left = await asyncio.to_thread(_clear, directory)
     except OSError as error:
-        raise FileError(f"{error.filename} cannot be taken into the database: {error.strerror}") from None
-    _log.info("took %d uploaded files into the database, and removed %d from %s", taken, removed, directory)
+        raise FileError(f"{error.filename} cannot be moved into the database: {error.strerror}") from None
+    _log.info("wrote %d uploaded files to the database, and removed %d from %s", written, removed, directory)
     if left:
         _log.warning(
             "%d files in %s belong to no upload, or differ from it: look at them, and delete them", left, directory
         )
-    return TakenAlong(taken, removed, left)
+    return MovedFiles(written, removed, left)
 
 
-async def _take_all(context: Context, directory: Path) -> int:
-    taken, last, found = 0, 0, SLICE
+async def _write_all(context: Context, directory: Path) -> int:
+    written, last, found = 0, 0, SLICE
     while found == SLICE:
         async with context.reading() as connection:
             some = await upload_contents.find_without(connection, last, limit=SLICE)
         for upload in some:
             place = directory / upload.path
             if place.is_file() and place.stat().st_size == upload.size:
-                await _take(context, upload, place)
-                taken += 1
+                await _write(context, upload, place)
+                written += 1
             last = upload.id
         found = len(some)
-    return taken
+    return written
 
 
-async def _take(context: Context, upload: Upload, place: Path) -> None:
+async def _write(context: Context, upload: Upload, place: Path) -> None:
     async with context.change(None) as change:
         content_id = await upload_contents.begin(change.connection, upload.account_id, size=upload.size, at=change.now)
     with place.open("rb") as file:
@@ -81,7 +82,7 @@ async def _take(context: Context, upload: Upload, place: Path) -> None:
             number += 1
     async with context.database.write() as connection:
         is_finished = await upload_contents.finish(connection, content_id, upload.id, upload.size)
-    if not is_finished:  # another machine has the same file, and was faster
+    if not is_finished:  # another machine has the same file and was faster
         await remove(context, content_id)
 
 
@@ -101,7 +102,7 @@ async def _remove_all(context: Context, directory: Path) -> int:
 
 
 async def _is_same(content: Content, place: Path) -> bool:
-    """Whether the file has just the bytes that the database gives back."""
+    """Whether the file has exactly the bytes that the database returns."""
     with place.open("rb") as file:
         async for piece in content.read(0, content.size):
             if await asyncio.to_thread(file.read, len(piece)) != piece:
@@ -110,9 +111,9 @@ async def _is_same(content: Content, place: Path) -> bool:
 
 
 def _clear(directory: Path) -> int:
-    """Remove the directories that hold nothing; returns how many files there are in the others."""
+    """Remove the empty directories. Returns how many files are in the others."""
     left = 0
-    for path in sorted(directory.rglob("*"), reverse=True):  # what lies in a directory comes before it
+    for path in sorted(directory.rglob("*"), reverse=True):  # a directory comes after its content
         if path.is_dir() and not path.is_symlink():
             with contextlib.suppress(OSError):
                 path.rmdir()

@@ -1,4 +1,4 @@
-"""Calling outgoing webhooks: bounded in time, size and number, and never at an address that is not allowed."""
+"""Calls outgoing webhooks. The calls are limited in time, size and number, and only allowed addresses are called."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Failed(Exception):
-    """A call that did not succeed. `again` says whether another may."""
+    """A call that did not succeed. `again` says whether it may be tried again."""
 
     def __init__(self, reason: str, *, again: bool) -> None:
         super().__init__(reason)
@@ -60,7 +60,7 @@ class _Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A call with everything it needs. `payload` is None where the service's interface has no form for the message."""
+    """A call with everything it needs. `payload` is None if the service's interface has no form for the message."""
 
     bot: Account
     service: BotService
@@ -70,8 +70,9 @@ class _Prepared:
 
 @final
 class OutgoingWebhooks:
-    """Makes the calls that are due. One that fails is tried three times; then the conversation and the bot's owner
-    are told."""
+    """Makes the calls that are due. A call that fails is tried three times. Then the conversation and the bot's owner
+    are told.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -91,16 +92,16 @@ class OutgoingWebhooks:
         async with self._context.reading() as connection:
             due = await webhook_calls.find_due(connection, self._context.clock(), limit=BATCH)
         for call in due:
-            task = asyncio.create_task(self._try(call))
+            task = asyncio.create_task(self._attempt_call(call))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 
-    async def _try(self, call: WebhookCall) -> None:
-        """Make a call; where the database fails, it is due again in a minute."""
+    async def _attempt_call(self, call: WebhookCall) -> None:
+        """Make a call. If the database fails, it is due again in a minute."""
         with contextlib.suppress(StorageError):
-            await self._make(call)
+            await self._make_call(call)
 
-    async def _make(self, call: WebhookCall) -> None:
+    async def _make_call(self, call: WebhookCall) -> None:
         async with self._context.change(None) as change:
             if not await webhook_calls.claim(change.connection, call, until=change.now + CALL_TAKES):
                 return
@@ -130,7 +131,7 @@ class OutgoingWebhooks:
         asyncio.get_running_loop().call_later(wait.total_seconds(), self._context.webhooks_due.set)
 
     async def _prepare(self, call: WebhookCall) -> _Prepared | None:
-        """The call; None where the bot or the message is gone meanwhile, or the bot may not see the message."""
+        """The call. None if the bot or the message is gone in the meantime, or the bot may not see the message."""
         async with self._context.reading() as connection:
             bot = await accounts.find(connection, call.bot_id)
             message = None if bot is None else await messages.find_seen(connection, bot, call.message_id)
@@ -160,7 +161,7 @@ class OutgoingWebhooks:
             "User-Agent": f"KeybearerOutgoingWebhook/{__version__}",
         }
         try:
-            # The connection goes to the address that was checked, whatever the name may say a moment later.
+            # The connection is made to the address that was checked, whatever the name resolves to a moment later.
             async with (
                 httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client,
                 asyncio.timeout(2 * TIMEOUT),
@@ -176,12 +177,12 @@ class OutgoingWebhooks:
                     raise _Failed(f"The service answered with status {response.status_code}", again=True)
                 if not response.is_success:
                     raise _Failed(f"Third party responded with {response.status_code}", again=False)
-                return await _whole(response)
+                return await _read_answer(response)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise _Failed(f"The service cannot be reached ({type(error).__name__})", again=True) from None
 
     async def _address(self, url: str) -> tuple[str, str]:
-        """The URL with an address that may be called in place of the name, and the value of the Host header."""
+        """The URL with an allowed address instead of the host name, and the value of the Host header."""
         parts = urlsplit(url)
         try:
             port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -189,7 +190,7 @@ class OutgoingWebhooks:
                 parts.hostname, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
             )
         except (OSError, UnicodeError, ValueError):
-            raise _Failed("The service's name is not known", again=True) from None
+            raise _Failed("The service's host name is unknown", again=True) from None
         allowed = self._context.settings.webhook_networks
         for _family, _type, _protocol, _name, place in found:
             address = ipaddress.ip_address(str(place[0]).partition("%")[0])
@@ -200,7 +201,7 @@ class OutgoingWebhooks:
         raise _Failed("This server's operator does not allow webhooks to that address", again=False)
 
     async def _reply(self, prepared: _Prepared, text: str | None) -> None:
-        """Post an answer to where the message came from."""
+        """Post an answer to the place of the message that triggered the call."""
         if text is None:
             return
         message = prepared.message
@@ -212,7 +213,7 @@ class OutgoingWebhooks:
         await self._send(prepared.bot, to, text)
 
     async def _give_up(self, prepared: _Prepared, reason: str) -> None:
-        """Say so in the conversation, and tell the bot's owner why."""
+        """Report the failure in the conversation, and tell the bot's owner why."""
         bot = prepared.bot
         _log.warning("the outgoing webhook of bot %d failed: %s", bot.id, reason)
         await self._reply(prepared, "Failure! Bot is unavailable")
@@ -228,7 +229,7 @@ class OutgoingWebhooks:
             _log.warning("the answer of bot %d was refused: %s", bot.id, error.message)
 
 
-async def _whole(response: httpx2.Response) -> bytes:
+async def _read_answer(response: httpx2.Response) -> bytes:
     body = bytearray()
     async for part in response.aiter_bytes():
         body += part

@@ -1,4 +1,4 @@
-"""Places: where an account can read and write, for a page that lists them."""
+"""Places where an account can read and write, for a page that lists them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MOST_CONVERSATIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What of the channels, topics and conversations that an account can read has room on a page.
+    """Those channels, topics and conversations that an account can read and that fit on a page.
 
-    `channels` are those that it follows, then the others that it sees, each by name; `unlisted` is how many more there
-    are. `topics` are those of `channel`, the one that was asked for, and `conversations` the ids of the people in them
-    besides the account, both with the newest first. `people` are all who are named.
+    `channels` holds the channels that it follows, then the others that it sees, each by name; `unlisted` is how many
+    more there are. `topics` are those of `channel`, the requested one. `conversations` holds the ids of their other
+    people. Both have the newest first. `people` are all who are named.
     """
 
     channels: Sequence[Channel]

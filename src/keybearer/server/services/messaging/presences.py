@@ -1,4 +1,4 @@
-"""Presence, status and typing: who is there, and what they are about to say."""
+"""Presence, status and typing: who is present, and who is writing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import channels, presences
 
 HISTORY = timedelta(days=14)
-"""How far back presence is told."""
+"""How far back presence is reported."""
 
 
 async def note(context: Context, caller: Caller, status: str, *, history: timedelta = HISTORY) -> list[Present]:
-    """Note that the actor is there; returns who else was in that time. Raises Refused for a bad status."""
+    """Record that the actor is present. Returns who else was present in that time. Raises Refused for an invalid
+    status.
+    """
     is_active = checked_presence(status)
     async with context.change(caller) as change:
         actor = change.actor
@@ -39,7 +41,7 @@ async def note(context: Context, caller: Caller, status: str, *, history: timede
 
 
 async def find_all(context: Context, caller: Caller, *, history: timedelta = HISTORY) -> list[Present]:
-    """Everybody who was there lately, people only, with their accounts."""
+    """All people who were present lately, with their accounts."""
     async with context.viewing(caller) as view:
         found = await presences.find_all(view.connection, view.now - history)
         people = await accounts.find_by_ids(view.connection, [each.account_id for each in found])
@@ -51,7 +53,7 @@ async def find_all(context: Context, caller: Caller, *, history: timedelta = HIS
 
 
 async def find(context: Context, caller: Caller, person: str | int) -> Presence:
-    """When somebody was last there. Raises Refused with Zulip's words."""
+    """When somebody was last present. Raises Refused with Zulip's words."""
     async with context.viewing(caller) as view:
         viewer = view.actor.account
         (account,) = await find_people(view.connection, viewer, [person], refusal=lambda _: Refused("No such user"))
@@ -74,7 +76,7 @@ async def set_status(
     kind: str | None,
     is_away: bool | None,
 ) -> None:
-    """Change what the actor says of itself; what is None stays. Raises Refused in Zulip's words."""
+    """Change the actor's status. Parts that are None stay the same. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         status = await presences.find_status(change.connection, actor.id)
@@ -94,14 +96,14 @@ async def set_status(
 
 
 async def find_status(context: Context, caller: Caller, account_id: int) -> Status:
-    """What an account says of itself. Raises Refused with `No such user`."""
+    """An account's status. Raises Refused with `No such user`."""
     async with context.viewing(caller) as view:
         await the_account(view.connection, view.actor.account, account_id)
         return await presences.find_status(view.connection, account_id)
 
 
 async def tell_typing_to_people(context: Context, caller: Caller, op: str, people: Collection[str | int]) -> None:
-    """Tell people that the actor writes to them, or has stopped."""
+    """Tell people that the actor is writing to them, or has stopped."""
     if not people:
         raise Refused("Empty 'to' list")
     async with context.change(caller) as change:
@@ -113,7 +115,7 @@ async def tell_typing_to_people(context: Context, caller: Caller, op: str, peopl
 
 
 async def tell_typing_in_channel(context: Context, caller: Caller, op: str, channel_id: int, topic: str) -> None:
-    """Tell those who follow a channel that the actor writes to a topic, or has stopped."""
+    """Tell the followers of a channel that the actor is writing to a topic, or has stopped."""
     async with context.change(caller) as change:
         actor = change.actor
         channel = await channels.find_seen(change.connection, actor.account, channel_id)
@@ -134,7 +136,7 @@ async def tell_typing_in_channel(context: Context, caller: Caller, op: str, chan
 
 
 async def tell_typing_in_message(context: Context, caller: Caller, op: str, message_id: int) -> None:
-    """Tell those who see a message that the actor, who wrote it, edits it, or has stopped. Raises Refused."""
+    """Tell everybody who sees a message that the actor, its author, is editing it, or has stopped. Raises Refused."""
     async with context.change(caller) as change:
         message = await changeable_message(change.connection, change.actor.account, message_id)
         if message.sender_id != change.actor.id:

@@ -1,4 +1,4 @@
-"""Reactions: an emoji under a message."""
+"""Reactions: emoji on a message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keybearer.server.storage.messaging import reactions
 async def add(
     context: Context, caller: Caller, message_id: int, *, name: str, code: str | None, kind: str | None
 ) -> None:
-    """Put an emoji under a message. Raises Refused in Zulip's words."""
+    """Add an emoji to a message. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         message = await changeable_message(change.connection, actor.account, message_id)
@@ -28,13 +28,13 @@ async def add(
         everybody, own = await reactions.count(change.connection, message.id, actor.id)
         check_cap(Cap.OWN_REACTIONS, own)
         check_cap(Cap.REACTIONS, everybody)
-        await _tell(change, actor, message, reaction, "add")
+        await _notify(change, actor, message, reaction, "add")
 
 
 async def remove(
     context: Context, caller: Caller, message_id: int, *, name: str | None, code: str | None, kind: str
 ) -> None:
-    """Take an emoji away from a message. Raises Refused in Zulip's words."""
+    """Remove an emoji from a message. Raises Refused with Zulip's words."""
     async with context.change(caller) as change:
         actor = change.actor
         message = await changeable_message(change.connection, actor.account, message_id)
@@ -45,10 +45,10 @@ async def remove(
         removed = await reactions.remove(change.connection, message.id, actor.id, emoji_code=code, kind=kind)
         if removed is None:
             raise Refused("Reaction doesn't exist.", code="REACTION_DOES_NOT_EXIST")
-        await _tell(change, actor, message, removed, "remove")
+        await _notify(change, actor, message, removed, "remove")
 
 
-async def _tell(change: Change, actor: Actor, message: Message, reaction: Reaction, op: str) -> None:
+async def _notify(change: Change, actor: Actor, message: Message, reaction: Reaction, op: str) -> None:
     realm = await the_realm(change.connection)
     directory = Directory({actor.id: actor.account}, dummy_domain=realm.bot_domain)
     change.tell(reaction_events.changed(op, reaction, message, directory, await audience(change.connection, message)))

@@ -11,7 +11,7 @@ from keybearer.server.storage.messaging import read_receipts
 
 
 async def find(context: Context, caller: Caller, message_id: int) -> Sequence[int]:
-    """The accounts that have read a message that the actor sees, by id. Raises Refused where there is none."""
+    """The accounts that have read a message that the actor sees, by id. Raises Refused if there is none."""
     async with context.viewing(caller) as view:
         message = await visible_message(view.connection, view.actor.account, message_id)
         return await read_receipts.find_reader_ids(view.connection, message, view.actor.id)

@@ -1,4 +1,4 @@
-"""Sending messages: to whom, may they, what it becomes, and who is told."""
+"""Sends messages: the recipients, the permission, the text, and who is notified."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from keybearer.server.storage.messaging import channels, messages, muted_users, 
 from keybearer.server.storage.messaging.messages import NewMessage
 
 _HUMAN_CLIENTS = {"zulipmobile", "zulipflutter", "zulipelectron", "zulipterminal", "snipe", "website", "ios", "android"}
-"""Clients in which a person who sends a message has seen it: it is marked as read for them, as in Zulip."""
+"""Clients in which the sender of a message has seen it, so that it is marked as read for them, as in Zulip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class ToPeople:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that is still to be sent."""
+    """A message that has not been sent yet."""
 
     to: ToChannel | ToPeople
     content: str
@@ -57,7 +57,7 @@ class Draft:
 
 
 async def send(context: Context, caller: Caller, draft: Draft) -> int:
-    """Send a message; returns its id. Raises Refused in Zulip's words."""
+    """Send a message. Returns its id. Raises Refused with Zulip's words."""
     content = checked_content(draft.content)
     async with context.viewing(caller) as view:
         names = await names_in(view.connection, view.actor.account, content)
@@ -73,7 +73,7 @@ async def send(context: Context, caller: Caller, draft: Draft) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a message goes, looked up and permitted."""
+    """Where a message is sent, looked up and permitted."""
 
     channel: Channel | None = None
     topic: str = ""
@@ -110,7 +110,7 @@ async def _people(connection: AsyncConnection, sender: Account, people: Collecti
 async def _write(
     change: Change, sender: Account, draft: Draft, place: _Place, rendered: Rendered
 ) -> tuple[Message, int]:
-    """Write the message, its copies and what follows from it; returns it and how many webhooks are to be called."""
+    """Write the message, its copies and what follows from it. Returns it and how many webhooks will be called."""
     connection = change.connection
     upload_ids = await uploads.find_ids(connection, rendered.upload_paths, sender.id)
     new = NewMessage(
@@ -141,7 +141,7 @@ async def _write(
         flags[each] |= Flag.READ
     await messages.deliver(connection, message.id, flags)
     calls = 0
-    if not sender.is_bot:  # or two of them would answer each other for ever
+    if not sender.is_bot:  # otherwise two of them would answer each other for ever
         calls = await _call_webhooks(change, message, place, mentioned)
     is_public = place.channel is not None and not place.channel.is_private
     await tell_linked(change, sender, upload_ids)
@@ -153,20 +153,21 @@ async def _write(
 async def _copies(
     connection: AsyncConnection, place: _Place, mentioned: Collection[Account], rendered: Rendered
 ) -> dict[int, Flag]:
-    """Who gets a copy, and its flags. A generic bot that is mentioned gets one though it does not follow the channel
-    (as in Zulip), if it sees the channel."""
+    """Who gets a copy, and its flags. A generic bot that is mentioned gets one even if it does not follow the channel
+    (as in Zulip), provided that it sees the channel.
+    """
     wildcards = Flag.CHANNEL_WILDCARD_MENTIONED if rendered.mentions_channel else Flag(0)
     wildcards |= Flag.TOPIC_WILDCARD_MENTIONED if rendered.mentions_topic else Flag(0)
     recipients = set(place.people)
     if place.channel is not None:
         recipients |= await channels.find_active_subscribers(connection, place.channel.id)
-        recipients |= {each.id for each in mentioned if _hears_mentions(each, place.channel)}
+        recipients |= {each.id for each in mentioned if _receives_mentions(each, place.channel)}
     mentioned_ids = {each.id for each in mentioned}
     return {each: wildcards | (Flag.MENTIONED if each in mentioned_ids else Flag(0)) for each in sorted(recipients)}
 
 
-def _hears_mentions(account: Account, channel: Channel) -> bool:
-    """Whether it is an active generic bot that sees the channel without following it."""
+def _receives_mentions(account: Account, channel: Channel) -> bool:
+    """Whether this is an active generic bot that sees the channel without following it."""
     is_such_bot = account.bot_type is BotType.GENERIC and account.is_active
     return is_such_bot and may_see_channel(account, channel, ())
 
@@ -176,9 +177,9 @@ def _is_read(draft: Draft, client: str) -> bool:
 
 
 async def _call_webhooks(change: Change, message: Message, place: _Place, mentioned: Mapping[int, Account]) -> int:
-    """Have the outgoing webhook bots called that a message is for: mentioned in a channel, or written to.
+    """Call the outgoing webhook bots that a message is for: they are mentioned in a channel, or written to directly.
 
-    When a call is made, it is asked whether the bot may see the message. Returns how many are called.
+    When a call is made, it is checked whether the bot may see the message. Returns how many are called.
     """
     connection = change.connection
     trigger = "direct_message" if place.channel is None else "mention"
@@ -189,7 +190,7 @@ async def _call_webhooks(change: Change, message: Message, place: _Place, mentio
 
 
 def client_name(user_agent: str) -> str:
-    """A program's name by its User-Agent, as messages show it: browsers are `website`, as in Zulip."""
+    """A program's name from its User-Agent, as messages show it. Browsers are `website`, as in Zulip."""
     found = re.match(r"[^/\s(]{1,64}", user_agent.strip())
     if found is None:
         return "Unspecified"

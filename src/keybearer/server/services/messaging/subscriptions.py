@@ -1,4 +1,4 @@
-"""Following channels: an account, or others for it, and what it chooses for those it follows."""
+"""Subscriptions: follow and leave channels, for oneself or for others, and change their settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from keybearer.server.storage.messaging import channels
 
 @dataclass(frozen=True, slots=True)
 class NewChannel:
-    """A channel to follow, and what it is to be where it is not there yet."""
+    """A channel to follow, and its properties if it does not exist yet."""
 
     name: str
     description: str = ""
@@ -55,9 +55,9 @@ async def follow(
     principals: Sequence[str | int] = (),
     authorization_errors_fatal: bool = True,
 ) -> tuple[SubscriptionChanges, Mapping[int, Account]]:
-    """Let accounts (the actor where no `principals` are named) follow channels; those not there yet are made.
+    """Subscribe accounts (the actor if no `principals` are named) to channels. Missing channels are created.
 
-    Returns what changed, and the accounts by id. Raises Refused in Zulip's words.
+    Returns what changed, and the accounts by id. Raises Refused with Zulip's words.
     """
     wanted = [
         replace(new, name=checked_name(new.name), description=checked_description(new.description)) for new in wanted
@@ -68,11 +68,11 @@ async def follow(
     rendered = dict(zip(texts, await render_all(context, caller, texts), strict=True))
     async with context.change(caller) as change:
         actor = change.actor
-        # Before any row: two calls may name the same people and channels in opposite orders.
+        # Before any row is locked: two calls may name the same people and channels in opposite orders.
         await take_turn(change.connection, CHANNELS)
         people = await _principals(change, actor, principals)
         check_cap(Cap.FOLLOWED, len(wanted) * len(people))
-        found = await _found_or_made(change, actor.account, wanted, rendered)
+        found = await _find_or_create(change, actor.account, wanted, rendered)
         unauthorized = tuple(new.name for new in wanted if name_key(new.name) not in found)
         if unauthorized and authorization_errors_fatal:
             raise Refused(f"Unable to access channel ({unauthorized[0]}).")
@@ -83,7 +83,7 @@ async def follow(
 
 
 async def create(context: Context, caller: Caller, new: NewChannel, subscribers: Sequence[str | int]) -> Channel:
-    """Make a channel that these accounts follow. Raises Refused in Zulip's words where there is one of that name."""
+    """Create a channel that these accounts follow. Raises Refused with Zulip's words if the name is taken."""
     new = replace(new, name=checked_name(new.name), description=checked_description(new.description))
     if new.is_private and not subscribers:
         raise Refused("A private channel needs at least one subscriber: nobody else can see it.")
@@ -97,7 +97,7 @@ async def create(context: Context, caller: Caller, new: NewChannel, subscribers:
         if await channels.find_by_name(change.connection, actor.account.realm_id, new.name) is not None:
             message, extra = f"Channel '{new.name}' already exists", {"channel_name": new.name}
             raise Refused(message, code="CHANNEL_ALREADY_EXISTS", extra=extra)
-        (channel,) = await _make(change, actor.account, [new], {new.description: rendered[0]})
+        (channel,) = await _create(change, actor.account, [new], {new.description: rendered[0]})
         changes = SubscriptionChanges({each: [] for each in people}, {each: [] for each in people})
         await _follow(change, [(channel, new.color)], people, changes)
         return channel
@@ -114,10 +114,12 @@ async def _principals(change: Change, actor: Actor, principals: Sequence[str | i
     return {person.id: person for person in people}
 
 
-async def _found_or_made(
+async def _find_or_create(
     change: Change, account: Account, wanted: Sequence[NewChannel], rendered: Mapping[str, str]
 ) -> dict[str, Channel]:
-    """The channels by `name_key`, made where there are none; without those that the account may not follow, or make."""
+    """The channels by `name_key`. Missing ones are created. Those that the account may not follow or create are left
+    out.
+    """
     connection, names = change.connection, [new.name for new in wanted]
     seen = await channels.find_all_seen(connection, account, names=names)
     found = {name_key(channel.name): channel for channel in seen if not channel.is_archived}
@@ -126,12 +128,12 @@ async def _found_or_made(
             name_key(channel.name) for channel in await channels.find_by_names(connection, account.realm_id, names)
         }
         missing = {name_key(new.name): new for new in reversed(wanted) if name_key(new.name) not in taken}
-        made = await _make(change, account, list(missing.values()), rendered)
+        made = await _create(change, account, list(missing.values()), rendered)
         found |= {name_key(channel.name): channel for channel in made}
     return found
 
 
-async def _make(
+async def _create(
     change: Change, account: Account, wanted: Sequence[NewChannel], rendered: Mapping[str, str]
 ) -> Sequence[Channel]:
     if wanted:
@@ -167,7 +169,7 @@ async def _follow(
     people: Mapping[int, Account],
     changes: SubscriptionChanges,
 ) -> None:
-    """Subscribe everybody to every channel, in its color or in the next of each one's own."""
+    """Subscribe everybody to every channel, in its color or in the next of each account's own colors."""
     connection, ids = change.connection, [channel.id for channel, _ in wanted]
     check_cap(Cap.FOLLOWERS, await channels.count_followers(connection, ids))
     following = set(await channels.find_pairs(connection, people, ids))
@@ -194,7 +196,9 @@ async def _follow(
 async def unfollow(
     context: Context, caller: Caller, names: Sequence[str], *, principals: Sequence[str | int] = ()
 ) -> tuple[list[str], list[str]]:
-    """Let accounts follow channels no more; returns the names of those left, and of those not followed anyway."""
+    """Unsubscribe accounts from channels. Returns the names of channels that were left, and of those that were not
+    followed.
+    """
     async with context.change(caller) as change:
         actor, connection = change.actor, change.connection
         await take_turn(connection, CHANNELS)
@@ -207,7 +211,7 @@ async def unfollow(
         missing = [name for name in names if name_key(name.strip()) not in by_name]
         if missing:
             raise Refused(f"Channel(s) ({', '.join(missing)}) do not exist")
-        left = await _leave(change, people, by_name.values())
+        left = await _end_subscriptions(change, people, by_name.values())
         removed: list[str] = []
         not_removed: list[str] = []
         for name in names:
@@ -219,10 +223,12 @@ async def unfollow(
         return removed, not_removed
 
 
-async def _leave(change: Change, people: Collection[int], wanted: Collection[Channel]) -> dict[int, list[int]]:
-    """End the subscriptions of everybody to every channel; returns who left, by channel.
+async def _end_subscriptions(
+    change: Change, people: Collection[int], wanted: Collection[Channel]
+) -> dict[int, list[int]]:
+    """End all these accounts' subscriptions to all these channels. Returns who left, by channel.
 
-    Bots leave private channels together with their owner: a bot shows its owner what it sees.
+    Bots leave private channels together with their owner, because a bot shows its owner what it sees.
     """
     connection = change.connection
     public = [channel.id for channel in wanted if not channel.is_private]
@@ -236,7 +242,7 @@ async def _leave(change: Change, people: Collection[int], wanted: Collection[Cha
 
 
 async def choose(context: Context, caller: Caller, choices: Sequence[tuple[int, str, object]]) -> None:
-    """Change what the actor chose for channels it follows: (channel, property, value). Raises Refused."""
+    """Change the settings of the actor's subscriptions: (channel, property, value). Raises Refused."""
     async with context.change(caller) as change:
         actor = change.actor
         mine = await channels.find_subscriptions(change.connection, actor.id)

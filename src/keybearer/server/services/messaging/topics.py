@@ -1,4 +1,4 @@
-"""Deleting topics."""
+"""Deletes topics."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from keybearer.server.storage.dialect import take_turn
 from keybearer.server.storage.messaging import channels, messages, topics
 
 AT_ONCE = 50
-"""Messages that one transaction deletes: others write between two of them."""
+"""Messages that one transaction deletes. Others can write between two transactions."""
 
 
 async def delete(context: Context, caller: Caller, channel_id: int, topic: str) -> bool:
-    """Delete the messages of a topic, the newest first; False where some are left, so that it is to be called again.
+    """Delete the messages of a topic, newest first. False if some are left, so that it must be called again.
 
-    What one call deletes is limited, and stays deleted where the next piece fails. Raises Refused in Zulip's words.
+    One call deletes a limited number, and they stay deleted if the next piece fails. Raises Refused with Zulip's words.
     """
     for _ in range(MOST_MESSAGES // AT_ONCE):
         if await _delete_some(context, caller, channel_id, topic) == 0:
@@ -29,7 +29,8 @@ async def delete(context: Context, caller: Caller, channel_id: int, topic: str) 
 async def _delete_some(context: Context, caller: Caller, channel_id: int, topic: str) -> int:
     async with context.change(caller) as change:
         connection = change.connection
-        # As for whoever moves or deletes a whole topic: they hold its messages in the same order.
+        # The same turn as for moving or deleting a whole topic, so that its messages are always locked in the same
+        # order.
         await take_turn(connection, "moving messages")
         channel = await channels.find_seen(connection, change.actor.account, channel_id)
         if channel is None or channel.is_archived:

@@ -1,4 +1,6 @@
-"""What uploaded files consist of: received, read and removed a chunk at a time, so nobody waits long for the writer."""
+"""The bytes of uploaded files: received, read and removed a chunk at a time, so that nobody waits long for the
+writer.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ SHARE_OF_ONE = 10
 """The part of the quota that one account may use: a tenth."""
 
 UNFINISHED_LIVES = timedelta(hours=1)
-"""How long a content that nobody finishes is kept. A request to upload one has five minutes."""
+"""How long an unfinished content is kept. A request to upload one has five minutes."""
 
 SWEEP_EVERY = 600.0
 SWEPT_AT_ONCE = 100
@@ -33,20 +35,20 @@ REMOVED_AT_ONCE = 4
 """Chunks that one transaction removes."""
 
 PAUSE = 0.02
-"""Seconds between two transactions of the sweep, in which writers of other processes have their turn."""
+"""Seconds between two transactions of the sweep, in which writers of other processes get their turn."""
 
 
 @final
 class IncomingContent:
     """The content of a file that the caller sends.
 
-    What does not fit into one chunk is written while it arrives, and nobody sees it. The last chunk is written by
-    `finish`, in the transaction that makes the file visible. A refusal, such as that of the quota, waits until then:
-    a client that is still sending would not read it.
+    All chunks but the last are written while they arrive, and nobody sees them. The last chunk is written by `finish`,
+    in the transaction that makes the file visible. A refusal, such as that of the quota, waits until then, because a
+    client that is still sending would not read it.
     """
 
     def __init__(self, context: Context, caller: Caller, announced: int | None) -> None:
-        """`announced` is how many bytes the request has, as far as it says so: for so many there must be room."""
+        """`announced` is how many bytes the request states that it has. There must be room for that many."""
         self.size = 0
         self._context = context
         self._caller = caller
@@ -57,7 +59,7 @@ class IncomingContent:
         self._unwritten = bytearray()
 
     async def write(self, content: bytes) -> None:
-        """Take more of it in. Raises StorageError."""
+        """Receive more of the content. Raises StorageError."""
         self.size += len(content)
         if self._refusal is None and self.size > MAX_SIZE:
             self._refusal = Refused(f"Uploaded file is larger than the allowed limit of {MAX_SIZE_MIB} MiB")
@@ -74,7 +76,7 @@ class IncomingContent:
             try:
                 await self.check_room_for_all(self._reserved)
                 async with self._context.change(self._caller) as change:
-                    self._id = await self._begin(change, self._reserved)
+                    self._id = await self._begin_content(change, self._reserved)
             except Refused as refusal:
                 self._refusal = refusal
                 return
@@ -83,34 +85,34 @@ class IncomingContent:
         self._chunks += 1
 
     async def check_room_for_all(self, size: int) -> None:
-        """Raise CapReached where the whole server has no room for so many bytes more. It adds up all files."""
+        """Raise CapReached if the whole server has no room for that many more bytes. It adds up all files."""
         async with self._context.reading() as connection:
             _check_room(self._context, await upload_contents.size_of_all(connection), size)
 
-    async def _begin(self, change: Change, size: int) -> int:
-        await take_turn(change.connection, f"uploads:{change.actor.id}")  # else two would both have the last room
+    async def _begin_content(self, change: Change, size: int) -> int:
+        await take_turn(change.connection, f"uploads:{change.actor.id}")  # otherwise two would both get the last room
         used = await upload_contents.size_of(change.connection, change.actor.id)
         _check_room(self._context, used, size, share=SHARE_OF_ONE)
         return await upload_contents.begin(change.connection, change.actor.id, size=size, at=change.now)
 
     async def check(self) -> None:
-        """Raise what refuses it before it is finished."""
+        """Raise the error that refuses the content before it is finished, if there is one."""
         if self._refusal is None and self._id is None:
             await self.check_room_for_all(self.size)
         if self._refusal is not None:
             raise self._refusal
 
     async def finish(self, change: Change, upload_id: int) -> None:
-        """Write the last chunk, and make all of it the content of an upload of the actor's. Raises Refused."""
+        """Write the last chunk, and make the content that of an upload of the actor. Raises Refused."""
         if self._id is None:
-            self._id = await self._begin(change, self.size)
+            self._id = await self._begin_content(change, self.size)
         if not await upload_contents.finish(change.connection, self._id, upload_id, self.size):
             raise Refused("The upload took too long. Send the file again.")
         if self._unwritten:
             await upload_contents.add_chunk(change.connection, self._id, self._chunks, bytes(self._unwritten))
 
     async def discard(self) -> None:
-        """Remove what was written of it, unless it was finished. What cannot be removed now is swept."""
+        """Remove what was written of it, unless it was finished. What cannot be removed now is swept later."""
         self._unwritten.clear()
         if self._id is not None:
             with contextlib.suppress(StorageError):
@@ -118,7 +120,7 @@ class IncomingContent:
 
 
 def _check_room(context: Context, used: int, size: int, *, share: int = 1) -> None:
-    """Raise CapReached, in Zulip's words, where a file of this size is more than there is room for."""
+    """Raise CapReached, with Zulip's words, if there is no room for a file of this size."""
     if used + size > context.settings.upload_quota * MIB // share:
         raise CapReached(Cap.UPLOADS, code="REALM_UPLOAD_QUOTA")
 
@@ -132,9 +134,10 @@ class Content:
     size: int
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` up to `end`, in pieces. Each is a transaction of its own, so a slow reader holds none.
+        """The bytes from `start` to `end`, in pieces. Each piece is a transaction of its own, so a slow reader holds
+        none.
 
-        Raises NoSuchFile where the file is deleted meanwhile.
+        Raises NoSuchFile if the file is deleted in the meantime.
         """
         for number in range(start // CHUNK_SIZE, -(-end // CHUNK_SIZE)):
             async with self.context.reading() as connection:
@@ -146,7 +149,7 @@ class Content:
 
 
 async def find(context: Context, upload: Upload) -> Content:
-    """The content of a file. Raises NoSuchFile where there is none."""
+    """The content of a file. Raises NoSuchFile if there is none."""
     async with context.reading() as connection:
         content_id = await upload_contents.find(connection, upload.id)
     if content_id is None:
@@ -163,7 +166,7 @@ async def remove(context: Context, content_id: int) -> None:
 
 
 async def sweep(context: Context) -> None:
-    """Remove contents that nobody finished within an hour, and those of deleted files that are still there."""
+    """Remove contents that nobody finished within an hour, and remaining contents of deleted files."""
     found = SWEPT_AT_ONCE
     while found == SWEPT_AT_ONCE:
         before = context.clock() - UNFINISHED_LIVES

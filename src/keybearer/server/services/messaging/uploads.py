@@ -1,4 +1,4 @@
-"""Uploaded files: kept, shown to who uploaded one and to who sees a message that links to it."""
+"""Uploaded files: stored, and shown to their uploader and to everybody who sees a message that links to them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from keybearer.server.storage import accounts
 from keybearer.server.storage.messaging import attachments, uploads
 
 LINK_LIVES = timedelta(minutes=1)
-"""How long a temporary link to a file is good: long enough to follow it (as in Zulip)."""
+"""How long a temporary link to a file is valid: long enough to follow it (as in Zulip)."""
 
 
 async def save(context: Context, caller: Caller, *, name: str, content_type: str, content: IncomingContent) -> Upload:
-    """Keep a file that the actor has sent. Raises Refused for one that is too large; nothing of it is kept then."""
+    """Store a file that the actor has sent. Raises Refused if it is too large; then nothing of it is kept."""
     try:
         await content.check()
         async with context.viewing(caller) as view:
-            # Here, and not below, where other writers would wait for the sum.
+            # Here, and not in the transaction below, where other writers would wait for the sum.
             used = await attachments.size(view.connection)
         async with context.change(caller) as change:
             upload = await uploads.add(
@@ -49,8 +49,8 @@ async def save(context: Context, caller: Caller, *, name: str, content_type: str
 
 
 async def find(context: Context, caller: Caller, path: str) -> Upload:
-    """A file that the actor may see. Raises NoSuchFile for one that they may not, or that is not there."""
-    if "\x00" in path:  # PostgreSQL cannot even look for it
+    """A file that the actor may see. Raises NoSuchFile for one that they may not see, or that does not exist."""
+    if "\x00" in path:  # PostgreSQL cannot even search for it
         raise NoSuchFile("Invalid file")
     async with context.viewing(caller) as view:
         upload = await uploads.find_seen(view.connection, view.actor.account, path)
@@ -60,7 +60,7 @@ async def find(context: Context, caller: Caller, path: str) -> Upload:
 
 
 def temporary_link(context: Context, caller: Caller, upload: Upload) -> str:
-    """A path under which a file is shown to whoever has it, for a minute, while the caller may see it."""
+    """A path under which a file is shown to everybody who has it, for a minute, while the caller may see the file."""
     expires = int((context.clock() + LINK_LIVES).timestamp())
     claim = f"{expires}:{caller.id}:{upload.path}".encode()
     token = base64.urlsafe_b64encode(_signature(context, claim) + claim).decode().rstrip("=")
@@ -68,7 +68,7 @@ def temporary_link(context: Context, caller: Caller, upload: Upload) -> str:
 
 
 async def find_by_link(context: Context, token: str) -> Upload:
-    """The file of a temporary link that is still good. Raises NoSuchFile for any other."""
+    """The file of a temporary link that is still valid. Raises NoSuchFile for any other."""
     try:
         decoded = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         signature, claim = decoded[:32], decoded[32:]

@@ -1,4 +1,4 @@
-"""Muting, unmuting and following topics."""
+"""Mutes, unmutes and follows topics."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from keybearer.server.storage.messaging import channels, topics, user_topics
 
 
 async def choose(context: Context, caller: Caller, channel: str | int, topic: str, policy: TopicPolicy) -> None:
-    """Choose something for a topic of a channel that the actor sees; `NONE` resets it. Doing it twice is no error.
+    """Choose a policy for a topic of a channel that the actor sees. `NONE` resets it. Doing it twice is not an error.
 
-    Raises Refused in Zulip's words for a channel that the actor does not see.
+    Raises Refused with Zulip's words for a channel that the actor does not see.
     """
     topic = checked_topic(topic)
     async with context.change(caller) as change:
@@ -43,7 +43,9 @@ async def choose(context: Context, caller: Caller, channel: str | int, topic: st
 
 
 async def follow_move(change: Change, before: Message, *, channel_id: int, topic: str) -> None:
-    """Let what accounts chose for the topic that a message was in hold for where all of its messages are now."""
+    """Move the policies that accounts chose for a message's former topic to the place where all of its messages are
+    now.
+    """
     connection, old_id = change.connection, before.channel_id
     assert old_id is not None
     if name_key(topic) == name_key(before.topic) and channel_id == old_id:

@@ -1,4 +1,4 @@
-"""Zulip's own marks in Markdown: mentions, links to channels and topics, emoji, and bare addresses as links."""
+"""Zulip's own syntax in Markdown: mentions, links to channels and topics, emoji, and bare URLs as links."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _TOPIC_WILDCARD = "topic"
 
 
 def named_people(text: str) -> tuple[set[str], set[int]]:
-    """The names and the ids that mentions in a text give; not all of them need turn out to be mentions."""
+    """The names and the ids in a text's mentions. Not all of them need to be mentions in the end."""
     matches = list(_MENTION.finditer(text))
     return {match["name"] for match in matches if match["name"]}, {int(match["id"]) for match in matches if match["id"]}
 
 
 def named_channels(text: str) -> set[str]:
-    """The names of channels that a text links to."""
+    """The names of channels to which a text links."""
     return {match["name"] for match in _CHANNEL.finditer(text)}
 
 
 def add_marks(parser: MarkdownIt) -> None:
-    """Let a parser know them."""
+    """Add Zulip's syntax to a parser."""
     parser.inline.ruler.before("emphasis", "mention", _mention)
     parser.inline.ruler.before("emphasis", "channel", _channel)
     parser.inline.ruler.before("emphasis", "emoji", _emoji)
@@ -47,7 +47,9 @@ def add_marks(parser: MarkdownIt) -> None:
 
 
 def _plain(state: StateInline, silent: bool) -> bool:
-    """Everything up to the next character that may begin a mark; `text` of markdown-it does not stop at all of ours."""
+    """Everything up to the next character that may begin a mark. `text` of markdown-it does not stop at all of these
+    characters.
+    """
     match = _PLAIN.match(state.src, state.pos, state.posMax)
     if match is None:
         return False
@@ -59,7 +61,7 @@ def _plain(state: StateInline, silent: bool) -> bool:
 
 _MARKS = r"\n!#$%&*+\-:<=>@\[\\\]^_`{}~"
 _BEGINNINGS = "hHwW\u2000-\u206f\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff\u3000-\u303f\u3200-\u32ff\U0001f100-\U0001fa9f"
-"""What an address or an emoji may begin with: alone it is text."""
+"""The characters with which a URL or an emoji may begin. On their own they are text."""
 
 _PLAIN = re.compile(f"[^{_MARKS}{_BEGINNINGS}]+|[{_BEGINNINGS}]")
 
@@ -67,7 +69,7 @@ _PLAIN = re.compile(f"[^{_MARKS}{_BEGINNINGS}]+|[{_BEGINNINGS}]")
 def _mention(state: StateInline, silent: bool) -> bool:
     match = _MENTION.match(state.src, state.pos, state.posMax)
     html = None if match is None else _mention_html(match, state.env, silent=silent)
-    return _put(state, match, html, silent=silent)
+    return _append_html(state, match, html, silent=silent)
 
 
 def _mention_html(match: re.Match[str], env: Any, *, silent: bool) -> str | None:  # noqa: ANN401  markdown-it's own
@@ -110,17 +112,17 @@ def _channel(state: StateInline, silent: bool) -> bool:
     if match["topic"] is not None:
         href, text, kind = narrow_link(channel_id, name, match["topic"]), f"#{name} > {match['topic']}", "stream-topic"
     html = f'<a class="{kind}" data-stream-id="{channel_id}" href="{escape(href)}">{escape(text)}</a>'
-    return _put(state, match, html, silent=silent)
+    return _append_html(state, match, html, silent=silent)
 
 
 def narrow_link(channel_id: int, name: str, topic: str | None = None) -> str:
-    """The address of a channel or topic in Zulip's web app."""
+    """The URL of a channel or topic in Zulip's web app."""
     link = f"/#narrow/channel/{channel_id}-{_encoded(name.replace(' ', '-'))}"
     return link if topic is None else f"{link}/topic/{_encoded(topic)}"
 
 
 def _encoded(text: str) -> str:
-    """Zulip's encoding for the part after #: percent signs would be decoded too early, so dots stand for them."""
+    """Zulip's encoding for the part after #. Percent signs would be decoded too early, so dots replace them."""
     return quote(text, safe="").replace(".", "%2E").replace("%", ".")
 
 
@@ -129,7 +131,7 @@ def _emoji(state: StateInline, silent: bool) -> bool:
     code = None if match is None else emoji.code_of(match["name"])
     if match is None or code is None:
         return False
-    return _put(state, match, _emoji_html(code, match["name"]), silent=silent)
+    return _append_html(state, match, _emoji_html(code, match["name"]), silent=silent)
 
 
 def _emoji_html(code: str, name: str) -> str:
@@ -140,7 +142,7 @@ def _emoji_html(code: str, name: str) -> str:
 def _written_emoji(state: StateInline, silent: bool) -> bool:
     match = emoji.WRITTEN.match(state.src, state.pos, state.posMax)
     found = None if match is None else emoji.name_of(match[0])
-    return _put(state, match, None if found is None else _emoji_html(*found), silent=silent)
+    return _append_html(state, match, None if found is None else _emoji_html(*found), silent=silent)
 
 
 def _underscores(state: StateInline, silent: bool) -> bool:
@@ -158,11 +160,11 @@ def _underscores(state: StateInline, silent: bool) -> bool:
 
 def _time(state: StateInline, silent: bool) -> bool:
     match = _TIME.match(state.src, state.pos, state.posMax)
-    return _put(state, match, None if match is None else _time_html(match["time"]), silent=silent)
+    return _append_html(state, match, None if match is None else _time_html(match["time"]), silent=silent)
 
 
 def _time_html(text: str) -> str:
-    """A moment, which clients show in their own zone; it is given in ISO 8601 or in seconds since 1970 UTC."""
+    """A moment, which clients show in their own zone. It is given in ISO 8601 or in seconds since 1970 UTC."""
     try:
         number = text.replace(".", "", 1).isdecimal()
         moment = datetime.fromtimestamp(float(text), UTC) if number else datetime.fromisoformat(text.strip())
@@ -193,7 +195,7 @@ def _address(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _put(state: StateInline, match: re.Match[str] | None, html: str | None, *, silent: bool) -> bool:
+def _append_html(state: StateInline, match: re.Match[str] | None, html: str | None, *, silent: bool) -> bool:
     if match is None or html is None:
         return False
     if not silent:

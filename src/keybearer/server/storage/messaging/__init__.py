@@ -1,1 +1,1 @@
-"""Messages, channels and what belongs to them, as rows."""
+"""Messages and channels, with everything that belongs to them, as rows."""

@@ -19,7 +19,7 @@ _OF_ACCOUNT = Prepared(
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[str]:
-    """An account's alert words, in the order of the alphabet."""
+    """An account's alert words in alphabetical order."""
     return await _OF_ACCOUNT.values(connection, account_id=account_id)
 
 
@@ -29,13 +29,13 @@ _CANDIDATES = Prepared(
 
 
 async def find_candidates(connection: AsyncConnection, tokens: Collection[str]) -> Sequence[tuple[int, str]]:
-    """The alert words whose first token is one of these, with whose they are."""
+    """The alert words whose first token is one of these, with the accounts that they belong to."""
     rows = await _CANDIDATES.rows(connection, tokens=sorted(set(tokens))) if tokens else ()
     return [(account_id, word) for account_id, word in rows]
 
 
 async def add(connection: AsyncConnection, account_id: int, words: Iterable[str]) -> None:
-    """Give an account these alert words, which it does not have in any case."""
+    """Add these alert words to an account. It must not have them yet, in any case."""
     rows = [
         {"account_id": account_id, "key": name_key(word), "word": word, "first_token": first_token(word)}
         for word in words
@@ -45,7 +45,7 @@ async def add(connection: AsyncConnection, account_id: int, words: Iterable[str]
 
 
 async def remove(connection: AsyncConnection, account_id: int, words: Iterable[str]) -> None:
-    """Take these alert words, in any case, from an account."""
+    """Remove these alert words, in any case, from an account."""
     keys = {name_key(word) for word in words}
     await connection.execute(
         delete(alert_words).where(alert_words.c.account_id == account_id, among(alert_words.c.key, keys))

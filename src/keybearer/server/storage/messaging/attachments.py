@@ -21,7 +21,7 @@ from keybearer.server.storage.visibility import sees_message
 async def find(
     connection: AsyncConnection, account: Account, *, upload_ids: Collection[int] | None = None
 ) -> Attachments:
-    """The account's files (or those of these ids), by id: the newest of them, with the newest messages that it sees."""
+    """The account's files (or those with these ids), by id: the newest files, with the newest messages that it sees."""
     wanted = select(uploads).where(uploads.c.account_id == account.id)
     if upload_ids is not None:
         wanted = wanted.where(among(uploads.c.id, upload_ids))
@@ -41,12 +41,12 @@ async def find(
 
 
 async def size(connection: AsyncConnection) -> int:
-    """How many bytes all files have together."""
+    """The size of all files together, in bytes."""
     return int((await connection.execute(select(func.coalesce(func.sum(uploads.c.size), 0)))).scalar_one())
 
 
 async def remove(connection: AsyncConnection, account_id: int, upload_id: int) -> Upload | None:
-    """Delete the row of a file of the account's own; None where it has no such file."""
+    """Delete the row of one of the account's own files. None if it has no such file."""
     result = await connection.execute(
         delete(uploads).where(uploads.c.id == upload_id, uploads.c.account_id == account_id).returning(uploads)
     )

@@ -1,4 +1,4 @@
-"""What bots keep on the server as rows: texts by keys."""
+"""What bots store on the server, as rows: texts by key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keybearer.server.storage.messaging.tables import bot_storage
 
 
 async def find(connection: AsyncConnection, account_id: int, keys: Iterable[str] | None = None) -> dict[str, str]:
-    """What an account keeps: under these keys, or everything. Keys that are not there are absent."""
+    """What an account stores under these keys, or everything. Missing keys are absent."""
     statement = select(bot_storage.c.key, bot_storage.c.value).where(bot_storage.c.account_id == account_id)
     if keys is not None:
         statement = statement.where(among(bot_storage.c.key, keys))
@@ -20,7 +20,7 @@ async def find(connection: AsyncConnection, account_id: int, keys: Iterable[str]
 
 
 async def size(connection: AsyncConnection, account_id: int) -> tuple[int, int]:
-    """How many keys an account keeps, and how many characters, of keys and values."""
+    """How many keys an account stores, and how many characters keys and values have."""
     lengths = func.sum(func.length(bot_storage.c.key) + func.length(bot_storage.c.value))
     statement = select(func.count(), lengths).where(bot_storage.c.account_id == account_id)
     keys, total = (await connection.execute(statement)).one()
@@ -28,12 +28,12 @@ async def size(connection: AsyncConnection, account_id: int) -> tuple[int, int]:
 
 
 async def put(connection: AsyncConnection, account_id: int, texts: Mapping[str, str]) -> None:
-    """Keep texts under keys, in place of what was there."""
+    """Store texts under keys, replacing earlier ones."""
     rows = [{"account_id": account_id, "key": key, "value": value} for key, value in texts.items()]
     await upsert_all(connection, bot_storage, rows, key=["account_id", "key"])
 
 
 async def remove(connection: AsyncConnection, account_id: int, keys: Iterable[str] | None) -> None:
-    """Forget what is under these keys, or everything."""
+    """Delete what is stored under these keys, or everything."""
     statement = delete(bot_storage).where(bot_storage.c.account_id == account_id)
     await connection.execute(statement if keys is None else statement.where(among(bot_storage.c.key, keys)))

@@ -1,4 +1,4 @@
-"""Channels and the subscriptions to them as rows."""
+"""Channels and subscriptions as rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _from_columns(columns: Mapping[Any, Any]) -> Channel:
 
 
 async def add(connection: AsyncConnection, new: Sequence[Channel]) -> Sequence[Channel]:
-    """Make channels of one realm, whose ids are given here. Their names must be free: the database insists."""
+    """Create channels of one realm with the given ids. Their names must be free; the database enforces it."""
     rows = [
         {
             "realm_id": channel.realm_id,
@@ -53,7 +53,7 @@ async def add(connection: AsyncConnection, new: Sequence[Channel]) -> Sequence[C
 
 
 async def save(connection: AsyncConnection, channel: Channel) -> None:
-    """Write every field of the channel that can change."""
+    """Write all fields of the channel that can change."""
     await connection.execute(
         update(channels)
         .where(channels.c.id == channel.id)
@@ -78,41 +78,43 @@ _FIRST_NOTED = Prepared(
 
 
 async def note_first_message(connection: AsyncConnection, channel_id: int, message_id: int) -> None:
-    """Remember a channel's first message."""
+    """Record a channel's first message."""
     await _FIRST_NOTED.run(connection, of_id=channel_id, message_id=message_id)
 
 
-async def _one(connection: AsyncConnection, statement: Select[Any]) -> Channel | None:
+async def _find_one(connection: AsyncConnection, statement: Select[Any]) -> Channel | None:
     row = (await connection.execute(statement)).first()
     return None if row is None else from_row(row)
 
 
 async def find_by_name(connection: AsyncConnection, realm_id: int, name: str) -> Channel | None:
-    """The channel of that name, in any case, archived or not, whoever may see it."""
-    return await _one(connection, select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_named(name)))
+    """The channel with that name, in any case. It may be archived, and nobody's permission to see it is checked."""
+    return await _find_one(connection, select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_named(name)))
 
 
 async def find_by_names(connection: AsyncConnection, realm_id: int, names: Iterable[str]) -> Sequence[Channel]:
-    """The channels of these names, as `find_by_name`, by id."""
+    """The channels with these names, by id, as in `find_by_name`."""
     statement = select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_one_of(names)).order_by(channels.c.id)
     return [from_row(row) for row in await connection.execute(statement)]
 
 
 async def count_created(connection: AsyncConnection, account_id: int) -> int:
-    """How many channels an account has made, the archived too."""
+    """How many channels an account has created, including archived ones."""
     return (await connection.execute(select(func.count()).where(channels.c.creator_id == account_id))).scalar_one()
 
 
 async def find_seen(connection: AsyncConnection, viewer: Account, channel: str | int) -> Channel | None:
-    """The channel of a name or an id, archived or not; None for one that the viewer may not see."""
+    """The channel with a name or an id, archived or not. None if the viewer may not see it."""
     by_id = isinstance(channel, int)
     wanted = channel if isinstance(channel, int) else name_key(channel.strip())
-    found = await _seen(kind_of(viewer), by_id=by_id).record(connection, wanted=wanted, **viewer_parameters(viewer))
+    found = await _seen_statement(kind_of(viewer), by_id=by_id).record(
+        connection, wanted=wanted, **viewer_parameters(viewer)
+    )
     return None if found is None else _from_columns(found)
 
 
 @cache
-def _seen(kind: ViewerKind, *, by_id: bool) -> Prepared:
+def _seen_statement(kind: ViewerKind, *, by_id: bool) -> Prepared:
     column = channels.c.id if by_id else channels.c.name_key
     return Prepared(select(*COLUMNS).where(column == bindparam("wanted"), kind_sees_channel(kind)))
 
@@ -120,7 +122,7 @@ def _seen(kind: ViewerKind, *, by_id: bool) -> Prepared:
 async def find_named(
     connection: AsyncConnection, viewer: Account, wanted: Collection[str | int]
 ) -> dict[str | int, Channel]:
-    """The channels of these names and ids, by them, archived or not; those that the viewer may not see are absent."""
+    """The channels with these names and ids, archived or not. Those that the viewer may not see are absent."""
     ids, names = [each for each in wanted if isinstance(each, int)], [each for each in wanted if isinstance(each, str)]
     named = or_(among(channels.c.id, ids), _is_one_of(names))
     rows = await connection.execute(select(*COLUMNS).where(named, sees_channel(viewer)))
@@ -133,16 +135,16 @@ async def find_named(
 async def find_all_seen(
     connection: AsyncConnection, viewer: Account, *, names: Iterable[str] | None = None
 ) -> Sequence[Channel]:
-    """Every channel that the viewer may see (or those of these names), by id, the archived too."""
+    """All channels that the viewer may see (or those with these names), by id, including archived ones."""
     if names is not None:
         statement = select(*COLUMNS).where(sees_channel(viewer), _is_one_of(names)).order_by(channels.c.id)
         return [from_row(row) for row in await connection.execute(statement)]
-    found = await _all_seen(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
+    found = await _all_seen_statement(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
     return [_from_columns(columns) for columns in found]
 
 
 @cache
-def _all_seen(kind: ViewerKind) -> Prepared:
+def _all_seen_statement(kind: ViewerKind) -> Prepared:
     return Prepared(select(*COLUMNS).where(kind_sees_channel(kind)).order_by(channels.c.id))
 
 
@@ -155,7 +157,7 @@ def _is_one_of(names: Iterable[str]) -> ColumnElement[bool]:
 
 
 async def find_by_ids(connection: AsyncConnection, channel_ids: Collection[int]) -> dict[int, Channel]:
-    """Several channels, the archived too, by id; those that are not there are absent."""
+    """Several channels, including archived ones, by id. Missing channels are absent."""
     rows = await connection.execute(select(*COLUMNS).where(among(channels.c.id, channel_ids)))
     return {channel.id: channel for channel in map(from_row, rows)}
 
@@ -171,7 +173,7 @@ async def find_names(connection: AsyncConnection, channel_ids: Iterable[int]) ->
 
 
 async def subscribe(connection: AsyncConnection, new: Sequence[Subscription]) -> None:
-    """Let accounts follow channels. An account that follows one already keeps its subscription as it is."""
+    """Subscribe accounts to channels. Existing subscriptions stay as they are."""
     rows = [{"account_id": each.account_id, "channel_id": each.channel_id, "color": each.color} for each in new]
     await insert_missing(connection, subscriptions, rows, key=["account_id", "channel_id"])
 
@@ -179,7 +181,7 @@ async def subscribe(connection: AsyncConnection, new: Sequence[Subscription]) ->
 async def unsubscribe(
     connection: AsyncConnection, account_ids: Iterable[int], channel_ids: Iterable[int]
 ) -> Sequence[tuple[int, int]]:
-    """Let each of these accounts follow none of these channels; returns what ended, as pairs of account and channel."""
+    """Unsubscribe all these accounts from all these channels. Returns what ended, as pairs of account and channel."""
     rows = await connection.execute(
         delete(subscriptions)
         .where(among(subscriptions.c.account_id, account_ids), among(subscriptions.c.channel_id, channel_ids))
@@ -191,7 +193,7 @@ async def unsubscribe(
 async def change_subscriptions(
     connection: AsyncConnection, account_id: int, name: str, values: Mapping[int, object]
 ) -> None:
-    """Change one thing that an account chose, to a value for each of several channels."""
+    """Change one setting of an account's subscriptions, to a value for each of several channels."""
     await connection.execute(
         update(subscriptions)
         .where(subscriptions.c.account_id == account_id, subscriptions.c.channel_id == bindparam("of_channel"))
@@ -204,13 +206,13 @@ _FOLLOWED = Prepared(select(subscriptions).where(subscriptions.c.account_id == b
 
 
 async def find_subscriptions(connection: AsyncConnection, account_id: int) -> dict[int, Subscription]:
-    """What an account follows, by channel."""
+    """An account's subscriptions, by channel."""
     found = [Subscription(**columns) for columns in await _FOLLOWED.records(connection, account_id=account_id)]
     return {each.channel_id: each for each in found}
 
 
 async def count_subscriptions(connection: AsyncConnection, account_ids: Iterable[int]) -> dict[int, int]:
-    """How many channels each of several accounts follows; who follows none is absent."""
+    """How many channels each of several accounts follows. Accounts without subscriptions are absent."""
     statement = select(subscriptions.c.account_id, func.count().label("followed"))
     rows = await connection.execute(
         statement.where(among(subscriptions.c.account_id, account_ids)).group_by(subscriptions.c.account_id)
@@ -219,7 +221,7 @@ async def count_subscriptions(connection: AsyncConnection, account_ids: Iterable
 
 
 async def count_followers(connection: AsyncConnection, channel_ids: Iterable[int]) -> int:
-    """How many accounts follow these channels: who follows two counts twice."""
+    """How many followers these channels have together. An account that follows two of them counts twice."""
     counted = await connection.execute(select(func.count()).where(among(subscriptions.c.channel_id, channel_ids)))
     return counted.scalar_one()
 
@@ -242,7 +244,7 @@ _SUBSCRIBERS = Prepared(
 
 
 async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[int]) -> dict[int, frozenset[int]]:
-    """The accounts that follow each of several channels, the deactivated too."""
+    """The followers of each of several channels, including deactivated accounts."""
     found: dict[int, set[int]] = {channel_id: set() for channel_id in channel_ids}
     for channel_id, account_id in await _SUBSCRIBERS.rows(connection, ids=sorted(found)) if found else ():
         found[channel_id].add(account_id)
@@ -252,7 +254,7 @@ async def find_subscribers(connection: AsyncConnection, channel_ids: Iterable[in
 async def find_topics(
     connection: AsyncConnection, channel_id: int, *, limit: int | None = None
 ) -> Sequence[tuple[str, int]]:
-    """The topics of a channel with the id of each one's newest message, the newest first; at most `limit` of them."""
+    """The topics of a channel, each with the id of its newest message, newest first, at most `limit`."""
     newest = (
         select(func.max(messages.c.id).label("id"))
         .where(messages.c.channel_id == channel_id)

@@ -11,7 +11,9 @@ from keybearer.server.storage.messaging.tables import conversation_members, conv
 
 
 async def find_newest(connection: AsyncConnection, account_id: int, *, limit: int) -> Sequence[tuple[int, ...]]:
-    """The conversations of an account, as the ids of all their people; that with the newest message first."""
+    """The conversations of an account, each as the ids of all its people. The one with the newest message comes
+    first.
+    """
     newest = select(func.max(messages.c.id)).where(messages.c.conversation_id == conversations.c.id).scalar_subquery()
     rows = await connection.execute(
         select(func.coalesce(conversations.c.members, conversations.c.members_key).label("members"))

@@ -31,7 +31,7 @@ COLUMNS = [*(c for c in messages.c if c.name not in ("topic_key", "has_link", "h
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message that is still to be written; `conversation_id` and `channel_id` exclude each other."""
+    """A message that has not been written yet. `conversation_id` and `channel_id` exclude each other."""
 
     realm_id: int
     sender_id: int
@@ -91,7 +91,7 @@ async def add(connection: AsyncConnection, new: NewMessage, *, recipient_ids: tu
 
 
 async def conversation_of(connection: AsyncConnection, account_ids: Sequence[int]) -> int:
-    """The conversation of exactly these people, made where there is none."""
+    """The conversation of exactly these people. It is created if it does not exist."""
     key = conversation_key(account_ids)
     members = members_of(account_ids)
     values = {"members_key": key, "members": None if key == members else members}
@@ -111,7 +111,7 @@ async def deliver(connection: AsyncConnection, message_id: int, flags: Mapping[i
 
 
 async def deliver_late(connection: AsyncConnection, account_id: int, message_ids: Iterable[int], flags: Flag) -> None:
-    """Give an account its copies of messages that it was never sent."""
+    """Give an account copies of messages that were never sent to it."""
     rows = [{"account_id": account_id, "message_id": each, "flags": flags.value} for each in message_ids]
     if rows:
         await connection.execute(insert(copies), rows)
@@ -120,9 +120,9 @@ async def deliver_late(connection: AsyncConnection, account_id: int, message_ids
 async def find_seen(
     connection: AsyncConnection, viewer: Account, message_id: int, *, for_change: bool = False
 ) -> Message | None:
-    """The message of that id; None for one that the viewer may not see.
+    """The message with that id. None if the viewer may not see it.
 
-    `for_change` holds its row until the transaction ends.
+    `for_change` locks its row until the transaction ends.
     """
     if for_change:
         held = locked(select(messages.c.id).where(messages.c.id == message_id))
@@ -141,7 +141,7 @@ async def find_all_seen(connection: AsyncConnection, viewer: Account, message_id
 
 
 async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_ids: Collection[int]) -> set[int]:
-    """Those of several messages that the viewer may see."""
+    """The ids of those of several messages that the viewer may see."""
     rows = await connection.execute(
         select(messages.c.id).where(among(messages.c.id, message_ids), sees_message(viewer))
     )
@@ -151,7 +151,7 @@ async def find_seen_ids(connection: AsyncConnection, viewer: Account, message_id
 async def hold_topic(
     connection: AsyncConnection, channel_id: int, topic: str, *, since: int, limit: int
 ) -> Sequence[int]:
-    """The messages of a topic from the message `since` on, the oldest first; held until the transaction ends."""
+    """The messages of a topic from the message `since` on, oldest first, locked until the transaction ends."""
     wanted = (messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic), messages.c.id >= since)
     statement = select(messages.c.id).where(*wanted).order_by(messages.c.id).limit(limit)
     return (await connection.execute(locked(statement))).scalars().all()
@@ -160,7 +160,7 @@ async def hold_topic(
 async def save_content(
     connection: AsyncConnection, message: Message, *, has_link: bool, has_image: bool, has_attachment: bool
 ) -> None:
-    """Write a message's changed text, with what it was before."""
+    """Write a message's changed text and its earlier text."""
     await connection.execute(
         update(messages)
         .where(messages.c.id == message.id)
@@ -177,7 +177,7 @@ async def save_content(
 
 
 async def most_edits(connection: AsyncConnection, message_ids: Iterable[int]) -> int:
-    """How many changes the one of these messages has that was changed most often."""
+    """The largest number of changes that one of these messages has had."""
     most = select(func.max(json_length(messages.c.edits))).where(among(messages.c.id, message_ids))
     return (await connection.execute(most)).scalar_one() or 0
 
@@ -185,7 +185,9 @@ async def most_edits(connection: AsyncConnection, message_ids: Iterable[int]) ->
 async def move(
     connection: AsyncConnection, message_ids: Iterable[int], *, channel_id: int, topic: str, by: int, at: datetime
 ) -> None:
-    """Move messages of one channel, each with a note of where it was before. Those that are there already stay."""
+    """Move messages of one channel, and record in each where it was before. Messages that are already there stay
+    unchanged.
+    """
     other_topic, other_channel = messages.c.topic != topic, messages.c.channel_id != channel_id
     note = f'"user_id": {by}, "timestamp": {int(at.timestamp())}'
     of_topic = literal(f', "topic": {json.dumps(topic)}, "prev_topic": ').concat(json_text(messages.c.topic))
@@ -220,9 +222,9 @@ _FLAGS_HELD = locked(_FLAGS)
 async def find_flags(
     connection: AsyncConnection, account_id: int, message_ids: Iterable[int], *, for_change: bool = False
 ) -> dict[int, Flag]:
-    """The flags of an account's copies, by message; messages of which it has none are absent.
+    """The flags of an account's copies, by message. Messages of which it has no copy are absent.
 
-    `for_change` holds the copies until the transaction ends.
+    `for_change` locks the copies until the transaction ends.
     """
     parameters = {"account_id": account_id, "ids": sorted(set(message_ids))}
     rows = await connection.execute(_FLAGS_HELD if for_change else _FLAGS, parameters)
@@ -236,7 +238,7 @@ async def find_owner_ids(connection: AsyncConnection, message_ids: Collection[in
 
 
 async def find_owners(connection: AsyncConnection, message_id: int, *, for_change: bool = False) -> dict[int, Flag]:
-    """The accounts that have a copy of a message, with its flags. `for_change` as for `find_flags`."""
+    """The accounts that have a copy of a message, with its flags. `for_change` is as in `find_flags`."""
     statement = (
         select(copies.c.account_id, copies.c.flags)
         .where(copies.c.message_id == message_id)
@@ -254,7 +256,7 @@ async def change_flags(
     added: Flag = NO_FLAGS,
     removed: Flag = NO_FLAGS,
 ) -> None:
-    """Change flags of these accounts' copies of these messages; the other flags stay."""
+    """Change some flags of these accounts' copies of these messages. The other flags stay."""
     flags = copies.c.flags.bitwise_and(~removed.value).bitwise_or(added.value)
     await connection.execute(
         update(copies)
@@ -279,8 +281,9 @@ def _with_flag(kind: ViewerKind, flag: Flag, *, is_set: bool) -> Prepared:
 async def find_with_flag(
     connection: AsyncConnection, viewer: Account, flag: Flag, *, is_set: bool = True
 ) -> Sequence[Marked]:
-    """The messages that the viewer sees and whose copy has a flag (or has it not), the oldest first; the newest
-    `MOST_MARKED` of them."""
+    """The messages that the viewer sees and whose copy has a flag (or does not have it), oldest first: at most the
+    newest `MOST_MARKED`.
+    """
     statement = _with_flag(kind_of(viewer), flag, is_set=is_set)
     rows = await statement.rows(connection, **viewer_parameters(viewer))
     found = await paced(lambda row: Marked(row[0], row[1], row[2], _recipient_ids(row[3]), Flag(row[4])), rows)

@@ -18,7 +18,7 @@ _MUTED = Prepared(
 
 
 async def find_all(connection: AsyncConnection, account_id: int) -> Sequence[MutedUser]:
-    """Whom an account has muted, by id."""
+    """The accounts that an account has muted, by id."""
     return [MutedUser(**columns) for columns in await _MUTED.records(connection, account_id=account_id)]
 
 
@@ -26,18 +26,18 @@ _MUTING = Prepared(select(muted_users.c.account_id).where(muted_users.c.muted_id
 
 
 async def find_muting_ids(connection: AsyncConnection, muted_id: int) -> set[int]:
-    """The accounts that have muted one."""
+    """The accounts that have muted this account."""
     return set(await _MUTING.values(connection, muted_id=muted_id))
 
 
 async def add(connection: AsyncConnection, muted: MutedUser) -> bool:
-    """Mute an account; False where it is muted already."""
+    """Mute an account. False if it is already muted."""
     values = {"account_id": muted.account_id, "muted_id": muted.muted_id, "muted_at": muted.muted_at}
     return await insert_or_ignore(connection, muted_users, values, key=["account_id", "muted_id"])
 
 
 async def remove(connection: AsyncConnection, account_id: int, muted_id: int) -> bool:
-    """Unmute an account; False where it is not muted."""
+    """Unmute an account. False if it is not muted."""
     result = await connection.execute(
         delete(muted_users)
         .where(muted_users.c.account_id == account_id, muted_users.c.muted_id == muted_id)

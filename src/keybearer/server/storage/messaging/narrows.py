@@ -1,4 +1,4 @@
-"""Narrows as SQL: which messages an account sees through one, in which order around an anchor."""
+"""Narrows as SQL: which messages an account sees through one, and in which order around an anchor."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ Condition = ColumnElement[bool]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What an account looks at: the terms have ids in the place of names.
+    """What an account looks at. The terms have ids instead of names.
 
-    `with_sent` says that what it sent itself is shown also where it was never sent a copy.
+    `with_sent` means that the account's own messages are shown even if it was never given a copy.
     """
 
     viewer: Account
@@ -68,7 +68,9 @@ class View:
 
     @property
     def shows_uncopied(self) -> bool:
-        """Whether it shows what the account was never sent, too: where a term asks for channels, or for its own."""
+        """Whether it also shows messages of which the account has no copy: if a term asks for channels, or for its own
+        messages.
+        """
         if self.with_sent and any(
             term.operator == "sender" and term.operand == self.viewer.id and not term.negated for term in self.terms
         ):
@@ -120,7 +122,7 @@ def _is(view: View, operand: object) -> Condition:
 
 
 def _has_chosen(view: View, *policies: TopicPolicy) -> Condition:
-    """Whether the account has chosen one of these for the message's topic."""
+    """Whether the account has chosen one of these policies for the message's topic."""
     return exists().where(
         user_topics.c.account_id == view.account_id,
         user_topics.c.channel_id == messages.c.channel_id,
@@ -192,14 +194,14 @@ _CONDITIONS: dict[str, Callable[[View, object], Condition]] = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Messages in the order that was asked for. `is_cut` says that there are more than one answer has room for."""
+    """Messages in the requested order. `is_cut` means that there are more than one answer has room for."""
 
     messages: Sequence[Message]
     is_cut: bool
 
 
 class _Part(Enum):
-    """Which messages beside an anchor."""
+    """Which messages on one side of an anchor."""
 
     BEFORE = auto()
     UP_TO = auto()
@@ -207,25 +209,26 @@ class _Part(Enum):
 
 
 async def find_before(connection: AsyncConnection, view: View, anchor: int, *, limit: int, inclusive: bool) -> Page:
-    """The messages before an anchor (and at it), the newest first."""
+    """The messages before an anchor (and at it), newest first."""
     statement = _beside_anchor(view, _Part.UP_TO if inclusive else _Part.BEFORE)
     return await _page(connection, statement, {"anchor": anchor, "limit": limit})
 
 
 async def find_after(connection: AsyncConnection, view: View, anchor: int, *, limit: int) -> Page:
-    """The messages after an anchor, the oldest first."""
+    """The messages after an anchor, oldest first."""
     return await _page(connection, _beside_anchor(view, _Part.AFTER), {"anchor": anchor, "limit": limit})
 
 
 async def find_some(connection: AsyncConnection, view: View, message_ids: Sequence[int]) -> Page:
-    """Those of several messages that are seen through the narrow, the oldest first."""
+    """Those of several messages that are visible through the narrow, oldest first."""
     return await _page(connection, _as_many_as_fit(view, among(messages.c.id, message_ids), messages.c.id.asc()), {})
 
 
 @lru_cache(maxsize=128)
 def _beside_anchor(view: View, part: _Part) -> Select[Any]:
-    """The statement for one side of an anchor. Whoever reads on asks the same again, and to build it takes longer than
-    to answer it; it depends on nothing in the database."""
+    """The statement for one side of an anchor. It is cached, because building it takes longer than answering it, and
+    clients that read on send it again. It depends on nothing in the database.
+    """
     anchor, limit = bindparam("anchor", type_=Integer), bindparam("limit", type_=Integer)
     if part is _Part.AFTER:
         return _as_many_as_fit(view, messages.c.id > anchor, messages.c.id.asc(), limit=limit)
@@ -236,7 +239,7 @@ def _beside_anchor(view: View, part: _Part) -> Select[Any]:
 def _as_many_as_fit(
     view: View, where: Condition, order: ColumnElement[Any], *, limit: ColumnElement[int] | None = None
 ) -> Select[Any]:
-    """The first of the messages, as many as there is room for; and always one."""
+    """The first of the messages, as many as there is room for, but always at least one."""
     wanted = select(messages.c.id).select_from(_source(view)).where(where, *_conditions(view))
     wanted_ids = wanted.order_by(order).limit(limit).subquery()
     size = sum(map(func.length, (messages.c.content, messages.c.rendered, messages.c.edits)), start=literal(0))
@@ -265,7 +268,7 @@ async def _page(connection: AsyncConnection, statement: Select[Any], parameters:
 
 
 async def first_unread(connection: AsyncConnection, view: View) -> int | None:
-    """The oldest message seen through the narrow that the account has not read."""
+    """The oldest message in the narrow that the account has not read."""
     found = await connection.execute(
         select(func.min(messages.c.id))
         .select_from(_source(view))
@@ -276,7 +279,7 @@ async def first_unread(connection: AsyncConnection, view: View) -> int | None:
 
 
 async def first_since(connection: AsyncConnection, view: View, moment: datetime) -> int | None:
-    """The first message seen through the narrow that was sent at this moment or later."""
+    """The first message in the narrow that was sent at this moment or later."""
     found = await connection.execute(
         select(func.min(messages.c.id))
         .select_from(_source(view))

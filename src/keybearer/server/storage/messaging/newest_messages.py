@@ -1,4 +1,6 @@
-"""The newest message of an account, told by `GET users/me`: found with the key, so that it costs no second query."""
+"""The newest message of an account, for `GET users/me`. It is found together with the key, so that it costs no second
+query.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from keybearer.server.storage.prepared import Prepared
 
 
 def newest_message_id(account_id: ColumnElement[int]) -> ColumnElement[int]:
-    """In a statement: the id of the newest message that the account was sent; -1 where there is none."""
+    """As part of a statement: the id of the newest message that was sent to the account, -1 if there is none."""
     newest = select(func.max(copies.c.message_id)).where(copies.c.account_id == account_id).scalar_subquery()
     return func.coalesce(newest, literal_column("-1"))
 
@@ -19,6 +21,6 @@ _NEWEST = Prepared(select(newest_message_id(bindparam("of_account_id", type_=Int
 
 
 async def find(connection: AsyncConnection, account_id: int) -> int:
-    """The id of the newest message that the account was sent; -1 where there is none."""
+    """The id of the newest message that was sent to the account, -1 if there is none."""
     (newest,) = await _NEWEST.values(connection, of_account_id=account_id)
     return int(newest)

@@ -15,13 +15,13 @@ from keybearer.server.storage.prepared import Prepared
 
 
 async def note(connection: AsyncConnection, account_id: int, *, at: datetime, is_active: bool, client: str) -> None:
-    """Note that an account is there, and whether the person is doing something."""
+    """Record that an account is present, and whether the person is active."""
     values = {"account_id": account_id, "seen_at": at, "client": client}
     await upsert(connection, presences, {**values, "active_at": at} if is_active else values, key=["account_id"])
 
 
 async def find(connection: AsyncConnection, account_id: int) -> Presence | None:
-    """When an account was last there; None where it never was."""
+    """When an account was last present. None if it never was."""
     row = (await connection.execute(select(presences).where(presences.c.account_id == account_id))).first()
     return None if row is None else Presence(**row._mapping)
 
@@ -35,12 +35,12 @@ _PRESENT = Prepared(
 
 
 async def find_all(connection: AsyncConnection, since: datetime) -> Sequence[Presence]:
-    """The accounts that were there since then, without those that say that they are away."""
+    """The accounts that were present since then, without those that have set themselves away."""
     return [Presence(**columns) for columns in await _PRESENT.records(connection, since=since)]
 
 
 async def set_status(connection: AsyncConnection, status: Status) -> None:
-    """Write what an account says of itself; nothing is left of an empty status."""
+    """Write an account's status. An empty status is deleted."""
     if not (status.text or status.emoji_name or status.is_away):
         await connection.execute(delete(statuses).where(statuses.c.account_id == status.account_id))
         return
@@ -49,7 +49,7 @@ async def set_status(connection: AsyncConnection, status: Status) -> None:
 
 
 async def find_status(connection: AsyncConnection, account_id: int) -> Status:
-    """What an account says of itself."""
+    """An account's status."""
     row = (await connection.execute(select(statuses).where(statuses.c.account_id == account_id))).first()
     return Status(account_id) if row is None else Status(**row._mapping)
 
@@ -58,5 +58,5 @@ _STATUSES = Prepared(select(statuses))
 
 
 async def find_statuses(connection: AsyncConnection) -> Sequence[Status]:
-    """Everybody who says something of themselves."""
+    """All accounts that have a status."""
     return [Status(**columns) for columns in await _STATUSES.records(connection)]

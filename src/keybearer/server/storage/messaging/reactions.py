@@ -13,7 +13,7 @@ from keybearer.server.storage.messaging.tables import reactions
 
 
 async def add(connection: AsyncConnection, reaction: Reaction) -> bool:
-    """Put a reaction under a message; False where the account has put it there already."""
+    """Add a reaction to a message. False if the account has already added it."""
     values = {
         "message_id": reaction.message_id,
         "account_id": reaction.account_id,
@@ -36,7 +36,7 @@ async def count(connection: AsyncConnection, message_id: int, account_id: int) -
 async def remove(
     connection: AsyncConnection, message_id: int, account_id: int, *, emoji_code: str, kind: str
 ) -> Reaction | None:
-    """Take a reaction away; returns it, None where there was none."""
+    """Remove a reaction and return it. None if there was none."""
     row = (
         await connection.execute(
             delete(reactions)
@@ -56,7 +56,7 @@ _OF_MESSAGES = select(reactions).where(among_given(reactions.c.message_id, "ids"
 
 
 async def find_all(connection: AsyncConnection, message_ids: Iterable[int]) -> dict[int, tuple[Reaction, ...]]:
-    """The reactions of several messages, by message, in the order in which they were made."""
+    """The reactions of several messages, by message, in the order in which they were added."""
     rows = await connection.execute(_OF_MESSAGES, {"ids": sorted(set(message_ids))})
     found: dict[int, tuple[Reaction, ...]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Who has read a message, from the copies of it."""
+"""Who has read a message, found from its copies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from keybearer.server.storage.tables import accounts
 
 
 async def find_reader_ids(connection: AsyncConnection, message: Message, viewer_id: int) -> Sequence[int]:
-    """The active accounts that have read a message, by id, at most so many.
+    """The active accounts that have read a message, by id, up to a limit.
 
-    Its sender is not among them, and nobody whom the viewer has muted or who has muted the viewer.
+    Its sender is left out, and so are accounts that the viewer has muted or that have muted the viewer.
     """
     is_muted = exists().where(
         or_(

@@ -1,4 +1,4 @@
-"""The tables of channels and messages, in the same schema as those of keys and accounts."""
+"""The tables of channels and messages. They are in the same schema as those of keys and accounts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from keybearer.server.storage.tables import Instant, metadata
 __all__ = ["metadata"]
 
 _NO_REUSE: dict[str, Any] = {"sqlite_autoincrement": True}
-"""SQLite would give a deleted row's id to the next one; an id names one thing for ever."""
+"""Without this, SQLite would give a deleted row's id to the next row. An id stands for one thing for ever."""
 
 
-def _to(target: str, name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
+def _foreign_key(target: str, name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
     return Column(
         name,
         ForeignKey(f"{target}.id", ondelete="SET NULL" if nullable else "CASCADE"),
@@ -46,7 +46,7 @@ channels = Table(
     Column("rendered_description", Text, nullable=False, server_default=""),
     Column("is_private", Boolean, nullable=False, server_default=false()),
     Column("post_policy", Integer, nullable=False, server_default="1"),
-    _to("accounts", "creator_id", nullable=True),
+    _foreign_key("accounts", "creator_id", nullable=True),
     Column("created_at", Instant, nullable=False),
     Column("is_archived", Boolean, nullable=False, server_default=false()),
     Column("is_default", Boolean, nullable=False, server_default=false()),
@@ -59,8 +59,8 @@ channels = Table(
 subscriptions = Table(
     "subscriptions",
     metadata,
-    _to("accounts", "account_id", primary_key=True),
-    _to("channels", "channel_id", primary_key=True),
+    _foreign_key("accounts", "account_id", primary_key=True),
+    _foreign_key("channels", "channel_id", primary_key=True),
     Column("color", Text, nullable=False),
     Column("is_muted", Boolean, nullable=False, server_default=false()),
     Column("pin_to_top", Boolean, nullable=False, server_default=false()),
@@ -77,15 +77,15 @@ conversations = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("members_key", Text, nullable=False, unique=True),
-    Column("members", Text),  # where they are so many that the key is a digest
+    Column("members", Text),  # if they are so many that the key is a digest
     **_NO_REUSE,
 )
 
 conversation_members = Table(
     "conversation_members",
     metadata,
-    _to("conversations", "conversation_id", primary_key=True),
-    _to("accounts", "account_id", primary_key=True),
+    _foreign_key("conversations", "conversation_id", primary_key=True),
+    _foreign_key("accounts", "account_id", primary_key=True),
     Index(None, "account_id"),
 )
 
@@ -94,7 +94,7 @@ messages = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("realm_id", ForeignKey("realms.id"), nullable=False),
-    _to("accounts", "sender_id"),
+    _foreign_key("accounts", "sender_id"),
     Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE")),
     Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE")),
     Column("topic", Text, nullable=False, server_default=""),
@@ -117,8 +117,8 @@ messages = Table(
 copies = Table(
     "copies",
     metadata,
-    _to("accounts", "account_id", primary_key=True),
-    _to("messages", "message_id", primary_key=True),
+    _foreign_key("accounts", "account_id", primary_key=True),
+    _foreign_key("messages", "message_id", primary_key=True),
     Column("flags", Integer, nullable=False),
     Index(None, "message_id"),
 )
@@ -127,8 +127,8 @@ reactions = Table(
     "reactions",
     metadata,
     Column("id", Integer, primary_key=True),
-    _to("messages", "message_id"),
-    _to("accounts", "account_id"),
+    _foreign_key("messages", "message_id"),
+    _foreign_key("accounts", "account_id"),
     Column("emoji_name", Text, nullable=False),
     Column("emoji_code", Text, nullable=False),
     Column("kind", Text, nullable=False),
@@ -141,7 +141,7 @@ uploads = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("path", Text, nullable=False, unique=True),
-    _to("accounts", "account_id"),
+    _foreign_key("accounts", "account_id"),
     Column("name", Text, nullable=False),
     Column("content_type", Text, nullable=False),
     Column("size", Integer, nullable=False),
@@ -150,14 +150,14 @@ uploads = Table(
     **_NO_REUSE,
 )
 
-# What a file consists of. A content without an upload is still being received, or its file was deleted: nobody sees it,
-# it counts against the quota, and it is swept. Until it is whole, `size` is what was announced.
+# The bytes of a file. A content without an upload is still being received, or its file was deleted: nobody sees it, it
+# counts against the quota, and it is deleted later. Until it is complete, `size` is the announced size.
 _BELONGS_TO_NONE = text("upload_id IS NULL")
 upload_contents = Table(
     "upload_contents",
     metadata,
     Column("id", Integer, primary_key=True),
-    _to("accounts", "account_id"),
+    _foreign_key("accounts", "account_id"),
     Column("upload_id", ForeignKey("uploads.id", ondelete="SET NULL")),
     Column("size", Integer, nullable=False),
     Column("begun_at", Instant, nullable=False),
@@ -175,7 +175,7 @@ upload_contents = Table(
 upload_chunks = Table(
     "upload_chunks",
     metadata,
-    _to("upload_contents", "content_id", primary_key=True),
+    _foreign_key("upload_contents", "content_id", primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("bytes", LargeBinary, nullable=False),
 )
@@ -183,8 +183,8 @@ upload_chunks = Table(
 message_uploads = Table(
     "message_uploads",
     metadata,
-    _to("messages", "message_id", primary_key=True),
-    _to("uploads", "upload_id", primary_key=True),
+    _foreign_key("messages", "message_id", primary_key=True),
+    _foreign_key("uploads", "upload_id", primary_key=True),
     Index(None, "upload_id"),
 )
 
@@ -211,7 +211,7 @@ statuses = Table(
 alert_words = Table(
     "alert_words",
     metadata,
-    _to("accounts", "account_id", primary_key=True),
+    _foreign_key("accounts", "account_id", primary_key=True),
     Column("key", Text, primary_key=True),
     Column("word", Text, nullable=False),
     Column("first_token", Text, nullable=False),
@@ -221,8 +221,8 @@ alert_words = Table(
 user_topics = Table(
     "user_topics",
     metadata,
-    _to("accounts", "account_id", primary_key=True),
-    _to("channels", "channel_id", primary_key=True),
+    _foreign_key("accounts", "account_id", primary_key=True),
+    _foreign_key("channels", "channel_id", primary_key=True),
     Column("topic_key", Text, primary_key=True),
     Column("topic", Text, nullable=False),
     Column("policy", Integer, nullable=False),
@@ -233,8 +233,8 @@ user_topics = Table(
 muted_users = Table(
     "muted_users",
     metadata,
-    _to("accounts", "account_id", primary_key=True),
-    _to("accounts", "muted_id", primary_key=True),
+    _foreign_key("accounts", "account_id", primary_key=True),
+    _foreign_key("accounts", "muted_id", primary_key=True),
     Column("muted_at", Instant, nullable=False),
     Index(None, "muted_id"),
 )
@@ -242,7 +242,7 @@ muted_users = Table(
 bot_storage = Table(
     "bot_storage",
     metadata,
-    _to("accounts", "account_id", primary_key=True),
+    _foreign_key("accounts", "account_id", primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
@@ -251,8 +251,8 @@ webhook_calls = Table(
     "webhook_calls",
     metadata,
     Column("id", Integer, primary_key=True),
-    _to("accounts", "bot_id"),
-    _to("messages", "message_id"),
+    _foreign_key("accounts", "bot_id"),
+    _foreign_key("messages", "message_id"),
     Column("trigger", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_attempt_at", Instant, nullable=False),

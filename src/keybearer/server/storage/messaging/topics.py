@@ -1,4 +1,4 @@
-"""Topics: all messages of one, a piece at a time."""
+"""Topics: all messages of one topic, some at a time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from keybearer.server.storage.messaging.tables import copies, messages
 
 
 async def hold_newest(connection: AsyncConnection, channel_id: int, topic: str, *, limit: int) -> Sequence[Message]:
-    """The newest messages of a topic, the oldest of them first. They and their copies are held until the transaction
-    ends, in the order in which others hold them."""
+    """The newest messages of a topic, the oldest of them first. They and their copies are locked until the transaction
+    ends, in the same order as in other transactions.
+    """
     newest = (
         select(messages.c.id)
         .where(messages.c.channel_id == channel_id, messages.c.topic_key == name_key(topic))

@@ -1,4 +1,4 @@
-"""Uploaded files as rows; what they consist of is in `upload_contents.py`."""
+"""Uploaded files as rows. Their bytes are in `upload_contents.py`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def from_row(row: Row[Any]) -> Upload:
 async def add(
     connection: AsyncConnection, *, path: str, account_id: int, name: str, content_type: str, size: int, at: datetime
 ) -> Upload:
-    """Note a file that an account has uploaded."""
+    """Record a file that an account has uploaded."""
     row = await connection.execute(
         insert(uploads)
         .values(path=path, account_id=account_id, name=name, content_type=content_type, size=size, created_at=at)
@@ -34,19 +34,19 @@ async def add(
 
 
 async def find(connection: AsyncConnection, path: str) -> Upload | None:
-    """The file of that path, whoever may see it."""
+    """The file with that path. Nobody's permission to see it is checked."""
     row = (await connection.execute(select(uploads).where(uploads.c.path == path))).first()
     return None if row is None else from_row(row)
 
 
 async def find_seen(connection: AsyncConnection, viewer: Account, path: str) -> Upload | None:
-    """The file of that path; None for one that the viewer may not see."""
+    """The file with that path. None if the viewer may not see it."""
     row = (await connection.execute(select(uploads).where(uploads.c.path == path, sees_file(viewer)))).first()
     return None if row is None else from_row(row)
 
 
 async def find_ids(connection: AsyncConnection, paths: Iterable[str], account_id: int) -> Sequence[int]:
-    """Which of these paths are files that the account may share: its own."""
+    """Which of these paths are files that the account may share, which are its own."""
     wanted = sorted(set(paths))
     if not wanted:
         return []
@@ -57,11 +57,11 @@ async def find_ids(connection: AsyncConnection, paths: Iterable[str], account_id
 
 
 async def attach(connection: AsyncConnection, message_id: int, upload_ids: Iterable[int]) -> None:
-    """Let those who may see a message see the files that it links to."""
+    """Let everybody who may see a message see the files that it links to."""
     rows = [{"message_id": message_id, "upload_id": upload_id} for upload_id in upload_ids]
     await insert_missing(connection, message_uploads, rows, key=["message_id", "upload_id"])
 
 
 async def detach_all(connection: AsyncConnection, message_id: int) -> None:
-    """Let a message show no file any more."""
+    """Remove all files from a message."""
     await connection.execute(delete(message_uploads).where(message_uploads.c.message_id == message_id))

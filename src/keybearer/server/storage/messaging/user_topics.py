@@ -1,4 +1,4 @@
-"""What accounts chose for topics, as rows."""
+"""The policies that accounts chose for topics, as rows."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _KEY = ["account_id", "channel_id", "topic_key"]
 
 async def find_seen(connection: AsyncConnection, viewer: Account) -> Sequence[tuple[UserTopic, str]]:
     """What the viewer chose for topics of channels that it sees and that are not archived, with each channel's name."""
-    found = await _seen(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
+    found = await _seen_statement(kind_of(viewer)).records(connection, **viewer_parameters(viewer))
     return [_from_columns(**columns) for columns in found]
 
 
 @cache
-def _seen(kind: ViewerKind) -> Prepared:
+def _seen_statement(kind: ViewerKind) -> Prepared:
     is_own = user_topics.c.account_id == bindparam("viewer_id")
     return Prepared(
         select(*_COLUMNS, channels.c.name)
@@ -42,7 +42,7 @@ def _seen(kind: ViewerKind) -> Prepared:
 async def find_muted(
     connection: AsyncConnection, account_ids: Collection[int]
 ) -> Mapping[int, Sequence[tuple[UserTopic, str]]]:
-    """The topics that each of these accounts muted, whether it sees them or not, with the names of their channels."""
+    """The topics that each of these accounts muted, whether or not it sees them, with the names of their channels."""
     muted: dict[int, list[tuple[UserTopic, str]]] = {account_id: [] for account_id in account_ids}
     is_muted = user_topics.c.policy == TopicPolicy.MUTED.value
     rows = await connection.execute(
@@ -63,7 +63,7 @@ def _from_columns(
 
 
 async def save(connection: AsyncConnection, chosen: UserTopic) -> None:
-    """Keep what an account chose for a topic, in place of what it chose before."""
+    """Store what an account chose for a topic, replacing its earlier choice."""
     values = {
         "account_id": chosen.account_id,
         "channel_id": chosen.channel_id,
@@ -76,7 +76,7 @@ async def save(connection: AsyncConnection, chosen: UserTopic) -> None:
 
 
 async def remove(connection: AsyncConnection, account_id: int, channel_id: int, topic: str) -> bool:
-    """Forget what an account chose for a topic; False where that was nothing."""
+    """Forget what an account chose for a topic. False if it had chosen nothing."""
     result = await connection.execute(
         delete(user_topics)
         .where(
@@ -92,10 +92,10 @@ async def remove(connection: AsyncConnection, account_id: int, channel_id: int, 
 async def move(
     connection: AsyncConnection, before: tuple[int, str], after: UserTopic
 ) -> tuple[Mapping[TopicPolicy, list[int]], Mapping[TopicPolicy, list[int]]]:
-    """Let what accounts chose for a topic (channel and name) hold where the topic is now.
+    """Move the policies that accounts chose for a topic (channel and name) to the topic's new place.
 
-    What somebody has chosen for the new topic stays, and what they chose for the old one is forgotten. Returns who
-    chose what moved, and who chose what was forgotten.
+    If an account has chosen a policy for the new topic, that one stays, and the one for the old topic is forgotten.
+    Returns whose policies moved, and whose were forgotten.
     """
     old = and_(user_topics.c.channel_id == before[0], user_topics.c.topic_key == name_key(before[1]))
     new = user_topics.alias()
@@ -124,6 +124,6 @@ def _by_policy(rows: Iterable[Row[*tuple[Any, ...]]]) -> Mapping[TopicPolicy, li
 
 
 async def count(connection: AsyncConnection, account_id: int) -> int:
-    """For how many topics an account chose something."""
+    """The number of topics for which an account chose a policy."""
     statement = select(func.count()).select_from(user_topics).where(user_topics.c.account_id == account_id)
     return (await connection.execute(statement)).scalar_one()

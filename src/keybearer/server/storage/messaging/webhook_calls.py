@@ -1,4 +1,4 @@
-"""Calls of outgoing webhooks that are still to be made: written in the transaction of the message they tell of."""
+"""Calls of outgoing webhooks that wait to be made. They are written in the transaction of their message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keybearer.server.storage.messaging.tables import webhook_calls
 
 @dataclass(frozen=True, slots=True)
 class WebhookCall:
-    """A call that waits. `trigger` is `mention` or `direct_message`."""
+    """A waiting call. `trigger` is `mention` or `direct_message`."""
 
     id: int
     bot_id: int
@@ -26,14 +26,14 @@ class WebhookCall:
 async def add(
     connection: AsyncConnection, bot_ids: Iterable[int], message_id: int, *, trigger: str, at: datetime
 ) -> None:
-    """Have the webhooks of several bots called with a message."""
+    """Call the webhooks of several bots with a message."""
     rows = [{"bot_id": each, "message_id": message_id, "trigger": trigger, "next_attempt_at": at} for each in bot_ids]
     if rows:
         await connection.execute(insert(webhook_calls), rows)
 
 
 async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) -> Sequence[WebhookCall]:
-    """Calls whose turn it is, the oldest first."""
+    """Calls that are due, oldest first."""
     rows = await connection.execute(
         select(webhook_calls).where(webhook_calls.c.next_attempt_at <= now).order_by(webhook_calls.c.id).limit(limit)
     )
@@ -41,12 +41,12 @@ async def find_due(connection: AsyncConnection, now: datetime, *, limit: int) ->
 
 
 async def count(connection: AsyncConnection) -> int:
-    """How many calls wait."""
+    """How many calls are waiting."""
     return (await connection.execute(select(func.count()).select_from(webhook_calls))).scalar_one()
 
 
 async def claim(connection: AsyncConnection, call: WebhookCall, *, until: datetime) -> bool:
-    """Take a call: False where another worker was faster. After `until` it is due again."""
+    """Reserve a call. False if another worker was faster. After `until` it is due again."""
     result = await connection.execute(
         update(webhook_calls)
         .where(webhook_calls.c.id == call.id, webhook_calls.c.attempts == call.attempts)
@@ -57,10 +57,10 @@ async def claim(connection: AsyncConnection, call: WebhookCall, *, until: dateti
 
 
 async def postpone(connection: AsyncConnection, call_id: int, *, until: datetime) -> None:
-    """Let a call that failed wait."""
+    """Postpone a call that failed."""
     await connection.execute(update(webhook_calls).where(webhook_calls.c.id == call_id).values(next_attempt_at=until))
 
 
 async def remove(connection: AsyncConnection, call_id: int) -> None:
-    """A call is done with."""
+    """Delete a call that is done."""
     await connection.execute(delete(webhook_calls).where(webhook_calls.c.id == call_id))

@@ -1,1 +1,1 @@
-"""The history of the schema, run by Alembic through `schema.migrate`."""
+"""The history of the schema. Alembic runs it through `schema.migrate`."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps, on the connection and in the transaction that `schema.migrate` hands over."""
+"""What Alembic runs: the steps, on the connection and in the transaction that `schema.migrate` provides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from alembic import context
 from keybearer.server.storage.messaging import tables as message_tables
 
 connection = context.config.attributes["connection"]
-# SQLite alters little in place, so its tables are rebuilt where need be (batch mode).
+# SQLite can change few things in place, so its tables are rebuilt if necessary (batch mode).
 context.configure(
     connection=connection,
     target_metadata=message_tables.metadata,

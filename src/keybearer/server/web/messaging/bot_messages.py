@@ -1,4 +1,4 @@
-"""What a bot said and heard, shown to its owner when they ask for it."""
+"""What a bot sent and received, shown to its owner when they ask for it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PER_PAGE = 50
 
 
 async def ask(visit: Visit) -> Response:
-    """What looking means. Nothing is shown, and nothing recorded."""
+    """The question before looking. Nothing is shown, and nothing is recorded."""
     bot = await bot_messages.find_bot(visit.context, visit.caller, visit.id("bot_id"))
     return visit.render("messages/bot_question.html", bot=bot)
 
 
 async def show(visit: Visit) -> Response:
-    """The messages. By POST: each look is recorded, so nobody is led to one by a link."""
+    """The messages. By POST: each look is recorded, so a link must not trigger one."""
     part = _part(visit)
     found = await bot_messages.look(
         visit.context, visit.caller, visit.id("bot_id"), part, before=visit.number("before"), limit=PER_PAGE
@@ -41,4 +41,4 @@ def _part(visit: Visit) -> Part:
     try:
         return Part(visit.text("part") or Part.ALL)
     except ValueError:
-        raise Refused("Choose what to show: what the bot said, what it heard, or both.") from None
+        raise Refused("Choose what to show: what the bot sent, what it received, or both.") from None

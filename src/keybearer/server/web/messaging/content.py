@@ -1,8 +1,8 @@
-"""A message's HTML as our pages show it.
+"""A message's HTML as the pages show it.
 
-What is stored was cleaned when the message was written, in the form that Zulip's clients expect. Here it is read
-again and written out: only tags and attributes that are named below reach a page, no picture of another site does, and
-what Zulip's own pages do with scripts and sprites (emoji, spoilers, links to channels) becomes plain HTML.
+The stored HTML was cleaned when the message was written, in the form that Zulip's clients expect. Here it is parsed
+again and written out. Only the tags and attributes that are named below reach a page, and no picture of another site
+does. What Zulip's own pages do with scripts and sprites (emoji, spoilers, links to channels) becomes plain HTML.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _ADDRESS = re.compile(r"(https?://|mailto:|/(?!/))", re.IGNORECASE)
 
 Attributes = Mapping[str, str]
 Writer = Callable[[Attributes], tuple[str, str]]
-"""What makes of a tag's attributes what begins it and what ends it."""
+"""A function from a tag's attributes to the HTML that opens it and the HTML that closes it."""
 
 
 def shown_html(rendered: str, viewer_id: int) -> Markup:
-    """The HTML of a message for the page of somebody, whose own mentions stand out."""
+    """The HTML of a message for one reader's page, on which the reader's own mentions stand out."""
     writer = _Writer(viewer_id)
     writer.feed(rendered)
     writer.close()
@@ -39,7 +39,7 @@ def shown_html(rendered: str, viewer_id: int) -> Markup:
 
 
 def emoji_text(code: str, name: str) -> str:
-    """An emoji by its code as the wire has it; its name between colons where it is no character."""
+    """An emoji by its code on the wire. If it has no character, its name between colons."""
     try:
         return "".join(chr(int(part, 16)) for part in code.split("-")).encode().decode()
     except (ValueError, OverflowError):
@@ -47,19 +47,19 @@ def emoji_text(code: str, name: str) -> str:
 
 
 class _Writer(HTMLParser):
-    """Writes what it reads, tag by tag; of tags that it does not know only the text stays."""
+    """Writes what it parses, tag by tag. Of unknown tags only the text stays."""
 
     def __init__(self, viewer_id: int) -> None:
         super().__init__(convert_charrefs=True)
         self._viewer_id = str(viewer_id)
         self._out: list[str] = []
         self._open: list[tuple[str, str]] = []
-        """The tags that are open, each with what ends it."""
+        """The open tags, each with what closes it."""
         self._silent_from: int | None = None
-        """How many tags were open where a text began that something else has taken the place of."""
+        """How many tags were open at the start of a text that was replaced by something else."""
 
     def text(self) -> str:
-        """All that was written, with every tag ended."""
+        """Everything that was written, with all tags closed."""
         return "".join([*self._out, *(end for _, end in reversed(self._open))])
 
     def handle_data(self, data: str) -> None:
@@ -88,7 +88,7 @@ class _Writer(HTMLParser):
                 return
 
     def _tag(self, tag: str, given: Attributes) -> tuple[str, str]:
-        """What begins and what ends a tag on our pages."""
+        """What opens and what closes a tag on the pages."""
         if tag == "p" and any(end == "</summary>" for _, end in self._open):
             return "<span>", "</span>"
         if tag in _PLAIN:
@@ -116,14 +116,14 @@ def _link(given: Attributes) -> tuple[str, str]:
     address = given.get("href", "")
     narrow = _NARROW.fullmatch(address)
     if narrow is not None:
-        return f'<a href="{escape(_place_of(narrow[1], narrow[2]))}">', "</a>"
+        return f'<a href="{escape(_place_url(narrow[1], narrow[2]))}">', "</a>"
     if _ADDRESS.match(address) is None:
         return "<span>", "</span>"
     return f'<a href="{escape(address)}" rel="noopener noreferrer">', "</a>"
 
 
-def _place_of(channel_id: str, topic: str | None) -> str:
-    """The address of a channel or topic on our pages; a topic's name is encoded as in Zulip's addresses."""
+def _place_url(channel_id: str, topic: str | None) -> str:
+    """The URL of a channel or topic on the pages. A topic's name is encoded as in Zulip's URLs."""
     place = {"channel": channel_id}
     if topic is not None:
         place["topic"] = unquote(topic.replace(".", "%"))
@@ -160,7 +160,7 @@ def _heading(_given: Attributes) -> tuple[str, str]:
 
 
 def _table(_given: Attributes) -> tuple[str, str]:
-    # A wide one scrolls by itself, by keyboard too.
+    # A wide table scrolls by itself, by keyboard too.
     return '<div class="message-table" tabindex="0" role="group" aria-label="Table"><table>', "</table></div>"
 
 

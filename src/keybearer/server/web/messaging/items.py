@@ -1,4 +1,4 @@
-"""Messages as a page lists them."""
+"""Messages as items of a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keybearer.server.web.messaging.places import Place, topic_words
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """An emoji under a message: who put it there, and whether the reader did."""
+    """An emoji on a message: who added it, and whether the reader did."""
 
     name: str
     text: str
@@ -29,7 +29,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A message. `version` is another one whenever the message looks different."""
+    """A message. `version` changes whenever the message looks different."""
 
     message: Message
     sender: Account
@@ -42,7 +42,7 @@ class Item:
 
 
 def items_of(copies: Iterable[Copy], directory: Directory, reader: Account, now: datetime) -> list[Item]:
-    """These messages for their reader: a person, or a bot whose owner reads as it."""
+    """These messages for their reader: a person, or a bot that is read by its owner."""
     return [_item(copy, directory, reader, now) for copy in copies]
 
 
@@ -85,7 +85,7 @@ def names_of(people: Iterable[Account]) -> str:
 
 
 def _chips(copy: Copy, directory: Directory, reader: Account) -> list[Chip]:
-    """One chip for each emoji, in the order in which they came."""
+    """One chip for each emoji, in the order in which they were added."""
     by_emoji: dict[tuple[str, str], list[Account]] = {}
     names: dict[tuple[str, str], str] = {}
     for reaction in copy.reactions:

@@ -1,4 +1,4 @@
-"""Messages: those that one can read, and a form to write as oneself."""
+"""Messages: the readable ones, and a form to send one's own."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from keybearer.server.web.visit import Visit, safe_path
 
 PER_PAGE = 50
 OFTEN = ("+1", "check", "eyes", "tada", "heart", "smile", "question", "-1")
-"""Emoji that a message offers; others are given by name."""
+"""Emoji that a message offers. Others are entered by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """The part of a place's messages that is shown: the newest, or those before or after a message."""
+class PagePart:
+    """The shown part of a place's messages: the newest, or those before or after a message."""
 
     before: int | None = None
     after: int | None = None
 
     @property
     def query(self) -> dict[str, object]:
-        """What the address says of it."""
+        """The part's query in the URL."""
         if self.before is not None:
             return {"before": self.before}
         return {} if self.after is None else {"after": self.after}
@@ -43,18 +43,18 @@ class Stretch:
 
 async def show(visit: Visit) -> Response:
     """The messages of a place."""
-    return await _page(visit, read_place(visit.query), _read_stretch(visit))
+    return await _page(visit, read_place(visit.query), _read_part(visit))
 
 
-def _read_stretch(visit: Visit) -> Stretch:
+def _read_part(visit: Visit) -> PagePart:
     numbers = {name: visit.query.get(name, "") for name in ("before", "after")}
-    return Stretch(
+    return PagePart(
         **{name: int(text) for name, text in numbers.items() if text.isascii() and text.isdigit() and len(text) <= 9}
     )
 
 
-async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused | None = None) -> Response:
-    found = await _find(visit, place, stretch)
+async def _page(visit: Visit, place: Place, part: PagePart, refusal: Refused | None = None) -> Response:
+    found = await _find(visit, place, part)
     known = await places.find(visit.context, visit.caller, channel_id=place.channel_id, people_ids=place.people)
     items = items_of(found.copies, found.directory, visit.caller.account, visit.context.clock())
     first, last = (items[0].message.id, items[-1].message.id) if items else (None, None)
@@ -66,10 +66,10 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
         items=items,
         is_read_only=False,
         places=known,
-        cannot_post=_why_not(visit, known.channel),
-        older=None if found.found_oldest or first is None else _path(place, Stretch(before=first)),
-        newer=None if found.found_newest or last is None else _path(place, Stretch(after=last)),
-        here=_path(place, stretch),
+        cannot_post=_reason_not_to_write(visit, known.channel),
+        older=None if found.found_oldest or first is None else _path(place, PagePart(before=first)),
+        newer=None if found.found_newest or last is None else _path(place, PagePart(after=last)),
+        here=_path(place, part),
         often=[(name, emoji_text(emoji.code_of(name) or "", name)) for name in OFTEN],
         values=visit.form,
         Place=Place,
@@ -78,10 +78,10 @@ async def _page(visit: Visit, place: Place, stretch: Stretch, refusal: Refused |
     )
 
 
-async def _find(visit: Visit, place: Place, stretch: Stretch) -> Found:
-    """The messages of a stretch. Raises Refused for a place that the visitor does not see."""
-    is_after = stretch.before is None and stretch.after is not None
-    anchor = stretch.after if is_after else stretch.before
+async def _find(visit: Visit, place: Place, part: PagePart) -> Found:
+    """The messages of a part. Raises Refused for a place that the visitor does not see."""
+    is_after = part.before is None and part.after is not None
+    anchor = part.after if is_after else part.before
     query = Query(
         anchor="newest" if anchor is None else anchor,
         num_before=0 if is_after else PER_PAGE,
@@ -107,8 +107,8 @@ def _title(place: Place, known: Places) -> str:
     return "Sent by you" if place.is_sent else "Messages"
 
 
-def _why_not(visit: Visit, channel: Channel | None) -> str | None:
-    """Why the visitor cannot write into a channel; None where they can."""
+def _reason_not_to_write(visit: Visit, channel: Channel | None) -> str | None:
+    """Why the visitor cannot write to a channel. None if they can."""
     if channel is None:
         return None
     try:
@@ -118,8 +118,8 @@ def _why_not(visit: Visit, channel: Channel | None) -> str | None:
     return None
 
 
-def _path(place: Place, stretch: Stretch) -> str:
-    query = urlencode(stretch.query)
+def _path(place: Place, part: PagePart) -> str:
+    query = urlencode(part.query)
     return f"{place.path}{'&' if '?' in place.path else '?'}{query}" if query else place.path
 
 
@@ -130,7 +130,7 @@ async def send(visit: Visit) -> Response:
         place, to = read_target(visit.text("to"), visit.text("topic"))
         return await _send(visit, place, to)
     except Refused as refusal:
-        return await _page(visit, place, Stretch(), refusal)
+        return await _page(visit, place, PagePart(), refusal)
 
 
 async def _send(visit: Visit, place: Place, to: ToChannel | ToPeople) -> Response:
@@ -171,7 +171,7 @@ async def send_new(visit: Visit) -> Response:
 
 
 async def show_edit(visit: Visit) -> Response:
-    """The form for another text of one's own message."""
+    """The form to edit one's own message."""
     return await _edit(visit)
 
 
@@ -190,11 +190,11 @@ async def edit(visit: Visit) -> Response:
         await message_changes.change(visit.context, visit.caller, visit.id("message_id"), wanted)
     except Refused as refusal:
         return await _edit(visit, refusal)
-    return _back(visit)
+    return _redirect_back(visit)
 
 
 async def react(visit: Visit) -> Response:
-    """Put an emoji under a message, or take one's own away."""
+    """Add an emoji to a message, or remove one's own."""
     message_id, name = visit.id("message_id"), (visit.text("other") or visit.text("emoji")).strip(":")
     copy, _ = await messages.find_one(visit.context, visit.caller, message_id)
     code = emoji.code_of(name)
@@ -204,10 +204,10 @@ async def react(visit: Visit) -> Response:
         await reactions.remove(visit.context, visit.caller, message_id, name=name, code=code, kind=kind)
     else:
         await reactions.add(visit.context, visit.caller, message_id, name=name, code=None, kind=None)
-    return _back(visit)
+    return _redirect_back(visit)
 
 
-def _back(visit: Visit) -> Response:
-    """To the messages that the form was on."""
+def _redirect_back(visit: Visit) -> Response:
+    """Redirect to the messages on which the form was."""
     back = safe_path(visit.form.get("back", ""), PAGE)
     return visit.redirect(f"{back}#message-{visit.id('message_id')}")

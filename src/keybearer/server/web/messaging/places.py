@@ -14,12 +14,12 @@ from keybearer.server.services.messaging.sending import ToChannel, ToPeople
 PAGE = "/messages/"
 NO_PLACE = "No such channel or conversation"
 MOST_PEOPLE = 50
-"""People of a conversation that an address can name."""
+"""People of a conversation that a URL can name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A part of the messages. `topic` is only given with a channel; None is every topic of it."""
+    """A part of the messages. `topic` requires a channel. None means all its topics."""
 
     channel_id: int | None = None
     topic: str | None = None
@@ -43,14 +43,14 @@ class Place:
 
     @property
     def to(self) -> str:
-        """What the form for a message says of it; empty where a message needs another place."""
+        """The place as a value in the form for a message. Empty if a message needs another place."""
         if self.channel_id is not None:
             return f"channel:{self.channel_id}"
         return f"people:{','.join(map(str, self.people))}" if self.people else ""
 
     @property
     def path(self) -> str:
-        """Its address."""
+        """The URL."""
         query: dict[str, object] = {}
         if self.channel_id is not None:
             query["channel"] = self.channel_id
@@ -64,12 +64,12 @@ class Place:
 
 
 def topic_words(topic: str) -> str:
-    """A topic's name for people; the one without a name is Zulip's general chat."""
+    """A topic's name as people read it. A topic without a name is Zulip's general chat."""
     return topic or NO_TOPIC
 
 
 def read_place(query: Mapping[str, str]) -> Place:
-    """The place that an address names. Raises Refused where it can be none."""
+    """The place that a URL names. Raises Refused if the URL is not valid."""
     if "channel" in query:
         topic = query.get("topic")
         return Place(_number(query["channel"]), None if topic is None else topic[:TOPIC_MAX_LENGTH])
@@ -79,7 +79,7 @@ def read_place(query: Mapping[str, str]) -> Place:
 
 
 def read_target(to: str, topic: str) -> tuple[Place, ToChannel | ToPeople]:
-    """The place that a form's message goes to. Raises Refused where none was chosen."""
+    """The place to which a form's message is sent. Raises Refused if none was chosen."""
     kind, _, ids = to.partition(":")
     if kind == "channel":
         channel_id = _number(ids)

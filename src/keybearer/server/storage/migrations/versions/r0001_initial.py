@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make every table; those that others refer to first."""
+    """Create all tables; tables that others refer to come first."""
     _realms()
     _accounts()
     _api_keys()

@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make every table; those that others refer to first."""
+    """Create all tables; tables that others refer to come first."""
     _channels()
     _subscriptions()
     _conversations()
@@ -301,7 +301,7 @@ def _start_counting() -> None:
 
 
 def _give_everybody_a_channel() -> None:
-    """What set-up does for a new organization, for one that was there before there were channels."""
+    """What set-up does for a new organization, done here for an organization that is older than channels."""
     op.execute(
         "INSERT INTO channels (realm_id, name, name_key, created_at, is_default) "
         "SELECT id, 'general', 'general', created_at, true FROM realms"

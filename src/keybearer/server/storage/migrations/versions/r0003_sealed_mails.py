@@ -1,4 +1,6 @@
-"""Mails that wait are sealed: a link in one is as good as a password. Those that wait already stay as they are."""
+"""Waiting mails are sealed, because a link in one is as good as a password. Mails that already wait stay as they
+are.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,6 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the sealed text, and the secret that it is sealed under."""
+    """Add the sealed text, and the secret with which it is sealed."""
     op.add_column("mails", sa.Column("secret_id", sa.Text))
     op.add_column("mails", sa.Column("sealed_body", sa.LargeBinary))

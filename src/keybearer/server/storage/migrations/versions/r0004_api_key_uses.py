@@ -1,4 +1,4 @@
-"""The uses of keys move into a table of their own, so that noting one never waits for a change of the key."""
+"""The uses of keys move into their own table, so that recording a use never waits for a change of the key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COLUMNS = tuple(f"{kind}_used_{part}" for kind in ("last", "late") for part in 
 
 
 def upgrade() -> None:
-    """Make the table, with a row for each key, and drop the columns that it replaces."""
+    """Create the table, with a row for each key, and drop the columns that it replaces."""
     op.create_table(
         "api_key_uses",
         sa.Column("key_id", sa.Integer, nullable=False),
@@ -26,6 +26,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_id", name="pk_api_key_uses"),
     )
     names = ", ".join(_COLUMNS)
-    op.execute(f"INSERT INTO api_key_uses (key_id, {names}) SELECT id, {names} FROM api_keys")  # noqa: S608  our names
+    op.execute(f"INSERT INTO api_key_uses (key_id, {names}) SELECT id, {names} FROM api_keys")  # noqa: S608  the names are constants
     for name in _COLUMNS:
         op.drop_column("api_keys", name)

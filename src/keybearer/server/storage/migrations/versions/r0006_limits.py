@@ -1,6 +1,6 @@
 """Limits and sweeps find their rows by an index: attempts of an address, old audit records, waiting mails.
 
-A conversation of many people, whose ids no index can hold, is found by a digest of them.
+A conversation of so many people that no index can hold their ids is found by a digest of the ids.
 """
 
 from __future__ import annotations

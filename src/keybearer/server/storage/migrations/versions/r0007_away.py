@@ -1,4 +1,4 @@
-"""Accounts say that they are away, and are shown as offline."""
+"""Accounts can set themselves away, and are then shown as offline."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the mark, which nobody has."""
+    """Add the column. No account is away at first."""
     op.add_column("statuses", sa.Column("is_away", sa.Boolean, nullable=False, server_default=sa.false()))

@@ -1,4 +1,6 @@
-"""Alert words, topic policies and muted users; what invitations let people join; passwords that others gave."""
+"""Alert words, topic policies and muted users; the role and channels of invitations; passwords that somebody else
+set.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Named keys: several of an account, with scopes, an end and networks; and the organization's policy about them."""
+"""Named keys: an account may have several, with scopes, an end and networks. Also the organization's policy about
+them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ _IS_LIVE = sa.text("revoked_at IS NULL AND is_account_key")
 
 
 def upgrade() -> None:
-    """Add the columns. Every key that there is is the account key of its account, with all scopes."""
+    """Add the columns. Every existing key is the account key of its account, with all scopes."""
     op.add_column("api_keys", sa.Column("is_account_key", sa.Boolean, nullable=False, server_default=sa.true()))
     op.add_column("api_keys", sa.Column("scopes", sa.Integer, nullable=False, server_default="15"))
     op.add_column("api_keys", sa.Column("networks", sa.Text, nullable=False, server_default=""))

@@ -1,4 +1,4 @@
-"""The secrets that the database was written with, by what tells them apart."""
+"""The secrets that the database was written with, by their fingerprints."""
 
 from __future__ import annotations
 

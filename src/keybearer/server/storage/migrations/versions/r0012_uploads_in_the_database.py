@@ -1,6 +1,6 @@
-"""The content of uploaded files moves into the database, in chunks; and the schema names who may use it.
+"""The content of uploaded files moves into the database, in chunks. The schema also names the programs that may use it.
 
-The files themselves are taken along when a server starts, or by `keybearer admin migrate`: that takes longer than a
+The files themselves are moved when a server starts, or by `keybearer admin migrate`, because that takes longer than a
 transaction may.
 """
 
@@ -17,7 +17,7 @@ _BELONGS_TO_NONE = sa.text("upload_id IS NULL")
 
 
 def upgrade() -> None:
-    """Add the tables."""
+    """Create the tables."""
     op.create_table(
         "upload_contents",
         sa.Column("id", sa.Integer, nullable=False),

@@ -1,4 +1,4 @@
-// The addresses of Zulip's own settings, which instructions and bookmarks name, lead to the pages of ours.
+// The URLs of Zulip's own settings, as in instructions and bookmarks, lead to the pages here.
 const PAGES = {
   "#settings": "/settings/account/",
   "#settings/profile": "/settings/account/",
@@ -16,13 +16,13 @@ const PAGES = {
   "#organization/organization-permissions": "/organization/policies/",
 };
 
-/** Go where the fragment of this page's address means, if it means something. */
+/** Go to the page that the URL's fragment stands for, if there is one. */
 export function leadOn() {
   const page = PAGES[window.location.hash.replace(/\/$/, "")] ?? placeOf(window.location.hash);
   if (page) window.location.replace(page);
 }
 
-/** The page of a channel, topic or conversation that an address of Zulip's names. */
+/** The page of the channel, topic or conversation that a Zulip URL names. */
 function placeOf(hash) {
   const found = hash.match(/^#narrow\/(channel|stream|dm|pm-with)\/([\d,]+)[^/]*(?:\/(?:topic|subject)\/([^/]*))?/);
   if (!found) return null;

@@ -1,4 +1,4 @@
-// Files for a message: chosen, pasted or dropped, uploaded, and linked where one writes.
+// Files for a message: chosen, pasted or dropped, then uploaded and linked in the text.
 import { complain } from "./forms.js";
 import { token } from "./events.js";
 
@@ -30,7 +30,7 @@ async function attach(field, files) {
       complain(field.form, `${file.name} was not attached. ${problem.message}`);
       return "";
     });
-    // A function, so that a dollar sign in a name stands for itself.
+    // A function, so that a dollar sign in a name has no special meaning.
     field.value = field.value.replace(hole, () => link);
     field.focus();
   }

@@ -1,4 +1,4 @@
-// Copy icons: exactly the text of their target goes to the clipboard, and a tick says so for a second.
+// Copy icons: they copy exactly the text of their target to the clipboard, and show a tick for a second.
 import { announce } from "./pages.js";
 import { retitle } from "./tooltips.js";
 
@@ -31,7 +31,7 @@ async function copy(text) {
   }
 }
 
-// Over plain http, browsers have no clipboard for scripts; the old way still works there.
+// Over plain http, scripts cannot use the clipboard API; the old way still works there.
 function copyBySelection(text) {
   const field = document.createElement("textarea");
   field.value = text;

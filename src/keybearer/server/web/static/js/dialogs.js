@@ -1,4 +1,4 @@
-// Links marked data-dialog open in a dialog. What it showed, keys too, is gone from the page when it closes.
+// Links marked data-dialog open in a dialog. What it showed, including keys, is removed from the page when it closes.
 import { ask, counterpart, fill, show } from "./pages.js";
 
 document.addEventListener("click", (event) => {
@@ -54,7 +54,7 @@ function present(html, opener) {
 
 let changed = false;
 
-/** What a dialog did shows on the page below: renew that when the last dialog closes. */
+/** The page below shows what a dialog did: renew it when the last dialog closes. */
 export function noteChange() {
   changed = true;
 }
@@ -68,7 +68,7 @@ export function refill(dialog, html) {
   if (dialog.open) focusFirst(dialog);
 }
 
-/** Where the keyboard goes: what the page asks for first, else the heading, so that nothing is passed over. */
+/** Where the keyboard focus goes: the first thing that the page asks for, else the heading, so that nothing is skipped. */
 export function focusFirst(dialog) {
   const wanted = dialog.querySelector("[data-focus], [autofocus], [aria-invalid=true]");
   if (wanted) {
@@ -85,8 +85,8 @@ function restoreFocus(opener) {
     opener.focus();
     return;
   }
-  if (document.activeElement !== document.body) return; // What was done has been told where it shows.
-  // The page was renewed meanwhile: it has the same link again, or what it led to is gone.
+  if (document.activeElement !== document.body) return; // The result has the focus already.
+  // The page was renewed in the meantime: it has the same link again, or the link's target no longer exists.
   (document.querySelector(counterpart(opener)) ?? document.getElementById("content")).focus();
 }
 

@@ -1,12 +1,12 @@
-// An event queue on the wire: what happens is told as it happens, and a connection that was lost comes back.
-const SETTLE = 1000; // Events that come together are told together, and no queue is asked more often.
+// An event queue on the wire: events are reported as they happen, and a lost connection is restored.
+const SETTLE = 1000; // Events that arrive together are reported together, and no queue is asked more often.
 const LONGEST_PAUSE = 30_000;
 const LONGEST_POLL = 90_000; // The server answers sooner, with a heartbeat if nothing happens.
 const TYPES = ["message", "update_message", "delete_message", "reaction", "subscription", "stream"];
 
 const sleep = (time) => new Promise((done) => { setTimeout(done, time); });
 
-/** The token that a change must carry; each page has it in its forms. */
+/** The token that a change must send; each page has it in its forms. */
 export function token() {
   return document.querySelector("input[name=csrfmiddlewaretoken]").value;
 }
@@ -26,7 +26,7 @@ async function call(method, path, fields, options) {
   throw Object.assign(new Error(answer.msg), { code: answer.code, wait: 1000 * response.headers.get("Retry-After") });
 }
 
-/** Tell `onEvents` that something may have changed, now and whenever it does; `onState` whether there is a connection. */
+/** Call `onEvents` now and whenever something may have changed, and `onState` with whether there is a connection. */
 export function follow(onEvents, onState) {
   const stop = new AbortController();
   window.addEventListener("pagehide", () => stop.abort(), { once: true });
@@ -74,7 +74,7 @@ async function register(stop) {
   return { id: answer.queue_id, last: answer.last_event_id };
 }
 
-/** The next events. A connection that nobody answers any more ends, at once where the browser knows that it is offline. */
+/** The next events. A connection without an answer ends after a while, or at once if the browser knows that it is offline. */
 async function poll(queue, stop) {
   const cut = new AbortController();
   const end = () => cut.abort();

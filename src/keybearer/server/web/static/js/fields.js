@@ -1,6 +1,6 @@
-// Fields that belong to one choice only are shown with it. Without this script they are always there.
+// Fields that belong to only one choice are shown with it. Without this script they are always visible.
 
-/** Look after the choices below an element. */
+/** Handle the choices below an element. */
 export function prepare(root) {
   for (const choice of root.querySelectorAll("select[data-shows]")) {
     update(choice);

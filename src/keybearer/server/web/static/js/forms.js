@@ -1,5 +1,5 @@
-// Forms marked data-inline are sent by script: the answer goes into their dialog, or a part of the page is renewed.
-// Forms marked data-live show their results while one types.
+// Forms marked data-inline are sent by script: the answer is shown in their dialog, or a part of the page is renewed.
+// Forms marked data-live show their results during typing.
 import { announce, ask, fill, message, parse, show, take } from "./pages.js";
 import { noteChange, refill } from "./dialogs.js";
 
@@ -35,7 +35,7 @@ async function send(form, submitter) {
 
 async function put(answer, form, dialog) {
   const target = form.dataset.swap ? document.querySelector(form.dataset.swap) : null;
-  // What goes into the page itself renews it: asking for the page again would take a new key out of sight.
+  // An answer that is shown in the page itself renews it: requesting the page again would hide a new key.
   const renewsPage = target !== null && target.closest("dialog") === null;
   const isShownHere = answer.status < 400 && answer.location === null;
   if (isShownHere && "changes" in form.dataset && !renewsPage) noteChange();
@@ -53,7 +53,7 @@ async function put(answer, form, dialog) {
   }
 }
 
-/** Put the answer where the form says, in the layer below the form's own dialog, which has done its work. */
+/** Put the answer where the form says, in the layer below the form's own dialog, which is done. */
 function swap(html, form, dialog, target) {
   const losesFocus = target.contains(document.activeElement);
   const inner = parse(html).querySelector(form.dataset.swap);
@@ -66,14 +66,14 @@ function swap(html, form, dialog, target) {
   }
 }
 
-/** The keyboard continues where the renewed page asks for something, else at its beginning. */
+/** The keyboard focus continues where the renewed page asks for something, else at its beginning. */
 function focusAnew() {
   const main = document.querySelector("main.content");
   if (main.contains(document.activeElement)) return;
   (main.querySelector("[aria-invalid=true], [autofocus]") ?? main).focus();
 }
 
-/** Say in a form what went wrong. */
+/** Show in a form what went wrong. */
 export function complain(form, text) {
   form.querySelector(".alert-failed")?.remove();
   const alert = document.createElement("div");

@@ -1,5 +1,5 @@
-// The page of messages: it follows what happens, and sends forms without leaving the page. Whatever is shown comes from
-// the server as a page, and is put in place part by part.
+// The page of messages: it follows what happens, and sends forms without leaving the page. Everything that is shown is
+// sent by the server as a page, and put in place part by part.
 import { announce, ask, fill, parse } from "./pages.js";
 import { localise } from "./times.js";
 import { refill } from "./dialogs.js";
@@ -7,7 +7,7 @@ import { NO_ANSWER, complain } from "./forms.js";
 import { follow } from "./events.js";
 import "./attachments.js";
 
-const NEAR = 160; // Pixels from the end of the page at which one still reads the newest.
+const NEAR = 160; // Within this many pixels from the end of the page, somebody still reads the newest messages.
 const conversation = document.querySelector("[data-live-messages]");
 
 /** Renew what the page shows: the places, and those messages that are new, changed or gone. */
@@ -32,7 +32,7 @@ async function renew() {
 let renewing = null;
 let again = false;
 
-/** One renewal at a time, and one more after it for whatever was asked meanwhile. */
+/** One renewal at a time, and one more after it for all requests in the meantime. */
 function renewSoon() {
   if (renewing) {
     again = true;
@@ -87,7 +87,7 @@ function isAtEnd() {
 }
 
 function toEnd() {
-  // Where all of it is in sight, the head of the page stays there too.
+  // If everything is visible, the head of the page stays visible too.
   if (conversation.getBoundingClientRect().bottom <= document.documentElement.clientHeight) return;
   window.scrollTo(0, document.documentElement.scrollHeight);
 }
@@ -146,7 +146,7 @@ function refused(form, dialog, html) {
   complain(form, alert ? alert.textContent.trim() : NO_ANSWER);
 }
 
-// Ctrl + Enter sends, wherever one writes. Esc closes the emoji of a message.
+// Ctrl + Enter sends from every text field for messages. Esc closes the emoji of a message.
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches?.("[data-message-form] textarea")) {
     event.preventDefault();

@@ -2,7 +2,7 @@
 import { localise } from "./times.js";
 import { prepare } from "./fields.js";
 
-/** Ask for a page, for a "dialog" or as a whole "page". `location` is where the answer leads on to, if it does. */
+/** Ask for a page, for a "dialog" or as a whole "page". `location` is where the answer redirects to, if it does. */
 export async function ask(url, what, options = {}) {
   const response = await fetch(url, {
     ...options,
@@ -23,7 +23,7 @@ export function parse(html) {
   return new DOMParser().parseFromString(html, "text/html");
 }
 
-/** Put HTML into an element and wake it up. */
+/** Put HTML into an element and start its scripts. */
 export function fill(element, html) {
   element.innerHTML = html;
   localise(element);
@@ -32,7 +32,7 @@ export function fill(element, html) {
 
 let silence;
 
-/** Say something to people who listen to the page; it is not left lying about for them to find again. */
+/** Announce something to people who use a screen reader. It is removed afterwards, so that they do not find it again. */
 export function announce(text) {
   const status = document.getElementById("status");
   status.textContent = text;
@@ -40,14 +40,14 @@ export function announce(text) {
   silence = setTimeout(() => { status.textContent = ""; }, 1500);
 }
 
-/** What finds an element again after its surroundings were renewed. */
+/** A selector that finds an element again after its surroundings were renewed. */
 export function counterpart(element) {
   if (element.id) return `#${CSS.escape(element.id)}`;
   const href = element.getAttribute("href");
   return href ? `a[href="${CSS.escape(href)}"]` : "main";
 }
 
-/** Show the page at `path`: renew this one where it is the same, else go there. */
+/** Show the page at `path`: renew this page if it is the same, else go there. */
 export async function show(path) {
   const wanted = new URL(path, window.location.href);
   const here = document.querySelector("main.content");
@@ -67,7 +67,7 @@ export async function show(path) {
   if (notice) announce(notice.textContent.trim());
 }
 
-/** Put the parts of a whole page where they are on this one. Whether it has the frame of this one. */
+/** Replace the parts of this page with those of a whole page. Returns whether it has the frame of this page. */
 export function take(page) {
   const main = page.querySelector("main.content");
   if (main === null) return false;
@@ -82,7 +82,7 @@ export function take(page) {
   return true;
 }
 
-/** What a page without our frame says: its heading and its first sentence. */
+/** The text of a page without the frame: its heading and its first sentence. */
 export function message(page) {
   return [...page.querySelectorAll("main h1, main .failure p, main h1 ~ p:not(.actions)")].map((part) => part.textContent.trim()).join(". ");
 }

@@ -1,4 +1,4 @@
-// The eye beside a password field, and how strong a new password looks while it is typed. The server decides.
+// The eye next to a password field, and an estimate of a new password's strength during typing. The server decides.
 import { retitle } from "./tooltips.js";
 
 const LEAST = 8;
@@ -29,7 +29,7 @@ document.addEventListener("input", (event) => {
   if (status.textContent !== words) status.textContent = words;
 });
 
-/** From 1 to 4: what is left of a password when repetitions, sequences and what everybody knows of its owner are not counted. */
+/** From 1 to 4, without counting repetitions, sequences and what everybody knows about the password's owner. */
 function strength(field) {
   const known = [...field.form.querySelectorAll("input[type=email], [autocomplete=name], [autocomplete=organization]")]
     .flatMap((other) => other.value.toLowerCase().split(/[\s@.]+/))

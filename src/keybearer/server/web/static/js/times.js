@@ -1,4 +1,4 @@
-// Moments in the reader's own terms: how long ago, with the exact moment on hover; in a log, by day.
+// Moments as the reader sees them: how long ago, with the exact moment on hover; in a log, by day.
 const pick = (options) => new Intl.DateTimeFormat(undefined, options);
 const exact = pick({ dateStyle: "full", timeStyle: "long" });
 const clock = pick({ timeStyle: "short" });
@@ -8,7 +8,7 @@ const weekday = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" });
 const SHOWN = { clock: (moment) => clock.format(moment), exact: (moment) => minute.format(moment) };
 const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
-/** Put every moment below an element into the reader's own terms. */
+/** Show every moment below an element as the reader sees it. */
 export function localise(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(element.dateTime);
@@ -25,7 +25,7 @@ function relative(moment) {
   return found ? words.format(Math.trunc(seconds / found[1]), found[0]) : "just now";
 }
 
-/** The server heads the days of UTC: put the headings where the reader's own days begin. */
+/** The server adds headings for days in UTC: move them to where the reader's own days begin. */
 function headDays(log) {
   for (const old of log.querySelectorAll(".log-day")) old.remove();
   let above = "";

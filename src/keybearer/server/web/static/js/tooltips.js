@@ -1,4 +1,4 @@
-// Tooltips: what stands in `title`, shown for the mouse and for the keyboard alike, and gone with Esc.
+// Tooltips: the text of `title`, shown for the mouse and the keyboard, and hidden with Esc.
 const tip = document.createElement("div");
 tip.className = "tooltip";
 tip.popover = "manual";
@@ -38,7 +38,7 @@ function hide() {
   tip.remove();
 }
 
-/** Give an element another tooltip and name, shown at once where its tooltip is. */
+/** Give an element another tooltip and name, and show it at once if its tooltip is visible. */
 export function retitle(element, text) {
   element.setAttribute("aria-label", text);
   element.removeAttribute("title");
