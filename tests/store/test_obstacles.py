@@ -122,7 +122,7 @@ def test_a_file_of_somebody_else_in_a_sticky_directory_is_found_first(zuliprc: P
         os.setgroups([])
         os.setgid(4242)
         os.setuid(4242)
-        with pytest.raises(FileError, match="belongs to somebody else"):
+        with pytest.raises(FileError, match="belongs to another user"):
             require_replaceable(zuliprc)
 
     assert in_a_child(as_somebody_else) == 0

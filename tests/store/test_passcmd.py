@@ -171,7 +171,7 @@ def test_a_file_of_somebody_else_has_no_say_over_what_is_run(zuliprc: Path) -> N
     environ = write(zuliprc, "echo k")
     os.chown(zuliprc, 4242, 4243)
 
-    with pytest.raises(ResolutionError, match="belongs to somebody else") as raised:
+    with pytest.raises(ResolutionError, match="belongs to another user") as raised:
         resolve(environ=environ)
     assert raised.value.kind == "passcmd_unsafe"
 
