@@ -21,7 +21,7 @@ RANDOM_LENGTH = 24
 CHECKSUM_LENGTH = 6
 
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-"""Every two-digit number in base 62. The key of each request is checked, and pairs are three times as fast as digits."""
+"""Every two-digit number in base 62. The key of each request is checked, and pairs are three times faster."""
 
 _BASE = len(_PAIRS)
 
@@ -31,7 +31,7 @@ WELL_FORMED = re.compile(r"[A-Za-z0-9]{32}\Z")
 _FORM_OF_OURS = re.compile(r"kb[A-Za-z0-9]{30}\Z")
 
 IN_TEXT = re.compile(r"kb(?=[A-Za-z0-9]{30})")
-"""Where one of our keys can start in a text; `is_ours` decides. It may have letters and digits right before and after."""
+"""Where one of our keys can start in a text; `is_ours` decides. Letters and digits may be right beside it."""
 
 
 def generate() -> Secret:

@@ -33,7 +33,7 @@
             ├── EventQueueLost
             └── ServerFailed     status 5xx
 
-No error contains the text of a line, a key or a password: not in its message, its arguments or its cause. A text that is
+No error contains the text of a line, a key or a password in its message, arguments or cause. A text that is
 shaped like a key is masked in every text of an error (`keybearer.masking`).
 """
 
@@ -45,7 +45,7 @@ from keybearer.masking import masked, masked_json
 
 
 class KeybearerError(Exception):
-    """The base class of all errors. `message` says what is wrong and where, `hint` what to do next (it may be empty)."""
+    """The base class of all errors. `message` says what is wrong and where, and `hint` (it may be empty) what to do next."""
 
     _verbatim = frozenset[str]()
 
@@ -139,7 +139,7 @@ class KeyNotStored(FileError):
 
 
 class RegenerationRefused(KeybearerError):
-    """No new API key was requested, since it could not be stored in place of the old one. The old one still works."""
+    """No new API key was requested, since there is no place to store it. The old one still works."""
 
 
 class ClientError(KeybearerError):
@@ -147,7 +147,7 @@ class ClientError(KeybearerError):
 
 
 class UnusableRequest(ClientError, ValueError):
-    """A call that cannot be sent as a request: its path is outside the API, or a value is not JSON. Nothing was sent."""
+    """A call that cannot be sent: its path is outside the API, or a value is not JSON. Nothing was sent."""
 
 
 class InvalidArgument(UnusableRequest):

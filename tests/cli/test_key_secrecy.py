@@ -120,7 +120,7 @@ def test_a_key_in_any_argument_variable_setting_path_or_answer_is_shown_by_nothi
 
     for key in (KEY, OTHER):
         assert_silent(done.out + done.err + log.text, key)
-    assert "fault of Keybearer" not in done.err
+    assert "Internal error" not in done.err
     assert "\x1b" not in done.out + done.err
     assert "\u202e" not in done.out + done.err
 

@@ -62,12 +62,12 @@ def test_odd_arguments_end_in_0_1_or_2_and_never_in_a_fault_of_the_program(
         done = somebody(*command, *odd, stdin="\udcff".encode("utf-8", "surrogateescape").decode("latin-1"))
 
         assert done.code in {0, 1, 2}, (odd, done)
-        assert "fault of Keybearer" not in done.err, (odd, done)
+        assert "Internal error" not in done.err, (odd, done)
         assert "Traceback" not in done.err, (odd, done)
 
 
 def _reading() -> list[tuple[str, ...]]:
-    """The commands that read the zuliprc in force."""
+    """The commands that read the active zuliprc."""
     return [names for names in _commands() if names != ("login",) and "config_file" in _parameters(names)]
 
 
@@ -80,4 +80,4 @@ def test_an_odd_file_ends_in_one_line(command: tuple[str, ...], content: bytes, 
     done = keybearer(*command, *("x" for _ in arguments))
 
     assert done.code in {0, 1, 2}
-    assert "fault of Keybearer" not in done.err
+    assert "Internal error" not in done.err

@@ -96,7 +96,7 @@ def test_a_pipe_that_nobody_writes_to_is_given_up(somebody: CommandLine, command
     done = somebody.process(*command, "-c", str(pipe))
 
     assert done.code == 1
-    assert "nothing came from it" in done.out + done.err
+    assert "nothing was written to it" in done.out + done.err
 
 
 def test_a_pipe_that_is_written_to_late_is_waited_for(somebody: CommandLine) -> None:

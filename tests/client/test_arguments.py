@@ -181,5 +181,5 @@ def test_what_is_let_through_has_the_type_that_the_function_names(a: Any, b: Any
 
 
 def test_an_open_file_is_taken() -> None:
-    with Client(CREDENTIALS) as client, pytest.raises(KeybearerError, match="open as text"):
+    with Client(CREDENTIALS) as client, pytest.raises(KeybearerError, match="open in text mode"):
         client.upload_file(io.StringIO("soup"))  # type: ignore[arg-type]  # the file's mode is told apart later

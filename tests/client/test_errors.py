@@ -171,7 +171,7 @@ def test_where_the_proxy_cannot_be_reached_it_is_not_the_site_that_is_blamed(
     with socket.create_server(("127.0.0.1", 0)) as closed_at_once:
         port = closed_at_once.getsockname()[1]
     monkeypatch.setenv(variable, address.format(port=port))
-    with pytest.raises(Unreachable, match="The proxy on the way to"):
+    with pytest.raises(Unreachable, match="The proxy for"):
         open_client(FAR, retry=ONCE).get_profile()
 
 

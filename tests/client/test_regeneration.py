@@ -116,9 +116,9 @@ def test_a_lost_response_is_an_error_and_leaves_a_note_beside_the_file(
     client = open_client(config_file=zuliprc)
     with pytest.raises(KeyNotStored, match="answer was lost"):
         client.regenerate_api_key()
-    assert "new API key for hamlet@example.com was being made" in beside(zuliprc).read_text()
+    assert "new API key for hamlet@example.com was requested" in beside(zuliprc).read_text()
     assert beside(zuliprc).stat().st_mode & 0o777 == 0o600
-    with pytest.raises(InvalidAPIKey, match="stopped before it had the answer"):
+    with pytest.raises(InvalidAPIKey, match="stopped before it received the answer"):
         open_client(config_file=zuliprc).get_profile()
 
 
@@ -156,7 +156,7 @@ def test_a_program_killed_before_the_response_leaves_a_note_that_the_next_one_re
         keys.before_answer = process.kill
     assert process.returncode == -signal.SIGKILL
     assert KEY in zuliprc.read_text()
-    with pytest.raises(InvalidAPIKey, match="stopped before it had the answer"):
+    with pytest.raises(InvalidAPIKey, match="stopped before it received the answer"):
         open_client(config_file=zuliprc).get_profile()
 
 
@@ -244,7 +244,7 @@ def test_the_reason_is_logged_when_a_cancelled_regeneration_fails(
         answer.released.set()
 
     asyncio.run(end_too_early())
-    assert "could not be put into" in caplog.text
+    assert "could not be written into" in caplog.text
     assert NEWER_KEY not in caplog.text
 
 

@@ -139,8 +139,8 @@ def test_a_new_key_changes_the_key_and_nothing_else(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[api]\nemail=bea@x.org\nkey=kbOld000000000000000000000000001\n", "not the zuliprc of ann@x.org"),
-        ("[api]\nkey=kbOld000000000000000000000000001\n", "not the zuliprc of ann@x.org"),
+        ("[api]\nemail=bea@x.org\nkey=kbOld000000000000000000000000001\n", "no longer the zuliprc of ann@x.org"),
+        ("[api]\nkey=kbOld000000000000000000000000001\n", "no longer the zuliprc of ann@x.org"),
         ("[api]\nemail=ann@x.org\nkey=kbOther\n", "another key"),
         ("[api]\nemail=ann@x.org\npasscmd=get\n", "no key of its own"),
     ],

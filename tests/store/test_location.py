@@ -1,4 +1,4 @@
-"""Which file is in force, and what is said when it is not there."""
+"""Which file is active, and what is said when it is not there."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_a_key_is_regenerated_in_a_file_that_is_mounted_by_itself(zuliprc: Path,
     source = zuliprc.with_name("source")
     source.write_text(TEXT)
     mount(zuliprc, "--bind", source)
-    with pytest.raises(FileError, match="mounted by itself"):
+    with pytest.raises(FileError, match="mounted on its own"):
         require_replaceable(zuliprc)
     KeyReplacement(zuliprc, CREDENTIALS).keep(NEW)
     assert zuliprc.read_text() == source.read_text() == TEXT.replace(KEY, NEWER_KEY)

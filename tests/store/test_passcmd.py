@@ -106,11 +106,11 @@ def test_it_gets_the_caller_s_environment_and_no_input(zuliprc: Path) -> None:
         (f"sh -c 'echo {CANARY}; echo {CANARY} >&2; exit 3'", "exit status 3"),
         (f"sh -c 'echo {CANARY}; kill -9 $$'", "signal 9"),
         (f"/nonexistent/{CANARY}", "cannot be run"),
-        ("true", "printed no key"),
-        (f"printf '\\n{CANARY}\\n'", "printed no key"),
-        (f"printf '\\377{CANARY}'", "printed no key"),
-        (f"printf 'a\\t{CANARY}'", "not a bare key"),
-        (f"printf '\"{CANARY}\"'", "not a bare key"),
+        ("true", "printed has no key"),
+        (f"printf '\\n{CANARY}\\n'", "printed has no key"),
+        (f"printf '\\377{CANARY}'", "printed has no key"),
+        (f"printf 'a\\t{CANARY}'", "not just a key"),
+        (f"printf '\"{CANARY}\"'", "not just a key"),
         (f"echo '{CANARY}", "no command"),
         ("''", "cannot be run"),
         (f"{sys.executable} -c \"print('{CANARY}' * {MOST_OUTPUT})\"", "signal"),
@@ -156,7 +156,7 @@ def test_a_command_that_does_not_end_is_stopped(tmp_path: Path, command: str) ->
 def test_a_file_that_others_can_write_has_no_say_over_what_is_run(zuliprc: Path, mode: int) -> None:
     environ = write(zuliprc, f"touch {zuliprc.parent}/hole", mode)
 
-    with pytest.raises(ResolutionError, match="somebody else can write") as raised:
+    with pytest.raises(ResolutionError, match="another user can write") as raised:
         resolve(environ=environ)
     assert (raised.value.kind, raised.value.place) == ("passcmd_unsafe", f"{zuliprc}:3")
     assert not (zuliprc.parent / "hole").exists()

@@ -1,4 +1,4 @@
-"""Which value is in force, where it came from, what it shadows, and what is wrong where there is none."""
+"""Which value is active, where it came from, what it shadows, and what is wrong where there is none."""
 
 from __future__ import annotations
 

@@ -208,9 +208,7 @@ def _locked(descriptor: int, directory: Path, deadline: float) -> bool:
             return True
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise FileError(
-                    f"{directory} is locked by another program", hint="Try again when it is done"
-                ) from None
+                raise FileError(f"{directory} is locked by another program", hint="Try again when it is done") from None
             time.sleep(0.01)
         except OSError as error:
             if error.errno in _CANNOT_LOCK:

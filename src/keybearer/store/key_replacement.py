@@ -82,7 +82,7 @@ class KeyReplacement:
             sync_directory(self._path.parent)
         except OSError as error:
             self._end()
-            raise _refused(f"{self._new_file} cannot be written ({error.strerror})", "Free some space on the disk") from None
+            raise _refused(f"{self._new_file} cannot be written ({error.strerror})", "Free space on the disk") from None
 
     def keep(self, new: Secret) -> None:
         """Write the new key into the file. Raises KeyNotStored, which says where the key is instead."""

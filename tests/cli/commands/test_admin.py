@@ -136,8 +136,8 @@ def test_init_names_the_database_without_its_password(tmp_path: Path, empty_post
 def test_a_variable_that_is_no_setting_is_warned_of(data_dir: Path, variable: str, meant: str | None) -> None:
     result = CliRunner().invoke(admin, ["--data-dir", str(data_dir), "list-users"], env={variable: "10.0.0.0/8"})
     assert result.exit_code == 0
-    warning = f"{variable} is no setting of Keybearer and does nothing"
-    assert f"{warning}: do you mean {meant}?" in result.stderr if meant else f"{warning}\n" in result.stderr
+    warning = f"{variable} is not a setting of Keybearer and has no effect"
+    assert f"{warning}: did you mean {meant}?" in result.stderr if meant else f"{warning}\n" in result.stderr
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "two\nlines\n"])
@@ -212,7 +212,7 @@ def test_a_reactivated_account_has_a_new_key(data_dir: Path) -> None:
     add_hamlet(data_dir)
     run_admin(data_dir, "deactivate-user", "--email", "hamlet@example.com")
     assert "Reactivated" in run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com").stdout
-    assert "active already" in told(run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com"))
+    assert "already active" in told(run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com"))
     (event,) = json.loads(run_admin(data_dir, "audit", "--event", "api_key:regenerated", "--json").stdout)
     assert event["details"]["because"] == "reactivated"
 

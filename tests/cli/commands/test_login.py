@@ -85,7 +85,7 @@ def test_a_password_goes_to_nobody_but_the_site_that_was_named(home: CommandLine
 
     assert done.code == 0
     assert elsewhere.seen == []
-    assert f"calls its own address {elsewhere.site}" in done.complaint
+    assert f"has the address {elsewhere.site} for itself" in done.complaint
     assert library.read_zuliprc(home.home / ".zuliprc").site == scripted.site
 
 
@@ -118,7 +118,7 @@ def test_an_organization_without_passwords_is_told_before_one_is_asked_for(
     done = home("login", scripted.site, "--email", "a@example.com")
 
     assert done.code == 1
-    assert "takes no passwords" in done.complaint
+    assert "does not use passwords" in done.complaint
     assert "--api-key-stdin" in done.complaint
 
 

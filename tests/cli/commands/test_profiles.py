@@ -1,4 +1,4 @@
-"""`keybearer profiles`: which accounts there are, and which is in force."""
+"""`keybearer profiles`: which accounts there are, and which is active."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def directory(keybearer: CommandLine) -> Path:
 
 
 def listed(keybearer: CommandLine, *options: str, **environ: str) -> dict[str, bool]:
-    """Each profile with whether it is in force."""
+    """Each profile with whether it is active."""
     return {
         row["name"]: row["in_force"] for row in json.loads(keybearer("profiles", "--json", *options, **environ).out)
     }

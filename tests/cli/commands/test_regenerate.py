@@ -46,7 +46,7 @@ def test_nothing_is_asked_of_the_server_where_the_file_does_not_have_it_all(
     done = person.run("regenerate", **{variable: value})
 
     assert done.code == 1
-    assert "No new API key was asked for" in done.err
+    assert "No new API key was requested" in done.err
     assert scripted.seen == []
 
 
@@ -83,7 +83,7 @@ def test_the_named_keys_that_stop_are_named_first(town: Town, person: Person, bo
     done = person.run("regenerate", "--yes")
 
     assert done.code == 0
-    assert "With the API key stop these named keys:" in done.err
+    assert "These named keys end with the API key:" in done.err
     assert '"backup", last used: never' in done.err
     assert [key["name"] for key in json.loads(person.run("key", "list", "--json").out)] == [""]
 

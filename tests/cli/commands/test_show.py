@@ -1,4 +1,4 @@
-"""`keybearer show`: what is in force, where it came from, and what it shadows."""
+"""`keybearer show`: what is active, where it came from, and what it shadows."""
 
 from __future__ import annotations
 

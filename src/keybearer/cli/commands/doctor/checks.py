@@ -1,4 +1,4 @@
-"""All checks in their order: the file, the settings in force, the variables, certificates, the network, the server.
+"""All checks in their order: the file, the active settings, the variables, certificates, the network, the server.
 
 What is broken in the file stops no check behind it: they go on with the file as `--fix` would leave it. Only the key
 goes nowhere while what its file means is open.
@@ -40,7 +40,7 @@ from keybearer.zuliprc.resolver import Resolution, resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFile
 
 _TLS = (CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_BUNDLE, INSECURE)
-_TOLD_BETTER = frozenset(
+_REPORTED_BY_CHECKS = frozenset(
     {
         "invisible_character",
         "odd_key_shape",
@@ -76,35 +76,35 @@ class Checks:
         for source in (sources.arguments, sources.environment, sources.file):
             self.secrets += secrets_in(source)
         examined = check_sources(sources, surroundings(self.environ))
-        self._tell([of_error(fault) for fault in examined.faults])
+        self._add([of_error(fault) for fault in examined.faults])
         resolution = None if examined.faults else self._resolve(sources, self.file.fixed)
         key = self._key(examined, resolution, self.file.fixed, may_run=timeout is not None)
         site, tls = self._site(examined), _tls_options(examined)
         if tls is not None:
             credentials = Credentials(resolution.email, key, site, tls=tls) if resolution and key else None
-            self._meet_server(site, tls, examined, credentials, timeout)
+            self._check_server(site, tls, examined, credentials, timeout)
 
-    def _tell(self, findings: list[Finding]) -> None:
+    def _add(self, findings: list[Finding]) -> None:
         """Take findings about the fixed file, as ones about the file that is there."""
         draft = self.file.draft
         for one in findings:
-            told = one if draft is None else Finding(
+            added = one if draft is None else Finding(
                 one.kind, draft.in_file(one.message), draft.in_file(one.place), draft.in_file(one.remedy), one.fix
             )  # fmt: skip
-            self.findings.append(told)
+            self.findings.append(added)
 
     def _resolve(self, sources: Sources, file: ZuliprcFile) -> Resolution:
         resolution = resolve_sources(
             sources, surroundings(self.environ), fetch_key=lambda command: passcmd.fetch_key(command, self.environ)
         )
-        self._tell(
+        self._add(
             [
                 Finding(warning.kind, warning.message, warning.place, REMEDIES.get(warning.kind, ""))
                 for warning in resolution.warnings
-                if warning.kind not in _TOLD_BETTER
+                if warning.kind not in _REPORTED_BY_CHECKS
             ]
         )
-        self._tell(list(environment.check_shadows(resolution, file)))
+        self._add(list(environment.check_shadows(resolution, file)))
         return resolution
 
     def _key(
@@ -123,8 +123,8 @@ class Checks:
         if resolution is not None and not oddities:
             shown = f"the key that {PASSCMD.name} prints" if of_command else f"the key {key.masked()}"
             found = f"{resolution.email}, with {shown} from {origin}"
-            self._tell([Finding("credentials_found", found, str(resolution.origins["email"]))])
-        self._tell(oddities)
+            self._add([Finding("credentials_found", found, str(resolution.origins["email"]))])
+        self._add(oddities)
         unclear = file.document is not None and file.document.faults
         return None if unclear or any(one.kind == "key_malformed" for one in oddities) else key
 
@@ -138,18 +138,18 @@ class Checks:
             passcmd.require_trustworthy(file, place)
         except ResolutionError as error:
             only_mode = file.mode is not None and file.owner == os.geteuid()
-            self._tell([of_error(error, fix="the mode is made 600" if only_mode else "")])
+            self._add([of_error(error, fix="the mode is made 600" if only_mode else "")])
             return None
         if not may_run:
             place, email = str(resolution.origins["email"]), resolution.email
-            self._tell(
+            self._add(
                 [Finding("credentials_found", f"{email}, with a key from {PASSCMD.name}, which was not run", place)]
             )
             return None
         try:
             return resolution.api_key
         except ResolutionError as error:
-            self._tell([of_error(error)])
+            self._add([of_error(error)])
             return None
 
     def _site(self, examined: CheckedSettings) -> str:
@@ -166,7 +166,7 @@ class Checks:
             )
         return cast("str", examined.values.get(SITE.name, ""))
 
-    def _meet_server(
+    def _check_server(
         self,
         site: str,
         tls: TLSOptions,
@@ -178,7 +178,7 @@ class Checks:
         if site.startswith("https:") or tls != TLSOptions():
             context, found = prepare(tls, examined.origins, site)
             usable = context is not None
-            self._tell(found)
+            self._add(found)
         self.findings += environment.check_trust(tls, site, self.environ)
         if not site:
             return

@@ -49,7 +49,7 @@ def _finite(context: click.Context, option: click.Parameter, value: float) -> fl
 )
 @credential_options
 def doctor(given: GivenCredentials, *, fix: bool, yes: bool, offline: bool, timeout: float) -> int:
-    """Find what is wrong with the credentials in force, and how to fix it.
+    """Find what is wrong with the active credentials, and how to fix it.
 
     The file is looked at line by line, then variables, certificates, the network and the server, which is asked what
     it is and whether it accepts the key. With --fix, what is wrong with the file itself is fixed, as a whole or not

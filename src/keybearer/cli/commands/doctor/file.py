@@ -1,4 +1,4 @@
-"""The file in force: whether it is there, whose it is, who else may read it, and what is wrong with its text."""
+"""The active file: whether it is there, whose it is, who else may read it, and what is wrong with its text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PRIVATE = "the mode is made 600"
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What was found about the file in force.
+    """What was found about the active file.
 
     `fixed` is the file as a source of settings, its text fixed as far as possible; None where there is no text.
     `data` is its content as it is, None where there is none; `draft` is the fixed text, None where there is no text.
