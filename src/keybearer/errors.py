@@ -45,7 +45,7 @@ from keybearer.masking import masked, masked_json
 
 
 class KeybearerError(Exception):
-    """The base class of all errors. `message` says what is wrong and where, and `hint` (it may be empty) what to do next."""
+    """The base of all errors. `message` says what is wrong and where, and `hint` (may be empty) what to do next."""
 
     _verbatim = frozenset[str]()
 

@@ -98,9 +98,9 @@ def test_a_redirect_to_what_is_no_web_address_suggests_no_site(
     assert "change site" not in str(caught.value)
 
 
-def test_redirects_in_circles_end(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
+def test_redirects_in_a_loop_end(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
     server.otherwise = redirect("/api/v1/users/me")
-    with pytest.raises(Redirected, match="circles"):
+    with pytest.raises(Redirected, match="in a loop"):
         open_client(credentials).get_profile()
     assert len(server.seen) == 6
 

@@ -279,7 +279,7 @@ def test_another_text_is_put_in_place_of_the_one_that_was_read(path: Path) -> No
 
 def test_a_text_that_somebody_has_changed_meanwhile_is_left_alone(path: Path) -> None:
     path.write_bytes(b"[api]\nkey=newer\n")
-    with pytest.raises(FileError, match="changed by somebody else"):
+    with pytest.raises(FileError, match="just changed by another program"):
         replace_text(path, b"[api]\nkey=one\n", b"[api]\nkey=two\n")
 
     assert path.read_bytes() == b"[api]\nkey=newer\n"

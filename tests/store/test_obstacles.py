@@ -87,7 +87,7 @@ def test_an_attribute_is_found_first(
     zuliprc: Path, attribute: Callable[[str, Path], None], flag: str, what: str
 ) -> None:
     attribute(flag, zuliprc if what == "file" else zuliprc.parent)
-    assert_refused_untouched(zuliprc, "immutable or append-only|no file can be made")
+    assert_refused_untouched(zuliprc, "immutable or append-only|no file can be created")
 
 
 @only_root
@@ -95,7 +95,7 @@ def test_a_file_system_that_is_mounted_read_only_is_found_first(zuliprc: Path) -
     run("mount", "--bind", zuliprc.parent, zuliprc.parent)
     run("mount", "-o", "remount,ro,bind", zuliprc.parent)
     try:
-        assert_refused_untouched(zuliprc, "no file can be made")
+        assert_refused_untouched(zuliprc, "no file can be created")
     finally:
         subprocess.run(["umount", str(zuliprc.parent)], check=True)
 
@@ -108,7 +108,7 @@ def test_a_directory_of_somebody_else_is_found_first(zuliprc: Path) -> None:
         os.setgroups([])
         os.setgid(4242)
         os.setuid(4242)
-        assert_refused_untouched(zuliprc, "no file can be made")
+        assert_refused_untouched(zuliprc, "no file can be created")
 
     assert in_a_child(as_somebody_else) == 0
 

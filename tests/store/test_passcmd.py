@@ -111,7 +111,7 @@ def test_it_gets_the_caller_s_environment_and_no_input(zuliprc: Path) -> None:
         (f"printf '\\377{CANARY}'", "printed has no key"),
         (f"printf 'a\\t{CANARY}'", "not just a key"),
         (f"printf '\"{CANARY}\"'", "not just a key"),
-        (f"echo '{CANARY}", "no command"),
+        (f"echo '{CANARY}", "not a command"),
         ("''", "cannot be run"),
         (f"{sys.executable} -c \"print('{CANARY}' * {MOST_OUTPUT})\"", "signal"),
     ],

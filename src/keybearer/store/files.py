@@ -79,7 +79,7 @@ def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, ne
         if _value(document, KEY.name) == new:
             return
         if _value(document, KEY.name) != old:
-            raise FileError(f"{target} has a different key from the one to be replaced", hint="Nothing was changed")
+            raise FileError(f"{target} has another key than the one to be replaced", hint="Nothing was changed")
         data = document.with_value(KEY.name, new.reveal()).to_bytes()
         try:
             write_exclusive(file, data, keep_mode=True)

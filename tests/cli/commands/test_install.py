@@ -41,7 +41,7 @@ def test_a_download_is_installed_for_its_owner_alone(keybearer: CommandLine, dow
 
     assert done.code == 0
     assert done.out == f"{installed}: ann@x.org at https://z.x\n"
-    assert done.complaint.startswith(f"The key is still in {download} too")
+    assert done.complaint.startswith(f"The key is also still in {download} too")
     assert installed.read_text() == DOWNLOADED
     assert mode_of(installed) == 0o600
     assert library.resolve(environ={"HOME": str(keybearer.home)}).warnings == ()

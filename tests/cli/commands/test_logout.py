@@ -13,7 +13,7 @@ def test_the_file_goes_and_it_is_said_that_the_key_lives_on(town: Town, person: 
 
     done = person.run("logout", "--yes")
 
-    assert (done.code, done.out) == (0, f"{person.zuliprc} is removed\n")
+    assert (done.code, done.out) == (0, f"{person.zuliprc} was removed\n")
     assert "still valid" in done.complaint
     assert not person.zuliprc.exists()
     assert town.server.api_key_of(person.email) == key

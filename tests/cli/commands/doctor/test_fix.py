@@ -48,7 +48,7 @@ def test_what_is_fixed_is_shown_before_and_no_key_with_it(patient: Patient) -> N
 
     assert f"To fix in {patient.path}:" in done.err
     assert "line 5: The value has quotes around it" in done.err
-    assert "the quotes are taken off" in done.err
+    assert "the quotes are removed" in done.err
     assert KEY not in done.out + done.err
     assert "of the laptop" not in done.out + done.err
 

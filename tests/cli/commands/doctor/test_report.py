@@ -20,7 +20,7 @@ def test_on_a_terminal_each_finding_has_a_sign_and_its_remedy(patient: Patient) 
     assert done.code == 1
     for sign, said in (
         ("✗", "The file with the client certificate"),
-        ("!", "not written name=value"),
+        ("!", "not in the form name=value"),
         ("✓", "mode 600"),
     ):
         assert any(sign in line and said in line for line in done.out.splitlines()), said
@@ -43,7 +43,7 @@ def test_in_a_pipe_each_finding_is_a_line(patient: Patient) -> None:
     done = patient.keybearer("doctor", "--offline")
 
     assert done.out.splitlines()[1].startswith(f"fault: {patient.path}:3: The value has quotes around it")
-    assert done.out.splitlines()[1].endswith("Write the bare value (suspicious_value, --fix fixes it)")
+    assert done.out.splitlines()[1].endswith("Write only the value (suspicious_value, --fix fixes it)")
     assert {line.partition(":")[0] for line in done.out.splitlines()} <= {"good", "warning", "fault"}
     assert done.complaint == "1 fault, 0 warnings; `keybearer doctor --fix` fixes 1 of them."
 
@@ -57,7 +57,7 @@ def test_for_programs_there_is_json_and_nothing_else(patient: Patient) -> None:
         "kind": "loose_form",
         "severity": "warning",
         "place": f"{patient.path}:2",
-        "message": "The setting is not written name=value, in lower case and without blanks, as every program reads it",
+        "message": "The setting is not in the form name=value, without spaces and in lower case",
         "remedy": "Write email=…",
         "fixable": True,
     }

@@ -208,7 +208,7 @@ def test_history_without_a_repository_is_a_failure(keybearer: CommandLine, tmp_p
     done = keybearer("scan", "--history", str(tmp_path), GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
 
     assert done.code == 1
-    assert "no git repository" in done.complaint
+    assert "not in a git repository" in done.complaint
 
 
 def test_without_git_a_history_is_told_as_not_searched(keybearer: CommandLine, repository: Path, git: Git) -> None:

@@ -1,7 +1,7 @@
 """All checks in their order: the file, the active settings, the variables, certificates, the network, the server.
 
-What is broken in the file stops no check behind it: they go on with the file as `--fix` would leave it. Only the key
-goes nowhere while what its file means is open.
+A fault in the file does not stop later checks: they continue with the file as `--fix` would leave it. But the key is
+not sent while the meaning of its file is unclear.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ _REPORTED_BY_CHECKS = frozenset(
         "writable_by_others",
     }
 )
-"""Warnings of resolving that the doctor has findings of its own for."""
+"""Warnings of resolving for which the doctor has its own findings."""
 
 _ACCEPTED = frozenset({"key_accepted", "named_key", "incoming_webhook_bot"})
-"""What withdraws the suspicion that a key is mistyped: one of another server's may begin as ours do, by chance."""
+"""Findings that show that a key is not mistyped: a key of another server may begin like ours by chance."""
 
 
 @dataclass(slots=True)
 class Checks:
-    """The checks, and what has come of them: `findings`, and `secrets`, which no text of them may have."""
+    """The checks, and their results: `findings`, and `secrets`, which no text of a finding may contain."""
 
     file: CheckedFile
     arguments: Arguments
@@ -67,7 +67,7 @@ class Checks:
     secrets: list[Secret] = field(default_factory=list, repr=False)
 
     def run(self, timeout: float | None) -> None:
-        """Do all checks that make sense. `timeout` is how many seconds to wait for the server; None leaves it alone."""
+        """Run all useful checks. `timeout` is the seconds to wait for the server; with None, it is not asked."""
         self.findings += self.file.findings
         self.findings += environment.check_variables(self.file.location.named_by, self.environ)
         if self.file.fixed is None:
@@ -85,7 +85,7 @@ class Checks:
             self._check_server(site, tls, examined, credentials, timeout)
 
     def _add(self, findings: list[Finding]) -> None:
-        """Take findings about the fixed file, as ones about the file that is there."""
+        """Add findings about the fixed file, with the line numbers of the real file."""
         draft = self.file.draft
         for one in findings:
             added = one if draft is None else Finding(
@@ -110,7 +110,7 @@ class Checks:
     def _key(
         self, examined: CheckedSettings, resolution: Resolution | None, file: ZuliprcFile, *, may_run: bool
     ) -> Secret | None:
-        """The key, if it may be sent: what its shape rules out needs no server."""
+        """The key, if it may be sent. A malformed key is not sent."""
         origin = examined.origins[KEY.name]
         key = examined.values.get(KEY.name)
         of_command = resolution is not None and origin.name == PASSCMD.name
@@ -121,7 +121,7 @@ class Checks:
         self.secrets.append(key)
         oddities = list(check_key(key, str(origin)))
         if resolution is not None and not oddities:
-            shown = f"the key that {PASSCMD.name} prints" if of_command else f"the key {key.masked()}"
+            shown = f"the key from {PASSCMD.name}" if of_command else f"the key {key.masked()}"
             found = f"{resolution.email}, with {shown} from {origin}"
             self._add([Finding("credentials_found", found, str(resolution.origins["email"]))])
         self._add(oddities)
@@ -129,16 +129,16 @@ class Checks:
         return None if unclear or any(one.kind == "key_malformed" for one in oddities) else key
 
     def _fetched(self, resolution: Resolution, file: ZuliprcFile, *, may_run: bool) -> Secret | None:
-        """The key that a password command prints, unless somebody else could have written the command.
+        """The key that a password command prints, unless another user could have written the command.
 
-        Only the server is told the key, so the command is not run if no server is asked (`may_run`).
+        The key is used only for the server, so the command is not run if no server is asked (`may_run`).
         """
         place = str(resolution.origins[PASSCMD.name])
         try:
             passcmd.require_trustworthy(file, place)
         except ResolutionError as error:
             only_mode = file.mode is not None and file.owner == os.geteuid()
-            self._add([of_error(error, fix="the mode is made 600" if only_mode else "")])
+            self._add([of_error(error, fix="the mode is set to 600" if only_mode else "")])
             return None
         if not may_run:
             place, email = str(resolution.origins["email"]), resolution.email
@@ -186,7 +186,7 @@ class Checks:
         self.findings += environment.check_proxy(proxy, site)
         if timeout is None:
             return
-        with spinner(f"Waiting for {site}"):  # the passphrase of a client certificate has been asked for by now
+        with spinner(f"Waiting for {site}"):  # by now, the passphrase of a client certificate has been entered
             if proxy is None:
                 found = list(check_connection(site, tls, context, timeout))
                 self.findings += found
@@ -200,7 +200,7 @@ class Checks:
 
 
 def _tls_options(examined: CheckedSettings) -> TLSOptions | None:
-    """How to meet the server, None while one of the settings for it is broken."""
+    """The TLS options for the server; None if one of their settings is invalid."""
     broken = any(one.name not in examined.values and examined.origins[one.name].kind != "default" for one in _TLS)
     if broken or any(fault.kind == "key_without_cert" for fault in examined.faults):
         return None
