@@ -94,7 +94,7 @@ def repeating(seen: Seen) -> Reply:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_key_in_any_argument_variable_setting_path_or_answer_is_shown_by_nothing(
+def test_a_key_in_any_argument_variable_setting_path_or_answer_is_not_shown(
     data: st.DataObject, keybearer: CommandLine, server: ScriptedServer, log: Heard
 ) -> None:
     text = filled(data.draw(st.sampled_from(FORMS)))
@@ -169,7 +169,7 @@ SWAPPED = ["whoami", "show", "send --to a@x.org hi", "regenerate --yes", "export
 
 
 @pytest.mark.parametrize("command", SWAPPED)
-def test_every_command_says_that_email_and_key_are_swapped(keybearer: CommandLine, command: str) -> None:
+def test_every_command_reports_a_swapped_email_and_key(keybearer: CommandLine, command: str) -> None:
     zuliprc = keybearer.home / ".zuliprc"
     zuliprc.write_text(f"[api]\nemail={KEY}\nkey=bot@x.org\nsite=http://localhost:1\n")
     zuliprc.chmod(0o600)
@@ -191,14 +191,14 @@ def test_a_download_with_email_and_key_swapped_is_not_installed(keybearer: Comma
 
 
 @pytest.mark.parametrize("value", [KEY.encode(), bytearray(KEY.encode()), [KEY], 7, None])
-def test_credentials_of_another_type_are_refused_without_a_word_of_them(value: object) -> None:
+def test_credentials_of_another_type_are_refused_without_showing_them(value: object) -> None:
     with pytest.raises(KeybearerError, match="must be text or a Secret") as raised:
         Credentials("a@x.org", value)  # type: ignore[arg-type]
 
     assert_silent(heard(raised.value))
 
 
-def test_no_repr_of_credentials_shows_a_key_wherever_it_was_put() -> None:
+def test_no_repr_of_credentials_shows_a_key_in_any_field() -> None:
     credentials = Credentials(KEY, KEY, f"https://{KEY}", KEY, TLSOptions(KEY, KEY, KEY))  # type: ignore[arg-type]
 
     assert_silent(f"{credentials!r} {credentials}")

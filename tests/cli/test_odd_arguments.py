@@ -54,7 +54,7 @@ def somebody(keybearer: CommandLine) -> CommandLine:
 
 
 @pytest.mark.parametrize("command", _commands(), ids=" ".join)
-def test_odd_arguments_end_in_0_1_or_2_and_never_in_a_fault_of_the_program(
+def test_odd_arguments_give_exit_code_0_1_or_2_and_no_internal_error(
     command: tuple[str, ...], somebody: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -73,7 +73,7 @@ def _reading() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("command", _reading(), ids=" ".join)
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_an_odd_file_ends_in_one_line(command: tuple[str, ...], content: bytes, keybearer: CommandLine) -> None:
+def test_an_odd_file_is_reported_in_one_line(command: tuple[str, ...], content: bytes, keybearer: CommandLine) -> None:
     (keybearer.home / ".zuliprc").write_bytes(content)
     arguments = [one for one in _parameters(command).values() if isinstance(one, click.Argument)]
 

@@ -55,7 +55,7 @@ def in_shell(person: CommandLine, command: str, **environ: str) -> Finished:
         "show -c - <&- >&-",
     ],
 )
-def test_a_closed_stream_that_is_needed_is_told_in_one_line(somebody: CommandLine, command: str) -> None:
+def test_a_closed_stream_that_is_needed_is_reported_in_one_line(somebody: CommandLine, command: str) -> None:
     done = in_shell(somebody, f'exec "$K" {command}')
 
     assert done.code == 1
@@ -64,12 +64,12 @@ def test_a_closed_stream_that_is_needed_is_told_in_one_line(somebody: CommandLin
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
-def test_a_closed_stream_that_is_not_needed_does_no_harm(somebody: CommandLine, closed: str) -> None:
+def test_a_closed_stream_that_is_not_needed_has_no_effect(somebody: CommandLine, closed: str) -> None:
     assert in_shell(somebody, f'exec "$K" show {closed}').code == 0
     assert in_shell(somebody, f'exec "$K" show -c /nowhere {closed}').code == 1
 
 
-def test_a_file_that_is_opened_later_does_not_take_the_place_of_a_closed_stream(somebody: CommandLine) -> None:
+def test_a_file_opened_later_does_not_replace_a_closed_stream(somebody: CommandLine) -> None:
     before = (somebody.home / ".zuliprc").read_bytes()
     in_shell(somebody, 'exec "$K" doctor --fix --yes --offline <&- >&- 2>&-')
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_opened_later_does_not_take_the_place_of_a_closed_stream(
 
 
 @pytest.mark.parametrize("closed", ["", "<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_another_program_gets_the_streams_as_they_are(somebody: CommandLine, closed: str) -> None:
+def test_another_program_gets_the_original_streams(somebody: CommandLine, closed: str) -> None:
     (somebody.home / "look.py").write_text("raise SystemExit(7)")
     done = in_shell(somebody, f'exec "$K" exec -- {sys.executable} "$HOME/look.py" {closed}')
 
@@ -90,7 +90,7 @@ READING = [["show"], ["doctor", "--offline"], ["regenerate", "--yes"], ["logout"
 
 @pytest.mark.soak
 @pytest.mark.parametrize("command", READING, ids=lambda command: command[0])
-def test_a_pipe_that_nobody_writes_to_is_given_up(somebody: CommandLine, command: list[str]) -> None:
+def test_the_command_stops_waiting_for_a_silent_pipe(somebody: CommandLine, command: list[str]) -> None:
     pipe = somebody.home / "pipe"
     os.mkfifo(pipe)
     done = somebody.process(*command, "-c", str(pipe))
@@ -99,7 +99,7 @@ def test_a_pipe_that_nobody_writes_to_is_given_up(somebody: CommandLine, command
     assert "nothing was written to it" in done.out + done.err
 
 
-def test_a_pipe_that_is_written_to_late_is_waited_for(somebody: CommandLine) -> None:
+def test_the_command_waits_for_a_slow_pipe(somebody: CommandLine) -> None:
     pipe = somebody.home / "pipe"
     os.mkfifo(pipe)
     text = (somebody.home / ".zuliprc").read_text()
@@ -122,7 +122,7 @@ def test_a_pipe_that_is_written_to_late_is_waited_for(somebody: CommandLine) -> 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random", "/dev/full"])
 @pytest.mark.parametrize("command", [["show"], ["doctor", "--offline"], ["logout", "--yes"]], ids=" ".join)
-def test_a_device_is_no_zuliprc(somebody: CommandLine, command: list[str], device: str) -> None:
+def test_a_device_is_refused_as_a_zuliprc(somebody: CommandLine, command: list[str], device: str) -> None:
     done = somebody(*command, "-c", device)
 
     assert done.code == 1
@@ -139,7 +139,7 @@ def test_a_dash_is_standard_input(somebody: CommandLine, how: str) -> None:
 
 @pytest.mark.parametrize("reader", ["true", "head -c 1"])
 @pytest.mark.parametrize("command", ["show", "--help", "api GET users/me"])
-def test_output_to_a_pipe_that_is_closed_ends_quietly(somebody: CommandLine, command: str, reader: str) -> None:
+def test_output_to_a_closed_pipe_ends_silently(somebody: CommandLine, command: str, reader: str) -> None:
     assert in_shell(somebody, f'"$K" {command} | {reader} >/dev/null').err == ""
 
 
@@ -196,7 +196,7 @@ def test_ctrl_c_while_the_command_is_loading_ends_with_130_and_without_a_traceba
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_a_signal_while_the_spinner_turns_leaves_the_cursor_visible(
+def test_a_signal_during_the_spinner_leaves_the_cursor_visible(
     somebody: CommandLine, slow_server: ScriptedServer, number: signal.Signals, code: int
 ) -> None:
     pid, terminal = pty.fork()
@@ -241,7 +241,7 @@ def test_a_dumb_terminal_gets_no_control_sequences(somebody: CommandLine, termin
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-16"])
-def test_a_terminal_of_another_encoding_is_no_fault(somebody: CommandLine, encoding: str) -> None:
+def test_a_terminal_with_another_encoding_causes_no_error(somebody: CommandLine, encoding: str) -> None:
     text = (somebody.home / ".zuliprc").read_text().replace("a@x.org", "jösé→@x.org")
     (somebody.home / ".zuliprc").write_text(text, encoding="utf-8")
     for command in (["show"], ["doctor", "--offline"], ["show", "--json"]):

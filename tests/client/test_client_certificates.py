@@ -67,7 +67,7 @@ def test_a_client_certificate_is_sent_with_insecure_too(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_server_that_demands_a_certificate_says_so(
+def test_a_server_that_requires_a_certificate_is_reported(
     open_client: Opener, authority: Authority, demanding: ScriptedServer, method: str
 ) -> None:
     with pytest.raises(TLSFailed) as caught:
@@ -77,7 +77,7 @@ def test_a_server_that_demands_a_certificate_says_so(
     assert demanding.seen == []
 
 
-def test_before_tls_1_3_too_a_server_that_demands_a_certificate_says_so(
+def test_before_tls_1_3_a_server_that_requires_a_certificate_is_reported_too(
     open_client: Opener, authority: Authority, serve: Serve
 ) -> None:
     context = authority.server_context(client_ca=authority.ca)
@@ -115,7 +115,7 @@ def test_an_expired_client_certificate_is_refused(
         ("cert", "absent", "cannot be read"),
     ],
 )
-def test_each_fault_of_a_client_certificate_is_named(
+def test_each_fault_of_a_client_certificate_is_reported(
     client_files: dict[str, str], cert: str, key: str | None, said: str
 ) -> None:
     files = {**client_files, "absent": "/nowhere/absent"}
@@ -125,14 +125,14 @@ def test_each_fault_of_a_client_certificate_is_named(
     assert files[key or cert] in str(caught.value)
 
 
-def test_a_fault_of_a_client_certificate_is_told_by_the_first_call(
+def test_the_first_call_reports_a_fault_of_a_client_certificate(
     open_client: Opener, demanding: ScriptedServer, client_files: dict[str, str]
 ) -> None:
     assert reason_of(open_client, demanding.site, client_cert=client_files["cert"]) == "bad_client_certificate"
 
 
 @pytest.mark.parametrize(("typed", "said"), [("open sesame", "usable"), ("open barley", "is wrong")])
-def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
+def test_on_a_terminal_the_client_asks_for_the_passphrase_of_a_key(
     client_files: dict[str, str], typed: str, said: str
 ) -> None:
     script = (

@@ -22,7 +22,7 @@ class Stop(Exception):
     """What a callback of these tests ends the loop with."""
 
 
-def test_events_come_in_order_without_heartbeats(
+def test_events_arrive_in_order_without_heartbeats(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0), heartbeat(1)], [], [message_event(2)])
@@ -32,7 +32,7 @@ def test_events_come_in_order_without_heartbeats(
     assert [poll["last_event_id"] for poll in queue.polled] == ["-1", "1", "1"]
 
 
-def test_the_server_is_asked_for_the_events_to_listen_to(
+def test_only_the_events_to_listen_to_are_requested(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0)])

@@ -37,7 +37,7 @@ def test_reading_follows_a_redirect_within_the_site(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
-def test_a_change_follows_no_redirect_even_within_the_site(
+def test_a_change_does_not_follow_a_redirect_even_within_the_site(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, method: str, status: int
 ) -> None:
     server.script = [redirect("/api/v1/messages/", status)]
@@ -88,7 +88,7 @@ def test_a_redirect_to_nowhere_is_not_followed(
 
 
 @pytest.mark.parametrize("location", ["javascript:alert(1)", "mailto:a@x.org", "data:,x", "file:///etc/passwd"])
-def test_a_redirect_to_what_is_no_web_address_suggests_no_site(
+def test_a_redirect_to_another_scheme_suggests_no_site(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, location: str
 ) -> None:
     server.otherwise = lambda _: redirect(location)
@@ -109,7 +109,7 @@ PLAIN = Request("GET", "http://chat.example.com/api/v1/users/me", 5.0, "x", auth
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_error_says_that_the_key_has_crossed_the_network_unencrypted(method: str) -> None:
+def test_the_error_says_that_the_key_was_sent_unencrypted(method: str) -> None:
     response = Response(301, {"location": "https://chat.example.com/api/v1/users/me"}, b"")
     request = dataclasses.replace(PLAIN, method=method)
     with pytest.raises(Redirected, match="API key was just sent unencrypted over the network"):
@@ -119,7 +119,7 @@ def test_the_error_says_that_the_key_has_crossed_the_network_unencrypted(method:
         target(without_key, response, "http://chat.example.com", 0)
 
 
-def test_a_key_that_stayed_on_this_machine_has_crossed_no_network(
+def test_a_key_that_stayed_on_this_machine_was_not_sent_over_the_network(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.script = [redirect("https://127.0.0.1/api/v1/users/me")]

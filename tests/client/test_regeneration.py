@@ -27,7 +27,7 @@ from tests.client.scripted_server import (
 )
 
 
-def test_a_new_key_goes_into_the_file_and_nothing_else_changes(
+def test_a_new_key_is_written_to_the_file_and_nothing_else_changes(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     before = zuliprc.read_text()
@@ -60,7 +60,7 @@ def test_a_new_key_for_given_credentials_is_only_returned(
 
 
 @pytest.mark.parametrize("override", ["email", "api_key", "site"])
-def test_nothing_is_called_unless_one_file_has_all_credentials(
+def test_no_request_is_sent_unless_one_file_has_all_credentials(
     open_client: Opener, server: ScriptedServer, zuliprc: Path, override: str
 ) -> None:
     value = {"email": EMAIL, "api_key": KEY, "site": server.site}[override]
@@ -89,9 +89,7 @@ def test_a_file_that_now_has_another_account_is_not_changed(
     assert server.seen == []
 
 
-def test_a_refused_regeneration_leaves_everything_as_it_was(
-    open_client: Opener, server: ScriptedServer, zuliprc: Path
-) -> None:
+def test_a_refused_regeneration_changes_nothing(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
     server.otherwise = refused()
     with pytest.raises(InvalidAPIKey):
         open_client(config_file=zuliprc).regenerate_api_key()
@@ -122,7 +120,7 @@ def test_a_lost_response_is_an_error_and_leaves_a_note_beside_the_file(
         open_client(config_file=zuliprc).get_profile()
 
 
-def test_the_error_says_that_the_outcome_is_unknown_when_the_server_stays_away(
+def test_the_error_says_that_the_outcome_is_unknown_if_the_server_stays_unavailable(
     open_client: Opener, server: ScriptedServer, zuliprc: Path
 ) -> None:
     server.otherwise = Reply(hang_up=True)
@@ -248,7 +246,7 @@ def test_the_reason_is_logged_when_a_cancelled_regeneration_fails(
     assert NEWER_KEY not in caplog.text
 
 
-def test_closing_the_client_in_another_thread_does_not_cut_a_regeneration(
+def test_closing_the_client_in_another_thread_does_not_stop_a_regeneration(
     server: ScriptedServer, zuliprc: Path
 ) -> None:
     answer = SlowAnswer(server)
@@ -265,7 +263,7 @@ def test_closing_the_client_in_another_thread_does_not_cut_a_regeneration(
 
 
 @pytest.mark.parametrize("make", ["keybearer.Client", "keybearer.AsyncClient"])
-def test_ctrl_c_does_not_cut_a_regeneration(server: ScriptedServer, zuliprc: Path, make: str) -> None:
+def test_ctrl_c_does_not_stop_a_regeneration(server: ScriptedServer, zuliprc: Path, make: str) -> None:
     answer = SlowAnswer(server)
     call = f"{make}(config_file=sys.argv[1]).regenerate_api_key()"
     script = f"import asyncio, sys, keybearer; {call if 'Async' not in make else f'asyncio.run({call})'}"

@@ -26,8 +26,7 @@ MEANINGS = {
     "port": "The port to listen on.",
     "workers": "The number of worker processes.",
     "development": "`1` lets anybody sign in without a password (`dev_fetch_api_key`). Never use it for real data.",
-    "smtp_url": "The mail server. Without it, mails wait for `keybearer admin outbox`. "
-    "[Mail](../how-to/mail.md)",
+    "smtp_url": "The mail server. Without it, mails wait for `keybearer admin outbox`. [Mail](../how-to/mail.md)",
     "trusted_proxies": "Networks whose `X-Forwarded-*` headers are trusted, separated by commas. "
     "[Behind a proxy](../how-to/behind-a-proxy.md)",
     "webhook_networks": "Private networks, or those of this machine, to which outgoing webhooks may be sent.",

@@ -122,7 +122,7 @@ def test_a_tilde_with_a_name_is_that_user_s_home_directory(environ: Mapping[str,
 
 
 @pytest.mark.parametrize("arguments", [{"config_file": 5}, {"config_file": b"rc"}, {"profile": 5}, {"email": True}])
-def test_an_argument_of_a_useless_type_is_wrong_usage(environ: Mapping[str, str], arguments: dict[str, Any]) -> None:
+def test_an_argument_of_a_wrong_type_is_wrong_usage(environ: Mapping[str, str], arguments: dict[str, Any]) -> None:
     with pytest.raises(ResolutionError) as raised:
         resolve(**arguments, environ=environ)
 

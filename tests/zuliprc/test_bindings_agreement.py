@@ -60,9 +60,7 @@ class Bindings(zulip.Client):
     [one for one in RESOLVING if one.source in {"both", "bindings"} and one.id not in ONLY_WHEN_SENDING],
     ids=lambda case: case.id,
 )
-def test_the_bindings_do_what_the_case_says_of_them(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bindings_do_what_the_case_expects(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(tmp_path)
     scene.prepare(case)
     monkeypatch.chdir(scene.working_directory)
@@ -91,7 +89,7 @@ def test_the_bindings_do_what_the_case_says_of_them(
 
 @settings(max_examples=200)
 @given(credentials())
-def test_python_s_parser_reads_back_whatever_we_render(given_credentials: Credentials) -> None:
+def test_pythons_parser_reads_every_rendered_file(given_credentials: Credentials) -> None:
     parser = configparser.ConfigParser()
     parser.read_string(render_zuliprc(given_credentials))
 

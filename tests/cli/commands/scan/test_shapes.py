@@ -189,7 +189,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
-def test_the_key_of_another_server_is_found_in_the_shapes_in_which_people_keep_it(text: str) -> None:
+def test_the_key_of_another_server_is_found_in_common_formats(text: str) -> None:
     assert [leak.key.reveal() for leak in search(text)] == [F]
 
 
@@ -201,7 +201,7 @@ STRONG = (
 
 
 @pytest.mark.parametrize("name", STRONG)
-def test_a_key_of_hexadecimal_digits_as_zulip_made_them_is_found_too(name: str) -> None:
+def test_an_old_zulip_key_of_hexadecimal_digits_is_found(name: str) -> None:
     text = SHAPES[name].replace(b64(F), b64(OLD)).replace(F, OLD)
 
     assert [leak.key.reveal() for leak in search(text)] == [OLD]
@@ -232,5 +232,5 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
-def test_what_is_near_zulip_and_no_key_is_left_alone(text: str) -> None:
+def test_text_near_zulip_that_is_not_a_key_is_not_reported(text: str) -> None:
     assert search(text) == []
