@@ -1,6 +1,6 @@
-"""The reference of the commands, made of the commands themselves.
+"""The reference of the commands, made from the commands themselves.
 
-`python -m tests.cli.reference` writes it anew.
+`python -m tests.cli.reference` writes it again.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _about(command: click.Command, path: str) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """Help as Markdown: what click is told to leave as it is, is code."""
+    """Help as Markdown. Text that click does not wrap is code."""
     blocks = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return "\n\n".join(
         f"```text\n{_dedented(block.removeprefix(chr(8)))}\n```" if block.startswith("\b") else block

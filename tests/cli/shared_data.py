@@ -1,6 +1,6 @@
-"""What the wheel puts under `share/`: the manual page and the shells' completions, made of the commands themselves.
+"""The files of the wheel in `share/`: the manual page and the completions, made from the commands themselves.
 
-`python -m tests.cli.shared_data` writes them anew.
+`python -m tests.cli.shared_data` writes them again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An error names what is wrong, what named it, and the command that helps."""
+"""An error names what is wrong, its source, and the command that helps."""
 
 from __future__ import annotations
 

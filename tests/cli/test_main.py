@@ -1,4 +1,4 @@
-"""How a run ends, whatever happens, and what starting costs."""
+"""The exit code and output of a run, and which modules it loads."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_full_disk_is_a_failure(keybearer: CommandLine) -> None:
 
 
 def heed_interrupts() -> None:
-    """What a shell starts in the background ignores them, and so do all its children."""
+    """Background jobs of a shell ignore interrupts, and so do their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -118,7 +118,7 @@ def test_an_interrupted_command_stops_without_a_traceback(keybearer: CommandLine
 
 
 def test_an_internal_error_is_reported_by_its_place_without_its_message() -> None:
-    """A message may hold anything, a key too. The command is a real one; the fault is put in before it runs."""
+    """A message may contain a key. The command is a real one, with an error that is inserted before it runs."""
     program = (
         "import keybearer.cli.main as m, click\n"
         "m.COMMANDS['broken'] = m.ListedCommand(m.MORE, '__main__', '')\n"
@@ -179,7 +179,7 @@ def test_every_command_has_help_for_each_of_its_options() -> None:
 
 
 def test_every_option_for_a_password_or_key_causes_a_warning() -> None:
-    """What stands on the command line is there for every user of the machine to see."""
+    """Every user of the machine can see the command line."""
 
     def options(command: click.Command) -> set[str]:
         own = {name for one in command.params if isinstance(one, click.Option) and not one.is_flag for name in one.opts}

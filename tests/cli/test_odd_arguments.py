@@ -1,4 +1,4 @@
-"""Whatever stands on the command line, a command ends in an orderly way."""
+"""With any arguments, a command ends with a defined exit code."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ CONTENTS = {
 
 
 def _commands() -> list[tuple[str, ...]]:
-    """Every command of the client's half, those below a group too."""
+    """Every client command, including those in groups."""
     names: list[tuple[str, ...]] = []
     for name, row in COMMANDS.items():
         command = group.get_command(click.Context(group), name)
         below = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else []
-        if row.heading != SERVER and name != "exec":  # which becomes another program
+        if row.heading != SERVER and name != "exec":  # exec, which becomes another program
             names += [(name, one) for one in below] or [(name,)]
     return names
 
@@ -46,7 +46,7 @@ def _parameters(names: tuple[str, ...]) -> dict[str | None, click.Parameter]:
 
 @pytest.fixture
 def somebody(keybearer: CommandLine) -> CommandLine:
-    """Somebody whose server is not there."""
+    """A person whose server does not exist."""
     zuliprc = keybearer.home / ".zuliprc"
     zuliprc.write_text("[api]\nemail=a@x.org\nkey=q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me\nsite=http://localhost:1\n")
     zuliprc.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The documents about the command line say what the commands say."""
+"""The documents about the command line match the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the wheel puts under `share/` says what the commands say."""
+"""The files of the wheel in `share/` match the commands."""
 
 from __future__ import annotations
 

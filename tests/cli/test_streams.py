@@ -1,4 +1,4 @@
-"""Standard streams, pipes, devices and signals: a command ends in an orderly way whatever they are."""
+"""A command ends properly with any standard streams, pipes, devices and signals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
 
 @pytest.fixture
 def somebody(keybearer: CommandLine, scripted: ScriptedServer) -> CommandLine:
-    """Somebody with a good zuliprc."""
+    """A person with a valid zuliprc."""
     zuliprc = keybearer.home / ".zuliprc"
     zuliprc.write_text(f"[api]\nemail=a@x.org\nkey={KEY}\nsite={scripted.site}\n")
     zuliprc.chmod(0o600)
@@ -145,7 +145,7 @@ def test_output_to_a_closed_pipe_ends_silently(somebody: CommandLine, command: s
 
 @pytest.fixture
 def slow_server(scripted: ScriptedServer) -> Iterator[ScriptedServer]:
-    """A server that does not answer before the test is over."""
+    """A server that does not answer before the end of the test."""
     over = threading.Event()
 
     def wait(seen: Seen) -> Reply:
@@ -166,7 +166,7 @@ def tell(event, arguments):
 
 sys.addaudithook(tell)
 """
-"""For Python's start: before our first line has run, which heeds Ctrl-C, Python itself answers to it."""
+"""Waits until our first line has run, since Python itself handles Ctrl-C before that."""
 
 
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.06, 0.1, 0.3])
@@ -216,7 +216,7 @@ def test_a_signal_during_the_spinner_leaves_the_cursor_visible(
 
 
 def _read_until(terminal: int, text: str | None) -> str:
-    """What the terminal shows until it shows `text`, or until its program has ended."""
+    """The output of the terminal up to `text`, or until its program has ended."""
     shown = ""
     deadline = time.monotonic() + 30
     while text is None or text not in shown:
@@ -225,7 +225,7 @@ def _read_until(terminal: int, text: str | None) -> str:
             continue
         try:
             data = os.read(terminal, 4096)
-        except OSError:  # how Linux tells that the other end is closed
+        except OSError:  # on Linux, this means that the other end is closed
             return shown
         if not data:
             return shown
@@ -235,7 +235,7 @@ def _read_until(terminal: int, text: str | None) -> str:
 
 @pytest.mark.parametrize("terminal", ["dumb", "unknown"])
 def test_a_dumb_terminal_gets_no_control_sequences(somebody: CommandLine, terminal: str) -> None:
-    (somebody.home / ".zuliprc").chmod(0o644)  # which is warned of
+    (somebody.home / ".zuliprc").chmod(0o644)  # which causes a warning
     for command in (["show"], ["doctor", "--offline"]):
         assert "\x1b" not in somebody.on_terminal(*command, TERM=terminal).out
 
@@ -253,4 +253,4 @@ def test_a_terminal_with_another_encoding_causes_no_error(somebody: CommandLine,
             check=False,
         )
         assert done.returncode in {0, 1}, done
-        assert b"fault of Keybearer" not in done.stdout + done.stderr
+        assert b"Internal error" not in done.stdout + done.stderr

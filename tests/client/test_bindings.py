@@ -1,4 +1,4 @@
-"""Zulip's own Python bindings beside ours, against one server: where theirs are right, ours do the same."""
+"""Zulip's own Python bindings and our client with the same server: if theirs is right, ours does the same."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_file_is_uploaded_with_the_same_content(server: ScriptedServer, creden
 
 
 class Stop(Exception):
-    """What the callbacks end the loop with; theirs swallow nothing of the kind either."""
+    """The exception with which callbacks end the loop. The bindings do not catch it either."""
 
 
 def listen(call: Callable[[Callable[[Any], None]], object], count: int) -> list[tuple[str, str]]:
@@ -98,7 +98,7 @@ def test_a_bot_for_the_bindings_gets_the_same_messages(server: ScriptedServer, c
 
 
 def test_a_bot_for_the_bindings_can_answer_a_message(server: ScriptedServer, credentials: Credentials) -> None:
-    """What a bot does with a message: it reads fields by their names and sends a dict back."""
+    """A bot reads fields of a message by their names and sends a dict back."""
     server.otherwise = success(messages=[{**MESSAGE, "display_recipient": "general", "subject": "lunch"}], id=6)
     with Client(credentials) as ours:
         (message,) = ours.get_messages({"anchor": "newest", "num_before": 1, "num_after": 0})["messages"]

@@ -1,4 +1,4 @@
-"""How calls are written onto the wire, and what they return. Each holds for both clients."""
+"""The requests of calls, and their results. Each test runs with both clients."""
 
 from __future__ import annotations
 

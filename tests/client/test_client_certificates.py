@@ -22,7 +22,7 @@ from tests.client.scripted_server import ScriptedServer
 
 @pytest.fixture
 def client_files(authority: Authority) -> dict[str, str]:
-    """The files of a client's certificate, in the forms that people have them in."""
+    """The files of a client certificate, in common forms."""
     certificate = authority.ca.issue_cert("bot@example.com")
     chain = b"".join(one.bytes() for one in certificate.cert_chain_pems)
     key = certificate.private_key_pem.bytes()
@@ -42,7 +42,7 @@ def client_files(authority: Authority) -> dict[str, str]:
 
 @pytest.fixture
 def demanding(authority: Authority, serve: Serve) -> ScriptedServer:
-    """A server that demands a client certificate of our authority's."""
+    """A server that requires a client certificate from our authority."""
     return serve(authority.server_context(client_ca=authority.ca))
 
 
@@ -148,7 +148,7 @@ def test_on_a_terminal_the_client_asks_for_the_passphrase_of_a_key(
         while b"Passphrase of" not in shown:
             shown += os.read(ours, 1000)
         os.write(ours, typed.encode() + b"\n")
-        with contextlib.suppress(OSError):  # how a terminal says that nobody is at its other end any more
+        with contextlib.suppress(OSError):  # this means that the other end of the terminal is closed
             while chunk := os.read(ours, 1000):
                 shown += chunk
     os.close(ours)

@@ -1,4 +1,4 @@
-"""Closing ends every listener cleanly, from any thread and any signal handler, whatever it is waiting for."""
+"""Closing from any thread or signal handler ends every listener, whatever it is waiting for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEADLINE = 20
 
 
 class Poll:
-    """A long poll that brings nothing until the test ends."""
+    """A long poll that returns nothing until the test ends."""
 
     def __init__(self) -> None:
         self.begun, self.over = threading.Event(), threading.Event()
@@ -45,7 +45,7 @@ def poll() -> Iterator[Poll]:
 
 
 class Listening:
-    """A thread that iterates over the events of a client, in an event loop where that is needed."""
+    """A thread that iterates over the events of a client, in an event loop if needed."""
 
     def __init__(self, client: Client | AsyncClient) -> None:
         self.got: list[Event] = []
@@ -297,7 +297,7 @@ def test_a_signal_handler_ends_the_listener_of_its_own_thread(
 
 
 def test_a_signal_handler_may_close_the_client_during_any_call(server: ScriptedServer, tmp_path: Path) -> None:
-    """The handler runs wherever the call happens to be, also where it holds a lock."""
+    """The handler may run at any point of the call, even while it holds a lock."""
     zuliprc = tmp_path / "zuliprc"
     write_zuliprc(zuliprc, KEY, server.site)
     script = """

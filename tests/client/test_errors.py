@@ -1,4 +1,4 @@
-"""Every way in which a call can fail has an error of its own, which says what to do. Each holds for both clients."""
+"""Every failure of a call has its own error, which says what to do. Each test runs with both clients."""
 
 from __future__ import annotations
 

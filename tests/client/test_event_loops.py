@@ -1,4 +1,4 @@
-"""An AsyncClient belongs to no event loop: it works in one after the other, and in several at once."""
+"""An AsyncClient is not tied to an event loop: it works in one after the other, and in several at once."""
 
 from __future__ import annotations
 

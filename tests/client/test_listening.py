@@ -1,4 +1,4 @@
-"""Listening: temporary errors are waited for, others end the loop. Each test runs with both clients."""
+"""Listening continues after temporary errors and ends for others. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.client.zulip_queue import LOST, ZulipQueue, heartbeat, message_event
 
 
 class Stop(Exception):
-    """What a callback of these tests ends the loop with."""
+    """The exception with which callbacks in these tests end the loop."""
 
 
 def test_events_arrive_in_order_without_heartbeats(

@@ -1,4 +1,4 @@
-"""Narrows are sent in the form that each endpoint takes on servers of every level."""
+"""Narrows are sent in the form that each endpoint accepts on servers of every feature level."""
 
 from __future__ import annotations
 

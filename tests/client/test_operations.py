@@ -1,4 +1,4 @@
-"""Each call by its name: method, path and values as Zulip documents them, and its typed result. For both clients."""
+"""Each call: its method, path and values as Zulip documents them, and its typed result. For both clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listener survives whatever happens between two events, and ends only for what waiting does not fix."""
+"""A listener survives any outage between two events, and ends only for errors that waiting does not fix."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ OUTAGES = st.lists(PAGES | LIMITS | FAILURES | LOSSES | st.just("a new key"), ma
 
 
 class Zulip:
-    """A server behind everything that can go wrong, and the file that has its present key."""
+    """A server with all possible failures, and the file with its current key."""
 
     def __init__(self) -> None:
         self.key = KEY
@@ -206,7 +206,7 @@ def test_a_listener_survives_the_pages_of_a_proxy(
 
 
 class RestartingBehindAProxy:
-    """A TLS server that goes away. Its port then cuts connections before the handshake, and at last serves again."""
+    """A TLS server that stops. Then its port closes connections before the handshake, and finally it serves again."""
 
     def __init__(self, server: ScriptedServer, context: ssl.SSLContext, cuts: int) -> None:
         self._server, self._context, self._cuts = server, context, cuts

@@ -1,4 +1,4 @@
-"""The writing of paths and values, for any path and any value."""
+"""The encoding of any path and any value."""
 
 from __future__ import annotations
 

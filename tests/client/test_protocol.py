@@ -1,4 +1,4 @@
-"""A call as a flow of steps, carried out by hand: no client, no network, no clock."""
+"""A call as a flow of steps, without a client, network or clock."""
 
 from __future__ import annotations
 

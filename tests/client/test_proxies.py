@@ -1,4 +1,4 @@
-"""Which proxy a call goes through: decided once, for the call, its errors and `keybearer doctor`."""
+"""The proxy of a call, its errors and `keybearer doctor`, which is decided in one place."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_any_text_in_no_proxy_is_handled(exemptions: str) -> None:
 
 @pytest.fixture
 def refusing() -> Iterator[str]:
-    """A proxy that asks for a login when it is to connect."""
+    """A proxy that requires a login for a connection."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:

@@ -1,4 +1,4 @@
-"""What the client promises to who imports it: types, and a light start."""
+"""The client's public types, and the modules that importing it loads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keybearer.client.models.server import ServerSettings
 
     def the_synchronous_client_is_typed(client: Client) -> None:
-        """mypy holds these, which never run."""
+        """mypy checks these, which never run."""
         assert_type(client.get_profile(), Profile)
         assert_type(client.get_profile().user_id, int)
         assert_type(client.get_users(), Members)

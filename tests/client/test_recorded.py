@@ -1,4 +1,4 @@
-"""Answers of a real Zulip server of feature level 372, read as what they are. Each holds for both clients."""
+"""Recorded answers of a real Zulip server of feature level 372. Each test runs with both clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redirects lose no call and take the key nowhere. Each holds for both clients."""
+"""Redirects lose no call and do not send the key elsewhere. Each test runs with both clients."""
 
 from __future__ import annotations
 

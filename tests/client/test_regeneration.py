@@ -1,4 +1,4 @@
-"""Regenerating a key loses neither the old nor the new one. Each test runs with both clients."""
+"""Regenerating a key never loses both keys. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_client_without_a_site_is_refused_before_anything_is_prepared(open_cli
 
 
 class SlowAnswer:
-    """A server that has made the new key and keeps its answer back."""
+    """A server that has issued the new key and delays its answer."""
 
     def __init__(self, server: ScriptedServer) -> None:
         self.made, self.released = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Any response becomes an answer or a typed error, and no error shows a secret. No network."""
+"""Any response becomes an answer or a typed error, and no error shows a secret. Without a network."""
 
 from __future__ import annotations
 

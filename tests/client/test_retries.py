@@ -1,4 +1,4 @@
-"""No call is lost or doubled: what is tried again, and what never. Each holds for both clients."""
+"""No call is lost or sent twice by mistake. Each test runs with both clients."""
 
 from __future__ import annotations
 

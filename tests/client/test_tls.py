@@ -1,4 +1,4 @@
-"""TLS as the credentials say, over real handshakes. Each holds for both clients."""
+"""The TLS options of credentials, over real handshakes. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_bundle_with_the_servers_own_certificate_is_trusted(
 
 
 def write_self_signed(directory: Path) -> tuple[Path, Path]:
-    """A certificate that nobody has signed but itself, and that is no authority's; and its key."""
+    """A self-signed certificate that is not an authority, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     certificate = (
@@ -213,7 +213,7 @@ def test_http_on_a_port_of_https_is_suspected(open_client: Opener, authority: Au
 
 
 def test_if_python_has_no_certificates_certifis_bundle_is_used(tmp_path: Path) -> None:
-    """As in a slim container, which has no certificates of its own."""
+    """As in a slim container, which has no certificates."""
     script = (
         "from keybearer.client.http.tls import build_context; from keybearer import TLSOptions;"
         "print(build_context(TLSOptions()).cert_store_stats()['x509_ca'])"

@@ -1,4 +1,4 @@
-"""The client against a real server of ours, in plain and over TLS with client certificates. Each holds for both."""
+"""The client with our real server, without TLS and with client certificates. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_other_clients_continue_with_a_regenerated_key_from_the_file(
 
 @dataclass(frozen=True)
 class Guarded:
-    """A server that speaks TLS and demands client certificates."""
+    """A server that uses TLS and requires client certificates."""
 
     site: str
     bundle: str

@@ -17,7 +17,7 @@ from keybearer.store.passcmd import MOST_OUTPUT, fetch_key
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.resolver import PasswordCommand
 from keybearer.zuliprc.sources import Origin
-from tests.zuliprc.hearing import assert_silent, heard, heard_with_locals
+from tests.zuliprc.exposure import assert_no_key, exposed, exposed_with_locals
 from tests.zuliprc.strategies import CANARY
 
 
@@ -46,7 +46,7 @@ def failure(zuliprc: Path, command: str) -> ResolutionError:
         resolve(environ=environ).credentials  # noqa: B018 - asking runs it
     assert raised.value.place == f"{zuliprc}:3"
     assert raised.value.hint
-    assert_silent(heard(raised.value) + heard_with_locals(raised.value))
+    assert_no_key(exposed(raised.value) + exposed_with_locals(raised.value))
     return raised.value
 
 

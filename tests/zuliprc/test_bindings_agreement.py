@@ -1,4 +1,4 @@
-"""The official `zulip` package on the same files and cases: where we say that we agree with it, and that we differ."""
+"""The official `zulip` package with the same files and cases: our statements about it are true."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ERRORS: dict[str, type[BaseException] | tuple[type[BaseException], ...]] = {
     "no_section_header": configparser.MissingSectionHeaderError,
     "usage": SystemExit,
 }
-"""What the bindings raise where our kind is the key."""
+"""The exception of the bindings for each of our kinds."""
 
 ONLY_WHEN_SENDING = {
     "prec-empty-env-site",
@@ -45,7 +45,7 @@ ONLY_WHEN_SENDING = {
     "tls-curl-ca-bundle",
     "tls-requests-ca-bundle-beats-insecure",
 }
-"""Sites and variables that the bindings look at when they send the first request, and not before."""
+"""Sites and variables that the bindings read only when they send the first request."""
 
 
 class Bindings(zulip.Client):

@@ -93,7 +93,7 @@ def _resolve_options(options: list[str], environ: Mapping[str, str]) -> Resoluti
 
 
 def _reached(credentials: Credentials) -> dict[str, Any]:
-    """What reaches the HTTP layer, in the terms of the cases."""
+    """The input of the HTTP layer, in the terms of the cases."""
     tls = credentials.tls
     cert: object = tls.client_cert
     if tls.client_cert_key is not None:

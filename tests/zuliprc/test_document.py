@@ -1,4 +1,4 @@
-"""A zuliprc as text: what is read out of it, and what an edit leaves alone."""
+"""A zuliprc as text: what is read from it, and what an edit keeps."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_text_that_is_not_utf_8_has_its_own_error(data: bytes) -> None:
         Document.parse(data, "rc")
 
     assert raised.value.kind == "encoding"
-    assert raised.value.__context__ is None  # it would hold the file
+    assert raised.value.__context__ is None  # it would contain the file
 
 
 def test_sections_of_other_programs_may_contain_anything() -> None:
@@ -104,7 +104,7 @@ def test_pythons_parser_reads_every_file_that_we_read(text: str) -> None:
     try:
         parser.read_string(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
     except configparser.Error:
-        assume(False)  # it stumbles over something in another program's section
+        assume(False)  # it cannot read something in another program's section
 
     assert {key: entry.text.reveal().strip() for key, entry in document.entries.items()} == dict(parser["api"])
 
@@ -223,7 +223,7 @@ def _offset(document: Document, line: int) -> int:
 
 
 def _foreign_lines(document: Document) -> list[str]:
-    """The lines that hold no known setting, stripped; the header of the section is ours too."""
+    """The stripped lines without our settings and section header."""
     known = {entry.line for key, entry in document.entries.items() if key in BY_FILE_KEY}
     lines = document.text().replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     kept = [line.strip() for number, line in enumerate(lines, start=1) if number not in known]

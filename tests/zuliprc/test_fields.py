@@ -1,4 +1,4 @@
-"""The one table of settings, and that everything else follows it."""
+"""The table of settings, and all that must match it."""
 
 from __future__ import annotations
 

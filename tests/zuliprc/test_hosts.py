@@ -1,4 +1,4 @@
-"""Which hosts are this machine. The client, the server and the command line all ask the same function."""
+"""Which hosts are this machine. The client, the server and the command line all use the same function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference page says what the code says."""
+"""The reference page matches the code."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_listed_kinds_are_those_that_are_used() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and path.name != "kinds.py":
                 raised.add(node.value)
 
-    composed = {"missing_email", "missing_key"}  # of the name of the field that is missing
+    composed = {"missing_email", "missing_key"}  # made from the name of the missing field
     elsewhere = {"not_a_zulip_server"}  # the kind of NotAZulipServer
     for kind in {*ERROR_KINDS, *WARNING_KINDS} - composed - elsewhere:
         assert kind in raised, kind

@@ -1,4 +1,4 @@
-"""Which value is active, where it came from, what it shadows, and what is wrong where there is none."""
+"""The active value of a setting, its origin, what it shadows, and the errors without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What good credentials are warned about."""
+"""Warnings about valid credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No input raises anything but our errors, and none makes a key show where it must not."""
+"""Every input raises only our errors, and no output shows a key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from keybearer.store.resolution import resolve
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
 from keybearer.zuliprc.fields import FIELDS
+from tests.zuliprc.exposure import assert_no_key, exposed, exposed_with_locals, shown
 from tests.zuliprc.fuzzer import Mutants
-from tests.zuliprc.hearing import assert_silent, heard, heard_with_locals, shown
 from tests.zuliprc.resolving import no_command, resolve_text
 from tests.zuliprc.strategies import CANARY, documents, odd_texts
 
@@ -37,9 +37,9 @@ def test_resolving_any_input_succeeds_or_raises_our_error_and_shows_no_key(
     try:
         resolution = resolve_text(text, environ=environ, fetch_key=lambda command: command.text, **arguments)
     except KeybearerError as error:
-        assert_silent(heard(error))
+        assert_no_key(exposed(error))
     else:
-        assert_silent(shown(resolution))
+        assert_no_key(shown(resolution))
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_key_in_the_wrong_place_is_not_shown_even_with_the_frames(line: str, t
     with pytest.raises(KeybearerError) as raised:
         resolve(zuliprc, environ={}).credentials  # noqa: B018 - asking runs a command
 
-    assert_silent(heard(raised.value))
-    assert_silent(heard_with_locals(raised.value))
+    assert_no_key(exposed(raised.value))
+    assert_no_key(exposed_with_locals(raised.value))
 
 
 def test_a_file_that_is_not_text_is_not_shown(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_text_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(KeybearerError) as raised:
         resolve(zuliprc, environ={})
 
-    assert_silent(heard(raised.value) + heard_with_locals(raised.value))
+    assert_no_key(exposed(raised.value) + exposed_with_locals(raised.value))
 
 
 def test_a_key_in_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_key_in_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(KeybearerError) as raised:
         resolve(email="a@x.org")
 
-    assert_silent(heard(raised.value) + heard_with_locals(raised.value))
+    assert_no_key(exposed(raised.value) + exposed_with_locals(raised.value))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,4 +1,4 @@
-"""A site has one form, whatever was typed."""
+"""Every site has one normal form."""
 
 from __future__ import annotations
 

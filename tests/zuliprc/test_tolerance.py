@@ -1,4 +1,4 @@
-"""What is taken with a warning, what stands in `[DEFAULT]`, and what is recognized as something else."""
+"""Values with a warning, settings in `[DEFAULT]`, and other files that are recognized."""
 
 from __future__ import annotations
 

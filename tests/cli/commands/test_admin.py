@@ -1,4 +1,4 @@
-"""`keybearer init` and `keybearer admin`: what an operator does on the data directory, without a server."""
+"""`keybearer init` and `keybearer admin`: the operator's commands on the data directory, without a server."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def on_data(data_dir: Path, use_case: Callable[[Context], Any]) -> Any:
 
 
 def told(result: Result) -> str:
-    """The error that the command line would tell in one line."""
+    """The error that the command line would report in one line."""
     assert isinstance(result.exception, KeybearerError), result.output
     return str(result.exception)
 
@@ -107,7 +107,7 @@ def test_a_second_init_is_refused_and_changes_nothing(data_dir: Path) -> None:
 
 
 def start_command(result: Result) -> str:
-    """The command that `init` names last."""
+    """The command at the end of the output of `init`."""
     return result.stderr.rpartition("Start the server with: ")[2].strip()
 
 
@@ -201,7 +201,7 @@ def test_only_the_outbox_shows_the_text_of_unsent_mails(data_dir: Path) -> None:
 def test_a_role_is_changed_but_not_that_of_the_only_owner(data_dir: Path) -> None:
     add_hamlet(data_dir)
     given = run_admin(data_dir, "set-role", "--email", "hamlet@example.com", "--role", "administrator")
-    assert "is administrator now" in given.stdout
+    assert "is now administrator" in given.stdout
     refused = run_admin(data_dir, "set-role", "--email", OWNER, "--role", "member")
     assert "only organization owner" in told(refused)
     (event,) = json.loads(run_admin(data_dir, "audit", "--event", "account:role_changed", "--json").stdout)
@@ -384,7 +384,7 @@ def test_a_backup_without_its_database_is_restored_with_a_warning(data_dir: Path
     run_admin(data_dir, "backup", str(backup))
     (data_dir / "keybearer.db").unlink()
     restored = run_admin(data_dir, "restore", str(backup))
-    assert "is live again" in restored.stderr
+    assert "work again" in restored.stderr
     assert OWNER in run_admin(data_dir, "list-users").stdout
 
 

@@ -1,4 +1,4 @@
-"""`keybearer admin check`: each thing that would go wrong with a server is found before it is started."""
+"""`keybearer admin check`: each problem of a server is found before it is started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cli.commands.test_admin import run_admin, run_init
 from tests.client.authority import Authority
 
 Change = Callable[[Path], dict[str, str]]
-"""Makes something wrong with a data directory, and returns the variables to check it with."""
+"""Causes a problem in a data directory, and returns the variables for the check."""
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def run_check(data_dir: Path, *options: str, environ: dict[str, str] | None = No
 
 
 def findings(result: Result) -> dict[str, tuple[str, str]]:
-    """What is said of each thing, and how grave it is."""
+    """The severity and the message of each finding, by its subject."""
     return {one["about"]: (one["severity"], one["message"]) for one in json.loads(result.stdout)}
 
 

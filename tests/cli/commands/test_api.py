@@ -15,7 +15,7 @@ from tests.client.scripted_server import ScriptedServer, success
 
 @pytest.fixture
 def asked(person: Person, scripted: ScriptedServer) -> Person:
-    """Somebody whose calls go to the scripted server."""
+    """A person whose calls go to the scripted server."""
     text = person.zuliprc.read_text()
     person.zuliprc.write_text(f"{text[: text.index('site=')]}site={scripted.site}\n")
     return person

@@ -16,7 +16,7 @@ from tests.cli.served import Person, Town
 
 @pytest.fixture
 def bot(person: Person) -> dict[str, Any]:
-    """A bot of the person's, as `bot add --json` tells of it."""
+    """One of the person's bots, as `bot add --json` prints it."""
     done = person.run("bot", "add", "--name", f"{person.name} Helper", "--short-name", person.name, "--json")
     assert done.code == 0, done.err
     made: dict[str, Any] = json.loads(done.out)
@@ -25,7 +25,7 @@ def bot(person: Person) -> dict[str, Any]:
 
 @pytest.fixture(params=["id", "email"])
 def reference(request: pytest.FixtureRequest, bot: dict[str, Any]) -> str:
-    """What the bot is called on the command line."""
+    """The ID or the email of the bot, for the command line."""
     return str(bot["user_id"] if request.param == "id" else bot["email"])
 
 

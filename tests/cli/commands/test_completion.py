@@ -13,7 +13,7 @@ from tests.cli.command_line import SCRIPT, CommandLine
 
 
 def completions(keybearer: CommandLine, words: str) -> list[str]:
-    """What bash would offer behind these words."""
+    """The completions of bash after these words."""
     count = len(words.split(" ")) - 1
     done = keybearer.process(_KEYBEARER_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(count))
     return [line.partition(",")[2] for line in done.out.splitlines()]

@@ -1,4 +1,4 @@
-"""`keybearer export`: the credentials in the forms that other programs take."""
+"""`keybearer export`: the credentials in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_json_is_the_arguments_of_resolve(keybearer: CommandLine, zuliprc: Path,
 
 
 class Recorder(http.server.BaseHTTPRequestHandler):
-    """A server that remembers what it was asked with."""
+    """A server that records its requests."""
 
     seen: list[str | None]
 

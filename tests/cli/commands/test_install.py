@@ -1,4 +1,4 @@
-"""`keybearer install`: a downloaded zuliprc where programs look, and nobody else's account lost."""
+"""`keybearer install`: copies a downloaded zuliprc without losing another account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER = f"[api]\nemail=bea@x.org\nkey={OTHER_KEY}\nsite=https://z.x\n"
 
 @pytest.fixture
 def download(tmp_path: Path) -> Path:
-    """What the browser left behind, readable by all."""
+    """A download of the browser, readable by all users."""
     path = tmp_path / "Downloads" / "zuliprc"
     path.parent.mkdir()
     path.write_text(DOWNLOADED)
@@ -28,7 +28,7 @@ def download(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installed(keybearer: CommandLine) -> Path:
-    """Where it goes."""
+    """The path of the installed file."""
     return keybearer.home / ".zuliprc"
 
 

@@ -17,7 +17,7 @@ from tests.cli.served import Person, Town
 
 
 def add(run: CommandLine, path: Path, *options: str) -> dict[str, Any]:
-    """A new named key, its zuliprc at `path`, as `key add --json` tells of it."""
+    """A new named key with its zuliprc at `path`, as `key add --json` prints it."""
     done = run("key", "add", "--output", str(path), "--json", *options)
     assert done.code == 0, done.err
     made: dict[str, Any] = json.loads(done.out)
@@ -98,7 +98,7 @@ def test_regenerate_writes_the_new_named_key_into_its_own_file(person: Person, s
     assert path.read_text() != before
     said = json.loads(person.run("whoami", "-c", str(path), "--json").out)
     assert said["key"]["name"] == "backup script"
-    assert person.run("whoami").code == 0  # the account key is as it was
+    assert person.run("whoami").code == 0  # the account key is unchanged
 
 
 def test_a_call_beyond_the_scopes_says_what_to_do(person: Person, script: dict[str, Any]) -> None:

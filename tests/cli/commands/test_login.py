@@ -1,4 +1,4 @@
-"""`keybearer login`: from a password or a key to a zuliprc, and nothing given away or lost on the way."""
+"""`keybearer login`: writes a zuliprc without revealing or losing anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = {"zulip_version": "12.0", "zulip_feature_level": 400, "realm_name": "
 
 @pytest.fixture
 def home(town: Town) -> CommandLine:
-    """Somebody with nothing in their home."""
+    """A person with an empty home."""
     return town.stranger()
 
 
@@ -62,7 +62,7 @@ def test_the_site_is_accepted_in_any_form(town: Town, person: Person, home: Comm
 
 
 def test_the_email_is_the_one_from_the_server(home: CommandLine, scripted: ScriptedServer) -> None:
-    """An account may sign in by another name, as with LDAP; only the email works with the key."""
+    """An account may sign in with another name, as with LDAP, but only the email works with the key."""
     scripted.script = [success(**SETTINGS), success(api_key=KEY, email="real@example.com", user_id=1)]
 
     done = home("login", scripted.site, "--email", "ldap-name", "--password-stdin", stdin="secret")
@@ -203,7 +203,7 @@ def test_json_says_where_the_file_is(town: Town, person: Person, home: CommandLi
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[tuple[ScriptedServer, str]]:
-    """A server whose certificate is from an authority that nobody knows, and the path of that authority's own."""
+    """A server with a certificate from an unknown authority, and the path of the authority's certificate."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     path = tmp_path / "authority.pem"

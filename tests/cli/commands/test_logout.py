@@ -1,4 +1,4 @@
-"""`keybearer logout`: the credentials are gone from this machine, and on demand everywhere."""
+"""`keybearer logout`: removes the credentials from this machine, and on request ends the key."""
 
 from __future__ import annotations
 

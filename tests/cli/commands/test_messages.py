@@ -1,4 +1,4 @@
-"""`keybearer messages` and `keybearer listen`: a person sees in the terminal what was said."""
+"""`keybearer messages` and `keybearer listen`: print messages in the terminal."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def listening(person: Person, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def say_until_heard(person: Person, process: subprocess.Popen[str], topic: str, text: str) -> str:
-    """Send the text again and again until a line is printed: the queue may not be open yet."""
+    """Send the text repeatedly until a line is printed, since the queue may not be open yet."""
     heard: list[str] = []
     assert process.stdout is not None
     reading = threading.Thread(target=lambda: heard.append(process.stdout.readline() if process.stdout else ""))

@@ -1,4 +1,4 @@
-"""`keybearer profiles`: which accounts there are, and which is active."""
+"""`keybearer profiles`: lists the accounts and marks the active one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`keybearer regenerate`: the old key ends, and the new one is where it belongs."""
+"""`keybearer regenerate`: ends the old key and stores the new one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_replaced_keeps_its_key(person: Person, scripted: 
 def test_the_command_asks_for_confirmation(town: Town, person: Person, answer: str, goes: bool) -> None:
     old = town.server.api_key_of(person.email)
 
-    done = person.run.on_terminal("regenerate", answers={"Make a new one? [y/N]": answer})
+    done = person.run.on_terminal("regenerate", answers={"Issue a new one? [y/N]": answer})
 
     assert done.code == (0 if goes else 1)
     assert (town.server.api_key_of(person.email) != old) is goes
@@ -73,7 +73,7 @@ def test_the_named_keys_that_end_are_listed_first(town: Town, person: Person, bo
     for options in (["--name", "backup"], ["--name", "deploy", "--bot", bot]):
         assert person.run("key", "add", "--output", str(person.run.home / "rc"), "--yes", *options).code == 0
 
-    refused = person.run.on_terminal("regenerate", answers={"Make a new one? [y/N]": "n"})
+    refused = person.run.on_terminal("regenerate", answers={"Issue a new one? [y/N]": "n"})
     assert (refused.code, '"backup", last used: never' in refused.out) == (1, True)
     assert '"deploy" of the bot ' in refused.out
     of_bot = person.run("regenerate", "--bot", bot, "--output", str(person.run.home / "rc"), "--yes")
@@ -105,7 +105,7 @@ def test_json_has_the_path_of_the_key_and_not_its_text(town: Town, person: Perso
 
 @pytest.fixture
 def bot(person: Person) -> str:
-    """The email of a bot of the person's."""
+    """The email of one of the person's bots."""
     made = json.loads(
         person.run("bot", "add", "--name", person.name + " bot", "--short-name", person.name, "--json").out
     )

@@ -1,4 +1,4 @@
-"""`keybearer show`: what is active, where it came from, and what it shadows."""
+"""`keybearer show`: the active settings, their origins and what they shadow."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_showing_credentials_runs_no_passcmd(keybearer: CommandLine, zuliprc: Pa
     done = keybearer("show")
 
     assert done.code == 0
-    assert f"key\twhat passcmd prints\t{zuliprc}:3" in done.out
+    assert f"key\tthe output of passcmd\t{zuliprc}:3" in done.out
     assert not (keybearer.home / "run").exists()
     assert "touch" not in done.out
 

@@ -1,4 +1,4 @@
-"""`keybearer whoami`: whose key it is, and which one."""
+"""`keybearer whoami`: shows the account and the key."""
 
 from __future__ import annotations
 

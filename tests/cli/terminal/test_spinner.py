@@ -1,4 +1,4 @@
-"""A person sees that a slow server is waited for; a program sees nothing of it."""
+"""A terminal shows a spinner for a slow server. A pipe does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "[api]\nemail=hamlet@example.com\nkey=kbAAAAAAAAAAAAAAAAAAAAAAAA3zSVTW\ns
 
 @pytest.fixture
 def slow(scripted: ScriptedServer, keybearer: CommandLine) -> CommandLine:
-    """Somebody whose server takes longer than people like to wait without a sign."""
+    """A person whose server answers slowly."""
 
     def answer(seen: Seen) -> Reply:
         time.sleep(0.9)

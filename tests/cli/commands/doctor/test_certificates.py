@@ -1,4 +1,4 @@
-"""The files of certificates on this machine."""
+"""Checks of the certificate files on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables that shadow, mislead, or stand between here and the server."""
+"""Checks of variables that shadow a setting, mislead, or name a proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file itself: whether it is there, whose it is, who else may read it."""
+"""Checks of the file itself: whether it exists, its owner and its permissions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_directory_is_reported(patient: Patient) -> None:
 
 
 def test_an_unreadable_file_is_reported(patient: Patient, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:  # what not even root can read
+    with socket.socket(socket.AF_UNIX) as listener:  # a file that even root cannot read
         listener.bind(str(tmp_path / "socket"))
         report = patient.examined("-c", str(tmp_path / "socket"))
 

@@ -1,4 +1,4 @@
-"""`--fix`: what is shown and asked before, and that nothing else is lost."""
+"""`--fix`: what it shows and asks first, and that it loses nothing."""
 
 from __future__ import annotations
 

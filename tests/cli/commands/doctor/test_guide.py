@@ -1,4 +1,4 @@
-"""The guide to the doctor says what the code says, and every finding is made to happen in some test."""
+"""The guide to the doctor matches the code, and every kind of finding is in a test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TABLES = {
 REASONS = frozenset(
     {"unknown_issuer", "name_mismatch", "client_certificate_required", "not_tls", "bad_client_certificate"}
 )
-"""Kinds that have the name of a reason of TLSFailed."""
+"""Kinds that are named after a reason of TLSFailed."""
 
 
 def table(found: Mapping[str, Kind]) -> str:
@@ -59,7 +59,7 @@ def test_the_guide_lists_the_warnings_of_resolving_that_are_faults() -> None:
 
 
 def texts_of(directory: Path) -> Iterator[str]:
-    """Every text that stands by itself in the Python files of a directory, but for the tables of kinds and this."""
+    """Every string in the Python files of a directory, except in the tables of kinds and in this file."""
     for path in directory.glob("*.py"):
         if path.name not in {"kinds.py", Path(__file__).name}:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

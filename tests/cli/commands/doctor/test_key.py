@@ -1,4 +1,4 @@
-"""The key, as far as it can be judged without the server, and the command that prints one."""
+"""Checks of the key without the server, and of the command that prints one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.client.scripted_server import EMAIL, PROFILE, refused, success
 
 
 def swapped(key: str) -> str:
-    """The key with two neighbours that differ in each other's place, as a hand mistypes."""
+    """The key with two different neighbouring characters swapped, a typical typing mistake."""
     at = next(at for at in range(8, 24) if key[at] != key[at + 1])
     return f"{key[:at]}{key[at + 1]}{key[at]}{key[at + 2 :]}"
 

@@ -1,4 +1,4 @@
-"""The way to the server: its name, the connection, the handshake."""
+"""Checks of the connection: the host name, the connection, the handshake."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def authority(patient: Patient) -> Authority:
 
 @contextlib.contextmanager
 def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """An address at which something else than HTTP happens to every connection."""
+    """The site of a server that handles each connection with `answer`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -46,7 +46,7 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def hang_up(connection: socket.socket) -> None:
-    """Reset the connection, so that who writes to it fails."""
+    """Reset the connection, so that writing to it fails."""
     connection.recv(1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -77,7 +77,7 @@ def test_a_port_without_a_listener_is_a_fault(patient: Patient) -> None:
 def test_a_connection_that_times_out_is_a_fault(patient: Patient) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as waiting:
         address = listener.getsockname()
-        for _ in range(4):  # nobody accepts them: the queue is full, and what comes behind is not answered
+        for _ in range(4):  # nothing accepts them: the queue is full, so further connections get no answer
             one = waiting.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(address)

@@ -1,4 +1,4 @@
-"""What the doctor says of other readers is what they do, and a file that is something else is named."""
+"""The findings about other readers match their behaviour, and another type of file is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the findings are told: to people on a terminal, to pipes, to programs; and the exit code."""
+"""The output of findings for people on a terminal, for pipes and for programs; and the exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server says of itself and of the key; with a server of Keybearer's where it can bring it about."""
+"""Checks of the server and of its response to the key."""
 
 from __future__ import annotations
 

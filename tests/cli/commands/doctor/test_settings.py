@@ -1,4 +1,4 @@
-"""Single settings of the file: quotes, comments, names, paths, the site; and what --fix makes of them."""
+"""Checks and fixes of single settings: quotes, comments, names, paths and the site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.client.scripted_server import EMAIL
 
 
 def fixed(patient: Patient) -> str:
-    """What `--fix` has made of the file."""
+    """The file after `--fix`."""
     assert patient.offline("--fix", "--yes").told["fixed"]
     return patient.path.read_text()
 

@@ -1,4 +1,4 @@
-"""The text of the file as a whole: its bytes, its section, lines that are no settings; and --fix on each."""
+"""Checks and fixes of the whole text: its bytes, its section, and lines that are not settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.client.scripted_server import EMAIL
 
 
 def fixed_text(patient: Patient) -> str:
-    """What `--fix` has made of the file, which has nothing wrong then and means the same to Python's own parser."""
+    """The file after `--fix`. Checks that it has no faults and the same meaning for Python's own parser."""
     report = patient.examined("--fix", "--yes")
     assert report.kinds == []
     assert "key_accepted" in report.good

@@ -1,4 +1,4 @@
-"""The doctor against `keybearer serve`: each fault of an account brought about on the server itself."""
+"""The doctor with `keybearer serve`: each fault of an account is caused on the server itself."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def zuliprc(keybearer: CommandLine, running: RunningServer) -> Path:
 
 
 def findings(keybearer: CommandLine, *options: str) -> dict[str, Json]:
-    """What the doctor finds, by kind; the good left out."""
+    """The doctor's faults and warnings, by kind."""
     told = json.loads(keybearer("doctor", "--json", *options).out)["findings"]
     return {finding["kind"]: finding for finding in told if finding["severity"] != "good"}
 
 
 def new_bot(zuliprc: Path, name: str, bot_type: int) -> tuple[int, Path]:
-    """A bot of the owner's, and its zuliprc."""
+    """One of the owner's bots, and its zuliprc."""
     with Client(config_file=zuliprc) as client:
         bot_id = client.create_bot(name, name, bot_type=bot_type).user_id
         email = email_of(client.get_user_by_id(bot_id))

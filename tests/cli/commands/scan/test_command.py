@@ -1,4 +1,4 @@
-"""`keybearer scan` over files: where it looks, what it prints, how it ends."""
+"""`keybearer scan` for files: what it searches, what it prints, and its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key of ours is found in every encoding, whatever is before and after it there."""
+"""A Keybearer key is found in every encoding, with any text before and after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`keybearer scan` over what git keeps."""
+"""`keybearer scan` for git histories."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def git(repository: Path) -> Git:
-    """git in the repository, with nobody's configuration."""
+    """git in the repository, without the user's configuration."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(repository.parent),
@@ -51,7 +51,7 @@ def git(repository: Path) -> Git:
 
 @pytest.fixture
 def commit(repository: Path, git: Git) -> Callable[..., str]:
-    """Commits files, None for one that goes; returns the commit."""
+    """A function that commits files (None removes one) and returns the commit."""
 
     def run(message: str = "message", *, at: int = START, **files: str | None) -> str:
         for name, text in files.items():
@@ -77,7 +77,7 @@ def findings(keybearer: CommandLine, *arguments: str) -> list[dict[str, Any]]:
     return result
 
 
-@pytest.mark.parametrize("seconds", [0, 1, -1], ids=["at once", "in time", "by a clock that goes backwards"])
+@pytest.mark.parametrize("seconds", [0, 1, -1], ids=["at once", "in time", "with a clock that goes backwards"])
 def test_a_removed_key_is_found_with_the_commit_that_added_it(
     keybearer: CommandLine, repository: Path, commit: Commit, seconds: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""What an ignore file passes over, with the rules of a `.gitignore`."""
+"""Ignore files, with the rules of a `.gitignore`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which texts give a key away, and which only look like it."""
+"""Texts that contain a key, and texts that only look like it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keybearer.cli.commands.scan.recognition import search
 from keybearer.cli.commands.scan.streams import search_stream
 
 FOREIGN = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
-"""A key as another Zulip server makes them: nothing in it says so."""
+"""A key from another Zulip server, which has no mark of its own."""
 
 LEAKS = {
     "a zuliprc": f"[api]\nemail=a@x.org\nkey={FOREIGN}\nsite=https://x.org\n",
@@ -54,7 +54,7 @@ HARMLESS = {
     "a file's name": f"[api]\nclient_cert_key={FOREIGN}\n",
     "Zulip and a hash": f"zulip-server 12.0\n{FOREIGN}  zulip.tar.gz\n",
     "a line that allows it": f"ZULIP_API_KEY={FOREIGN}  # keybearer:allow\n",
-    "a key of ours with a slip": "kb" + "0" * 30 + "\n",
+    "a mistyped Keybearer key": "kb" + "0" * 30 + "\n",
 }
 
 
@@ -91,7 +91,7 @@ def test_each_key_in_a_file_with_several_accounts_has_its_own_account() -> None:
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff\ufffe"), max_size=30)
-"""Without the characters that by themselves say which encoding a file has."""
+"""Text without the characters that reveal the encoding of a file."""
 
 
 @given(

@@ -1,4 +1,4 @@
-"""A repository or a tree that somebody else made starts no program, and nothing in it stops the search."""
+"""A repository or a tree from another person cannot start a program or stop the search."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EvilRepository:
         self.program.chmod(0o755)
 
     def git(self, *arguments: str) -> str:
-        """Run git with a configuration that says nothing, and with no hooks."""
+        """Run git with an empty configuration, and without hooks."""
         who = {f"GIT_{role}_{part}": "a@x.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.path.parent), **who, "GIT_CONFIG_NOSYSTEM": "1"}
         command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
@@ -45,7 +45,7 @@ class EvilRepository:
         return self.git("rev-parse", "HEAD")
 
     def arm(self) -> None:
-        """Let everything name the program that can name one."""
+        """Name the program in every setting that can name one."""
         evil = str(self.program)
         (self.path / ".gitattributes").write_text("* diff=evil filter=evil merge=evil ident\n")
         signed = self.git("cat-file", "commit", "HEAD").replace(

@@ -1,6 +1,6 @@
-"""The shapes in which people keep the keys of other Zulip servers."""
+"""The formats in which people store the keys of other Zulip servers."""
 
-# ruff: noqa: E501, S608 - each shape is one line, as people have it, and runs no SQL
+# ruff: noqa: E501, S608 - each format is one line, as people write it, and runs no SQL
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from keybearer.cli.commands.scan.recognition import search
 
 F = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
-"""A key as Zulip makes them today."""
+"""A key in Zulip's present form."""
 
 OLD = "9f3b7c04d1e86a52b07fe4c93d18a6b5"
-"""A key as Zulip made them until 2019: hexadecimal digits, like a hash."""
+"""A key in Zulip's form until 2019: hexadecimal digits, like a hash."""
 
 ACCOUNT = "a-bot@x.org"
 SITE = "https://chat.x.org"
