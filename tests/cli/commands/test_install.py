@@ -43,7 +43,7 @@ def test_an_installed_download_is_readable_only_by_its_owner(
 
     assert done.code == 0
     assert done.out == f"{installed}: ann@x.org at https://z.x\n"
-    assert done.complaint.startswith(f"The key is also still in {download} too")
+    assert done.complaint.startswith(f"The key is also still in {download}")
     assert installed.read_text() == DOWNLOADED
     assert mode_of(installed) == 0o600
     assert library.resolve(environ={"HOME": str(keybearer.home)}).warnings == ()
