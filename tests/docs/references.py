@@ -1,4 +1,4 @@
-"""The reference pages of the server's settings and of the errors, made of the code.
+"""The reference pages of the server's settings and of the errors, made from the code.
 
 `python -m tests.docs.references` writes them again.
 """

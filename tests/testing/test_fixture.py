@@ -132,7 +132,7 @@ def test_a_proxy_of_the_environment_is_in_nobodys_way(
         assert bot.email in program.output
 
 
-def test_every_promised_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     assert all(getattr(keybearer.testing, name) for name in keybearer.testing.__all__)
 
 
