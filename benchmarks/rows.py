@@ -44,8 +44,8 @@ class Row:
 
     Figures are medians of the rounds. `ratio` is the median of the rounds' own ratios: the two sides of a round are
     measured right after each other, so what slows both of them cancels out. `low` and `high` are the range of the
-    middle 80 % of the rounds: of the ratios, or of the figure itself if there is no yardstick. `cpu` is the microseconds
-    of    processor time of our processes for each request, and `yardstick_cpu` those of the yardstick's.
+    middle 80 % of the rounds: of the ratios, or of the figure itself if there is no yardstick. `cpu` is the
+    microseconds of processor time of our processes for each request, and `yardstick_cpu` those of the yardstick.
     """
 
     name: str

@@ -22,7 +22,7 @@ class BrowserSession:
         self._home = home
 
     def carry_out(self, step: str, shown: str) -> None:
-        """Carry out a step of a page. `shown` is the output of the terminals. Raises AssertionError if it is unknown."""
+        """Carry out a step. `shown` is the output of the terminals. Raises AssertionError for an unknown one."""
         for pattern, action in _STEPS.items():
             if found := re.fullmatch(pattern, step):
                 action(self, shown, *found.groups())
