@@ -1,1 +1,1 @@
-"""Measurements. They print figures and assert none."""
+"""Measurements. They print figures and assert nothing."""

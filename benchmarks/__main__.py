@@ -20,15 +20,15 @@ GROUPS = ("users_me", "messages", "memory", "polls", "stall", "client")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 2 for a name that nothing has."""
+    """Run the measurements. Returns the exit code: 2 for an unknown group."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, and print one table.")
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all where none is named")
-    parser.add_argument("--quick", action="store_true", help="show that everything runs; the figures say nothing")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs; the figures mean nothing")
     parser.add_argument("--large", action="store_true", help="also verify keys among a million accounts")
     chosen = parser.parse_args(arguments)
     for name in chosen.groups:
         if name not in GROUPS:
-            parser.error(f"there is no group {name!r}; there is: {', '.join(GROUPS)}")
+            parser.error(f"there is no group {name!r}; the groups are: {', '.join(GROUPS)}")
     _run(chosen.groups, replace(QUICK if chosen.quick else Plan(), large=chosen.large))
     return 0
 

@@ -1,4 +1,4 @@
-"""A bare ASGI application under Granian as Keybearer runs it: what is to be had at most.
+"""A bare ASGI application under Granian, run as Keybearer runs it: the upper limit for a server.
 
 `python -m benchmarks.bare` prints its port and serves until it is stopped.
 """

@@ -1,4 +1,4 @@
-"""The client half beside Zulip's official bindings: calls, whole processes, imports; and resolving."""
+"""The client half compared with Zulip's official bindings: calls, whole processes, imports; and resolving."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ VARIABLES = {"ZULIP_EMAIL": "ann@example.com", "ZULIP_API_KEY": "k", "ZULIP_SITE
 NEEDED = "dataclasses, difflib, hashlib, hmac, ipaddress, pathlib, re, secrets, threading, typing, urllib.parse, zlib"
 """The standard modules that reading and resolving need."""
 SCRIPT = "import sys, zulip; print(zulip.Client(config_file=sys.argv[1]).get_profile()['email'])"
-"""What `keybearer whoami` does, with the bindings."""
+"""The same as `keybearer whoami`, with the bindings."""
 
 
 def measure(plan: Plan) -> list[Row]:
-    """All of it, on a server that nobody else uses."""
+    """Measure all of it, on a server without other users."""
     with temporary_directory() as home, installation(Population(100)) as found:
         zuliprc = _zuliprc(home, found)
         return [*_calls(plan, zuliprc), _whoami(plan, zuliprc), *_imports(plan), *_resolving(plan, home)]
@@ -52,7 +52,7 @@ def _zuliprc(home: Path, found: Installation) -> Path:
 
 
 def _calls(plan: Plan, zuliprc: Path) -> list[Row]:
-    """`users/me` again and again in this process, with each client."""
+    """Repeat `users/me` in this process, with each client."""
     with ExitStack() as stack:
         bindings = zulip.Client(config_file=str(zuliprc))
         client = stack.enter_context(keybearer.Client(config_file=zuliprc))
@@ -84,12 +84,12 @@ async def _in_flight(client: keybearer.AsyncClient, seconds: float) -> Measured:
     latencies: list[float] = []
     cpu, begun = time.process_time(), time.perf_counter()
 
-    async def go_on() -> None:
+    async def call_repeatedly() -> None:
         while (sent := time.perf_counter()) - begun < seconds:
             await client.get_profile()
             latencies.append(time.perf_counter() - sent)
 
-    await asyncio.gather(*(go_on() for _ in range(IN_FLIGHT)))
+    await asyncio.gather(*(call_repeatedly() for _ in range(IN_FLIGHT)))
     return Measured(time.perf_counter() - begun, sorted(latencies), time.process_time() - cpu)
 
 
@@ -105,7 +105,7 @@ def _whoami(plan: Plan, zuliprc: Path) -> Row:
 
 
 def _imports(plan: Plan) -> list[Row]:
-    """Over the start of an interpreter that runs nothing."""
+    """The time in addition to that of an interpreter that runs nothing."""
     bare, client, resolver, needed = in_turns(
         plan,
         "client, imports",

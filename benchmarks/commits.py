@@ -1,4 +1,4 @@
-"""Bare durable commits of one small row each: what a database allows on this disk."""
+"""Bare durable commits of one small row each: the upper limit for a database on this disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import asyncpg
 from benchmarks.rounds import Measured, repeated
 
 Commits = Callable[[float], Measured]
-"""Commit for so many seconds."""
+"""A function that commits for this many seconds."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def sqlite_commits(directory: Path) -> Iterator[Commits]:
 
 @contextmanager
 def postgresql_commits(url: str, *, connections: int) -> Iterator[Commits]:
-    """On a PostgreSQL database that waits for its disk, over so many connections at once."""
+    """On a PostgreSQL database that waits for its disk, over this many connections at once."""
     with asyncio.Runner() as runner:
 
         async def begin() -> list[asyncpg.Connection]:
@@ -48,12 +48,12 @@ def postgresql_commits(url: str, *, connections: int) -> Iterator[Commits]:
             latencies: list[float] = []
             begun = time.perf_counter()
 
-            async def go_on(connection: asyncpg.Connection) -> None:
+            async def commit_repeatedly(connection: asyncpg.Connection) -> None:
                 while (sent := time.perf_counter()) - begun < seconds:
                     await connection.execute("INSERT INTO bare (text) VALUES ('x')")
                     latencies.append(time.perf_counter() - sent)
 
-            await asyncio.gather(*(go_on(each) for each in opened))
+            await asyncio.gather(*(commit_repeatedly(each) for each in opened))
             return Measured(time.perf_counter() - begun, sorted(latencies))
 
         opened = runner.run(begin())

@@ -1,6 +1,6 @@
-"""Load for a server: keep-alive connections, each with one request under way, from a process of its own.
+"""Load for a server: keep-alive connections, each with one running request, from a separate process.
 
-Requests are bytes made beforehand, and answers are read no further than need be: the server is what is measured.
+Requests are prepared as bytes, and answers are read only as far as needed, since only the server is measured.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from benchmarks.processes import Server
 from benchmarks.rounds import Measured
 
 PATIENCE = 60
-"""Seconds after which an answer is taken as lost."""
+"""Seconds after which an answer counts as lost."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 
 Follow = Callable[[bytes, bytes], bytes]
-"""The next request, out of a request and its answer."""
+"""A function that builds the next request from a request and its answer."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What one account authenticates with."""
+    """The credentials of one account."""
 
     email: str
     key: str
 
     @property
     def authorization(self) -> str:
-        """The value of the header that says who asks."""
+        """The value of the Authorization header."""
         return "Basic " + base64.b64encode(f"{self.email}:{self.key}".encode()).decode()
 
 
@@ -60,7 +60,7 @@ def request(method: str, path: str, credential: Credential | None = None, **para
 
 
 class Load:
-    """Requests for one server, sent round and round. Every answer must have the status, else RuntimeError is raised."""
+    """Requests for one server, sent repeatedly. Raises RuntimeError unless every answer has the status."""
 
     def __init__(
         self,
@@ -83,13 +83,13 @@ class Load:
         self._process.shutdown()
 
     def round(self, seconds: float, most: int = sys.maxsize) -> Measured:
-        """Send for that long, and no more than so many; returns when everything is answered."""
+        """Send for this many seconds and at most `most` requests. Returns when all are answered."""
         before = self._server.cpu()
         measured = self.begun(seconds, most).result()
         return Measured(measured.seconds, measured.latencies, self._server.cpu() - before)
 
     def begun(self, seconds: float, most: int = sys.maxsize) -> Future[Measured]:
-        """The same, under way, and without the processor time."""
+        """The same in the background, without the processor time."""
         return self._process.submit(_run, seconds, most)
 
 
@@ -154,7 +154,7 @@ def _run(seconds: float, most: int) -> Measured:
 
 
 def is_whole(answer: bytes, status: bytes = b"HTTP/1.1 200") -> bool:
-    """Whether all of an answer is there. Raises RuntimeError for another status and for the end of the connection."""
+    """Whether an answer is complete. Raises RuntimeError for another status and for the end of the connection."""
     end = answer.find(b"\r\n\r\n")
     if end < 0:
         if not answer:
@@ -167,13 +167,13 @@ def is_whole(answer: bytes, status: bytes = b"HTTP/1.1 200") -> bool:
 
 
 def content(answer: bytes) -> dict[str, Any]:
-    """What an answer says."""
+    """The JSON of an answer."""
     parsed: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
     return parsed
 
 
 class Connection:
-    """A connection for one request at a time, where the caller needs the answers."""
+    """A connection for one request at a time, for callers that need the answers."""
 
     def __init__(self, server: Server, credential: Credential) -> None:
         self.credential = credential
@@ -181,7 +181,7 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, asked: bytes) -> None:
-        """Send a request and leave its answer for later."""
+        """Send a request without reading its answer."""
         self._socket.sendall(asked)
 
     def ask(self, asked: bytes) -> bytes:
@@ -190,22 +190,22 @@ class Connection:
         return self.answer()
 
     def is_answered(self) -> bool:
-        """Whether an answer has begun to come."""
+        """Whether an answer has started to arrive."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
 
     def answer(self) -> bytes:
-        """The answer to what was begun. Raises RuntimeError for any other status than 200."""
+        """The answer to the request that was sent. Raises RuntimeError for any other status than 200."""
         answer = self._socket.recv(262_144)
         while not is_whole(answer):
             answer += self._socket.recv(262_144)
         return answer
 
     def call(self, method: str, path: str, **parameters: object) -> dict[str, Any]:
-        """One call, and what its answer says."""
+        """Make one call. Returns the JSON of its answer."""
         return content(self.ask(request(method, path, self.credential, **parameters)))
 
     def close(self) -> None:
-        """Close it, whatever is under way."""
+        """Close the connection, even during a request."""
         self._socket.close()

@@ -1,4 +1,4 @@
-"""What a worker keeps after many different keys were used within a minute."""
+"""The memory of a worker after many different keys were used within a minute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.servers import SQLITE, installation
 KEYS = 200_000
 CONNECTIONS = 32
 SETTLED = 5
-"""Seconds after the last request in which uses are written down."""
+"""Seconds after the last request until uses are written."""
 
 
 def measure(plan: Plan) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What a key opens: sending, reading, regenerating, registering and signing in, on both databases."""
+"""Sending, reading, regenerating, registering and signing in, on both databases."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Side = Callable[[], Measured]
 
 
 def measure(plan: Plan) -> list[Row]:
-    """The same on SQLite and on PostgreSQL, where half as much is wanted."""
+    """Measure on SQLite and on PostgreSQL, where the targets are half as high."""
     with postgresql_server() as postgresql:
         return [*_measure(plan, None), *_measure(plan, postgresql)]
 
@@ -75,7 +75,7 @@ def _side(plan: Plan, load: Load) -> Side:
 
 
 def _yardsticks(stack: ExitStack, plan: Plan, postgresql: PostgreSQLServer | None) -> dict[str, Side]:
-    """Bare commits and argon2. SQLite has one writer at a time, so more connections would not make more commits."""
+    """Bare commits and argon2. SQLite has one writer at a time, so more connections would not increase the commits."""
     if postgresql is None:
         many = one = stack.enter_context(sqlite_commits(stack.enter_context(temporary_directory())))
     else:
@@ -93,7 +93,7 @@ def _yardsticks(stack: ExitStack, plan: Plan, postgresql: PostgreSQLServer | Non
 
 @dataclass(frozen=True)
 class _Table:
-    """The rounds of one database, by what was measured, and the rows that they make."""
+    """The rounds of one database, by their name, and the rows made from them."""
 
     database: str
     rounds: Mapping[str, Sequence[Measured]]
@@ -134,13 +134,13 @@ def _followers(found: Installation) -> Sequence[Credential]:
 
 
 def _regenerations(found: Installation) -> list[bytes]:
-    """One for each account that does not send: its messages would be refused."""
+    """One for each account that does not send, since its messages would be refused."""
     others = found.credentials[PEOPLE.followers :]
     return [request("POST", "users/me/api_key/regenerate", each) for each in others]
 
 
 def _with_new_key(asked: bytes, answer: bytes) -> bytes:
-    """The same request with the key that it was answered."""
+    """The same request with the new key from the answer."""
     old = asked.partition(b"Authorization: Basic ")[2].partition(b"\r\n")[0]
     email, _, _ = base64.b64decode(old).partition(b":")
     new = base64.b64encode(email + b":" + content(answer)["api_key"].encode())
@@ -162,7 +162,7 @@ def _sign_in(credential: Credential) -> bytes:
 
 
 def _fill(found: Installation) -> int:
-    """Send the messages that are read; returns the bytes of an answer with them."""
+    """Send the messages that are read later. Returns the bytes of an answer with them."""
     connection = Connection(found.server, found.credentials[0])
     for _ in range(READ):
         connection.call("POST", "messages", type="stream", to=CHANNEL, topic="speed", content=TEXT)

@@ -1,4 +1,4 @@
-"""Polls that wait for events: what they cost, and how soon a message reaches all that wait for it."""
+"""Polls that wait for events: their cost, and how fast a message reaches all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Listener:
     last_event_id: int = -1
 
     def poll(self) -> None:
-        """Ask for events and leave the answer for later."""
+        """Ask for events without reading the answer."""
         asked = {"queue_id": self.queue_id, "last_event_id": self.last_event_id}
         self.connection.send(request("GET", "events", self.connection.credential, **asked))
 
@@ -38,7 +38,7 @@ class Listener:
 
 
 def measure(plan: Plan) -> list[Row]:
-    """Open the polls, and send messages to the half of them whose accounts follow the channel."""
+    """Open the polls, and send messages to the channel to which half of their accounts are subscribed."""
     most = connections_within(raise_descriptor_limit()) // 2  # the others are for requests that do not wait
     polls = min(plan.some(POLLS), most)
     followers = min(plan.some(FOLLOWERS), polls)
@@ -60,7 +60,7 @@ def measure(plan: Plan) -> list[Row]:
 
 
 def _listeners(found: Installation) -> list[Listener]:
-    """A poll that waits, for each account."""
+    """A waiting poll for each account."""
     listeners = []
     for number, credential in enumerate(found.credentials, 1):
         listeners.append(Listener(Connection(found.server, credential), queue_id(number)))
@@ -69,7 +69,7 @@ def _listeners(found: Installation) -> list[Listener]:
 
 
 def _message(server: Server, sender: Connection, listeners: Sequence[Listener]) -> Measured:
-    """Send one; the time runs until every poll is answered. The polls are opened again afterwards."""
+    """Send a message, and measure until every poll is answered. The polls are opened again afterwards."""
     for listener in listeners:
         if listener.connection.is_answered():  # a poll that has waited for long is answered with a heartbeat
             listener.poll_again(listener.connection.answer())

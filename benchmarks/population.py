@@ -34,7 +34,7 @@ _SLICE = 10_000
 
 @dataclass(frozen=True)
 class Population:
-    """So many accounts, numbered from 1, with so many named keys each; the first `followers` follow the channel.
+    """The accounts, numbered from 1, and their named keys. The first `followers` are subscribed to the channel.
 
     With `queues`, each account has an event queue for messages: `queue_id` of its number.
     """
@@ -46,7 +46,7 @@ class Population:
 
 
 async def populate(settings: Settings, wanted: Population) -> list[Credential]:
-    """Set an empty installation up. Returns a credential for each key, those of an account one after another."""
+    """Set up an empty installation. Returns a credential for each key, ordered by account."""
     await server_data.prepare(settings)
     now = datetime.now(UTC)
     stored = await password_hash()
@@ -77,7 +77,7 @@ def queue_id(number: int) -> str:
 
 
 async def _add_queues(connection: AsyncConnection, count: int, now: datetime) -> None:
-    """Queues that begin now. To register them one after another would take minutes."""
+    """Add queues that start now. Registering them one after another would take minutes."""
     last, options = await event_log.last_id(connection), QueueOptions(event_types=("message",))
     for number in range(1, count + 1):
         queue = Queue(queue_id(number), number, last, last, now, timedelta(hours=1), options)
@@ -85,7 +85,7 @@ async def _add_queues(connection: AsyncConnection, count: int, now: datetime) ->
 
 
 async def password_hash() -> str:
-    """The password of every account as the server keeps it."""
+    """The hashed password of every account."""
     return await Hasher().hash(Secret(PASSWORD))
 
 

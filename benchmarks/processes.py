@@ -1,4 +1,4 @@
-"""What a server's processes take: the main one and all below it."""
+"""The resources of a server's processes: the main one and all its children."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers at a port of this machine, and its main process."""
+    """A server on a port of this machine, and its main process."""
 
     port: int
     pid: int
 
     def cpu(self) -> float:
-        """Seconds of processor time that its processes have taken so far."""
+        """Seconds of processor time that its processes have used so far."""
         return sum(_cpu(pid) for pid in _tree(self.pid))
 
     def memory(self) -> float:
@@ -35,7 +35,7 @@ class Server:
             time.sleep(0.5)
             if self.cpu() - before < 0.03:
                 return
-        raise TimeoutError("the server does not come to rest")
+        raise TimeoutError("the server does not become idle")
 
 
 def _tree(pid: int) -> Iterator[int]:
@@ -46,6 +46,6 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _cpu(pid: int) -> float:
-    # The name of the program, in parentheses, may contain blanks.
+    # The name of the program, in parentheses, may contain spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -1,4 +1,4 @@
-"""The table of all rows, and the document that is made of it and of what a reader has to know."""
+"""The table of all rows, and the document with it and its explanation."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _HEADINGS = ("what", "database", "measured", "beside", "ratio", "10 to 90 %", "t
 INTRODUCTION = """\
 # Performance
 
-<!-- `make bench` writes this file. What is not a figure is in `benchmarks/report.py`. -->
+<!-- `make bench` writes this file. The text is in `benchmarks/report.py`. -->
 
-`make bench` measures everything on this page in one run and writes the page again. It takes about ten minutes.
+`make bench` measures everything on this page in one run and writes this page. It takes about ten minutes.
 `make bench ARGS=messages` measures one group and only prints its table: `users_me`, `messages`, `memory`, `polls`,
 `stall` or `client`. `make bench ARGS=--large` also verifies keys among a million accounts, and `--quick` shows in a few
 minutes that everything runs. No test asserts a time, because it would fail on a busy machine.
@@ -36,24 +36,24 @@ the figures say nothing. `make bench` on a quiet machine replaces them.
 METHOD = """\
 ## How to read the table
 
-- *Measured* is the median of the rounds. A round lasts a second and begins after one that does not count.
-- *Beside* is the yardstick and its own median. Both are measured in turns, one right after the other in each round, and
-  *ratio* is the median of the rounds' ratios. What slows the machine for a while slows both, so the ratio moves less
-  than the figures do.
-- *10 to 90 %* is where the middle 80 % of the rounds are: of the ratios, or of the figure where nothing is beside it.
-  Where the target lies in between, another run may say something else.
-- *Target* is for the ratio, or for the figure where nothing is beside it. MISSED says that the median does not meet it.
-- *CPU µs* is the processor time that a request takes in all processes of the server, and after the stroke in those of
-  the yardstick. It moves less than rates do. For the client it is the time of the calling process for each call. The
-  processes of PostgreSQL and of the load are not in it.
+- *Measured* is the median of the rounds. A round lasts a second, after a first one that does not count.
+- *Beside* is the yardstick and its own median. Both are measured in turn, one right after the other in each round, and
+  *ratio* is the median of the rounds' ratios. A slow phase of the machine affects both, so the ratio varies less than
+  the figures.
+- *10 to 90 %* is the range of the middle 80 % of the rounds: of the ratios, or of the figure if there is no yardstick.
+  If the target is in this range, another run may have another result.
+- *Target* is for the ratio, or for the figure if there is no yardstick. MISSED means that the median does not meet it.
+- *CPU µs* is the processor time of a request in all processes of the server, and after the slash in those of the
+  yardstick. It varies less than rates. For the client it is the time of the calling process for each call. The
+  processes of PostgreSQL and of the load are not included.
 
-What has only one round takes long and is not repeated: the growth of memory.
+The growth of memory takes long to measure, so it has only one round.
 
 ## What the yardsticks are
 
 - *Bare requests*: an ASGI application that answers every request with the same 640 bytes, about as many as `users/me`
-  has, under Granian as Keybearer runs it (`benchmarks/bare.py`). It reads nothing and checks nothing: it is what is to
-  be had at most.
+  has, under Granian as Keybearer runs it (`benchmarks/bare.py`). It reads nothing and checks nothing: it is the
+  upper limit.
 - *Bare durable commits*: transactions that insert one small row and wait for the disk. On SQLite from one connection,
   with WAL and `synchronous=FULL`, as Keybearer sets it. On PostgreSQL from as many connections as the requests come
   from, with `fsync` and `synchronous_commit` on.
@@ -62,20 +62,20 @@ What has only one round takes long and is not repeated: the growth of memory.
 
 ## What is measured
 
-One worker answers, unless the row says two, and the load comes from processes of their own on the same machine. All
-checks, limits, headers and records are on; only the number of calls that an account may make is higher than anybody can
-reach. There is no Redis.
+One worker answers, unless the row says two, and the load comes from separate processes on the same machine. All
+checks, limits, headers and records are on; only the limit on calls of an account is too high to be reached. There is no
+Redis.
 
-- `users_me` uses 32 connections, each with one request under way, and every account's key in turn. A wrong key is one
+- `users_me` uses 32 connections, each with one running request, and every account's key in turn. A wrong key is one
   that was never issued; a mistyped one has a wrong checksum.
-- `messages` uses 8 connections and 100 accounts. Messages go to a channel that 10 accounts follow. Regenerating uses
-  one connection, and each request the key that an earlier one was answered. On PostgreSQL half as much is wanted.
+- `messages` uses 8 connections and 100 accounts. Messages go to a channel with 10 subscribers. Regenerating uses
+  one connection, and each request uses the key from an earlier answer. On PostgreSQL, the targets are half as high.
 - `memory` uses every key of 200,000 accounts once.
-- `polls` opens 10,000 polls, each of an account of its own, or as many as the limit on open files allows, and sends
-  messages to a channel that 5,000 of them follow. The time runs until the last poll is answered and read.
+- `polls` opens 10,000 polls, each of another account, or as many as the limit on open files allows. It sends messages
+  to a channel with 5,000 of these accounts, and measures until the last poll is answered and read.
 - `stall` compares the p99 of `users/me` on 8 connections with and without 32 passwords that wait to be checked.
-- `client` calls `users/me` from this process, runs whole programs, and reads a zuliprc. Imports are what they take over
-  the start of an interpreter that runs nothing.
+- `client` calls `users/me` from this process, runs whole programs, and reads a zuliprc. The time of imports does not
+  include the start of the interpreter.
 """
 
 
@@ -111,7 +111,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _figure(value: float) -> str:
-    """Three digits that count, and more only before the point."""
+    """Three significant digits, and more only before the decimal point."""
     size = abs(value)
     digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
     return f"{value:,.{digits}f}"
@@ -128,7 +128,7 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def machine() -> str:
-    """One line about what the figures were measured on."""
+    """One line about the machine."""
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return (

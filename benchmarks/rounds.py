@@ -1,4 +1,4 @@
-"""How things are measured: in rounds, and in turns with what they are compared with."""
+"""Measures in rounds, in turn with the yardstick."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Plan:
     large: bool = False
 
     def some(self, count: int) -> int:
-        """So many of something, or a twentieth of it in a quick run."""
+        """`count`, or a twentieth of it in a quick run."""
         return max(1, count // 20) if self.quick else count
 
 
@@ -30,7 +30,7 @@ QUICK = Plan(rounds=3, seconds=0.2, quick=True)
 
 @dataclass(frozen=True)
 class Measured:
-    """What a round came to. Times are in seconds, `latencies` sorted.
+    """The result of a round. Times are in seconds; `latencies` are sorted.
 
     `cpu` is the processor time of what was measured: of a server's processes, or of this one.
     """
@@ -55,7 +55,7 @@ class Measured:
 
 
 def repeated(work: Callable[[], object], seconds: float) -> Measured:
-    """Do some work again and again in this process, for that long."""
+    """Repeat some work in this process for this many seconds."""
     latencies: list[float] = []
     cpu, begun = time.process_time(), time.perf_counter()
     now = begun
@@ -67,7 +67,7 @@ def repeated(work: Callable[[], object], seconds: float) -> Measured:
 
 
 def in_turns(plan: Plan, title: str, *sides: Callable[[], T]) -> list[list[T]]:
-    """Measure every side once in each round, after one that does not count; returns the rounds of each side."""
+    """Measure every side once in each round, after a first one that does not count. Returns the rounds of each side."""
     found: list[list[T]] = [[] for _ in sides]
     for side in sides:
         side()

@@ -1,4 +1,4 @@
-"""What a measurement comes to: rows of one table, and how their figures are made of rounds."""
+"""The results of measurements: rows of one table, with figures calculated from rounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.rounds import Measured
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted of a row's ratio, or of its figure where it is measured beside nothing."""
+    """The target for a row's ratio, or for its figure if it has no yardstick."""
 
     limit: float
     is_most: bool = False
@@ -20,7 +20,7 @@ class Target:
         return f"{'at most' if self.is_most else 'at least'} {self.limit:g}"
 
     def halved(self) -> Target:
-        """Half as much, or twice as much where it is the most."""
+        """Half of a minimum, or twice a maximum."""
         return Target(self.limit * 2 if self.is_most else self.limit / 2, self.is_most)
 
     def is_met(self, figure: float) -> bool:
@@ -40,12 +40,12 @@ def at_most(limit: float) -> Target:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of ours, and that of its yardstick, where it has one.
+    """One of our figures, and that of its yardstick, if it has one.
 
     Figures are medians of the rounds. `ratio` is the median of the rounds' own ratios: the two sides of a round are
-    measured right after each other, so what slows both of them cancels out. `low` and `high` are where the middle 80 %
-    of the rounds are: of the ratios, or of the figure itself where there is no yardstick. `cpu` is the microseconds of
-    processor time of our processes for each request, and `yardstick_cpu` those of the yardstick's.
+    measured right after each other, so what slows both of them cancels out. `low` and `high` are the range of the
+    middle 80 % of the rounds: of the ratios, or of the figure itself if there is no yardstick. `cpu` is the
+    microseconds of processor time of our processes for each request, and `yardstick_cpu` those of the yardstick.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the target is met; empty where there is none."""
+        """Whether the target is met; empty if there is none."""
         if self.target is None:
             return ""
         return "met" if self.target.is_met(self.value if self.ratio is None else self.ratio) else "MISSED"
@@ -72,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Figure:
-    """What is taken of a round, its unit, and whether the processor time of a request belongs beside it."""
+    """A figure of a round, its unit, and whether the processor time of a request is shown with it."""
 
     unit: str
     of: Callable[[Measured], float]

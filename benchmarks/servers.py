@@ -26,7 +26,7 @@ SQLITE = "SQLite"
 POSTGRESQL = "PostgreSQL"
 
 _ENVIRON = {"KEYBEARER_API_LIMIT": "1000000000/minute", "KEYBEARER_FAILURE_LIMIT": "1000000000/minute"}
-"""Calls are counted as ever, but one account may make more of them than anybody can measure."""
+"""Calls are counted as usual, but the limit of an account is too high to be reached."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Installation:
 def installation(
     wanted: Population, *, postgresql: PostgreSQLServer | None = None, workers: int = 1
 ) -> Iterator[Installation]:
-    """A server on a database of its own: an SQLite file, or a database of the PostgreSQL server."""
+    """A server on its own database: an SQLite file, or a database of the PostgreSQL server."""
     with temporary_directory() as directory:
         url = None if postgresql is None else postgresql.url(postgresql.create_database("template0"))
         settings = Settings(data_dir=directory / "data", database_url=url or "")
@@ -68,7 +68,7 @@ def postgresql_server() -> Iterator[PostgreSQLServer]:
 
 @contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """A directory on the disk for temporary files, gone when the block ends."""
+    """A directory for temporary files on the disk, removed when the block ends."""
     directory = Path(tempfile.mkdtemp(prefix="keybearer-benchmark-"))
     try:
         yield directory

@@ -1,4 +1,4 @@
-"""How long it takes to verify a key while one password after another is checked."""
+"""The time to verify a key while passwords are being checked."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from benchmarks.servers import SQLITE, installation
 PEOPLE = Population(100)
 CONNECTIONS = 8
 SIGNING_IN = 32
-"""Passwords that wait for their turn at any time."""
+"""The number of passwords that wait at any time."""
 
 
 def measure(plan: Plan) -> list[Row]:
-    """The p99 of `users/me` with passwords waiting, beside that of a quiet server."""
+    """The p99 of `users/me` with waiting passwords, compared with that of a quiet server."""
     with installation(PEOPLE) as found:
         keys = [request("GET", "users/me", each) for each in found.credentials]
         passwords = [

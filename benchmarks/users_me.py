@@ -1,4 +1,4 @@
-"""`GET users/me` by key: what it costs to verify one, beside a bare application that answers as many bytes."""
+"""`GET users/me` with a key: the cost of verifying one, compared with a bare application."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ACCOUNTS = 10_000
 NAMED_KEYS = 10
 MANY, FEW = 1_000_000, 1000
 MOST_ASKED = 100_000
-"""Different keys that are used of a million."""
+"""How many different keys of the million are used."""
 
 
 def measure(plan: Plan) -> list[Row]:
-    """Right keys on both databases, wrong ones, and keys that are mistyped."""
+    """Measure right keys on both databases, wrong keys and mistyped keys."""
     accounts = plan.some(ACCOUNTS)
     with ExitStack() as stack:
 

@@ -1,4 +1,4 @@
-"""Tells the life of an API key, line by line, with a real server process and real clients."""
+"""Shows the life of an API key, line by line, with a real server process and real clients."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def tell(step: str, what: str) -> None:
-    """One line of the story."""
+    """Print one step."""
     console.print(f"[bold]{step:<22}[/bold]{what}")
 
 
 def free_port() -> int:
-    """A port that nobody listens at just now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -63,13 +63,13 @@ def server(data_dir: Path, port: int) -> Iterator[None]:
 
 
 def is_listening(port: int) -> bool:
-    """Whether somebody accepts connections at the port."""
+    """Whether a program accepts connections on the port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def sign_in(site: str) -> httpx2.Client:
-    """A browser's worth of cookies: the sign-in page's form, sent with its token."""
+    """A client with the cookies of a browser that has signed in with the form and its token."""
     browser = httpx2.Client(base_url=site, headers={"Origin": site})
     browser.get("/login/").raise_for_status()
     answer = browser.post(
@@ -90,7 +90,7 @@ def result(answer: httpx2.Response) -> dict[str, object]:
 
 
 def tell_the_story(directory: Path) -> None:
-    """The main job, each step done for real."""
+    """Run every step of the main job."""
     port = free_port()
     site = f"http://localhost:{port}"
     data_dir = directory / "data"
@@ -127,7 +127,7 @@ def tell_the_story(directory: Path) -> None:
 
 
 def call_through_both(path: Path) -> None:
-    """Call the API with the file through ours and the official client."""
+    """Call the API with the file, with our client and the official one."""
     with keybearer.Client(config_file=path) as client:
         tell("call, our client", f"this file is {client.get_profile().full_name}")
     profile = zulip.Client(config_file=str(path)).get_profile()
@@ -152,7 +152,7 @@ def see_it_refused(path: Path) -> None:
 
 
 def main() -> None:
-    """Tell the story in a directory that is gone afterwards."""
+    """Run the demo in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="keybearer-demo-") as directory:
         tell_the_story(Path(directory))
     tell("done", "nothing of it is left")

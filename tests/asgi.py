@@ -1,4 +1,4 @@
-"""Requests handed to the application by hand: their bodies come whole, in pieces, late, or never to their end."""
+"""Direct requests to the application, with bodies that arrive complete, in pieces, late or never."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def by_key(auth: tuple[str, str]) -> dict[str, str]:
 
 
 def by_session(client: httpx2.AsyncClient) -> dict[str, str]:
-    """The headers of the browser that this client stands for, with the token that its changes need."""
+    """The headers of a browser with this client's session, with the token for its changes."""
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
     return {"cookie": cookies, "x-csrftoken": client.headers["x-csrftoken"]}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
@@ -47,14 +47,14 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """What the answer says to a program: its `msg`, or the text itself where it is not JSON."""
+        """The message of the response: its `msg`, or the text itself if it is not JSON."""
         is_json = self.headers.get("content-type") == "application/json"
         return str(json.loads(self.body).get("msg")) if is_json else self.text
 
 
 @dataclass
 class Sending:
-    """A request under way. The application is given a piece of the body whenever the test hands one over."""
+    """A running request. The test sends each piece of the body."""
 
     app: ASGI
     method: str
@@ -83,7 +83,7 @@ class Sending:
         self._task = asyncio.create_task(self.app(self._scope, self._receive, self._send))
 
     async def hand_over(self, piece: bytes) -> None:
-        """A part of the body. Returns when the application waits for more, or has answered."""
+        """Send a part of the body. Returns when the application waits for more, or has answered."""
         self._is_waiting.clear()
         self._pieces.put_nowait({"type": "http.request", "body": piece, "more_body": True})
         waiting = asyncio.create_task(self._is_waiting.wait())
@@ -91,23 +91,23 @@ class Sending:
         waiting.cancel()
 
     async def finish(self, piece: bytes = b"") -> Answer:
-        """The last part of the body, and the answer."""
+        """Send the last part of the body. Returns the response."""
         self._pieces.put_nowait({"type": "http.request", "body": piece, "more_body": False})
         await self._task
         return self.answer()
 
     async def disconnect(self) -> None:
-        """The client closes the connection; the application has done with the request when this returns."""
+        """Close the connection, and wait until the application has ended the request."""
         self._pieces.put_nowait({"type": "http.disconnect"})
         await self._task
 
     async def ended(self) -> Answer:
-        """The answer to a request that the application ends by itself."""
+        """The response to a request that the application ends on its own."""
         await self._task
         return self.answer()
 
     def answer(self) -> Answer:
-        """What was sent back."""
+        """The response so far."""
         start = self.sent[0]
         headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
         return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in self.sent[1:]))
@@ -123,12 +123,12 @@ class Sending:
 
 
 async def ask(app: ASGI, method: str, path: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
-    """The answer to a request that comes whole."""
+    """The response to a complete request."""
     return await Sending(app, method, path, headers or {}).finish(body)
 
 
 async def ask_raw(app: ASGI, scope: Mapping[str, Any], body: bytes = b"") -> Answer:
-    """The answer to a request with these fields of its scope, as bytes; its body comes in two pieces."""
+    """The response to a request with these fields of its scope, as bytes. Its body arrives in two pieces."""
     sent: list[Message] = []
     pieces = [body[:7], body[7:]]
 

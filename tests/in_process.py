@@ -1,4 +1,4 @@
-"""A server in the test's own process: the whole application on a database of its own, asked over ASGI, no port.
+"""A server in the test's own process: the whole application on its own database, called over ASGI without a port.
 
 async with serving(tmp_path) as server:
     hamlet = await server.add_person("hamlet")
@@ -47,7 +47,7 @@ _cheap_hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 @dataclass(frozen=True)
 class Known:
-    """An account with what lets a test act as it."""
+    """An account with its credentials for tests."""
 
     account: Account
     api_key: str
@@ -80,7 +80,7 @@ class InProcessServer:
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
     def client(self, *, address: str = ADDRESS, site: str | None = None, **options: Any) -> httpx2.AsyncClient:
-        """A client that comes from that network address. It keeps cookies, and checks answers against the document."""
+        """A client with this network address. It keeps cookies, and checks answers against the OpenAPI document."""
         transport = httpx2.ASGITransport(app=self.app, client=(address, 40000), raise_app_exceptions=True)
         hooks = {"response": [check_response]}
         client = httpx2.AsyncClient(transport=transport, base_url=site or self.site, event_hooks=hooks, **options)
@@ -88,7 +88,7 @@ class InProcessServer:
         return client
 
     async def add_person(self, name: str, role: Role = Role.MEMBER, *, domain: str = "example.com") -> Known:
-        """A person whose name and address are made of one word."""
+        """Add a person with a name and an address made from one word."""
         async with self.context.change(None) as change:
             account = await people.add(
                 replace(change, now=change.now - timedelta(days=30)),
@@ -102,7 +102,7 @@ class InProcessServer:
     async def add_bot(
         self, owner: Known, short_name: str, bot_type: BotType = BotType.GENERIC, *, name: str | None = None
     ) -> Known:
-        """A bot of that owner's."""
+        """Add a bot of this owner."""
         issued = await bots.create(
             self.context,
             Caller(owner.account),
@@ -116,7 +116,7 @@ class InProcessServer:
         return Known(issued.account, issued.api_key.reveal(), "")
 
     async def known(self, email: str) -> Known:
-        """The account with that address as it is now, with its live key."""
+        """The current account with this address, with its valid key."""
         async with self.context.reading() as connection:
             realm = await realms.find(connection)
             assert realm is not None
@@ -126,7 +126,7 @@ class InProcessServer:
         return Known(account, revealed[0].api_key.reveal())
 
     async def signed_in(self, who: Known, *, address: str = ADDRESS, **options: Any) -> httpx2.AsyncClient:
-        """A client with a session of that account, and with the token that its changes need."""
+        """A client with a session of this account, and with the token for its changes."""
         async with self.context.change(Caller(who.account, RequestOrigin(address, "test"))) as change:
             token = (await open_session(change, who.account)).token.reveal()
         client = self.client(address=address, **options)
@@ -137,11 +137,11 @@ class InProcessServer:
         return client
 
     def once(self, session: str) -> dict[str, str]:
-        """The field that a form needs which is carried out once, in the browser with this session cookie."""
+        """The field for a form that is carried out only once, in the browser with this session cookie."""
         return {form_tokens.FIELD: form_tokens.token_of_session(session, self.context.clock())}
 
     async def mails(self) -> list[Mail]:
-        """Every mail so far, the oldest first: no mail server is set, so none leaves the database."""
+        """Every mail so far, the oldest first. No mail server is set, so all mails stay in the database."""
         async with self.context.reading() as connection:
             return [mail.opened(self.context.ring) for mail in await mails.find_newest(connection, limit=1000)]
 
@@ -164,7 +164,7 @@ def prepared(directory: Path, sqlite_template: Path | None = None, **settings: A
 
 @asynccontextmanager
 async def serving(settings: Settings, *, site: str = SITE) -> AsyncIterator[InProcessServer]:
-    """The application, running on a database that has the schema, with an organization and nobody in it."""
+    """The running application on a database with the schema and an organization without accounts."""
     async with opened(settings) as context:
         async with context.change(None) as change:
             if await realms.find(change.connection) is None:

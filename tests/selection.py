@@ -1,4 +1,4 @@
-"""What a run of pytest is asked for: whether it is there, and how many processes it is worth."""
+"""The paths of a pytest run: whether they exist, and how many processes to use for them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ PROCESSES = 4
 
 
 def processes_for(arguments: Sequence[str], directory: Path) -> int:
-    """How many processes to test in; 0 is none beside pytest's own.
+    """How many processes to use for the tests; 0 means only pytest's own.
 
-    Each process loads and collects everything first. For one file that takes longer than its tests.
+    Each process loads and collects everything first, which for one file takes longer than its tests.
     """
     return 0 if len(arguments) == 1 and (directory / _path(arguments[0])).is_file() else PROCESSES
 
 
 def complaint_about(arguments: Sequence[str], directory: Path) -> str | None:
-    """What is wrong with the paths; None where all of them are there."""
+    """The error for the paths; None if all of them exist."""
     for path in map(_path, arguments):
         if not (directory / path).exists():
             there = [str(one.relative_to(directory)) for one in (directory / "tests").rglob("test_*.py")]

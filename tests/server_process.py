@@ -1,4 +1,4 @@
-"""A real server for tests: `keybearer serve` as a process, on a free port, in a directory of its own.
+"""A real server for tests: `keybearer serve` as a process, on a free port, in its own directory.
 
 with running_server(tmp_path / "data") as server:
     httpx2.get(f"{server.site}/api/v1/server_settings")
@@ -44,7 +44,7 @@ _LINK = re.compile(r"https?://\S+/setup/\S+/")
 
 
 def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment without what the developer's own shell says to Keybearer or Zulip."""
+    """The environment without the developer's own variables for Keybearer or Zulip."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KEYBEARER_", "ZULIP_"))}
     return {**kept, **(extra or {})}
 
@@ -52,7 +52,7 @@ def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def run_keybearer(
     *arguments: str | Path, stdin: str = "", environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end, with that much on standard input."""
+    """Run the command to its end, with this standard input."""
     return subprocess.run(
         [KEYBEARER, *map(str, arguments)],
         input=stdin,
@@ -66,7 +66,7 @@ def run_keybearer(
 
 @dataclass
 class RunningServer:
-    """A server process that answers at `site`. `lines` is what it has printed; `log` its standard error."""
+    """A server process that answers at `site`. `lines` is its output; `log` its standard error."""
 
     process: subprocess.Popen[str]
     settings: Settings
@@ -75,7 +75,7 @@ class RunningServer:
 
     @property
     def port(self) -> int:
-        """The port it listens at."""
+        """The port that it listens on."""
         return int(self.site.rpartition(":")[2])
 
     @property
@@ -87,7 +87,7 @@ class RunningServer:
 
     @property
     def setup_link(self) -> str | None:
-        """The link it printed for the set-up; None where set-up was done before."""
+        """The link that it printed for the set-up; None if it was set up before."""
         return next((found.group() for line in self.lines if (found := _LINK.fullmatch(line))), None)
 
     @property
@@ -125,7 +125,7 @@ class RunningServer:
         self.on_data(create)
 
     def api_key_of(self, email: str = OWNER_EMAIL) -> str:
-        """The live key of an account, from the database."""
+        """The valid key of an account, from the database."""
 
         async def reveal(context: Context) -> str:
             async with context.reading() as connection:
@@ -158,9 +158,9 @@ def started_server(
     lines: int = 2,
     keybearer: str | Path = KEYBEARER,
 ) -> Iterator[RunningServer]:
-    """A server that answers, whatever its directory holds. It is gone when the block ends.
+    """A running server, with any data directory. It is stopped when the block ends.
 
-    Port 0, so no other program can be at its port. `lines` is how many it prints before it is called ready.
+    It uses port 0, so no other program can have its port. `lines` is how many lines it prints before it is ready.
     `keybearer` is the command to run.
     """
     variables = clean_environ(environ)
@@ -186,13 +186,13 @@ def started_server(
 def running_server(
     data_dir: Path, *flags: str | Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningServer]:
-    """A server that answers, with an organization and its owner."""
+    """A running server, with an organization and its owner."""
     settings = Settings.from_environ(
         clean_environ(environ), data_dir=data_dir, database_url=_flag(flags, "--database-url")
     )
     if not data_dir.exists() and settings.database_url.startswith("sqlite"):
         data_dir.mkdir(mode=0o700, parents=True)
-        shutil.copy(file_with_schema(), data_dir / "keybearer.db")  # to make the schema takes as long as all the rest
+        shutil.copy(file_with_schema(), data_dir / "keybearer.db")  # creating the schema takes as long as all the rest
         SecretRing.create(settings.secrets_file)
     with started_server(data_dir, *flags, environ=environ) as server:
         if server.setup_link is not None:

@@ -20,7 +20,7 @@ def _note(_connection: object, _cursor: object, statement: str, *_rest: object) 
 
 @contextmanager
 def counting() -> Iterator[list[str]]:
-    """The statements of what is begun in the block. Those of the background work do not count."""
+    """The statements of the block. Those of background work do not count."""
     statements: list[str] = []
     before = _counted.set(statements)
     event.listen(Engine, "before_cursor_execute", _note)

@@ -1,4 +1,4 @@
-"""Keys are made to Zulip's measure, and ours are told from all others."""
+"""Keys have Zulip's form, and ours are recognised."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALPHANUMERIC = string.ascii_letters + string.digits
 KEYS = st.builds(api_key.generate)
 
 
-def test_a_generated_key_is_what_every_zulip_client_accepts() -> None:
+def test_every_zulip_client_accepts_a_generated_key() -> None:
     for _ in range(200):
         assert re.fullmatch(r"[A-Za-z0-9]{32}", api_key.generate().reveal())
 
@@ -29,7 +29,7 @@ def test_a_generated_key_has_our_prefix_and_checksum() -> None:
         assert api_key.is_ours(key)
 
 
-def test_generated_keys_do_not_repeat_and_favour_no_character() -> None:
+def test_generated_keys_are_unique_and_uniform() -> None:
     keys = [api_key.generate().reveal() for _ in range(5_000)]
     counts = Counter("".join(key[2:26] for key in keys))
 
@@ -56,18 +56,18 @@ def test_a_key_with_two_neighbours_swapped_is_not_ours(key: Secret, position: in
 
 
 @given(st.text())
-def test_any_text_can_be_asked_about(text: str) -> None:
+def test_any_text_can_be_checked(text: str) -> None:
     assert not api_key.is_ours(text)
     assert api_key.is_well_formed(text) == bool(re.fullmatch(r"[A-Za-z0-9]{32}", text))
 
 
-def test_letters_beyond_ascii_and_a_final_newline_are_no_key() -> None:
+def test_other_letters_and_a_final_newline_are_not_a_key() -> None:
     assert not api_key.is_well_formed("é" * 32)
     assert not api_key.is_well_formed("٣" * 32)
     assert not api_key.is_well_formed("a" * 32 + "\n")
 
 
-def test_keys_are_found_in_text_at_their_places_and_nothing_else_is() -> None:
+def test_only_keys_are_found_in_text_with_their_offsets() -> None:
     first, second = api_key.generate(), api_key.generate()
     text = f"key={first.reveal()}\n# {second.reveal()}. kb{'a' * 30}"
 
@@ -75,13 +75,13 @@ def test_keys_are_found_in_text_at_their_places_and_nothing_else_is() -> None:
 
 
 @given(before=st.text(api_key.ALPHABET, max_size=40), after=st.text(api_key.ALPHABET, max_size=40))
-def test_a_key_is_found_right_behind_and_before_other_letters(before: str, after: str) -> None:
+def test_a_key_is_found_between_other_letters(before: str, after: str) -> None:
     key = api_key.generate()
 
     assert api_key.find(before + key.reveal() + after) == [(len(before), key)]
 
 
-def test_a_fingerprint_tells_keys_apart_and_holds_nothing_of_them() -> None:
+def test_a_fingerprint_identifies_a_key_without_revealing_it() -> None:
     key = api_key.generate()
 
     assert api_key.fingerprint(key) == api_key.fingerprint(Secret(key.reveal()))

@@ -16,7 +16,7 @@ NAMED = re.compile(r"`([\w./-]*\w\.(?:py|md|toml|html|json|css|js|in|txt)|[\w./-
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_every_file_that_is_named_exists(document: Path) -> None:
+def test_every_named_file_exists(document: Path) -> None:
     named = NAMED.findall(document.read_text(encoding="utf-8"))
 
     assert len(named) > 10
@@ -24,6 +24,6 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
 
 
 def exists(path: str) -> bool:
-    """Whether the path is there, from the root or from the package; its directory, where a word stands for any name."""
+    """Whether the path exists in the root or in the package; for a placeholder, whether its directory exists."""
     path = re.sub(r"(test_)?(NOUN|NAME).*", "", path)
     return (ROOT / path).exists() or any((base / path).exists() for base in (SOURCE, SOURCE / "server"))

@@ -1,4 +1,4 @@
-"""The table of `make bench` says what its rounds came to, and whether that is what was wanted. No time is asserted."""
+"""The table of `make bench` has the results of its rounds and its targets. No time is asserted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_ratio_is_the_median_of_the_rounds_and_not_the_ratio_of_the_medians() 
     assert (found.value, found.yardstick_value, found.ratio) == (30, 100, 0.5)
 
 
-def test_the_spread_is_where_the_middle_of_the_rounds_is() -> None:
+def test_the_spread_is_that_of_the_middle_rounds() -> None:
     tens = [float(number) for number in range(1, 21)]
 
     found = simple_row("x", "", "ms", tens)
@@ -27,7 +27,7 @@ def test_the_spread_is_where_the_middle_of_the_rounds_is() -> None:
     assert (found.low, found.high) == (3, 18)
 
 
-def test_a_missed_target_is_told_in_its_row_and_in_a_sentence() -> None:
+def test_a_missed_target_is_reported_in_its_row_and_in_a_sentence() -> None:
     missed = simple_row("slow", "SQLite", "ms", [50.0] * 9, target=at_most(45))
     met = simple_row("fast", "SQLite", "/s", [50.0] * 9, beside="bare", yardstick=[100.0] * 9, target=at_least(0.5))
 
@@ -45,7 +45,7 @@ def test_a_quick_run_says_that_it_is_not_to_be_quoted() -> None:
     assert "not to be quoted" not in report.document(Plan(), rows, "A machine")
 
 
-def test_the_page_has_the_words_that_the_program_writes() -> None:
+def test_the_page_has_the_text_of_the_program() -> None:
     page = report.DOCUMENT.read_text("utf-8")
 
     assert page.startswith(report.INTRODUCTION)

@@ -15,7 +15,7 @@ INDEX_LINE = re.compile(r"^\| (\d+) \| \[(.+)\]\((\S+)\) \| (.+) \|$", re.MULTIL
 
 
 def number_and_title(record: Path) -> tuple[str, str]:
-    """What the first line of a record says: `# 1. Title`."""
+    """The number and title in the first line of a record: `# 1. Title`."""
     first_line = record.read_text("utf-8").partition("\n")[0]
     match = re.fullmatch(r"# (\d+)\. (.+)", first_line)
     assert match, f"{record.name} starts with {first_line!r}"

@@ -1,4 +1,4 @@
-"""A key is masked wherever it is in a text, in every form in which it is sent."""
+"""A key is masked in every position of a text and in every encoding."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @given(key=keys, before=around, after=around)
-def test_a_key_is_masked_in_every_form_and_wherever_it_is(encoding: str, key: str, before: str, after: str) -> None:
+def test_a_key_is_masked_in_every_encoding_and_position(encoding: str, key: str, before: str, after: str) -> None:
     form = ENCODINGS[encoding](key)
     shown = masked(f"{before}{form}{after}")
 
@@ -91,12 +91,12 @@ def test_most_of_a_mixed_key_is_masked_too(key: str, at: int) -> None:
         MASK,
     ],
 )
-def test_what_is_no_key_stays(text: str) -> None:
+def test_other_text_is_not_masked(text: str) -> None:
     assert masked(text) == text
 
 
 @given(st.text())
-def test_masking_again_changes_nothing(text: str) -> None:
+def test_masking_twice_gives_the_same_result(text: str) -> None:
     once = masked(text)
     assert masked(once) == once
 
@@ -104,13 +104,13 @@ def test_masking_again_changes_nothing(text: str) -> None:
 @given(secret=st.text(min_size=6, max_size=30).filter(lambda text: text.strip() == text), before=around)
 @example(secret="hé llo+&=%", before="")
 @example(secret=":000\\0", before="\\")
-def test_a_secret_of_any_shape_is_masked_where_it_is_known(secret: str, before: str) -> None:
+def test_a_known_secret_of_any_form_is_masked(secret: str, before: str) -> None:
     for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], basic(secret)):
         assert form not in masked(f"{before}{form}", [secret]) or form in MASK
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_no_error_shows_a_key_whoever_put_it_there(encoding: str) -> None:
+def test_no_error_shows_a_key_in_any_attribute(encoding: str) -> None:
     key = generate().reveal()
     form = ENCODINGS[encoding](key)
     error = APIError(f"bad: {form}", hint=f"not {form}", answer={form: [form, {"x": form}], "n": 1})
@@ -142,12 +142,12 @@ def test_every_public_error_masks(name: str) -> None:
     assert key not in f"{error} {error!r} {vars(error)}"
 
 
-def test_the_path_of_a_kept_key_stays_usable() -> None:
+def test_the_path_of_a_stored_key_is_not_masked() -> None:
     path = f"/mnt/{'a1B2' * 8}/zuliprc.new"
     assert KeyNotStored("x", kept=path).kept == path
 
 
-def test_json_is_masked_in_its_names_and_texts_and_keeps_its_shape() -> None:
+def test_json_is_masked_in_names_and_texts() -> None:
     key = generate().reveal()
     assert masked_json({key: [key, 1, None, True, {"a": key}]}) == {MASK: [MASK, 1, None, True, {"a": MASK}]}
 

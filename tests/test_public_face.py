@@ -1,4 +1,4 @@
-"""`import keybearer` offers what it promises, and costs nothing until it is asked."""
+"""`import keybearer` has all public names, and loads them only when they are used."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.public_api import PAGE, render
 
 
 @pytest.mark.parametrize("name", keybearer.__all__)
-def test_every_promised_name_is_there(name: str) -> None:
+def test_every_public_name_exists(name: str) -> None:
     assert getattr(keybearer, name) is not None
 
 
-def test_a_name_that_is_not_promised_is_not_there() -> None:
+def test_other_names_do_not_exist() -> None:
     with pytest.raises(AttributeError, match="nonesuch"):
         _ = keybearer.nonesuch
 
@@ -32,13 +32,13 @@ def test_importing_the_package_loads_no_other_package() -> None:
     assert loaded.split() == ["keybearer"]
 
 
-def test_an_application_can_be_made_from_its_settings() -> None:
+def test_an_application_can_be_created_from_its_settings() -> None:
     app = keybearer.server.create_app(keybearer.server.Settings.from_environ({}))
 
     assert callable(app)
 
 
-def test_servers_that_guess_the_interface_take_the_application_for_asgi_3() -> None:
+def test_servers_detect_the_application_as_asgi_3() -> None:
     app = keybearer.server.create_app(keybearer.server.Settings.from_environ({}))
 
     assert inspect.iscoroutinefunction(app.__call__)

@@ -1,4 +1,4 @@
-"""Secret gives its text to nobody who does not ask for it by name."""
+"""A Secret returns its text only from `reveal()`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_no_way_of_printing_a_secret_shows_it(text: str) -> None:
 
 
 @given(TEXTS)
-def test_revealing_a_secret_gives_the_exact_text(text: str) -> None:
+def test_revealing_a_secret_returns_the_exact_text(text: str) -> None:
     assert Secret(text).reveal() == text
 
 
@@ -75,11 +75,11 @@ def test_an_empty_secret_is_false() -> None:
     assert Secret("x")
 
 
-def test_a_secret_holds_text_and_nothing_else() -> None:
+def test_a_secret_contains_only_text() -> None:
     with pytest.raises(TypeError):
         Secret(Secret("nested"))  # type: ignore[arg-type]
 
 
-def test_a_masked_secret_shows_the_end_of_a_long_text_and_nothing_of_a_short_one() -> None:
+def test_a_masked_secret_shows_only_the_end_of_a_long_text() -> None:
     assert Secret("kb0123456789abcdefghijklmnopWXYZ").masked() == f"{MASK}WXYZ"
     assert Secret("short").masked() == MASK

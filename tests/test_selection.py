@@ -1,4 +1,4 @@
-"""Running a part of the tests: a file alone is fast, and a path that is not there is an error."""
+"""Running a part of the tests: a single file is fast, and a missing path is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("one", ["tests/test_secret.py", "tests/test_secret.py::test_equality_is_by_value"])
-def test_a_single_file_is_tested_in_the_process_that_was_started(one: str) -> None:
+def test_a_single_file_is_tested_in_one_process(one: str) -> None:
     assert processes_for([one], ROOT) == 0
 
 
@@ -23,7 +23,7 @@ def test_directories_and_several_files_are_tested_in_several_processes(several: 
     assert processes_for(several, ROOT) == PROCESSES
 
 
-def test_paths_that_are_there_are_no_mistake() -> None:
+def test_existing_paths_are_accepted() -> None:
     assert complaint_about(["tests/test_secret.py::test_name", "tests/zuliprc"], ROOT) is None
 
 

@@ -1,6 +1,6 @@
 """Zulip API keys and zuliprc files: find, check, explain, write and use them; and the server that issues them.
 
-Names load when they are first asked for, so `import keybearer` costs next to nothing.
+Each name is loaded when it is first used, so `import keybearer` is fast.
 """
 
 from __future__ import annotations

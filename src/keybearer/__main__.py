@@ -1,4 +1,4 @@
-"""The start of the `keybearer` command, as a script and as `python -m keybearer`.
+"""The entry point of the `keybearer` command, as a script and as `python -m keybearer`.
 
 Loading the command line takes a tenth of a second, and a person may press Ctrl-C meanwhile.
 """

@@ -1,25 +1,25 @@
 """Every public error of the library and the client.
 
     KeybearerError
-    ├── ResolutionError          no usable credentials; `.kind` says which of the ways
-    ├── UnsafeValueError         a value that cannot stand in a zuliprc (also a ValueError)
+    ├── ResolutionError          no usable credentials; `.kind` says why
+    ├── UnsafeValueError         a value that a zuliprc cannot contain (also a ValueError)
     ├── FileError                a file that cannot be read or written
-    │   └── KeyNotStored         a new API key is not where the old one was; `.kept` is where it is
-    ├── RegenerationRefused      a new API key was not asked for, since there is no place to put it
+    │   └── KeyNotStored         a new API key is not in the file; `.kept` is where it is
+    ├── RegenerationRefused      no new API key was requested, since it could not be stored
     ├── SettingError             a server setting that cannot be used; `.variable` names it
     ├── StorageError             the server's database cannot be used
-    │   ├── SchemaError          its schema is missing, older or newer than this program's
-    │   └── SecretRingError      the secrets file is missing, unsafe or not the one the database was written with
+    │   ├── SchemaError          its schema is missing, older or newer than that of this program
+    │   └── SecretRingError      the secrets file is missing, unsafe or does not belong to the database
     ├── PackageMissing           an optional part of Keybearer is not installed (also an ImportError)
     └── ClientError              a call that did not succeed
-        ├── UnusableRequest      a call that cannot be put into a request (also a ValueError)
+        ├── UnusableRequest      a call that cannot be sent as a request (also a ValueError)
         │   └── InvalidArgument  an argument of the wrong type or value
-        ├── ClientClosed         the client was closed before it began to listen
-        ├── ConnectionFailed     no answer came
+        ├── ClientClosed         the client was closed before it started to listen
+        ├── ConnectionFailed     no response was received
         │   ├── Unreachable
         │   ├── TimedOut
         │   └── TLSFailed        `.reason` says why
-        ├── NotAZulipServer      an answer came, and not from Zulip
+        ├── NotAZulipServer      the response is not from Zulip
         ├── Redirected           the site is somewhere else
         └── APIError             Zulip answered with an error: `.code`, `.status`, `.answer`
             ├── AuthenticationRefused
@@ -33,7 +33,7 @@
             ├── EventQueueLost
             └── ServerFailed     status 5xx
 
-No error carries the text of a line, a key or a password: not in its message, its arguments or its cause. What is
+No error contains the text of a line, a key or a password in its message, arguments or cause. A text that is
 shaped like a key is masked in every text of an error (`keybearer.masking`).
 """
 
@@ -45,7 +45,7 @@ from keybearer.masking import masked, masked_json
 
 
 class KeybearerError(Exception):
-    """The root of all. `message` says what is wrong and where, `hint` what to do next (it may be empty)."""
+    """The base of all errors. `message` says what is wrong and where, and `hint` (may be empty) what to do next."""
 
     _verbatim = frozenset[str]()
 
@@ -55,14 +55,14 @@ class KeybearerError(Exception):
         self.hint = hint
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute. A key in a text of the error is masked, whoever wrote it there."""
+        """Set an attribute. If the value is a text, every key in it is masked."""
         super().__setattr__(name, masked(value) if isinstance(value, str) and name not in self._verbatim else value)
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by attributes: subclasses take other arguments than those that Exception remembers."""
+        """Pickle by attributes, since the arguments of subclasses differ from those that Exception stores."""
         return (_rebuild, (type(self), self.args, self.__dict__))
 
 
@@ -74,10 +74,10 @@ def _rebuild(cls: type[KeybearerError], args: tuple[object, ...], state: dict[st
 
 
 class ResolutionError(KeybearerError):
-    """The credentials are absent, half there or broken.
+    """The credentials are missing, incomplete or invalid.
 
     `kind` is one of the kinds listed in the reference (`missing_key`, `bad_boolean`, ...); `place` is where: a
-    path with its line (`/home/me/.zuliprc:3`), a variable or an argument; empty where there is none to name.
+    path with its line (`/home/me/.zuliprc:3`), a variable or an argument; empty if there is none.
     """
 
     def __init__(self, kind: str, message: str, *, place: str = "", hint: str = "") -> None:
@@ -91,7 +91,7 @@ class ResolutionError(KeybearerError):
 
 
 class UnsafeValueError(KeybearerError, ValueError):
-    """A value that would not survive in a zuliprc, or would add lines of its own to it."""
+    """A value that a zuliprc cannot contain, such as one with a line break."""
 
     kind = "unsafe_value"
 
@@ -101,7 +101,7 @@ class FileError(KeybearerError):
 
 
 class PackageMissing(KeybearerError, ImportError):
-    """A part of Keybearer is used, and the packages that it needs are not installed. The hint has the command."""
+    """The packages of an optional part of Keybearer are not installed. The hint has the command that installs them."""
 
 
 class SettingError(KeybearerError):
@@ -113,22 +113,22 @@ class SettingError(KeybearerError):
 
 
 class StorageError(KeybearerError):
-    """The server's database cannot be reached, opened, read or written. What was asked for did not happen, unless it
-    had been asked to commit: then that is not known."""
+    """The server's database cannot be reached, opened, read or written. The operation did not happen. If the error
+    occurred during the commit, it may have happened."""
 
 
 class SchemaError(StorageError):
-    """The database's schema is missing, older or newer than this program's."""
+    """The database's schema is missing, older or newer than that of this program."""
 
 
 class SecretRingError(StorageError):
-    """The secrets file is missing, unsafe, or lacks the secret that something in the database was sealed with."""
+    """The secrets file is missing, unsafe, or lacks a secret that the database needs."""
 
 
 class KeyNotStored(FileError):
-    """The server has made a new API key, and the file still has the old one, which is dead.
+    """The server has issued a new API key, and the file still has the old one, which no longer works.
 
-    `kept` is the path of the file that has the new key; None where it could not be written anywhere.
+    `kept` is the path of the file that has the new key; None if it could not be written anywhere.
     """
 
     _verbatim = frozenset({"kept"})  # a program moves that file
@@ -139,7 +139,7 @@ class KeyNotStored(FileError):
 
 
 class RegenerationRefused(KeybearerError):
-    """A new API key was not asked for, since it could not be put where the old one is. The old one still works."""
+    """No new API key was requested, since there is no place to store it. The old one still works."""
 
 
 class ClientError(KeybearerError):
@@ -147,8 +147,7 @@ class ClientError(KeybearerError):
 
 
 class UnusableRequest(ClientError, ValueError):
-    """A call that cannot be put into a request: a path that leads outside the API, a value that is not JSON. Nothing
-    was sent."""
+    """A call that cannot be sent: its path is outside the API, or a value is not JSON. Nothing was sent."""
 
 
 class InvalidArgument(UnusableRequest):
@@ -156,11 +155,11 @@ class InvalidArgument(UnusableRequest):
 
 
 class ClientClosed(ClientError):
-    """The client was closed before it began to listen for events."""
+    """The client was closed before it started to listen for events."""
 
 
 class ConnectionFailed(ClientError):
-    """No answer came. Whether the server has carried the call out is not known."""
+    """No response was received. The server may or may not have carried out the call."""
 
 
 class Unreachable(ConnectionFailed):
@@ -191,7 +190,7 @@ class NotAZulipServer(ClientError):
 
 
 class Redirected(ClientError):
-    """The server sends the call elsewhere. Nothing was sent there: `location` is for a person to judge."""
+    """The server redirects the call to `location`. Nothing was sent there: a person decides whether it is right."""
 
     def __init__(self, message: str, *, location: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -240,11 +239,11 @@ class OrganizationDeactivated(AuthenticationRefused):
 
 
 class WrongSite(AuthenticationRefused):
-    """The key is good, but for another organization of this server; or no organization lives at this address."""
+    """The key is for another organization of this server, or this address has no organization."""
 
 
 class PasswordRefused(AuthenticationRefused):
-    """The user name or the password is wrong, or the organization does not take passwords."""
+    """The user name or the password is wrong, or the organization does not use passwords."""
 
 
 class RateLimited(APIError):
@@ -262,4 +261,4 @@ class EventQueueLost(APIError):
 
 
 class ServerFailed(APIError):
-    """The server broke (status 5xx)."""
+    """The server failed (status 5xx)."""

@@ -1,4 +1,4 @@
-"""Hides API keys in text that people and logs get to see, wherever a key was put and however it is encoded.
+"""Hides API keys in all text for people and logs, in any position and encoding.
 
 `masked` is applied where errors, reprs, log entries and lines of the terminal are made, so that no caller has to
 remember it.
@@ -21,7 +21,7 @@ MASK = "••••••••"
 _ALPHANUMERIC = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{24,}(?![A-Za-z0-9])")
 _WHOLE_KEY = 32
 _DIGEST = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-"""SHA-1 and SHA-256, such as the names of commits. No key has these lengths."""
+"""The lengths of SHA-1 and SHA-256, such as names of commits. No key is that long."""
 
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 _MAY_HIDE_A_KEY = re.compile(r"[A-Za-z0-9+/_%&#;\\-]{24}")
@@ -32,16 +32,16 @@ _ESCAPE = re.compile(
 )
 _SHORT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _DEEPEST = 3
-"""How many encodings on top of each other are undone: a URL in JSON in a repr."""
+"""How many layers of encoding are undone, such as a URL in JSON in a repr."""
 
 _SHORTEST_SECRET = 4
-"""A shorter secret occurs in innocent words, and masking those would show it."""
+"""A shorter secret also occurs in ordinary words, and masking those would reveal it."""
 
 
 def masked(text: str, secrets: Sequence[str] = ()) -> str:
-    """`text` with a mask for everything that is shaped like an API key, or most of one, and for each of `secrets`.
+    """`text` with a mask in place of every API key, of most of a key, and of each of `secrets`.
 
-    They are found in plain text and in the encodings in which requests and answers have them: URL and form encoding,
+    They are found in plain text and in the encodings of requests and responses: URL and form encoding,
     the escapes of JSON, HTML and Python, and the base64 of an Authorization header.
     """
     sought = {form for one in secrets if len(one) >= _SHORTEST_SECRET for form in _forms(one)}
@@ -57,7 +57,7 @@ def masked(text: str, secrets: Sequence[str] = ()) -> str:
 
 
 def masked_json(value: Any, secrets: Sequence[str] = ()) -> Any:  # noqa: ANN401 - any JSON
-    """The same JSON, each of its texts and names as `masked` gives it."""
+    """The same JSON, with `masked` applied to each of its texts and names."""
     if isinstance(value, str):
         return masked(value, secrets)
     if isinstance(value, dict):
@@ -77,7 +77,7 @@ def masked_repr(cls: type[T]) -> type[T]:
 
 
 def mask_log(logger: logging.Logger) -> logging.Logger:
-    """The logger, which from now on masks the keys in what it logs."""
+    """Make the logger mask the keys in its entries, and return it."""
     logger.addFilter(_mask_record)
     return logger
 
@@ -88,7 +88,7 @@ def _mask_record(record: logging.LogRecord) -> bool:
 
 
 class _View:
-    """The text with some of its escapes undone, and for each character the position that it has in the text."""
+    """The text with some of its escapes undone, and the original position of each character."""
 
     def __init__(self, text: str, positions: Sequence[int]) -> None:
         self._text = text
@@ -144,7 +144,7 @@ def _plain(text: str, sought: set[str]) -> Iterator[tuple[int, int]]:
 
 
 def _looks_like_key(run: str) -> bool:
-    """Whether it is as long as a key; or shorter, and as mixed as only a piece of a key is."""
+    """Whether it is as long as a key, or looks like a piece of one: shorter, with mixed characters."""
     if len(run) >= _WHOLE_KEY:
         return _DIGEST.match(run) is None
     return not run.islower() and not run.isupper() and any(one.isdigit() for one in run)
@@ -163,7 +163,7 @@ def _in_base64(text: str, sought: set[str]) -> Iterator[tuple[int, int]]:
 
 
 def _forms(secret: str) -> set[str]:
-    """A secret as it is once escapes are undone: a URL has its bytes, JSON its UTF-16, and a form `+` for a space."""
+    """How a secret looks once escapes are undone: a URL has its bytes, JSON its UTF-16, and a form `+` for a space."""
     as_bytes = secret.encode("utf-8", "surrogatepass").decode("latin-1")
     units = secret.encode("utf-16-be", "surrogatepass")
     as_utf16 = "".join(chr(units[at] << 8 | units[at + 1]) for at in range(0, len(units), 2))

@@ -1,4 +1,4 @@
-"""Secret: a text that no str, repr, format, comparison of time or pickle gives away."""
+"""Secret: a text that is not revealed by str, repr, format, pickle or the time of a comparison."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keybearer.masking import MASK
 
 @final
 class Secret:
-    """Holds a secret text. Only `reveal()` gives it out, so each place that needs it can be found.
+    """Contains a secret text. Only `reveal()` returns it, so every use can be found.
 
     Equality takes the same time wherever the difference is. Pickling raises TypeError: a pickle is a file.
     """
@@ -18,8 +18,8 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        if not isinstance(text, str):  # an f-string of another Secret would slip through as its mask
-            raise TypeError("a Secret holds a str")
+        if not isinstance(text, str):  # an f-string of another Secret contains only its mask
+            raise TypeError("the text of a Secret must be a str")
         self._text = text
 
     def reveal(self) -> str:
@@ -27,7 +27,7 @@ class Secret:
         return self._text
 
     def masked(self) -> str:
-        """A form for people: the last four characters of a long secret, else only the mask."""
+        """A form to show: the mask with the last four characters of a long secret, else only the mask."""
         return f"{MASK}{self._text[-4:]}" if len(self._text) >= 20 else MASK
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""Running the `keybearer` command: in this process, in a process of its own, and on a terminal."""
+"""Runs the `keybearer` command: in this process, in its own process, and on a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCRIPT = str(Path(sys.executable).with_name("keybearer"))
 
 CTRL_D = "\x04"
 LONGEST = 60
-"""Seconds after which a command is taken to hang."""
+"""Seconds after which a command counts as hanging."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,21 @@ class Finished:
 
     @property
     def complaint(self) -> str:
-        """What stands on stderr, which is one line."""
+        """The one line on stderr."""
         assert self.err.count("\n") == 1, self.err
         return self.err.strip()
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Runs commands for a person whose home is `home`, with nothing in the environment but `environ`."""
+    """Runs commands for a person whose home is `home`, with only `environ` in the environment."""
 
     home: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     script: str = SCRIPT
 
     def __call__(self, *arguments: str, stdin: str = "", **environ: str) -> Finished:
-        """Run in this process: fast, and the same but for what a process has of its own."""
+        """Run in this process, which is fast."""
         given = self._environment(environ)
         runner = CliRunner(env={**dict.fromkeys(os.environ.keys() - given.keys()), **given})
         with runner.isolation(input=stdin, env=None) as (out, err, _):
@@ -59,7 +59,7 @@ class CommandLine:
             return Finished(int(code or 0), out.getvalue().decode(), err.getvalue().decode())
 
     def process(self, *arguments: str, stdin: str | bytes = "", cwd: Path | None = None, **environ: str) -> Finished:
-        """Run in a process of its own."""
+        """Run in its own process."""
         data = stdin.encode() if isinstance(stdin, str) else stdin
         command, env = [self.script, *arguments], self._environment(environ)
         done = subprocess.run(command, input=data, capture_output=True, cwd=cwd, env=env, timeout=LONGEST, check=False)
@@ -68,8 +68,8 @@ class CommandLine:
     def on_terminal(
         self, *arguments: str, answers: Mapping[str, str] | None = None, patience: float = 0.0, **environ: str
     ) -> Finished:
-        """Run on a terminal, as a person does who types an answer and Enter when a question has appeared, after
-        `patience` seconds. Ctrl-D at an answer's end stands in Enter's place. What the terminal showed is all in `out`.
+        """Run on a terminal. When a question appears, type its answer and Enter after `patience` seconds. With Ctrl-D
+        at the end of an answer, Enter is not typed. `out` is everything that the terminal showed.
         """
         waiting = dict(answers or {})
         shown = ""
@@ -99,11 +99,11 @@ class CommandLine:
 
 
 def _read(terminal: int, deadline: float) -> str:
-    """What the terminal shows next; empty when its program has ended. Raises TimeoutError at the deadline."""
+    """The next output of the terminal; empty if its program has ended. Raises TimeoutError at the deadline."""
     remaining = deadline - time.monotonic()
     if remaining <= 0 or not select.select([terminal], [], [], remaining)[0]:
         raise TimeoutError("the command does not end")
     try:
         return os.read(terminal, 65536).decode(errors="replace")
-    except OSError:  # how Linux tells that the other end is closed
+    except OSError:  # on Linux, this means that the other end is closed
         return ""

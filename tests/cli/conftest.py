@@ -29,13 +29,13 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 @pytest.fixture
 def person(town: Town) -> Person:
-    """Somebody new on the server."""
+    """A new person on the server."""
     return town.person()
 
 
 @pytest.fixture
 def scripted() -> Iterator[ScriptedServer]:
-    """A server that answers by a script."""
+    """A server with scripted responses."""
     server = ScriptedServer()
     yield server
     server.close()

@@ -1,6 +1,6 @@
-"""The reference of the commands, made of the commands themselves.
+"""The reference of the commands, made from the commands themselves.
 
-`python -m tests.cli.reference` writes it anew.
+`python -m tests.cli.reference` writes it again.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
 INTRODUCTION = """\
 # The commands
 
-Made of the commands' own help by `python -m tests.cli.reference`.
+Made from the help of the commands by `python -m tests.cli.reference`.
 
-Exit codes: 0 done; 1 an expected failure, told in one line on stderr with what to do next; 2 wrong usage; 130 stopped
-by Ctrl-C. `scan` and `doctor` end with 1 when they have found something. No command prints an API key unless it exists
-to hand one on.
+Exit codes: 0 done; 1 an expected failure, reported in one line on stderr with what to do next; 2 wrong usage; 130
+stopped by Ctrl-C. `scan` and `doctor` end with 1 if they have found something. Only commands whose purpose is to pass
+on an API key print one.
 
-On a terminal, lists are tables and what takes long shows that it is at work; in a pipe there are plain lines, with tabs
-between columns. `--json` prints JSON. `NO_COLOR` switches colours off. `KEYBEARER_TRACEBACK=1` adds the places in the
-code to the report of a fault of the program itself.
+On a terminal, lists are tables, and long work shows a spinner. In a pipe, output is plain lines with tabs between
+columns. `--json` prints JSON. `NO_COLOR` switches colours off. `KEYBEARER_TRACEBACK=1` adds the traceback to the report
+of an internal error.
 """
 
 CREDENTIALS = """\
 ## Options for credentials
 
-Every command that uses credentials takes these. Which file: `--config-file`, else `--profile`, else `ZULIP_CONFIG`,
-else `ZULIP_PROFILE`, else `~/.zuliprc`. For each setting an option goes before its variable, and that before the file;
-see [the reference of zuliprc](zuliprc.md).
+Every command that uses credentials takes these. The file is `--config-file`, else `--profile`, else `ZULIP_CONFIG`,
+else `ZULIP_PROFILE`, else `~/.zuliprc`. For each setting, an option overrides its variable, and the variable overrides
+the file; see [the reference of zuliprc](zuliprc.md).
 """
 
 SHARED = frozenset(option.name for option in show.params)
-"""The options of a command that has none but those for credentials."""
+"""The options of a command that has only those for credentials."""
 
 
 def render() -> str:
@@ -75,7 +75,7 @@ def _about(command: click.Command, path: str) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """Help as Markdown: what click is told to leave as it is, is code."""
+    """Help as Markdown. Text that click does not wrap is code."""
     blocks = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return "\n\n".join(
         f"```text\n{_dedented(block.removeprefix(chr(8)))}\n```" if block.startswith("\b") else block

@@ -1,4 +1,4 @@
-"""One server for the tests of a module, and people on it who each have a home with a zuliprc."""
+"""One server for the tests of a module, and people on it, each with a home and a zuliprc."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _cheap_hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account and a home. `run` runs the command line as them."""
+    """A person with an account and a home. `run` runs the command line as this person."""
 
     email: str
     run: CommandLine
@@ -38,7 +38,7 @@ class Person:
 
 
 class Town:
-    """A running server with people in it. Each test asks for people of its own, so none sees another's keys."""
+    """A running server with people. Each test creates its own people, so no test sees the keys of another."""
 
     def __init__(self, server: RunningServer, homes: Path) -> None:
         self.server = server
@@ -50,7 +50,7 @@ class Town:
         return self.server.site
 
     def stranger(self) -> CommandLine:
-        """Somebody with an empty home and no account."""
+        """A person with an empty home and without an account."""
         home = self._homes / f"home{next(self._numbers)}"
         home.mkdir(mode=0o700)
         return CommandLine(home)
@@ -60,13 +60,13 @@ class Town:
         return self._settled(OWNER_EMAIL)
 
     def person(self, role: Role = Role.MEMBER) -> Person:
-        """Somebody new."""
+        """A new person."""
         name = f"person{next(self._numbers)}"
 
         async def add(context: Context) -> None:
             async with context.change(None) as change:
                 await accounts.add(
-                    replace(change, now=change.now - timedelta(days=30)),  # who is too new may not make bots
+                    replace(change, now=change.now - timedelta(days=30)),  # a new account may not create bots yet
                     email=f"{name}@example.com",
                     full_name=name.capitalize(),
                     role=role,

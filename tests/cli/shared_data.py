@@ -1,6 +1,6 @@
-"""What the wheel puts under `share/`: the manual page and the shells' completions, made of the commands themselves.
+"""The files of the wheel in `share/`: the manual page and the completions, made from the commands themselves.
 
-`python -m tests.cli.shared_data` writes them anew.
+`python -m tests.cli.shared_data` writes them again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPLETIONS = {
     "zsh": "zsh/site-functions/_keybearer",
     "fish": "fish/vendor_completions.d/keybearer.fish",
 }
-"""Where each shell looks for the completions of a command, below `share/`."""
+"""The path below `share/` where each shell looks for completions."""
 
 OPENING = rf"""
 .TH KEYBEARER 1 "" "Keybearer {__version__}" "User Commands"
@@ -45,41 +45,41 @@ CLOSING = rf"""
 .SH "EXIT STATUS"
 .TP
 0
-The command did what it was asked to do.
+Success.
 .TP
 1
 An expected failure. One line on standard error says what is wrong and what to do next.
-\fBscan\fR and \fBdoctor\fR also end with 1 when they have found something.
+\fBscan\fR and \fBdoctor\fR also end with 1 if they have found something.
 .TP
 2
 Wrong usage.
 .TP
 130
-Ctrl\-C stopped it. Another signal gives 128 and its number.
+Ctrl\-C stopped it. For another signal, the code is 128 plus its number.
 .SH ENVIRONMENT
 .TP
 .B ZULIP_CONFIG
-The zuliprc to read, in place of \fI~/.zuliprc\fR.
+The zuliprc to read instead of \fI~/.zuliprc\fR.
 .TP
 .B ZULIP_PROFILE
-The profile to use, where ZULIP_CONFIG is not set.
+The profile to use, if ZULIP_CONFIG is not set.
 {{variables}}
 .TP
 .B NO_COLOR
 Switches colours off.
 .TP
 .B {TRACEBACK_VARIABLE}
-Adds to the report of a fault of the program itself the places in the code that led to it.
+If set to 1, adds the traceback to the report of an internal error.
 .SH FILES
 .TP
 .I ~/.zuliprc
-The credentials that are used where nothing else is named. Its mode is 0600.
+The credentials that are used by default. Its mode is 0600.
 .TP
 .I $XDG_CONFIG_HOME/zulip/NAME.zuliprc
-The profile NAME. The directory is \fI~/.config/zulip\fR where XDG_CONFIG_HOME is not set.
+The profile NAME. The directory is \fI~/.config/zulip\fR if XDG_CONFIG_HOME is not set.
 .TP
 .I $XDG_DATA_HOME/keybearer
-The data of a server. It is \fI~/.local/share/keybearer\fR where XDG_DATA_HOME is not set.
+The data of a server. It is \fI~/.local/share/keybearer\fR if XDG_DATA_HOME is not set.
 """
 
 
@@ -136,7 +136,7 @@ def _item(name: str, meaning: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Help for troff: what click is told to leave as it is keeps its lines, and code is bold."""
+    """Help text for troff. Paragraphs that click does not wrap keep their lines, and code is bold."""
     return "\n.PP\n".join(_paragraph(block) for block in re.split(r"\n\s*\n", inspect.cleandoc(text)))
 
 

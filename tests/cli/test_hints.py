@@ -1,4 +1,4 @@
-"""An error names what is wrong, what named it, and the command that helps."""
+"""An error names what is wrong, its source, and the command that helps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def somebody(keybearer: CommandLine, scripted: ScriptedServer) -> CommandLine:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_usage_points_to_what_was_meant(somebody: CommandLine, arguments: list[str], said: str) -> None:
+def test_wrong_usage_names_the_likely_option(somebody: CommandLine, arguments: list[str], said: str) -> None:
     done = somebody.process(*arguments)
 
     assert done.code == 2
@@ -54,7 +54,7 @@ def test_the_variable_that_names_a_missing_file_is_named(somebody: CommandLine, 
     assert "ZULIP_CONFIG" in done.out + done.err
 
 
-def test_the_text_of_a_zuliprc_in_place_of_its_path_is_told_without_the_text(somebody: CommandLine) -> None:
+def test_the_text_of_a_zuliprc_instead_of_its_path_is_reported_without_the_text(somebody: CommandLine) -> None:
     text = (somebody.home / ".zuliprc").read_text()
     for done in (
         somebody("whoami", ZULIP_CONFIG=text),
@@ -66,7 +66,7 @@ def test_the_text_of_a_zuliprc_in_place_of_its_path_is_told_without_the_text(som
         assert KEY not in done.err
 
 
-def test_a_line_end_in_the_name_of_a_file_is_told(somebody: CommandLine) -> None:
+def test_a_line_end_in_the_name_of_a_file_is_reported(somebody: CommandLine) -> None:
     assert "a line break" in somebody("whoami", "-c", f"{somebody.home}/rc\n").complaint
 
 
@@ -86,7 +86,7 @@ main(sys.argv[1:])
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("command", [["show", "-c"], ["doctor", "--offline", "-c"], ["install"]], ids=" ".join)
-def test_a_file_that_may_not_be_read_is_an_expected_failure_and_the_doctor_looks_at_it(
+def test_an_unreadable_file_is_an_expected_failure_and_the_doctor_reports_it(
     somebody: CommandLine, command: list[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -101,15 +101,13 @@ def test_a_file_that_may_not_be_read_is_an_expected_failure_and_the_doctor_looks
     assert "Permission denied" in done.stdout + done.stderr
 
 
-def test_a_call_that_only_development_servers_have_is_told_as_that(
-    somebody: CommandLine, scripted: ScriptedServer
-) -> None:
+def test_a_call_for_development_servers_is_reported_as_such(somebody: CommandLine, scripted: ScriptedServer) -> None:
     scripted.script = [html(404), success(zulip_version="12", zulip_feature_level=400)]
 
     assert "Only a development server" in somebody("api", "POST", "dev_fetch_api_key", "username=x").complaint
 
 
-def test_one_second_is_not_many(somebody: CommandLine, scripted: ScriptedServer) -> None:
+def test_one_second_is_singular(somebody: CommandLine, scripted: ScriptedServer) -> None:
     scripted.otherwise = error(429, "Slow down", "RATE_LIMIT_HIT", **{"retry-after": 80})
 
     assert "Try again in 80 seconds" in somebody("whoami").complaint
@@ -121,7 +119,7 @@ def test_one_second_is_not_many(somebody: CommandLine, scripted: ScriptedServer)
 @pytest.mark.parametrize(
     "command", [["api", "GET", "users/me"], ["whoami", "--json"], ["bot", "list"], ["whoami"]], ids=" ".join
 )
-def test_nothing_that_a_server_sends_acts_on_the_terminal(
+def test_text_from_the_server_cannot_control_the_terminal(
     somebody: CommandLine, scripted: ScriptedServer, command: list[str]
 ) -> None:
     evil = "\x1b[2J\x9b2J\u202egnp\u2066\x7f"

@@ -1,4 +1,4 @@
-"""Whatever place a key gets into, no command and no error shows it, in no form in which it could be sent."""
+"""No command and no error shows a key, in any place and in any encoding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keybearer.zuliprc.credentials import Credentials, TLSOptions
 from keybearer.zuliprc.fields import FIELDS, LOCATORS
 from tests.cli.command_line import CommandLine
 from tests.client.scripted_server import Reply, ScriptedServer, Seen, error, serving
-from tests.zuliprc.hearing import heard
+from tests.zuliprc.exposure import exposed
 
 KEY = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
 OTHER = "kbCanaryCanaryCanaryCanaryCanary"
@@ -49,7 +49,7 @@ def filled(form: str, key: str = KEY) -> str:
     return form.format(key=key, basic=basic, url=quote(f"a@x.org:{key}=", safe=""))
 
 
-def assert_silent(text: str, key: str = KEY) -> None:
+def assert_no_key(text: str, key: str = KEY) -> None:
     basic = base64.b64encode(f"bot@x.org:{key}".encode()).decode()
     for form in (key, key.lower(), basic, "".join(f"%{ord(one):02X}" for one in key)):
         assert form not in text, text
@@ -57,7 +57,7 @@ def assert_silent(text: str, key: str = KEY) -> None:
 
 
 class Heard(logging.Handler):
-    """What the loggers say."""
+    """The entries of the loggers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def log() -> Iterator[Heard]:
 
 
 def repeating(seen: Seen) -> Reply:
-    """A server that repeats whatever it was sent, in every form."""
+    """A server that repeats its request in every encoding."""
     sent = seen.headers.get("authorization", "")
     decoded = base64.b64decode(sent.removeprefix("Basic ")).decode(errors="replace")
     text = f"bad: {sent} {decoded} {quote(decoded, safe='')} {json.dumps(decoded)} {seen.path} {seen.body.decode()}"
@@ -94,7 +94,7 @@ def repeating(seen: Seen) -> Reply:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_key_in_any_argument_variable_setting_path_or_answer_is_shown_by_nothing(
+def test_a_key_in_any_argument_variable_setting_path_or_answer_is_not_shown(
     data: st.DataObject, keybearer: CommandLine, server: ScriptedServer, log: Heard
 ) -> None:
     text = filled(data.draw(st.sampled_from(FORMS)))
@@ -119,8 +119,8 @@ def test_a_key_in_any_argument_variable_setting_path_or_answer_is_shown_by_nothi
     done = keybearer(*command, *options, **environ)
 
     for key in (KEY, OTHER):
-        assert_silent(done.out + done.err + log.text, key)
-    assert "fault of Keybearer" not in done.err
+        assert_no_key(done.out + done.err + log.text, key)
+    assert "Internal error" not in done.err
     assert "\x1b" not in done.out + done.err
     assert "\u202e" not in done.out + done.err
 
@@ -138,13 +138,13 @@ def test_no_exception_log_or_repr_of_the_library_shows_a_key(
     environ = {"HOME": str(tmp_path), **dict.fromkeys(variables, text)}
     try:
         resolution = resolve(**given_, environ=environ)  # type: ignore[arg-type]
-        assert_silent(f"{resolution!r} {resolution.credentials!r} {resolution.origins!r} {resolution.warnings!r}")
+        assert_no_key(f"{resolution!r} {resolution.credentials!r} {resolution.origins!r} {resolution.warnings!r}")
         with Client(resolution, retry=RetryPolicy(attempts=1)) as client:
-            assert_silent(repr(client))
+            assert_no_key(repr(client))
             client.request("GET", "users/me")
     except KeybearerError as failed:
-        assert_silent(heard(failed))
-    assert_silent(log.text)
+        assert_no_key(exposed(failed))
+    assert_no_key(log.text)
 
 
 @pytest.mark.parametrize("name", [f"{KEY}.zuliprc", f"x-{KEY}"])
@@ -161,7 +161,7 @@ def test_a_profile_or_file_with_the_name_of_a_key_is_not_shown(keybearer: Comman
         f"install {path} --profile {KEY}",
     ):
         done = keybearer(*command.split())
-        assert_silent(done.out + done.err)
+        assert_no_key(done.out + done.err)
 
 
 SWAPPED = ["whoami", "show", "send --to a@x.org hi", "regenerate --yes", "export", "api GET x", "bot list", "messages",
@@ -169,7 +169,7 @@ SWAPPED = ["whoami", "show", "send --to a@x.org hi", "regenerate --yes", "export
 
 
 @pytest.mark.parametrize("command", SWAPPED)
-def test_every_command_says_that_email_and_key_are_swapped(keybearer: CommandLine, command: str) -> None:
+def test_every_command_reports_a_swapped_email_and_key(keybearer: CommandLine, command: str) -> None:
     zuliprc = keybearer.home / ".zuliprc"
     zuliprc.write_text(f"[api]\nemail={KEY}\nkey=bot@x.org\nsite=http://localhost:1\n")
     zuliprc.chmod(0o600)
@@ -178,7 +178,7 @@ def test_every_command_says_that_email_and_key_are_swapped(keybearer: CommandLin
     assert done.code == 1
     assert "swapped" in done.complaint
     assert "doctor --fix" in done.complaint
-    assert_silent(done.out + done.err)
+    assert_no_key(done.out + done.err)
 
 
 def test_a_download_with_email_and_key_swapped_is_not_installed(keybearer: CommandLine) -> None:
@@ -187,21 +187,21 @@ def test_a_download_with_email_and_key_swapped_is_not_installed(keybearer: Comma
 
     assert done.code == 1
     assert "swapped" in done.complaint
-    assert_silent(done.err)
+    assert_no_key(done.err)
 
 
 @pytest.mark.parametrize("value", [KEY.encode(), bytearray(KEY.encode()), [KEY], 7, None])
-def test_credentials_of_another_type_are_refused_without_a_word_of_them(value: object) -> None:
+def test_credentials_of_another_type_are_refused_without_showing_them(value: object) -> None:
     with pytest.raises(KeybearerError, match="must be text or a Secret") as raised:
         Credentials("a@x.org", value)  # type: ignore[arg-type]
 
-    assert_silent(heard(raised.value))
+    assert_no_key(exposed(raised.value))
 
 
-def test_no_repr_of_credentials_shows_a_key_wherever_it_was_put() -> None:
+def test_no_repr_of_credentials_shows_a_key_in_any_field() -> None:
     credentials = Credentials(KEY, KEY, f"https://{KEY}", KEY, TLSOptions(KEY, KEY, KEY))  # type: ignore[arg-type]
 
-    assert_silent(f"{credentials!r} {credentials}")
+    assert_no_key(f"{credentials!r} {credentials}")
 
 
 def test_a_password_that_the_server_repeats_in_any_form_is_not_shown(scripted: ScriptedServer) -> None:
@@ -215,6 +215,6 @@ def test_a_password_that_the_server_repeats_in_any_form_is_not_shown(scripted: S
     with Client.unauthenticated(scripted.site) as client, pytest.raises(KeybearerError) as raised:
         client.fetch_api_key("a@x.org", password)
 
-    told = heard(raised.value)
+    told = exposed(raised.value)
     for form in (password, "h%C3%A9", json.dumps(password)[1:-1], base64.b64encode(password.encode()).decode()):
         assert form not in told

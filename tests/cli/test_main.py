@@ -1,4 +1,4 @@
-"""How a run ends, whatever happens, and what starting costs."""
+"""The exit code and output of a run, and which modules it loads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keybearer.cli.main import keybearer as group
 from tests.cli.command_line import SCRIPT, CommandLine
 
 
-def test_an_unknown_command_is_wrong_usage_and_the_likely_one_is_named(keybearer: CommandLine) -> None:
+def test_an_unknown_command_is_wrong_usage_and_names_the_likely_one(keybearer: CommandLine) -> None:
     done = keybearer.process("scann")
 
     assert done.code == 2
@@ -39,7 +39,7 @@ def test_wrong_usage_is_one_line_that_names_the_help_and_ends_with_2(
     assert "--help`" in done.complaint
 
 
-def test_the_package_is_the_command_where_no_script_is_on_the_path() -> None:
+def test_python_m_keybearer_runs_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "keybearer", "scann"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 2
@@ -73,7 +73,7 @@ def test_an_expected_failure_is_one_line_and_ends_with_1(keybearer: CommandLine,
     assert done.complaint.startswith("keybearer: ")
 
 
-def test_a_closed_pipe_ends_a_command_without_a_word(keybearer: CommandLine, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_a_command_silently(keybearer: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "many").write_text("".join(f"ZULIP_API_KEY={number:032d}ab\n" for number in range(1, 9)))
     reader, writer = os.pipe()
     os.close(reader)
@@ -85,7 +85,7 @@ def test_a_closed_pipe_ends_a_command_without_a_word(keybearer: CommandLine, tmp
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_behind_the_output_is_no_success(keybearer: CommandLine) -> None:
+def test_a_full_disk_is_a_failure(keybearer: CommandLine) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([SCRIPT, "--version"], stdout=full, stderr=subprocess.PIPE, check=False)
 
@@ -95,7 +95,7 @@ def test_a_full_disk_behind_the_output_is_no_success(keybearer: CommandLine) -> 
 
 
 def heed_interrupts() -> None:
-    """What a shell starts in the background ignores them, and so do all its children."""
+    """Background jobs of a shell ignore interrupts, and so do their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -117,8 +117,8 @@ def test_an_interrupted_command_stops_without_a_traceback(keybearer: CommandLine
     assert err.strip() == b"keybearer: Stopped"
 
 
-def test_a_fault_of_the_program_is_told_by_its_place_and_never_by_its_message() -> None:
-    """A message may hold anything, a key too. The command is a real one; the fault is put in before it runs."""
+def test_an_internal_error_is_reported_by_its_place_without_its_message() -> None:
+    """A message may contain a key. The command is a real one, with an error that is inserted before it runs."""
     program = (
         "import keybearer.cli.main as m, click\n"
         "m.COMMANDS['broken'] = m.ListedCommand(m.MORE, '__main__', '')\n"
@@ -139,7 +139,7 @@ def test_a_fault_of_the_program_is_told_by_its_place_and_never_by_its_message() 
     assert "SECRET" not in short.stderr + long.stderr
 
 
-def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
+def test_the_list_of_commands_has_the_summary_of_each_command() -> None:
     context = click.Context(group)
     for name, row in COMMANDS.items():
         command = group.get_command(context, name)
@@ -178,8 +178,8 @@ def test_every_command_has_help_for_each_of_its_options() -> None:
     check(group, "keybearer")
 
 
-def test_no_command_takes_a_password_or_a_key_as_an_argument_without_a_warning() -> None:
-    """What stands on the command line is there for every user of the machine to see."""
+def test_every_option_for_a_password_or_key_causes_a_warning() -> None:
+    """Every user of the machine can see the command line."""
 
     def options(command: click.Command) -> set[str]:
         own = {name for one in command.params if isinstance(one, click.Option) and not one.is_flag for name in one.opts}

@@ -1,4 +1,4 @@
-"""Whatever stands on the command line, a command ends in an orderly way."""
+"""With any arguments, a command ends with a defined exit code."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ CONTENTS = {
 
 
 def _commands() -> list[tuple[str, ...]]:
-    """Every command of the client's half, those below a group too."""
+    """Every client command, including those in groups."""
     names: list[tuple[str, ...]] = []
     for name, row in COMMANDS.items():
         command = group.get_command(click.Context(group), name)
         below = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else []
-        if row.heading != SERVER and name != "exec":  # which becomes another program
+        if row.heading != SERVER and name != "exec":  # exec, which becomes another program
             names += [(name, one) for one in below] or [(name,)]
     return names
 
@@ -46,7 +46,7 @@ def _parameters(names: tuple[str, ...]) -> dict[str | None, click.Parameter]:
 
 @pytest.fixture
 def somebody(keybearer: CommandLine) -> CommandLine:
-    """Somebody whose server is not there."""
+    """A person whose server does not exist."""
     zuliprc = keybearer.home / ".zuliprc"
     zuliprc.write_text("[api]\nemail=a@x.org\nkey=q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me\nsite=http://localhost:1\n")
     zuliprc.chmod(0o600)
@@ -54,7 +54,7 @@ def somebody(keybearer: CommandLine) -> CommandLine:
 
 
 @pytest.mark.parametrize("command", _commands(), ids=" ".join)
-def test_odd_arguments_end_in_0_1_or_2_and_never_in_a_fault_of_the_program(
+def test_odd_arguments_give_exit_code_0_1_or_2_and_no_internal_error(
     command: tuple[str, ...], somebody: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -62,22 +62,22 @@ def test_odd_arguments_end_in_0_1_or_2_and_never_in_a_fault_of_the_program(
         done = somebody(*command, *odd, stdin="\udcff".encode("utf-8", "surrogateescape").decode("latin-1"))
 
         assert done.code in {0, 1, 2}, (odd, done)
-        assert "fault of Keybearer" not in done.err, (odd, done)
+        assert "Internal error" not in done.err, (odd, done)
         assert "Traceback" not in done.err, (odd, done)
 
 
 def _reading() -> list[tuple[str, ...]]:
-    """The commands that read the zuliprc in force."""
+    """The commands that read the active zuliprc."""
     return [names for names in _commands() if names != ("login",) and "config_file" in _parameters(names)]
 
 
 @pytest.mark.parametrize("command", _reading(), ids=" ".join)
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_an_odd_file_ends_in_one_line(command: tuple[str, ...], content: bytes, keybearer: CommandLine) -> None:
+def test_an_odd_file_is_reported_in_one_line(command: tuple[str, ...], content: bytes, keybearer: CommandLine) -> None:
     (keybearer.home / ".zuliprc").write_bytes(content)
     arguments = [one for one in _parameters(command).values() if isinstance(one, click.Argument)]
 
     done = keybearer(*command, *("x" for _ in arguments))
 
     assert done.code in {0, 1, 2}
-    assert "fault of Keybearer" not in done.err
+    assert "Internal error" not in done.err

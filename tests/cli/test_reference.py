@@ -1,4 +1,4 @@
-"""The documents about the command line say what the commands say."""
+"""The documents about the command line match the commands."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ EXAMPLES = [
 ]
 
 
-def test_the_reference_is_made_of_the_commands() -> None:
+def test_the_reference_matches_the_commands() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), "run: python -m tests.cli.reference"
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
-def test_every_example_in_the_documents_is_a_command_with_its_options(line: str) -> None:
+def test_every_example_in_the_documents_is_a_valid_command(line: str) -> None:
     words = shlex.split(line.partition(" | ")[0].partition(" > ")[0], comments=True)[1:]
     command: click.Command = group
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):

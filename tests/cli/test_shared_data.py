@@ -1,4 +1,4 @@
-"""What the wheel puts under `share/` says what the commands say."""
+"""The files of the wheel in `share/` match the commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.cli.shared_data import DIRECTORY, render
 
 
-def test_the_manual_and_the_completions_are_made_of_the_commands() -> None:
+def test_the_manual_and_the_completions_match_the_commands() -> None:
     paths = [path for path in DIRECTORY.rglob("*") if path.is_file()]
     written = {str(path.relative_to(DIRECTORY)): path.read_text("utf-8") for path in paths}
 
@@ -18,7 +18,7 @@ def test_the_manual_and_the_completions_are_made_of_the_commands() -> None:
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
-def test_the_manual_is_correct_troff() -> None:
+def test_the_manual_is_valid_troff() -> None:
     page = DIRECTORY / "man" / "man1" / "keybearer.1"
     done = subprocess.run(["groff", "-ww", "-man", "-Tutf8", page], capture_output=True, text=True, check=True)
 

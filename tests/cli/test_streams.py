@@ -1,4 +1,4 @@
-"""Standard streams, pipes, devices and signals: a command ends in an orderly way whatever they are."""
+"""A command ends properly with any standard streams, pipes, devices and signals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
 
 @pytest.fixture
 def somebody(keybearer: CommandLine, scripted: ScriptedServer) -> CommandLine:
-    """Somebody with a good zuliprc."""
+    """A person with a valid zuliprc."""
     zuliprc = keybearer.home / ".zuliprc"
     zuliprc.write_text(f"[api]\nemail=a@x.org\nkey={KEY}\nsite={scripted.site}\n")
     zuliprc.chmod(0o600)
@@ -55,7 +55,7 @@ def in_shell(person: CommandLine, command: str, **environ: str) -> Finished:
         "show -c - <&- >&-",
     ],
 )
-def test_a_closed_stream_that_is_needed_is_told_in_one_line(somebody: CommandLine, command: str) -> None:
+def test_a_closed_stream_that_is_needed_is_reported_in_one_line(somebody: CommandLine, command: str) -> None:
     done = in_shell(somebody, f'exec "$K" {command}')
 
     assert done.code == 1
@@ -64,12 +64,12 @@ def test_a_closed_stream_that_is_needed_is_told_in_one_line(somebody: CommandLin
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
-def test_a_closed_stream_that_is_not_needed_does_no_harm(somebody: CommandLine, closed: str) -> None:
+def test_a_closed_stream_that_is_not_needed_has_no_effect(somebody: CommandLine, closed: str) -> None:
     assert in_shell(somebody, f'exec "$K" show {closed}').code == 0
     assert in_shell(somebody, f'exec "$K" show -c /nowhere {closed}').code == 1
 
 
-def test_a_file_that_is_opened_later_does_not_take_the_place_of_a_closed_stream(somebody: CommandLine) -> None:
+def test_a_file_opened_later_does_not_replace_a_closed_stream(somebody: CommandLine) -> None:
     before = (somebody.home / ".zuliprc").read_bytes()
     in_shell(somebody, 'exec "$K" doctor --fix --yes --offline <&- >&- 2>&-')
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_opened_later_does_not_take_the_place_of_a_closed_stream(
 
 
 @pytest.mark.parametrize("closed", ["", "<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_another_program_gets_the_streams_as_they_are(somebody: CommandLine, closed: str) -> None:
+def test_another_program_gets_the_original_streams(somebody: CommandLine, closed: str) -> None:
     (somebody.home / "look.py").write_text("raise SystemExit(7)")
     done = in_shell(somebody, f'exec "$K" exec -- {sys.executable} "$HOME/look.py" {closed}')
 
@@ -90,16 +90,16 @@ READING = [["show"], ["doctor", "--offline"], ["regenerate", "--yes"], ["logout"
 
 @pytest.mark.soak
 @pytest.mark.parametrize("command", READING, ids=lambda command: command[0])
-def test_a_pipe_that_nobody_writes_to_is_given_up(somebody: CommandLine, command: list[str]) -> None:
+def test_the_command_stops_waiting_for_a_silent_pipe(somebody: CommandLine, command: list[str]) -> None:
     pipe = somebody.home / "pipe"
     os.mkfifo(pipe)
     done = somebody.process(*command, "-c", str(pipe))
 
     assert done.code == 1
-    assert "nothing came from it" in done.out + done.err
+    assert "nothing was written to it" in done.out + done.err
 
 
-def test_a_pipe_that_is_written_to_late_is_waited_for(somebody: CommandLine) -> None:
+def test_the_command_waits_for_a_slow_pipe(somebody: CommandLine) -> None:
     pipe = somebody.home / "pipe"
     os.mkfifo(pipe)
     text = (somebody.home / ".zuliprc").read_text()
@@ -122,7 +122,7 @@ def test_a_pipe_that_is_written_to_late_is_waited_for(somebody: CommandLine) -> 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random", "/dev/full"])
 @pytest.mark.parametrize("command", [["show"], ["doctor", "--offline"], ["logout", "--yes"]], ids=" ".join)
-def test_a_device_is_no_zuliprc(somebody: CommandLine, command: list[str], device: str) -> None:
+def test_a_device_is_refused_as_a_zuliprc(somebody: CommandLine, command: list[str], device: str) -> None:
     done = somebody(*command, "-c", device)
 
     assert done.code == 1
@@ -139,13 +139,13 @@ def test_a_dash_is_standard_input(somebody: CommandLine, how: str) -> None:
 
 @pytest.mark.parametrize("reader", ["true", "head -c 1"])
 @pytest.mark.parametrize("command", ["show", "--help", "api GET users/me"])
-def test_output_to_a_pipe_that_is_closed_ends_quietly(somebody: CommandLine, command: str, reader: str) -> None:
+def test_output_to_a_closed_pipe_ends_silently(somebody: CommandLine, command: str, reader: str) -> None:
     assert in_shell(somebody, f'"$K" {command} | {reader} >/dev/null').err == ""
 
 
 @pytest.fixture
 def slow_server(scripted: ScriptedServer) -> Iterator[ScriptedServer]:
-    """A server that does not answer before the test is over."""
+    """A server that does not answer before the end of the test."""
     over = threading.Event()
 
     def wait(seen: Seen) -> Reply:
@@ -166,7 +166,7 @@ def tell(event, arguments):
 
 sys.addaudithook(tell)
 """
-"""For Python's start: before our first line has run, which heeds Ctrl-C, Python itself answers to it."""
+"""Waits until our first line has run, since Python itself handles Ctrl-C before that."""
 
 
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.06, 0.1, 0.3])
@@ -196,7 +196,7 @@ def test_ctrl_c_while_the_command_is_loading_ends_with_130_and_without_a_traceba
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_a_signal_while_the_spinner_turns_leaves_the_cursor_visible(
+def test_a_signal_during_the_spinner_leaves_the_cursor_visible(
     somebody: CommandLine, slow_server: ScriptedServer, number: signal.Signals, code: int
 ) -> None:
     pid, terminal = pty.fork()
@@ -216,7 +216,7 @@ def test_a_signal_while_the_spinner_turns_leaves_the_cursor_visible(
 
 
 def _read_until(terminal: int, text: str | None) -> str:
-    """What the terminal shows until it shows `text`, or until its program has ended."""
+    """The output of the terminal up to `text`, or until its program has ended."""
     shown = ""
     deadline = time.monotonic() + 30
     while text is None or text not in shown:
@@ -225,7 +225,7 @@ def _read_until(terminal: int, text: str | None) -> str:
             continue
         try:
             data = os.read(terminal, 4096)
-        except OSError:  # how Linux tells that the other end is closed
+        except OSError:  # on Linux, this means that the other end is closed
             return shown
         if not data:
             return shown
@@ -235,13 +235,13 @@ def _read_until(terminal: int, text: str | None) -> str:
 
 @pytest.mark.parametrize("terminal", ["dumb", "unknown"])
 def test_a_dumb_terminal_gets_no_control_sequences(somebody: CommandLine, terminal: str) -> None:
-    (somebody.home / ".zuliprc").chmod(0o644)  # which is warned of
+    (somebody.home / ".zuliprc").chmod(0o644)  # which causes a warning
     for command in (["show"], ["doctor", "--offline"]):
         assert "\x1b" not in somebody.on_terminal(*command, TERM=terminal).out
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-16"])
-def test_a_terminal_of_another_encoding_is_no_fault(somebody: CommandLine, encoding: str) -> None:
+def test_a_terminal_with_another_encoding_causes_no_error(somebody: CommandLine, encoding: str) -> None:
     text = (somebody.home / ".zuliprc").read_text().replace("a@x.org", "jösé→@x.org")
     (somebody.home / ".zuliprc").write_text(text, encoding="utf-8")
     for command in (["show"], ["doctor", "--offline"], ["show", "--json"]):
@@ -253,4 +253,4 @@ def test_a_terminal_of_another_encoding_is_no_fault(somebody: CommandLine, encod
             check=False,
         )
         assert done.returncode in {0, 1}, done
-        assert b"fault of Keybearer" not in done.stdout + done.stderr
+        assert b"Internal error" not in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""A certificate authority, and what tests of TLS make with it."""
+"""A certificate authority for tests of TLS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = datetime.datetime.now(datetime.UTC)
 
 
 class Authority:
-    """A certificate authority of the test's own, and files of what it has issued."""
+    """A certificate authority for a test, and its certificates as files."""
 
     def __init__(self, directory: Path) -> None:
         self.ca = trustme.CA()

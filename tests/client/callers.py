@@ -1,4 +1,4 @@
-"""One way to use both clients, so that one test holds both to the same law."""
+"""One interface to both clients, so that each test runs with both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keybearer.client.models.event_queues import Event
 
 
 class Caller:
-    """A client, whichever of the two. Asynchronous calls run in an event loop of their own."""
+    """One of the two clients. Asynchronous calls run in their own event loop."""
 
     def __init__(self, client: Client | AsyncClient) -> None:
         self.client = client
@@ -27,7 +27,7 @@ class Caller:
         return lambda *args, **kwargs: runner.run(method(*args, **kwargs))
 
     def take_events(self, count: int, *args: Any, **kwargs: Any) -> list[Event]:
-        """The first so many events, and then no more."""
+        """The first `count` events."""
         if isinstance(self.client, Client):
             with self.client.events(*args, **kwargs) as events:
                 return list(islice(events, count))

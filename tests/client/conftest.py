@@ -1,4 +1,4 @@
-"""Fixtures of the client's tests: a real server, both clients, and an environment without anybody's settings."""
+"""Fixtures for the client's tests: a real server, both clients, and an environment without settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def credentials(server: ScriptedServer) -> Credentials:
 
 @pytest.fixture(params=[Client, AsyncClient], ids=["sync", "async"])
 def open_client(request: pytest.FixtureRequest) -> Iterator[Opener]:
-    """Makes clients; every test that asks for it holds for both."""
+    """Creates clients. Every test that uses it runs with both."""
     yield from opener(request.param)
 
 

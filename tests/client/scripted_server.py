@@ -1,4 +1,4 @@
-"""A small real server: answers by a script, and remembers what it was asked."""
+"""A small real server with scripted responses. It records its requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROFILE: Mapping[str, Any] = {"user_id": 7, "email": EMAIL, "full_name": "Hamlet
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it came in."""
+    """A request as it was received."""
 
     method: str
     path: str
@@ -66,7 +66,7 @@ def html(status: int, text: str = "<html><body>Hello</body></html>") -> Reply:
 
 
 class ScriptedServer:
-    """Listens on a free port of this machine. `script` is used up one by one; after it, `otherwise` answers."""
+    """Listens on a free port of this machine. It answers with each entry of `script` once, then with `otherwise`."""
 
     def __init__(self, context: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         self.seen: list[Seen] = []

@@ -1,4 +1,4 @@
-"""A real `keybearer serve` in a process of its own, set up from nothing."""
+"""A real `keybearer serve` in its own process, on a new data directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def served(data_dir: Path, *, scheme: str = "http", options: Sequence[str] = ()) -> Iterator[str]:
-    """The site of a server that runs as long as the context."""
+    """Run a server during the context, and yield its site."""
     port = free_port()
     site = f"{scheme}://127.0.0.1:{port}"
     subprocess.run(

@@ -78,7 +78,7 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize("timeout", ["5", -1, 0, float("nan"), float("inf"), True, [5], LONGEST_TIMEOUT + 1])
-def test_a_timeout_that_cannot_be_is_refused_at_construction(kind: Any, timeout: Any) -> None:
+def test_an_invalid_timeout_is_refused_at_construction(kind: Any, timeout: Any) -> None:
     with pytest.raises(InvalidArgument, match="timeout"):
         kind(CREDENTIALS, timeout=timeout)
     with pytest.raises(InvalidArgument, match="timeout"):
@@ -115,12 +115,12 @@ def test_an_error_about_an_argument_does_not_show_its_text() -> None:
 
 
 @pytest.mark.parametrize("policy", [{"attempts": "3"}, {"patience": float("nan")}, {"patience": "1"}, {"attempts": 0}])
-def test_a_retry_policy_that_means_nothing_is_refused(policy: Mapping[str, Any]) -> None:
+def test_an_invalid_retry_policy_is_refused(policy: Mapping[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         RetryPolicy(**policy)
 
 
-def test_a_callback_that_is_no_function_is_refused_before_a_queue_is_opened(
+def test_a_callback_that_is_not_a_function_is_refused_before_a_queue_is_opened(
     open_client: Opener, server: ScriptedServer
 ) -> None:
     client = open_client(Credentials(EMAIL, Secret(KEY), server.site))
@@ -134,7 +134,9 @@ def test_a_callback_that_is_no_function_is_refused_before_a_queue_is_opened(
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
-def test_what_the_bindings_take_is_taken(open_client: Opener, server: ScriptedServer, case: Any) -> None:
+def test_every_argument_that_the_bindings_accept_is_accepted(
+    open_client: Opener, server: ScriptedServer, case: Any
+) -> None:
     name, args, kwargs, _, _, _, answer = case
     server.otherwise = success(**answer)
     getattr(open_client(Credentials(EMAIL, Secret(KEY), server.site)), name)(*args, **kwargs)
@@ -168,7 +170,7 @@ ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 
 
 @given(ANYTHING, ANYTHING, ANYTHING | st.lists(st.text()), ANYTHING | st.dictionaries(st.text(), st.integers()))
-def test_what_is_let_through_has_the_type_that_the_function_names(a: Any, b: Any, c: Any, d: Any) -> None:
+def test_every_accepted_argument_has_the_type_in_the_signature(a: Any, b: Any, c: Any, d: Any) -> None:
     try:
         checked(takes)(a, b, c, d)
     except InvalidArgument:
@@ -180,6 +182,6 @@ def test_what_is_let_through_has_the_type_that_the_function_names(a: Any, b: Any
     assert isinstance(d, dict)
 
 
-def test_an_open_file_is_taken() -> None:
-    with Client(CREDENTIALS) as client, pytest.raises(KeybearerError, match="open as text"):
+def test_an_open_file_is_accepted() -> None:
+    with Client(CREDENTIALS) as client, pytest.raises(KeybearerError, match="open in text mode"):
         client.upload_file(io.StringIO("soup"))  # type: ignore[arg-type]  # the file's mode is told apart later

@@ -1,4 +1,4 @@
-"""Zulip's own Python bindings beside ours, against one server: where theirs are right, ours do the same."""
+"""Zulip's own Python bindings and our client with the same server: if theirs is right, ours does the same."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def essence(seen: Seen) -> tuple[str, str, dict[str, str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("case", SHARED, ids=lambda case: case[0])
-def test_the_same_call_makes_the_same_request_and_has_the_same_result(
+def test_the_same_call_makes_the_same_request_and_returns_the_same_result(
     server: ScriptedServer, credentials: Credentials, case: Any
 ) -> None:
     name, args, kwargs, _, _, _, answer = case
@@ -68,7 +68,7 @@ def test_a_file_is_uploaded_with_the_same_content(server: ScriptedServer, creden
 
 
 class Stop(Exception):
-    """What the callbacks end the loop with; theirs swallow nothing of the kind either."""
+    """The exception with which callbacks end the loop. The bindings do not catch it either."""
 
 
 def listen(call: Callable[[Callable[[Any], None]], object], count: int) -> list[tuple[str, str]]:
@@ -84,9 +84,7 @@ def listen(call: Callable[[Callable[[Any], None]], object], count: int) -> list[
     return got
 
 
-def test_a_bot_written_for_the_bindings_hears_the_same_messages(
-    server: ScriptedServer, credentials: Credentials
-) -> None:
+def test_a_bot_for_the_bindings_gets_the_same_messages(server: ScriptedServer, credentials: Credentials) -> None:
     def polls() -> ZulipQueue:
         return ZulipQueue([message_event(0, "one"), heartbeat(1)], LOST, [message_event(0, "two")])
 
@@ -99,8 +97,8 @@ def test_a_bot_written_for_the_bindings_hears_the_same_messages(
     assert heard_by_ours == heard_by_theirs == [("one", "iago@example.com"), ("two", "iago@example.com")]
 
 
-def test_a_message_of_theirs_is_answered_the_way_bots_do(server: ScriptedServer, credentials: Credentials) -> None:
-    """What a bot does with a message: it reads fields by their names and sends a dict back."""
+def test_a_bot_for_the_bindings_can_answer_a_message(server: ScriptedServer, credentials: Credentials) -> None:
+    """A bot reads fields of a message by their names and sends a dict back."""
     server.otherwise = success(messages=[{**MESSAGE, "display_recipient": "general", "subject": "lunch"}], id=6)
     with Client(credentials) as ours:
         (message,) = ours.get_messages({"anchor": "newest", "num_before": 1, "num_after": 0})["messages"]
@@ -175,7 +173,7 @@ def test_the_bindings_turn_a_redirected_post_into_a_get_and_ours_refuse(
         ours.render_message({"content": "soup"})
 
 
-def test_the_bindings_send_a_text_in_place_of_a_list_and_ours_do_not(
+def test_the_bindings_send_text_instead_of_a_list_and_ours_do_not(
     server: ScriptedServer, credentials: Credentials
 ) -> None:
     theirs = their_client(server)

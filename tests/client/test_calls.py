@@ -1,4 +1,4 @@
-"""How calls are written onto the wire, and what they return. Each holds for both clients."""
+"""The requests of calls, and their results. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.client.callers import Opener
 from tests.client.scripted_server import EMAIL, KEY, PROFILE, ScriptedServer, success
 
 
-def test_constructing_a_client_connects_to_nothing(
+def test_constructing_a_client_opens_no_connection(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     open_client(credentials)
     assert server.seen == []
 
 
-def test_the_profile_is_a_typed_value_that_has_the_wires_names_too(
+def test_the_profile_is_a_typed_value_that_also_has_the_names_of_the_wire(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(**PROFILE, of_the_future={"a": 1})
@@ -42,7 +42,7 @@ def test_request_returns_the_whole_answer_as_a_dict(
 
 
 @pytest.mark.parametrize("path", ["users/me", "/users/me", "/api/v1/users/me"])
-def test_a_path_may_be_written_in_each_usual_way(
+def test_a_path_may_be_written_in_every_usual_form(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, path: str
 ) -> None:
     open_client(credentials).request("get", path)
@@ -50,7 +50,7 @@ def test_a_path_may_be_written_in_each_usual_way(
 
 
 @pytest.mark.parametrize("path", ["", "/", "https://elsewhere.example/api/v1/users/me", "../json/x", "a/../b", "a?b=c"])
-def test_a_path_that_leads_elsewhere_is_refused_before_anything_is_sent(
+def test_a_path_outside_the_api_is_refused_before_a_request(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, path: str
 ) -> None:
     with pytest.raises(UnusableRequest):
@@ -58,7 +58,7 @@ def test_a_path_that_leads_elsewhere_is_refused_before_anything_is_sent(
     assert server.seen == []
 
 
-def test_a_get_carries_its_values_in_the_query_and_as_json_but_for_text(
+def test_get_sends_values_in_the_query_as_text_or_json(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     open_client(credentials).request("GET", "messages", {"anchor": "newest", "num_before": 5, "narrow": [["is", "dm"]],
@@ -74,7 +74,7 @@ def test_a_get_carries_its_values_in_the_query_and_as_json_but_for_text(
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
-def test_a_change_carries_its_values_in_a_form(
+def test_a_change_sends_its_values_in_a_form(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, method: str
 ) -> None:
     open_client(credentials).request(method, "users/me", {"full_name": "Prinz Ä & Söhne", "role": 400})
@@ -103,7 +103,7 @@ def test_a_client_name_with_a_line_break_is_refused(open_client: Opener, credent
         open_client(credentials, client_name="Bot\r\nX-Evil: 1")
 
 
-def test_server_settings_are_asked_for_without_the_key(
+def test_server_settings_are_requested_without_the_key(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(zulip_version="11.0", zulip_feature_level=372, realm_url=server.site)
@@ -112,7 +112,7 @@ def test_server_settings_are_asked_for_without_the_key(
     assert "authorization" not in server.seen[0].headers
 
 
-def test_a_key_is_fetched_for_a_password_by_a_client_without_one(open_client: Opener, server: ScriptedServer) -> None:
+def test_a_client_without_a_key_fetches_one_with_a_password(open_client: Opener, server: ScriptedServer) -> None:
     server.otherwise = success(api_key=KEY, email=EMAIL, user_id=7)
     fetched = open_client.adopt(open_client.kind.unauthenticated(server.site)).fetch_api_key("ham", "to be or not")
     assert (fetched.email, fetched.api_key.reveal()) == (EMAIL, KEY)
@@ -121,22 +121,20 @@ def test_a_key_is_fetched_for_a_password_by_a_client_without_one(open_client: Op
     assert "authorization" not in server.seen[0].headers
 
 
-def test_a_secret_is_never_put_into_a_url(
-    open_client: Opener, server: ScriptedServer, credentials: Credentials
-) -> None:
+def test_a_secret_is_never_in_a_url(open_client: Opener, server: ScriptedServer, credentials: Credentials) -> None:
     with pytest.raises(UnusableRequest):
         open_client(credentials).request("GET", "users/me", {"api_key": Secret(KEY)})
     assert server.seen == []
 
 
-def test_without_a_site_a_client_can_be_made_and_every_call_says_what_is_missing(open_client: Opener) -> None:
+def test_without_a_site_every_call_says_that_it_is_missing(open_client: Opener) -> None:
     client = open_client(Credentials(EMAIL, Secret(KEY)))
     with pytest.raises(ResolutionError) as caught:
         client.get_profile()
     assert caught.value.kind == "missing_site"
 
 
-def test_a_client_shows_neither_its_key_nor_anything_of_it(open_client: Opener, credentials: Credentials) -> None:
+def test_a_client_shows_no_part_of_its_key(open_client: Opener, credentials: Credentials) -> None:
     shown = repr(open_client(credentials).client)
     assert EMAIL in shown
     assert KEY[:6] not in shown
@@ -177,7 +175,7 @@ def test_a_file_open_as_text_is_refused(open_client: Opener, credentials: Creden
         open_client(credentials).upload_file(io.StringIO("text"))
 
 
-def test_an_answer_without_what_every_zulip_sends_is_not_from_zulip(
+def test_an_answer_without_required_fields_is_not_from_zulip(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(user_id="seven", email=EMAIL, full_name="Hamlet")
@@ -185,7 +183,7 @@ def test_an_answer_without_what_every_zulip_sends_is_not_from_zulip(
         open_client(credentials).get_profile()
 
 
-def test_an_odd_value_where_none_was_needed_is_let_be(
+def test_an_unusual_value_of_an_optional_field_is_accepted(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(**{**PROFILE, "role": "a role of the future"})
@@ -212,7 +210,7 @@ def test_netrc_is_never_used(open_client: Opener, server: ScriptedServer, tmp_pa
     assert "authorization" not in server.seen[0].headers
 
 
-def test_a_closed_client_opens_again_when_it_is_called(
+def test_a_closed_client_connects_again_for_a_call(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     client = open_client(credentials)

@@ -22,7 +22,7 @@ from tests.client.scripted_server import ScriptedServer
 
 @pytest.fixture
 def client_files(authority: Authority) -> dict[str, str]:
-    """The files of a client's certificate, in the forms that people have them in."""
+    """The files of a client certificate, in common forms."""
     certificate = authority.ca.issue_cert("bot@example.com")
     chain = b"".join(one.bytes() for one in certificate.cert_chain_pems)
     key = certificate.private_key_pem.bytes()
@@ -42,7 +42,7 @@ def client_files(authority: Authority) -> dict[str, str]:
 
 @pytest.fixture
 def demanding(authority: Authority, serve: Serve) -> ScriptedServer:
-    """A server that demands a client certificate of our authority's."""
+    """A server that requires a client certificate from our authority."""
     return serve(authority.server_context(client_ca=authority.ca))
 
 
@@ -67,7 +67,7 @@ def test_a_client_certificate_is_sent_with_insecure_too(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_server_that_demands_a_certificate_says_so(
+def test_a_server_that_requires_a_certificate_is_reported(
     open_client: Opener, authority: Authority, demanding: ScriptedServer, method: str
 ) -> None:
     with pytest.raises(TLSFailed) as caught:
@@ -77,7 +77,7 @@ def test_a_server_that_demands_a_certificate_says_so(
     assert demanding.seen == []
 
 
-def test_before_tls_1_3_too_a_server_that_demands_a_certificate_says_so(
+def test_before_tls_1_3_a_server_that_requires_a_certificate_is_reported_too(
     open_client: Opener, authority: Authority, serve: Serve
 ) -> None:
     context = authority.server_context(client_ca=authority.ca)
@@ -115,7 +115,7 @@ def test_an_expired_client_certificate_is_refused(
         ("cert", "absent", "cannot be read"),
     ],
 )
-def test_each_fault_of_a_client_certificate_is_named(
+def test_each_fault_of_a_client_certificate_is_reported(
     client_files: dict[str, str], cert: str, key: str | None, said: str
 ) -> None:
     files = {**client_files, "absent": "/nowhere/absent"}
@@ -125,14 +125,14 @@ def test_each_fault_of_a_client_certificate_is_named(
     assert files[key or cert] in str(caught.value)
 
 
-def test_a_fault_of_a_client_certificate_is_told_by_the_first_call(
+def test_the_first_call_reports_a_fault_of_a_client_certificate(
     open_client: Opener, demanding: ScriptedServer, client_files: dict[str, str]
 ) -> None:
     assert reason_of(open_client, demanding.site, client_cert=client_files["cert"]) == "bad_client_certificate"
 
 
 @pytest.mark.parametrize(("typed", "said"), [("open sesame", "usable"), ("open barley", "is wrong")])
-def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
+def test_on_a_terminal_the_client_asks_for_the_passphrase_of_a_key(
     client_files: dict[str, str], typed: str, said: str
 ) -> None:
     script = (
@@ -148,7 +148,7 @@ def test_on_a_terminal_the_passphrase_of_a_key_is_asked_for(
         while b"Passphrase of" not in shown:
             shown += os.read(ours, 1000)
         os.write(ours, typed.encode() + b"\n")
-        with contextlib.suppress(OSError):  # how a terminal says that nobody is at its other end any more
+        with contextlib.suppress(OSError):  # this means that the other end of the terminal is closed
             while chunk := os.read(ours, 1000):
                 shown += chunk
     os.close(ours)

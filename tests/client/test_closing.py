@@ -1,4 +1,4 @@
-"""Closing ends every listener cleanly, from any thread and any signal handler, whatever it is waiting for."""
+"""Closing from any thread or signal handler ends every listener, whatever it is waiting for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEADLINE = 20
 
 
 class Poll:
-    """A long poll that brings nothing until the test ends."""
+    """A long poll that returns nothing until the test ends."""
 
     def __init__(self) -> None:
         self.begun, self.over = threading.Event(), threading.Event()
@@ -45,7 +45,7 @@ def poll() -> Iterator[Poll]:
 
 
 class Listening:
-    """A thread that iterates over the events of a client, in an event loop where that is needed."""
+    """A thread that iterates over the events of a client, in an event loop if needed."""
 
     def __init__(self, client: Client | AsyncClient) -> None:
         self.got: list[Event] = []
@@ -105,7 +105,7 @@ def test_close_ends_a_listener_that_waits_for_the_server(
     assert listening.ends()
 
 
-def test_close_ends_a_listener_that_opens_its_queue(
+def test_close_ends_a_listener_that_is_opening_its_queue(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, poll: Poll
 ) -> None:
     server.otherwise = poll
@@ -117,7 +117,7 @@ def test_close_ends_a_listener_that_opens_its_queue(
     assert listening.got == []
 
 
-def test_a_queue_that_is_being_opened_while_the_client_closes_is_closed_too(
+def test_a_queue_that_opens_while_the_client_closes_is_closed_too(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, poll: Poll
 ) -> None:
     queue = ZulipQueue()
@@ -173,7 +173,7 @@ def test_close_does_not_wait_for_a_server_that_is_gone(
     assert closing.wait(DEADLINE)
 
 
-def test_a_listener_that_begins_after_close_is_refused(
+def test_a_listener_that_starts_after_close_is_refused(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     caller = open_client(credentials)
@@ -222,7 +222,7 @@ def test_threads_may_share_an_iterator(server: ScriptedServer, credentials: Cred
     assert sorted(got) == list(range(20))
 
 
-def test_a_call_under_way_in_another_thread_is_completed_when_the_client_is_closed(
+def test_a_running_call_in_another_thread_is_completed_when_the_client_is_closed(
     server: ScriptedServer, credentials: Credentials
 ) -> None:
     called, closed = threading.Event(), threading.Event()
@@ -296,8 +296,8 @@ def test_a_signal_handler_ends_the_listener_of_its_own_thread(
     assert queue.deleted == ["q1"]
 
 
-def test_a_signal_handler_may_close_in_the_middle_of_any_call(server: ScriptedServer, tmp_path: Path) -> None:
-    """The handler runs wherever the call happens to be, also where it holds a lock."""
+def test_a_signal_handler_may_close_the_client_during_any_call(server: ScriptedServer, tmp_path: Path) -> None:
+    """The handler may run at any point of the call, even while it holds a lock."""
     zuliprc = tmp_path / "zuliprc"
     write_zuliprc(zuliprc, KEY, server.site)
     script = """
@@ -316,7 +316,7 @@ print("done")
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 
-def test_no_thread_of_a_closed_listener_stays_after_the_server_has_answered(
+def test_the_thread_of_a_closed_listener_ends_after_the_response(
     server: ScriptedServer, credentials: Credentials
 ) -> None:
     poll = Poll()

@@ -1,4 +1,4 @@
-"""Every way in which a call can fail has an error of its own, which says what to do. Each holds for both clients."""
+"""Every failure of a call has its own error, which says what to do. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ PASSWORD = "correct horse battery"
         (html(429), RateLimited),
     ],
 )
-def test_each_refusal_has_an_error_of_its_own(
+def test_each_refusal_has_its_own_error(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, reply: Reply, expected: type[ClientError]
 ) -> None:
     server.otherwise = reply
@@ -84,14 +84,14 @@ def test_an_error_of_zulip_has_its_code_status_and_answer(
 
 
 @pytest.mark.parametrize("code", ["AUTHENTICATION_FAILED", "PASSWORD_AUTH_DISABLED", "PASSWORD_RESET_REQUIRED"])
-def test_a_refused_password_is_no_refused_key(open_client: Opener, server: ScriptedServer, code: str) -> None:
+def test_a_refused_password_is_not_a_refused_key(open_client: Opener, server: ScriptedServer, code: str) -> None:
     server.otherwise = error(401, "Your username or password is incorrect", code)
     with pytest.raises(PasswordRefused) as caught:
         open_client.adopt(open_client.kind.unauthenticated(server.site)).fetch_api_key(EMAIL, PASSWORD)
     assert caught.value.hint
 
 
-def test_an_unknown_endpoint_is_told_from_a_server_that_is_not_zulip(
+def test_an_unknown_endpoint_is_distinguished_from_another_server(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.script = [html(404), success(zulip_version="11.0", zulip_feature_level=372)]
@@ -103,7 +103,7 @@ def test_an_unknown_endpoint_is_told_from_a_server_that_is_not_zulip(
         open_client(credentials).request("GET", "nonsense")
 
 
-def test_rate_limited_has_the_seconds_of_the_answer(
+def test_rate_limited_has_the_seconds_from_the_response(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = error(429, "API usage exceeded rate limit", "RATE_LIMIT_HIT", **{"retry-after": 57.18})
@@ -113,7 +113,7 @@ def test_rate_limited_has_the_seconds_of_the_answer(
     assert "58 seconds" in str(caught.value)
 
 
-def test_nobody_listening_is_unreachable(open_client: Opener) -> None:
+def test_a_port_without_a_listener_is_unreachable(open_client: Opener) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         site = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -121,7 +121,7 @@ def test_nobody_listening_is_unreachable(open_client: Opener) -> None:
             open_client(Credentials(EMAIL, Secret(KEY), site)).get_profile()
 
 
-def test_a_host_that_does_not_exist_is_unreachable_by_name(open_client: Opener) -> None:
+def test_an_unknown_host_is_unreachable_and_named(open_client: Opener) -> None:
     with pytest.raises(Unreachable, match=r"no-such-host\.invalid"):
         open_client(Credentials(EMAIL, Secret(KEY), "https://no-such-host.invalid")).get_profile()
 
@@ -133,7 +133,7 @@ def test_a_server_that_does_not_answer_times_out(open_client: Opener) -> None:
             open_client(Credentials(EMAIL, Secret(KEY), site), timeout=0.2).get_profile()
 
 
-def test_a_connection_that_breaks_off_is_unreachable(
+def test_a_closed_connection_is_unreachable(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = Reply(hang_up=True)
@@ -165,13 +165,13 @@ def test_the_environments_proxy_is_used(
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "http://proxy.invalid:3128"])
 @pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
-def test_where_the_proxy_cannot_be_reached_it_is_not_the_site_that_is_blamed(
+def test_an_unreachable_proxy_is_reported_instead_of_the_site(
     open_client: Opener, monkeypatch: pytest.MonkeyPatch, variable: str, address: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed_at_once:
         port = closed_at_once.getsockname()[1]
     monkeypatch.setenv(variable, address.format(port=port))
-    with pytest.raises(Unreachable, match="The proxy on the way to"):
+    with pytest.raises(Unreachable, match="The proxy for"):
         open_client(FAR, retry=ONCE).get_profile()
 
 
@@ -191,7 +191,7 @@ def test_a_site_on_this_machine_is_reached_without_the_proxy(
         ("<html>400 The SSL certificate error</html>", "bad_client_certificate"),
     ],
 )
-def test_what_nginx_says_of_client_certificates_is_understood(
+def test_the_pages_of_nginx_about_client_certificates_are_recognised(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, text: str, reason: str
 ) -> None:
     server.otherwise = html(400, text)
@@ -200,7 +200,7 @@ def test_what_nginx_says_of_client_certificates_is_understood(
     assert caught.value.reason == reason
 
 
-def test_a_plain_site_on_a_port_for_tls_is_told_to_say_https(
+def test_the_error_for_http_on_a_tls_port_suggests_https(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = html(400, "<html>The plain HTTP request was sent to HTTPS port</html>")
@@ -208,7 +208,7 @@ def test_a_plain_site_on_a_port_for_tls_is_told_to_say_https(
         open_client(credentials).get_profile()
 
 
-def test_a_secret_that_the_server_repeats_stays_out_of_the_error(open_client: Opener, server: ScriptedServer) -> None:
+def test_a_secret_that_the_server_repeats_is_not_in_the_error(open_client: Opener, server: ScriptedServer) -> None:
     server.otherwise = error(400, f"What is {PASSWORD} and {KEY}?", echo=[{"password": PASSWORD, KEY: KEY}])
     client = open_client(Credentials(EMAIL, Secret(KEY), server.site))
     with pytest.raises(KeybearerError) as caught:
@@ -219,7 +219,7 @@ def test_a_secret_that_the_server_repeats_stays_out_of_the_error(open_client: Op
     assert KEY not in shown
 
 
-def test_no_error_is_linked_to_one_that_holds_the_request(
+def test_no_error_refers_to_one_that_has_the_request(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = Reply(hang_up=True)
@@ -230,7 +230,7 @@ def test_no_error_is_linked_to_one_that_holds_the_request(
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_a_report_can_show_the_variables_of_a_start_that_failed(kind: type[Client | AsyncClient]) -> None:
+def test_an_error_report_can_show_the_variables_of_a_failed_constructor(kind: type[Client | AsyncClient]) -> None:
     with pytest.raises(ResolutionError) as caught:
         kind(config_file="missing", environ={})
     report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)

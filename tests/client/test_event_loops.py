@@ -1,4 +1,4 @@
-"""An AsyncClient belongs to no event loop: it works in one after the other, and in several at once."""
+"""An AsyncClient is not tied to an event loop: it works in one after the other, and in several at once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_client_works_in_several_event_loops_at_once(server: ScriptedServer, c
     assert found == [7] * 80
 
 
-def test_a_loop_that_ends_closes_the_event_queue_of_a_broken_off_iteration(
+def test_the_end_of_a_loop_closes_the_event_queue_of_an_interrupted_iteration(
     server: ScriptedServer, credentials: Credentials
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0)])
@@ -78,7 +78,7 @@ def test_a_loop_that_ends_closes_the_event_queue_of_a_broken_off_iteration(
     assert queue.deleted == ["q1"]
 
 
-async def test_a_client_that_was_closed_still_calls_and_does_not_listen(
+async def test_a_closed_client_makes_calls_but_does_not_listen(
     server: ScriptedServer, credentials: Credentials
 ) -> None:
     client = AsyncClient(credentials)

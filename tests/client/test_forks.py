@@ -83,7 +83,7 @@ def test_an_asynchronous_client_works_in_the_event_loops_of_parent_and_children(
     assert len(server.seen) == CALLS * 5
 
 
-def test_a_fork_in_the_middle_of_a_call_of_another_thread_harms_neither_process(
+def test_a_fork_during_a_call_in_another_thread_is_safe_for_both_processes(
     server: ScriptedServer, credentials: Credentials
 ) -> None:
     called, forked = threading.Event(), threading.Event()
@@ -128,7 +128,7 @@ def test_a_child_leaves_the_event_queue_of_its_parent_open_and_can_open_its_own(
         assert queue.deleted == ["q2", "q3", "q1"]
 
 
-def test_a_child_that_ends_with_its_parents_client_leaves_the_connection_of_the_parent_alone(
+def test_a_child_that_ends_leaves_the_connection_of_its_parent_open(
     server: ScriptedServer, credentials: Credentials
 ) -> None:
     with Client(credentials) as client:

@@ -1,4 +1,4 @@
-"""Listening: temporary errors are waited for, others end the loop. Each test runs with both clients."""
+"""Listening continues after temporary errors and ends for others. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.client.zulip_queue import LOST, ZulipQueue, heartbeat, message_event
 
 
 class Stop(Exception):
-    """What a callback of these tests ends the loop with."""
+    """The exception with which callbacks in these tests end the loop."""
 
 
-def test_events_come_in_order_without_heartbeats(
+def test_events_arrive_in_order_without_heartbeats(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0), heartbeat(1)], [], [message_event(2)])
@@ -32,7 +32,7 @@ def test_events_come_in_order_without_heartbeats(
     assert [poll["last_event_id"] for poll in queue.polled] == ["-1", "1", "1"]
 
 
-def test_the_server_is_asked_for_the_events_to_listen_to(
+def test_only_the_events_to_listen_to_are_requested(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     queue = server.otherwise = ZulipQueue([message_event(0)])

@@ -1,4 +1,4 @@
-"""Narrows are sent in the form that each endpoint takes on servers of every level."""
+"""Narrows are sent in the form that each endpoint accepts on servers of every feature level."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def meaning(term: Any) -> tuple[object, object, bool]:
 
 
 @given(st.lists(TERMS))
-def test_the_form_changes_and_the_meaning_does_not(narrow: Any) -> None:
+def test_the_form_of_a_narrow_changes_but_not_its_meaning(narrow: Any) -> None:
     for formed in (as_terms(narrow), as_pairs(narrow)):
         assert isinstance(formed, list)
         assert [meaning(term) for term in formed] == [meaning(term) for term in narrow]
@@ -49,7 +49,7 @@ def test_messages_get_pairs_of_texts_or_objects(narrow: Any) -> None:
         ([["channel", "general"], ["is", "dm"]], [["channel", "general"], ["is", "dm"]]),
     ],
 )
-def test_operands_that_are_no_text_are_sent_in_objects(
+def test_operands_that_are_not_text_are_sent_in_objects(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, narrow: Any, sent: Any
 ) -> None:
     server.otherwise = success(messages=[])

@@ -77,9 +77,7 @@ def test_the_key_of_another_account_or_site_is_not_used(
     assert len(server.seen) == 1
 
 
-def test_the_error_names_a_file_that_is_broken_by_then(
-    open_client: Opener, server: ScriptedServer, zuliprc: Path
-) -> None:
+def test_the_error_names_a_file_that_is_broken_now(open_client: Opener, server: ScriptedServer, zuliprc: Path) -> None:
     client = open_client(config_file=zuliprc)
     server.otherwise = refused()
     zuliprc.write_text("no section here\n")

@@ -1,4 +1,4 @@
-"""Each call by its name: method, path and values as Zulip documents them, and its typed result. For both clients."""
+"""Each call: its method, path and values as Zulip documents them, and its typed result. For both clients."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, dict[str, str]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
-def test_each_call_is_on_the_wire_as_zulip_documents_it(
+def test_each_call_is_sent_as_zulip_documents_it(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, case: Any
 ) -> None:
     name, args, kwargs, method, path, parameters, answer = case
@@ -96,7 +96,7 @@ def test_each_call_is_on_the_wire_as_zulip_documents_it(
     assert KEY not in repr(result)
 
 
-def test_a_list_can_be_iterated_counted_and_indexed_and_has_the_wires_name(
+def test_a_list_can_be_iterated_counted_and_indexed(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(members=[USER, {**USER, "user_id": 9, "is_bot": True}])
@@ -105,7 +105,7 @@ def test_a_list_can_be_iterated_counted_and_indexed_and_has_the_wires_name(
     assert (len(members), members[1].is_bot, members["members"][0]["email"]) == (2, True, "iago@example.com")
 
 
-def test_a_message_has_its_topic_and_whatever_else_came(
+def test_a_message_has_its_topic_and_all_other_fields(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(messages=[{**MESSAGE, "subject": "lunch", "edit_history": []}], found_newest=True)
@@ -120,12 +120,12 @@ def test_a_new_key_of_a_bot_is_a_secret(open_client: Opener, server: ScriptedSer
 
 
 @pytest.mark.parametrize("request_", [{}, {"message_id": "five"}, {"message_id": None}])
-def test_a_call_about_no_message_is_refused(open_client: Opener, credentials: Credentials, request_: Any) -> None:
+def test_a_call_without_a_message_id_is_refused(open_client: Opener, credentials: Credentials, request_: Any) -> None:
     with pytest.raises(UnusableRequest, match="message_id"):
         open_client(credentials).update_message(request_)
 
 
-def test_channels_to_follow_may_be_named_without_a_dict(
+def test_channels_to_subscribe_to_may_be_named_without_a_dict(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(subscribed={}, already_subscribed={})
@@ -136,7 +136,7 @@ def test_channels_to_follow_may_be_named_without_a_dict(
 # Bots' keys, on servers of different ages
 
 
-def test_a_bots_key_is_fetched_where_there_is_an_endpoint_for_it(
+def test_a_bots_key_is_fetched_from_its_endpoint(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = success(api_key=KEY)
@@ -159,7 +159,7 @@ def test_a_bots_key_is_found_in_the_state_of_an_older_server(
     assert (server.seen[3].method, server.seen[3].form) == ("DELETE", {"queue_id": "q1"})
 
 
-def test_a_bots_key_that_an_older_server_does_not_show_is_told(
+def test_a_bots_key_that_an_older_server_does_not_show_is_reported(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.script = [
@@ -172,7 +172,7 @@ def test_a_bots_key_that_an_older_server_does_not_show_is_told(
         open_client(credentials).get_bot_api_key(9)
 
 
-def test_a_refusal_to_show_a_bots_key_is_not_asked_again_elsewhere(
+def test_a_refused_bot_key_is_not_requested_in_another_way(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = error(400, "Insufficient permission")
@@ -181,7 +181,7 @@ def test_a_refusal_to_show_a_bots_key_is_not_asked_again_elsewhere(
     assert len(server.seen) == 1
 
 
-def test_own_bots_are_the_deactivated_ones_too(
+def test_own_bots_include_deactivated_ones(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     members = [

@@ -1,4 +1,4 @@
-"""A listener survives whatever happens between two events, and ends only for what waiting does not fix."""
+"""A listener survives any outage between two events, and ends only for errors that waiting does not fix."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ OUTAGES = st.lists(PAGES | LIMITS | FAILURES | LOSSES | st.just("a new key"), ma
 
 
 class Zulip:
-    """A server behind everything that can go wrong, and the file that has its present key."""
+    """A server with all possible failures, and the file with its current key."""
 
     def __init__(self) -> None:
         self.key = KEY
@@ -116,7 +116,7 @@ class Zulip:
 
 
 @given(st.lists(OUTAGES, min_size=1, max_size=4), st.booleans())
-def test_a_listener_continues_after_any_outages_and_never_waits_long(gaps: list[list[Any]], patient: bool) -> None:
+def test_a_listener_continues_after_any_outage_and_never_waits_long(gaps: list[list[Any]], patient: bool) -> None:
     zulip = Zulip()
     keys = iter(range(10**6))
     state = ClientState(
@@ -164,7 +164,7 @@ FINAL = [
 
 @pytest.mark.parametrize("when", ["poll", "registration"])
 @pytest.mark.parametrize(("outcome", "kind"), FINAL, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_listener_ends_for_what_waiting_does_not_fix(
+def test_a_listener_ends_for_errors_that_waiting_does_not_fix(
     outcome: Response | Failure, kind: type[ClientError], when: str
 ) -> None:
     zulip = Zulip()
@@ -206,7 +206,7 @@ def test_a_listener_survives_the_pages_of_a_proxy(
 
 
 class RestartingBehindAProxy:
-    """A TLS server that goes away. Its port then cuts connections before the handshake, and at last serves again."""
+    """A TLS server that stops. Then its port closes connections before the handshake, and finally it serves again."""
 
     def __init__(self, server: ScriptedServer, context: ssl.SSLContext, cuts: int) -> None:
         self._server, self._context, self._cuts = server, context, cuts
@@ -250,7 +250,7 @@ def test_a_listener_survives_handshakes_that_are_cut(open_client: Opener, author
     restart.end()
 
 
-def test_a_change_whose_handshake_was_cut_is_made_again(
+def test_a_change_whose_handshake_was_cut_is_sent_again(
     open_client: Opener, authority: Authority, serve: Serve
 ) -> None:
     server = serve(authority.server_context())

@@ -1,4 +1,4 @@
-"""The writing of paths and values, for any path and any value."""
+"""The encoding of any path and any value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHOLE_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(JSON.filter(lambda value: not isinstance(value, str)))
-def test_what_is_not_text_is_written_as_json(value: Any) -> None:
+def test_values_other_than_text_are_written_as_json(value: Any) -> None:
     written = encode_value("x", value)
     assert isinstance(written, str)
     assert json.loads(written) == value
@@ -35,12 +35,12 @@ def test_text_is_written_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), b"bytes", "\ud800", Secret("\ud800")])
-def test_what_cannot_be_written_is_refused_by_its_name(value: object) -> None:
+def test_a_value_that_cannot_be_written_is_refused_by_its_name(value: object) -> None:
     with pytest.raises(UnusableRequest, match="x"):
         encode_value("x", value)
 
 
-def test_a_value_that_holds_itself_is_refused() -> None:
+def test_a_value_that_contains_itself_is_refused() -> None:
     value: list[Any] = []
     value.append(value)
     with pytest.raises(UnusableRequest):
@@ -51,11 +51,11 @@ def test_tuples_and_sets_are_written_as_lists() -> None:
     assert encode_value("x", ({"b", "a"}, (1, 2))) == '[["a","b"],[1,2]]'
 
 
-def test_none_is_left_out_and_false_is_not() -> None:
+def test_none_is_not_sent_but_false_is() -> None:
     assert encode_parameters({"a": None, "b": False, "c": 0, "d": ""}) == (("b", "false"), ("c", "0"), ("d", ""))
 
 
-def test_named_parameters_win_over_those_of_the_dict() -> None:
+def test_named_parameters_override_those_of_the_dict() -> None:
     assert merged({"a": 1, "b": 2}, b=3, c=None) == {"a": 1, "b": 3}
 
 

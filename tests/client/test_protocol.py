@@ -1,4 +1,4 @@
-"""A call as a flow of steps, carried out by hand: no client, no network, no clock."""
+"""A call as a flow of steps, without a client, network or clock."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ def test_patience_counts_tries_and_waiting() -> None:
     assert patience.wait_after(limited, repeatable=False) is None
 
 
-def test_only_what_may_be_repeated_is_repeated_after_a_failure() -> None:
+def test_only_repeatable_calls_are_repeated_after_a_failure() -> None:
     assert Patience(RetryPolicy()).wait_after(ServerFailed("broken"), repeatable=True) is not None
     assert Patience(RetryPolicy()).wait_after(ServerFailed("broken"), repeatable=False) is None
 
 
-def test_waiting_gets_longer_up_to_its_bound() -> None:
+def test_waiting_gets_longer_up_to_its_limit() -> None:
     assert all(backoff(failures) <= 60.0 for failures in range(1, 2000))
     assert min(backoff(6) for _ in range(50)) > max(backoff(3) for _ in range(50))

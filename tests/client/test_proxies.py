@@ -1,4 +1,4 @@
-"""Which proxy a call goes through: decided once, for the call, its errors and `keybearer doctor`."""
+"""The proxy of a call, its errors and `keybearer doctor`, which is decided in one place."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_variable_of_the_scheme_names_the_proxy_but_never_for_this_machine(
         ("[, :x, chat.example.com:port", "https://chat.example.com", False),
     ],
 )
-def test_no_proxy_exempts_hosts_ports_networks_and_what_is_below_a_name(
+def test_no_proxy_exempts_hosts_ports_networks_and_subdomains(
     monkeypatch: pytest.MonkeyPatch, exempt: str, site: str, is_exempt: bool
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
@@ -89,7 +89,7 @@ def test_no_proxy_exempts_hosts_ports_networks_and_what_is_below_a_name(
 
 
 @given(exemptions=st.text(st.sampled_from("abc.*:/[]0123456789, -@%"), max_size=30))
-def test_whatever_no_proxy_says_there_is_an_answer(exemptions: str) -> None:
+def test_any_text_in_no_proxy_is_handled(exemptions: str) -> None:
     with pytest.MonkeyPatch.context() as environ:
         environ.setenv("HTTPS_PROXY", PROXY)
         environ.setenv("NO_PROXY", exemptions)
@@ -98,7 +98,7 @@ def test_whatever_no_proxy_says_there_is_an_answer(exemptions: str) -> None:
 
 @pytest.fixture
 def refusing() -> Iterator[str]:
-    """A proxy that asks for a login when it is to connect."""
+    """A proxy that requires a login for a connection."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -116,7 +116,7 @@ def refusing() -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_proxy_that_wants_a_login_for_https_is_told_as_that(
+def test_a_proxy_that_requires_a_login_is_reported_as_such(
     open_client: Opener, refusing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", refusing)

@@ -1,4 +1,4 @@
-"""What the client promises to who imports it: types, and a light start."""
+"""The client's public types, and the modules that importing it loads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keybearer.client.models.server import ServerSettings
 
     def the_synchronous_client_is_typed(client: Client) -> None:
-        """mypy holds these, which never run."""
+        """mypy checks these, which never run."""
         assert_type(client.get_profile(), Profile)
         assert_type(client.get_profile().user_id, int)
         assert_type(client.get_users(), Members)
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         assert_type(await client.perform(accounts.get_profile()), Profile)
 
 
-def test_the_reference_names_every_call() -> None:
+def test_the_reference_lists_every_call() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "client.md").read_text()
     calls = {name for name, value in vars(Client).items() if callable(value) and not name.startswith("_")}
     named = set(re.findall(r"`(\w+)\(", page))
@@ -74,5 +74,5 @@ def test_constructing_a_client_from_credentials_loads_no_http_library() -> None:
     assert not {"httpx2", "ssl"} & loaded_by(code)
 
 
-def test_the_first_call_of_the_synchronous_client_loads_no_event_loop_of_its_own() -> None:
+def test_the_first_call_of_the_synchronous_client_loads_no_event_loop() -> None:
     assert "asyncio" not in loaded_by("import keybearer.client.sync, keybearer.client.http.transport")

@@ -1,4 +1,4 @@
-"""Answers of a real Zulip server of feature level 372, read as what they are. Each holds for both clients."""
+"""Recorded answers of a real Zulip server of feature level 372. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMED: dict[str, dict[str, Any]] = {"get_events": {"queue_id": "1:2"}}
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
-def test_what_a_real_server_answers_is_read_as_what_it_is(
+def test_recorded_answers_of_a_real_server_are_read_correctly(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, recorded: dict[str, Any]
 ) -> None:
     server.otherwise = Reply(recorded["status"], json=recorded["answer"], headers=recorded["headers"])

@@ -1,4 +1,4 @@
-"""Any response becomes an answer or a typed error, and no error shows a secret. No network."""
+"""Any response becomes an answer or a typed error, and no error shows a secret. Without a network."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ def test_any_envelope_is_an_answer_or_a_typed_error_without_the_secret(
         (None, {}, DEFAULT_WAIT),
     ],
 )
-def test_the_wait_is_the_one_that_the_server_asks_for(told: object, headers: dict[str, str], seconds: float) -> None:
+def test_the_wait_is_as_long_as_the_server_asks(told: object, headers: dict[str, str], seconds: float) -> None:
     assert retry_after(Response(429, headers, b""), {"retry-after": told}) == seconds

@@ -1,4 +1,4 @@
-"""No call is lost or doubled: what is tried again, and what never. Each holds for both clients."""
+"""No call is lost or sent twice by mistake. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def limited(seconds: float) -> Reply:
     return error(429, "API usage exceeded rate limit", "RATE_LIMIT_HIT", **{"retry-after": seconds})
 
 
-def test_a_call_that_was_limited_is_made_again_after_the_wait(
+def test_a_limited_call_is_sent_again_after_the_wait(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.script = [limited(0.01), limited(0.01)]
@@ -27,7 +27,7 @@ def test_a_call_that_was_limited_is_made_again_after_the_wait(
     assert len(server.seen) == 3
 
 
-def test_a_change_that_was_limited_was_not_made_and_is_made_again_once(
+def test_a_limited_change_is_sent_again_once(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.script = [Reply(429, body=b"busy", headers={"Retry-After": "0"}), success(id=5)]
@@ -43,7 +43,7 @@ def test_waiting_for_a_limit_has_an_end(open_client: Opener, server: ScriptedSer
     assert len(server.seen) == 3
 
 
-def test_a_wait_longer_than_the_patience_is_not_begun(
+def test_a_wait_longer_than_the_patience_is_not_started(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = limited(1800)
@@ -54,7 +54,7 @@ def test_a_wait_longer_than_the_patience_is_not_begun(
 
 
 @pytest.mark.parametrize("broken", [html(503), error(500, "Internal server error"), HANG_UP])
-def test_reading_is_tried_again_when_the_server_breaks(
+def test_reading_is_tried_again_when_the_server_fails(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, broken: Reply
 ) -> None:
     server.script = [success(**PROFILE), broken]
@@ -66,7 +66,7 @@ def test_reading_is_tried_again_when_the_server_breaks(
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
 @pytest.mark.parametrize("broken", [html(503), HANG_UP], ids=["503", "hang up"])
-def test_a_change_that_may_have_been_made_is_never_made_twice(
+def test_a_change_that_may_have_been_made_is_not_sent_again(
     open_client: Opener, server: ScriptedServer, credentials: Credentials, broken: Reply, method: str
 ) -> None:
     server.script = [success(**PROFILE), broken]
@@ -77,7 +77,7 @@ def test_a_change_that_may_have_been_made_is_never_made_twice(
     assert len(server.seen) == 2
 
 
-def test_a_change_that_never_left_is_made_again(
+def test_a_change_that_was_not_sent_is_sent_again(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     reply = success(**PROFILE)
@@ -102,7 +102,7 @@ def test_reading_is_tried_again_even_if_the_first_connection_breaks(
     assert len(server.seen) == 2
 
 
-def test_who_wants_no_second_try_gets_none(
+def test_a_policy_with_one_attempt_never_tries_again(
     open_client: Opener, server: ScriptedServer, credentials: Credentials
 ) -> None:
     server.otherwise = limited(0.0)
@@ -112,6 +112,6 @@ def test_who_wants_no_second_try_gets_none(
 
 
 @pytest.mark.parametrize("policy", [{"attempts": 0}, {"patience": -1.0}])
-def test_a_policy_that_means_nothing_is_refused(policy: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="once at least"):
+def test_an_invalid_policy_is_refused(policy: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="at least once"):
         RetryPolicy(**policy)  # type: ignore[arg-type]  # the point of the test

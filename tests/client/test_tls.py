@@ -1,4 +1,4 @@
-"""TLS as the credentials say, over real handshakes. Each holds for both clients."""
+"""The TLS options of credentials, over real handshakes. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.client.scripted_server import serving
 from tests.store.processes import in_a_child
 
 
-def test_an_issuer_that_nobody_named_is_not_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
+def test_an_unknown_issuer_is_not_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
     server = serve(authority.server_context())
     assert reason_of(open_client, server.site) == "unknown_issuer"
     assert server.seen == []
@@ -48,7 +48,7 @@ def test_a_bundle_with_the_servers_own_certificate_is_trusted(
 
 
 def write_self_signed(directory: Path) -> tuple[Path, Path]:
-    """A certificate that nobody has signed but itself, and that is no authority's; and its key."""
+    """A self-signed certificate that is not an authority, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     certificate = (
@@ -65,7 +65,7 @@ def write_self_signed(directory: Path) -> tuple[Path, Path]:
     return certificate_path, key_path
 
 
-def test_a_self_signed_certificate_is_trusted_by_itself(open_client: Opener, tmp_path: Path, serve: Serve) -> None:
+def test_a_self_signed_certificate_in_the_bundle_is_trusted(open_client: Opener, tmp_path: Path, serve: Serve) -> None:
     certificate, key = write_self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -103,7 +103,7 @@ def test_a_directory_that_openssl_has_hashed_is_trusted(
     assert open_client(credentials(server.site, cert_bundle=str(directory))).get_profile().user_id == 7
 
 
-def test_a_bundle_is_all_that_is_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
+def test_only_the_bundle_is_trusted(open_client: Opener, authority: Authority, serve: Serve) -> None:
     other = authority.write("other.pem", trustme.CA().cert_pem.bytes())
     server = serve(authority.server_context())
     assert reason_of(open_client, server.site, cert_bundle=other) == "unknown_issuer"
@@ -112,7 +112,7 @@ def test_a_bundle_is_all_that_is_trusted(open_client: Opener, authority: Authori
 @pytest.mark.parametrize(
     "content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----"]
 )
-def test_a_bundle_without_a_certificate_is_told(
+def test_a_bundle_without_a_certificate_is_reported(
     open_client: Opener, authority: Authority, serve: Serve, content: bytes
 ) -> None:
     server = serve(authority.server_context())
@@ -121,7 +121,7 @@ def test_a_bundle_without_a_certificate_is_told(
 
 
 @pytest.mark.parametrize("closed", ["itself", "above"])
-def test_a_bundle_directory_that_is_closed_to_us_is_told(tmp_path: Path, closed: str) -> None:
+def test_an_unreadable_bundle_directory_is_reported(tmp_path: Path, closed: str) -> None:
     bundle = tmp_path / "above" / "certificates"
     bundle.mkdir(parents=True)
     (bundle if closed == "itself" else bundle.parent).chmod(0)
@@ -138,7 +138,7 @@ def test_a_bundle_directory_that_is_closed_to_us_is_told(tmp_path: Path, closed:
         (bundle if closed == "itself" else bundle.parent).chmod(0o700)
 
 
-def test_a_bundle_that_is_not_there_and_an_empty_directory_are_told(
+def test_a_missing_bundle_and_an_empty_directory_are_reported(
     open_client: Opener, authority: Authority, serve: Serve, tmp_path: Path
 ) -> None:
     server = serve(authority.server_context())
@@ -158,7 +158,9 @@ def test_an_expired_certificate_is_refused(open_client: Opener, authority: Autho
     assert reason_of(open_client, server.site, cert_bundle=authority.bundle) == "expired"
 
 
-def test_a_certificate_of_the_future_is_refused(open_client: Opener, authority: Authority, serve: Serve) -> None:
+def test_a_certificate_that_is_not_yet_valid_is_refused(
+    open_client: Opener, authority: Authority, serve: Serve
+) -> None:
     early = authority.ca.issue_cert("127.0.0.1", not_before=NOW + DAY, not_after=NOW + 3 * DAY)
     server = serve(authority.server_context(early))
     assert reason_of(open_client, server.site, cert_bundle=authority.bundle) == "not_yet_valid"
@@ -175,7 +177,7 @@ def test_insecure_works_and_warns(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_what_is_set_explicitly_beats_the_environment(
+def test_explicit_options_override_the_environment(
     open_client: Opener, authority: Authority, serve: Serve, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, authority.write("other.pem", trustme.CA().cert_pem.bytes()))
@@ -187,7 +189,7 @@ def test_what_is_set_explicitly_beats_the_environment(
     assert reason_of(open_client, server.site, cert_bundle=other) == "unknown_issuer"
 
 
-def test_the_default_is_pythons_own_trust(
+def test_by_default_pythons_certificates_are_trusted(
     open_client: Opener, authority: Authority, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", authority.bundle)
@@ -198,7 +200,7 @@ def test_the_default_is_pythons_own_trust(
 # Client certificates
 
 
-def test_tls_on_a_plain_port_is_told(open_client: Opener) -> None:
+def test_tls_on_a_plain_port_is_reported(open_client: Opener) -> None:
     with serving() as plain:
         assert reason_of(open_client, plain.site.replace("http:", "https:")) == "not_tls"
 
@@ -210,8 +212,8 @@ def test_http_on_a_port_of_https_is_suspected(open_client: Opener, authority: Au
         client.get_profile()
 
 
-def test_where_pythons_trust_is_empty_certifis_bundle_is_used(tmp_path: Path) -> None:
-    """As in a slim container, which has no certificates of its own."""
+def test_if_python_has_no_certificates_certifis_bundle_is_used(tmp_path: Path) -> None:
+    """As in a slim container, which has no certificates."""
     script = (
         "from keybearer.client.http.tls import build_context; from keybearer import TLSOptions;"
         "print(build_context(TLSOptions()).cert_store_stats()['x509_ca'])"
@@ -222,7 +224,7 @@ def test_where_pythons_trust_is_empty_certifis_bundle_is_used(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("sends_chain", [False, True])
-def test_an_issuer_whose_certificate_the_server_leaves_out_is_named(
+def test_an_issuer_whose_certificate_the_server_does_not_send_is_named(
     open_client: Opener, tmp_path: Path, serve: Serve, sends_chain: bool
 ) -> None:
     root = trustme.CA(organization_name="Root Authority")

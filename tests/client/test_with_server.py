@@ -1,4 +1,4 @@
-"""The client against a real server of ours, in plain and over TLS with client certificates. Each holds for both."""
+"""The client with our real server, without TLS and with client certificates. Each test runs with both clients."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def sign_in(site: str, tls: TLSOptions) -> Credentials:
     return Credentials(fetched.email, fetched.api_key, site, tls=tls)
 
 
-def test_the_key_for_a_password_opens_the_profile(open_client: Opener, owner: Credentials) -> None:
+def test_a_key_fetched_with_the_password_works(open_client: Opener, owner: Credentials) -> None:
     profile = open_client(owner).get_profile()
     assert (profile.email, profile.is_owner, profile.is_bot) == (OWNER, True, False)
 
 
-def test_a_wrong_password_is_told(open_client: Opener, site: str) -> None:
+def test_a_wrong_password_is_reported(open_client: Opener, site: str) -> None:
     client = open_client.adopt(open_client.kind.unauthenticated(site))
     with pytest.raises(PasswordRefused):
         client.fetch_api_key(OWNER, "a wrong password")
 
 
-def test_a_server_says_what_it_is_without_a_key(open_client: Opener, site: str) -> None:
+def test_server_settings_need_no_key(open_client: Opener, site: str) -> None:
     settings = open_client.adopt(open_client.kind.unauthenticated(site)).get_server_settings()
     assert (settings.realm_url, settings.zulip_feature_level) == (site, 492)
 
 
 @pytest.mark.parametrize(("key", "error"), [("x" * 32, InvalidAPIKey), ("too short", MalformedAPIKey)])
-def test_a_bad_key_is_told(open_client: Opener, site: str, key: str, error: type[APIError]) -> None:
+def test_a_bad_key_is_reported(open_client: Opener, site: str, key: str, error: type[APIError]) -> None:
     with pytest.raises(error):
         open_client(Credentials(OWNER, Secret(key), site)).get_profile()
 
 
-def test_an_endpoint_that_is_not_there_is_told(open_client: Opener, owner: Credentials) -> None:
+def test_an_unknown_endpoint_is_reported(open_client: Opener, owner: Credentials) -> None:
     with pytest.raises(APIError, match="no endpoint"):
         open_client(owner).request("GET", "no/such/endpoint")
 
@@ -87,7 +87,7 @@ def test_the_life_of_a_bot(open_client: Opener, owner: Credentials) -> None:
     assert open_client(Credentials(bot.delivery_email, fresh, owner.site)).get_profile().user_id == bot.user_id
 
 
-def test_a_regenerated_key_is_in_the_file_and_other_clients_of_it_go_on(
+def test_other_clients_continue_with_a_regenerated_key_from_the_file(
     open_client: Opener, owner: Credentials, tmp_path: Path
 ) -> None:
     path = tmp_path / "zuliprc"
@@ -103,7 +103,7 @@ def test_a_regenerated_key_is_in_the_file_and_other_clients_of_it_go_on(
 
 @dataclass(frozen=True)
 class Guarded:
-    """A server that speaks TLS and demands client certificates."""
+    """A server that uses TLS and requires client certificates."""
 
     site: str
     bundle: str
@@ -131,7 +131,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield Guarded(site, paths["ca.pem"], paths["client.pem"], paths["stranger.pem"])
 
 
-def test_a_client_certificate_lets_in(open_client: Opener, guarded: Guarded) -> None:
+def test_a_client_certificate_gives_access(open_client: Opener, guarded: Guarded) -> None:
     tls = TLSOptions(cert_bundle=guarded.bundle, client_cert=guarded.certificate)
     assert open_client(sign_in(guarded.site, tls)).get_profile().email == OWNER
 
@@ -144,7 +144,7 @@ def test_a_client_certificate_lets_in(open_client: Opener, guarded: Guarded) -> 
         (False, "certificate", "unknown_issuer"),
     ],
 )
-def test_without_the_right_certificates_there_is_no_way_in(
+def test_without_the_right_certificates_access_is_refused(
     open_client: Opener, guarded: Guarded, bundled: bool, certificate: str | None, reason: str
 ) -> None:
     tls = TLSOptions(

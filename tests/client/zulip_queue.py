@@ -1,4 +1,4 @@
-"""An event queue as Zulip serves it, for the scripted server: register, poll, delete."""
+"""An event queue like Zulip's, for the scripted server: register, poll, delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.client.scripted_server import Reply, Seen, error, success
 
 
 class ZulipQueue:
-    """Answers `register` and `events`. Each entry of `polls` is what one poll brings: events, or a whole reply."""
+    """Answers `register` and `events`. Each entry of `polls` is the result of one poll: events, or a whole reply."""
 
     def __init__(self, *polls: list[dict[str, Any]] | Reply | Callable[[Seen], Reply]) -> None:
         self.polls = list(polls)

@@ -1,16 +1,16 @@
 """The documentation: its commands and code are run, its links lead somewhere, and its site builds.
 
-A page is followed from its first fenced block to its last, by a reader with a home of their own:
+A page is followed from its first fenced block to its last, by a reader with a home directory:
 
-- `console`: the lines that begin with `$ ` are run, in one shell. Output that is shown is compared; `...` stands for
-  what varies. A command must succeed, but before `$ echo $?`.
+- `console`: the lines that begin with `$ ` are run, in one shell. The shown output is compared; `...` stands for
+  any text. A command must succeed, unless `$ echo $?` follows.
 - `console terminal=2`: the same in another terminal, where the last command runs on. `^C` in the first line ends it.
-- `python`: run as a program. A block `text output` behind it is what it prints.
+- `python`: run as a program. A block `text output` after it is its output.
 - any language with `file=NAME`: written to that file. The paragraph above names it.
-- `text`: no code, such as a line of a log.
+- `text`: not code, such as a line of a log.
 
-A block that cannot be run says why below it: `*Not run here: needs a package registry.*` Two comments, which nobody
-sees, say what a page takes for granted and what the reader does in the browser:
+If a block cannot be run, the line below it says why: `*Not run here: needs a package registry.*` Two invisible comments
+say what a page needs and what the reader does in the browser:
 
     <!-- Run with: server, zuliprc -->
     <!-- In the browser: add the bot Echo and download its zuliprc -->

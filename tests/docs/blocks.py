@@ -1,4 +1,4 @@
-"""A page of the documentation as a list of what is to be done with it, in order."""
+"""A page of the documentation as a list of steps, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHOWN = "text"
-"""The language of blocks that are no code: output, signatures, lines of a log."""
+"""The language of blocks that are not code: output, signatures, lines of a log."""
 
 _EXCUSE = re.compile(r"\*?Not run here: (\S.*)", re.DOTALL)
 _COMMENT = re.compile(r"<!-- (Run with|In the browser): (.+?) -->", re.DOTALL)
@@ -22,11 +22,11 @@ _COMMENT = re.compile(r"<!-- (Run with|In the browser): (.+?) -->", re.DOTALL)
 class Block:
     """A fenced block.
 
-    `options` are the words behind its language:
+    `options` are the words after its language:
 
     - `file=bot.py`: write it there;
-    - `terminal=2`: run it in another terminal, where its last command runs on. Of a text: what is shown there by then;
-    - `output`: what the block above prints.
+    - `terminal=2`: run it in another terminal, where its last command keeps running. For a text: its output by then;
+    - `output`: the output of the block above.
 
     `lead` is the text of the paragraph above, `excuse` the reason below it why it is not run.
     """
@@ -41,7 +41,7 @@ class Block:
 
 @dataclass(frozen=True)
 class BrowserStep:
-    """Something that the reader does in the browser."""
+    """A step that the reader does in the browser."""
 
     line: int
     name: str
@@ -49,7 +49,7 @@ class BrowserStep:
 
 @dataclass(frozen=True)
 class Document:
-    """A page. `needs` is what it takes for granted, such as a server."""
+    """A page. `needs` are its requirements, such as a server."""
 
     path: Path
     needs: frozenset[str]
@@ -62,12 +62,12 @@ class Document:
 
     @property
     def is_run(self) -> bool:
-        """Whether anything on it is run."""
+        """Whether any block on it is run."""
         return any(is_runnable(block) and not block.excuse for block in self.blocks)
 
 
 def is_runnable(block: Block) -> bool:
-    """Whether the runner can do something with a block: run it, or write it to the file that it names."""
+    """Whether the runner can run a block, or write it to the file that it names."""
     return block.language in {"console", "python"} or "file" in block.options
 
 

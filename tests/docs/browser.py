@@ -1,4 +1,4 @@
-"""What a reader does in the browser, sent as the browser sends it."""
+"""Steps of a reader in the browser, sent as a browser would send them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class BrowserSession:
         self._home = home
 
     def carry_out(self, step: str, shown: str) -> None:
-        """Do what a page says. `shown` is what the terminals show. Raises AssertionError where nothing fits."""
+        """Carry out a step. `shown` is the output of the terminals. Raises AssertionError for an unknown one."""
         for pattern, action in _STEPS.items():
             if found := re.fullmatch(pattern, step):
                 action(self, shown, *found.groups())
                 return
-        raise AssertionError(f"nobody knows how to do this in the browser: {step}")
+        raise AssertionError(f"unknown step in the browser: {step}")
 
     def close(self) -> None:
         """Close the window."""
@@ -44,7 +44,7 @@ class BrowserSession:
             self._post("/login/", "/login/", username=ADA, password=PASSWORD)
 
     def create_organization(self, shown: str) -> None:
-        """Open the link that the server printed, and fill the form in."""
+        """Open the link that the server printed, and fill in the form."""
         found = LINK.search(shown)
         assert found is not None, shown
         path = found[0].split("/", 3)[3]
@@ -66,7 +66,7 @@ class BrowserSession:
         self._download(path)
 
     def download_own(self, _shown: str) -> None:
-        """Show one's own key, for the password, and download the zuliprc."""
+        """Show the reader's own key, with the password, and download the zuliprc."""
         self._sign_in()
         self._download("/settings/account/api-key/")
 

@@ -1,6 +1,6 @@
-"""Follows a page from its first block to its last, as a reader does.
+"""Follows a page from its first block to its last, like a reader.
 
-`python -m tests.docs.reader docs/tutorials/first-bot.md` follows one page and prints what the terminals show.
+`python -m tests.docs.reader docs/tutorials/first-bot.md` follows one page and prints the output of the terminals.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tests.docs.terminal import Terminal
 
 HOME = "/home/ada"
 _LOOKING = "keybearer messages"
-"""A command that a reader gives again when the answer has not come yet."""
+"""A command that a reader repeats if the expected output is not shown yet."""
 
 _LOOKS_FOR = 20.0
 
 
 def free_port() -> int:
-    """A port that nobody listens at just now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 @dataclass
 class Reader:
-    """Somebody who follows a page in a home of their own. `servers` are for pages that need one."""
+    """A reader who follows a page, with a home directory. `servers` are for pages that need one."""
 
     home: Path
     servers: Servers | None = None
@@ -58,7 +58,7 @@ class Reader:
         self._browser = BrowserSession(site, self.home)
 
     def follow(self, page: Document) -> None:
-        """Do everything on a page. Raises AssertionError where something is not as the page says."""
+        """Carry out a whole page. Raises AssertionError if something differs from the page."""
         self._prepare(page.needs)
         try:
             for step in page.steps:
@@ -72,7 +72,7 @@ class Reader:
                 terminal.close()
 
     def _prepare(self, needs: frozenset[str]) -> None:
-        """Make what a page takes for granted: Ada's zuliprc, files with her key and her password, and a leaked key."""
+        """Create what a page needs: Ada's zuliprc, files with her key and her password, and a leaked key."""
         if "password" in needs:
             (self.home / "password").write_text(PASSWORD)
         if self._server is not None and "zuliprc" in needs:
@@ -160,7 +160,7 @@ class Reader:
         if name not in self._terminals:
             ours = str(Path(sys.executable).parent)
             environ = {"HOME": str(self.home), "LANG": "C.UTF-8", "PATH": f"{ours}:{os.environ['PATH']}"}
-            environ["KEYBEARER_PORT"] = self._ports["9991"]  # where a page names none
+            environ["KEYBEARER_PORT"] = self._ports["9991"]  # if a page names none
             if self._server is not None:
                 environ["KEYBEARER_DATA_DIR"] = str(self._server.data_dir)
                 environ["KEYBEARER_TRUSTED_PROXIES"] = "127.0.0.1/32"

@@ -1,4 +1,4 @@
-"""The reference pages of the server's settings and of the errors, made of the code.
+"""The reference pages of the server's settings and of the errors, made from the code.
 
 `python -m tests.docs.references` writes them again.
 """
@@ -18,45 +18,44 @@ SETTINGS_PAGE = DOCS / "reference" / "server-settings.md"
 ERRORS_PAGE = DOCS / "reference" / "errors.md"
 
 MEANINGS = {
-    "data_dir": "Where everything is kept: the database, where it is a file, and the secrets.",
-    "database_url": "`postgresql://user:password@host/database`, in place of the file `keybearer.db`. A password "
-    "belongs into the variable. [PostgreSQL](../how-to/postgresql.md)",
-    "secrets_file": "The secrets file, where it is not `secrets.json` in the data directory.",
-    "host": "The address to listen at. `0.0.0.0` is all of the machine.",
-    "port": "The port to listen at.",
-    "workers": "How many processes answer.",
-    "development": "`1` lets anybody in without a password (`dev_fetch_api_key`). Never for real data.",
-    "smtp_url": "The server that sends mails. Without it, mails wait for `keybearer admin outbox`. "
-    "[Mail](../how-to/mail.md)",
-    "trusted_proxies": "Networks whose `X-Forwarded-*` headers are believed, separated by commas. "
+    "data_dir": "The directory for all data: the database, if it is a file, and the secrets.",
+    "database_url": "`postgresql://user:password@host/database`, instead of the file `keybearer.db`. Put a password "
+    "only into the variable. [PostgreSQL](../how-to/postgresql.md)",
+    "secrets_file": "The secrets file, if it is not `secrets.json` in the data directory.",
+    "host": "The address to listen on. `0.0.0.0` means all addresses of the machine.",
+    "port": "The port to listen on.",
+    "workers": "The number of worker processes.",
+    "development": "`1` lets anybody sign in without a password (`dev_fetch_api_key`). Never use it for real data.",
+    "smtp_url": "The mail server. Without it, mails wait for `keybearer admin outbox`. [Mail](../how-to/mail.md)",
+    "trusted_proxies": "Networks whose `X-Forwarded-*` headers are trusted, separated by commas. "
     "[Behind a proxy](../how-to/behind-a-proxy.md)",
-    "webhook_networks": "Networks of this machine or of private ranges that outgoing webhooks may be sent to.",
+    "webhook_networks": "Private networks, or those of this machine, to which outgoing webhooks may be sent.",
     "api_limit": "Calls that an account may make.",
     "failure_limit": "Failed keys that an address may send.",
-    "limits_url": "A Redis or Valkey that counts calls for all workers and machines. Without it, each worker counts by "
-    "itself. [Several machines](../how-to/several-machines.md)",
-    "upload_quota": "MiB that all uploaded files may have together. One account may use a tenth.",
+    "limits_url": "A Redis or Valkey that counts calls for all workers and machines. Without it, each worker counts on "
+    "its own. [Several machines](../how-to/several-machines.md)",
+    "upload_quota": "The most MiB of all uploaded files together. One account may use a tenth of it.",
     "log_format": "`text` or `json`.",
     "log_level": "`debug`, `info`, `warning` or `error`.",
     "log_requests": "`1` writes a line for each request.",
     "metrics": "The address of the metrics, such as `127.0.0.1:9992`. Without it, nothing is measured. "
     "[Watch a server](../how-to/watch-a-server.md)",
-    "tls_cert": "A certificate with its chain (PEM): the server speaks TLS. [TLS](../how-to/tls.md)",
+    "tls_cert": "A certificate with its chain (PEM). The server then uses TLS. [TLS](../how-to/tls.md)",
     "tls_key": "The certificate's key (PEM).",
-    "tls_client_ca": "Only clients with a certificate of this authority (PEM) are let in.",
+    "tls_client_ca": "Only clients with a certificate from this authority (PEM) are accepted.",
 }
-"""What a setting is for. A test compares the names with those of the code."""
+"""The meaning of each setting. A test compares the names with those in the code."""
 
 DEFAULTS = {"data_dir": "`$XDG_DATA_HOME/keybearer`, else `~/.local/share/keybearer`"}
 
 SETTINGS_INTRODUCTION = """\
 # Server settings
 
-Made by `python -m tests.docs.references` from the settings of the code. A flag of `keybearer serve` goes before its
-variable. `keybearer admin check`, run with the same variables, says what is wrong with them.
+Made by `python -m tests.docs.references` from the settings of the code. A flag of `keybearer serve` overrides
+its variable. `keybearer admin check`, run with the same variables, reports what is wrong with them.
 
-A limit is written as `200/minute` or `10/5 seconds`. A variable that begins with `KEYBEARER_` and is no setting is
-warned of at the start, with the one that was probably meant.
+A limit is written as `200/minute` or `10/5 seconds`. At the start, the server warns about variables that begin with
+`KEYBEARER_` and are not settings, and names the likely one.
 
 | setting | default | meaning |
 | --- | --- | --- |
@@ -66,11 +65,11 @@ ERRORS_INTRODUCTION = """\
 # Errors
 
 Made by `python -m tests.docs.references` from the classes of the code. Every error of the library and the client is a
-`keybearer.KeybearerError`. It has `.message` (what is wrong, and where) and `.hint` (what to do next). None shows a key
-or a password. They are in `keybearer.errors`: `from keybearer.errors import InvalidAPIKey`.
+`keybearer.KeybearerError`. It has `.message` (what is wrong, and where) and `.hint` (what to do next). No error shows a
+key or a password. Import them from `keybearer.errors`: `from keybearer.errors import InvalidAPIKey`.
 
-The kinds of a `ResolutionError` are in [the reference of zuliprc](zuliprc.md#errors). What the server answers on the
-wire is in [the wire](wire.md). How the attributes of each look is in [the Python API](python.md).
+The kinds of a `ResolutionError` are in [the reference of zuliprc](zuliprc.md#errors). The server's errors on the wire
+are in [the wire](wire.md). The attributes of each error are in [the Python API](python.md).
 
 | error | also a | means |
 | --- | --- | --- |

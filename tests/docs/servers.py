@@ -1,4 +1,4 @@
-"""The servers that stand in for those of the pages."""
+"""The servers that are used for those on the pages."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tests.server_process import RunningServer, run_keybearer, running_server
 
 SITE = "https://chat.example.com"
 INSIDE = "https://inside.example.com"
-"""A server that asks for a client certificate."""
+"""A server that requires a client certificate."""
 
 DATABASE = "postgresql://keybearer@db.example.com/keybearer"
 OWN = frozenset({"own server", "stopped server", "TLS servers"})
-"""What a page may need and no other page can use."""
+"""Requirements of a page that it cannot share with other pages."""
 
 
 @dataclass(frozen=True)
 class Servers:
-    """The server at chat.example.com, and the one at inside.example.com where a page has it."""
+    """The server at chat.example.com, and the one at inside.example.com if a page needs it."""
 
     main: RunningServer
     inside: RunningServer | None = None
     database_url: str = ""
 
     def stand_ins(self) -> dict[str, str]:
-        """What stands on a page → what it is here. The longer ones come first."""
+        """The text on a page, mapped to the text here. Longer texts are first."""
         if self.main.process.poll() is not None:
             return {DATABASE: self.database_url} if self.database_url else {}
         replaced = {SITE: self.main.site, "@chat.example.com": "@keybearer.localhost"}
@@ -51,7 +51,7 @@ def with_ada(directory: Path, *flags: str | Path) -> Iterator[RunningServer]:
 
 @contextmanager
 def servers_for(needs: frozenset[str], directory: Path, home: Path, database_url: str = "") -> Iterator[Servers | None]:
-    """The servers of a page that shares none. Certificates are put into the home."""
+    """The servers of a page that does not share them. Certificates are written to the home directory."""
     if needs & {"certificates", "TLS servers"}:
         _write_certificates(home)
     if "TLS servers" in needs:
@@ -73,7 +73,7 @@ def servers_for(needs: frozenset[str], directory: Path, home: Path, database_url
 
 
 def _write_certificates(home: Path) -> None:
-    """Write what the company's authority gave to Ada, and to the server at this machine's address."""
+    """Write the certificates of Ada and of the server at this machine's address, from the company's authority."""
     company = trustme.CA()
     company.cert_pem.write_to_path(home / "company-ca.pem")
     for name, certificate, key in (("127.0.0.1", "chain.pem", "key.pem"), (ADA, "ada.pem", "ada.key")):

@@ -1,4 +1,4 @@
-"""What a page shows of a terminal: commands, the answers to their questions, and their output."""
+"""The text of a terminal on a page: commands, the answers to their questions, and their output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 HIDDEN = "········"
-"""What a page shows where the reader types a password."""
+"""The text on a page for a password that the reader types."""
 
 _QUESTION = re.compile(rf"^(.*\S) ({HIDDEN}|[yn])$")
 _ELLIPSIS = re.compile(r"…|\.\.\.")
@@ -30,16 +30,16 @@ def commands_in(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def answers(expected: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The questions in an output, each with what the reader types: `y`, `n`, or `HIDDEN`."""
+    """The questions in an output, each with the reader's answer: `y`, `n`, or `HIDDEN`."""
     for line in expected:
         if found := _QUESTION.match(line):
             yield found[1], found[2]
 
 
 def matches(expected: Sequence[str], shown: str) -> bool:
-    """Whether a terminal shows what a page shows.
+    """Whether the output of a terminal matches a page.
 
-    Any white space is as good as a blank. An ellipsis is any text; in a line of its own, any number of lines.
+    Any white space matches a space. An ellipsis matches any text; in its own line, any number of lines.
     """
     pattern = ""
     for line in expected:
@@ -54,5 +54,5 @@ def matches(expected: Sequence[str], shown: str) -> bool:
 
 
 def difference(place: str, expected: Sequence[str], shown: str) -> str:
-    """What to tell where they differ."""
+    """A message about the difference."""
     return "\n".join([f"{place}: the page shows", *expected, "and there is", shown])

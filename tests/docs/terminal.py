@@ -1,4 +1,4 @@
-"""A shell on a terminal, as a reader has it."""
+"""A shell on a terminal, like that of a reader."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ while IFS= read -r -d '' command <&{commands}; do
 done
 """
 _SPINNER = re.compile(r"^[\u2801-\u28ff] .*\n?", re.MULTILINE)
-"""A line that turns while something is waited for, and is removed again."""
+"""The line of a spinner, which is removed again."""
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[^\n]*\r(?!\n)|\r")
 
@@ -67,7 +67,7 @@ class Terminal:
         while True:
             try:
                 data = os.read(self._master, 65536)
-            except OSError:  # how Linux tells that the other end is closed
+            except OSError:  # on Linux, this means that the other end is closed
                 return
             if not data:
                 return
@@ -75,7 +75,7 @@ class Terminal:
 
     @property
     def shown(self) -> str:
-        """What it shows since the last command began."""
+        """Its output since the last command started."""
         text = _CONTROL.sub("", self._shown.decode(errors="replace").replace("\r\n", "\n"))
         return _SPINNER.sub("", text.replace("\0", ""))
 
@@ -89,7 +89,7 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def wait_until(self, is_there: Callable[[str], bool]) -> bool:
-        """Wait for what the terminal is to show; False where the command ends, or takes too long, without it."""
+        """Wait for an output; False if the command ends or takes too long without it."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if is_there(self.shown):
@@ -109,13 +109,13 @@ class Terminal:
         return status
 
     def _read_to_the_end(self) -> None:
-        """Wait until the other thread has read all that a command has written: the shell writes a NUL behind it."""
+        """Wait until the other thread has read all output of a command: the shell writes a NUL after it."""
         deadline = time.monotonic() + PATIENCE
         while b"\0" not in self._shown and time.monotonic() < deadline:
             time.sleep(0.002)
 
     def close(self) -> None:
-        """End the shell and what runs in it."""
+        """End the shell and its programs."""
         os.close(self._commands)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Every command and every piece of code on a page is run, in order, or the page says why it is not."""
+"""Every command and every piece of code on a page is run, in order, or has a reason why not."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.docs.servers import OWN, Servers, servers_for, with_ada
 ROOT = DOCS.parent
 DOCUMENTS = [read(path) for path in [*sorted(ROOT.glob("*.md")), *pages()]]
 PROGRAMS = ("curl", "git")
-"""What pages use and not every machine has."""
+"""Programs that pages use and that may not be installed."""
 
 LONG = {"docs/how-to/tls.md", "docs/tutorials/run-a-server.md"}
-"""Pages that start servers again and again."""
+"""Pages that start many servers."""
 
 FOLLOWED = [page for page in DOCUMENTS if page.is_run]
 
@@ -35,10 +35,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
-def test_every_block_is_run_or_the_page_says_why_not(page: Document) -> None:
+def test_every_block_is_run_or_has_a_reason_why_not(page: Document) -> None:
     for block in page.blocks:
         place = f"{name_of(page)}:{block.line}"
-        assert block.language, f"{place}: name the language of this block, or `{SHOWN}` if it is no code"
+        assert block.language, f"{place}: name the language of this block, or `{SHOWN}` if it is not code"
         if block.language == SHOWN:
             assert not block.text.startswith("$ "), f"{place}: a block with commands is a `console`"
         else:
@@ -48,23 +48,21 @@ def test_every_block_is_run_or_the_page_says_why_not(page: Document) -> None:
 
 
 @pytest.mark.parametrize("page", FOLLOWED, ids=name_of)
-def test_the_file_that_a_block_is_to_be_saved_as_is_named_above_it(page: Document) -> None:
+def test_the_file_name_of_a_block_is_in_the_paragraph_above(page: Document) -> None:
     for block in page.blocks:
         if "file" in block.options:
             assert block.options["file"] in block.lead, f"{name_of(page)}:{block.line}"
 
 
 def followed() -> Iterator[object]:
-    """The pages that are followed. What needs a server of its own is for the long run only."""
+    """The pages that are followed. Those that need their own server are only for the long run."""
     for page in FOLLOWED:
         is_long = bool(page.needs & OWN) or name_of(page) in LONG
         yield pytest.param(page, id=name_of(page), marks=[pytest.mark.soak] if is_long else [])
 
 
 @pytest.mark.parametrize("page", list(followed()))
-def test_a_reader_who_follows_the_page_sees_what_it_shows(
-    page: Document, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_following_the_page_shows_its_output(page: Document, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     missing = [name for name in PROGRAMS if any(f"{name} " in block.text for block in page.blocks) and not which(name)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")

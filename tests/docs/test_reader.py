@@ -1,4 +1,4 @@
-"""Who follows a page notices what is not as the page says."""
+"""The reader notices every difference from the page."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def follow(text: str, directory: Path) -> None:
 
 
 @pytest.mark.parametrize("text", GOOD)
-def test_a_page_that_says_what_happens_is_followed_to_its_end(text: str, tmp_path: Path) -> None:
+def test_a_correct_page_is_followed_to_its_end(text: str, tmp_path: Path) -> None:
     follow(text, tmp_path)
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_a_page_that_says_something_else_is_noticed(text: str, tmp_path: Path) -> None:
+def test_a_wrong_page_fails(text: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         follow(text, tmp_path)

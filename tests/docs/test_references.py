@@ -1,4 +1,4 @@
-"""The reference pages of the settings and of the errors are what the code makes of them."""
+"""The reference pages of the settings and of the errors match the code."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.docs import references
 AGAIN = "run: python -m tests.docs.references"
 
 
-def test_the_page_of_the_settings_is_made_of_the_code() -> None:
+def test_the_page_of_the_settings_matches_the_code() -> None:
     assert references.SETTINGS_PAGE.read_text(encoding="utf-8") == references.settings(), AGAIN
 
 
-def test_the_page_of_the_errors_is_made_of_the_code() -> None:
+def test_the_page_of_the_errors_matches_the_code() -> None:
     assert references.ERRORS_PAGE.read_text(encoding="utf-8") == references.errors_page(), AGAIN
 
 
-def test_every_setting_has_a_meaning_and_no_other_has() -> None:
+def test_exactly_the_settings_have_a_meaning() -> None:
     assert list(references.MEANINGS) == list(VARIABLES)
 
 

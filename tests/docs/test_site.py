@@ -1,4 +1,4 @@
-"""The links of the documentation lead somewhere, and its site builds without a warning."""
+"""The links of the documentation have targets, and its site builds without a warning."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def links(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_to_another_place_of_the_project_leads_there(path: Path) -> None:
+def test_every_internal_link_has_a_target(path: Path) -> None:
     for link in links(path):
         if re.match(r"[a-z]+:", link):
             continue
@@ -57,7 +57,7 @@ def test_every_link_to_another_place_of_the_project_leads_there(path: Path) -> N
             assert anchor in anchors(target), f"{path.name}: {link}"
 
 
-def test_every_page_is_reached_from_the_first() -> None:
+def test_every_page_is_reachable_from_the_first() -> None:
     reached: set[Path] = set()
     waiting = [DOCS / "index.md"]
     while waiting:
@@ -77,7 +77,7 @@ def test_every_page_is_reached_from_the_first() -> None:
 
 
 @pytest.mark.soak
-def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+def test_the_site_builds_without_warnings_and_loads_only_its_own_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html"]
     built = subprocess.run([*command, str(DOCS), str(tmp_path / "site")], capture_output=True, text=True, check=False)
 

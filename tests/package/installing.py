@@ -1,4 +1,4 @@
-"""The wheel, and environments with the wheel and only the packages that it asks for.
+"""The wheel, and environments with only the wheel and the packages that it requires.
 
 The packages are linked from the environment of the tests, so nothing is downloaded. pip then installs the wheel, and
 fails if a package is missing.
@@ -25,7 +25,7 @@ from tests.server_process import clean_environ
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 60
-"""Seconds after which a command is taken to hang."""
+"""Seconds after which a command counts as hanging."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Installation:
 
 
 def build_wheel(directory: Path) -> Path:
-    """Build the source distribution, and the wheel from nothing but that."""
+    """Build the source distribution, and the wheel only from that."""
     _build(ROOT, "sdist", directory)
     (sdist,) = directory.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -75,7 +75,7 @@ def build_wheel(directory: Path) -> Path:
 
 
 def metadata_of(wheel: Path) -> Message:
-    """What the wheel says of itself."""
+    """The metadata of the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         return HeaderParser().parsestr(archive.read(path).decode())
@@ -131,6 +131,6 @@ def _applies(requirement: Requirement, extras: tuple[str, ...]) -> bool:
 
 def _link(package: importlib.metadata.Distribution, site: Path) -> None:
     for file in package.files or []:
-        if ".." not in file.parts:  # a script, which is of the other environment
+        if ".." not in file.parts:  # a script, which belongs to the other environment
             (site / file).parent.mkdir(parents=True, exist_ok=True)
             (site / file).symlink_to(Path(str(package.locate_file(file))).resolve())

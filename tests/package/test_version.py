@@ -1,4 +1,4 @@
-"""The version and the changelog agree wherever one of them is told, and entries for the next version have a kind."""
+"""The version is the same everywhere, and changelog entries have a valid kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keybearer
 from tests.package.installing import ROOT
 
 
-def test_the_changelog_begins_with_this_version_and_its_date() -> None:
+def test_the_changelog_starts_with_this_version_and_its_date() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     first = re.search(r"^## (.*)$", text, re.MULTILINE)
 
@@ -17,7 +17,7 @@ def test_the_changelog_begins_with_this_version_and_its_date() -> None:
     assert re.fullmatch(rf"{re.escape(keybearer.__version__)} \(\d{{4}}-\d\d-\d\d\)", first[1])
 
 
-def test_every_entry_for_the_changelog_is_of_a_kind_that_it_has() -> None:
+def test_every_changelog_entry_has_a_valid_kind() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     kinds = {kind["directory"] for kind in project["tool"]["towncrier"]["type"]}
     names = [path.name for path in (ROOT / "changes").iterdir() if path.name != "README.md"]
@@ -25,7 +25,7 @@ def test_every_entry_for_the_changelog_is_of_a_kind_that_it_has() -> None:
     assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(kinds)})\.md", name)] == []
 
 
-def test_the_documents_name_this_version_where_a_program_is_told_to_fetch_it() -> None:
+def test_the_documents_name_this_version_for_download() -> None:
     named = {
         version
         for page in (ROOT / "docs").rglob("*.md")

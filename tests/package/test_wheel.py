@@ -1,4 +1,4 @@
-"""The wheel: what it holds, and how it works where only what it asks for is installed."""
+"""The wheel: its content, and whether it works with only its required packages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installatio
     return install(wheel, tmp_path_factory.mktemp("server"), "server")
 
 
-def test_the_wheel_holds_the_package_and_what_is_shared_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_only_the_package_and_shared_files(wheel: Path) -> None:
     name = f"keybearer-{keybearer.__version__}"
     package = {str(path.relative_to(SOURCE)) for path in files(SOURCE / "keybearer")}
     shared = {f"{name}.data/data/{path.relative_to(ROOT)}" for path in files(ROOT / "share")}
@@ -53,7 +53,7 @@ def test_the_wheel_states_version_licence_and_extras(wheel: Path) -> None:
     assert stated.get_all("Provides-Extra") == ["keyring", "postgresql", "redis", "server"]
 
 
-def test_the_packages_of_the_server_are_not_there_without_its_extra(wheel: Path, client: Installation) -> None:
+def test_without_the_extra_the_packages_of_the_server_are_not_installed(wheel: Path, client: Installation) -> None:
     program = "import importlib.metadata as m, json; print(json.dumps([d.metadata['Name'] for d in m.distributions()]))"
     there = {name.lower().replace("_", "-") for name in json.loads(client.python(program).stdout)}
 
@@ -89,7 +89,7 @@ def test_a_name_of_the_server_names_the_extra_that_is_missing(client: Installati
     assert FOR_SERVER in client.python(program).stdout
 
 
-def test_the_manual_and_the_completions_are_where_programs_look(client: Installation) -> None:
+def test_the_manual_and_the_completions_are_installed(client: Installation) -> None:
     for path in files(ROOT / "share"):
         assert (client.directory / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
 
@@ -129,7 +129,7 @@ def test_the_server_works_on_postgresql_with_both_extras(
 
 
 def files(directory: Path) -> list[Path]:
-    """All files below it, but for those that Python makes."""
+    """All files below it, except those that Python creates."""
     return [path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 
 
@@ -142,7 +142,7 @@ def initialize(installed: Installation, data_dir: Path, *flags: str) -> None:
 
 
 def assert_signs_in(installed: Installation, running: RunningServer, zuliprc: Path) -> None:
-    """The owner gets a zuliprc from the server, and it says whose it is."""
+    """Get a zuliprc from the server for the owner, and check its account."""
     got = installed.run(
         *("login", running.site, "--email", OWNER_EMAIL, "--config-file", zuliprc, "--password-stdin"),
         stdin=OWNER_PASSWORD,

@@ -1,4 +1,4 @@
-"""Child processes for tests that give up rights, limits or their life."""
+"""Child processes for tests that change rights or limits, or are killed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def in_a_child(work: Callable[[], object]) -> int:
-    """Run `work` in a child process and give how it ended: an exit code, or the negative number of a signal."""
+    """Run `work` in a child process and return how it ended: an exit code, or the negative number of a signal."""
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
     child.join(60)

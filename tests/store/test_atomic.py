@@ -1,4 +1,4 @@
-"""A file that is replaced keeps its owner, its links and its mode, and is never open to more people than before."""
+"""A replaced file keeps its owner, links and mode, and is never accessible to more people than before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mode_of(path: Path) -> int:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o377])
-def test_a_new_file_is_the_owner_s_alone_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+def test_a_new_file_has_mode_0600_with_any_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         atomic_write(tmp_path / "rc", NEW)
@@ -48,7 +48,7 @@ def test_a_mode_is_never_widened(tmp_path: Path, before: int, after: int) -> Non
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
-def test_a_mode_is_kept_where_that_is_asked_for(tmp_path: Path, mode: int) -> None:
+def test_keep_mode_keeps_the_mode(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "rc"
     path.write_bytes(OLD)
     path.chmod(mode)
@@ -58,7 +58,7 @@ def test_a_mode_is_kept_where_that_is_asked_for(tmp_path: Path, mode: int) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_the_owner_of_a_file_stays_its_owner(tmp_path: Path) -> None:
+def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "rc"
     path.write_bytes(OLD)
     os.chown(path, 4242, 4243)
@@ -68,7 +68,7 @@ def test_the_owner_of_a_file_stays_its_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_file_of_somebody_else_is_refused_and_stays() -> None:
+def test_a_file_of_another_user_is_refused_and_unchanged() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         directory.chmod(0o777)
@@ -89,7 +89,7 @@ def test_a_file_of_somebody_else_is_refused_and_stays() -> None:
         assert [entry.name for entry in directory.iterdir()] == ["rc"]
 
 
-def test_a_symbolic_link_is_written_through(tmp_path: Path) -> None:
+def test_writing_follows_a_symbolic_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     target = tmp_path / "real" / "zuliprc"
     target.write_bytes(OLD)
@@ -104,7 +104,7 @@ def test_a_symbolic_link_is_written_through(tmp_path: Path) -> None:
     assert not target.is_symlink()
 
 
-def test_a_link_to_nothing_gets_its_file(tmp_path: Path) -> None:
+def test_a_link_to_a_missing_file_creates_the_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("missing/zuliprc")
     atomic_write(tmp_path / "link", NEW)
 
@@ -112,7 +112,7 @@ def test_a_link_to_nothing_gets_its_file(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
 
 
-def test_links_that_go_in_a_circle_are_refused(tmp_path: Path) -> None:
+def test_link_loops_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
 
@@ -121,7 +121,7 @@ def test_links_that_go_in_a_circle_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "pipe"])
-def test_what_is_no_regular_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_only_regular_files_are_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "rc")
 
     with pytest.raises(FileError):
@@ -129,33 +129,33 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path, make: Callable[[Path
     assert [entry.name for entry in tmp_path.iterdir()] == ["rc"]
 
 
-def test_a_name_that_no_file_can_have_is_an_error_of_ours(tmp_path: Path) -> None:
+def test_an_impossible_file_name_raises_our_error(tmp_path: Path) -> None:
     for name in ("a\0b", "x" * 300):
         with pytest.raises(FileError):
             atomic_write(tmp_path / name, NEW)
 
 
-def test_missing_directories_are_made_for_the_owner_alone(tmp_path: Path) -> None:
+def test_missing_directories_are_created_with_mode_0700(tmp_path: Path) -> None:
     atomic_write(tmp_path / "a" / "b" / "rc", NEW)
 
     assert mode_of(tmp_path / "a") == mode_of(tmp_path / "a" / "b") == 0o700
 
 
-def test_a_directory_that_cannot_be_made_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+def test_the_error_for_a_directory_that_cannot_be_created_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file")
 
     with pytest.raises(FileError, match=r"a/rc cannot be written"):
         atomic_write(tmp_path / "a" / "rc", NEW)
 
 
-def test_a_lock_that_is_not_given_back_ends_in_an_error_that_says_so(tmp_path: Path) -> None:
+def test_a_lock_that_is_not_released_is_reported(tmp_path: Path) -> None:
     with exclusive(tmp_path / "a"), pytest.raises(FileError, match="locked"), exclusive(tmp_path / "b", patience=0.02):
         pass
     atomic_write(tmp_path / "b", NEW)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o377])
-def test_a_replacement_is_the_owner_s_alone_and_takes_the_name_when_it_is_complete(tmp_path: Path, umask: int) -> None:
+def test_a_replacement_has_mode_0600_and_gets_its_name_when_complete(tmp_path: Path, umask: int) -> None:
     path = tmp_path / "secrets.json"
     path.write_bytes(OLD)
     before = os.umask(umask)
@@ -172,7 +172,7 @@ def test_a_replacement_is_the_owner_s_alone_and_takes_the_name_when_it_is_comple
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_replacement_has_what_others_wrote_by_its_path(tmp_path: Path) -> None:
+def test_a_replacement_can_be_written_by_its_path(tmp_path: Path) -> None:
     with replacement(tmp_path / "backup.db") as file:
         Path(file.name).write_bytes(NEW)
 
@@ -190,7 +190,7 @@ def test_a_replacement_that_fails_leaves_the_old_file_and_nothing_else(tmp_path:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_replacement_that_cannot_take_the_name_leaves_nothing(tmp_path: Path) -> None:
+def test_a_replacement_that_cannot_be_renamed_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "directory"
     path.mkdir()
     with pytest.raises(IsADirectoryError), replacement(path) as file:
@@ -199,7 +199,7 @@ def test_a_replacement_that_cannot_take_the_name_leaves_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_creation_is_the_owner_s_alone(tmp_path: Path) -> None:
+def test_a_creation_has_mode_0600(tmp_path: Path) -> None:
     with creation(tmp_path / "secrets.json") as file:
         file.write(NEW)
 
@@ -208,7 +208,7 @@ def test_a_creation_is_the_owner_s_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["file", "nowhere"])
-def test_a_creation_goes_over_no_file_and_through_no_link(tmp_path: Path, target: str) -> None:
+def test_a_creation_overwrites_no_file_and_follows_no_link(tmp_path: Path, target: str) -> None:
     (tmp_path / "file").write_bytes(OLD)
     (tmp_path / "link").symlink_to(target)
     for name in ("file", "link"):

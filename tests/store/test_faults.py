@@ -1,4 +1,4 @@
-"""What a full disk, a killed process and a race leave behind: the old file or the new one, and nothing else."""
+"""After a full disk, a killed process or a race, there is the old file or the new one, and nothing else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
-def test_a_disk_without_a_byte_left_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_disk_without_any_space_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "keybearer", str(tmp_path)], check=False, capture_output=True
     )
@@ -73,7 +73,7 @@ def test_a_disk_without_a_byte_left_leaves_the_old_file_and_nothing_else(tmp_pat
 
 
 def kill_at_line(count: int) -> None:
-    """Have this process killed before it runs its `count`th line of the module that writes."""
+    """Kill this process before it runs the `count`th line of the module that writes."""
     left = count
 
     def strike(frame: FrameType, event: str, argument: object) -> TraceFunction | None:
@@ -110,7 +110,7 @@ def test_a_process_that_is_killed_at_any_line_leaves_the_old_file_or_the_new(tmp
     assert [entry.name for entry in tmp_path.iterdir()] == ["rc"], "the next writer removes what the killed ones left"
 
 
-def test_what_only_looks_like_a_leftover_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_only_looks_like_a_leftover_is_kept(tmp_path: Path) -> None:
     for name in (".keybearer-notes.tmp", ".keybearer-0123456789abcdef.tmp.bak", "keybearer-0123456789abcdef.tmp"):
         (tmp_path / name).touch()
     atomic_write(tmp_path / "rc", NEW)
@@ -137,7 +137,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["rc"]
 
 
-def test_writers_in_a_race_leave_one_whole_file_and_a_reader_sees_only_whole_ones(tmp_path: Path) -> None:
+def test_concurrent_writers_and_readers_see_only_complete_files(tmp_path: Path) -> None:
     path = tmp_path / "rc"
     contents = [bytes([65 + number]) * 4000 for number in range(4)]
     path.write_bytes(contents[0])
@@ -168,7 +168,7 @@ def test_writers_in_a_race_leave_one_whole_file_and_a_reader_sees_only_whole_one
     assert [entry.name for entry in tmp_path.iterdir()] == ["rc"]
 
 
-def test_nobody_else_writes_while_one_has_the_directory_to_itself(tmp_path: Path) -> None:
+def test_no_other_writer_runs_while_the_directory_is_locked(tmp_path: Path) -> None:
     path = tmp_path / "counter"
     path.write_text("0")
 

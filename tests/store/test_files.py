@@ -1,4 +1,4 @@
-"""zuliprc files as credentials: read, written, and given a new key in place."""
+"""Reading and writing zuliprc files, and replacing their key."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(credentials())
-def test_what_is_written_reads_back_the_same(path: Path, given_credentials: Credentials) -> None:
+def test_written_credentials_read_back_the_same(path: Path, given_credentials: Credentials) -> None:
     path.unlink(missing_ok=True)
     tls = given_credentials.tls
     untied = Credentials(
@@ -78,7 +78,7 @@ def test_a_tilde_names_the_home_directory(path: Path, monkeypatch: pytest.Monkey
     assert read_zuliprc("~/zuliprc") == read_zuliprc(path) == ANN
 
 
-def test_a_file_that_is_not_there_or_not_whole_cannot_be_read(path: Path) -> None:
+def test_a_missing_or_incomplete_file_cannot_be_read(path: Path) -> None:
     with pytest.raises(ResolutionError) as raised:
         read_zuliprc(path)
     assert raised.value.kind == "config_not_found"
@@ -91,7 +91,7 @@ def test_a_file_that_is_not_there_or_not_whole_cannot_be_read(path: Path) -> Non
 @pytest.mark.parametrize(
     "there", ["", "not a zuliprc", "[api]\nsite=https://other.x\nkey=k\nemail=e\n", "[api]\nkey=1\nkey=2\n"]
 )
-def test_a_file_of_settings_alone_is_written_anew(path: Path, there: str) -> None:
+def test_a_file_with_only_settings_is_rewritten(path: Path, there: str) -> None:
     path.write_text(there)
     path.chmod(0o644)
     write_zuliprc(path, ANN)
@@ -100,7 +100,7 @@ def test_a_file_of_settings_alone_is_written_anew(path: Path, there: str) -> Non
     assert mode_of(path) == 0o600
 
 
-def test_what_somebody_put_there_by_hand_stays(path: Path) -> None:
+def test_lines_that_a_person_added_stay(path: Path) -> None:
     path.write_bytes(OWN_TOUCHES.encode())
     write_zuliprc(path, Credentials("bea@x.org", NEW, "https://y.x", token=Secret("tok")))
 
@@ -111,7 +111,7 @@ def test_what_somebody_put_there_by_hand_stays(path: Path) -> None:
     )
 
 
-def test_credentials_that_cannot_stand_in_a_file_leave_it_as_it_is(path: Path) -> None:
+def test_credentials_that_a_file_cannot_contain_change_nothing(path: Path) -> None:
     write_zuliprc(path, ANN)
     for bad, error in (
         (Credentials("a\nkey=x", OLD), UnsafeValueError),
@@ -123,7 +123,7 @@ def test_credentials_that_cannot_stand_in_a_file_leave_it_as_it_is(path: Path) -
     assert read_zuliprc(path) == ANN
 
 
-def test_a_new_key_changes_the_key_and_nothing_else(path: Path) -> None:
+def test_replacing_a_key_changes_nothing_else(path: Path) -> None:
     path.write_bytes(OWN_TOUCHES.encode())
     path.chmod(0o640)
     link = path.with_name("link")
@@ -139,13 +139,13 @@ def test_a_new_key_changes_the_key_and_nothing_else(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[api]\nemail=bea@x.org\nkey=kbOld000000000000000000000000001\n", "not the zuliprc of ann@x.org"),
-        ("[api]\nkey=kbOld000000000000000000000000001\n", "not the zuliprc of ann@x.org"),
+        ("[api]\nemail=bea@x.org\nkey=kbOld000000000000000000000000001\n", "no longer the zuliprc of ann@x.org"),
+        ("[api]\nkey=kbOld000000000000000000000000001\n", "no longer the zuliprc of ann@x.org"),
         ("[api]\nemail=ann@x.org\nkey=kbOther\n", "another key"),
         ("[api]\nemail=ann@x.org\npasscmd=get\n", "no key of its own"),
     ],
 )
-def test_a_file_that_says_something_else_gets_no_new_key(path: Path, text: str, said: str) -> None:
+def test_a_file_with_other_credentials_gets_no_new_key(path: Path, text: str, said: str) -> None:
     path.write_text(text)
 
     with pytest.raises(FileError, match=said) as raised:
@@ -164,7 +164,7 @@ def test_a_broken_or_missing_file_gets_no_new_key(path: Path) -> None:
     assert (raised.value.kind, raised.value.place) == ("duplicate_key", f"{path}:3")
 
 
-def test_a_file_that_has_the_new_key_already_is_left_alone(path: Path) -> None:
+def test_a_file_that_already_has_the_new_key_is_unchanged(path: Path) -> None:
     write_zuliprc(path, Credentials("ann@x.org", NEW, "https://z.x"))
     before = path.stat()
     replace_api_key(path, email="ann@x.org", old=OLD, new=NEW)
@@ -172,14 +172,14 @@ def test_a_file_that_has_the_new_key_already_is_left_alone(path: Path) -> None:
     assert path.stat().st_ino == before.st_ino
 
 
-def test_a_percent_in_the_email_is_no_obstacle(path: Path) -> None:
+def test_a_key_is_replaced_beside_an_email_with_a_percent_sign(path: Path) -> None:
     path.write_text("[api]\nemail=50%off@x.org\nkey=kbOld000000000000000000000000001\n")
     replace_api_key(path, email="50%off@x.org", old=OLD, new=NEW)
 
     assert path.read_text() == "[api]\nemail=50%off@x.org\nkey=kbNew000000000000000000000000002\n"
 
 
-def test_of_two_new_keys_at_once_one_is_kept_and_the_other_refused(path: Path) -> None:
+def test_of_two_simultaneous_new_keys_one_is_stored_and_one_refused(path: Path) -> None:
     write_zuliprc(path, ANN)
     outcomes: list[object] = []
 
@@ -217,14 +217,14 @@ def test_the_official_package_reads_what_is_written(path: Path) -> None:
     ("mode", "kinds"),
     [(0o600, []), (0o640, ["readable_by_others"]), (0o606, ["readable_by_others", "writable_by_others"])],
 )
-def test_the_mode_of_a_file_is_looked_at(path: Path, mode: int, kinds: list[str]) -> None:
+def test_the_mode_of_a_file_is_checked(path: Path, mode: int, kinds: list[str]) -> None:
     write_zuliprc(path, ANN)
     path.chmod(mode)
 
     assert [warning.kind for warning in resolve(path, environ={}).warnings] == kinds
 
 
-def test_strictly_a_warning_is_an_error_of_its_kind(path: Path) -> None:
+def test_with_strict_a_warning_is_an_error_of_its_kind(path: Path) -> None:
     write_zuliprc(path, ANN)
     path.chmod(0o644)
 
@@ -238,7 +238,7 @@ def test_strictly_a_warning_is_an_error_of_its_kind(path: Path) -> None:
     [("client_cert=c", "cert_not_found"), ("client_cert=.", "cert_not_found"), ("cert_bundle=b", "bundle_not_found"),
      ("client_cert=zuliprc\nclient_cert_key=k", "cert_not_found")],
 )  # fmt: skip
-def test_certificates_that_are_not_there_are_told_without_their_names(path: Path, line: str, kind: str) -> None:
+def test_missing_certificates_are_reported_without_their_names(path: Path, line: str, kind: str) -> None:
     path.write_text(f"[api]\nemail=a@x.org\nkey=k\n{line}\n")
 
     with pytest.raises(ResolutionError) as raised:
@@ -247,7 +247,7 @@ def test_certificates_that_are_not_there_are_told_without_their_names(path: Path
     assert raised.value.place == f"{path}:{4 + line.count(chr(10))}"
 
 
-def test_a_bundle_may_be_a_directory_and_is_not_looked_at_where_nothing_is_checked(path: Path) -> None:
+def test_a_bundle_may_be_a_directory_and_is_not_checked_with_insecure(path: Path) -> None:
     path.write_text("[api]\nemail=a@x.org\nkey=k\ncert_bundle=.\n")
     assert resolve(path, environ={}).tls.cert_bundle == str(path.parent)
 
@@ -268,7 +268,7 @@ def test_profiles_are_listed_by_name(tmp_path: Path) -> None:
     ]
 
 
-def test_another_text_is_put_in_place_of_the_one_that_was_read(path: Path) -> None:
+def test_the_text_that_was_read_is_replaced(path: Path) -> None:
     path.write_bytes(b"[api]\nkey=one\n")
     path.chmod(0o644)
     replace_text(path, b"[api]\nkey=one\n", b"[api]\nkey=two\n")
@@ -277,9 +277,9 @@ def test_another_text_is_put_in_place_of_the_one_that_was_read(path: Path) -> No
     assert mode_of(path) == 0o600
 
 
-def test_a_text_that_somebody_has_changed_meanwhile_is_left_alone(path: Path) -> None:
+def test_a_text_that_was_changed_meanwhile_is_not_replaced(path: Path) -> None:
     path.write_bytes(b"[api]\nkey=newer\n")
-    with pytest.raises(FileError, match="changed by somebody else"):
+    with pytest.raises(FileError, match="just changed by another program"):
         replace_text(path, b"[api]\nkey=one\n", b"[api]\nkey=two\n")
 
     assert path.read_bytes() == b"[api]\nkey=newer\n"

@@ -1,4 +1,4 @@
-"""Replacing the key in a file: obstacles are found before it starts, and an interruption loses no key."""
+"""Replacing the key in a file: obstacles are found in advance, and an interruption loses no key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_finished_replacement_leaves_the_new_key_and_nothing_beside_it(zuliprc
     assert list(zuliprc.parent.iterdir()) == [zuliprc]
 
 
-def test_an_abandoned_replacement_leaves_everything_as_it_was(zuliprc: Path) -> None:
+def test_an_abandoned_replacement_changes_nothing(zuliprc: Path) -> None:
     KeyReplacement(zuliprc, CREDENTIALS).abandon()
     assert read_zuliprc(zuliprc) == CREDENTIALS
     assert list(zuliprc.parent.iterdir()) == [zuliprc]

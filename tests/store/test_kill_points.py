@@ -27,7 +27,7 @@ MOST = 500
 
 
 def kill_at_step(count: int) -> None:
-    """Have this process killed before its `count`th call of the system."""
+    """Kill this process before its `count`th system call."""
     left = count
 
     def watch(frame: object, event: str, called: object) -> None:
@@ -61,7 +61,7 @@ def stride(request: pytest.FixtureRequest) -> int:
 
 
 def each_kill_point(zuliprc: Path, stride: int, begin: Callable[[], Callable[[], None]]) -> list[bool]:
-    """Kill at steps of the work that `begin` prepares. Returns whether the new key is there after each."""
+    """Kill at steps of the work that `begin` prepares. Returns whether the new key exists after each."""
     before = zuliprc.read_text()
     outcomes = []
     for step in range(1, MOST, stride):
@@ -80,7 +80,7 @@ def each_kill_point(zuliprc: Path, stride: int, begin: Callable[[], Callable[[],
         outcomes.append(has_new_key_after_recovery(zuliprc, before))
         if ended == 0:
             return outcomes
-    raise AssertionError("it never came to an end")
+    raise AssertionError("it never ended")
 
 
 def has_new_key_after_recovery(zuliprc: Path, before: str) -> bool:
@@ -105,7 +105,7 @@ def test_a_new_key_is_never_lost_once_its_first_byte_is_written(zuliprc: Path, s
     assert outcomes == sorted(outcomes)
 
 
-def test_only_the_steps_before_the_first_write_can_lose_the_new_key(zuliprc: Path, stride: int) -> None:
+def test_the_new_key_can_be_lost_only_before_the_first_write(zuliprc: Path, stride: int) -> None:
     def begin() -> Callable[[], None]:
         change = KeyReplacement(zuliprc, CREDENTIALS)
         return lambda: keep(change)

@@ -1,4 +1,4 @@
-"""Which file is in force, and what is said when it is not there."""
+"""The active file, and the errors if it does not exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = ("argument", "profile", "variable", "variable-profile", "default")
 
 @pytest.fixture
 def environ(tmp_path: Path) -> Mapping[str, str]:
-    """The environment of a person who has every kind of zuliprc, a key in each that says which it is."""
+    """The environment of a person with every kind of zuliprc, each with its own key."""
     profiles = tmp_path / ".config" / "zulip"
     profiles.mkdir(parents=True)
     paths = {
@@ -39,7 +39,9 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("first", range(5), ids=NAMES)
-def test_arguments_go_before_variables_go_before_the_default(environ: Mapping[str, str], first: int) -> None:
+def test_arguments_override_variables_and_variables_override_the_default(
+    environ: Mapping[str, str], first: int
+) -> None:
     home = environ["HOME"]
     named: list[tuple[str, str]] = [("config_file", f"{home}/argument"), ("profile", "profile")]
     variables = [("ZULIP_CONFIG", f"{home}/variable"), ("ZULIP_PROFILE", "other")]
@@ -63,7 +65,7 @@ def test_an_empty_variable_names_no_file(environ: Mapping[str, str], name: str) 
 @pytest.mark.parametrize(
     ("arguments", "kind"), [({"config_file": ""}, "is_directory"), ({"profile": ""}, "bad_profile_name")], ids=str
 )
-def test_an_empty_argument_does_not_fall_through_to_another_file(
+def test_an_empty_argument_does_not_select_another_file(
     environ: Mapping[str, str], arguments: dict[str, Any], kind: str
 ) -> None:
     with pytest.raises(ResolutionError) as raised:
@@ -74,9 +76,7 @@ def test_an_empty_argument_does_not_fall_through_to_another_file(
 
 @pytest.mark.parametrize("named_by", ["config_file", "ZULIP_CONFIG"])
 @pytest.mark.parametrize("complete", [False, True])
-def test_a_named_file_that_is_not_there_is_always_an_error(
-    environ: Mapping[str, str], named_by: str, complete: bool
-) -> None:
+def test_a_missing_named_file_is_always_an_error(environ: Mapping[str, str], named_by: str, complete: bool) -> None:
     given = {"ZULIP_EMAIL": "a@x.org", "ZULIP_API_KEY": "k", "ZULIP_SITE": "z.x"} if complete else {}
     path = f"{environ['HOME']}/missing"
     variables = {**environ, **given, **({"ZULIP_CONFIG": path} if named_by == "ZULIP_CONFIG" else {})}
@@ -87,7 +87,7 @@ def test_a_named_file_that_is_not_there_is_always_an_error(
 
 
 @pytest.mark.parametrize("named_by", ["profile", "ZULIP_PROFILE"])
-def test_a_profile_that_is_not_there_is_an_error_of_its_own(environ: Mapping[str, str], named_by: str) -> None:
+def test_a_missing_profile_has_its_own_error(environ: Mapping[str, str], named_by: str) -> None:
     variables = {**environ, "ZULIP_PROFILE": "missing"} if named_by == "ZULIP_PROFILE" else environ
 
     with pytest.raises(ResolutionError, match="no profile missing") as raised:
@@ -96,14 +96,14 @@ def test_a_profile_that_is_not_there_is_an_error_of_its_own(environ: Mapping[str
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "-x", "a\0b", "a b", "ä", "a\n", "x" * 200, "/etc/passwd"])
-def test_a_profile_is_a_name_and_no_path(environ: Mapping[str, str], name: str) -> None:
+def test_a_profile_is_a_name_and_not_a_path(environ: Mapping[str, str], name: str) -> None:
     with pytest.raises(ResolutionError) as raised:
         resolve(profile=name, environ=environ)
 
     assert raised.value.kind == "bad_profile_name"
 
 
-def test_profiles_are_in_the_directory_of_configuration(environ: Mapping[str, str], tmp_path: Path) -> None:
+def test_profiles_are_in_the_configuration_directory(environ: Mapping[str, str], tmp_path: Path) -> None:
     assert locate(None, "work", environ).path == tmp_path / ".config" / "zulip" / "work.zuliprc"
     assert locate(None, "work", {**environ, "XDG_CONFIG_HOME": "/etc/me"}).path == Path("/etc/me/zulip/work.zuliprc")
     assert configuration_directory({**environ, "XDG_CONFIG_HOME": "relative"}) == tmp_path / ".config" / "zulip"
@@ -114,7 +114,7 @@ def test_a_tilde_is_the_home_directory_in_arguments_and_variables(environ: Mappi
     assert resolve(environ={**environ, "ZULIP_CONFIG": "~/variable"}).api_key == Secret("variable")
 
 
-def test_a_tilde_with_a_name_is_that_user_s_home_directory(environ: Mapping[str, str]) -> None:
+def test_a_tilde_with_a_name_is_the_home_directory_of_that_user(environ: Mapping[str, str]) -> None:
     home = pwd.getpwuid(os.getuid()).pw_dir
 
     assert expand(f"~{_user()}/rc", environ) == Path(home, "rc")
@@ -122,7 +122,7 @@ def test_a_tilde_with_a_name_is_that_user_s_home_directory(environ: Mapping[str,
 
 
 @pytest.mark.parametrize("arguments", [{"config_file": 5}, {"config_file": b"rc"}, {"profile": 5}, {"email": True}])
-def test_an_argument_of_a_useless_type_is_wrong_usage(environ: Mapping[str, str], arguments: dict[str, Any]) -> None:
+def test_an_argument_of_a_wrong_type_is_wrong_usage(environ: Mapping[str, str], arguments: dict[str, Any]) -> None:
     with pytest.raises(ResolutionError) as raised:
         resolve(**arguments, environ=environ)
 
@@ -137,7 +137,7 @@ def test_a_relative_file_is_in_the_working_directory(
     assert resolve(Path("argument"), environ=environ).config_file == str(tmp_path / "argument")
 
 
-def test_nothing_is_read_from_the_working_directory_unasked(
+def test_no_file_in_the_working_directory_is_read_unless_named(
     environ: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -151,12 +151,12 @@ def test_nothing_is_read_from_the_working_directory_unasked(
         resolve(environ={"HOME": str(tmp_path / "empty")})
 
 
-def test_without_a_home_in_the_environment_the_system_s_is_taken() -> None:
+def test_without_home_in_the_environment_that_of_the_system_is_used() -> None:
     for environ in ({}, {"HOME": ""}):
         assert home_directory(environ) == os.path.expanduser(f"~{_user()}")  # noqa: PTH111 - the system's own answer
 
 
-def test_a_working_directory_that_is_gone_matters_to_nobody_with_absolute_paths(
+def test_absolute_paths_work_in_a_deleted_working_directory(
     environ: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"
@@ -168,7 +168,7 @@ def test_a_working_directory_that_is_gone_matters_to_nobody_with_absolute_paths(
     assert expand("x", environ) == Path("/x")
 
 
-def test_a_file_of_before_2013_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_file_from_before_2013(tmp_path: Path) -> None:
     (tmp_path / ".humbugrc").write_text("[api]\nkey=k\nemail=e\n")
 
     with pytest.raises(ResolutionError, match="Rename it") as raised:
@@ -176,7 +176,7 @@ def test_a_file_of_before_2013_is_named(tmp_path: Path) -> None:
     assert (raised.value.kind, raised.value.place) == ("legacy_file", str(tmp_path / ".humbugrc"))
 
 
-def test_a_directory_in_the_file_s_place_is_an_error_of_its_own(tmp_path: Path) -> None:
+def test_a_directory_instead_of_a_file_has_its_own_error(tmp_path: Path) -> None:
     (tmp_path / ".zuliprc").mkdir()
 
     with pytest.raises(ResolutionError) as raised:
@@ -185,7 +185,7 @@ def test_a_directory_in_the_file_s_place_is_an_error_of_its_own(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "file/below"])
-def test_a_name_that_no_file_can_have_is_an_error_of_ours(tmp_path: Path, name: str) -> None:
+def test_an_impossible_file_name_raises_our_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(ResolutionError) as raised:
@@ -194,7 +194,7 @@ def test_a_name_that_no_file_can_have_is_an_error_of_ours(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize(("path", "said"), [("/dev/zero", "a device"), ("large", "too large")])
-def test_what_has_no_end_is_no_zuliprc(tmp_path: Path, path: str, said: str) -> None:
+def test_an_endless_device_is_not_a_zuliprc(tmp_path: Path, path: str, said: str) -> None:
     (tmp_path / "large").write_bytes(b"#" * (LARGEST + 1))
 
     with pytest.raises(ResolutionError, match=said) as raised:

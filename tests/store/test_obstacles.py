@@ -1,4 +1,4 @@
-"""What cannot be replaced is found before anything is spent on it, and a key that cannot be replaced is overwritten."""
+"""A file that cannot be replaced is found in advance, or overwritten if possible."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, s
 
 @pytest.fixture
 def zuliprc() -> Iterator[Path]:
-    """In a directory that everybody may search, unlike those of pytest."""
+    """A zuliprc in a directory that every user may search, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         path = Path(name, "zuliprc")
@@ -70,7 +70,7 @@ def mount() -> Iterator[Callable[..., None]]:
 
 
 def assert_refused_untouched(zuliprc: Path, match: str) -> None:
-    """Neither a login nor a regeneration begins, and nothing is left behind."""
+    """A login and a regeneration are refused, and leave nothing behind."""
     before = sorted(zuliprc.parent.iterdir())
     with pytest.raises(FileError, match=match):
         require_replaceable(zuliprc)
@@ -83,38 +83,38 @@ def assert_refused_untouched(zuliprc: Path, match: str) -> None:
 @only_root
 @pytest.mark.parametrize("flag", ["i", "a"], ids=["immutable", "append-only"])
 @pytest.mark.parametrize("what", ["file", "directory"])
-def test_an_attribute_is_found_first(
+def test_an_attribute_is_found_in_advance(
     zuliprc: Path, attribute: Callable[[str, Path], None], flag: str, what: str
 ) -> None:
     attribute(flag, zuliprc if what == "file" else zuliprc.parent)
-    assert_refused_untouched(zuliprc, "immutable or append-only|no file can be made")
+    assert_refused_untouched(zuliprc, "immutable or append-only|no file can be created")
 
 
 @only_root
-def test_a_file_system_that_is_mounted_read_only_is_found_first(zuliprc: Path) -> None:
+def test_a_read_only_file_system_is_found_in_advance(zuliprc: Path) -> None:
     run("mount", "--bind", zuliprc.parent, zuliprc.parent)
     run("mount", "-o", "remount,ro,bind", zuliprc.parent)
     try:
-        assert_refused_untouched(zuliprc, "no file can be made")
+        assert_refused_untouched(zuliprc, "no file can be created")
     finally:
         subprocess.run(["umount", str(zuliprc.parent)], check=True)
 
 
 @only_root
-def test_a_directory_of_somebody_else_is_found_first(zuliprc: Path) -> None:
+def test_a_directory_of_another_user_is_found_in_advance(zuliprc: Path) -> None:
     os.chown(zuliprc, 4242, 4242)
 
     def as_somebody_else() -> None:
         os.setgroups([])
         os.setgid(4242)
         os.setuid(4242)
-        assert_refused_untouched(zuliprc, "no file can be made")
+        assert_refused_untouched(zuliprc, "no file can be created")
 
     assert in_a_child(as_somebody_else) == 0
 
 
 @only_root
-def test_a_file_of_somebody_else_in_a_sticky_directory_is_found_first(zuliprc: Path) -> None:
+def test_a_file_of_another_user_in_a_sticky_directory_is_found_in_advance(zuliprc: Path) -> None:
     zuliprc.parent.chmod(0o1777)
     zuliprc.chmod(0o666)
 
@@ -122,14 +122,14 @@ def test_a_file_of_somebody_else_in_a_sticky_directory_is_found_first(zuliprc: P
         os.setgroups([])
         os.setgid(4242)
         os.setuid(4242)
-        with pytest.raises(FileError, match="belongs to somebody else"):
+        with pytest.raises(FileError, match="belongs to another user"):
             require_replaceable(zuliprc)
 
     assert in_a_child(as_somebody_else) == 0
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "directory"])
-def test_what_is_no_file_is_found_first(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_path_that_is_not_a_regular_file_is_found_in_advance(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "zuliprc")
     with pytest.raises(FileError, match="not a regular file"):
         require_replaceable(tmp_path / "zuliprc")
@@ -137,7 +137,7 @@ def test_what_is_no_file_is_found_first(tmp_path: Path, make: Callable[[Path], N
         KeyReplacement(tmp_path / "zuliprc", CREDENTIALS)
 
 
-def test_a_file_that_is_still_to_be_made_needs_a_directory_for_it(tmp_path: Path) -> None:
+def test_a_new_file_needs_a_directory(tmp_path: Path) -> None:
     require_replaceable(tmp_path / "a" / "b" / "zuliprc")
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="is not a directory"):
@@ -145,7 +145,7 @@ def test_a_file_that_is_still_to_be_made_needs_a_directory_for_it(tmp_path: Path
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
-def test_a_regenerated_key_is_seen_under_every_name_of_the_file(zuliprc: Path) -> None:
+def test_every_name_of_the_file_gets_the_regenerated_key(zuliprc: Path) -> None:
     other = zuliprc.with_name("other")
     other.hardlink_to(zuliprc)
     KeyReplacement(zuliprc, CREDENTIALS).keep(NEW)
@@ -165,11 +165,11 @@ def test_a_login_does_not_break_a_hard_link(zuliprc: Path) -> None:
 
 
 @only_root
-def test_a_key_is_regenerated_in_a_file_that_is_mounted_by_itself(zuliprc: Path, mount: Callable[..., None]) -> None:
+def test_a_key_is_regenerated_in_a_file_that_is_mounted_on_its_own(zuliprc: Path, mount: Callable[..., None]) -> None:
     source = zuliprc.with_name("source")
     source.write_text(TEXT)
     mount(zuliprc, "--bind", source)
-    with pytest.raises(FileError, match="mounted by itself"):
+    with pytest.raises(FileError, match="mounted on its own"):
         require_replaceable(zuliprc)
     KeyReplacement(zuliprc, CREDENTIALS).keep(NEW)
     assert zuliprc.read_text() == source.read_text() == TEXT.replace(KEY, NEWER_KEY)
@@ -177,7 +177,7 @@ def test_a_key_is_regenerated_in_a_file_that_is_mounted_by_itself(zuliprc: Path,
 
 
 @only_root
-def test_an_interrupted_replacement_is_finished_in_a_file_that_is_mounted_by_itself(
+def test_an_interrupted_replacement_is_finished_in_a_file_that_is_mounted_on_its_own(
     zuliprc: Path, mount: Callable[..., None]
 ) -> None:
     source = zuliprc.with_name("source")
@@ -190,7 +190,7 @@ def test_an_interrupted_replacement_is_finished_in_a_file_that_is_mounted_by_its
     assert source.read_text() == TEXT.replace(KEY, NEWER_KEY)
 
 
-def test_a_key_of_another_length_is_refused_where_the_file_cannot_be_replaced(zuliprc: Path) -> None:
+def test_a_key_of_another_length_is_refused_if_the_file_cannot_be_replaced(zuliprc: Path) -> None:
     zuliprc.write_text(TEXT.replace(KEY, "short"))
     zuliprc.with_name("other").hardlink_to(zuliprc)
     with pytest.raises(RegenerationRefused, match="hard links"):

@@ -1,4 +1,4 @@
-"""A key that a command prints: from whose file, run how, and what is told when it fails."""
+"""A key from a command: which files may have one, how it is run, and its errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keybearer.store.passcmd import MOST_OUTPUT, fetch_key
 from keybearer.store.resolution import resolve
 from keybearer.zuliprc.resolver import PasswordCommand
 from keybearer.zuliprc.sources import Origin
-from tests.zuliprc.hearing import assert_silent, heard, heard_with_locals
+from tests.zuliprc.exposure import assert_no_key, exposed, exposed_with_locals
 from tests.zuliprc.strategies import CANARY
 
 
@@ -27,7 +27,7 @@ def zuliprc(tmp_path: Path) -> Path:
 
 
 def write(zuliprc: Path, command: str, mode: int = 0o600) -> dict[str, str]:
-    """Write a zuliprc with this command, and give the environment of the person whose it is."""
+    """Write a zuliprc with this command, and return the environment of its owner."""
     zuliprc.write_text(f"[api]\nemail=a@x.org\npasscmd={command}\nsite=https://z.x\n")
     zuliprc.chmod(mode)
     return {"HOME": str(zuliprc.parent), "PATH": os.environ["PATH"]}
@@ -46,7 +46,7 @@ def failure(zuliprc: Path, command: str) -> ResolutionError:
         resolve(environ=environ).credentials  # noqa: B018 - asking runs it
     assert raised.value.place == f"{zuliprc}:3"
     assert raised.value.hint
-    assert_silent(heard(raised.value) + heard_with_locals(raised.value))
+    assert_no_key(exposed(raised.value) + exposed_with_locals(raised.value))
     return raised.value
 
 
@@ -56,13 +56,13 @@ def test_the_key_is_the_first_line_that_is_printed(zuliprc: Path) -> None:
     assert resolve(environ=environ).credentials.api_key == Secret(CANARY)
 
 
-def test_a_file_read_by_itself_runs_its_command(zuliprc: Path) -> None:
+def test_read_zuliprc_runs_the_command(zuliprc: Path) -> None:
     write(zuliprc, f"echo {CANARY}")
 
     assert read_zuliprc(zuliprc).api_key == Secret(CANARY)
 
 
-def test_it_is_not_run_before_the_key_is_wanted_and_then_once(zuliprc: Path) -> None:
+def test_the_command_runs_once_when_the_key_is_needed(zuliprc: Path) -> None:
     log = zuliprc.parent / "log"
     script = program(zuliprc.parent, "get", f"echo run >> {log}\necho {CANARY}")
     resolution = resolve(environ=write(zuliprc, str(script)))
@@ -87,13 +87,13 @@ def test_quotes_keep_words_together(zuliprc: Path) -> None:
     assert resolve(environ=environ).api_key == Secret("a  b c d")
 
 
-def test_a_tilde_and_a_path_beside_the_file_are_found(zuliprc: Path) -> None:
+def test_a_tilde_and_a_path_relative_to_the_file_are_found(zuliprc: Path) -> None:
     program(zuliprc.parent, "get", "echo $1 | tr a-z A-Z")
     for command in ("~/get key", "./get key"):
         assert resolve(environ=write(zuliprc, command)).api_key == Secret("KEY")
 
 
-def test_it_gets_the_caller_s_environment_and_no_input(zuliprc: Path) -> None:
+def test_the_command_gets_the_environment_and_no_input(zuliprc: Path) -> None:
     script = program(zuliprc.parent, "get", 'echo "$VAULT-$(cat | wc -c | tr -d " ")"')
     environ = write(zuliprc, str(script))
 
@@ -106,24 +106,24 @@ def test_it_gets_the_caller_s_environment_and_no_input(zuliprc: Path) -> None:
         (f"sh -c 'echo {CANARY}; echo {CANARY} >&2; exit 3'", "exit status 3"),
         (f"sh -c 'echo {CANARY}; kill -9 $$'", "signal 9"),
         (f"/nonexistent/{CANARY}", "cannot be run"),
-        ("true", "printed no key"),
-        (f"printf '\\n{CANARY}\\n'", "printed no key"),
-        (f"printf '\\377{CANARY}'", "printed no key"),
-        (f"printf 'a\\t{CANARY}'", "not a bare key"),
-        (f"printf '\"{CANARY}\"'", "not a bare key"),
-        (f"echo '{CANARY}", "no command"),
+        ("true", "printed has no key"),
+        (f"printf '\\n{CANARY}\\n'", "printed has no key"),
+        (f"printf '\\377{CANARY}'", "printed has no key"),
+        (f"printf 'a\\t{CANARY}'", "not just a key"),
+        (f"printf '\"{CANARY}\"'", "not just a key"),
+        (f"echo '{CANARY}", "not a command"),
         ("''", "cannot be run"),
         (f"{sys.executable} -c \"print('{CANARY}' * {MOST_OUTPUT})\"", "signal"),
     ],
 )
-def test_a_command_that_fails_is_told_without_its_output(zuliprc: Path, command: str, said: str) -> None:
+def test_a_failed_command_is_reported_without_its_output(zuliprc: Path, command: str, said: str) -> None:
     error = failure(zuliprc, command)
 
     assert error.kind == "passcmd_failed"
     assert said in str(error)
 
 
-def test_a_missing_keyring_names_the_extra_that_brings_it(zuliprc: Path) -> None:
+def test_the_error_for_a_missing_keyring_names_the_extra(zuliprc: Path) -> None:
     environ = write(zuliprc, "keyring get zulip a@x.org")
     with pytest.raises(ResolutionError, match="cannot be run") as raised:
         _ = resolve(environ={**environ, "PATH": str(zuliprc.parent)}).credentials
@@ -131,7 +131,7 @@ def test_a_missing_keyring_names_the_extra_that_brings_it(zuliprc: Path) -> None
     assert raised.value.hint == "Run: pip install 'keybearer[keyring]'"
 
 
-def test_a_command_that_failed_is_tried_again_when_it_is_asked_for_again(zuliprc: Path) -> None:
+def test_a_failed_command_is_tried_again_at_the_next_use(zuliprc: Path) -> None:
     resolution = resolve(environ=write(zuliprc, "cat ~/key"))
     with pytest.raises(ResolutionError):
         _ = resolution.credentials
@@ -153,30 +153,30 @@ def test_a_command_that_does_not_end_is_stopped(tmp_path: Path, command: str) ->
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o660, 0o666])
-def test_a_file_that_others_can_write_has_no_say_over_what_is_run(zuliprc: Path, mode: int) -> None:
+def test_a_command_in_a_file_that_others_can_write_is_not_run(zuliprc: Path, mode: int) -> None:
     environ = write(zuliprc, f"touch {zuliprc.parent}/hole", mode)
 
-    with pytest.raises(ResolutionError, match="somebody else can write") as raised:
+    with pytest.raises(ResolutionError, match="another user can write") as raised:
         resolve(environ=environ)
     assert (raised.value.kind, raised.value.place) == ("passcmd_unsafe", f"{zuliprc}:3")
     assert not (zuliprc.parent / "hole").exists()
 
 
-def test_a_file_that_others_can_read_may_name_a_command(zuliprc: Path) -> None:
+def test_a_command_in_a_file_that_others_can_read_is_run(zuliprc: Path) -> None:
     assert resolve(environ=write(zuliprc, "echo k", 0o644)).api_key == Secret("k")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_of_somebody_else_has_no_say_over_what_is_run(zuliprc: Path) -> None:
+def test_a_command_in_a_file_of_another_user_is_not_run(zuliprc: Path) -> None:
     environ = write(zuliprc, "echo k")
     os.chown(zuliprc, 4242, 4243)
 
-    with pytest.raises(ResolutionError, match="belongs to somebody else") as raised:
+    with pytest.raises(ResolutionError, match="belongs to another user") as raised:
         resolve(environ=environ)
     assert raised.value.kind == "passcmd_unsafe"
 
 
-def test_what_comes_out_of_a_pipe_has_no_say_over_what_is_run(tmp_path: Path) -> None:
+def test_a_command_from_a_pipe_is_not_run(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.write(writer, b"[api]\nemail=a@x.org\npasscmd=echo k\n")
     os.close(writer)
@@ -188,7 +188,7 @@ def test_what_comes_out_of_a_pipe_has_no_say_over_what_is_run(tmp_path: Path) ->
     assert raised.value.kind == "passcmd_unsafe"
 
 
-def test_a_key_from_a_variable_leaves_an_unsafe_command_unrun(zuliprc: Path) -> None:
+def test_a_key_from_a_variable_does_not_run_an_unsafe_command(zuliprc: Path) -> None:
     environ = write(zuliprc, f"touch {zuliprc.parent}/hole", 0o666)
 
     assert resolve(environ={**environ, "ZULIP_API_KEY": "k"}).credentials.api_key == Secret("k")
@@ -204,8 +204,8 @@ def test_nothing_is_logged(zuliprc: Path, caplog: pytest.LogCaptureFixture) -> N
     assert stat.S_IMODE(zuliprc.stat().st_mode) == 0o600
 
 
-def test_a_process_that_the_command_leaves_behind_is_not_waited_for(zuliprc: Path) -> None:
-    """It holds the output open for much longer than the command has time."""
+def test_a_background_process_of_the_command_is_not_waited_for(zuliprc: Path) -> None:
+    """It keeps the output open for much longer than the time limit of the command."""
     environ = write(zuliprc, "true")
     command = PasswordCommand(
         Secret("sh -c 'sleep 300 & echo the-key'"), Origin("file", "rc:3", "passcmd", str(zuliprc))

@@ -1,7 +1,7 @@
-"""The cases of `cases.json`: inputs with what is expected of us and, where that is ruled otherwise, of the bindings.
+"""The cases of `cases.json`: inputs with our expected result and, if it differs, that of the bindings.
 
-`rules` says why we differ, by name. A case of `resolving` has the text of `~/.zuliprc`, more files by path, the
-environment, and arguments or options. `$HOME`, `$CWD` and `$TMP` stand for three fresh directories.
+`rules` gives the reason for each difference, by name. A case of `resolving` has the text of `~/.zuliprc`, more files
+by path, the environment, and arguments or options. `$HOME`, `$CWD` and `$TMP` stand for three fresh directories.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RULES: Mapping[str, str] = _DATA["rules"]
 
 @dataclass(frozen=True)
 class Case:
-    """A case of resolving. `source` is who demands it: `both` are Zulip's document and its bindings."""
+    """A case of resolving. `source` is what requires it: `both` means Zulip's document and its bindings."""
 
     id: str
     source: str
@@ -62,7 +62,7 @@ class Scene:
             target.chmod(0o600)
 
     def filled(self, value: Any) -> Any:
-        """`value` with the directories in place of their names."""
+        """`value` with the names of directories replaced by their paths."""
         if isinstance(value, str):
             for name in ("home", "cwd", "tmp"):
                 value = value.replace(f"${name.upper()}", str(self.root / name))

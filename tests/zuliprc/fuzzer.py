@@ -1,4 +1,4 @@
-"""A mutation fuzzer for reading and resolving. For longer than a test has: `python -m tests.zuliprc.fuzzer SECONDS`."""
+"""A mutation fuzzer for reading and resolving. To run it for longer: `python -m tests.zuliprc.fuzzer SECONDS`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 
 from keybearer.errors import KeybearerError
 from keybearer.zuliprc.document import Document
-from tests.zuliprc.hearing import assert_silent, heard, shown
+from tests.zuliprc.exposure import assert_no_key, exposed, shown
 from tests.zuliprc.resolving import resolve_text
 from tests.zuliprc.strategies import CANARY
 
 
 class Mutants:
-    """Takes good files apart and puts them together wrongly."""
+    """Makes broken files from parts of valid ones."""
 
     seeds = (
         f"[api]\nemail=a@x.org\nkey={CANARY}\nsite=https://z.x\n",
@@ -57,9 +57,9 @@ class Mutants:
             assert document.to_bytes() == data
             resolution = resolve_text(document.text(), environ=environ, fetch_key=lambda command: command.text)
         except KeybearerError as error:
-            assert_silent(heard(error))
+            assert_no_key(exposed(error))
         else:
-            assert_silent(shown(resolution))
+            assert_no_key(shown(resolution))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Resolving from texts, without a disk."""
+"""Resolves credentials from texts, without files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def resolve_text(
     fetch_key: Callable[[PasswordCommand], Secret] = no_command,
     **arguments: object,
 ) -> Resolution:
-    """What these arguments, variables and text of the file resolve to; None for a file that is not there."""
+    """Resolve these arguments, variables and text of the file; None for a missing file."""
     document = None if text is None else Document.parse(text, PATH)
     sources = Sources(
         Arguments(arguments),

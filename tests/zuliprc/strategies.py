@@ -1,4 +1,4 @@
-"""What hypothesis draws zuliprc files and credentials from."""
+"""Hypothesis strategies for zuliprc files and credentials."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _is_writable(text: str) -> bool:
 
 
 texts = st.text(min_size=1, max_size=40).filter(_is_writable)
-"""Whatever may stand in a zuliprc."""
+"""Every value that a zuliprc can contain."""
 
 odd_texts = st.text(st.sampled_from("aA0 \t\"'`#;%()s=:[]\\\u00a0é\u2028\x00\x7f\r\n\ufeff"), max_size=12)
-"""Texts of what some reader or other of zuliprc treats in a way of its own."""
+"""Texts that some readers of zuliprc treat differently."""
 
 hosts = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,6}){0,2}", fullmatch=True)
 
@@ -43,7 +43,7 @@ paths = st.from_regex(r"/[a-z%~ ]{0,6}[a-z]/[A-Za-z0-9._%-]{1,10}", fullmatch=Tr
 
 @st.composite
 def credentials(draw: st.DrawFn) -> Credentials:
-    """Credentials that a zuliprc can hold."""
+    """Credentials that a zuliprc can contain."""
     client_cert = draw(st.none() | paths)
     return Credentials(
         email=draw(texts),
@@ -84,7 +84,7 @@ lines = st.one_of(
 documents = st.lists(st.tuples(lines, _line_ends), max_size=14).map(
     lambda pairs: "".join(line + end for line, end in pairs)
 )
-"""Texts that look like a zuliprc more or less, with the canary for a key in many of them."""
+"""Texts similar to a zuliprc, many with the canary as the key."""
 
 
 @st.composite

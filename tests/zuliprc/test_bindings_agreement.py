@@ -1,4 +1,4 @@
-"""The official `zulip` package on the same files and cases: where we say that we agree with it, and that we differ."""
+"""The official `zulip` package with the same files and cases: our statements about it are true."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ERRORS: dict[str, type[BaseException] | tuple[type[BaseException], ...]] = {
     "no_section_header": configparser.MissingSectionHeaderError,
     "usage": SystemExit,
 }
-"""What the bindings raise where our kind is the key."""
+"""The exception of the bindings for each of our kinds."""
 
 ONLY_WHEN_SENDING = {
     "prec-empty-env-site",
@@ -45,7 +45,7 @@ ONLY_WHEN_SENDING = {
     "tls-curl-ca-bundle",
     "tls-requests-ca-bundle-beats-insecure",
 }
-"""Sites and variables that the bindings look at when they send the first request, and not before."""
+"""Sites and variables that the bindings read only when they send the first request."""
 
 
 class Bindings(zulip.Client):
@@ -60,9 +60,7 @@ class Bindings(zulip.Client):
     [one for one in RESOLVING if one.source in {"both", "bindings"} and one.id not in ONLY_WHEN_SENDING],
     ids=lambda case: case.id,
 )
-def test_the_bindings_do_what_the_case_says_of_them(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bindings_do_what_the_case_expects(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(tmp_path)
     scene.prepare(case)
     monkeypatch.chdir(scene.working_directory)
@@ -91,7 +89,7 @@ def test_the_bindings_do_what_the_case_says_of_them(
 
 @settings(max_examples=200)
 @given(credentials())
-def test_python_s_parser_reads_back_whatever_we_render(given_credentials: Credentials) -> None:
+def test_pythons_parser_reads_every_rendered_file(given_credentials: Credentials) -> None:
     parser = configparser.ConfigParser()
     parser.read_string(render_zuliprc(given_credentials))
 

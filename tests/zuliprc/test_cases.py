@@ -38,7 +38,7 @@ def test_a_case_has_the_expected_outcome(case: Case, tmp_path: Path, monkeypatch
         assert set(warnings) <= set(outcome["warnings"])
 
 
-def test_we_differ_from_the_bindings_only_by_a_rule_with_a_reason() -> None:
+def test_each_difference_from_the_bindings_has_a_rule_with_a_reason() -> None:
     assert {case.rule for case in RESOLVING if case.rule} == set(RULES)
     assert all((case.bindings is not None) == bool(case.rule) for case in RESOLVING)
 
@@ -93,7 +93,7 @@ def _resolve_options(options: list[str], environ: Mapping[str, str]) -> Resoluti
 
 
 def _reached(credentials: Credentials) -> dict[str, Any]:
-    """What reaches the HTTP layer, in the terms of the cases."""
+    """The input of the HTTP layer, in the terms of the cases."""
     tls = credentials.tls
     cert: object = tls.client_cert
     if tls.client_cert_key is not None:

@@ -40,7 +40,7 @@ def test_every_fault_is_reported_and_not_only_the_first() -> None:
     }
 
 
-def test_valid_settings_have_values_beside_the_faults() -> None:
+def test_valid_settings_have_values_despite_faults() -> None:
     checked = check_sources(sources("[api]\nkey=abc\nsite=z.x\ninsecure=maybe\n"), HERE)
 
     assert checked.values == {"key": Secret("abc"), "site": "https://z.x"}

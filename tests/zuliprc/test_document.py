@@ -1,4 +1,4 @@
-"""A zuliprc as text: what is read out of it, and what an edit leaves alone."""
+"""A zuliprc as text: what is read from it, and what an edit keeps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_only_carriage_return_and_line_feed_end_a_line(separator: str) -> None:
         ("[api]\nkey=1\n[b]\n[api]\nemail=2\n", "duplicate_section", 4),
     ],
 )
-def test_a_broken_text_is_an_error_with_its_line(text: str, kind: str, line: int) -> None:
+def test_an_invalid_text_is_an_error_with_its_line(text: str, kind: str, line: int) -> None:
     with pytest.raises(ResolutionError) as raised:
         Document.parse(text, "/home/me/.zuliprc")
 
@@ -71,15 +71,15 @@ def test_all_faults_of_a_text_can_be_seen_at_once() -> None:
 
 
 @pytest.mark.parametrize("data", [b"[api]\nkey=\xe9\n", "[api]\nkey=k1\n".encode("utf-16")], ids=["latin-1", "utf-16"])
-def test_what_is_not_utf_8_is_an_error_of_its_own(data: bytes) -> None:
+def test_text_that_is_not_utf_8_has_its_own_error(data: bytes) -> None:
     with pytest.raises(ResolutionError) as raised:
         Document.parse(data, "rc")
 
     assert raised.value.kind == "encoding"
-    assert raised.value.__context__ is None  # it would hold the file
+    assert raised.value.__context__ is None  # it would contain the file
 
 
-def test_other_programs_sections_may_hold_anything() -> None:
+def test_sections_of_other_programs_may_contain_anything() -> None:
     document = Document.parse(
         f"[zterm]\nbare line\ntheme=a\ntheme=b\n  more\n[zterm]\n[]\n=x\n{PLAIN}[bot]\nkey=other\n"
     )
@@ -97,20 +97,20 @@ def test_an_empty_setting_is_not_set() -> None:
 
 @given(st.one_of(good_documents(), documents))
 @example("[api]\n[]=1\nkey=k1\n")
-def test_what_we_read_python_s_parser_reads_too(text: str) -> None:
+def test_pythons_parser_reads_every_file_that_we_read(text: str) -> None:
     document = Document.read(text)
     assume(not document.faults and document.has_section)
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
     except configparser.Error:
-        assume(False)  # it stumbles over something in another program's section
+        assume(False)  # it cannot read something in another program's section
 
     assert {key: entry.text.reveal().strip() for key, entry in document.entries.items()} == dict(parser["api"])
 
 
 @given(st.one_of(st.binary(max_size=200), documents.map(lambda text: text.encode("utf-8", "replace"))))
-def test_any_bytes_are_read_or_refused_with_an_error_of_ours(data: bytes) -> None:
+def test_any_bytes_are_read_or_refused_with_our_error(data: bytes) -> None:
     try:
         document = Document.parse(data)
     except KeybearerError:
@@ -119,7 +119,7 @@ def test_any_bytes_are_read_or_refused_with_an_error_of_ours(data: bytes) -> Non
 
 
 @given(credentials())
-def test_what_is_rendered_reads_back_the_same(given_credentials: Credentials) -> None:
+def test_a_rendered_file_reads_back_the_same(given_credentials: Credentials) -> None:
     document = Document.parse(render_zuliprc(given_credentials).encode())
 
     tls = given_credentials.tls
@@ -156,7 +156,7 @@ def test_a_new_value_changes_nothing_else(text: str, value: str) -> None:
 
 @given(good_documents(), credentials())
 @example("[api]\nkey=%(email)s\n", Credentials(email="a@x.org", api_key=Secret("k1"), site=None))
-def test_new_credentials_leave_comments_and_other_sections_alone(text: str, new: Credentials) -> None:
+def test_new_credentials_keep_comments_and_other_sections(text: str, new: Credentials) -> None:
     document = Document.parse(text)
     wanted = Document.parse(render_zuliprc(new)).settings()
     changed = document.with_settings(wanted)
@@ -166,13 +166,13 @@ def test_new_credentials_leave_comments_and_other_sections_alone(text: str, new:
     assert _foreign_lines(changed) == _foreign_lines(document)
 
 
-def test_a_file_of_another_program_gets_its_section_on_top() -> None:
+def test_in_a_file_of_another_program_the_section_is_added_at_the_top() -> None:
     document = Document.parse("[zterm]\r\ntheme=dark").with_settings({"email": "a", "key": "k"})
 
     assert document.text() == "[api]\nemail=a\nkey=k\n[zterm]\r\ntheme=dark"
 
 
-def test_new_lines_stand_where_a_new_file_has_them_and_look_like_their_neighbours() -> None:
+def test_new_lines_have_the_place_of_a_new_file_and_the_style_of_their_neighbours() -> None:
     document = Document.parse("[api]\r\n  # mine\r\n  key = k1\r\n  email: a").with_settings(
         {"email": "b", "key": "k2", "site": "https://z.x", "client_cert": "/c"}
     )
@@ -184,7 +184,7 @@ def test_new_lines_stand_where_a_new_file_has_them_and_look_like_their_neighbour
     "value",
     ["Q\nsite=x", "Q\rb", "Q\0b", "Q\x7f", "Q\u2028b", " Q", "Q\u00a0", '"Q"', "'Q'", "“Q”", "Q #b", "#Q", "\ud800Q"],
 )
-def test_a_value_that_no_reader_would_give_back_is_refused_without_being_shown(value: str) -> None:
+def test_a_value_that_cannot_be_read_back_is_refused_without_showing_it(value: str) -> None:
     with pytest.raises(UnsafeValueError) as raised:
         refuse_unsafe("email", value)
 
@@ -198,13 +198,13 @@ def test_an_empty_value_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["50%off", "100%%", "%(key)s", "%", "a=b", "a:b", "o'b", "a#b;c", "[api]", "é"])
-def test_a_value_with_the_format_s_own_characters_survives(value: str) -> None:
+def test_a_value_with_special_characters_of_the_format_is_unchanged(value: str) -> None:
     text = render_zuliprc(Credentials(value, Secret("k")))
 
     assert Document.parse(text).settings()["email"] == value
 
 
-def test_a_document_shows_nothing_of_its_text() -> None:
+def test_the_repr_of_a_document_does_not_show_its_text() -> None:
     document = Document.parse("[api]\nkbCanary=x\nkey=kbCanary\n")
 
     assert "kbCanary" not in f"{document!r} {document} {document.entries!r}".replace("'kbCanary':", "")
@@ -223,7 +223,7 @@ def _offset(document: Document, line: int) -> int:
 
 
 def _foreign_lines(document: Document) -> list[str]:
-    """The lines that hold no known setting, stripped; the header of the section is ours too."""
+    """The stripped lines without our settings and section header."""
     known = {entry.line for key, entry in document.entries.items() if key in BY_FILE_KEY}
     lines = document.text().replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     kept = [line.strip() for number, line in enumerate(lines, start=1) if number not in known]

@@ -1,4 +1,4 @@
-"""The one table of settings, and that everything else follows it."""
+"""The table of settings, and all that must match it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_seven_settings_of_the_document_have_their_names() -> None:
     assert FIELDS["client_bundle"].aliases == ("cert_bundle",)
 
 
-def test_resolve_takes_the_arguments_of_the_table() -> None:
+def test_resolve_accepts_the_arguments_of_the_table() -> None:
     arguments = list(inspect.signature(resolve).parameters)
 
     assert arguments == list(ResolveArguments.__annotations__)
@@ -55,7 +55,7 @@ def test_no_two_settings_share_a_name() -> None:
     assert len(BY_FILE_KEY) == sum(len(field.file_keys) for field in FIELDS.values())
 
 
-def test_every_setting_but_a_command_can_be_written() -> None:
+def test_every_setting_except_a_command_can_be_written() -> None:
     assert {field.name for field in WRITTEN_ORDER} == set(FIELDS) - {PASSCMD.name}
 
 
@@ -69,7 +69,7 @@ def test_a_plain_file_has_no_line_that_is_not_set() -> None:
     assert render_zuliprc(Credentials("a@x.org", Secret("k"))) == "[api]\nemail=a@x.org\nkey=k\n"
 
 
-def test_the_room_is_pure() -> None:
+def test_the_package_is_pure() -> None:
     impure = {
         "io",
         "os.path",

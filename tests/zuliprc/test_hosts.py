@@ -1,4 +1,4 @@
-"""Which hosts are this machine. The client, the server and the command line all ask the same function."""
+"""Which hosts are this machine. The client, the server and the command line all use the same function."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def test_a_loopback_address_is_a_loopback_in_every_form(host: str) -> None:
      "0.0.0.0", "128.0.0.1", "::", "::2", "::ffff:8.8.8.8", "[::ffff:8.8.8.8]", "[localhost]", "[127.0.0.1]", "[::1",  # noqa: S104
      "localhost:9991", "127.0.0.1:9991", "[::1]:9991"],
 )  # fmt: skip
-def test_what_only_looks_like_a_loopback_is_none(host: str) -> None:
+def test_names_that_only_look_like_a_loopback_are_none(host: str) -> None:
     assert not is_loopback(host)
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_is_judged_alike_in_each_of_its_forms(address: ipaddress.IPv4Address) -> None:
+def test_all_forms_of_an_ipv4_address_have_the_same_result(address: ipaddress.IPv4Address) -> None:
     forms = [f"{address}", f"::ffff:{address}", f"[::ffff:{address}]"]
     assert {is_loopback(form) for form in forms} == {address in ipaddress.ip_network("127.0.0.0/8")}

@@ -1,4 +1,4 @@
-"""Which value is in force, where it came from, what it shadows, and what is wrong where there is none."""
+"""The active value of a setting, its origin, what it shadows, and the errors without one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def test_every_setting_with_an_argument_and_a_variable_is_tested() -> None:
 
 @pytest.mark.parametrize("field", WITH_ALL_SOURCES, ids=lambda field: field.name)
 @pytest.mark.parametrize("present", list(itertools.product([True, False], repeat=3)), ids=str)
-def test_argument_goes_before_variable_goes_before_file(field: Field[object], present: tuple[bool, ...]) -> None:
+def test_arguments_override_variables_and_variables_override_the_file(
+    field: Field[object], present: tuple[bool, ...]
+) -> None:
     texts = BY_SOURCE[field.name]
     others = "".join(f"{name}={values[2]}\n" for name, values in BY_SOURCE.items() if name != field.name)
     own = f"{field.name}={texts[2]}\n" if present[2] else ""
@@ -72,7 +74,7 @@ def test_every_field_has_an_origin() -> None:
      ("client_bundle=/a\ncert_bundle=/b", {"ZULIP_CERT_BUNDLE": "/c"}), ("token=t\nkey=%(x)s", {"ZULIP_API_KEY": "k"}),
      ("key='a'\npasscmd=b", {"ZULIP_API_KEY": "k"})],
 )  # fmt: skip
-def test_what_is_shadowed_is_not_judged(line: str, environ: dict[str, str]) -> None:
+def test_a_shadowed_value_is_not_checked(line: str, environ: dict[str, str]) -> None:
     text = f"[api]\nemail=a@x.org\n{line}\n" + ("key=k\n" if "key=" not in line else "")
 
     assert resolve_text(text, environ=environ).email == "a@x.org"
@@ -85,11 +87,11 @@ def test_the_names_of_the_bundle_are_one_setting() -> None:
         assert resolution.origins["client_bundle"].name == name
 
 
-def test_two_names_that_say_the_same_are_no_conflict() -> None:
+def test_two_names_with_the_same_value_are_no_conflict() -> None:
     assert resolve_text(f"{GOOD}client_bundle=/b.pem\ncert_bundle=/b.pem\n").tls.cert_bundle == "/b.pem"
 
 
-def test_two_names_that_differ_are_a_conflict_with_both_lines() -> None:
+def test_two_names_with_different_values_are_a_conflict_with_both_lines() -> None:
     with pytest.raises(ResolutionError, match=r"zuliprc:5: .*\(line 6\)") as raised:
         resolve_text(f"{GOOD}client_bundle=/b.pem\ncert_bundle=/c.pem\n")
 
@@ -122,7 +124,7 @@ def test_only_true_and_false_are_booleans(line: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "value"), [(True, True), (False, False), ("true", True), (" False ", False)])
-def test_insecure_as_an_argument_is_read_and_not_tested_for_truth(given: object, value: bool) -> None:
+def test_insecure_as_an_argument_is_parsed(given: object, value: bool) -> None:
     assert resolve_text(insecure=given).tls.insecure is value
 
 
@@ -159,11 +161,11 @@ def test_quotes_around_a_variable_are_an_error_and_a_hash_is_not() -> None:
     assert resolve_text(environ={"ZULIP_CERT": "/team #1/c.pem"}).tls.client_cert == "/team #1/c.pem"
 
 
-def test_an_argument_is_taken_as_it_is() -> None:
+def test_an_argument_is_used_unchanged() -> None:
     assert resolve_text(email="'a'@x.org #1", api_key='"k"').credentials.api_key == Secret('"k"')
 
 
-def test_an_empty_argument_does_not_let_another_account_through() -> None:
+def test_an_empty_argument_does_not_select_another_account() -> None:
     resolution = resolve_text(api_key="")
 
     assert resolution.api_key == Secret("")
@@ -171,14 +173,14 @@ def test_an_empty_argument_does_not_let_another_account_through() -> None:
 
 
 @pytest.mark.parametrize("value", [5, b"k", ["k"]])
-def test_an_argument_of_a_useless_type_is_wrong_usage(value: object) -> None:
+def test_an_argument_of_a_wrong_type_is_wrong_usage(value: object) -> None:
     with pytest.raises(ResolutionError, match="argument api_key") as raised:
         resolve_text(api_key=value)
 
     assert raised.value.kind == "usage"
 
 
-def test_a_private_key_without_a_certificate_is_an_error_of_its_own() -> None:
+def test_a_private_key_without_a_certificate_has_its_own_error() -> None:
     with pytest.raises(ResolutionError) as raised:
         resolve_text(f"{GOOD}client_cert_key=/k.pem\n")
 
@@ -199,7 +201,7 @@ def test_a_private_key_without_a_certificate_is_an_error_of_its_own() -> None:
         ("[api]\nkey=\nemail=e\n", {}, "missing_key", PATH),
     ],
 )
-def test_absent_and_half_there_are_different_errors(
+def test_missing_and_incomplete_credentials_are_different_errors(
     text: str | None, environ: dict[str, str], kind: str, place: str
 ) -> None:
     with pytest.raises(ResolutionError) as raised:
@@ -209,17 +211,17 @@ def test_absent_and_half_there_are_different_errors(
     assert raised.value.hint
 
 
-def test_a_misspelt_setting_is_pointed_at_where_it_is_missing() -> None:
+def test_the_error_for_a_missing_setting_names_a_misspelt_one() -> None:
     with pytest.raises(ResolutionError, match="Did you mean key in line 3"):
         resolve_text("[api]\nemail=e\napi_key=k\n")
 
 
-def test_a_misspelt_section_is_pointed_at() -> None:
+def test_the_error_for_a_missing_section_names_a_misspelt_one() -> None:
     with pytest.raises(ResolutionError, match=r"Write line 2 as \[api\]"):
         resolve_text("# c\n[ API ]\nkey=k\n")
 
 
-def test_the_file_of_before_2013_matters_only_where_credentials_are_missing() -> None:
+def test_the_file_from_before_2013_matters_only_if_credentials_are_missing() -> None:
     with pytest.raises(ResolutionError) as raised:
         resolve_text(None, legacy="/home/me/.humbugrc")
     assert (raised.value.kind, raised.value.place) == ("legacy_file", "/home/me/.humbugrc")
@@ -229,7 +231,7 @@ def test_the_file_of_before_2013_matters_only_where_credentials_are_missing() ->
 COMMAND = "[api]\nemail=a@x.org\npasscmd=pass show zulip\n"
 
 
-def test_a_command_is_run_once_and_only_when_the_key_is_asked_for() -> None:
+def test_a_command_runs_once_and_only_when_the_key_is_needed() -> None:
     runs = []
 
     def fetch(command: PasswordCommand) -> Secret:
@@ -252,7 +254,7 @@ def test_a_command_is_run_once_and_only_when_the_key_is_asked_for() -> None:
     assert runs == ["pass show zulip"]
 
 
-def test_a_key_from_a_higher_place_leaves_the_command_alone() -> None:
+def test_a_key_from_a_higher_source_does_not_run_the_command() -> None:
     resolution = resolve_text(COMMAND, environ={"ZULIP_API_KEY": "k"})
 
     assert resolution.credentials.api_key == Secret("k")
@@ -272,13 +274,13 @@ def test_quotes_and_hashes_belong_to_a_command() -> None:
     assert resolve_text(text, fetch_key=lambda command: command.text).api_key == Secret("'/opt/my tools/get' # 'x'")
 
 
-def test_credentials_that_stand_in_one_file_name_it() -> None:
+def test_credentials_from_one_file_name_it() -> None:
     assert resolve_text().own_file == PATH
     assert resolve_text(site="y.x").own_file is None
     assert resolve_text("[api]\nemail=e\nkey=k\n").own_file is None
 
 
-def test_a_resolution_can_be_shown_and_not_pickled() -> None:
+def test_a_resolution_can_be_shown_but_not_pickled() -> None:
     resolution = resolve_text(f"{GOOD}token=t0k3n-t0k3n-t0k3n\n", api_key="kbCanaryCanaryCanaryCanaryCanary")
 
     assert "Canary" not in repr(resolution)
@@ -288,7 +290,7 @@ def test_a_resolution_can_be_shown_and_not_pickled() -> None:
 
 
 @pytest.mark.parametrize(("text", "line"), [("[api]\nemail=\nkey=k1\n", 2), ("[api]\nemail=a@x.org\n\nkey =\n", 4)])
-def test_a_setting_that_stands_there_empty_is_to_be_filled_in_and_not_added_twice(text: str, line: int) -> None:
+def test_for_an_empty_setting_the_hint_names_its_line(text: str, line: int) -> None:
     with pytest.raises(ResolutionError) as raised:
         resolve_text(text)
     assert raised.value.hint == f"Fill in line {line}"

@@ -1,4 +1,4 @@
-"""A site has one form, whatever was typed."""
+"""Every site has one normal form."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.zuliprc.strategies import sites
         ("bücher.example", "https://bücher.example"),
     ],
 )
-def test_what_people_type_becomes_one_form(typed: str, site: str) -> None:
+def test_every_usual_form_of_a_site_is_normalised(typed: str, site: str) -> None:
     assert normalise_site(typed) == site
 
 
@@ -51,7 +51,7 @@ def test_what_people_type_becomes_one_form(typed: str, site: str) -> None:
         "chat.example.com/a\tb", "chat.example.com\u2028/", "a" * 3000, '"https://chat.example.com"', "℀.example",
     ],
 )  # fmt: skip
-def test_what_is_no_address_is_refused_without_being_shown(typed: str) -> None:
+def test_an_invalid_site_is_refused_without_showing_it(typed: str) -> None:
     with pytest.raises(ResolutionError) as raised:
         normalise_site(typed)
 
@@ -62,12 +62,12 @@ def test_what_is_no_address_is_refused_without_being_shown(typed: str) -> None:
 
 
 @given(sites)
-def test_a_normalised_site_stays_as_it_is(site: str) -> None:
+def test_a_normalised_site_is_unchanged(site: str) -> None:
     assert normalise_site(site) == site
 
 
 @given(st.text(max_size=30) | st.text(st.sampled_from("ahttps:/.@[]?#1 api/v1İ\u00e9"), max_size=24))
-def test_normalising_ends_after_one_step_or_is_refused(text: str) -> None:
+def test_normalising_twice_gives_the_same_result(text: str) -> None:
     try:
         site = normalise_site(text)
     except ResolutionError as error:
@@ -76,13 +76,13 @@ def test_normalising_ends_after_one_step_or_is_refused(text: str) -> None:
         assert normalise_site(site) == site
 
 
-def test_plain_http_is_what_leaves_this_machine_in_clear() -> None:
+def test_plain_http_means_unencrypted_calls_to_another_machine() -> None:
     assert is_plain_http("http://chat.example.com")
     assert not is_plain_http("https://chat.example.com")
     assert not is_plain_http("http://127.0.0.1:9991")
 
 
-def test_a_port_that_the_scheme_implies_makes_no_other_site() -> None:
+def test_the_default_port_makes_no_difference() -> None:
     assert same_site("https://chat.example.com:443", "https://chat.example.com")
     assert not same_site("https://chat.example.com:444", "https://chat.example.com")
     assert not same_site("http://chat.example.com", "https://chat.example.com")

@@ -1,4 +1,4 @@
-"""What is taken with a warning, what stands in `[DEFAULT]`, and what is recognized as something else."""
+"""Values with a warning, settings in `[DEFAULT]`, and other files that are recognized."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ white_space = st.text(st.sampled_from(" \t\r\n\u00a0\ufeff\u200b"), min_size=1, 
 
 
 @given(before=st.just("") | white_space, after=white_space)
-def test_white_space_around_a_variable_is_left_out_with_a_warning(before: str, after: str) -> None:
+def test_white_space_around_a_variable_is_ignored_with_a_warning(before: str, after: str) -> None:
     resolution = resolve_text(
         environ={"ZULIP_API_KEY": f"{before}ek{after}", "ZULIP_SITE": f"{before}https://e.x{after}"}
     )
@@ -31,7 +31,7 @@ def test_white_space_around_a_variable_is_left_out_with_a_warning(before: str, a
 
 
 @given(around=white_space)
-def test_white_space_around_an_argument_is_left_out_with_a_warning(around: str) -> None:
+def test_white_space_around_an_argument_is_ignored_with_a_warning(around: str) -> None:
     resolution = resolve_text(api_key=f"ck{around}", email="c@x.org")
 
     assert resolution.api_key.reveal() == "ck"
@@ -50,7 +50,7 @@ def test_a_control_character_inside_a_value_is_refused(value: str) -> None:
     assert raised.value.kind == "suspicious_value"
 
 
-def test_a_value_without_white_space_around_it_is_not_warned_of() -> None:
+def test_a_value_without_white_space_around_it_causes_no_warning() -> None:
     environ = {"ZULIP_API_KEY": "ek", "ZULIP_EMAIL": "e@x.org", "ZULIP_SITE": "https://z.x"}
     assert "padded_value" not in warned(resolve_text(environ=environ))
 
@@ -59,7 +59,7 @@ _keys = st.lists(st.sampled_from(["key", "email", "site", "insecure", "note"]), 
 
 
 @given(above=_keys, below=_keys, own=_keys, between=st.booleans())
-def test_settings_of_the_default_section_are_those_that_python_s_parser_gives(
+def test_settings_of_the_default_section_match_pythons_parser(
     above: list[str], below: list[str], own: list[str], between: bool
 ) -> None:
     parts = ["[DEFAULT]", *(f"{key}=d-{key}" for key in above)] if above else []
@@ -75,7 +75,7 @@ def test_settings_of_the_default_section_are_those_that_python_s_parser_gives(
     assert document.defaults == {key for key in (*above, *below) if key not in own}
 
 
-def test_a_default_section_without_ours_gives_nothing() -> None:
+def test_a_default_section_without_an_api_section_has_no_settings() -> None:
     with pytest.raises(ResolutionError) as raised:
         resolve_text(GOOD.replace("[api]", "[DEFAULT]"))
 
@@ -95,20 +95,20 @@ def test_credentials_are_removed_from_the_default_section_too() -> None:
 
 
 @given(text=good_documents())
-def test_no_zuliprc_is_taken_for_something_else(text: str) -> None:
+def test_no_zuliprc_is_recognized_as_another_file(text: str) -> None:
     found = recognize(text)
     assert found is None or not Document.read(text).get("key")
 
 
 @given(text=documents | st.text())
-def test_whatever_a_file_holds_is_recognized_or_not_without_an_error(text: str) -> None:
+def test_recognizing_any_file_raises_no_error(text: str) -> None:
     found = recognize(text)
     if found is not None and found.settings:
         assert Document.read(found.text).faults == []
         assert set(found.settings) <= set(BY_FILE_KEY)
 
 
-def test_a_zuliprc_that_was_joined_into_one_line_says_the_same_when_it_is_recognized() -> None:
+def test_a_zuliprc_in_one_line_is_recognized_with_the_same_settings() -> None:
     lines = ["[api]", "email=a@x.org", "key=q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me", "site=https://z.x", "insecure=true"]
     found = recognize(" ".join(lines))
 
@@ -121,7 +121,7 @@ def test_a_zuliprc_that_was_joined_into_one_line_says_the_same_when_it_is_recogn
     [("apikey", "key"), ("api-key", "key"), ("username", "email"), ("user", "email"), ("mail", "email"),
      ("url", "site"), ("server", "site"), ("realm", "site"), ("zulip_site", "site"), ("host", "site")],
 )  # fmt: skip
-def test_the_names_of_other_programs_are_known_as_misspellings(name: str, meant: str) -> None:
+def test_names_from_other_programs_are_known_as_misspellings(name: str, meant: str) -> None:
     text = GOOD.replace(f"{meant}=", f"{name}=")
     try:
         told = " ".join(str(warning) for warning in resolve_text(text).warnings)

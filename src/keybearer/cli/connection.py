@@ -1,4 +1,4 @@
-"""A client for the credentials in force, as a command uses it."""
+"""A client for commands, with the active credentials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keybearer.zuliprc.credentials import TLSOptions
 
 @contextlib.contextmanager
 def connected(given: GivenCredentials) -> Iterator[Client]:
-    """A client on the credentials in force, whose warnings are told."""
+    """A client with the active credentials. Their warnings are printed."""
     with Client(given.resolve()) as client:
         yield client
 
@@ -21,9 +21,9 @@ def connected(given: GivenCredentials) -> Iterator[Client]:
 def waiting_for(
     client: Client, tls: TLSOptions | None = None
 ) -> contextlib.AbstractContextManager[Callable[[str], None]]:
-    """A spinner, for as long as the server is asked and nobody else; `tls` is for a client without credentials.
+    """A spinner while the command waits only for the server; `tls` is for a client without credentials.
 
-    There is none where the passphrase of a client certificate may be asked for: the spinner would overwrite it.
+    There is none if a prompt for the passphrase of a client certificate may appear, since it would overwrite it.
     """
     tls = tls or (client.credentials.tls if client.credentials else TLSOptions())
     return contextlib.nullcontext(lambda text: None) if tls.client_cert else spinner(f"Waiting for {client.site}")

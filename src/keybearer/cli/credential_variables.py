@@ -8,7 +8,7 @@ from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.fields import FIELDS, INSECURE, LOCATORS
 
 CARRIERS = tuple(field for field in FIELDS.values() if field.variable)
-"""The settings that a variable can carry. An outgoing webhook bot's token has none."""
+"""The settings that have a variable. The token of an outgoing webhook bot has none."""
 
 HEEDED = frozenset(
     [*(field.variable for field in CARRIERS), *(locator.variable for locator in LOCATORS)],
@@ -17,14 +17,14 @@ HEEDED = frozenset(
 
 
 def variables(credentials: Credentials) -> dict[str, str]:
-    """The variables that say the same as these credentials. What is not set has none, but `insecure` always has one:
-    a program that reads `~/.zuliprc` too must not take it from there.
+    """The variables for these credentials. A setting that is not set has none, but `insecure` always has one, since a
+    program that also reads `~/.zuliprc` must not use the value from there.
     """
     said = {field.variable: text for field in CARRIERS if (text := field.written(credentials)) is not None}
     return {INSECURE.variable: "false", **said}
 
 
 def environment(credentials: Credentials, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` with these credentials in it and nothing of any others."""
+    """`environ` with these credentials and no others."""
     kept = {name: value for name, value in environ.items() if name not in HEEDED}
     return {**kept, **variables(credentials)}

@@ -1,4 +1,4 @@
-"""What the commands that work on a data directory share: which one, and how a use case is run on it."""
+"""Shared by all commands on a data directory: they find the directory and run a use case on it."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="The server's data directory [default: $KEYBEARER_DATA_DIR]."
 )
 database_url_option = click.option(
-    "--database-url", help="The server's database, where it is not the file in the data directory."
+    "--database-url", help="The server's database, if it is not the file in the data directory."
 )
 
 
 def warn_of_unknown_variables() -> None:
-    """Warn of variables that look like settings of the server and are none, with those that were probably meant."""
+    """Warn about variables that look like settings of the server but are not, with the likely correct name."""
     for name, likely in unknown_variables(os.environ).items():
-        hint = f": do you mean {likely}?" if likely is not None else ""
-        warn(f"{name} is no setting of Keybearer and does nothing{hint}")
+        hint = f": did you mean {likely}?" if likely is not None else ""
+        warn(f"{name} is not a setting of Keybearer and has no effect{hint}")
 
 
 def settings_for(data_dir: Path | None, database_url: str | None) -> Settings:
-    """The settings of the environment, with what the flags say. Warns of variables that are no settings."""
+    """The settings from the environment and the flags. Warns about variables that are not settings."""
     warn_of_unknown_variables()
     return Settings.from_environ(os.environ, data_dir=data_dir, database_url=database_url)
 
 
 def on_data(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """A command below a group that takes `--data-dir` and `--database-url`, which takes them too.
+    """Give a command the options `--data-dir` and `--database-url`, which its group has too.
 
-    It is given the settings that they mean; those of the command go before those of the group. What it returns is the
-    exit code.
+    The command gets the resulting settings as its first argument. Its own options override those of the group. It
+    returns the exit code.
     """
 
     @click.pass_context
@@ -66,22 +66,22 @@ def run_on(settings: Settings, use_case: Callable[[Context], Awaitable[T]], *, h
 
     if not settings.data_dir.is_dir():
         raise KeybearerError(
-            f"There is no server's data in {settings.data_dir}",
-            hint="Name the directory with --data-dir, or set a server up with: keybearer init",
+            f"There is no server data in {settings.data_dir}",
+            hint="Name the directory with --data-dir, or set up a server with: keybearer init",
         )
 
     async def run() -> T:
         async with opened(settings) as context:
             return await use_case(context)
 
-    with refusals_told(hint):
+    with report_refusals(hint):
         return run_stoppable(run())
 
 
 def run_stoppable(work: Coroutine[Any, Any, T]) -> T:
-    """Run it in an event loop of its own, where a stopping signal cancels it, as Ctrl-C does. Raises Terminated.
+    """Run a coroutine in its own event loop. A stopping signal cancels it, as Ctrl-C does. Raises Terminated.
 
-    What a signal raises in the middle of anything can get lost in a callback, and the command would continue.
+    An exception from a signal handler can get lost in a callback, and the command would continue.
     """
     numbers = [number for number in STOPPING if signal.getsignal(number) is terminate]
     caught: list[int] = []
@@ -94,7 +94,7 @@ def run_stoppable(work: Coroutine[Any, Any, T]) -> T:
             caught.append(number)
             task.cancel()
 
-        with suppress(NotImplementedError):  # on Windows the exception has to do
+        with suppress(NotImplementedError):  # Windows has no such handlers, so the exception must be enough
             for number in numbers:
                 loop.add_signal_handler(number, stop, number)
         return await work
@@ -106,13 +106,13 @@ def run_stoppable(work: Coroutine[Any, Any, T]) -> T:
             raise Terminated(caught[0]) from None
         raise
     finally:
-        for number in numbers:  # the loop took its own handlers away
+        for number in numbers:  # the loop has removed its own handlers
             signal.signal(number, terminate)
 
 
 @contextmanager
-def refusals_told(hint: str = "") -> Iterator[None]:
-    """Turn what a rule forbids into an error that the command line reports in one line."""
+def report_refusals(hint: str = "") -> Iterator[None]:
+    """Turn the refusal of a rule into an error that the command line reports in one line."""
     try:
         yield
     except Refused as error:

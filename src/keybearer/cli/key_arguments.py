@@ -1,4 +1,4 @@
-"""How the commands about keys take scopes, lives and overlaps."""
+"""The arguments of the commands about keys: scopes, lifetimes and overlaps."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def read_scopes(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
-    """Scopes with commas between them; None where the option was not given."""
+    """Scopes with commas between them; None if the option was not given."""
     found = [scope.strip() for value in values for scope in value.split(",")]
     wrong = [scope for scope in found if scope not in SCOPES]
     if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is no scope; there are {', '.join(SCOPES)}.")
+        raise click.BadParameter(f"{wrong[0]!r} is not a scope. The scopes are {', '.join(SCOPES)}.")
     return list(dict.fromkeys(found)) or None
 
 
@@ -33,7 +33,7 @@ def read_life(context: click.Context, option: click.Parameter, value: str | None
         left = (date.fromisoformat(value) - datetime.now(UTC).date()).days
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is neither days such as 90d, a date such as 2027-01-31, nor never."
+            f"{value!r} is not a number of days such as 90d, a date such as 2027-01-31, or never."
         ) from None
     if left < 1:
         raise click.BadParameter(f"{value} is not in the future.")
@@ -46,5 +46,5 @@ def read_overlap(context: click.Context, option: click.Parameter, value: str | N
         return None
     found = re.fullmatch(r"([0-9]{1,6})([smhd]?)", value)
     if not found:
-        raise click.BadParameter(f"{value!r} is no time such as 1h, 30m or 90s.")
+        raise click.BadParameter(f"{value!r} is not a time such as 1h, 30m or 90s.")
     return int(found[1]) * _SECONDS[found[2] or "s"]

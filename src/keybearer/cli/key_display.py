@@ -1,4 +1,4 @@
-"""How an API key is shown, to people and to programs: never its text."""
+"""Shows API keys to people and programs, never with their text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keybearer.errors import APIError, NotAZulipServer
 
 
 def key_in_use(client: Client) -> APIKey | None:
-    """The key that the client uses. None where its server has no named keys: it is asked only about keys of ours."""
+    """The key that the client uses; None if its server has no named keys. Only Keybearer's keys are looked up."""
     credentials = client.credentials
     if credentials is None or not api_key.is_ours(credentials.api_key.reveal()):
         return None
@@ -26,7 +26,7 @@ def key_in_use(client: Client) -> APIKey | None:
 
 
 def lacks_account_key(client: Client, bot_id: int) -> bool:
-    """Whether a bot has no account key, as after somebody found and revoked it. False where the caller is not told."""
+    """Whether a bot has no account key, as after a leaked key was revoked. False if the server does not say."""
     if key_in_use(client) is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""The `keybearer` command: which commands there are, and how a run ends."""
+"""The `keybearer` command: the list of commands, and the exit code of a run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class ListedCommand(NamedTuple):
-    """A command as the list of commands shows it: the heading it is under, and the first line of its help.
+    """A command in the list of commands: its heading, and the first line of its help.
 
-    `module` is where the command is, under its own name. It is loaded when the command runs or shows its help.
+    `module` has the command under its own name. It is loaded when the command runs or shows its help.
     """
 
     heading: str
@@ -35,38 +35,38 @@ ABOUT, CALLS, SERVER, MORE = "Your credentials", "Calls to the server", "Running
 
 COMMANDS: dict[str, ListedCommand] = {
     "login": ListedCommand(ABOUT, "keybearer.cli.commands.login", "Get your API key from SITE and write the zuliprc."),
-    "logout": ListedCommand(ABOUT, "keybearer.cli.commands.logout", "Remove the zuliprc in force."),
-    "whoami": ListedCommand(
-        ABOUT, "keybearer.cli.commands.whoami", "Say which account the credentials in force are of."
-    ),
+    "logout": ListedCommand(ABOUT, "keybearer.cli.commands.logout", "Remove the active zuliprc."),
+    "whoami": ListedCommand(ABOUT, "keybearer.cli.commands.whoami", "Show the account of the active credentials."),
     "regenerate": ListedCommand(
-        ABOUT, "keybearer.cli.commands.regenerate", "Make a new API key; the old one is refused from then on."
+        ABOUT,
+        "keybearer.cli.commands.regenerate",
+        "Replace the API key with a new one. The old one is refused at once.",
     ),
     "show": ListedCommand(
-        ABOUT, "keybearer.cli.commands.show", "Show every setting in force, its origin and what it shadows."
+        ABOUT, "keybearer.cli.commands.show", "Show every active setting, its origin and what it shadows."
     ),
     "doctor": ListedCommand(
         ABOUT,
         "keybearer.cli.commands.doctor.command",
-        "Find what is wrong with the credentials in force, and how to fix it.",
+        "Find what is wrong with the active credentials, and how to fix it.",
     ),
-    "profiles": ListedCommand(
-        ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the file that is in force."
+    "profiles": ListedCommand(ABOUT, "keybearer.cli.commands.profiles", "List the profiles and the active file."),
+    "install": ListedCommand(
+        ABOUT, "keybearer.cli.commands.install", "Copy a downloaded zuliprc to where programs look for it."
     ),
-    "install": ListedCommand(ABOUT, "keybearer.cli.commands.install", "Copy a downloaded zuliprc to where programs look for it."),
     "export": ListedCommand(
-        ABOUT, "keybearer.cli.commands.export", "Print the credentials in force for another program."
+        ABOUT, "keybearer.cli.commands.export", "Print the active credentials for another program."
     ),
     "exec": ListedCommand(ABOUT, "keybearer.cli.commands.exec", "Run COMMAND with the credentials in its environment."),
     "api": ListedCommand(CALLS, "keybearer.cli.commands.api", "Make one call of Zulip's API and print its answer."),
     "send": ListedCommand(CALLS, "keybearer.cli.commands.send", "Send one message, to a channel or to people."),
     "messages": ListedCommand(CALLS, "keybearer.cli.commands.messages", "Print messages, the oldest first."),
-    "listen": ListedCommand(CALLS, "keybearer.cli.commands.listen", "Print messages as they come, until Ctrl-C."),
+    "listen": ListedCommand(CALLS, "keybearer.cli.commands.listen", "Print messages as they arrive, until Ctrl-C."),
     "bot": ListedCommand(CALLS, "keybearer.cli.commands.bot", "List, create and manage your bots."),
     "key": ListedCommand(
         CALLS,
         "keybearer.cli.commands.key",
-        "List, make and revoke further API keys: each with a name, scopes and an end.",
+        "List, create and revoke named API keys, each with scopes and an end.",
     ),
     "completion": ListedCommand(
         MORE, "keybearer.cli.commands.completion", "Print the code that lets your shell complete commands."
@@ -84,17 +84,17 @@ COMMANDS: dict[str, ListedCommand] = {
         "Work on a server's data, on its own machine. The server may be running.",
     ),
 }
-"""Every command, in the order in which people meet them."""
+"""Every command, in the order in which people need them."""
 
 MEANT = {"--channel": "--to", "--stream": "--to", "--subject": "--topic"}
-"""Options that other programs have, with ours for the same."""
+"""Options of other programs, with ours for the same."""
 
 TRACEBACK_VARIABLE = "KEYBEARER_TRACEBACK"
-"""Set, a fault of the program itself is told with the places in the code that led to it."""
+"""If it is set, an internal error is reported with its traceback."""
 
 
 class ListedGroup(click.Group):
-    """A group whose commands live in modules of their own; listing and completing them loads none."""
+    """A group whose commands are in their own modules. Listing and completing them loads none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -133,7 +133,7 @@ class ListedGroup(click.Group):
 
 
 def _likely(name: str) -> str:
-    """The command that was probably meant, as a question; empty where none is near."""
+    """The likely command, as a question; empty if none is similar."""
     from difflib import get_close_matches  # noqa: PLC0415 - only slips need it
 
     near = get_close_matches(name, COMMANDS, n=1)
@@ -143,16 +143,16 @@ def _likely(name: str) -> str:
 @click.group(cls=ListedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="keybearer", message="%(prog)s %(version)s")
 def keybearer() -> None:
-    """Zulip API keys and zuliprc files: the server that issues them, and what uses them.
+    """Zulip API keys and zuliprc files: the server that issues them, and the commands that use them.
 
-    `keybearer COMMAND --help` tells more about a command.
+    `keybearer COMMAND --help` shows more about a command.
     """
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 1 an expected failure told in one line, 2 wrong usage.
+    """Run the command line and exit: 0 done, 1 an expected failure that is reported in one line, 2 wrong usage.
 
-    A signal that stops it gives 128 and its number: 130 after Ctrl-C.
+    After a signal that stops it, the exit code is 128 plus its number, such as 130 for Ctrl-C.
     """
     streams.prepare()
     with stoppable():
@@ -161,10 +161,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str] | None) -> int:
-    """The exit code. What a command returns as a number is its code."""
+    """Run the command line. If a command returns a number, it is the exit code."""
     try:
         code = keybearer.main(args=arguments, prog_name="keybearer", standalone_mode=False)
-        sys.stdout.flush()  # a full disk or a closed pipe shows here, and must not pass for success
+        sys.stdout.flush()  # a full disk or a closed pipe raises its error here, and is not a success
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
@@ -177,7 +177,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _outcome(error: BaseException, arguments: list[str]) -> tuple[str, int]:
-    """What to tell of a run that ended in this error, and its exit code."""
+    """The message about a run that ended with this error, and its exit code."""
     code = 1
     match error:
         case click.UsageError():
@@ -189,7 +189,7 @@ def _outcome(error: BaseException, arguments: list[str]) -> tuple[str, int]:
         case click.ClickException():
             text = f"keybearer: {error.format_message()}"
         case click.Abort() | KeyboardInterrupt():
-            reason = error.__cause__ or error  # click makes an Abort of it
+            reason = error.__cause__ or error  # click turns it into an Abort
             text, code = "keybearer: Stopped", 128 + reason.number if isinstance(reason, Terminated) else 130
         case KeybearerError():
             text = f"keybearer: {error}"
@@ -202,12 +202,12 @@ def _outcome(error: BaseException, arguments: list[str]) -> tuple[str, int]:
 
 
 def _path_of(arguments: list[str]) -> str:
-    """The command that the arguments mean; click does not say so of an option without its value."""
+    """The command in the arguments. For an option without its value, click does not name it."""
     return f"keybearer {arguments[0]}" if arguments and arguments[0] in COMMANDS else "keybearer"
 
 
 def _fault(error: BaseException) -> str:
-    """A fault of the program itself, by its type and place. Its message stays untold: it may hold anything."""
+    """A report of an internal error, with its type and place. It omits the message, which may contain a secret."""
     import traceback  # noqa: PLC0415 - loading it takes a fifth of a start
 
     frames = traceback.extract_tb(error.__traceback__)
@@ -215,12 +215,12 @@ def _fault(error: BaseException) -> str:
         click.echo("".join(traceback.format_list(frames)), err=True, nl=False)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
     return (
-        f"A fault of Keybearer itself: {type(error).__name__} at {place}. "
-        f"Please report it, with what {TRACEBACK_VARIABLE}=1 prints"
+        f"Internal error of Keybearer: {type(error).__name__} at {place}. "
+        f"Please report it, with the output of {TRACEBACK_VARIABLE}=1"
     )
 
 
 def _without_reader() -> int:
-    """Whoever read our output has left, as `head` does: not worth a word, and Python's own flush goes nowhere."""
+    """The reader of our output closed it, as `head` does, which is no error. Python's own flush goes to /dev/null."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

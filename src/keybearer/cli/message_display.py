@@ -1,4 +1,4 @@
-"""How a message is shown, to people and to programs."""
+"""Shows messages to people and programs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from keybearer.client.models.messages import Message
 
 
 def print_message(message: Message, *, as_json: bool) -> None:
-    """One message on stdout: a line with when, where and who, and the text below it, indented.
+    """Print one message: a line with its time, place and sender, and below it the indented text.
 
-    As JSON, it is one line with what the server sent. The text is what the command exists to print, so no key in it is
-    masked; what would act on the terminal is shown as an escape.
+    As JSON, it is one line with the data from the server. Keys in the text are not masked, since the command exists to
+    print it. Control characters for the terminal are shown as escapes.
     """
     if as_json:
         click.echo(json_text(json.dumps(dict(message.wire), ensure_ascii=False, default=str)))

@@ -1,4 +1,4 @@
-"""The options that say which credentials are meant, the same on every command that uses some."""
+"""The options that select the credentials. They are the same for every command that uses credentials."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from keybearer.zuliprc.fields import CONFIG_FILE, FIELDS, KEY, LOCATORS, PROFILE
 from keybearer.zuliprc.resolver import Resolution
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-"""`--json`, the same on every command that has something for programs to read."""
+"""`--json`, the same for every command with output for programs."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenCredentials:
-    """What the options of a command say.
+    """The credential options of a command.
 
-    `arguments` are those of `resolve()`, None where an option was not given. `as_json` is `--json`.
+    `arguments` are those of `resolve()`, None if an option was not given. `as_json` is `--json`.
     """
 
     arguments: Mapping[str, Any]
     as_json: bool
 
     def resolve(self, *, quiet: bool = False) -> Resolution:
-        """The credentials in force. Their warnings are told on stderr, unless `quiet`. Raises ResolutionError."""
+        """The active credentials. Prints their warnings on stderr, unless `quiet`. Raises ResolutionError."""
         resolution = resolve(**self.arguments)
         if not quiet:
             for warning in resolution.warnings:
@@ -41,20 +41,20 @@ class GivenCredentials:
         return resolution
 
     def locate(self, environ: Mapping[str, str]) -> Location:
-        """The file that is meant, there or not. Raises ResolutionError for a bad profile name."""
+        """The selected file, which may not exist. Raises ResolutionError for a bad profile name."""
         return locate(self.arguments[CONFIG_FILE.argument], self.arguments[PROFILE.argument], environ)
 
 
 def credential_options_without_profile(command: Callable[..., object]) -> Callable[..., object]:
-    """The same as `credential_options`, for a command to which `--profile` says where to write."""
+    """Like `credential_options`, for a command that writes to its own `--profile`."""
     return _with_options(command, [CONFIG_FILE])
 
 
 def credential_options(command: Callable[..., object]) -> Callable[..., object]:
     """Give a command the options of FIELDS and LOCATORS, `--strict` and `--json`.
 
-    It stands under `@click.command()`. The function's first argument is then the GivenCredentials, and its own
-    options and arguments follow by name:
+    Put it below `@click.command()`. The function's first argument is then the GivenCredentials, and its own options
+    and arguments follow by name:
 
         @click.command()
         @click.argument("name")
@@ -77,7 +77,7 @@ def _with_options(command: Callable[..., object], locators: Sequence[Locator]) -
     options = [
         *(locator_option(locator) for locator in locators),
         *(setting_option(field) for field in settings),
-        click.option("--strict", is_flag=True, help="Take every warning about the credentials for an error."),
+        click.option("--strict", is_flag=True, help="Treat every warning about the credentials as an error."),
         json_option,
     ]
     decorated: Callable[..., object] = with_credentials
@@ -87,7 +87,7 @@ def _with_options(command: Callable[..., object], locators: Sequence[Locator]) -
 
 
 def locator_option(locator: Locator) -> Callable[..., Any]:
-    """The option that says which file is meant."""
+    """The option that selects the file."""
     kind = click.Path(readable=False) if locator is CONFIG_FILE else str
     return click.option(
         *locator.options,
@@ -110,7 +110,7 @@ def _complete_profile(context: click.Context, option: click.Parameter, incomplet
 
 
 def setting_option(field: Field[Any]) -> Callable[..., Any]:
-    """The option for one setting. A secret comes as a Secret, with a warning that process lists show it."""
+    """The option for one setting. A secret becomes a Secret, with a warning that process lists show it."""
     if not field.metavar:
         return click.option(*field.options, field.argument, default=None, help=_plain(field.meaning))
     kind = click.Path(readable=False) if field.metavar in {"FILE", "PATH"} else str
@@ -129,7 +129,7 @@ def _keep_secret(context: click.Context, option: click.Parameter, value: str | N
         return None
     warn(
         f"every user of this machine can see {option.opts[0]} in the list of processes, "
-        f"and your shell may keep it; {KEY.variable} or a zuliprc keeps it to you"
+        f"and your shell may store it; use {KEY.variable} or a zuliprc instead"
     )
     return Secret(value)
 

@@ -1,4 +1,4 @@
-"""Asking before another account's zuliprc is overwritten."""
+"""Asks before another account's zuliprc is overwritten."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def read_standalone(path: Path) -> tuple[Document, Resolution]:
 def confirm_overwrite(
     target: Path, *, email: str, site: str | None, yes: bool, otherwise: str = "--yes, or --profile NAME to keep both"
 ) -> None:
-    """Ask before the file at `target` becomes the zuliprc of this account, unless it is that already or is not there.
+    """Ask before the file at `target` becomes the zuliprc of this account. A missing file or its own needs no question.
 
     Raises FileError if the answer is no. Raises KeybearerError, with the option to give `otherwise`, if there is no
     terminal to ask on.
     """
     obstacle = "" if yes else _obstacle(target, email, site)
     if obstacle and not confirmed(f"{obstacle} Replace it?", otherwise=otherwise):
-        raise FileError(f"{target} was left as it is", hint="Name another file, or a --profile")
+        raise FileError(f"{target} was not changed", hint="Name another file, or a --profile")
 
 
 def _obstacle(target: Path, email: str, site: str | None) -> str:
-    """What would be lost if the target were replaced; empty if nothing would be."""
+    """What would be lost if the target were replaced; empty if nothing."""
     if not os.path.lexists(target):
         return ""
     try:
         there = read_standalone(target)[1]
     except ResolutionError as error:
-        return "" if error.kind == "config_not_found" else f"{target} is there and broken: {error.message}."
+        return "" if error.kind == "config_not_found" else f"{target} exists and is broken: {error.message}."
     same = there.email.casefold() == email.casefold() and same_site(there.site or "", site or "")
     return "" if same else f"{target} is the zuliprc of {there.email} at {there.site or 'no site'}."

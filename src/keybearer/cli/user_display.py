@@ -1,4 +1,4 @@
-"""How a user of the server is shown, to people and to programs."""
+"""Shows users of the server to people and programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def kind_of(user: User) -> str:
     if user.is_bot:
         return f"{BOT_TYPES.get(user.bot_type or 0, 'unknown')} bot"
     flags = {"owner": user.is_owner, "administrator": user.is_admin, "guest": user.is_guest}
-    by_flag = next((role for role, is_so in flags.items() if is_so), "member")  # servers of before 2021 send no role
+    by_flag = next((role for role, is_so in flags.items() if is_so), "member")  # servers from before 2021 send no role
     return ROLES.get(user.role or 0, by_flag)
 
 

@@ -1,13 +1,12 @@
-"""Writing a file so that whoever looks sees the old content or the new, never a part, and never a wider mode.
+"""Writes a file so that every reader sees the old content or the new, never a part, and never a wider mode.
 
-The new content goes into a temporary file of mode 0600 beside the old one, is forced to the disk, and takes the old
-one's name in one step.
+The new content is written to a temporary file of mode 0600 beside the old one and forced to the disk. Then the
+temporary file is renamed to the old one in one step.
 
 - `atomic_write` is for a file that other programs may write too, such as a zuliprc. Writers of one directory wait for
-  each other, and the old file's owner, symbolic links, attributes and
-  narrower mode are kept.
+  each other. The old file's owner, symbolic links, attributes and narrower mode are kept.
 - `replacement` is for a file of the server's own. It takes no lock and keeps nothing of the old file.
-- `creation` makes a file that must not be there yet.
+- `creation` creates a file that must not exist yet.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ if sys.platform != "win32":
 PRIVATE = 0o600
 
 LOCK_TIMEOUT = 10.0
-"""Seconds to wait for another writer of the same directory; to write takes milliseconds."""
+"""Seconds to wait for another writer of the same directory. Writing takes milliseconds."""
 
 _TEMPORARY = re.compile(r"\.keybearer-[0-9a-f]{16}\.tmp\Z")
 _CANNOT_LOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, errno.ENOSYS}
@@ -42,8 +41,8 @@ _CANNOT_LOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, errno
 def atomic_write(path: str | os.PathLike[str], data: bytes, *, keep_mode: bool = False) -> None:
     """Put `data` into the file at `path`, through a symbolic link if there is one.
 
-    The file's mode is 0600, or less where it had less; with `keep_mode` it stays what it was. Missing directories
-    are made with mode 0700. Where anything fails, a full disk included, the old file is as it was and FileError is
+    The file's mode becomes 0600, or stays as it was if it was narrower or with `keep_mode`. Missing directories
+    are created with mode 0700. If anything fails, such as for a full disk, the old file is unchanged and FileError is
     raised; a process that is killed leaves at worst a temporary file of mode 0600, which the next writer removes.
     """
     with exclusive(path) as target:
@@ -52,10 +51,10 @@ def atomic_write(path: str | os.PathLike[str], data: bytes, *, keep_mode: bool =
 
 @contextlib.contextmanager
 def exclusive(path: str | os.PathLike[str], *, patience: float = LOCK_TIMEOUT) -> Iterator[Path]:
-    """Keep other writers out of the directory, and give the path of the file itself, behind symbolic links.
+    """Lock the directory against other writers, and yield the path of the file itself, behind symbolic links.
 
-    Raises FileError where the directory cannot be made or opened, or another writer keeps it for longer than
-    `patience` seconds, and for every OSError of the body.
+    Raises FileError if the directory cannot be created or opened, or another writer locks it for longer than
+    `patience` seconds, and for every OSError in the block.
     """
     fault = ""
     try:
@@ -83,12 +82,12 @@ def write_exclusive(target: Path, data: bytes, *, keep_mode: bool = False) -> No
 def overwrite(target: Path, data: bytes) -> None:
     """Put `data` over content of the same length, for a file that cannot be replaced. Inside `exclusive`.
 
-    What does not differ stays as it is even if the process is killed. Raises FileError for another length, and OSError.
+    Bytes that do not differ are safe even if the process is killed. Raises FileError for another length, and OSError.
     """
     descriptor = os.open(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no path
         if os.fstat(descriptor).st_size != len(data):
-            raise FileError(f"{target} cannot be replaced, and its new content has another length")
+            raise FileError(f"{target} cannot be replaced, and the new content has a different length")
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]
@@ -97,10 +96,10 @@ def overwrite(target: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replacement(target: Path) -> Iterator[BinaryIO]:
-    """A new file of mode 0600, open for writing, that takes the name of `target` when the block ends.
+    """A new file of mode 0600, open for writing, that is renamed to `target` when the block ends.
 
-    Its path until then is its `name`, beside `target`. It is forced to the disk before it takes the name, and the name
-    after. A block that fails leaves `target` as it was and no other file. Raises OSError.
+    Until then, its path is its `name`, beside `target`. The content is forced to the disk before the renaming, and the
+    name after it. If the block fails, `target` is unchanged and the new file is removed. Raises OSError.
     """
     with _new_file(target.with_name(f".{target.name}.{secrets.token_hex(4)}"), final=target) as file:
         yield file
@@ -111,8 +110,8 @@ def replacement(target: Path) -> Iterator[BinaryIO]:
 def creation(path: Path) -> Iterator[BinaryIO]:
     """A new file of mode 0600 at `path`, open for writing. It is forced to the disk when the block ends.
 
-    The file has its name from the start, so that of two programs only one can make it: raises FileExistsError where
-    there is a file or a link already. A block that fails leaves no file. Raises OSError.
+    The file has its name from the start, so only one of two programs can create it. Raises FileExistsError if there is
+    a file or a link already. If the block fails, the file is removed. Raises OSError.
     """
     with _new_file(path) as file:
         yield file
@@ -121,12 +120,12 @@ def creation(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _new_file(path: Path, *, final: Path | None = None) -> Iterator[BinaryIO]:
-    """Make the file, let it be written, force it to the disk, and rename it to `final`. It is removed on any error."""
+    """Create the file, yield it, force it to the disk, and rename it to `final`. Any error removes it."""
     file = open(path, "xb", opener=_open_private)  # noqa: SIM115 - closed below, before the file is renamed
     try:
         with file:
             if sys.platform != "win32":
-                os.fchmod(file.fileno(), PRIVATE)  # the umask may have taken more
+                os.fchmod(file.fileno(), PRIVATE)  # the umask may have removed more
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -142,12 +141,12 @@ def _open_private(path: str, flags: int) -> int:
 
 
 def temporary_beside(target: Path) -> Path:
-    """A new name for a file of ours that is to take the name of `target`; the next writer removes one left behind."""
+    """A new name for a temporary file that will replace `target`. The next writer removes one that is left behind."""
     return target.parent / f".keybearer-{secrets.token_hex(8)}.tmp"
 
 
 def _give_rights(descriptor: int, target: Path, old: os.stat_result | None, *, keep_mode: bool) -> None:
-    """Give the new file the old one's owner and mode, or less, before it takes the name."""
+    """Give the new file the old one's owner and mode, or a narrower mode, before it is renamed."""
     if sys.platform == "win32":
         return
     mode = PRIVATE
@@ -160,8 +159,8 @@ def _give_rights(descriptor: int, target: Path, old: os.stat_result | None, *, k
                 os.fchown(descriptor, old.st_uid, old.st_gid)
             except PermissionError:
                 if new.st_uid != old.st_uid:
-                    raise FileError(f"{target} belongs to somebody else", hint="Let its owner change it") from None
-                mode &= ~0o070  # those of another group must not gain what the old group had
+                    raise FileError(f"{target} belongs to another user", hint="Its owner has to change it") from None
+                mode &= ~0o070  # another group must not get the rights of the old group
     os.fchmod(descriptor, mode)
 
 
@@ -171,7 +170,7 @@ def _copy_attributes(source: Path, descriptor: int) -> None:
         return
     with contextlib.suppress(OSError):
         for name in os.listxattr(source):
-            with contextlib.suppress(OSError):  # some are for the system alone
+            with contextlib.suppress(OSError):  # only the system may set some of them
                 os.setxattr(descriptor, name, os.getxattr(source, name))
 
 
@@ -202,16 +201,14 @@ def _lock(directory: Path, patience: float) -> Iterator[None]:
 
 
 def _locked(descriptor: int, directory: Path, deadline: float) -> bool:
-    """Wait for the lock; False where the file system has none, as some network file systems."""
+    """Wait for the lock. False if the file system has no locks, as some network file systems."""
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise FileError(
-                    f"{directory} is kept locked by another program", hint="Try again when it is done"
-                ) from None
+                raise FileError(f"{directory} is locked by another program", hint="Try again when it is done") from None
             time.sleep(0.01)
         except OSError as error:
             if error.errno in _CANNOT_LOCK:
@@ -220,7 +217,7 @@ def _locked(descriptor: int, directory: Path, deadline: float) -> bool:
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Remove what killed writers left: we hold the lock, so no living one has a temporary file here."""
+    """Remove the temporary files of killed writers. We hold the lock, so no running one has a file here."""
     for path in directory.iterdir():
         if _TEMPORARY.match(path.name):
             with contextlib.suppress(OSError):
@@ -228,7 +225,7 @@ def _remove_leftovers(directory: Path) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Force the names in a directory to the disk. Raises OSError. Windows has no way to do it."""
+    """Force the names in a directory to the disk. Raises OSError. Windows cannot do this."""
     if sys.platform == "win32":
         return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

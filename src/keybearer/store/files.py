@@ -36,7 +36,7 @@ def read_zuliprc(path: str | os.PathLike[str]) -> Credentials:
 def write_zuliprc(path: str | os.PathLike[str], credentials: Credentials) -> None:
     """Write these credentials into the file at `path`, with mode 0600, completely or not at all (see `atomic_write`).
 
-    A new file has the text of `render_zuliprc`. So has a file that contained only settings, or was not a zuliprc.
+    A new file gets the text of `render_zuliprc`. So does a file that contained only settings, or was not a zuliprc.
     Comments, unknown settings and other sections stay, and only the lines of settings change.
     Raises UnsafeValueError, FileError, ResolutionError for an invalid site, and InvalidArgument for credentials without
     an email or a key: the file may have good ones.
@@ -52,7 +52,7 @@ def write_zuliprc(path: str | os.PathLike[str], credentials: Credentials) -> Non
 
 
 def put_document(path: str | os.PathLike[str], document: Document) -> None:
-    """As `write_zuliprc`, for a document. If nothing has to stay, the file gets the document's whole text."""
+    """Like `write_zuliprc`, for a document. If nothing has to be kept, the file gets the document's whole text."""
     with exclusive(expand(path, os.environ)) as file:
         old = _parsed(file)
         kept = old if old is not None and old.has_more_than_settings else document.with_plain_line_ends()
@@ -65,7 +65,7 @@ def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, ne
 
     A file that cannot be replaced, such as one with several names, is overwritten if both keys have the same length.
 
-    Other writers of ours wait meanwhile. Raises FileError unless the file has this email and key in its own lines (a
+    Our other writers wait meanwhile. Raises FileError unless the file has this email and key in its own lines (a
     file that already has `new` is left as it is), and ResolutionError for a broken file.
     """
     target = expand(path, os.environ)
@@ -75,7 +75,7 @@ def replace_api_key(path: str | os.PathLike[str], *, email: str, old: Secret, ne
         if entry is None:
             raise FileError(f"{target} has no key of its own", hint="Nothing was changed")
         if _value(document, EMAIL.name) != Secret(email):
-            raise FileError(f"{target} is not the zuliprc of {email} any more", hint="Nothing was changed")
+            raise FileError(f"{target} is no longer the zuliprc of {email}", hint="Nothing was changed")
         if _value(document, KEY.name) == new:
             return
         if _value(document, KEY.name) != old:
@@ -95,7 +95,7 @@ def replace_text(path: str | os.PathLike[str], old: bytes, new: bytes) -> None:
     target = expand(path, os.environ)
     with exclusive(target) as file:
         if load(file).data != old:
-            raise FileError(f"{target} has just been changed by somebody else", hint="Nothing was changed; try again")
+            raise FileError(f"{target} was just changed by another program", hint="Nothing was changed; try again")
         write_exclusive(file, new)
 
 

@@ -35,10 +35,10 @@ def configuration_directory(environ: Mapping[str, str]) -> Path:
 
 
 def surroundings(environ: Mapping[str, str]) -> Surroundings:
-    """What the paths in arguments and variables are relative to."""
+    """The directories that paths in arguments and variables are relative to."""
     try:
         directory = str(Path.cwd())
-    except FileNotFoundError:  # it was deleted
+    except FileNotFoundError:  # the working directory was deleted
         directory = "/"
     return Surroundings(home_directory(environ), directory)
 

@@ -48,7 +48,7 @@ _NOTE = """\
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """What an interrupted replacement has left: a file with the new key, or with only a note."""
+    """The file that an interrupted replacement has left, with the new key or only a note."""
 
     path: Path
     has_key: bool
@@ -82,7 +82,7 @@ class KeyReplacement:
             sync_directory(self._path.parent)
         except OSError as error:
             self._end()
-            raise _refused(f"{self._new_file} cannot be written ({error.strerror})", "Make room on the disk") from None
+            raise _refused(f"{self._new_file} cannot be written ({error.strerror})", "Free space on the disk") from None
 
     def keep(self, new: Secret) -> None:
         """Write the new key into the file. Raises KeyNotStored, which says where the key is instead."""

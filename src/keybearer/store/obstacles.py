@@ -80,7 +80,7 @@ def obstacle_in(directory: Path) -> Obstacle | None:
 def _obstacle_of_owner(target: Path, status: os.stat_result) -> Obstacle | None:
     if sys.platform == "win32" or os.geteuid() in {0, status.st_uid}:
         return None
-    return Obstacle("it belongs to somebody else", "Let its owner change it")
+    return Obstacle("it belongs to another user", "Its owner has to change it")
 
 
 def _is_fixed(path: Path) -> bool:

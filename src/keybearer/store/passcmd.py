@@ -44,7 +44,7 @@ def require_trustworthy(file: ZuliprcFile, place: str) -> None:
     if file.owner is None or file.mode is None:
         fault = "in a file whose owner is unknown"
     elif file.owner != os.geteuid():
-        fault = "in a file that belongs to somebody else"
+        fault = "in a file that belongs to another user"
     elif file.mode & 0o022:
         fault = "in a file that another user can write"
     else:

@@ -43,7 +43,7 @@ ERROR_KINDS: Mapping[str, str] = {
 }
 
 WARNING_KINDS: Mapping[str, str] = {
-    "credential_sent_to_other_site": "The source of the key names another site than the one where the key will be sent.",
+    "credential_sent_to_other_site": "The source of the key names another site than the one that will get the key.",
     "empty_argument": "An argument is an empty text. It counts as a value, so no other source is used.",
     "invisible_character": "The email has an invisible character in it, or angle brackets around it.",
     "insecure": "The server's certificate will not be checked.",

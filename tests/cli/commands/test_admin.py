@@ -1,4 +1,4 @@
-"""`keybearer init` and `keybearer admin`: what an operator does on the data directory, without a server."""
+"""`keybearer init` and `keybearer admin`: the operator's commands on the data directory, without a server."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def on_data(data_dir: Path, use_case: Callable[[Context], Any]) -> Any:
 
 
 def told(result: Result) -> str:
-    """The error that the command line would tell in one line."""
+    """The error that the command line would report in one line."""
     assert isinstance(result.exception, KeybearerError), result.output
     return str(result.exception)
 
 
-def test_init_makes_a_private_directory_with_an_organization_and_its_owner(data_dir: Path) -> None:
+def test_init_creates_a_private_directory_with_an_organization_and_its_owner(data_dir: Path) -> None:
     assert data_dir.stat().st_mode & 0o777 == 0o700
     assert (data_dir / "secrets.json").stat().st_mode & 0o777 == 0o600
     realm = on_data(data_dir, realms.find)
@@ -107,11 +107,11 @@ def test_a_second_init_is_refused_and_changes_nothing(data_dir: Path) -> None:
 
 
 def start_command(result: Result) -> str:
-    """The command that `init` names last."""
+    """The command at the end of the output of `init`."""
     return result.stderr.rpartition("Start the server with: ")[2].strip()
 
 
-def test_init_prints_the_command_that_starts_a_server_on_these_data(tmp_path: Path, empty_postgresql_url: str) -> None:
+def test_init_prints_the_command_that_starts_a_server_on_this_data(tmp_path: Path, empty_postgresql_url: str) -> None:
     plain, spaced = tmp_path / "plain", tmp_path / "with space"
     assert start_command(run_init(plain)) == f"keybearer serve --data-dir {plain}"
     result = run_init(spaced, database_url=empty_postgresql_url)
@@ -133,11 +133,11 @@ def test_init_names_the_database_without_its_password(tmp_path: Path, empty_post
     ("variable", "meant"),
     [("KEYBEARER_TRUSTD_PROXIES", "KEYBEARER_TRUSTED_PROXIES"), ("KEYBEARER_COLOUR", None)],
 )
-def test_a_variable_that_is_no_setting_is_warned_of(data_dir: Path, variable: str, meant: str | None) -> None:
+def test_a_variable_that_is_not_a_setting_causes_a_warning(data_dir: Path, variable: str, meant: str | None) -> None:
     result = CliRunner().invoke(admin, ["--data-dir", str(data_dir), "list-users"], env={variable: "10.0.0.0/8"})
     assert result.exit_code == 0
-    warning = f"{variable} is no setting of Keybearer and does nothing"
-    assert f"{warning}: do you mean {meant}?" in result.stderr if meant else f"{warning}\n" in result.stderr
+    warning = f"{variable} is not a setting of Keybearer and has no effect"
+    assert f"{warning}: did you mean {meant}?" in result.stderr if meant else f"{warning}\n" in result.stderr
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "two\nlines\n"])
@@ -145,7 +145,7 @@ def test_a_password_is_one_line(tmp_path: Path, stdin: str) -> None:
     assert run_init(tmp_path / "data", stdin).exit_code == 2
 
 
-def test_an_operator_adds_people_and_lists_everybody(data_dir: Path) -> None:
+def test_an_operator_adds_people_and_lists_all_accounts(data_dir: Path) -> None:
     added = run_admin(
         data_dir,
         "add-user", "--email", "hamlet@example.com", "--name", "Hamlet", "--role", "moderator", "--password-stdin",
@@ -165,7 +165,7 @@ def test_an_address_is_added_once(data_dir: Path) -> None:
     assert told(run_admin(data_dir, *arguments, stdin=PASSWORD)) == "Email is already in use"
 
 
-def test_the_link_that_resets_a_password_is_printed_and_works(data_dir: Path) -> None:
+def test_the_printed_link_resets_a_password(data_dir: Path) -> None:
     printed = run_admin(data_dir, "reset-password", "--email", OWNER).stdout
     found = re.fullmatch(re.escape(SITE) + r"/accounts/password/reset/([\w-]+)/\n", printed)
     assert found is not None
@@ -173,7 +173,7 @@ def test_the_link_that_resets_a_password_is_printed_and_works(data_dir: Path) ->
     assert account.delivery_email == OWNER
 
 
-def test_who_is_invited_joins_by_the_printed_link_which_is_mailed_too(data_dir: Path) -> None:
+def test_the_invitation_link_is_printed_and_mailed_and_works(data_dir: Path) -> None:
     printed = run_admin(data_dir, "invite", "--email", "hamlet@example.com", "--role", "moderator")
     found = re.fullmatch(re.escape(SITE) + r"/join/([\w-]+)/\n", printed.stdout)
     assert found is not None
@@ -189,7 +189,7 @@ def test_who_is_invited_joins_by_the_printed_link_which_is_mailed_too(data_dir: 
     assert "already in use" in told(run_admin(data_dir, "invite", "--email", "hamlet@example.com"))
 
 
-def test_the_outbox_shows_what_unsent_mails_say_and_no_other_command_does(data_dir: Path) -> None:
+def test_only_the_outbox_shows_the_text_of_unsent_mails(data_dir: Path) -> None:
     assert "Every mail has been sent" in run_admin(data_dir, "outbox").stderr
     run_admin(data_dir, "regenerate", "--email", OWNER)
     shown = run_admin(data_dir, "outbox").stdout
@@ -198,10 +198,10 @@ def test_the_outbox_shows_what_unsent_mails_say_and_no_other_command_does(data_d
     assert "Sent by Keybearer" not in run_admin(data_dir, "audit", "--json").stdout
 
 
-def test_a_role_is_given_and_the_only_owner_keeps_theirs(data_dir: Path) -> None:
+def test_a_role_is_changed_but_not_that_of_the_only_owner(data_dir: Path) -> None:
     add_hamlet(data_dir)
     given = run_admin(data_dir, "set-role", "--email", "hamlet@example.com", "--role", "administrator")
-    assert "is administrator now" in given.stdout
+    assert "is now administrator" in given.stdout
     refused = run_admin(data_dir, "set-role", "--email", OWNER, "--role", "member")
     assert "only organization owner" in told(refused)
     (event,) = json.loads(run_admin(data_dir, "audit", "--event", "account:role_changed", "--json").stdout)
@@ -212,7 +212,7 @@ def test_a_reactivated_account_has_a_new_key(data_dir: Path) -> None:
     add_hamlet(data_dir)
     run_admin(data_dir, "deactivate-user", "--email", "hamlet@example.com")
     assert "Reactivated" in run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com").stdout
-    assert "active already" in told(run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com"))
+    assert "already active" in told(run_admin(data_dir, "reactivate-user", "--email", "hamlet@example.com"))
     (event,) = json.loads(run_admin(data_dir, "audit", "--event", "api_key:regenerated", "--json").stdout)
     assert event["details"]["because"] == "reactivated"
 
@@ -243,7 +243,7 @@ def test_a_named_key_is_listed_and_revoked_and_the_account_key_is_not(data_dir: 
     assert (event["actor"], event["subject"]) == (None, OWNER)
 
 
-def test_every_command_answers_in_json(data_dir: Path, tmp_path: Path) -> None:
+def test_every_command_prints_json(data_dir: Path, tmp_path: Path) -> None:
     backup, hamlet = str(tmp_path / "backup"), ("--email", "hamlet@example.com")
     answers: dict[str, Any] = {}
     for command in (
@@ -312,14 +312,14 @@ def test_every_key_is_replaced_at_once(data_dir: Path) -> None:
     assert {event["subject"] for event in events} == {OWNER, "hamlet@example.com"}
 
 
-def test_a_moved_site_is_told_with_what_it_means_for_issued_files(data_dir: Path) -> None:
+def test_set_site_reports_that_issued_files_have_the_old_site(data_dir: Path) -> None:
     result = run_admin(data_dir, "set-site", "Chat.Example.com/api")
     assert "https://chat.example.com" in result.stdout
     assert f"names {SITE}" in result.stderr
     assert on_data(data_dir, realms.find).site == "https://chat.example.com"
 
 
-def test_a_deactivated_person_is_listed_as_such_and_the_only_owner_stays(data_dir: Path) -> None:
+def test_a_deactivated_person_is_listed_and_the_only_owner_cannot_be_deactivated(data_dir: Path) -> None:
     assert "only organization owner" in told(run_admin(data_dir, "deactivate-user", "--email", OWNER))
     run_admin(
         data_dir, "add-user", "--email", "hamlet@example.com", "--name", "Hamlet", "--password-stdin", stdin=PASSWORD
@@ -329,7 +329,7 @@ def test_a_deactivated_person_is_listed_as_such_and_the_only_owner_stays(data_di
 
 
 @pytest.mark.parametrize("command", ["reset-password", "deactivate-user", "reactivate-user", "regenerate"])
-def test_an_unknown_address_is_told_as_such(data_dir: Path, command: str) -> None:
+def test_an_unknown_address_is_reported(data_dir: Path, command: str) -> None:
     assert "nobody@example.com" in told(run_admin(data_dir, command, "--email", "nobody@example.com"))
 
 
@@ -350,11 +350,11 @@ def test_the_audit_log_is_filtered_by_event_account_and_time(data_dir: Path) -> 
 
 
 @pytest.mark.parametrize("arguments", [("--since", "yesterday"), ("--event", "nothing"), ("--limit", "0")])
-def test_a_filter_that_means_nothing_is_wrong_usage(data_dir: Path, arguments: tuple[str, str]) -> None:
+def test_an_invalid_filter_is_wrong_usage(data_dir: Path, arguments: tuple[str, str]) -> None:
     assert run_admin(data_dir, "audit", *arguments).exit_code == 2
 
 
-def test_a_directory_without_a_server_in_it_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_directory_without_a_server_is_reported_with_a_remedy(tmp_path: Path) -> None:
     result = run_keybearer("admin", "--data-dir", tmp_path / "nothing", "list-users")
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
@@ -362,12 +362,12 @@ def test_a_directory_without_a_server_in_it_is_told_with_what_to_do(tmp_path: Pa
     assert not (tmp_path / "nothing").exists()
 
 
-def test_both_commands_take_the_data_directory_before_and_after(data_dir: Path) -> None:
+def test_the_data_directory_can_be_given_before_or_after_the_command(data_dir: Path) -> None:
     result = CliRunner().invoke(admin, ["list-users", "--data-dir", str(data_dir)])
     assert OWNER in result.stdout
 
 
-def test_a_backup_is_restored_and_what_was_taken_back_since_stays_so(data_dir: Path, tmp_path: Path) -> None:
+def test_restoring_a_backup_keeps_later_revocations(data_dir: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.db"
     assert run_admin(data_dir, "backup", str(backup)).exit_code == 0
     run_admin(data_dir, "regenerate", "--email", OWNER)
@@ -384,7 +384,7 @@ def test_a_backup_without_its_database_is_restored_with_a_warning(data_dir: Path
     run_admin(data_dir, "backup", str(backup))
     (data_dir / "keybearer.db").unlink()
     restored = run_admin(data_dir, "restore", str(backup))
-    assert "is live again" in restored.stderr
+    assert "work again" in restored.stderr
     assert OWNER in run_admin(data_dir, "list-users").stdout
 
 

@@ -1,4 +1,4 @@
-"""`keybearer admin check`: each thing that would go wrong with a server is found before it is started."""
+"""`keybearer admin check`: each problem of a server is found before it is started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cli.commands.test_admin import run_admin, run_init
 from tests.client.authority import Authority
 
 Change = Callable[[Path], dict[str, str]]
-"""Makes something wrong with a data directory, and returns the variables to check it with."""
+"""Causes a problem in a data directory, and returns the variables for the check."""
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def run_check(data_dir: Path, *options: str, environ: dict[str, str] | None = No
 
 
 def findings(result: Result) -> dict[str, tuple[str, str]]:
-    """What is said of each thing, and how grave it is."""
+    """The severity and the message of each finding, by its subject."""
     return {one["about"]: (one["severity"], one["message"]) for one in json.loads(result.stdout)}
 
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
-def test_a_sound_server_has_no_faults(request: pytest.FixtureRequest, tmp_path: Path, on: str) -> None:
+def test_a_working_server_has_no_faults(request: pytest.FixtureRequest, tmp_path: Path, on: str) -> None:
     url = () if on == "sqlite" else ("--database-url", request.getfixturevalue("empty_postgresql_url"))
     made = run_init(tmp_path / "data", site="http://localhost:9991", **({"database_url": url[1]} if url else {}))
     assert made.exit_code == 0
@@ -61,7 +61,7 @@ def test_a_sound_server_has_no_faults(request: pytest.FixtureRequest, tmp_path: 
     assert "The server can start." in run_check(tmp_path / "data", *url).stderr
 
 
-def test_a_directory_that_is_to_be_made_has_no_faults(tmp_path: Path) -> None:
+def test_a_directory_that_does_not_exist_yet_has_no_faults(tmp_path: Path) -> None:
     assert run_check(tmp_path / "new").return_value == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -157,9 +157,7 @@ def certificate_until(data_dir: Path, days: int) -> dict[str, str]:
         (lambda path: certificate_until(path, 7), "certificate", "warning", "is valid until"),
     ],
 )
-def test_what_would_go_wrong_is_found(
-    data_dir: Path, make_wrong: Change, about: str, severity: str, message: str
-) -> None:
+def test_each_problem_is_found(data_dir: Path, make_wrong: Change, about: str, severity: str, message: str) -> None:
     result = run_check(data_dir, "--json", environ=make_wrong(data_dir))
     assert result.return_value == (1 if severity == "fault" else 0)
     found = findings(result)
@@ -167,7 +165,7 @@ def test_what_would_go_wrong_is_found(
     assert "hunter2" not in result.output
 
 
-def test_a_site_behind_a_trusted_proxy_is_sound(data_dir: Path) -> None:
+def test_a_site_behind_a_trusted_proxy_has_no_faults(data_dir: Path) -> None:
     site_behind_a_proxy(data_dir)
     result = run_check(data_dir, "--json", environ={"KEYBEARER_TRUSTED_PROXIES": "10.0.0.1"})
     assert findings(result)["site"][0] == "good"

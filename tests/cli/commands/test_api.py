@@ -15,7 +15,7 @@ from tests.client.scripted_server import ScriptedServer, success
 
 @pytest.fixture
 def asked(person: Person, scripted: ScriptedServer) -> Person:
-    """Somebody whose calls go to the scripted server."""
+    """A person whose calls go to the scripted server."""
     text = person.zuliprc.read_text()
     person.zuliprc.write_text(f"{text[: text.index('site=')]}site={scripted.site}\n")
     return person
@@ -30,20 +30,20 @@ def test_a_call_prints_the_whole_answer(person: Person) -> None:
 
 
 @pytest.mark.parametrize("path", ["users/me", "/users/me", "/api/v1/users/me"])
-def test_a_path_is_taken_in_any_form(asked: Person, scripted: ScriptedServer, path: str) -> None:
+def test_a_path_is_accepted_in_any_form(asked: Person, scripted: ScriptedServer, path: str) -> None:
     asked.run("api", "GET", path)
 
     assert scripted.seen[0].path == "/api/v1/users/me"
 
 
-def test_values_are_sent_as_they_stand(asked: Person, scripted: ScriptedServer) -> None:
+def test_values_are_sent_unchanged(asked: Person, scripted: ScriptedServer) -> None:
     asked.run("api", "PATCH", "settings", "a=true", 'b=["x"]', "c=1=2", "d=")
 
     assert scripted.seen[0].method == "PATCH"
     assert scripted.seen[0].form == {"a": "true", "b": '["x"]', "c": "1=2", "d": ""}
 
 
-def test_a_name_that_is_given_twice_is_refused_before_anything_is_sent(asked: Person, scripted: ScriptedServer) -> None:
+def test_a_repeated_name_is_refused_before_a_request(asked: Person, scripted: ScriptedServer) -> None:
     done = asked.run("api", "POST", "messages", "to=a@x.org", "to=b@x.org")
 
     assert (done.code, done.out, scripted.seen) == (2, "", [])
@@ -61,7 +61,7 @@ def test_a_value_can_come_from_a_file_or_from_standard_input(
 
 
 @pytest.mark.parametrize("text", ["one", "one\n", "one\r\n", "one\r\ntwo\n", "one\n\n", " one ", "\n", ""])
-def test_only_the_last_line_end_of_a_file_is_left_out_and_standard_input_is_treated_alike(
+def test_only_the_last_line_end_of_a_file_or_of_standard_input_is_removed(
     asked: Person, scripted: ScriptedServer, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "text").write_bytes(text.encode())
@@ -81,7 +81,7 @@ def test_a_file_can_be_uploaded(asked: Person, scripted: ScriptedServer, tmp_pat
     assert b"\x89PNG" in scripted.seen[0].body
 
 
-def test_a_refusal_is_printed_and_told(person: Person) -> None:
+def test_a_refusal_is_printed_and_reported(person: Person) -> None:
     done = person.run("api", "GET", "users/999999")
 
     assert done.code == 1
@@ -90,22 +90,24 @@ def test_a_refusal_is_printed_and_told(person: Person) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["GRAB", "users/me"], ["GET", "../../etc"], ["GET", "https://evil.example/x"]])
-def test_what_is_no_call_is_told_and_not_sent(asked: Person, scripted: ScriptedServer, arguments: list[str]) -> None:
+def test_an_invalid_call_is_reported_and_not_sent(
+    asked: Person, scripted: ScriptedServer, arguments: list[str]
+) -> None:
     assert asked.run("api", *arguments).code == 1
     assert scripted.seen == []
 
 
 @pytest.mark.parametrize("parameter", ["alone", "=value", ""])
-def test_a_parameter_has_a_name(keybearer: CommandLine, parameter: str) -> None:
+def test_a_parameter_without_a_name_is_wrong_usage(keybearer: CommandLine, parameter: str) -> None:
     assert keybearer("api", "GET", "users/me", parameter).code == 2
 
 
-def test_a_file_that_is_not_there_is_told(asked: Person) -> None:
+def test_a_missing_file_is_reported(asked: Person) -> None:
     assert "missing" in asked.run("api", "POST", "messages", "content@missing").complaint
     assert "missing" in asked.run("api", "POST", "user_uploads", "--upload", "missing").complaint
 
 
-def test_keys_in_an_answer_are_masked_unless_they_are_asked_for(town: Town, person: Person) -> None:
+def test_keys_in_an_answer_are_masked_unless_requested(town: Town, person: Person) -> None:
     made = json.loads(
         person.run("api", "POST", "bots", f"full_name={person.name} Bot", f"short_name={person.name}", "--reveal").out
     )
@@ -159,7 +161,7 @@ def test_the_text_of_a_message_can_come_from_standard_input(asked: Person, scrip
     [["Soup!"], ["--to", "general", "Soup!"], ["--to", "a", "--to", "b", "--topic", "t", "Soup!"], ["--to", "a@x.org"]],
     ids=["to nobody", "a channel without a topic", "two channels", "no text"],
 )
-def test_a_message_without_its_parts_is_wrong_usage(keybearer: CommandLine, arguments: list[str]) -> None:
+def test_an_incomplete_message_is_wrong_usage(keybearer: CommandLine, arguments: list[str]) -> None:
     assert keybearer("send", *arguments).code == 2
 
 

@@ -16,7 +16,7 @@ from tests.cli.served import Person, Town
 
 @pytest.fixture
 def bot(person: Person) -> dict[str, Any]:
-    """A bot of the person's, as `bot add --json` tells of it."""
+    """One of the person's bots, as `bot add --json` prints it."""
     done = person.run("bot", "add", "--name", f"{person.name} Helper", "--short-name", person.name, "--json")
     assert done.code == 0, done.err
     made: dict[str, Any] = json.loads(done.out)
@@ -25,11 +25,11 @@ def bot(person: Person) -> dict[str, Any]:
 
 @pytest.fixture(params=["id", "email"])
 def reference(request: pytest.FixtureRequest, bot: dict[str, Any]) -> str:
-    """What the bot is called on the command line."""
+    """The ID or the email of the bot, for the command line."""
     return str(bot["user_id"] if request.param == "id" else bot["email"])
 
 
-def test_a_new_bot_is_told_with_its_email_and_the_way_to_its_zuliprc(town: Town, person: Person) -> None:
+def test_a_new_bot_is_reported_with_its_email_and_the_command_for_its_zuliprc(town: Town, person: Person) -> None:
     done = person.run.process("bot", "add", "--name", f"{person.name} Helper", "--short-name", person.name)
 
     (listed,) = json.loads(person.run("bot", "list", "--json").out)
@@ -48,7 +48,7 @@ def test_a_new_bots_zuliprc_can_be_written_at_once(person: Person) -> None:
 
 
 @pytest.mark.parametrize("place", ["another account's file", "a directory"])
-def test_no_bot_is_made_whose_zuliprc_has_no_place(person: Person, place: str) -> None:
+def test_no_bot_is_created_if_its_zuliprc_cannot_be_written(person: Person, place: str) -> None:
     output = person.zuliprc if place == "another account's file" else person.run.home
     before = person.zuliprc.read_bytes()
 
@@ -76,18 +76,18 @@ def test_a_bot_can_be_of_another_type(person: Person, kind: str) -> None:
     [["--name", "B"], ["--short-name", "b"], ["--name", "B", "--short-name", "b", "--type", "outgoing-webhook"]],
     ids=["no short name", "no name", "no address"],
 )
-def test_a_bot_without_its_parts_is_wrong_usage(keybearer: CommandLine, arguments: list[str]) -> None:
+def test_an_incomplete_bot_is_wrong_usage(keybearer: CommandLine, arguments: list[str]) -> None:
     assert keybearer("bot", "add", *arguments).code == 2
 
 
-def test_what_the_server_refuses_is_told(person: Person, bot: dict[str, Any]) -> None:
+def test_a_refusal_by_the_server_is_reported(person: Person, bot: dict[str, Any]) -> None:
     done = person.run("bot", "add", "--name", f"{person.name} Other", "--short-name", person.name)
 
     assert done.code == 1
     assert "Email is already in use" in done.complaint
 
 
-def test_the_list_has_ones_own_bots_and_says_which_are_deactivated(
+def test_the_list_has_the_callers_bots_and_marks_deactivated_ones(
     town: Town, person: Person, bot: dict[str, Any]
 ) -> None:
     other = town.person()
@@ -107,7 +107,7 @@ def test_on_a_terminal_the_list_is_a_table(person: Person, bot: dict[str, Any]) 
     assert bot["email"] in done.out
 
 
-def test_who_has_no_bots_is_told_how_to_make_one(person: Person) -> None:
+def test_without_bots_the_list_says_how_to_create_one(person: Person) -> None:
     assert "keybearer bot add" in person.run("bot", "list").complaint
 
 
@@ -127,7 +127,7 @@ def test_the_zuliprc_is_printed_byte_for_byte(town: Town, person: Person, bot: d
     assert done.out == f"[api]\nemail={bot['email']}\nkey={key}\nsite={town.site}\n"
 
 
-def test_the_zuliprc_goes_into_a_private_file(town: Town, person: Person, bot: dict[str, Any]) -> None:
+def test_the_zuliprc_is_written_to_a_private_file(town: Town, person: Person, bot: dict[str, Any]) -> None:
     output = person.run.home / "botrc"
 
     done = person.run("bot", "zuliprc", bot["email"], "--output", str(output))
@@ -171,14 +171,14 @@ def test_a_person_is_asked_before_a_bot_is_deactivated(
 
 
 @pytest.mark.parametrize("command", ["show", "zuliprc", "deactivate", "reactivate"])
-def test_nobody_manages_a_person_as_a_bot(person: Person, command: str) -> None:
+def test_bot_commands_refuse_a_person(person: Person, command: str) -> None:
     done = person.run("bot", command, person.email)
 
     assert done.code == 1
     assert "is a person, not a bot" in done.complaint
 
 
-def test_a_bot_that_is_not_there_is_told(person: Person) -> None:
+def test_an_unknown_bot_is_reported(person: Person) -> None:
     assert "No such user" in person.run("bot", "show", "999999").complaint
     assert "No such user" in person.run("bot", "show", "nobody@example.com").complaint
 
@@ -195,13 +195,13 @@ def test_the_zuliprc_of_an_outgoing_webhook_bot_has_its_token(person: Person) ->
     assert re.search(r"^token=[A-Za-z0-9]{32}$", zuliprc, re.MULTILINE)
 
 
-def test_json_does_not_go_with_a_zuliprc_on_standard_output(person: Person, reference: str) -> None:
+def test_json_cannot_be_combined_with_a_zuliprc_on_standard_output(person: Person, reference: str) -> None:
     for command in (["add", "--name", "x", "--short-name", "x", "--output", "-"], ["zuliprc", reference]):
         done = person.run("bot", *command, "--json")
         assert (done.code, done.out) == (2, "")
 
 
-def test_a_written_zuliprc_is_told_as_json(person: Person, reference: str) -> None:
+def test_a_written_zuliprc_is_reported_as_json(person: Person, reference: str) -> None:
     output = person.run.home / "botrc"
     told = json.loads(person.run("bot", "zuliprc", reference, "--output", str(output), "--json").out)
 
@@ -209,7 +209,7 @@ def test_a_written_zuliprc_is_told_as_json(person: Person, reference: str) -> No
     assert told["email"] in output.read_text()
 
 
-def test_bots_are_listed_by_number(person: Person) -> None:
+def test_bots_are_listed_by_id(person: Person) -> None:
     for number in (3, 1, 2):
         name = f"{person.name} {number}"
         assert person.run("bot", "add", "--name", name, "--short-name", f"{person.name}{number}").code == 0
@@ -218,7 +218,7 @@ def test_bots_are_listed_by_number(person: Person) -> None:
     assert [one["user_id"] for one in listed] == sorted(one["user_id"] for one in listed)
 
 
-def test_a_bot_whose_key_was_revoked_is_shown_so_and_gets_another(person: Person, bot: dict[str, Any]) -> None:
+def test_a_bot_with_a_revoked_key_is_shown_as_such_and_can_get_a_new_one(person: Person, bot: dict[str, Any]) -> None:
     number, output = str(bot["user_id"]), person.run.home / "botrc"
     person.run("bot", "zuliprc", number, "--output", str(output))
     key = output.read_text().split("key=")[1].split()[0]
@@ -233,7 +233,7 @@ def test_a_bot_whose_key_was_revoked_is_shown_so_and_gets_another(person: Person
     assert "without an API key" not in person.run("bot", "show", number).out
 
 
-def test_the_key_of_a_deactivated_bot_points_to_the_command_that_reactivates_it(
+def test_the_error_for_a_deactivated_bot_names_the_command_that_reactivates_it(
     person: Person, bot: dict[str, Any], reference: str
 ) -> None:
     output = person.run.home / "botrc"

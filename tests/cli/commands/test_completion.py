@@ -13,7 +13,7 @@ from tests.cli.command_line import SCRIPT, CommandLine
 
 
 def completions(keybearer: CommandLine, words: str) -> list[str]:
-    """What bash would offer behind these words."""
+    """The completions of bash after these words."""
     count = len(words.split(" ")) - 1
     done = keybearer.process(_KEYBEARER_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(count))
     return [line.partition(",")[2] for line in done.out.splitlines()]
@@ -43,7 +43,7 @@ def test_profiles_are_completed(keybearer: CommandLine) -> None:
     assert completions(keybearer, "keybearer whoami --profile w") == ["work"]
 
 
-def test_bash_completes_with_the_code_that_is_printed(keybearer: CommandLine) -> None:
+def test_bash_completes_with_the_printed_code(keybearer: CommandLine) -> None:
     script = (
         f'eval "$({SCRIPT} completion bash)"; COMP_WORDS=(keybearer who); COMP_CWORD=1; '
         '_keybearer_completion keybearer; echo "${COMPREPLY[@]}"'
@@ -55,7 +55,7 @@ def test_bash_completes_with_the_code_that_is_printed(keybearer: CommandLine) ->
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_every_shell_has_its_code(keybearer: CommandLine, shell: str) -> None:
+def test_every_shell_has_completion_code(keybearer: CommandLine, shell: str) -> None:
     code = keybearer("completion", shell).out
 
     assert "_KEYBEARER_COMPLETE" in code
@@ -63,6 +63,6 @@ def test_every_shell_has_its_code(keybearer: CommandLine, shell: str) -> None:
         subprocess.run([shell, "-n"], input=code, text=True, check=True)
 
 
-def test_the_shell_is_the_one_in_use(keybearer: CommandLine) -> None:
+def test_the_default_shell_is_the_current_one(keybearer: CommandLine) -> None:
     assert keybearer("completion", SHELL="/usr/bin/fish").out == keybearer("completion", "fish").out
     assert keybearer("completion", SHELL="/bin/tcsh").code == 2

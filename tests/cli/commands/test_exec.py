@@ -30,7 +30,7 @@ def variables(out: str) -> dict[str, str]:
     return {name: value for name, value in pairs if name.startswith("ZULIP")}
 
 
-def test_the_command_gets_the_credentials_and_nothing_of_any_others(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_the_command_gets_only_the_active_credentials(keybearer: CommandLine, zuliprc: Path) -> None:
     other = zuliprc.with_name("other")
     other.write_text(ZULIPRC.replace("ann", "bea"))
     done = keybearer.process(
@@ -53,7 +53,7 @@ def test_the_command_gets_the_credentials_and_nothing_of_any_others(keybearer: C
     }
 
 
-def test_all_seven_settings_are_handed_on(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_all_seven_settings_are_passed_on(keybearer: CommandLine, zuliprc: Path) -> None:
     (keybearer.home / "c.pem").touch()
     zuliprc.write_text(f"{ZULIPRC}client_cert=c.pem\nclient_cert_key=c.pem\nclient_bundle=~/c.pem\ninsecure=true\n")
     done = keybearer.process("exec", "env")
@@ -70,7 +70,7 @@ def test_all_seven_settings_are_handed_on(keybearer: CommandLine, zuliprc: Path)
     }
 
 
-def test_the_official_package_takes_them(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_the_official_package_uses_the_variables(keybearer: CommandLine, zuliprc: Path) -> None:
     program = """
 import zulip
 class Offline(zulip.Client):
@@ -86,18 +86,18 @@ print(client.email, client.api_key, client.base_url, client.tls_verification)
     assert done.out.split() == ["ann@x.org", KEY, "https://z.x/api/", "True"]
 
 
-def test_the_command_s_options_are_its_own(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_options_of_the_command_are_passed_on(keybearer: CommandLine, zuliprc: Path) -> None:
     assert keybearer.process("exec", "echo", "--json", "-c", "--help").out == "--json -c --help\n"
     assert keybearer.process("exec", "--", "echo", "--", "-x").out == "-- -x\n"
 
 
-def test_the_command_s_exit_code_and_input_are_passed_through(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_exit_code_and_input_of_the_command_are_passed_through(keybearer: CommandLine, zuliprc: Path) -> None:
     done = keybearer.process("exec", "sh", "-c", "cat; exit 42", stdin="text")
 
     assert (done.code, done.out, done.err) == (42, "text", "")
 
 
-def test_the_command_is_the_process_itself_and_gets_its_signals(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_the_command_replaces_the_process_and_gets_its_signals(keybearer: CommandLine, zuliprc: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(keybearer.home)}
     process = subprocess.Popen(
         [SCRIPT, "exec", "sh", "-c", "echo $$; exec sleep 60"], stdout=subprocess.PIPE, env=environ, text=True
@@ -110,7 +110,7 @@ def test_the_command_is_the_process_itself_and_gets_its_signals(keybearer: Comma
     assert process.wait(60) == -signal.SIGTERM
 
 
-def test_a_command_in_a_pipe_ends_as_it_would_without_us(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_command_in_a_pipe_ends_as_without_exec(keybearer: CommandLine, zuliprc: Path) -> None:
     done = keybearer.process("exec", "sh", "-c", "(yes; echo $? >&2) | head -1")
 
     assert done.out == "y\n"
@@ -126,7 +126,7 @@ def test_a_command_that_cannot_be_run_is_an_expected_failure(keybearer: CommandL
     assert done.complaint.startswith(f"keybearer: {name} cannot be run")
 
 
-def test_without_a_command_it_is_wrong_usage(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_missing_command_is_wrong_usage(keybearer: CommandLine, zuliprc: Path) -> None:
     assert keybearer.process("exec").code == 2
 
 
@@ -137,7 +137,7 @@ def test_without_credentials_no_command_is_run(keybearer: CommandLine) -> None:
     assert not (keybearer.home / "run").exists()
 
 
-def test_a_key_of_a_command_is_fetched_for_it(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_key_from_a_passcmd_is_fetched(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.write_text(f"[api]\nemail=ann@x.org\npasscmd=echo {KEY}\n")
 
     assert variables(keybearer.process("exec", "env").out)["ZULIP_API_KEY"] == KEY

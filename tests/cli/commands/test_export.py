@@ -1,4 +1,4 @@
-"""`keybearer export`: the credentials in the forms that other programs take."""
+"""`keybearer export`: the credentials in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def exported(keybearer: CommandLine, name: str) -> str:
 
 
 @pytest.mark.parametrize("shell", [shell for shell in ("sh", "bash", "dash", "zsh") if shutil.which(shell)])
-def test_a_shell_takes_what_is_printed_for_it(keybearer: CommandLine, zuliprc: Path, shell: str) -> None:
+def test_a_shell_reads_the_exported_commands(keybearer: CommandLine, zuliprc: Path, shell: str) -> None:
     script = exported(keybearer, "env") + 'printf "%s\\n" "$ZULIP_EMAIL" "$ZULIP_API_KEY" "$ZULIP_SITE"'
     done = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True, cwd=keybearer.home)
 
@@ -43,9 +43,7 @@ def test_a_shell_takes_what_is_printed_for_it(keybearer: CommandLine, zuliprc: P
 
 
 @pytest.mark.parametrize("name", ["zuliprc", "env", "dotenv", "json", "curl"])
-def test_what_programs_read_is_utf_8_whatever_the_terminal_has(
-    keybearer: CommandLine, zuliprc: Path, name: str
-) -> None:
+def test_output_for_programs_is_utf_8_in_any_terminal(keybearer: CommandLine, zuliprc: Path, name: str) -> None:
     command = [keybearer.script, "export", "--format", name]
     environ = {"HOME": str(keybearer.home), "PYTHONIOENCODING": "latin-1"}
 
@@ -54,11 +52,11 @@ def test_what_programs_read_is_utf_8_whatever_the_terminal_has(
     assert "é@x.org".encode() in done.stdout
 
 
-def test_that_is_what_is_printed_by_default(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_the_default_format_is_env(keybearer: CommandLine, zuliprc: Path) -> None:
     assert keybearer("export").out == exported(keybearer, "env")
 
 
-def test_a_dotenv_file_is_bare_where_it_can_be(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_dotenv_file_has_quotes_only_if_needed(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.write_text(f"[api]\nemail=ann@x.org\nkey={KEY}\nsite=https://z.x\n")
 
     assert exported(keybearer, "dotenv") == (
@@ -66,13 +64,13 @@ def test_a_dotenv_file_is_bare_where_it_can_be(keybearer: CommandLine, zuliprc: 
     )
 
 
-def test_a_dotenv_file_is_read_by_a_shell_as_well(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_shell_reads_a_dotenv_file(keybearer: CommandLine, zuliprc: Path) -> None:
     script = f'{exported(keybearer, "dotenv")}printf "%s" "$ZULIP_EMAIL"'
 
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == ODD_EMAIL
 
 
-def test_a_zuliprc_says_the_same_as_the_one_it_is_from(keybearer: CommandLine, zuliprc: Path, tmp_path: Path) -> None:
+def test_an_exported_zuliprc_has_the_same_settings(keybearer: CommandLine, zuliprc: Path, tmp_path: Path) -> None:
     (tmp_path / "copy").write_text(exported(keybearer, "zuliprc"))
 
     assert library.read_zuliprc(tmp_path / "copy") == library.read_zuliprc(zuliprc)
@@ -87,7 +85,7 @@ def test_json_is_the_arguments_of_resolve(keybearer: CommandLine, zuliprc: Path,
 
 
 class Recorder(http.server.BaseHTTPRequestHandler):
-    """A server that remembers what it was asked with."""
+    """A server that records its requests."""
 
     seen: list[str | None]
 
@@ -101,7 +99,7 @@ class Recorder(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_curl_takes_its_configuration_from_a_pipe(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_curl_reads_its_configuration_from_a_pipe(keybearer: CommandLine, zuliprc: Path) -> None:
     Recorder.seen = []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -118,7 +116,7 @@ def test_curl_takes_its_configuration_from_a_pipe(keybearer: CommandLine, zulipr
     assert Recorder.seen == ["Basic " + base64.b64encode(f"{ODD_EMAIL}:{KEY}".encode()).decode()]
 
 
-def test_curl_is_told_about_certificates(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_the_curl_configuration_has_the_certificates(keybearer: CommandLine, zuliprc: Path) -> None:
     (keybearer.home / "c:1.pem").touch()
     zuliprc.write_text(
         f"[api]\nemail=a@x.org\nkey={KEY}\nclient_cert=c:1.pem\nclient_cert_key=c:1.pem\ncert_bundle=.\n"
@@ -130,7 +128,7 @@ def test_curl_is_told_about_certificates(keybearer: CommandLine, zuliprc: Path) 
     assert f'capath = "{keybearer.home}"' in lines
 
 
-def test_a_key_of_a_command_is_printed_too(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_key_from_a_passcmd_is_printed_too(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.write_text(f"[api]\nemail=ann@x.org\npasscmd=echo {KEY}\n")
 
     assert f"ZULIP_API_KEY={KEY}" in exported(keybearer, "dotenv")
@@ -145,7 +143,7 @@ def test_an_unknown_format_is_wrong_usage(keybearer: CommandLine, zuliprc: Path)
 
 @pytest.mark.parametrize("name", ["env", "dotenv", "zuliprc", "json", "curl"])
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_bundle_of_another_program_s_variable_is_not_exported(
+def test_a_bundle_from_a_variable_of_another_program_is_not_exported(
     keybearer: CommandLine, zuliprc: Path, tmp_path: Path, name: str, variable: str
 ) -> None:
     bundle = tmp_path / "ca.pem"

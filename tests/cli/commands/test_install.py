@@ -1,4 +1,4 @@
-"""`keybearer install`: a downloaded zuliprc where programs look, and nobody else's account lost."""
+"""`keybearer install`: copies a downloaded zuliprc without losing another account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER = f"[api]\nemail=bea@x.org\nkey={OTHER_KEY}\nsite=https://z.x\n"
 
 @pytest.fixture
 def download(tmp_path: Path) -> Path:
-    """What the browser left behind, readable by all."""
+    """A download of the browser, readable by all users."""
     path = tmp_path / "Downloads" / "zuliprc"
     path.parent.mkdir()
     path.write_text(DOWNLOADED)
@@ -28,7 +28,7 @@ def download(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installed(keybearer: CommandLine) -> Path:
-    """Where it goes."""
+    """The path of the installed file."""
     return keybearer.home / ".zuliprc"
 
 
@@ -36,12 +36,14 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_download_is_installed_for_its_owner_alone(keybearer: CommandLine, download: Path, installed: Path) -> None:
+def test_an_installed_download_is_readable_only_by_its_owner(
+    keybearer: CommandLine, download: Path, installed: Path
+) -> None:
     done = keybearer("install", str(download))
 
     assert done.code == 0
     assert done.out == f"{installed}: ann@x.org at https://z.x\n"
-    assert done.complaint.startswith(f"The key is still in {download} too")
+    assert done.complaint.startswith(f"The key is also still in {download}")
     assert installed.read_text() == DOWNLOADED
     assert mode_of(installed) == 0o600
     assert library.resolve(environ={"HOME": str(keybearer.home)}).warnings == ()
@@ -66,7 +68,7 @@ def test_a_profile_is_installed_beside_the_others(keybearer: CommandLine, downlo
     assert not installed.exists()
 
 
-def test_a_new_key_for_the_same_account_takes_the_old_one_s_place(
+def test_a_new_key_for_the_same_account_replaces_the_old_one(
     keybearer: CommandLine, download: Path, installed: Path
 ) -> None:
     installed.write_text(f"# mine\n[api]\nkey={OTHER_KEY}\nemail=ann@x.org\nsite=HTTPS://z.x/\n[zterm]\ntheme=dark\n")
@@ -83,7 +85,7 @@ def test_a_new_key_for_the_same_account_takes_the_old_one_s_place(
     [OTHER, DOWNLOADED.replace("z.x", "y.x"), DOWNLOADED.replace("site=https://z.x\n", ""), "[api]\nkey=1\nkey=2\n"],
     ids=["other email", "other site", "no site", "broken"],
 )
-def test_another_account_s_file_is_not_replaced_unasked(
+def test_the_file_of_another_account_is_not_replaced_without_a_question(
     keybearer: CommandLine, download: Path, installed: Path, there: str
 ) -> None:
     installed.write_text(there)
@@ -97,7 +99,7 @@ def test_another_account_s_file_is_not_replaced_unasked(
 
 
 @pytest.mark.parametrize("option", ["--yes", "--force"])
-def test_another_account_s_file_is_replaced_on_demand(
+def test_the_file_of_another_account_is_replaced_with_yes(
     keybearer: CommandLine, download: Path, installed: Path, option: str
 ) -> None:
     installed.write_text(OTHER)
@@ -108,7 +110,7 @@ def test_another_account_s_file_is_replaced_on_demand(
 
 
 @pytest.mark.parametrize(("answer", "replaced"), [("y", True), ("n", False), ("", False)])
-def test_on_a_terminal_it_asks(
+def test_on_a_terminal_the_command_asks(
     keybearer: CommandLine, download: Path, installed: Path, answer: str, replaced: bool
 ) -> None:
     installed.write_text(OTHER)
@@ -152,7 +154,7 @@ def test_a_missing_download_is_an_expected_failure(keybearer: CommandLine, downl
     assert "variable" not in done.complaint
 
 
-def test_the_environment_has_no_part_in_what_is_installed(
+def test_the_environment_does_not_change_the_installed_file(
     keybearer: CommandLine, download: Path, installed: Path
 ) -> None:
     keybearer("install", str(download), ZULIP_EMAIL="bea@x.org", ZULIP_API_KEY=OTHER_KEY)
@@ -160,7 +162,7 @@ def test_the_environment_has_no_part_in_what_is_installed(
     assert installed.read_text() == DOWNLOADED
 
 
-def test_a_file_from_windows_is_installed_as_every_program_reads_it(
+def test_a_file_from_windows_is_installed_in_the_form_that_every_program_reads(
     keybearer: CommandLine, download: Path, installed: Path
 ) -> None:
     download.write_bytes(b"\xef\xbb\xbf" + f"# from work\n{DOWNLOADED}".replace("\n", "\r\n").encode())
@@ -245,7 +247,7 @@ def test_moving_a_link_removes_the_file_behind_it_too(
     assert installed.read_text() == DOWNLOADED
 
 
-def test_a_key_that_no_zulip_server_makes_is_warned_of(keybearer: CommandLine, download: Path) -> None:
+def test_a_key_of_an_unusual_form_causes_a_warning(keybearer: CommandLine, download: Path) -> None:
     download.write_text(DOWNLOADED.replace(KEY, "x"))
 
     assert "not 32 letters and digits" in keybearer("install", str(download)).err

@@ -17,7 +17,7 @@ from tests.cli.served import Person, Town
 
 
 def add(run: CommandLine, path: Path, *options: str) -> dict[str, Any]:
-    """A new named key, its zuliprc at `path`, as `key add --json` tells of it."""
+    """A new named key with its zuliprc at `path`, as `key add --json` prints it."""
     done = run("key", "add", "--output", str(path), "--json", *options)
     assert done.code == 0, done.err
     made: dict[str, Any] = json.loads(done.out)
@@ -45,7 +45,7 @@ def test_a_new_key_is_printed_as_a_zuliprc_and_works(person: Person, tmp_path: P
     assert said[1].startswith('named key "ci" (read), from 127.0.0.0/8, ends ')
 
 
-def test_a_key_can_go_to_a_file_or_a_profile_and_its_text_nowhere_else(person: Person, script: dict[str, Any]) -> None:
+def test_a_new_key_is_written_only_to_the_file_or_profile(person: Person, script: dict[str, Any]) -> None:
     written = Path(script["file"])
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     done = person.run("key", "add", "--name", "ci", "--profile", "ci", "--scope", "read,send")
@@ -70,7 +70,7 @@ def test_keys_are_listed_and_shown_without_their_texts(town: Town, person: Perso
     assert person.run("key", "show", "999999").code == 1
 
 
-def test_a_bot_has_keys_too(person: Person) -> None:
+def test_a_bot_can_have_named_keys(person: Person) -> None:
     made = json.loads(person.run("bot", "add", "--name", f"{person.name} B", "--short-name", person.name, "--json").out)
     key = add(person.run, person.run.home / "botrc", "--name", "deploy", "--bot", made["email"])
     assert key["email"] == made["email"]
@@ -90,7 +90,7 @@ def test_a_key_is_replaced_with_an_overlap_and_revoked(person: Person, script: d
     assert [person.run("whoami", "-c", str(path)).code for path in (script["file"], new)] == [1, 1]
 
 
-def test_regenerate_puts_the_successor_of_a_named_key_into_its_own_file(person: Person, script: dict[str, Any]) -> None:
+def test_regenerate_writes_the_new_named_key_into_its_own_file(person: Person, script: dict[str, Any]) -> None:
     path = Path(script["file"])
     before = path.read_text()
     done = person.run("regenerate", "-c", str(path))
@@ -98,7 +98,7 @@ def test_regenerate_puts_the_successor_of_a_named_key_into_its_own_file(person: 
     assert path.read_text() != before
     said = json.loads(person.run("whoami", "-c", str(path), "--json").out)
     assert said["key"]["name"] == "backup script"
-    assert person.run("whoami").code == 0  # the account key is as it was
+    assert person.run("whoami").code == 0  # the account key is unchanged
 
 
 def test_a_call_beyond_the_scopes_says_what_to_do(person: Person, script: dict[str, Any]) -> None:
@@ -120,19 +120,19 @@ def test_a_call_beyond_the_scopes_says_what_to_do(person: Person, script: dict[s
     ],
     ids=" ".join,
 )
-def test_odd_wishes_are_wrong_usage_and_make_no_key(person: Person, wrong: tuple[str, ...]) -> None:
+def test_invalid_options_are_wrong_usage_and_create_no_key(person: Person, wrong: tuple[str, ...]) -> None:
     done = person.run("key", "add", "--name", "odd", *wrong)
     assert (done.code, done.out) == (2, "")
     assert [one["name"] for one in listed(person.run)] == [""]
 
 
-def test_no_key_is_made_that_has_no_place(person: Person) -> None:
+def test_no_key_is_created_that_cannot_be_stored(person: Person) -> None:
     done = person.run("key", "add", "--name", "lost", "--output", str(person.run.home))
     assert done.code == 1
     assert [one["name"] for one in listed(person.run)] == [""]
 
 
-def test_found_keys_are_revoked_at_ones_own_site_only_and_after_a_question(
+def test_found_keys_are_revoked_only_at_the_own_site_and_after_a_question(
     town: Town, person: Person, script: dict[str, Any], tmp_path: Path
 ) -> None:
     leaked = tmp_path / "leak.ini"

@@ -1,4 +1,4 @@
-"""`keybearer login`: from a password or a key to a zuliprc, and nothing given away or lost on the way."""
+"""`keybearer login`: writes a zuliprc without revealing or losing anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = {"zulip_version": "12.0", "zulip_feature_level": 400, "realm_name": "
 
 @pytest.fixture
 def home(town: Town) -> CommandLine:
-    """Somebody with nothing in their home."""
+    """A person with an empty home."""
     return town.stranger()
 
 
@@ -34,7 +34,7 @@ def test_the_password_is_asked_for_at_the_terminal_and_not_shown(town: Town, per
     assert person.email in home("whoami").out
 
 
-def test_the_file_is_the_one_of_the_web_app_and_private(town: Town, person: Person, home: CommandLine) -> None:
+def test_the_file_is_that_of_the_web_app_and_is_private(town: Town, person: Person, home: CommandLine) -> None:
     done = home.process("login", town.site, "--email", person.email, "--password-stdin", stdin=f"{PASSWORD}\n")
     written = home.home / ".zuliprc"
 
@@ -53,7 +53,7 @@ def test_a_profile_is_a_file_of_its_own(town: Town, person: Person, home: Comman
 
 
 @pytest.mark.parametrize("form", ["{host}", "http://{host}/", "HTTP://{host}/api/v1/", " {host} "])
-def test_the_site_is_taken_in_any_form(town: Town, person: Person, home: CommandLine, form: str) -> None:
+def test_the_site_is_accepted_in_any_form(town: Town, person: Person, home: CommandLine, form: str) -> None:
     site = form.format(host=town.site.partition("://")[2])
 
     home("login", site, "--user", person.email, "--password-stdin", stdin=PASSWORD)
@@ -61,8 +61,8 @@ def test_the_site_is_taken_in_any_form(town: Town, person: Person, home: Command
     assert library.read_zuliprc(home.home / ".zuliprc").site == town.site
 
 
-def test_the_email_is_the_one_that_the_server_answers_with(home: CommandLine, scripted: ScriptedServer) -> None:
-    """An account may sign in by another name, as with LDAP; only the email works with the key."""
+def test_the_email_is_the_one_from_the_server(home: CommandLine, scripted: ScriptedServer) -> None:
+    """An account may sign in with another name, as with LDAP, but only the email works with the key."""
     scripted.script = [success(**SETTINGS), success(api_key=KEY, email="real@example.com", user_id=1)]
 
     done = home("login", scripted.site, "--email", "ldap-name", "--password-stdin", stdin="secret")
@@ -72,7 +72,7 @@ def test_the_email_is_the_one_that_the_server_answers_with(home: CommandLine, sc
     assert scripted.seen[1].form == {"username": "ldap-name", "password": "secret"}
 
 
-def test_a_password_goes_to_nobody_but_the_site_that_was_named(home: CommandLine, scripted: ScriptedServer) -> None:
+def test_the_password_is_sent_only_to_the_named_site(home: CommandLine, scripted: ScriptedServer) -> None:
     elsewhere = ScriptedServer()
     try:
         scripted.script = [
@@ -85,7 +85,7 @@ def test_a_password_goes_to_nobody_but_the_site_that_was_named(home: CommandLine
 
     assert done.code == 0
     assert elsewhere.seen == []
-    assert f"calls its own address {elsewhere.site}" in done.complaint
+    assert f"has the address {elsewhere.site} for itself" in done.complaint
     assert library.read_zuliprc(home.home / ".zuliprc").site == scripted.site
 
 
@@ -98,7 +98,7 @@ def test_a_wrong_password_is_refused_and_leaves_no_file(town: Town, person: Pers
     assert list(home.home.iterdir()) == []
 
 
-def test_what_is_no_zulip_server_is_told_before_any_password_is_sent(
+def test_a_server_other_than_zulip_is_reported_before_the_password_is_sent(
     home: CommandLine, scripted: ScriptedServer
 ) -> None:
     scripted.otherwise = html(404)
@@ -110,7 +110,7 @@ def test_what_is_no_zulip_server_is_told_before_any_password_is_sent(
     assert [one.path for one in scripted.seen] == ["/api/v1/server_settings"]
 
 
-def test_an_organization_without_passwords_is_told_before_one_is_asked_for(
+def test_an_organization_without_passwords_is_reported_before_the_question(
     home: CommandLine, scripted: ScriptedServer
 ) -> None:
     scripted.otherwise = success(**SETTINGS, authentication_methods={"password": False, "github": True})
@@ -118,11 +118,11 @@ def test_an_organization_without_passwords_is_told_before_one_is_asked_for(
     done = home("login", scripted.site, "--email", "a@example.com")
 
     assert done.code == 1
-    assert "takes no passwords" in done.complaint
+    assert "does not use passwords" in done.complaint
     assert "--api-key-stdin" in done.complaint
 
 
-def test_a_key_does_in_a_passwords_stead(town: Town, person: Person, home: CommandLine) -> None:
+def test_a_key_can_be_used_instead_of_a_password(town: Town, person: Person, home: CommandLine) -> None:
     key = town.server.api_key_of(person.email)
 
     done = home("login", town.site, "--email", person.email, "--api-key-stdin", stdin=f"{key}\r\n")
@@ -141,7 +141,7 @@ def test_a_key_that_the_server_refuses_is_not_written(town: Town, person: Person
 
 
 @pytest.mark.parametrize("stdin", ["", "\n", "one\ntwo\n"], ids=["nothing", "an empty line", "two lines"])
-def test_standard_input_holds_one_line(town: Town, person: Person, home: CommandLine, stdin: str) -> None:
+def test_standard_input_must_have_one_line(town: Town, person: Person, home: CommandLine, stdin: str) -> None:
     assert home("login", town.site, "--email", person.email, "--password-stdin", stdin=stdin).code == 2
 
 
@@ -150,7 +150,7 @@ def test_standard_input_holds_one_line(town: Town, person: Person, home: Command
     [([], "Give --email"), (["--email", "a@x.org"], "--password-stdin")],
     ids=["email", "password"],
 )
-def test_without_a_terminal_it_is_said_what_to_give(
+def test_without_a_terminal_the_error_names_the_option(
     town: Town, home: CommandLine, arguments: list[str], advice: str
 ) -> None:
     done = home.process("login", town.site, *arguments)
@@ -159,7 +159,7 @@ def test_without_a_terminal_it_is_said_what_to_give(
     assert advice in done.complaint
 
 
-def test_another_accounts_file_is_not_replaced_without_a_yes(town: Town, person: Person) -> None:
+def test_the_file_of_another_account_is_not_replaced_without_yes(town: Town, person: Person) -> None:
     other = town.person()
     before = other.zuliprc.read_bytes()
     arguments = ["login", town.site, "--email", person.email, "--password-stdin"]
@@ -173,7 +173,7 @@ def test_another_accounts_file_is_not_replaced_without_a_yes(town: Town, person:
     assert person.email in other.run("whoami").out
 
 
-def test_ones_own_file_gets_the_newer_key_and_keeps_the_rest(town: Town, person: Person) -> None:
+def test_the_own_file_gets_the_newer_key_and_keeps_the_rest(town: Town, person: Person) -> None:
     old = person.zuliprc.read_text()
     person.zuliprc.write_text(f"# mine\n{old.replace('key=kb', 'key=kc')}\n[zterm]\ntheme=dark\n")
 
@@ -183,7 +183,7 @@ def test_ones_own_file_gets_the_newer_key_and_keeps_the_rest(town: Town, person:
     assert person.zuliprc.read_text() == f"# mine\n{old}\n[zterm]\ntheme=dark\n"
 
 
-def test_variables_that_go_before_the_file_are_told(town: Town, person: Person, home: CommandLine) -> None:
+def test_variables_that_override_the_file_are_reported(town: Town, person: Person, home: CommandLine) -> None:
     done = home("login", town.site, "--email", person.email, "--password-stdin", stdin=PASSWORD, ZULIP_API_KEY="x")
 
     assert done.code == 0
@@ -203,7 +203,7 @@ def test_json_says_where_the_file_is(town: Town, person: Person, home: CommandLi
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[tuple[ScriptedServer, str]]:
-    """A server whose certificate is from an authority that nobody knows, and the path of that authority's own."""
+    """A server with a certificate from an unknown authority, and the path of the authority's certificate."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     path = tmp_path / "authority.pem"
@@ -218,7 +218,7 @@ def private(tmp_path: Path) -> Iterator[tuple[ScriptedServer, str]]:
     server.close()
 
 
-def test_an_unknown_issuer_is_told_before_a_password_is_sent(
+def test_an_unknown_issuer_is_reported_before_a_password_is_sent(
     private: tuple[ScriptedServer, str], home: CommandLine
 ) -> None:
     server, _ = private
@@ -230,7 +230,7 @@ def test_an_unknown_issuer_is_told_before_a_password_is_sent(
     assert server.seen == []
 
 
-def test_the_bundle_that_was_given_goes_into_the_file_and_is_used_from_there(
+def test_a_given_bundle_is_written_to_the_file_and_used_from_it(
     private: tuple[ScriptedServer, str], home: CommandLine
 ) -> None:
     server, bundle = private
@@ -244,7 +244,9 @@ def test_the_bundle_that_was_given_goes_into_the_file_and_is_used_from_there(
     assert home("whoami").code == 0
 
 
-def test_a_bundle_out_of_a_variable_stays_there(private: tuple[ScriptedServer, str], home: CommandLine) -> None:
+def test_a_bundle_from_a_variable_is_not_written_to_the_file(
+    private: tuple[ScriptedServer, str], home: CommandLine
+) -> None:
     server, bundle = private
 
     done = home(
@@ -255,7 +257,7 @@ def test_a_bundle_out_of_a_variable_stays_there(private: tuple[ScriptedServer, s
     assert library.read_zuliprc(home.home / ".zuliprc").tls.cert_bundle is None
 
 
-def test_a_deactivated_organization_is_told(home: CommandLine, scripted: ScriptedServer) -> None:
+def test_a_deactivated_organization_is_reported(home: CommandLine, scripted: ScriptedServer) -> None:
     gone = error(401, "This organization has been deactivated", "REALM_DEACTIVATED")
     scripted.script = [success(**SETTINGS), gone]
 
@@ -265,14 +267,16 @@ def test_a_deactivated_organization_is_told(home: CommandLine, scripted: Scripte
     assert "deactivated" in done.complaint
 
 
-def test_a_bad_site_is_wrong_before_anything_is_asked(home: CommandLine) -> None:
+def test_a_bad_site_is_reported_before_any_question(home: CommandLine) -> None:
     done = home("login", "ftp://chat.example.com", "--email", "a@example.com")
 
     assert done.code == 1
     assert "neither https nor http" in done.complaint
 
 
-def test_a_file_that_cannot_be_written_is_told(town: Town, person: Person, home: CommandLine, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(
+    town: Town, person: Person, home: CommandLine, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     target = tmp_path / "file" / "zuliprc"
 

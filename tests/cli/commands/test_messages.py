@@ -1,4 +1,4 @@
-"""`keybearer messages` and `keybearer listen`: a person sees in the terminal what was said."""
+"""`keybearer messages` and `keybearer listen`: print messages in the terminal."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_narrow_selects_as_zulips_search_does(
     assert sorted(json.loads(line)["content"] for line in done.out.splitlines()) == sorted(expected)
 
 
-def test_where_nothing_matches_people_are_told_and_programs_get_nothing(person: Person) -> None:
+def test_without_matches_people_get_a_note_and_programs_get_nothing(person: Person) -> None:
     assert person.run("messages", "topic:never").err == "There are no such messages.\n"
     done = person.run("messages", "topic:never", "--json")
     assert (done.code, done.out, done.err) == (0, "", "")
@@ -97,7 +97,7 @@ def terms(*arguments: str) -> list[tuple[object, ...]]:
     return [(term["operator"], term["operand"], term["negated"]) for term in parse_narrow(arguments, own_id=lambda: 5)]
 
 
-def test_a_narrow_is_read_as_it_stands_in_the_search_box_or_in_arguments_of_the_shell() -> None:
+def test_a_narrow_is_read_as_in_the_search_box_or_as_shell_arguments() -> None:
     assert terms('channel:ops topic:"night shift" sender:me') == terms("channel:ops", "topic:night shift", "sender:me")
     assert terms("channel:ops", "topic:night shift") == [("channel", "ops", False), ("topic", "night shift", False)]
     assert terms("-is:dm", "sender:7", "dm:me", "dm:a@x.org,b@x.org") == [
@@ -125,7 +125,7 @@ def scripted_person(keybearer: CommandLine, scripted: ScriptedServer) -> Command
 
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
-def test_what_was_said_cannot_act_on_the_terminal_and_is_otherwise_complete(
+def test_message_text_cannot_control_the_terminal_and_is_complete(
     scripted_person: CommandLine, scripted: ScriptedServer, as_json: list[str]
 ) -> None:
     evil = f"\x1b[2J\x9b2J\u202egnp.\r\n{KEY}\ttab\x07"
@@ -158,7 +158,7 @@ def listening(person: Person, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def say_until_heard(person: Person, process: subprocess.Popen[str], topic: str, text: str) -> str:
-    """Send the text again and again until a line is printed: the queue may not be open yet."""
+    """Send the text repeatedly until a line is printed, since the queue may not be open yet."""
     heard: list[str] = []
     assert process.stdout is not None
     reading = threading.Thread(target=lambda: heard.append(process.stdout.readline() if process.stdout else ""))
@@ -173,9 +173,7 @@ def say_until_heard(person: Person, process: subprocess.Popen[str], topic: str, 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_messages_are_printed_as_they_come_until_a_signal_ends_it(
-    person: Person, number: signal.Signals, code: int
-) -> None:
+def test_messages_are_printed_as_they_arrive_until_a_signal(person: Person, number: signal.Signals, code: int) -> None:
     with listening(person, "--channel", "general", "--topic", person.name, "--json") as process:
         line = say_until_heard(person, process, person.name, "now")
         with client_of(person) as client:
@@ -194,7 +192,7 @@ def test_messages_are_printed_as_they_come_until_a_signal_ends_it(
     assert err.strip() == "keybearer: Stopped"
 
 
-def test_a_reader_that_leaves_ends_it_without_a_word(person: Person) -> None:
+def test_listening_ends_silently_when_the_reader_closes_the_pipe(person: Person) -> None:
     with listening(person) as process:
         say_until_heard(person, process, person.name, "now")
         assert process.stdout is not None
@@ -211,14 +209,14 @@ def test_a_reader_that_leaves_ends_it_without_a_word(person: Person) -> None:
         process.stdout = None
 
 
-def test_a_channel_that_is_not_there_is_told_at_once(person: Person) -> None:
+def test_an_unknown_channel_is_reported_at_once(person: Person) -> None:
     done = person.run("listen", "--channel", "nowhere")
 
     assert done.code == 1
     assert "There is no channel 'nowhere'" in done.complaint
 
 
-def test_a_channel_that_the_account_does_not_follow_can_be_listened_to(
+def test_a_channel_without_a_subscription_can_be_listened_to(
     scripted_person: CommandLine, scripted: ScriptedServer
 ) -> None:
     def answer(seen: Seen) -> Reply:

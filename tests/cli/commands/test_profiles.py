@@ -1,4 +1,4 @@
-"""`keybearer profiles`: which accounts there are, and which is in force."""
+"""`keybearer profiles`: lists the accounts and marks the active one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def directory(keybearer: CommandLine) -> Path:
 
 
 def listed(keybearer: CommandLine, *options: str, **environ: str) -> dict[str, bool]:
-    """Each profile with whether it is in force."""
+    """Each profile with whether it is active."""
     return {
         row["name"]: row["in_force"] for row in json.loads(keybearer("profiles", "--json", *options, **environ).out)
     }
@@ -44,7 +44,7 @@ def test_profiles_are_listed_with_their_accounts(keybearer: CommandLine, directo
     ]
 
 
-def test_the_one_in_force_is_marked(keybearer: CommandLine, directory: Path) -> None:
+def test_the_active_profile_is_marked(keybearer: CommandLine, directory: Path) -> None:
     work = {"": False, "home": False, "work": True}
 
     assert listed(keybearer) == {"": True, "home": False, "work": False}
@@ -54,27 +54,25 @@ def test_the_one_in_force_is_marked(keybearer: CommandLine, directory: Path) -> 
     assert listed(keybearer, "-c", str(directory / "work.zuliprc"), ZULIP_PROFILE="home") == work
 
 
-def test_a_default_that_is_a_link_to_a_profile_marks_both(keybearer: CommandLine, directory: Path) -> None:
+def test_a_default_file_that_links_to_a_profile_marks_both(keybearer: CommandLine, directory: Path) -> None:
     (keybearer.home / ".zuliprc").unlink()
     (keybearer.home / ".zuliprc").symlink_to(directory / "work.zuliprc")
 
     assert listed(keybearer) == {"": True, "home": False, "work": True}
 
 
-def test_a_file_elsewhere_that_is_in_force_is_listed_too(
-    keybearer: CommandLine, directory: Path, tmp_path: Path
-) -> None:
+def test_an_active_file_elsewhere_is_listed_too(keybearer: CommandLine, directory: Path, tmp_path: Path) -> None:
     (tmp_path / "rc").write_text("[api]\nemail=dora@x.org\nkey=k\n")
     row = json.loads(keybearer("profiles", "--json", ZULIP_CONFIG=str(tmp_path / "rc")).out)[-1]
 
     assert (row["name"], row["in_force"], row["email"], row["path"]) == ("", True, "dora@x.org", str(tmp_path / "rc"))
 
 
-def test_variables_do_not_pass_for_what_a_file_says(keybearer: CommandLine, directory: Path) -> None:
+def test_variables_do_not_change_the_listed_accounts(keybearer: CommandLine, directory: Path) -> None:
     assert "bea@x.org" in keybearer("profiles", ZULIP_EMAIL="other@x.org", ZULIP_API_KEY="other").out
 
 
-def test_a_broken_profile_is_listed_with_what_is_wrong(keybearer: CommandLine, directory: Path) -> None:
+def test_a_broken_profile_is_listed_with_its_fault(keybearer: CommandLine, directory: Path) -> None:
     (directory / "work.zuliprc").write_text("[api]\nkey=kbSecret\nkey=kbSecret\n")
     done = keybearer("profiles")
 
@@ -83,14 +81,14 @@ def test_a_broken_profile_is_listed_with_what_is_wrong(keybearer: CommandLine, d
     assert "kbSecret" not in done.out
 
 
-def test_no_command_is_run_to_list_it(keybearer: CommandLine, directory: Path) -> None:
+def test_listing_profiles_runs_no_passcmd(keybearer: CommandLine, directory: Path) -> None:
     (directory / "work.zuliprc").write_text(f"[api]\nemail=bea@x.org\npasscmd=touch {directory}/run\n")
 
     assert "bea@x.org" in keybearer("profiles").out
     assert not (directory / "run").exists()
 
 
-def test_where_there_are_none_it_says_where_they_would_be(keybearer: CommandLine) -> None:
+def test_without_profiles_the_list_names_their_directory(keybearer: CommandLine) -> None:
     done = keybearer("profiles")
 
     assert done.code == 0
@@ -104,7 +102,7 @@ def test_a_name_that_is_a_path_is_refused(keybearer: CommandLine) -> None:
     assert "name of a profile" in done.complaint
 
 
-def test_a_variable_with_no_profiles_name_is_told_and_hides_no_profile(keybearer: CommandLine, directory: Path) -> None:
+def test_an_invalid_profile_variable_is_reported_and_hides_no_profile(keybearer: CommandLine, directory: Path) -> None:
     done = keybearer("profiles", "--json", ZULIP_PROFILE="not a name")
 
     assert done.code == 0

@@ -1,4 +1,4 @@
-"""`keybearer show`: what is in force, where it came from, and what it shadows."""
+"""`keybearer show`: the active settings, their origins and what they shadow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_setting_is_shown_with_its_origin_and_the_key_masked(keybearer: Co
     assert KEY not in done.out + done.err
 
 
-def test_a_program_gets_the_same_as_json(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_json_has_the_same_settings(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.chmod(0o640)
     done = keybearer("show", "--json", "--site", "http://y.x", "--insecure")
     told = json.loads(done.out)
@@ -60,7 +60,7 @@ def test_a_program_gets_the_same_as_json(keybearer: CommandLine, zuliprc: Path) 
     assert KEY not in done.out
 
 
-def test_warnings_are_told_on_stderr_and_leave_the_table_alone(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_warnings_are_printed_only_on_stderr(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.chmod(0o644)
     done = keybearer("show")
 
@@ -68,7 +68,7 @@ def test_warnings_are_told_on_stderr_and_leave_the_table_alone(keybearer: Comman
     assert "Other accounts" not in done.out
 
 
-def test_strictly_a_warning_ends_it(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_with_strict_a_warning_is_an_error(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.chmod(0o644)
     done = keybearer("show", "--strict")
 
@@ -76,7 +76,7 @@ def test_strictly_a_warning_ends_it(keybearer: CommandLine, zuliprc: Path) -> No
     assert "Other accounts can read" in done.complaint
 
 
-def test_a_key_among_the_options_is_warned_about_and_not_shown(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_key_option_causes_a_warning_and_is_not_shown(keybearer: CommandLine, zuliprc: Path) -> None:
     done = keybearer("show", "--api-key", KEY, "--user", "bea@x.org")
 
     assert done.code == 0
@@ -85,25 +85,25 @@ def test_a_key_among_the_options_is_warned_about_and_not_shown(keybearer: Comman
     assert KEY not in done.out + done.err
 
 
-def test_no_command_is_run_to_show_the_credentials(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_showing_credentials_runs_no_passcmd(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.write_text(f"[api]\nemail=ann@x.org\npasscmd=touch {keybearer.home}/run\n")
     done = keybearer("show")
 
     assert done.code == 0
-    assert f"key\twhat passcmd prints\t{zuliprc}:3" in done.out
+    assert f"key\tthe output of passcmd\t{zuliprc}:3" in done.out
     assert not (keybearer.home / "run").exists()
     assert "touch" not in done.out
 
 
 @pytest.mark.parametrize("option", ["--config-file", "--config", "-c"])
-def test_a_file_is_named_by_any_of_its_options(keybearer: CommandLine, tmp_path: Path, option: str) -> None:
+def test_each_option_for_the_file_works(keybearer: CommandLine, tmp_path: Path, option: str) -> None:
     (tmp_path / "rc").write_text("[api]\nemail=cleo@x.org\nkey=k\n")
 
     assert "cleo@x.org" in keybearer("show", option, str(tmp_path / "rc")).out
 
 
 @pytest.mark.parametrize(("options", "value"), [([], "true"), (["--no-insecure"], "false"), (["--insecure"], "true")])
-def test_an_option_that_is_not_given_does_not_outrank_the_file(
+def test_an_option_that_is_not_given_does_not_override_the_file(
     keybearer: CommandLine, zuliprc: Path, options: list[str], value: str
 ) -> None:
     zuliprc.write_text(f"{zuliprc.read_text()}insecure=true\n")
@@ -111,7 +111,7 @@ def test_an_option_that_is_not_given_does_not_outrank_the_file(
     assert json.loads(keybearer("show", "--json", *options).out)["settings"]["insecure"]["value"] == value
 
 
-def test_a_broken_file_is_one_line_without_the_text(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_broken_file_is_reported_in_one_line_without_its_text(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.write_text(f"[api]\nemail=a\n{KEY}\n")
     done = keybearer.process("show")
 
@@ -120,7 +120,7 @@ def test_a_broken_file_is_one_line_without_the_text(keybearer: CommandLine, zuli
     assert KEY not in done.err
 
 
-def test_on_a_terminal_it_is_a_table(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_on_a_terminal_the_output_is_a_table(keybearer: CommandLine, zuliprc: Path) -> None:
     shown = keybearer.on_terminal("show").out
     plain = keybearer.on_terminal("show", NO_COLOR="1").out
 
@@ -132,7 +132,7 @@ def test_on_a_terminal_it_is_a_table(keybearer: CommandLine, zuliprc: Path) -> N
     assert KEY not in shown + plain
 
 
-def test_what_moves_the_cursor_is_not_printed(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_control_characters_are_not_printed(keybearer: CommandLine, zuliprc: Path) -> None:
     done = keybearer("show", "--client-cert", "/x\x1b[2J")
 
     assert "\x1b" not in done.out + done.err

@@ -1,4 +1,4 @@
-"""`keybearer whoami`: whose key it is, and which one."""
+"""`keybearer whoami`: shows the account and the key."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tests.cli.served import Person, Town
 from tests.client.scripted_server import ScriptedServer, success
 
 
-def test_it_says_which_account_the_file_is_of(town: Town, person: Person) -> None:
+def test_whoami_shows_the_account_of_the_file(town: Town, person: Person) -> None:
     done = person.run.process("whoami")
 
     assert (done.code, done.err) == (0, "")
     assert done.out == f"{person.name} <{person.email}>, member at {town.site}\n"
 
 
-def test_json_has_the_same_for_programs(town: Town, person: Person) -> None:
+def test_json_has_the_same_content(town: Town, person: Person) -> None:
     said = json.loads(person.run("whoami", "--json").out)
 
     assert (said["email"], said["kind"], said["is_bot"], said["site"]) == (person.email, "member", False, town.site)
@@ -25,13 +25,13 @@ def test_json_has_the_same_for_programs(town: Town, person: Person) -> None:
 
 
 @pytest.mark.parametrize("option", ["--config-file", "--config", "-c"])
-def test_it_takes_the_file_that_is_named(town: Town, person: Person, option: str) -> None:
+def test_whoami_reads_the_named_file(town: Town, person: Person, option: str) -> None:
     stranger = town.stranger()
 
     assert person.email in stranger("whoami", option, str(person.zuliprc)).out
 
 
-def test_it_takes_the_variables_in_place_of_a_file(town: Town, person: Person) -> None:
+def test_whoami_reads_variables_instead_of_a_file(town: Town, person: Person) -> None:
     variables = {
         "ZULIP_EMAIL": person.email,
         "ZULIP_API_KEY": town.server.api_key_of(person.email),
@@ -41,7 +41,7 @@ def test_it_takes_the_variables_in_place_of_a_file(town: Town, person: Person) -
     assert person.email in town.stranger()("whoami", **variables).out
 
 
-def test_a_key_on_the_command_line_comes_with_a_warning(town: Town, person: Person) -> None:
+def test_a_key_on_the_command_line_causes_a_warning(town: Town, person: Person) -> None:
     key = town.server.api_key_of(person.email)
     done = town.stranger()("whoami", "--user", person.email, "--api-key", key, "--site", town.site)
 
@@ -50,7 +50,7 @@ def test_a_key_on_the_command_line_comes_with_a_warning(town: Town, person: Pers
     assert key not in done.out + done.err
 
 
-def test_a_refused_key_is_told_with_what_to_do(person: Person) -> None:
+def test_a_refused_key_is_reported_with_a_remedy(person: Person) -> None:
     text = person.zuliprc.read_text()
     person.zuliprc.write_text(text.replace("key=kb", "key=kc"))
 
@@ -62,7 +62,7 @@ def test_a_refused_key_is_told_with_what_to_do(person: Person) -> None:
     assert person.email in done.complaint
 
 
-def test_a_server_that_is_not_there_is_told(person: Person) -> None:
+def test_an_unreachable_server_is_reported(person: Person) -> None:
     done = person.run("whoami", "--site", "http://localhost:1")
 
     assert done.code == 1
@@ -70,7 +70,7 @@ def test_a_server_that_is_not_there_is_told(person: Person) -> None:
 
 
 @pytest.mark.parametrize("key", ["of Keybearer's", "of Zulip's"])
-def test_it_asks_once_who_it_is_and_of_a_key_of_keybearers_which_one(
+def test_whoami_makes_one_request_and_one_more_for_a_keybearer_key(
     person: Person, scripted: ScriptedServer, key: str
 ) -> None:
     other = {} if key == "of Keybearer's" else {"ZULIP_API_KEY": "x" * 32}
@@ -81,7 +81,7 @@ def test_it_asks_once_who_it_is_and_of_a_key_of_keybearers_which_one(
     assert [(one.method, one.path) for one in scripted.seen] == asked
 
 
-def test_a_name_cannot_write_to_the_terminal(person: Person, scripted: ScriptedServer) -> None:
+def test_a_name_cannot_control_the_terminal(person: Person, scripted: ScriptedServer) -> None:
     scripted.otherwise = success(user_id=7, email=person.email, full_name="P\x1b[2J\nx")
 
     done = person.run("whoami", "--site", scripted.site)

@@ -1,4 +1,4 @@
-"""A person sees that a slow server is waited for; a program sees nothing of it."""
+"""A terminal shows a spinner for a slow server. A pipe does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "[api]\nemail=hamlet@example.com\nkey=kbAAAAAAAAAAAAAAAAAAAAAAAA3zSVTW\ns
 
 @pytest.fixture
 def slow(scripted: ScriptedServer, keybearer: CommandLine) -> CommandLine:
-    """Somebody whose server takes longer than people like to wait without a sign."""
+    """A person whose server answers slowly."""
 
     def answer(seen: Seen) -> Reply:
         time.sleep(0.9)
@@ -27,7 +27,7 @@ def slow(scripted: ScriptedServer, keybearer: CommandLine) -> CommandLine:
     return keybearer
 
 
-def test_on_a_terminal_something_moves_until_the_answer_is_there(slow: CommandLine, scripted: ScriptedServer) -> None:
+def test_on_a_terminal_the_spinner_moves_until_the_response(slow: CommandLine, scripted: ScriptedServer) -> None:
     done = slow.on_terminal("whoami")
 
     assert done.code == 0
@@ -35,14 +35,14 @@ def test_on_a_terminal_something_moves_until_the_answer_is_there(slow: CommandLi
     assert done.out.rstrip().endswith(f"member at {scripted.site}")
 
 
-def test_without_colours_it_moves_without_colours(slow: CommandLine) -> None:
+def test_without_colours_the_spinner_has_none(slow: CommandLine) -> None:
     done = slow.on_terminal("whoami", NO_COLOR="1")
 
     assert "Waiting for" in done.out
     assert "\x1b[3" not in done.out
 
 
-def test_in_a_pipe_nothing_moves(slow: CommandLine) -> None:
+def test_in_a_pipe_there_is_no_spinner(slow: CommandLine) -> None:
     done = slow.process("whoami")
 
     assert done.err == ""

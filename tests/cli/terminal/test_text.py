@@ -5,5 +5,5 @@ from __future__ import annotations
 from keybearer.cli.terminal.text import one_line
 
 
-def test_what_others_wrote_cannot_move_the_cursor() -> None:
+def test_text_from_others_cannot_move_the_cursor() -> None:
     assert one_line("a\x1b[2J\nb\r\u2028c\x9b1m") == "a [2J b c 1m"

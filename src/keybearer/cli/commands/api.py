@@ -29,7 +29,11 @@ _ABOUT_KEYS = re.compile(r"\bapi_key\b|\bfetch_api_key\b")
 @click.argument("path")
 @click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option(
-    "--upload", multiple=True, type=click.Path(readable=False), metavar="FILE", help="Send this file too. Can be given more than once."
+    "--upload",
+    multiple=True,
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Send this file too. Can be given more than once.",
 )
 @click.option("--reveal", is_flag=True, help="Print API keys and tokens in the answer without a mask.")
 @credential_options

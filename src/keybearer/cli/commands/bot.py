@@ -54,7 +54,10 @@ def list_(given: GivenCredentials) -> None:
 )
 @click.option("--payload-url", metavar="URL", help="The URL that the server calls for an outgoing webhook bot.")
 @click.option(
-    "--output", type=click.Path(readable=False), metavar="FILE", help="Also write its zuliprc to this file; - prints it."
+    "--output",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Also write its zuliprc to this file; - prints it.",
 )
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @credential_options
@@ -111,13 +114,16 @@ def show(given: GivenCredentials, *, id_or_email: str) -> None:
     ]
     print_table(["", "value"], rows)
     if lacks_key:
-        note(f"Its last API key was revoked. For a new one, run: keybearer regenerate --bot {account.user_id} --output FILE")
+        note(f"Its last API key was revoked. Get a new one: keybearer regenerate --bot {account.user_id} --output FILE")
 
 
 @bot.command()
 @click.argument("id_or_email")
 @click.option(
-    "--output", type=click.Path(readable=False), metavar="FILE", help="Write it to this file, with mode 0600, instead of printing it."
+    "--output",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Write it to this file, with mode 0600, instead of printing it.",
 )
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @credential_options
@@ -138,7 +144,9 @@ def zuliprc(given: GivenCredentials, *, id_or_email: str, output: str | None, ye
 
 @bot.command("botserverrc")
 @click.argument("bots", nargs=-1, required=True, metavar="[SECTION=]ID_OR_EMAIL...")
-@click.option("--output", type=click.Path(), metavar="FILE", help="Write it to this file, with mode 0600, instead of printing it.")
+@click.option(
+    "--output", type=click.Path(), metavar="FILE", help="Write it to this file, with mode 0600, instead of printing it."
+)
 @credential_options
 def botserverrc_(given: GivenCredentials, *, bots: tuple[str, ...], output: str | None) -> None:
     """Print or write the file with which `zulip-botserver` runs several bots.
@@ -172,7 +180,7 @@ def deactivate(given: GivenCredentials, *, id_or_email: str, yes: bool) -> None:
             raise KeybearerError(f"{email_of(account)} was not changed", hint="Nothing was changed")
         with waiting_for(client):
             client.deactivate_bot(account.user_id)
-    _told(given, account, "is deactivated", is_active=False)
+    _print_state(given, account, "is deactivated", is_active=False)
 
 
 @bot.command()
@@ -184,12 +192,12 @@ def reactivate(given: GivenCredentials, *, id_or_email: str) -> None:
         account = find_bot(client, id_or_email)
         with waiting_for(client):
             client.reactivate_bot(account.user_id)
-    _told(given, account, "is active again", is_active=True)
+    _print_state(given, account, "is active again", is_active=True)
     if not given.as_json:
         note(f"It may have a new key. For its zuliprc, run: keybearer bot zuliprc {account.user_id} --output FILE")
 
 
-def _told(given: GivenCredentials, account: User, what: str, *, is_active: bool) -> None:
+def _print_state(given: GivenCredentials, account: User, what: str, *, is_active: bool) -> None:
     if given.as_json:
         print_json({**as_json(account), "is_active": is_active})
     else:

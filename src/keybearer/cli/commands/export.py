@@ -25,7 +25,7 @@ def as_shell(credentials: Credentials) -> str:
 
 
 def as_dotenv(credentials: Credentials) -> str:
-    """A `.env` file. Values have quotes only if some reader needs them, since Docker's reader does not support quotes."""
+    """A `.env` file. Values have quotes only if they are needed, since Docker's reader does not support them."""
     return "".join(f"{name}={_dotenv_quoted(text)}\n" for name, text in variables(credentials).items())
 
 
@@ -43,7 +43,9 @@ def as_curl(credentials: Credentials) -> str:
     tls = credentials.tls
     options = {"user": f"{credentials.email}:{credentials.api_key.reveal()}"}
     if tls.client_cert:
-        options["cert"] = tls.client_cert.replace("\\", "\\\\").replace(":", "\\:")  # after a colon, curl expects a passphrase
+        options["cert"] = tls.client_cert.replace("\\", "\\\\").replace(
+            ":", "\\:"
+        )  # after a colon, curl expects a passphrase
     if tls.client_cert_key:
         options["key"] = tls.client_cert_key
     if tls.cert_bundle and not tls.insecure:
@@ -68,7 +70,7 @@ FORMATS: Mapping[str, Callable[[Credentials], str]] = {
 )
 @credential_options
 def export(given: GivenCredentials, *, format_name: str) -> None:
-    """Print the credentials in force for another program.
+    """Print the active credentials for another program.
 
     The output has the key in plain text.
 

@@ -10,7 +10,7 @@ import click
 from keybearer.cli.data_dir import (
     data_dir_option,
     database_url_option,
-    refusals_told,
+    report_refusals,
     run_on,
     run_stoppable,
     settings_for,
@@ -45,7 +45,7 @@ def init(
     settings = settings_for(data_dir, database_url)
     password = read_password(from_stdin=owner_password_stdin, option="--owner-password-stdin")
     # Checked before anything is written, so a refusal leaves nothing behind.
-    with refusals_told():
+    with report_refusals():
         wanted = setup.NewOrganization.checked(
             name=organization, site=site, email=owner_email, full_name=owner_name, password=password
         )

@@ -65,7 +65,10 @@ def _standing_alone(document: Document, path: Path) -> Document:
 
 def _report(found: Resolution, source: Path, target: Path, *, moved: bool, as_json: bool) -> None:
     for warning in found.warnings:
-        if warning.kind not in {"readable_by_others", "writable_by_others"}:  # the mode of the download; the new file has mode 0600
+        if warning.kind not in {
+            "readable_by_others",
+            "writable_by_others",
+        }:  # the mode of the download; the new file has mode 0600
             warn(str(warning))
     if found.origins[KEY.name].name == KEY.name and not is_well_formed(found.api_key.reveal()):
         warn(f"{found.origins[KEY.name]}: The key is not {LENGTH} letters and digits, as the keys of Zulip are")

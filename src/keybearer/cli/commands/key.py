@@ -1,4 +1,4 @@
-"""`keybearer key`: further API keys of an account or of a bot, each with a name, scopes and an end."""
+"""`keybearer key`: named API keys of an account or a bot, each with scopes and an end."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from keybearer.store.profiles import path_of
 from keybearer.zuliprc.credentials import Credentials
 from keybearer.zuliprc.document import render_zuliprc
 
-_of_bot = click.option("--bot", metavar="ID-OR-EMAIL", help="The keys of this bot, not your own.")
+_of_bot = click.option("--bot", metavar="ID-OR-EMAIL", help="The keys of this bot instead of your own.")
 
 
 @click.group()
 def key() -> None:
-    """List, make and revoke further API keys: each with a name, scopes and an end."""
+    """List, create and revoke named API keys, each with scopes and an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """Whose keys are meant: the caller's own, or a bot's."""
+    """The account of the keys: the caller's own, or a bot's."""
 
     client: Client
     bot: User | None
@@ -75,7 +75,7 @@ class _Holder:
 @_of_bot
 @credential_options
 def list_(given: GivenCredentials, *, bot: str | None) -> None:
-    """List the API keys that work: the account key and the named ones."""
+    """List the valid API keys: the account key and the named keys."""
     with connected(given) as client:
         keys = _Holder.named(client, bot).keys()
     if given.as_json:
@@ -85,7 +85,7 @@ def list_(given: GivenCredentials, *, bot: str | None) -> None:
     print_table(headings, [[str(one.id), *_cells(one)] for one in keys])
     unused = [one for one in keys if one.is_unused and not one.is_account_key]
     if unused:
-        note(f"Nobody has used {', '.join(map(key_display.name_of, unused))} for 90 days: revoke what is not needed.")
+        note(f"Not used for 90 days: {', '.join(map(key_display.name_of, unused))}. Revoke keys that are not needed.")
 
 
 def _cells(one: APIKey) -> list[str]:
@@ -103,7 +103,7 @@ def _cells(one: APIKey) -> list[str]:
 @_of_bot
 @credential_options
 def show(given: GivenCredentials, *, key_id: int, bot: str | None) -> None:
-    """Show an API key, without its text: who made it, when it ends, who used it last."""
+    """Show an API key without its text: who created it, when it ends, which program used it last."""
     with connected(given) as client:
         one = _Holder.named(client, bot).find(key_id)
     if given.as_json:
@@ -140,7 +140,7 @@ def show(given: GivenCredentials, *, key_id: int, bot: str | None) -> None:
     "life",
     callback=read_life,
     metavar="DAYSd|DATE|never",
-    help="When it ends, such as 90d or 2027-01-31.  [default: as the organization has set]",
+    help="When it ends, such as 90d or 2027-01-31.  [default: the organization's setting]",
 )
 @click.option(
     "--network",
@@ -149,7 +149,9 @@ def show(given: GivenCredentials, *, key_id: int, bot: str | None) -> None:
     metavar="CIDR",
     help="Where it may be used from, such as 192.0.2.0/24. Can be given more than once.  [default: everywhere]",
 )
-@click.option("--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc there; - prints it.")
+@click.option(
+    "--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc to this file; - prints it."
+)
 @click.option("--profile", metavar="NAME", help="Write its zuliprc as this profile.")
 @click.option("--yes", is_flag=True, help="Replace another account's zuliprc without asking.")
 @_of_bot
@@ -166,15 +168,15 @@ def add(
     yes: bool,
     bot: str | None,
 ) -> None:
-    """Make a named API key. Its zuliprc goes to --output or --profile, or is printed; it is shown only this once."""
+    """Create a named API key. Its zuliprc is written to --output or --profile, or printed. It is shown only once."""
     if profile is not None:
         if output is not None:
-            raise click.UsageError("--output and --profile contradict each other.")
+            raise click.UsageError("--output and --profile cannot be used together.")
         output = str(path_of(profile, os.environ))
     _require_file_for_json(given, output)
     with connected(given) as client:
         holder = _Holder.named(client, bot)
-        path = holder.place_for(output, yes=yes)  # before there is a key without a place
+        path = holder.place_for(output, yes=yes)  # before a key exists that cannot be stored
         with waiting_for(client):
             new = client.create_api_key(
                 name, scopes=scopes, expires_in_days=life, networks=networks or None, bot_id=holder.bot_id
@@ -183,7 +185,7 @@ def add(
             _give(given, holder, new, path)
         except FileError as error:
             client.revoke_api_key(new.id, bot_id=holder.bot_id)
-            error.hint = "The new key was revoked again: try with another --output"
+            error.hint = "The new key was revoked again: try another --output"
             raise
 
 
@@ -194,18 +196,20 @@ def add(
     "overlap_seconds",
     callback=read_overlap,
     metavar="TIME",
-    help="How long the old key works beside the new one, such as 1h; at most a day.  [default: not at all]",
+    help="How long the old key continues to work, such as 1h; at most a day.  [default: not at all]",
 )
-@click.option("--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc there; - prints it.")
+@click.option(
+    "--output", type=click.Path(readable=False), metavar="FILE", help="Write its zuliprc to this file; - prints it."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_of_bot
 @credential_options
 def regenerate(
     given: GivenCredentials, *, key_id: int, overlap_seconds: int | None, output: str | None, yes: bool, bot: str | None
 ) -> None:
-    """Replace a named API key by one with the same name, scopes, networks and end.
+    """Replace a named API key with a new one with the same name, scopes, networks and end.
 
-    The new zuliprc goes to --output, or is printed. To replace the key in force in its own zuliprc, use `keybearer
+    The new zuliprc is written to --output, or printed. To replace the active key in its own zuliprc, use `keybearer
     regenerate`.
     """
     _require_file_for_json(given, output)
@@ -213,13 +217,13 @@ def regenerate(
         holder = _Holder.named(client, bot)
         path = holder.place_for(output, yes=yes)
         if not overlap_seconds and not agreed(f"Key {key_id} will be refused at once. Replace it?", yes=yes):
-            raise KeybearerError("No new API key was made", hint="The old one still works")
+            raise KeybearerError("No new API key was issued", hint="The old one still works")
         with waiting_for(client):
             new = client.regenerate_named_api_key(key_id, overlap_seconds=overlap_seconds, bot_id=holder.bot_id)
         try:
             _give(given, holder, new, path)
         except FileError as error:
-            error.hint = f"Revoke it with `keybearer key revoke {new.id}`, and add another one"
+            error.hint = f"Revoke it with `keybearer key revoke {new.id}`, and add a new one"
             raise
 
 

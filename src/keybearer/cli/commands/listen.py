@@ -1,4 +1,4 @@
-"""`keybearer listen`: messages as they come."""
+"""`keybearer listen`: messages as they arrive."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from keybearer.errors import APIError, KeybearerError
 
 
 @click.command()
-@click.option("--channel", metavar="NAME", help="Only messages in this channel; following it is not needed.")
+@click.option("--channel", metavar="NAME", help="Only messages in this channel; you need not be subscribed to it.")
 @click.option("--topic", metavar="TOPIC", help="Only messages with this topic.")
 @credential_options
 def listen(given: GivenCredentials, *, channel: str | None, topic: str | None) -> None:
-    """Print messages as they come, until Ctrl-C.
+    """Print messages as they arrive, until Ctrl-C.
 
-    Without --channel these are all messages that reach the account: in the channels that it follows, to it alone, and
-    those that it sends itself. With --json each message is a line, as Zulip sends it.
+    Without --channel, these are all messages that the account receives: in channels that it is subscribed to, direct
+    messages, and those that it sends itself. With --json, each message is a line, as Zulip sends it.
 
     \b
         keybearer listen
@@ -39,14 +39,14 @@ def listen(given: GivenCredentials, *, channel: str | None, topic: str | None) -
             events.__enter__()
         with events:
             if is_terminal(sys.stderr):
-                note(f"Listening at {client.site} as {client.email}; Ctrl-C ends it.")
+                note(f"Listening at {client.site} as {client.email}; press Ctrl-C to stop.")
             for event in events:
                 if event.message is not None:
                     print_message(event.message, as_json=given.as_json)
 
 
 def _follows(client: Client, channel: str) -> bool:
-    """Whether the account follows the channel. Raises KeybearerError if it can see no such channel."""
+    """Whether the account is subscribed to the channel. Raises KeybearerError if it can see no such channel."""
     if any(one.name.casefold() == channel.casefold() for one in client.get_subscriptions()):
         return True
     try:

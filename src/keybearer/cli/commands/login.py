@@ -1,4 +1,4 @@
-"""`keybearer login`: from a password, or a key, to a zuliprc."""
+"""`keybearer login`: writes a zuliprc, with a password or a key."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from keybearer.zuliprc.fields import (
 from keybearer.zuliprc.sources import Arguments, Environment, ZuliprcFile
 
 KEY_PAGE = "#settings/account-and-privacy"
-"""Where a person finds the API key in Zulip's web app."""
+"""The page of Zulip's web app that shows the API key."""
 
 
 @click.command()
@@ -70,21 +70,21 @@ def login(
 ) -> None:
     """Get your API key from SITE and write the zuliprc.
 
-    The password is asked for at the terminal. The file is the one that --config-file, --profile, ZULIP_CONFIG or
-    ZULIP_PROFILE name, else ~/.zuliprc; its mode is 0600. The email in it is the one that the server answers with. TLS
-    options that are given here go into the file.
+    The command asks for the password at the terminal. The file is the one that --config-file, --profile, ZULIP_CONFIG
+    or ZULIP_PROFILE names, else ~/.zuliprc. Its mode is 0600. The email in it is the one that the server returns. TLS
+    options given here are written to the file.
     """
     if password_stdin and api_key_stdin:
-        raise click.UsageError("Standard input is either the password or the API key.")
+        raise click.UsageError("Standard input can be the password or the API key, not both.")
     site = normalise_site(site)
     path = locate(config_file, profile, os.environ).path
     if path is None:
-        raise FileError("There is no home directory to write into", hint="Set HOME, or give --config-file")
+        raise FileError("There is no home directory to write into", hint="Set HOME, or use --config-file")
     require_replaceable(path)
     there = _zuliprc_for(site, path)
     tls = _tls(there, site, tls_options, os.environ)
     if is_plain_http(site):
-        warn(f"everybody on the way to {site} can read what you send; use https")
+        warn(f"everybody on the network can read what you send to {site}; use https")
     with Client.unauthenticated(site, tls=tls) as client:
         with waiting_for(client, tls):
             settings = client.get_server_settings()
@@ -98,19 +98,19 @@ def login(
 
 
 def _zuliprc_for(site: str, path: Path) -> ZuliprcFile:
-    """The file that will be replaced, if it is one for this site: its TLS settings go on. Else an empty one."""
+    """The file that will be replaced, whose TLS settings are kept. If it is not for this site: an empty file."""
     try:
         file = open_location(Location(path))
         found = file.find(SITE)
         if found and same_site(normalise_site(found.text.reveal()), site):
             return file
     except ResolutionError:
-        pass  # what is broken is not read on; whether it may be replaced is asked later
+        pass  # a broken file is not used; whether it may be replaced is asked later
     return ZuliprcFile("")
 
 
 def _tls(file: ZuliprcFile, site: str, options: Mapping[str, Any], variables: Mapping[str, str]) -> TLSOptions:
-    """The TLS settings out of options, variables and file. The resolver demands an email and a key beside them."""
+    """The TLS settings from options, variables and file. The resolver requires an email and a key too."""
     arguments = Arguments({**options, SITE.argument: site, EMAIL.argument: "-", KEY.argument: "-"})
     return resolve_file(file, arguments, Environment(variables), os.environ).tls
 
@@ -119,7 +119,7 @@ def _by_password(client: Client, settings: ServerSettings, email: str | None, *,
     methods = settings.authentication_methods
     if isinstance(methods, Mapping) and methods.get("password") is False:
         raise KeybearerError(
-            f"{settings.realm_name or client.site} takes no passwords",
+            f"{settings.realm_name or client.site} does not use passwords",
             hint=f"Get the API key at {client.site}/{KEY_PAGE} and give it to `keybearer login {client.site} "
             "--email EMAIL --api-key-stdin`",
         )
@@ -128,14 +128,14 @@ def _by_password(client: Client, settings: ServerSettings, email: str | None, *,
     if from_stdin:
         password = secret_on_stdin("--password-stdin")
     else:
-        password = ask_secret(f"Password of {username}", otherwise="Give it on standard input, with --password-stdin")
-    with spinner(f"Waiting for {client.site}"):  # whatever had to be asked for has been asked for by now
+        password = ask_secret(f"Password of {username}", otherwise="Pass it on standard input, with --password-stdin")
+    with spinner(f"Waiting for {client.site}"):  # all questions have been asked by now
         fetched = client.fetch_api_key(username, password)
     return Credentials(fetched.email, fetched.api_key)
 
 
 def _by_key(site: str, tls: TLSOptions, email: str | None) -> Credentials:
-    """The key on standard input, tried once: the email is then the one that the server has."""
+    """The key on standard input, after one test call. The email is then that of the server."""
     given = Credentials(
         email or ask("Email", otherwise="Give --email"), secret_on_stdin("--api-key-stdin", "API key"), site, tls=tls
     )
@@ -151,7 +151,7 @@ def _report(email: str, site: str, path: Path, settings: ServerSettings, *, as_j
         say(f"{path}: {email} at {site}")
     canonical = settings.realm_url or settings.realm_uri or site
     if canonical.rstrip("/") != site:
-        note(f"{settings.realm_name} calls its own address {canonical}; the file has the one that was given.")
+        note(f"{settings.realm_name} has the address {canonical} for itself; the file has the address that you gave.")
     overriding = [name for name in (EMAIL.variable, KEY.variable, SITE.variable) if os.environ.get(name)]
     if overriding:
-        note(f"{', '.join(overriding)} in the environment go before what the file says: unset what you do not mean.")
+        note(f"{', '.join(overriding)} in the environment override the file: unset those that you do not need.")

@@ -1,4 +1,4 @@
-"""`keybearer logout`: take the credentials off this machine, and on demand off the server too."""
+"""`keybearer logout`: removes the credentials from this machine, and with `--regenerate` also ends the key."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from keybearer.zuliprc.sources import Arguments, Environment
 
 
 @click.command()
-@click.option("--regenerate", is_flag=True, help="End the key itself too, wherever else it is kept.")
+@click.option("--regenerate", is_flag=True, help="Also end the key itself, so that all copies stop working.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @credential_options
 def logout(given: GivenCredentials, *, regenerate: bool, yes: bool) -> None:
-    """Remove the zuliprc in force.
+    """Remove the active zuliprc.
 
-    The key in it stays valid, for whoever has a copy of it, until a new one is made: --regenerate does that first.
-    Where the file has comments or sections of other programs too, only the credentials are taken out of it.
+    The key in it stays valid in all copies until a new one is issued. --regenerate does that first. If the file also
+    has comments or sections of other programs, only the credentials are removed from it.
     """
     location = given.locate(os.environ)
     file = open_location(location)
@@ -39,41 +39,41 @@ def logout(given: GivenCredentials, *, regenerate: bool, yes: bool) -> None:
     entry = file.document.get(EMAIL.name)
     whose = f" of {entry.text.reveal()}" if entry else ""
     what = "ends its key everywhere and removes" if regenerate else "removes"
-    if not agreed(f"This {what} {location.path}, the zuliprc{whose}. Go on?", yes=yes):
-        raise FileError(f"{location.path} was left as it is", hint="Nothing was changed")
+    if not agreed(f"This {what} {location.path}, the zuliprc{whose}. Continue?", yes=yes):
+        raise FileError(f"{location.path} was not changed", hint="Nothing was changed")
     if regenerate:
         _end_key(location)
     gone = _remove(location.path, file.document)
     if given.as_json:
         print_json({"file": str(location.path), "removed": gone, "key_ended": regenerate})
     else:
-        say(f"{location.path} is removed" if gone else f"{location.path} has no credentials any more")
+        say(f"{location.path} was removed" if gone else f"{location.path} no longer has credentials")
     if not regenerate:
-        note("The API key is still valid: who has a copy can use it until a new one is made, in the settings.")
+        note("The API key is still valid: a copy of it works until you generate a new key in the settings.")
     if os.environ.get(KEY.variable):
-        note(f"{KEY.variable} is set, and programs go on using that.")
+        note(f"{KEY.variable} is set, and programs continue to use it.")
 
 
 def _end_key(location: Location) -> None:
-    """Have a new key made for the file, by what the file itself says, so that the old one is worth nothing."""
+    """Replace the key with the file's own credentials, so that the old key ends."""
     resolution = resolve_location(location, Arguments({}), Environment({}), os.environ)
     if resolution.own_file is None:
         raise RegenerationRefused(
-            f"{location.path} does not have email, key and site itself, so its key cannot be ended with it",
-            hint="Make a new key in the settings of your organization, and log out without --regenerate",
+            f"{location.path} does not have email, key and site in it, so it cannot be used to end its key",
+            hint="Generate a new key in the settings of your organization, and log out without --regenerate",
         )
     try:
         with Client(resolution) as client, waiting_for(client):
             client.regenerate_api_key()
     except InvalidAPIKey:
-        note("The server refuses the key already, so there is nothing to end.")
+        note("The server already refuses the key, so there is nothing to end.")
     except KeybearerError as error:
-        error.hint = f"{location.path} was left as it is; without --regenerate it is removed. {error.hint}".strip()
+        error.hint = f"{location.path} was not changed; without --regenerate it is removed. {error.hint}".strip()
         raise
 
 
 def _remove(path: Path, document: Document) -> bool:
-    """Remove the file, behind a link if it is one, and the link. False where other things in it had to stay."""
+    """Remove the file, and a link to it. Returns False if the file had to stay for its other content."""
     if document.has_more_than_settings:
         put_document(path, Document(""))
         with exclusive(path) as target:

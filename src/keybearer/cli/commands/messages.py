@@ -1,4 +1,4 @@
-"""`keybearer messages`: messages that are there."""
+"""`keybearer messages`: existing messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keybearer.cli.options import GivenCredentials, credential_options
 from keybearer.cli.terminal.output import note
 
 MOST = 5000
-"""What a server gives at once."""
+"""The most messages that a server returns at once."""
 
 OPERATORS = frozenset({
     "channel", "stream", "channels", "streams", "topic", "subject", "sender", "from", "dm", "pm-with", "dm-including",
@@ -42,8 +42,8 @@ def messages(given: GivenCredentials, *, narrow: tuple[str, ...], limit: int) ->
     """Print messages, the oldest first.
 
     A NARROW is a filter as in Zulip's search: channel:NAME, topic:NAME, sender:EMAIL or sender:me, dm:EMAIL, is:dm,
-    is:mentioned, is:unread, has:link, and words that occur in the message. A minus at its beginning turns it round:
-    write -- before the first one then.
+    is:mentioned, is:unread, has:link, and words in the message. A minus at the beginning negates it: then write --
+    before the first one.
 
     \b
         keybearer messages sender:me
@@ -51,7 +51,7 @@ def messages(given: GivenCredentials, *, narrow: tuple[str, ...], limit: int) ->
         keybearer messages is:dm --json
         keybearer messages -- -sender:me is:dm
 
-    With --json each message is a line, as Zulip sends it.
+    With --json, each message is a line, as Zulip sends it.
     """
     with connected(given) as client, waiting_for(client):
         terms = list(parse_narrow(narrow, own_id=lambda: client.get_profile().user_id))
@@ -63,10 +63,10 @@ def messages(given: GivenCredentials, *, narrow: tuple[str, ...], limit: int) ->
 
 
 def parse_narrow(arguments: Sequence[str], *, own_id: Callable[[], int]) -> Iterator[dict[str, object]]:
-    """The terms of a narrow for Zulip's API, in the form that every endpoint for messages takes.
+    """The terms of a narrow for Zulip's API, in the form that every endpoint for messages accepts.
 
-    An argument is one term, or several as they stand in Zulip's search box. Raises UsageError for a term without a
-    value. `own_id` gives the number of the caller, whom `me` means.
+    An argument is one term, or several as in Zulip's search box. Raises UsageError for a term without a value.
+    `own_id` returns the ID of the caller, for `me`.
     """
     words: list[str] = []
     for term in (term for argument in arguments for term in _terms(argument)):
@@ -87,7 +87,7 @@ def parse_narrow(arguments: Sequence[str], *, own_id: Callable[[], int]) -> Iter
 
 
 def _terms(argument: str) -> list[str]:
-    """An argument as terms: one, whose value the shell's quotes hold together; or several in Zulip's own quotes."""
+    """The terms of an argument: one whose value may have spaces, or several as in Zulip's search, with its quotes."""
     if _BEGINS_TERM.search(argument) or (found := _TERM.fullmatch(argument)) is None or found[2] not in OPERATORS:
         return _WORDS.findall(argument)
     return [argument]

@@ -35,10 +35,10 @@ class ProfileStatus:
 @click.command()
 @credential_options
 def profiles(given: GivenCredentials) -> None:
-    """List the profiles and the file that is in force.
+    """List the profiles and the active file.
 
     A profile NAME is the file NAME.zuliprc in the directory zulip of your configuration; --profile and ZULIP_PROFILE
-    choose one. To make one: keybearer login --profile NAME, or keybearer install FILE --profile NAME.
+    select one. To create one: keybearer login --profile NAME, or keybearer install FILE --profile NAME.
     """
     chosen = _in_force(given)
     default = default_path(os.environ)
@@ -68,7 +68,7 @@ def profiles(given: GivenCredentials) -> None:
 
 
 def _in_force(given: GivenCredentials) -> Path | None:
-    """The file in force; None, with a warning, where a variable has no profile's name: its error sends people here."""
+    """The active file; None, with a warning, if a variable has an invalid profile name, since that error names us."""
     try:
         return given.locate(os.environ).path
     except ResolutionError as error:
@@ -79,7 +79,7 @@ def _in_force(given: GivenCredentials) -> Path | None:
 
 
 def _look(name: str, path: Path, *, in_force: bool) -> ProfileStatus:
-    """What the file itself says, whatever the environment has."""
+    """The account in the file itself, without the environment."""
     environ = {variable: value for variable in _SURROUNDINGS if (value := os.environ.get(variable))}
     try:
         resolution = resolve(path, environ=environ)

@@ -1,4 +1,4 @@
-"""`keybearer regenerate`: a new API key for oneself or for a bot; the old one is worth nothing from then on."""
+"""`keybearer regenerate`: a new API key for the caller or for a bot. The old one is refused from then on."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from keybearer.store.key_replacement import KeyReplacement
 
 
 @click.command()
-@click.option("--bot", metavar="ID-OR-EMAIL", help="Make the new key for this bot, not for yourself.")
+@click.option("--bot", metavar="ID-OR-EMAIL", help="Replace the key of this bot instead of your own.")
 @click.option(
-    "--output", type=click.Path(readable=False), metavar="FILE", help="Where the bot's new zuliprc goes; - prints it."
+    "--output",
+    type=click.Path(readable=False),
+    metavar="FILE",
+    help="Write the bot's new zuliprc to this file; - prints it.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @credential_options
 def regenerate(given: GivenCredentials, *, bot: str | None, output: str | None, yes: bool) -> None:
-    """Make a new API key; the old one is refused from then on.
+    """Replace the API key with a new one. The old one is refused at once.
 
-    Your own new key goes into the zuliprc in force, in place of the old one: email, key and site must all stand in
-    that file, else nothing is asked of the server. A bot's new zuliprc goes to --output.
+    Your own new key replaces the old one in the active zuliprc. That file must have email, key and site in it;
+    otherwise no request is sent. A bot's new zuliprc is written to --output.
 
-    Named keys that end with the old key are named first. Of a named key, only that one is replaced.
+    Named keys that end with the old key are listed first. If the active key is a named key, only that key is replaced.
     """
     if bot is None and output is not None:
-        raise click.UsageError("--output is for --bot: your own new key goes into your zuliprc.")
+        raise click.UsageError("--output needs --bot: your own new key is written to your zuliprc.")
     if bot is not None and output is None:
-        raise click.UsageError("Say with --output where the bot's new zuliprc goes.")
+        raise click.UsageError("Name the file for the bot's new zuliprc with --output.")
     if bot is not None and output == STDOUT and given.as_json:
         raise click.UsageError("--json cannot be used with --output -, which prints the zuliprc.")
     if bot is None:
@@ -47,12 +50,12 @@ def _regenerate_own(given: GivenCredentials, *, yes: bool) -> None:
     resolution = given.resolve()
     with Client(resolution) as client:
         if resolution.own_file is not None:  # else the client refuses, and says why
-            # Before anything is asked of the server: whether the file can take the new key.
+            # Before any request: check whether the new key can be written to the file.
             KeyReplacement(resolution.own_file, resolution.credentials).abandon()
             in_force = key_display.key_in_use(client)
             if in_force is not None and in_force.is_account_key:
-                _say_what_stops(client, in_force.user_id)
-            _require_leave(resolution.email, yes=yes)
+                _report_ending_keys(client, in_force.user_id)
+            _require_confirmation(resolution.email, yes=yes)
         with waiting_for(client):
             client.regenerate_api_key()
     if given.as_json:
@@ -65,8 +68,8 @@ def _regenerate_bot(client: Client, id_or_email: str, output: str | None, *, yes
     bot = find_bot(client, id_or_email)
     zuliprc = BotZuliprc.prepared(client, bot, output, yes=yes)
     if key_display.key_in_use(client) is not None:
-        _say_what_stops(client, bot.user_id, bot_id=bot.user_id)
-    _require_leave(email_of(bot), yes=yes)
+        _report_ending_keys(client, bot.user_id, bot_id=bot.user_id)
+    _require_confirmation(email_of(bot), yes=yes)
     with waiting_for(client):
         key = client.regenerate_bot_api_key(bot.user_id)
     zuliprc.write(key)
@@ -76,12 +79,12 @@ def _regenerate_bot(client: Client, id_or_email: str, output: str | None, *, yes
         say(f"{zuliprc.path}: {email_of(bot)} has a new API key; the old one is refused from now on")
 
 
-def _say_what_stops(client: Client, holder_id: int | None, *, bot_id: int | None = None) -> None:
-    """Name the named keys that end with an account key, those of bots too that were created with it."""
+def _report_ending_keys(client: Client, holder_id: int | None, *, bot_id: int | None = None) -> None:
+    """Report the named keys that end with an account key, including keys of bots that were created with it."""
     with waiting_for(client):
         ending = client.get_api_keys(bot_id=bot_id, ending=True)
     if ending:
-        note("With the API key stop these named keys:")
+        note("These named keys end with the API key:")
     for key in ending:
         whose = "" if key.user_id == holder_id else f" of the bot {key.user_id}"
         used = key_display.moment(key.last_used_at, "never")
@@ -89,6 +92,6 @@ def _say_what_stops(client: Client, holder_id: int | None, *, bot_id: int | None
         note(f"  {key_display.name_of(key)}{whose}, last used: {used}{program}")
 
 
-def _require_leave(email: str, *, yes: bool) -> None:
-    if not agreed(f"The API key of {email} will be refused everywhere, at once. Make a new one?", yes=yes):
-        raise KeybearerError("No new API key was made", hint="The old one still works")
+def _require_confirmation(email: str, *, yes: bool) -> None:
+    if not agreed(f"The API key of {email} will be refused everywhere at once. Issue a new one?", yes=yes):
+        raise KeybearerError("No new API key was issued", hint="The old one still works")

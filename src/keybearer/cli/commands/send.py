@@ -18,7 +18,7 @@ from keybearer.cli.terminal.output import print_json
     required=True,
     multiple=True,
     metavar="WHO",
-    help="A channel's name or number, with --topic; else an email or a user's number, several by giving it again.",
+    help="A channel's name or ID, with --topic; else an email or a user's ID. Can be given more than once for users.",
 )
 @click.option("--topic", metavar="TOPIC", help="The topic of the channel.")
 @credential_options
@@ -34,7 +34,7 @@ def send(given: GivenCredentials, *, text: str, recipients: tuple[str, ...], top
     if topic is None:
         numbers = all(who.isdecimal() for who in recipients)
         if not numbers and any("@" not in who for who in recipients):
-            raise click.UsageError("Give --topic with a channel; people are named by email or number, all alike.")
+            raise click.UsageError("Use --topic with a channel. Name people all by email or all by ID.")
         to: object = [int(who) for who in recipients] if numbers else list(recipients)
     elif len(recipients) > 1:
         raise click.UsageError("A message with --topic goes to one channel.")

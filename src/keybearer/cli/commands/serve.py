@@ -21,32 +21,36 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Where everything is kept [default: $KEYBEARER_DATA_DIR, else $XDG_DATA_HOME/keybearer].",
+    help="The directory for all data [default: $KEYBEARER_DATA_DIR, else $XDG_DATA_HOME/keybearer].",
 )
 @click.option(
-    "--development", is_flag=True, help="Let anybody on this machine in without a password. Never for real data."
+    "--development",
+    is_flag=True,
+    help="Let anybody on this machine sign in without a password. Never use it for real data.",
 )
-@click.option("--host", help=f"The address to listen at [default: {DEFAULT_HOST}].")
+@click.option("--host", help=f"The address to listen on [default: {DEFAULT_HOST}].")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    help=f"The port to listen at; 0 takes a free one [default: {DEFAULT_PORT}].",
+    help=f"The port to listen on; 0 selects a free one [default: {DEFAULT_PORT}].",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="How many processes answer [default: 1].")
-@click.option("--database-url", help="A PostgreSQL database, where the file in the data directory is not enough.")
-@click.option("--tls-cert", type=_file, help="Speak TLS with this certificate (PEM, with its chain).")
+@click.option("--workers", type=click.IntRange(min=1), help="The number of worker processes [default: 1].")
+@click.option(
+    "--database-url", help="The URL of a PostgreSQL database, to use instead of the file in the data directory."
+)
+@click.option("--tls-cert", type=_file, help="Use TLS with this certificate (PEM, with its chain).")
 @click.option("--tls-key", type=_file, help="The certificate's key (PEM).")
-@click.option("--tls-client-ca", type=_file, help="Let in only clients with a certificate of this authority (PEM).")
+@click.option("--tls-client-ca", type=_file, help="Accept only clients with a certificate from this authority (PEM).")
 def serve(*, development: bool, **flags: Any) -> None:  # noqa: ANN401  one type per flag
     """Run the server.
 
-    On an empty data directory it sets itself up, and prints a link with which you create the organization.
+    On an empty data directory, it sets itself up and prints a link for creating the organization.
     """
     if (flags["tls_cert"] is None) != (flags["tls_key"] is None):
-        raise click.UsageError("--tls-cert and --tls-key go together.")
+        raise click.UsageError("--tls-cert and --tls-key must be used together.")
     if flags["tls_client_ca"] is not None and flags["tls_cert"] is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key.")
-    # Only the flag turns development on: a variable that was left behind must not open the doors.
+    # Only the flag turns development mode on: a forgotten variable must not let people in without a password.
     warn_of_unknown_variables()
     settings = Settings.from_environ(os.environ, development=development, **flags)
     for warning in _warnings(settings, flags["database_url"]):
@@ -59,12 +63,14 @@ def _warnings(settings: Settings, database_url: str | None) -> list[str]:
     if database_url is not None and without_password(database_url) != database_url:
         warnings.append("process lists show the password in --database-url; use KEYBEARER_DATABASE_URL")
     if not (settings.uses_tls or settings.trusted_proxies or is_loopback(settings.host)):
-        warnings.append(f"listening at {settings.host} without TLS: keys and passwords cross the network in clear")
+        warnings.append(
+            f"listening on {settings.host} without TLS: keys and passwords are sent unencrypted over the network"
+        )
     if settings.workers > 1 and not settings.limits_url:
         warnings.append(
-            f"each of {settings.workers} workers counts calls by itself, so {settings.workers} times the limit gets "
-            "through; name a Redis or Valkey in KEYBEARER_LIMITS_URL to count them together"
+            f"each of {settings.workers} workers counts calls on its own, so {settings.workers} times the limit "
+            "is allowed; set KEYBEARER_LIMITS_URL to a Redis or Valkey to count them together"
         )
     if settings.development:
-        warnings.append("development mode: whoever reaches this server is let in without a password")
+        warnings.append("development mode: anybody who can reach this server can sign in without a password")
     return warnings

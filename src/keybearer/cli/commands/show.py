@@ -1,4 +1,4 @@
-"""`keybearer show`: every setting in force, where it came from, and what it shadows."""
+"""`keybearer show`: every active setting, its origin and what it shadows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NOT_SET = "-"
 @click.command()
 @credential_options
 def show(given: GivenCredentials) -> None:
-    """Show every setting in force, its origin and what it shadows.
+    """Show every active setting, its origin and what it shadows.
 
-    The key is masked, and no password command is run for it. The origin of a setting that is not set is: default.
+    The key is masked, and no password command is run for it. A setting that is not set has the origin: default.
     """
     resolution = given.resolve(quiet=given.as_json)
     if given.as_json:
@@ -39,19 +39,19 @@ def show(given: GivenCredentials) -> None:
 
 
 def displayed(resolution: Resolution, name: str) -> str | None:
-    """The value of a setting as it may be seen, None where it has none. No `passcmd` is run for it."""
+    """The value of a setting to show, None if it has none. No `passcmd` is run for it."""
     value = resolution.values.get(name)
     if isinstance(value, Secret):
         return MASK if name == PASSCMD.name else value.masked()
     if value is None and resolution.origins[name].name == PASSCMD.name:
-        return f"what {PASSCMD.name} prints"
+        return f"the output of {PASSCMD.name}"
     if isinstance(value, bool):
         return str(value).lower()
     return None if value is None else str(value)
 
 
 def as_json(resolution: Resolution) -> dict[str, object]:
-    """The same for programs."""
+    """The settings as JSON, for programs."""
     return {
         "config_file": resolution.config_file,
         "settings": {

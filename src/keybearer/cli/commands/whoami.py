@@ -1,4 +1,4 @@
-"""`keybearer whoami`: which account the credentials in force are of, as the server sees it."""
+"""`keybearer whoami`: the account of the active credentials, as the server reports it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from keybearer.cli.user_display import as_json, email_of, kind_of
 @click.command()
 @credential_options
 def whoami(given: GivenCredentials) -> None:
-    """Say which account the credentials in force are of.
+    """Show the account of the active credentials.
 
-    The server is asked: where it answers, the key works. Of a named key, its name, scopes and end are told.
+    The server is asked, so success means that the key works. For a named key, its name, scopes and end are shown.
     """
     with connected(given) as client, waiting_for(client):
         profile = client.get_profile()

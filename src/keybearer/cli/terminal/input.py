@@ -1,4 +1,4 @@
-"""What is typed at the terminal or comes on standard input. Passwords and keys are read in no other way."""
+"""Reads what a person types at the terminal, and standard input. Passwords and keys are read only here."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LONGEST_INPUT = 64 * 1024
 
 
 def text_on_stdin() -> str:
-    """All of standard input. Raises KeybearerError for what is not UTF-8 text."""
+    """All of standard input. Raises KeybearerError if it is not UTF-8 text."""
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError:
-        raise KeybearerError("Standard input is not UTF-8 text", hint="Upload what is no text as a file") from None
+        raise KeybearerError("Standard input is not UTF-8 text", hint="Upload it as a file") from None
 
 
 def secret_on_stdin(option: str, what: str = "password") -> Secret:
@@ -31,24 +31,24 @@ def secret_on_stdin(option: str, what: str = "password") -> Secret:
         raise click.UsageError(f"{option}: the {what} is not UTF-8 text.") from None
     secret = text.removesuffix("\n").removesuffix("\r")
     if not secret or "\n" in secret:
-        raise click.UsageError(f"{option}: standard input must hold the {what}, in one line.")
+        raise click.UsageError(f"{option}: standard input must have the {what}, in one line.")
     return Secret(secret)
 
 
 def read_password(*, from_stdin: bool, option: str) -> Secret:
     """The password on standard input, or asked for at the terminal. One final line end is not part of it.
 
-    Raises UsageError where there is neither.
+    Raises UsageError if there is neither.
     """
     if from_stdin:
         return secret_on_stdin(option)
     if not is_terminal(sys.stdin):
-        raise click.UsageError(f"Give the password on standard input, with {option}.")
+        raise click.UsageError(f"Pass the password on standard input, with {option}.")
     return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
 def ask_secret(question: str, *, otherwise: str) -> Secret:
-    """Ask at the terminal, without an echo. Raises KeybearerError, with what to do `otherwise`, where there is none."""
+    """Ask at the terminal, without an echo. Without a terminal, raises KeybearerError with the hint `otherwise`."""
     _require_terminal(question, otherwise)
     return Secret(click.prompt(one_line(question), hide_input=True, err=True))
 

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, plain lines for pipes, JSON for programs; the rest goes to stderr."""
+"""The output of commands: tables for people, plain lines for pipes, JSON for programs; the rest goes to stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keybearer.masking import masked_json
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """On a terminal a table, else the headings and rows in lines of their own, tabs between the cells."""
+    """Print a table on a terminal, else one line for the headings and for each row, with tabs between cells."""
     cells = [[one_line(cell) for cell in row] for row in rows]
     if is_terminal(sys.stdout):
         _print_rich(headings, cells)
@@ -26,22 +26,22 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_json(value: object, *, verbatim: bool = False) -> None:
-    """`value` as JSON, indented, with every key masked unless `verbatim`."""
+    """Print `value` as indented JSON, with every key masked unless `verbatim`."""
     click.echo(json_text(json.dumps(value if verbatim else masked_json(value), indent=2, ensure_ascii=False)))
 
 
 def say(text: str) -> None:
-    """The result of a command, in one line on stdout."""
+    """Print the result of a command, in one line on stdout."""
     click.echo(one_line(text))
 
 
 def print_file(text: str) -> None:
-    """The exact text of a file, or what a program reads: in UTF-8, whatever encoding the terminal's people use."""
+    """Print the exact text of a file, or input for a program, always in UTF-8."""
     click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 
 def warn(text: str) -> None:
-    """Warn people on stderr of something that does not stop the command."""
+    """Print a warning on stderr. The command continues."""
     label = "warning:"
     if is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and not is_dumb():
         label = click.style(label, fg="yellow", bold=True)
@@ -49,7 +49,7 @@ def warn(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Tell people on stderr what was done, or what to do next."""
+    """Print on stderr what was done, or what to do next."""
     click.echo(one_line(text), err=True)
 
 
@@ -68,7 +68,7 @@ def agreed(question: str, *, yes: bool) -> bool:
 
 
 def _ask(text: str) -> bool:
-    """Ask the last sentence of `text`, in a line by itself: a prompt that is longer than its line gets garbled."""
+    """Ask the last sentence of `text` in its own line, since a prompt longer than its line is garbled."""
     statement, stop, question = one_line(text).rpartition(". ")
     if stop:
         note(f"{statement}.")
@@ -76,7 +76,7 @@ def _ask(text: str) -> bool:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person looks at the other end of `stream`."""
+    """Whether `stream` is connected to a terminal."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # closed
@@ -84,7 +84,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def is_dumb() -> bool:
-    """Whether the terminal can neither show colours nor move its cursor."""
+    """Whether the terminal cannot show colours or move its cursor."""
     return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
 
 

@@ -14,7 +14,7 @@ STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(s
 
 
 class Terminated(KeyboardInterrupt):
-    """The command is to stop, as after Ctrl-C. `number` is the signal's."""
+    """The command must stop, as after Ctrl-C. `number` is that of the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Terminated(KeyboardInterrupt):
 def stoppable() -> Iterator[None]:
     """While the block runs, Ctrl-C raises KeyboardInterrupt, and SIGTERM and SIGHUP raise Terminated.
 
-    A signal that is ignored stays ignored, as `nohup` and shells in the background want it.
+    A signal that is ignored stays ignored, as `nohup` and background jobs of shells expect.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -48,7 +48,7 @@ def stoppable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_from_threads() -> Iterator[None]:
-    """Threads that are started in the block never get a stopping signal, so it interrupts what the main thread does.
+    """Threads that start in the block never get a stopping signal, so it always interrupts the main thread.
 
     A thread blocks the signals that its creator blocked. Which thread gets a signal is up to the system.
     """
@@ -63,5 +63,5 @@ def kept_from_threads() -> Iterator[None]:
 
 
 def terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Raise Terminated, wherever the command is."""
+    """Raise Terminated at any point of the command."""
     raise Terminated(number)

@@ -1,4 +1,4 @@
-"""A sign on the terminal that something is still going on."""
+"""A sign on the terminal that the command is still working."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 PATIENCE = 0.4
-"""Seconds before there is anything to see: what is done by then needs no spinner, and need not load one."""
+"""Seconds before the spinner appears. Faster work needs no spinner and does not load one."""
 
 
 @contextlib.contextmanager
 def spinner(text: str) -> Iterator[Callable[[str], None]]:
-    """Spin on stderr while the block runs, if it takes long and a person looks on. Yields what changes the text."""
+    """Show a spinner on stderr while the block runs, if it takes long. Yields a function that changes the text."""
     if not is_terminal(sys.stderr) or is_dumb():
         yield lambda text: None
         return
@@ -31,14 +31,14 @@ def spinner(text: str) -> Iterator[Callable[[str], None]]:
     with kept_from_threads():
         timer.start()
     try:
-        yield spinning.tell
+        yield spinning.change_text
     finally:
         timer.cancel()
         spinning.stop()
 
 
 class _Spinning:
-    """The spinner, which a timer's thread starts and the main thread stops, in whichever order they come."""
+    """The spinner. A timer's thread starts it and the main thread stops it, in any order."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -55,7 +55,7 @@ class _Spinning:
                 self._status = Console(stderr=True).status(Text(one_line(self._text)))
                 self._status.start()
 
-    def tell(self, text: str) -> None:
+    def change_text(self, text: str) -> None:
         self._text = text
         if self._status is not None:
             from rich.text import Text  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The standard streams where the shell has closed some (`keybearer show >&-`) or they cannot show every character."""
+"""Prepares standard streams that the shell has closed (`keybearer show >&-`) or that cannot show every character."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keybearer.errors import KeybearerError
 
 
 class _Closed(io.TextIOBase):
-    """Stands for a closed stream: reading and writing say that it is closed."""
+    """A closed stream: reading and writing raise an error that says so."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -36,8 +36,8 @@ class _Closed(io.TextIOBase):
 def prepare() -> None:
     """Make the standard streams usable.
 
-    A closed stream raises KeybearerError when it is used. Its number is taken, so that no file that is opened later
-    gets it by chance; programs that this one becomes or starts still find it closed.
+    A closed stream raises KeybearerError when it is used. Its number is reserved, so that no later file gets it.
+    Programs that this one starts or becomes still find it closed.
     """
     if sys.stdin is None:
         sys.stdin = _Closed("input")
@@ -45,7 +45,9 @@ def prepare() -> None:
         sys.stdout = _Closed("output")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a name that the terminal cannot show must not cause a failure
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)

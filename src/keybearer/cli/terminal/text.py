@@ -13,25 +13,25 @@ _ACTIVE = re.compile(rf"[{_CONTROL}{_BIDIRECTIONAL}\u2028\u2029]")
 
 
 def one_line(text: str) -> str:
-    """`text` in one line, with every key masked: what people are told, whoever wrote it.
+    """`text` in one line, with every key masked, for messages to people.
 
-    What a server sent must neither move the cursor nor turn the direction of reading.
+    Text from a server must not move the cursor or change the direction of reading.
     """
     return bare_line(masked(text))
 
 
 def bare_line(text: str) -> str:
-    """As `one_line`, with the keys in it: for what a command exists to print."""
+    """Like `one_line`, but without masks, for the text that a command exists to print."""
     return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def content(text: str) -> str:
-    """Text of several lines, as it is but for characters that act on the terminal: those are shown as escapes."""
+    """Text of several lines. Characters that control the terminal are shown as escapes."""
     return _ACTIVE.sub(lambda found: _escaped(found[0]), text.replace("\r\n", "\n"))
 
 
 def json_text(text: str) -> str:
-    """JSON in which such characters stand as JSON's own escapes, so that it means the same."""
+    """JSON with the same meaning, in which such characters are JSON's own escapes."""
     return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -40,7 +40,7 @@ LONGEST_WAIT = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """The facts about a call for the text of an error. `secrets` never appear in it, even if the server repeats them."""
+    """Facts about a call for the text of an error. `secrets` never appear there, even if the server repeats them."""
 
     method: str
     path: str

@@ -72,7 +72,7 @@ class BaseRunner:
         raise NotImplementedError
 
     def start_in_child(self) -> None:
-        """Share nothing with the parent process: no connection, no event queue, and no lock that one of its threads had.
+        """Share nothing with the parent process: no connection, no event queue, and no lock of one of its threads.
 
         The parent's connections are kept open, since closing them could write to them.
         """

@@ -52,7 +52,7 @@ def build_context(options: TLSOptions, *, site: str = "") -> ssl.SSLContext:
 
 
 def _trusts_nothing(context: ssl.SSLContext) -> bool:
-    """Whether no certificate is trusted by default. The context counts a directory of hashed files only once it is used."""
+    """Whether no certificate is trusted by default. A directory of hashed files is counted only once it is used."""
     if context.cert_store_stats()["x509_ca"]:
         return False
     directory: str | None = ssl.get_default_verify_paths().capath  # None if there is no such directory

@@ -92,7 +92,7 @@ def reactivate_bot(bot_id: int) -> Operation[Answer]:
 
 
 def regenerate_bot_api_key(bot_id: int) -> Operation[Secret]:
-    """Issue a new API key for a bot. The old one is refused at once. The new key is only in the answer, not in a file."""
+    """Issue a new API key for a bot. The old one is refused at once. The new key is only in the answer."""
     return Operation("POST", f"bots/{int(bot_id)}/api_key/regenerate", _key)
 
 

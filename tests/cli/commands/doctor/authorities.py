@@ -1,4 +1,4 @@
-"""Certificates of the tests' own, and servers that use them."""
+"""Certificates for tests, and servers that use them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = datetime.datetime.now(datetime.UTC)
 
 @dataclass(frozen=True)
 class Authority:
-    """An authority, and the files of what it has issued in a directory."""
+    """An authority, and its certificates as files in a directory."""
 
     directory: Path
     ca: trustme.CA = field(default_factory=trustme.CA)
@@ -36,7 +36,7 @@ class Authority:
         return self.write("ca.pem", self.ca.cert_pem.bytes())
 
     def client_certificate(self, days: int = 365, mode: int = 0o600) -> str:
-        """A file with a client certificate that is good for so many days from now, and its key."""
+        """A file with a client certificate that is valid for this many days from now, and its key."""
         issued = self.ca.issue_cert("bot@example.com", not_before=NOW - 400 * DAY, not_after=NOW + days * DAY)
         return self.write("client.pem", issued.private_key_and_cert_chain_pem.bytes(), mode)
 
@@ -44,7 +44,7 @@ class Authority:
     def serving(
         self, name: str = "127.0.0.1", *, begins: int = -400, ends: int = 365, client_ca: trustme.CA | None = None
     ) -> Iterator[ScriptedServer]:
-        """A Zulip server with a certificate for this name, good between these days from now."""
+        """A Zulip server with a certificate for this name, valid between these days from now."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ca.issue_cert(name, not_before=NOW + begins * DAY, not_after=NOW + ends * DAY).configure_cert(context)
         if client_ca is not None:
@@ -56,6 +56,6 @@ class Authority:
 
 
 def point_to(patient: Patient, site: str, **settings: str) -> None:
-    """Make the zuliprc one for this site, with these settings more."""
+    """Write a zuliprc for this site, with these additional settings."""
     more = "".join(f"{name}={value}\n" for name, value in settings.items())
     patient.write(f"[api]\nemail={EMAIL}\nkey={KEY}\nsite={site}\n{more}")

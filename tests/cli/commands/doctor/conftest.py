@@ -13,7 +13,7 @@ from tests.client.scripted_server import serving
 
 @pytest.fixture
 def patient(keybearer: CommandLine) -> Iterator[Patient]:
-    """A person whose zuliprc is good and whose server answers."""
+    """A person with a valid zuliprc and a server that answers."""
     with serving() as server:
         server.otherwise = zulip()
         person = Patient(keybearer, server)

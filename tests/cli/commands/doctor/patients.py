@@ -1,4 +1,4 @@
-"""What the tests of `keybearer doctor` have in common: a person's zuliprc, a server that answers, and the report."""
+"""Shared by the tests of `keybearer doctor`: a person's zuliprc, a server that answers, and the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def zulip(profile: Reply | None = None, settings: Reply | None = None) -> Callable[[Seen], Reply]:
-    """The answers of a Zulip server to what a doctor asks."""
+    """The responses of a Zulip server to the doctor's requests."""
 
     def answer(seen: Seen) -> Reply:
         if seen.path.endswith("/server_settings"):
@@ -32,7 +32,7 @@ def zulip(profile: Reply | None = None, settings: Reply | None = None) -> Callab
 
 @dataclass(frozen=True)
 class Report:
-    """What `keybearer doctor --json` has told."""
+    """The output of `keybearer doctor --json`."""
 
     done: Finished
     told: Json
@@ -44,7 +44,7 @@ class Report:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of all findings that are not good."""
+        """The kinds of all faults and warnings."""
         return [finding["kind"] for finding in self.findings if finding["severity"] != "good"]
 
     @property
@@ -59,7 +59,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Patient:
-    """A person with a home and, by default, a zuliprc that is good, for `server`."""
+    """A person with a home and, by default, a valid zuliprc for `server`."""
 
     keybearer: CommandLine
     server: ScriptedServer
@@ -79,7 +79,7 @@ class Patient:
         return self.path
 
     def examined(self, *options: str, **environ: str) -> Report:
-        """What the doctor says. Whatever it is, no key is in it, and the exit code fits."""
+        """The doctor's report. Checks that it has no key, and that the exit code matches it."""
         done = self.keybearer("doctor", "--json", *options, **environ)
         assert KEY not in done.out + done.err
         told = json.loads(done.out)

@@ -1,4 +1,4 @@
-"""The files of certificates on this machine."""
+"""Checks of the certificate files on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def authority(patient: Patient) -> Authority:
 
 
 @pytest.mark.parametrize("setting", ["cert_bundle", "client_cert"])
-def test_a_file_that_is_not_there_is_a_fault(patient: Patient, setting: str) -> None:
+def test_a_missing_file_is_a_fault(patient: Patient, setting: str) -> None:
     point_to(patient, SITE, **{setting: "/nowhere/file.pem"})
     kind = "bundle_not_found" if setting == "cert_bundle" else "cert_not_found"
     report = patient.offline()
@@ -36,13 +36,13 @@ def test_a_file_that_is_not_there_is_a_fault(patient: Patient, setting: str) -> 
     assert report.the(kind)["place"] == f"{patient.path}:5"
 
 
-def test_each_file_that_is_not_there_is_told(patient: Patient) -> None:
+def test_each_missing_file_is_reported(patient: Patient) -> None:
     point_to(patient, SITE, cert_bundle="/nowhere/a", client_cert="/nowhere/b", client_cert_key="/nowhere/c")
     assert patient.offline().kinds == ["bundle_not_found", "cert_not_found", "cert_not_found"]
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"])
-def test_a_bundle_that_holds_no_certificate_is_a_fault(patient: Patient, authority: Authority, content: bytes) -> None:
+def test_a_bundle_without_a_certificate_is_a_fault(patient: Patient, authority: Authority, content: bytes) -> None:
     point_to(patient, SITE, cert_bundle=authority.write("bad.pem", content))
     report = patient.offline()
 
@@ -65,7 +65,7 @@ def test_a_bundle_of_expired_certificates_is_a_fault(patient: Patient, authority
     assert patient.offline().kinds == []
 
 
-def test_a_client_certificate_is_good(patient: Patient, authority: Authority) -> None:
+def test_a_valid_client_certificate_has_no_fault(patient: Patient, authority: Authority) -> None:
     point_to(patient, SITE, client_cert=authority.client_certificate())
     assert patient.offline().kinds == []
 
@@ -73,19 +73,19 @@ def test_a_client_certificate_is_good(patient: Patient, authority: Authority) ->
 @pytest.mark.parametrize(
     ("days", "kinds"), [(-1, ["client_certificate_expired"]), (10, ["client_certificate_expiring"]), (31, [])]
 )
-def test_the_end_of_a_client_certificate_is_told(
+def test_the_expiry_of_a_client_certificate_is_reported(
     patient: Patient, authority: Authority, days: int, kinds: list[str]
 ) -> None:
     point_to(patient, SITE, client_cert=authority.client_certificate(days))
     assert patient.offline().kinds == kinds
 
 
-def test_a_client_certificate_s_key_that_others_can_read_is_told(patient: Patient, authority: Authority) -> None:
+def test_a_client_certificate_key_that_others_can_read_is_reported(patient: Patient, authority: Authority) -> None:
     point_to(patient, SITE, client_cert=authority.client_certificate(mode=0o644))
     assert patient.offline().kinds == ["client_key_readable"]
 
 
-def test_a_key_of_another_certificate_is_a_fault(patient: Patient, authority: Authority) -> None:
+def test_the_key_of_another_certificate_is_a_fault(patient: Patient, authority: Authority) -> None:
     other = authority.write("other.key", authority.ca.issue_cert("x@y.org").private_key_pem.bytes())
     point_to(patient, SITE, client_cert=authority.client_certificate(), client_cert_key=other)
     report = patient.offline()
@@ -103,18 +103,18 @@ def test_a_certificate_without_its_key_is_a_fault(patient: Patient, authority: A
     assert "no private key" in report.the("bad_client_certificate")["message"]
 
 
-def test_faults_on_both_sides_are_told_together(patient: Patient, authority: Authority) -> None:
+def test_faults_of_bundle_and_client_certificate_are_reported_together(patient: Patient, authority: Authority) -> None:
     point_to(patient, SITE, cert_bundle=authority.write("a.pem", b"a"), client_cert=authority.write("b.pem", b"b"))
     assert patient.offline().kinds == ["bad_bundle", "bad_client_certificate"]
 
 
-def test_a_setting_for_tls_that_is_broken_leaves_the_server_alone(patient: Patient) -> None:
+def test_with_an_invalid_tls_setting_the_server_is_not_asked(patient: Patient) -> None:
     point_to(patient, patient.server.site, insecure="perhaps")
     assert patient.examined().kinds == ["bad_boolean"]
     assert patient.server.seen == []
 
 
-def test_insecure_is_told(patient: Patient) -> None:
+def test_insecure_is_reported(patient: Patient) -> None:
     point_to(patient, SITE, insecure="true")
     report = patient.offline()
 
@@ -155,7 +155,7 @@ def issuer() -> trustme.CA:
     begins=st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2090, 1, 1)),  # noqa: DTZ001 - hypothesis wants it so
     days=st.integers(1, 40_000),
 )
-def test_the_dates_that_are_read_are_those_of_the_certificate(
+def test_the_dates_of_a_certificate_are_read_correctly(
     issuer: trustme.CA, begins: datetime.datetime, days: int
 ) -> None:
     begins = begins.replace(microsecond=0, tzinfo=datetime.UTC)
@@ -167,7 +167,9 @@ def test_the_dates_that_are_read_are_those_of_the_certificate(
 
 
 @given(st.binary(max_size=60), st.integers(0, 400), st.integers(0, 400))
-def test_bytes_that_are_no_certificate_have_no_dates(issuer: trustme.CA, noise: bytes, start: int, length: int) -> None:
+def test_bytes_that_are_not_a_certificate_have_no_dates(
+    issuer: trustme.CA, noise: bytes, start: int, length: int
+) -> None:
     der = x509.load_pem_x509_certificate(issuer.cert_pem.bytes()).public_bytes(serialization.Encoding.DER)
     for data in (noise, der[:start], der[: start + 1] + noise + der[start + 1 + length :]):
         with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Variables that shadow, mislead, or stand between here and the server."""
+"""Checks of variables that shadow a setting, mislead, or name a proxy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OTHER_KEY = "x" * 32
 FAR = "http://chat.example.invalid"
 
 
-def test_a_stale_variable_that_goes_before_the_file_is_told(patient: Patient) -> None:
+def test_a_stale_variable_that_overrides_the_file_is_reported(patient: Patient) -> None:
     patient.server.otherwise = zulip(profile=refused())
     report = patient.examined(ZULIP_API_KEY=OTHER_KEY)
 
@@ -26,12 +26,12 @@ def test_a_stale_variable_that_goes_before_the_file_is_told(patient: Patient) ->
     assert OTHER_KEY not in report.done.out
 
 
-def test_a_variable_that_says_what_the_file_says_is_in_nobody_s_way(patient: Patient) -> None:
+def test_a_variable_with_the_same_value_as_the_file_is_not_reported(patient: Patient) -> None:
     report = patient.examined(ZULIP_EMAIL=EMAIL, ZULIP_API_KEY=KEY, ZULIP_SITE=f"{patient.server.site}/")
     assert report.kinds == []
 
 
-def test_a_site_of_a_variable_that_the_file_s_key_was_not_given_for_is_told(patient: Patient) -> None:
+def test_a_site_variable_that_differs_from_the_site_of_the_key_is_reported(patient: Patient) -> None:
     with serving() as other:
         other.otherwise = zulip()
         report = patient.examined(ZULIP_SITE=other.site)
@@ -44,7 +44,7 @@ def test_a_site_of_a_variable_that_the_file_s_key_was_not_given_for_is_told(pati
     [("ZULIP_KEY", "ZULIP_API_KEY"), ("ZULIP_EMIAL", "ZULIP_EMAIL"), ("ZULIPRC", "ZULIP_CONFIG"),
      ("ZULIP_CA_BUNDLE", "ZULIP_CERT_BUNDLE"), ("ZULIP_INSECURE", "ZULIP_ALLOW_INSECURE")],
 )  # fmt: skip
-def test_a_misspelt_variable_is_told_with_the_likely_one(patient: Patient, name: str, meant: str) -> None:
+def test_a_misspelt_variable_is_reported_with_the_likely_name(patient: Patient, name: str, meant: str) -> None:
     report = patient.examined(**{name: "whatever"})
 
     assert report.kinds == ["unknown_variable"]
@@ -53,15 +53,15 @@ def test_a_misspelt_variable_is_told_with_the_likely_one(patient: Patient, name:
     )  # fmt: skip
 
 
-def test_a_variable_that_is_like_none_is_told(patient: Patient) -> None:
+def test_a_variable_similar_to_none_is_reported(patient: Patient) -> None:
     assert patient.examined(ZULIP_COLOUR="red").the("unknown_variable")["place"] == "ZULIP_COLOUR"
 
 
-def test_variables_of_zulip_s_other_programs_are_left_alone(patient: Patient) -> None:
+def test_variables_of_other_zulip_programs_are_ignored(patient: Patient) -> None:
     assert patient.examined(ZULIP_EDITOR_COMMAND="vi").kinds == []
 
 
-def test_a_profile_that_a_file_goes_before_is_told(patient: Patient) -> None:
+def test_a_profile_that_a_named_file_overrides_is_reported(patient: Patient) -> None:
     report = patient.examined(ZULIP_PROFILE="work", ZULIP_CONFIG=str(patient.path))
 
     assert report.kinds == ["profile_ignored"]
@@ -81,7 +81,7 @@ def test_an_empty_option_is_a_fault(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_is_told_and_what_comes_through_it_counts(patient: Patient, name: str) -> None:
+def test_a_proxy_is_reported_and_its_responses_count(patient: Patient, name: str) -> None:
     with serving() as proxy:
         proxy.otherwise = zulip()
         patient.write(patient.good_text.replace(patient.server.site, "http://chat.example.com"))
@@ -103,7 +103,7 @@ def far(patient: Patient) -> Patient:
     return patient
 
 
-def test_a_proxy_that_gives_no_answer_is_a_fault(far: Patient) -> None:
+def test_a_proxy_that_does_not_answer_is_a_fault(far: Patient) -> None:
     with serving() as gone:
         pass
     report = far.examined(HTTP_PROXY=gone.site)
@@ -112,7 +112,7 @@ def test_a_proxy_that_gives_no_answer_is_a_fault(far: Patient) -> None:
     assert far.server.seen == []
 
 
-def test_a_proxy_that_answers_itself_is_a_fault(far: Patient) -> None:
+def test_a_response_from_the_proxy_itself_is_a_fault(far: Patient) -> None:
     with serving() as proxy:
         proxy.otherwise = html(403)
         report = far.examined(HTTP_PROXY=proxy.site)
@@ -121,7 +121,7 @@ def test_a_proxy_that_answers_itself_is_a_fault(far: Patient) -> None:
 
 
 @pytest.mark.parametrize("address", ["socks5://127.0.0.1:1080", "nonsense://x", "http://proxy:port"])
-def test_a_proxy_that_cannot_be_one_is_a_fault(far: Patient, address: str) -> None:
+def test_an_invalid_proxy_is_a_fault(far: Patient, address: str) -> None:
     assert far.examined(HTTP_PROXY=address).kinds == ["plain_http", "proxy", "proxy_unusable"]
 
 
@@ -130,7 +130,7 @@ def test_a_proxy_without_an_address_is_a_fault(far: Patient) -> None:
 
 
 @pytest.mark.parametrize("exempt", ["chat.example.invalid", "*", "*.invalid", ".example.invalid:80"])
-def test_a_proxy_that_the_site_is_exempt_from_is_no_matter(far: Patient, exempt: str) -> None:
+def test_a_proxy_is_not_reported_for_an_exempt_site(far: Patient, exempt: str) -> None:
     report = far.examined(HTTP_PROXY="http://127.0.0.1:9", NO_PROXY=exempt)
 
     assert report.kinds == ["plain_http", "name_unknown"]
@@ -141,13 +141,15 @@ def test_a_site_on_this_machine_needs_no_proxy(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_bundle_for_other_programs_is_told(patient: Patient, name: str) -> None:
+def test_a_bundle_variable_of_other_programs_is_reported(patient: Patient, name: str) -> None:
     patient.write(patient.good_text.replace("http:", "https:"))
     assert patient.offline(**{name: "/etc/ca.pem"}).the("foreign_ca_variable")["place"] == name
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_a_variable_that_moves_python_s_trust_is_told(patient: Patient, tmp_path: Path, name: str) -> None:
+def test_a_variable_that_changes_the_trusted_certificates_is_reported(
+    patient: Patient, tmp_path: Path, name: str
+) -> None:
     patient.write(patient.good_text.replace("http:", "https:"))
     report = patient.offline(**{name: str(tmp_path)})
 
@@ -156,12 +158,12 @@ def test_a_variable_that_moves_python_s_trust_is_told(patient: Patient, tmp_path
     assert "does not exist" in patient.offline(**{name: "/nowhere"}).the("moved_trust")["message"]
 
 
-def test_a_bundle_for_other_programs_that_is_not_there_is_a_fault_for_us_too(patient: Patient) -> None:
+def test_a_missing_bundle_from_a_variable_of_other_programs_is_a_fault(patient: Patient) -> None:
     report = patient.offline(REQUESTS_CA_BUNDLE="/nowhere/ca.pem")
 
     assert report.kinds == ["bundle_not_found"]
     assert report.the("bundle_not_found")["place"] == "REQUESTS_CA_BUNDLE"
 
 
-def test_without_tls_variables_about_certificates_are_no_matter(patient: Patient) -> None:
+def test_without_tls_certificate_variables_are_not_reported(patient: Patient) -> None:
     assert patient.offline(REQUESTS_CA_BUNDLE=certifi.where(), SSL_CERT_FILE="/nowhere").kinds == []

@@ -1,4 +1,4 @@
-"""The file itself: whether it is there, whose it is, who else may read it."""
+"""Checks of the file itself: whether it exists, its owner and its permissions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.client.scripted_server import EMAIL
 NOBODY = 65534
 
 
-def test_a_good_zuliprc_has_nothing_wrong_and_the_exit_code_is_0(patient: Patient) -> None:
+def test_a_valid_zuliprc_has_no_faults_and_the_exit_code_is_0(patient: Patient) -> None:
     report = patient.examined()
 
     assert report.kinds == []
@@ -24,7 +24,7 @@ def test_a_good_zuliprc_has_nothing_wrong_and_the_exit_code_is_0(patient: Patien
     assert report.told["config_file"] == str(patient.path)
 
 
-def test_few_requests_are_made_and_the_key_goes_only_to_what_is_about_it(patient: Patient) -> None:
+def test_few_requests_are_made_and_only_some_have_the_key(patient: Patient) -> None:
     patient.examined()
 
     whose = ["/api/v1/users/me/api_keys/current", "/api/v1/users/me"]
@@ -32,12 +32,12 @@ def test_few_requests_are_made_and_the_key_goes_only_to_what_is_about_it(patient
     assert [("authorization" in seen.headers) for seen in patient.server.seen] == [False, True, True]
 
 
-def test_offline_nothing_is_asked(patient: Patient) -> None:
+def test_offline_no_request_is_sent(patient: Patient) -> None:
     assert patient.offline().good == ["file_read", "credentials_found"]
     assert patient.server.seen == []
 
 
-def test_credentials_that_are_nowhere_are_told(patient: Patient) -> None:
+def test_missing_credentials_are_reported(patient: Patient) -> None:
     patient.path.unlink()
     report = patient.examined()
 
@@ -45,7 +45,7 @@ def test_credentials_that_are_nowhere_are_told(patient: Patient) -> None:
     assert "keybearer login" in report.the("config_not_found")["remedy"]
 
 
-def test_credentials_of_the_environment_need_no_file(patient: Patient) -> None:
+def test_credentials_in_the_environment_need_no_file(patient: Patient) -> None:
     patient.path.unlink()
     report = patient.examined(ZULIP_EMAIL=EMAIL, ZULIP_API_KEY=KEY, ZULIP_SITE=patient.server.site)
 
@@ -53,32 +53,32 @@ def test_credentials_of_the_environment_need_no_file(patient: Patient) -> None:
     assert "key_accepted" in report.good
 
 
-def test_a_file_that_was_named_and_is_not_there_is_told(patient: Patient) -> None:
+def test_a_missing_named_file_is_reported(patient: Patient) -> None:
     assert patient.examined("-c", "/nowhere/zuliprc").kinds == ["config_not_found"]
     assert patient.examined(ZULIP_CONFIG="/nowhere/zuliprc").kinds == ["config_not_found"]
 
 
-def test_a_directory_is_told(patient: Patient) -> None:
+def test_a_directory_is_reported(patient: Patient) -> None:
     assert patient.examined("-c", str(patient.keybearer.home)).kinds == ["is_directory"]
 
 
-def test_a_file_that_cannot_be_read_is_told(patient: Patient, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:  # what not even root can read
+def test_an_unreadable_file_is_reported(patient: Patient, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:  # a file that even root cannot read
         listener.bind(str(tmp_path / "socket"))
         report = patient.examined("-c", str(tmp_path / "socket"))
 
     assert report.kinds == ["file_unreadable"]
 
 
-def test_a_profile_that_is_not_there_is_told(patient: Patient) -> None:
+def test_a_missing_profile_is_reported(patient: Patient) -> None:
     assert patient.examined("--profile", "work").kinds == ["profile_not_found"]
 
 
-def test_a_name_that_no_profile_has_is_told(patient: Patient) -> None:
+def test_an_invalid_profile_name_is_reported(patient: Patient) -> None:
     assert patient.examined("--profile", "../work").kinds == ["bad_profile_name"]
 
 
-def test_a_file_of_before_2013_is_told(patient: Patient) -> None:
+def test_a_file_from_before_2013_is_reported(patient: Patient) -> None:
     legacy = patient.path.rename(patient.path.with_name(".humbugrc"))
     report = patient.examined()
 
@@ -86,7 +86,7 @@ def test_a_file_of_before_2013_is_told(patient: Patient) -> None:
     assert report.the("legacy_file")["place"] == str(legacy)
 
 
-def test_where_variables_say_everything_a_file_of_before_2013_still_stops_the_bindings(patient: Patient) -> None:
+def test_a_file_from_before_2013_stops_the_bindings_even_if_variables_have_everything(patient: Patient) -> None:
     patient.path.rename(patient.path.with_name(".humbugrc"))
     report = patient.examined(ZULIP_EMAIL=EMAIL, ZULIP_API_KEY=KEY, ZULIP_SITE=patient.server.site)
 
@@ -103,7 +103,7 @@ def test_where_variables_say_everything_a_file_of_before_2013_still_stops_the_bi
         (0o400, []),
     ],
 )
-def test_a_mode_that_lets_others_in_is_told(patient: Patient, mode: int, kinds: list[str]) -> None:
+def test_a_mode_that_gives_others_access_is_reported(patient: Patient, mode: int, kinds: list[str]) -> None:
     patient.write(mode=mode)
     report = patient.examined()
 
@@ -119,7 +119,7 @@ def test_a_file_without_a_secret_may_be_read_by_others(patient: Patient) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_of_another_account_is_told(patient: Patient) -> None:
+def test_a_file_of_another_account_is_reported(patient: Patient) -> None:
     os.chown(patient.path, NOBODY, NOBODY)
     report = patient.examined()
 
@@ -127,7 +127,7 @@ def test_a_file_of_another_account_is_told(patient: Patient) -> None:
     assert "nobody" in report.the("not_ours")["message"]
 
 
-def test_a_change_of_the_key_that_was_interrupted_is_told(patient: Patient) -> None:
+def test_an_interrupted_replacement_of_the_key_is_reported(patient: Patient) -> None:
     beside = patient.path.with_name(".zuliprc.new")
     beside.write_text(patient.good_text.replace(KEY, "kbBBBBBBBBBBBBBBBBBBBBBBBB1nQ8eF"))
     report = patient.examined()

@@ -1,4 +1,4 @@
-"""`--fix`: what is shown and asked before, and that nothing else is lost."""
+"""`--fix`: what it shows and asks first, and that it loses nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def filled(patient: Patient, text: str) -> str:
     return text.format(email=EMAIL, key=KEY, site=patient.server.site)
 
 
-def test_everything_is_fixed_at_once_and_comments_and_other_sections_stay(patient: Patient) -> None:
+def test_all_faults_are_fixed_together_and_comments_and_other_sections_stay(patient: Patient) -> None:
     patient.write(filled(patient, SICK), mode=0o644)
     report = patient.examined("--fix", "--yes")
 
@@ -42,18 +42,18 @@ def test_everything_is_fixed_at_once_and_comments_and_other_sections_stay(patien
     }  # fmt: skip
 
 
-def test_what_is_fixed_is_shown_before_and_no_key_with_it(patient: Patient) -> None:
+def test_the_fixes_are_shown_first_without_a_key(patient: Patient) -> None:
     patient.write(filled(patient, SICK), mode=0o644)
     done = patient.keybearer("doctor", "--fix", "--yes")
 
     assert f"To fix in {patient.path}:" in done.err
     assert "line 5: The value has quotes around it" in done.err
-    assert "the quotes are taken off" in done.err
+    assert "the quotes are removed" in done.err
     assert KEY not in done.out + done.err
     assert "of the laptop" not in done.out + done.err
 
 
-def test_where_nobody_can_be_asked_it_is_fixed(patient: Patient) -> None:
+def test_without_a_terminal_the_file_is_fixed(patient: Patient) -> None:
     patient.write(mode=0o644)
     done = patient.keybearer.process("doctor", "--fix")
 
@@ -61,7 +61,7 @@ def test_where_nobody_can_be_asked_it_is_fixed(patient: Patient) -> None:
     assert stat.S_IMODE(patient.path.stat().st_mode) == 0o600
 
 
-def test_on_a_terminal_it_is_asked_and_no_is_no(patient: Patient) -> None:
+def test_on_a_terminal_the_answer_no_changes_nothing(patient: Patient) -> None:
     patient.write(mode=0o644)
     done = patient.keybearer.on_terminal("doctor", "--fix", "--offline", answers={"Fix it?": "n\n"})
 
@@ -69,7 +69,7 @@ def test_on_a_terminal_it_is_asked_and_no_is_no(patient: Patient) -> None:
     assert stat.S_IMODE(patient.path.stat().st_mode) == 0o644
 
 
-def test_on_a_terminal_yes_fixes_and_the_file_is_looked_at_again(patient: Patient) -> None:
+def test_on_a_terminal_the_answer_yes_fixes_the_file_and_checks_it_again(patient: Patient) -> None:
     patient.write(filled(patient, SICK), mode=0o644)
     done = patient.keybearer.on_terminal("doctor", "--fix", answers={"Fix it?": "y\n"})
 
@@ -86,7 +86,7 @@ def test_without_fix_nothing_is_changed(patient: Patient) -> None:
     assert patient.path.stat() == before
 
 
-def test_a_good_file_is_left_as_it_is(patient: Patient) -> None:
+def test_a_valid_file_is_not_changed(patient: Patient) -> None:
     before = patient.path.stat()
     report = patient.examined("--fix", "--yes")
 
@@ -94,7 +94,7 @@ def test_a_good_file_is_left_as_it_is(patient: Patient) -> None:
     assert patient.path.stat() == before
 
 
-def test_where_only_the_mode_is_wrong_every_byte_stays(patient: Patient) -> None:
+def test_if_only_the_mode_is_wrong_the_content_is_unchanged(patient: Patient) -> None:
     text = patient.good_text.rstrip("\n")
     patient.write(text, mode=0o640)
     patient.examined("--fix", "--yes")
@@ -113,7 +113,7 @@ def test_a_file_behind_a_link_is_fixed_and_the_link_stays(patient: Patient, tmp_
     assert stat.S_IMODE(real.stat().st_mode) == 0o600
 
 
-def test_a_profile_is_fixed_as_any_file(patient: Patient) -> None:
+def test_a_profile_is_fixed_like_any_file(patient: Patient) -> None:
     profile = patient.keybearer.home / ".config" / "zulip" / "work.zuliprc"
     profile.parent.mkdir(parents=True)
     patient.write(filled(patient, SICK)).rename(profile)
@@ -147,9 +147,7 @@ TEXTS = st.tuples(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS)
-def test_whatever_the_file_says_fixing_loses_no_comment_and_no_setting_and_is_done_after_once(
-    tmp_path: Path, text: str
-) -> None:
+def test_fixing_any_file_keeps_comments_and_settings_and_needs_one_run(tmp_path: Path, text: str) -> None:
     path = tmp_path / "zuliprc"
     path.write_bytes(text.encode())
     path.chmod(0o600)

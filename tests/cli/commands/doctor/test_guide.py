@@ -1,4 +1,4 @@
-"""The guide to the doctor says what the code says, and every finding is made to happen in some test."""
+"""The guide to the doctor matches the code, and every kind of finding is in a test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TABLES = {
 REASONS = frozenset(
     {"unknown_issuer", "name_mismatch", "client_certificate_required", "not_tls", "bad_client_certificate"}
 )
-"""Kinds that have the name of a reason of TLSFailed."""
+"""Kinds that are named after a reason of TLSFailed."""
 
 
 def table(found: Mapping[str, Kind]) -> str:
@@ -46,20 +46,20 @@ def grave_warnings() -> str:
 
 
 @pytest.mark.parametrize("theme", TABLES)
-def test_a_table_of_the_guide_is_the_code_s(theme: str) -> None:
+def test_each_table_of_the_guide_matches_the_code(theme: str) -> None:
     assert table(TABLES[theme]) in PAGE
 
 
-def test_the_guide_tells_what_fix_does_about_errors_of_resolving() -> None:
+def test_the_guide_lists_what_fix_does_about_errors_of_resolving() -> None:
     assert fixes_table() in PAGE
 
 
-def test_the_guide_tells_which_warnings_of_resolving_are_faults() -> None:
+def test_the_guide_lists_the_warnings_of_resolving_that_are_faults() -> None:
     assert grave_warnings() in PAGE.replace("\n", " ")
 
 
 def texts_of(directory: Path) -> Iterator[str]:
-    """Every text that stands by itself in the Python files of a directory, but for the tables of kinds and this."""
+    """Every string in the Python files of a directory, except in the tables of kinds and in this file."""
     for path in directory.glob("*.py"):
         if path.name not in {"kinds.py", Path(__file__).name}:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -67,14 +67,14 @@ def texts_of(directory: Path) -> Iterator[str]:
                     yield node.value
 
 
-def test_every_kind_of_finding_is_found_by_the_code_and_made_to_happen_by_a_test() -> None:
+def test_every_kind_of_finding_is_in_the_code_and_in_a_test() -> None:
     own = set().union(*TABLES.values())
 
     assert own - REASONS - set(texts_of(SOURCE)) == set()
     assert own - set(texts_of(Path(__file__).parent)) == set()
 
 
-def test_no_finding_is_of_a_kind_that_is_not_listed() -> None:
+def test_every_finding_has_a_listed_kind() -> None:
     for path in SOURCE.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":

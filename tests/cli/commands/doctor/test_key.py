@@ -1,4 +1,4 @@
-"""The key, as far as it can be judged without the server, and the command that prints one."""
+"""Checks of the key without the server, and of the command that prints one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.client.scripted_server import EMAIL, PROFILE, refused, success
 
 
 def swapped(key: str) -> str:
-    """The key with two neighbours that differ in each other's place, as a hand mistypes."""
+    """The key with two different neighbouring characters swapped, a typical typing mistake."""
     at = next(at for at in range(8, 24) if key[at] != key[at + 1])
     return f"{key[:at]}{key[at + 1]}{key[at]}{key[at + 2 :]}"
 
@@ -18,7 +18,7 @@ def swapped(key: str) -> str:
 @pytest.mark.parametrize(
     ("key", "said"), [(KEY[:-1], "it has 31"), (f"{KEY}x", "it has 33"), (f"{KEY[:-1]}-", "another character")]
 )
-def test_a_key_of_the_wrong_shape_is_a_fault_and_is_sent_nowhere(patient: Patient, key: str, said: str) -> None:
+def test_a_malformed_key_is_a_fault_and_is_not_sent(patient: Patient, key: str, said: str) -> None:
     patient.write(patient.good_text.replace(KEY, key))
     report = patient.examined()
 
@@ -29,7 +29,7 @@ def test_a_key_of_the_wrong_shape_is_a_fault_and_is_sent_nowhere(patient: Patien
     assert patient.server.paths == ["/api/v1/server_settings"]
 
 
-def test_a_mistyped_key_of_ours_is_told_without_the_network(patient: Patient) -> None:
+def test_a_mistyped_keybearer_key_is_reported_without_the_network(patient: Patient) -> None:
     key = swapped(generate().reveal())
     patient.write(patient.good_text.replace(KEY, key))
     report = patient.offline()
@@ -38,14 +38,14 @@ def test_a_mistyped_key_of_ours_is_told_without_the_network(patient: Patient) ->
     assert key not in report.done.out
 
 
-def test_a_mistyped_key_that_the_server_refuses_is_told_as_both(patient: Patient) -> None:
+def test_a_mistyped_key_that_the_server_refuses_has_both_findings(patient: Patient) -> None:
     patient.server.otherwise = zulip(profile=refused())
     patient.write(patient.good_text.replace(KEY, swapped(KEY)))
 
     assert patient.examined().kinds == ["key_mistyped", "key_refused"]
 
 
-def test_a_key_that_only_looks_mistyped_and_is_accepted_is_good(patient: Patient) -> None:
+def test_an_accepted_key_that_only_looks_mistyped_has_no_fault(patient: Patient) -> None:
     patient.write(patient.good_text.replace(KEY, swapped(KEY)))
     report = patient.examined()
 
@@ -53,7 +53,7 @@ def test_a_key_that_only_looks_mistyped_and_is_accepted_is_good(patient: Patient
     assert "key_accepted" in report.good
 
 
-def test_another_server_s_key_has_no_checksum(patient: Patient) -> None:
+def test_the_key_of_another_server_has_no_checksum(patient: Patient) -> None:
     patient.write(patient.good_text.replace(KEY, "x" * 32))
     assert patient.offline().kinds == []
 
@@ -62,7 +62,7 @@ def with_command(patient: Patient, command: str, mode: int = 0o600) -> None:
     patient.write(f"[api]\nemail={EMAIL}\npasscmd={command}\nsite={patient.server.site}\n", mode)
 
 
-def test_the_key_that_a_command_prints_is_tried(patient: Patient) -> None:
+def test_the_key_from_a_command_is_tried(patient: Patient) -> None:
     with_command(patient, f"echo {KEY}")
     report = patient.examined()
 
@@ -71,7 +71,7 @@ def test_the_key_that_a_command_prints_is_tried(patient: Patient) -> None:
     assert "key_accepted" in report.good
 
 
-def test_what_a_command_prints_is_judged_as_any_key(patient: Patient) -> None:
+def test_the_key_from_a_command_is_checked_like_any_key(patient: Patient) -> None:
     with_command(patient, "echo 'no key today'")
     report = patient.examined()
 
@@ -88,7 +88,7 @@ def test_offline_no_command_is_run(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize("command", ["false", "/nowhere/pass show zulip", "true"])
-def test_a_command_that_gives_no_key_is_a_fault(patient: Patient, command: str) -> None:
+def test_a_command_that_prints_no_key_is_a_fault(patient: Patient, command: str) -> None:
     with_command(patient, command)
     report = patient.examined()
 
@@ -109,7 +109,7 @@ def test_a_command_in_a_file_that_others_can_write_is_not_run_until_that_is_fixe
     assert marker.exists()
 
 
-def test_the_account_of_an_outgoing_webhook_s_token_is_not_asked_for_it(patient: Patient) -> None:
+def test_the_account_of_an_outgoing_webhook_token_is_not_requested(patient: Patient) -> None:
     patient.server.otherwise = zulip(profile=success(**{**PROFILE, "is_bot": True, "bot_type": 3}))
     patient.write(f"{patient.good_text}token=abcdefghijklmnop\n")
     report = patient.examined()

@@ -1,4 +1,4 @@
-"""The way to the server: its name, the connection, the handshake."""
+"""Checks of the connection: the host name, the connection, the handshake."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def authority(patient: Patient) -> Authority:
 
 @contextlib.contextmanager
 def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """An address at which something else than HTTP happens to every connection."""
+    """The site of a server that handles each connection with `answer`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -46,7 +46,7 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def hang_up(connection: socket.socket) -> None:
-    """Reset the connection, so that who writes to it fails."""
+    """Reset the connection, so that writing to it fails."""
     connection.recv(1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -64,7 +64,7 @@ def test_a_name_that_cannot_be_resolved_is_a_fault(patient: Patient) -> None:
     assert "zulip.invalid" in report.the("name_unknown")["message"]
 
 
-def test_a_port_at_which_nothing_listens_is_a_fault(patient: Patient) -> None:
+def test_a_port_without_a_listener_is_a_fault(patient: Patient) -> None:
     with serving() as gone:
         pass
     point_to(patient, gone.site)
@@ -74,10 +74,10 @@ def test_a_port_at_which_nothing_listens_is_a_fault(patient: Patient) -> None:
     assert str(gone.port) in report.the("connection_refused")["message"]
 
 
-def test_a_connection_that_does_not_come_about_is_a_fault(patient: Patient) -> None:
+def test_a_connection_that_times_out_is_a_fault(patient: Patient) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as waiting:
         address = listener.getsockname()
-        for _ in range(4):  # nobody accepts them: the queue is full, and what comes behind is not answered
+        for _ in range(4):  # nothing accepts them: the queue is full, so further connections get no answer
             one = waiting.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(address)
@@ -88,13 +88,13 @@ def test_a_connection_that_does_not_come_about_is_a_fault(patient: Patient) -> N
     assert "0.3 seconds" in report.the("connection_timeout")["message"]
 
 
-def test_a_host_to_which_no_way_leads_is_a_fault(patient: Patient) -> None:
+def test_a_host_without_a_route_is_a_fault(patient: Patient) -> None:
     point_to(patient, "https://255.255.255.255")
     assert patient.examined("--timeout", "1").kinds == ["unreachable"]
 
 
 @pytest.mark.parametrize("answer", [hang_up, say_nothing])
-def test_a_server_that_takes_the_connection_and_does_not_answer_is_a_fault(
+def test_a_server_that_accepts_the_connection_but_does_not_answer_is_a_fault(
     patient: Patient, answer: Callable[[socket.socket], None]
 ) -> None:
     with answering(answer) as address:
@@ -102,19 +102,19 @@ def test_a_server_that_takes_the_connection_and_does_not_answer_is_a_fault(
         assert patient.examined("--timeout", "0.3").kinds == ["no_answer"]
 
 
-def test_over_tls_too(patient: Patient) -> None:
+def test_a_server_that_does_not_answer_over_tls_is_a_fault(patient: Patient) -> None:
     with answering(say_nothing) as address:
         point_to(patient, f"https://{address}")
         assert patient.examined("--timeout", "0.3").kinds == ["no_answer"]
 
 
-def test_a_handshake_that_is_broken_off_is_a_fault(patient: Patient) -> None:
+def test_an_interrupted_handshake_is_a_fault(patient: Patient) -> None:
     with answering(hang_up) as address:
         point_to(patient, f"https://{address}")
         assert patient.examined().kinds == ["tls_failed"]
 
 
-def test_a_good_certificate_is_told_with_its_end(patient: Patient, authority: Authority) -> None:
+def test_a_valid_certificate_is_reported_with_its_expiry(patient: Patient, authority: Authority) -> None:
     with authority.serving() as server:
         point_to(patient, server.site, cert_bundle=authority.bundle)
         report = patient.examined()
@@ -124,7 +124,7 @@ def test_a_good_certificate_is_told_with_its_end(patient: Patient, authority: Au
     assert "key_accepted" in report.good
 
 
-def test_an_issuer_that_nobody_named_is_a_fault(patient: Patient, authority: Authority) -> None:
+def test_an_untrusted_issuer_is_a_fault(patient: Patient, authority: Authority) -> None:
     with authority.serving() as server:
         point_to(patient, server.site)
         report = patient.examined()
@@ -134,7 +134,7 @@ def test_an_issuer_that_nobody_named_is_a_fault(patient: Patient, authority: Aut
     assert server.seen == []
 
 
-def test_a_chain_with_a_link_missing_is_a_fault(patient: Patient, authority: Authority) -> None:
+def test_a_chain_with_a_missing_certificate_is_a_fault(patient: Patient, authority: Authority) -> None:
     middle = authority.ca.create_child_ca()
     leaf = middle.issue_cert("127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -154,7 +154,7 @@ def test_a_chain_with_a_link_missing_is_a_fault(patient: Patient, authority: Aut
         (-400, 31, []),
     ],
 )
-def test_the_time_of_a_certificate_is_told(
+def test_the_validity_of_a_certificate_is_reported(
     patient: Patient, authority: Authority, begins: int, ends: int, kinds: list[str]
 ) -> None:
     with authority.serving(begins=begins, ends=ends) as server:
@@ -162,7 +162,7 @@ def test_the_time_of_a_certificate_is_told(
         assert patient.examined().kinds == kinds
 
 
-def test_an_expired_certificate_is_told_even_where_none_is_checked(patient: Patient, authority: Authority) -> None:
+def test_an_expired_certificate_is_reported_even_with_insecure(patient: Patient, authority: Authority) -> None:
     with authority.serving(ends=-1) as server:
         point_to(patient, server.site, insecure="true")
         assert patient.examined().kinds == ["insecure", "certificate_expired"]
@@ -174,13 +174,13 @@ def test_a_certificate_for_another_name_is_a_fault(patient: Patient, authority: 
         assert patient.examined().kinds == ["name_mismatch"]
 
 
-def test_a_client_certificate_that_is_demanded_is_told(patient: Patient, authority: Authority) -> None:
+def test_a_required_client_certificate_is_reported(patient: Patient, authority: Authority) -> None:
     with authority.serving(client_ca=authority.ca) as server:
         point_to(patient, server.site, cert_bundle=authority.bundle)
         assert patient.examined().kinds == ["client_certificate_required"]
 
 
-def test_a_client_certificate_that_is_accepted_is_good(patient: Patient, authority: Authority) -> None:
+def test_an_accepted_client_certificate_has_no_fault(patient: Patient, authority: Authority) -> None:
     with authority.serving(client_ca=authority.ca) as server:
         point_to(patient, server.site, cert_bundle=authority.bundle, client_cert=authority.client_certificate())
         report = patient.examined()
@@ -189,27 +189,27 @@ def test_a_client_certificate_that_is_accepted_is_good(patient: Patient, authori
     assert "key_accepted" in report.good
 
 
-def test_a_client_certificate_that_is_refused_is_told(patient: Patient, authority: Authority) -> None:
+def test_a_refused_client_certificate_is_reported(patient: Patient, authority: Authority) -> None:
     with authority.serving(client_ca=trustme.CA()) as server:
         point_to(patient, server.site, cert_bundle=authority.bundle, client_cert=authority.client_certificate())
         assert patient.examined().kinds == ["bad_client_certificate"]
 
 
-def test_https_at_a_plain_port_is_a_fault(patient: Patient) -> None:
+def test_https_on_a_plain_port_is_a_fault(patient: Patient) -> None:
     point_to(patient, patient.server.site.replace("http:", "https:"))
     assert patient.examined().kinds == ["not_tls"]
 
 
-def test_where_the_bundle_is_broken_the_way_to_the_server_is_looked_at_all_the_same(patient: Patient) -> None:
+def test_with_a_broken_bundle_the_connection_is_still_checked(patient: Patient) -> None:
     point_to(patient, "https://zulip.invalid", cert_bundle="/nowhere/ca.pem")
     assert patient.examined().kinds == ["bundle_not_found", "name_unknown"]
 
 
-def test_a_host_with_letters_of_the_world_is_met(patient: Patient) -> None:
+def test_an_international_host_name_is_reached(patient: Patient) -> None:
     point_to(patient, "https://bücher.invalid")
     assert patient.examined().kinds == ["name_unknown"]
 
 
-def test_plain_http_with_a_good_server_says_nothing_of_certificates(patient: Patient) -> None:
+def test_plain_http_has_no_findings_about_certificates(patient: Patient) -> None:
     patient.server.otherwise = zulip()
     assert "certificate_valid" not in patient.examined().good

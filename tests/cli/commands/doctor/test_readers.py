@@ -1,4 +1,4 @@
-"""What the doctor says of other readers is what they do, and a file that is something else is named."""
+"""The findings about other readers match their behaviour, and another type of file is named."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def bindings_start(path: Path) -> bool:
     above=st.sampled_from(["", "[DEFAULT]\ntheme=dark\n", "[zterm]\nno setting\n"]),
     lines=st.lists(st.sampled_from(ODD_LINES), max_size=3),
 )
-def test_what_the_doctor_calls_good_the_bindings_read(patient: Patient, above: str, lines: list[str]) -> None:
+def test_the_bindings_read_every_file_without_faults(patient: Patient, above: str, lines: list[str]) -> None:
     patient.write(above + patient.good_text + "".join(f"{line}\n" for line in lines))
     report = patient.offline()
     faults = [finding["kind"] for finding in report.findings if finding["severity"] == "fault"]
@@ -91,7 +91,7 @@ def test_an_empty_insecure_is_removed_since_the_bindings_refuse_it(patient: Pati
     assert patient.path.read_text() == patient.good_text
 
 
-def test_settings_of_the_default_section_are_moved_to_where_every_program_reads_them(patient: Patient) -> None:
+def test_settings_of_the_default_section_are_moved_into_api(patient: Patient) -> None:
     patient.write(f"[DEFAULT]\nkey={KEY}\n[api]\nemail={EMAIL}\nsite={patient.server.site}\n")
     report = patient.examined()
 
@@ -101,13 +101,13 @@ def test_settings_of_the_default_section_are_moved_to_where_every_program_reads_
     assert patient.path.read_text() == f"[DEFAULT]\n[api]\nkey={KEY}\nemail={EMAIL}\nsite={patient.server.site}\n"
 
 
-def test_a_value_that_zulip_js_reads_in_another_way_is_told(patient: Patient) -> None:
+def test_a_value_that_zulip_js_reads_differently_is_reported(patient: Patient) -> None:
     patient.write(patient.good_text.replace(EMAIL, "a#b@example.com"))
 
     assert "read_differently" in patient.offline().kinds
 
 
-def test_a_permission_that_zulip_terminal_refuses_is_told_and_taken_away(patient: Patient) -> None:
+def test_a_permission_that_zulip_terminal_refuses_is_reported_and_removed(patient: Patient) -> None:
     patient.write(mode=0o710)
 
     assert patient.offline().kinds == ["permission_for_others"]
@@ -115,7 +115,7 @@ def test_a_permission_that_zulip_terminal_refuses_is_told_and_taken_away(patient
     assert patient.path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_is_not_text_and_is_readable_by_others_gets_its_mode_fixed(patient: Patient) -> None:
+def test_the_mode_of_a_file_that_is_not_text_is_fixed(patient: Patient) -> None:
     data = f"[api]\nemail=é\nkey={KEY}\n".encode("latin-1")
     patient.write(data, mode=0o644)
     report = patient.offline("--fix", "--yes")
@@ -126,7 +126,7 @@ def test_a_file_that_is_not_text_and_is_readable_by_others_gets_its_mode_fixed(p
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00ad", "\u202e", "\u2066"])
-def test_a_character_that_cannot_be_seen_is_told_and_taken_out(patient: Patient, hidden: str) -> None:
+def test_an_invisible_character_is_reported_and_removed(patient: Patient, hidden: str) -> None:
     for text in (f"{EMAIL}{hidden}", f"{hidden}{EMAIL}", EMAIL.replace("@", f"{hidden}@")):
         patient.write(patient.good_text.replace(EMAIL, text))
         report = patient.offline()
@@ -139,7 +139,7 @@ def test_a_character_that_cannot_be_seen_is_told_and_taken_out(patient: Patient,
         assert patient.path.read_text() == patient.good_text
 
 
-def test_angle_brackets_are_taken_off(patient: Patient) -> None:
+def test_angle_brackets_are_removed(patient: Patient) -> None:
     patient.write(patient.good_text.replace(EMAIL, f"<{EMAIL}>"))
 
     assert "angle brackets" in patient.keybearer("whoami").err
@@ -148,7 +148,7 @@ def test_angle_brackets_are_taken_off(patient: Patient) -> None:
     assert patient.path.read_text() == patient.good_text
 
 
-def test_a_swapped_email_and_key_are_told_and_exchanged(patient: Patient) -> None:
+def test_a_swapped_email_and_key_are_reported_and_fixed(patient: Patient) -> None:
     patient.write(f"# mine\n[api]\nemail={KEY}\nkey={EMAIL}\nsite={patient.server.site}\n")
     report = patient.offline()
 
@@ -177,7 +177,7 @@ def lookalikes(site: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", lookalikes(""))
-def test_a_file_that_is_something_else_is_named_and_written_as_a_zuliprc(patient: Patient, kind: str) -> None:
+def test_another_type_of_file_is_named_and_rewritten_as_a_zuliprc(patient: Patient, kind: str) -> None:
     patient.write(lookalikes(patient.server.site)[kind])
     with pytest.raises(ResolutionError) as raised:
         read_zuliprc(patient.path)
@@ -212,7 +212,7 @@ def test_a_file_that_is_something_else_is_named_and_written_as_a_zuliprc(patient
         ("ZULIP_EMAIL=a@x.org\n", "a file of environment variables"),
     ],
 )
-def test_what_cannot_be_written_as_a_zuliprc_is_only_named(patient: Patient, text: str, said: str) -> None:
+def test_a_file_that_cannot_become_a_zuliprc_is_only_named(patient: Patient, text: str, said: str) -> None:
     patient.write(text)
     report = patient.offline("--fix", "--yes")
 

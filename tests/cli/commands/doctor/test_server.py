@@ -1,4 +1,4 @@
-"""What the server says of itself and of the key; with a server of Keybearer's where it can bring it about."""
+"""Checks of the server and of its response to the key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cli.commands.doctor.patients import KEY, SETTINGS, Patient, zulip
 from tests.client.scripted_server import EMAIL, PROFILE, Reply, error, html, success
 
 
-def test_the_server_s_version_and_feature_level_are_told(patient: Patient) -> None:
+def test_the_version_and_feature_level_of_the_server_are_reported(patient: Patient) -> None:
     report = patient.examined()
 
     assert report.the("server_told")["message"] == "Zulip 12.0, feature level 372, Elsinore"
@@ -30,7 +30,7 @@ def test_a_server_that_is_too_old_is_a_warning(patient: Patient, settings: dict[
     "answer", [html(200), html(404), Reply(json=[1]), success(greeting="hello"), Reply(body=b"")],
     ids=["page", "no page", "list", "other JSON", "nothing"],
 )  # fmt: skip
-def test_what_is_no_zulip_server_is_a_fault_and_gets_no_key(patient: Patient, answer: Reply) -> None:
+def test_a_server_other_than_zulip_is_a_fault_and_gets_no_key(patient: Patient, answer: Reply) -> None:
     patient.server.otherwise = answer
     report = patient.examined()
 
@@ -38,7 +38,7 @@ def test_what_is_no_zulip_server_is_a_fault_and_gets_no_key(patient: Patient, an
     assert all("authorization" not in seen.headers for seen in patient.server.seen)
 
 
-def test_a_site_that_has_moved_is_a_fault_with_the_new_one(patient: Patient) -> None:
+def test_a_site_that_has_moved_is_a_fault_with_the_new_address(patient: Patient) -> None:
     there = "https://chat.example.org"
     patient.server.otherwise = Reply(301, headers={"Location": f"{there}/api/v1/server_settings"})
     report = patient.examined()
@@ -53,7 +53,7 @@ def test_a_server_that_fails_is_a_fault(patient: Patient) -> None:
     assert len(patient.server.seen) == 1
 
 
-def test_a_refused_key_is_told_as_such_also_where_too_many_were_refused(patient: Patient) -> None:
+def test_a_refused_key_is_reported_even_after_too_many_refusals(patient: Patient) -> None:
     limited = error(
         429,
         "API usage exceeded rate limit: Invalid API key",
@@ -67,7 +67,7 @@ def test_a_refused_key_is_told_as_such_also_where_too_many_were_refused(patient:
     assert "Invalid API key" in report.the("key_refused")["message"]
 
 
-def test_too_many_calls_are_a_fault_that_passes(patient: Patient) -> None:
+def test_too_many_calls_are_a_temporary_fault(patient: Patient) -> None:
     limited = error(429, "API usage exceeded rate limit", "RATE_LIMIT_HIT", **{"retry-after": 17.2})
     patient.server.otherwise = zulip(profile=limited)
     report = patient.examined()
@@ -87,7 +87,7 @@ def test_too_many_calls_are_a_fault_that_passes(patient: Patient) -> None:
         ("Not today", "refused"),
     ],
 )
-def test_each_way_in_which_zulip_refuses_a_key_is_a_fault_of_its_own(patient: Patient, said: str, kind: str) -> None:
+def test_each_refusal_of_zulip_is_a_separate_fault(patient: Patient, said: str, kind: str) -> None:
     patient.server.otherwise = zulip(profile=error(401, said, "UNAUTHORIZED"))
     report = patient.examined()
 
@@ -95,12 +95,12 @@ def test_each_way_in_which_zulip_refuses_a_key_is_a_fault_of_its_own(patient: Pa
     assert report.the(kind)["place"] == patient.server.site
 
 
-def test_a_key_that_the_server_repeats_is_not_told(patient: Patient) -> None:
+def test_a_key_that_the_server_repeats_is_not_shown(patient: Patient) -> None:
     patient.server.otherwise = zulip(profile=error(400, f"No {KEY} today"))
     assert patient.examined().kinds == ["refused"]
 
 
-def test_another_email_than_the_server_s_is_a_warning(patient: Patient) -> None:
+def test_an_email_that_differs_from_the_server_is_a_warning(patient: Patient) -> None:
     patient.server.otherwise = zulip(profile=success(**PROFILE, delivery_email="prince@example.com"))
     report = patient.examined()
 
@@ -109,7 +109,7 @@ def test_another_email_than_the_server_s_is_a_warning(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize("real", [None, EMAIL.upper()])
-def test_an_email_that_is_not_told_or_the_same_in_capitals_is_good(patient: Patient, real: str | None) -> None:
+def test_a_hidden_email_or_one_in_capitals_is_no_warning(patient: Patient, real: str | None) -> None:
     patient.server.otherwise = zulip(profile=success(**PROFILE, delivery_email=real))
     assert patient.examined().kinds == []
 
@@ -123,7 +123,7 @@ def test_an_email_that_is_not_told_or_the_same_in_capitals_is_good(patient: Pati
         (timedelta(seconds=30), ""),
     ],
 )
-def test_clocks_that_are_apart_are_told(patient: Patient, apart: timedelta, said: str) -> None:
+def test_a_wrong_clock_is_reported(patient: Patient, apart: timedelta, said: str) -> None:
     date = format_datetime(datetime.now(UTC) + apart, usegmt=True)
     patient.server.otherwise = zulip(
         settings=Reply(json={"result": "success", "msg": "", **SETTINGS}, headers={"Date": date})

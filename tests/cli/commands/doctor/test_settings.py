@@ -1,4 +1,4 @@
-"""Single settings of the file: quotes, comments, names, paths, the site; and what --fix makes of them."""
+"""Checks and fixes of single settings: quotes, comments, names, paths and the site."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.client.scripted_server import EMAIL
 
 
 def fixed(patient: Patient) -> str:
-    """What `--fix` has made of the file."""
+    """The file after `--fix`."""
     assert patient.offline("--fix", "--yes").told["fixed"]
     return patient.path.read_text()
 
 
 @pytest.mark.parametrize("quotes", ['""', "''", "“”", "``"])
-def test_quotes_are_a_fault_and_are_taken_off(patient: Patient, quotes: str) -> None:
+def test_quotes_are_a_fault_and_are_removed(patient: Patient, quotes: str) -> None:
     patient.write(patient.good_text.replace(KEY, f"{quotes[0]}{KEY}{quotes[1]}"))
     report = patient.examined()
 
@@ -29,7 +29,7 @@ def test_quotes_are_a_fault_and_are_taken_off(patient: Patient, quotes: str) -> 
 
 
 @pytest.mark.parametrize("sign", ["#", ";"])
-def test_a_comment_behind_a_value_is_a_fault_and_gets_a_line_of_its_own(patient: Patient, sign: str) -> None:
+def test_a_comment_after_a_value_is_a_fault_and_is_moved_to_its_own_line(patient: Patient, sign: str) -> None:
     patient.write(patient.good_text.replace(KEY, f"{KEY}   {sign} of my laptop"))
     report = patient.examined()
 
@@ -38,14 +38,14 @@ def test_a_comment_behind_a_value_is_a_fault_and_gets_a_line_of_its_own(patient:
     assert fixed(patient) == patient.good_text.replace("key=", f"{sign} of my laptop\nkey=")
 
 
-def test_a_comment_behind_quotes_is_both(patient: Patient) -> None:
+def test_a_comment_after_quotes_is_fixed_with_the_quotes(patient: Patient) -> None:
     patient.write(patient.good_text.replace(KEY, f'"{KEY}" # mine'))
 
     assert patient.examined().kinds == ["suspicious_value", "suspicious_value"]
     assert fixed(patient) == patient.good_text.replace("key=", "# mine\nkey=")
 
 
-def test_a_value_that_is_all_comment_is_left_to_a_person(patient: Patient) -> None:
+def test_a_value_with_only_a_comment_is_not_fixed(patient: Patient) -> None:
     patient.write(patient.good_text.replace(KEY, "# to be had from Ann"))
     report = patient.examined("--fix", "--yes")
 
@@ -56,14 +56,14 @@ def test_a_value_that_is_all_comment_is_left_to_a_person(patient: Patient) -> No
 @pytest.mark.parametrize(
     ("wrong", "right"), [("Email = ", "email="), ("email: ", "email="), ("EMAIL=", "email="), ("email =", "email=")]
 )
-def test_a_loose_form_is_a_warning_and_is_written_strictly(patient: Patient, wrong: str, right: str) -> None:
+def test_a_loose_form_is_a_warning_and_is_rewritten(patient: Patient, wrong: str, right: str) -> None:
     patient.write(patient.good_text.replace(right, wrong))
 
     assert patient.examined().kinds == ["loose_form"]
     assert fixed(patient) == patient.good_text
 
 
-def test_blanks_behind_a_value_are_cut_off(patient: Patient) -> None:
+def test_spaces_after_a_value_are_ignored(patient: Patient) -> None:
     patient.write(patient.good_text.replace(KEY, f"{KEY}  \t"))
 
     assert patient.examined().kinds == ["loose_form"]
@@ -73,7 +73,7 @@ def test_blanks_behind_a_value_are_cut_off(patient: Patient) -> None:
 @pytest.mark.parametrize(
     ("wrong", "right"), [("emial", "email"), ("api_key", "key"), ("keyy", "key"), ("zulip_site", "site")]
 )
-def test_a_misspelt_setting_is_a_fault_and_gets_the_likely_name(patient: Patient, wrong: str, right: str) -> None:
+def test_a_misspelt_setting_is_a_fault_and_is_renamed(patient: Patient, wrong: str, right: str) -> None:
     patient.write(patient.good_text.replace(f"{right}=", f"{wrong}="))
     report = patient.examined()
 
@@ -82,7 +82,7 @@ def test_a_misspelt_setting_is_a_fault_and_gets_the_likely_name(patient: Patient
     assert fixed(patient) == patient.good_text
 
 
-def test_a_setting_that_looks_like_another_which_is_set_is_left_alone(patient: Patient) -> None:
+def test_a_misspelt_setting_beside_the_right_one_is_not_changed(patient: Patient) -> None:
     text = f"{patient.good_text}sight=https://other.example.com\nsiite=https://y.x\n"
     patient.write(text)
     report = patient.offline("--fix", "--yes")
@@ -92,7 +92,7 @@ def test_a_setting_that_looks_like_another_which_is_set_is_left_alone(patient: P
     assert patient.path.read_text() == text
 
 
-def test_a_setting_like_none_is_a_warning(patient: Patient) -> None:
+def test_a_setting_similar_to_none_is_a_warning(patient: Patient) -> None:
     patient.write(f"{patient.good_text}colour=red\n")
     report = patient.examined()
 
@@ -110,7 +110,7 @@ def test_a_setting_like_none_is_a_warning(patient: Patient) -> None:
         ("HTTP://{bare}", "capitals"),
     ],
 )
-def test_a_site_in_another_form_is_a_warning_and_gets_the_one_form(patient: Patient, wrong: str, said: str) -> None:
+def test_a_site_in_another_form_is_a_warning_and_is_normalised(patient: Patient, wrong: str, said: str) -> None:
     site = patient.server.site
     patient.write(patient.good_text.replace(site, wrong.format(site=site, bare=site.removeprefix("http://"))))
     report = patient.examined()
@@ -122,7 +122,7 @@ def test_a_site_in_another_form_is_a_warning_and_gets_the_one_form(patient: Pati
 
 
 @pytest.mark.parametrize("wrong", ["http://ann:secret@{bare}", "{site}/?next=/", "{site}/#narrow/channel/7-secret"])
-def test_what_is_too_much_in_a_site_is_a_fault_and_is_taken_off(patient: Patient, wrong: str) -> None:
+def test_extra_parts_of_a_site_are_a_fault_and_are_removed(patient: Patient, wrong: str) -> None:
     site = patient.server.site
     patient.write(patient.good_text.replace(site, wrong.format(site=site, bare=site.removeprefix("http://"))))
     report = patient.examined()
@@ -133,7 +133,7 @@ def test_what_is_too_much_in_a_site_is_a_fault_and_is_taken_off(patient: Patient
 
 
 @pytest.mark.parametrize("wrong", ["ftp://z.x", "https://", "z x", "chat.example.com:port"])
-def test_a_site_that_is_no_address_is_a_fault_that_a_person_has_to_fix(patient: Patient, wrong: str) -> None:
+def test_a_site_that_is_not_an_address_is_a_fault_without_a_fix(patient: Patient, wrong: str) -> None:
     patient.write(patient.good_text.replace(patient.server.site, wrong))
     report = patient.examined("--fix", "--yes")
 
@@ -142,7 +142,7 @@ def test_a_site_that_is_no_address_is_a_fault_that_a_person_has_to_fix(patient: 
     assert not report.the("bad_url")["fixable"]
 
 
-def test_no_site_at_all_is_a_fault(patient: Patient) -> None:
+def test_a_missing_site_is_a_fault(patient: Patient) -> None:
     patient.write(f"[api]\nemail={EMAIL}\nkey={KEY}\n")
     report = patient.examined()
 
@@ -158,7 +158,7 @@ def test_plain_http_to_another_machine_is_a_warning(patient: Patient) -> None:
     assert report.the("plain_http")["place"] == f"{patient.path}:4"
 
 
-def test_a_percent_sign_is_written_as_the_bindings_read_it_and_told_where_programs_differ(patient: Patient) -> None:
+def test_a_percent_sign_is_doubled_and_reported(patient: Patient) -> None:
     patient.write(patient.good_text.replace(EMAIL, "50%off@example.com"))
 
     assert patient.offline().kinds == ["single_percent", "unportable_value"]
@@ -179,7 +179,7 @@ def test_an_email_that_cannot_log_in_is_a_fault(patient: Patient) -> None:
     assert patient.offline().kinds == ["odd_email_shape"]
 
 
-def test_a_switch_that_is_neither_true_nor_false_is_a_fault(patient: Patient) -> None:
+def test_an_invalid_boolean_is_a_fault(patient: Patient) -> None:
     patient.write(f"{patient.good_text}insecure=yes\n")
     report = patient.offline()
 
@@ -203,14 +203,14 @@ def test_a_relative_path_is_a_warning_and_becomes_absolute(patient: Patient, bun
     assert fixed(patient) == f"{patient.good_text}cert_bundle={bundle}\n"
 
 
-def test_the_documented_name_of_the_bundle_alone_is_a_warning_and_gets_its_twin(patient: Patient, bundle: Path) -> None:
+def test_client_bundle_alone_is_a_warning_and_cert_bundle_is_added(patient: Patient, bundle: Path) -> None:
     patient.write(f"{patient.good_text}client_bundle={bundle}\n")
 
     assert patient.examined().kinds == ["one_bundle_name"]
     assert fixed(patient) == f"{patient.good_text}cert_bundle={bundle}\nclient_bundle={bundle}\n"
 
 
-def test_two_bundles_that_differ_are_a_fault_that_a_person_has_to_fix(patient: Patient, bundle: Path) -> None:
+def test_two_different_bundles_are_a_fault_without_a_fix(patient: Patient, bundle: Path) -> None:
     patient.write(f"{patient.good_text}# two\nclient_bundle={bundle}\ncert_bundle=/etc/other.pem\n")
     report = patient.offline("--fix", "--yes")
 
@@ -219,12 +219,12 @@ def test_two_bundles_that_differ_are_a_fault_that_a_person_has_to_fix(patient: P
     assert "(line 7)" in report.the("conflicting_keys")["message"]
 
 
-def test_a_key_and_a_command_for_it_contradict(patient: Patient) -> None:
+def test_a_key_and_a_command_together_are_a_fault(patient: Patient) -> None:
     patient.write(f"{patient.good_text}passcmd=pass show zulip\n")
     assert patient.offline().kinds == ["conflicting_keys"]
 
 
-def test_every_fault_of_a_file_is_told_at_once_and_by_its_line(patient: Patient) -> None:
+def test_all_faults_of_a_file_are_reported_together_with_their_lines(patient: Patient) -> None:
     patient.write(
         f"# mine\n[API]\nemail='{EMAIL}'\nkey={KEY} # laptop\nsite={patient.server.site}/\n"
         "insecure=maybe\nclient_cert_key=x\n"

@@ -1,4 +1,4 @@
-"""The text of the file as a whole: its bytes, its section, lines that are no settings; and --fix on each."""
+"""Checks and fixes of the whole text: its bytes, its section, and lines that are not settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.client.scripted_server import EMAIL
 
 
 def fixed_text(patient: Patient) -> str:
-    """What `--fix` has made of the file, which has nothing wrong then and means the same to Python's own parser."""
+    """The file after `--fix`. Checks that it has no faults and the same meaning for Python's own parser."""
     report = patient.examined("--fix", "--yes")
     assert report.kinds == []
     assert "key_accepted" in report.good
@@ -22,7 +22,7 @@ def fixed_text(patient: Patient) -> str:
     return text
 
 
-def test_a_byte_order_mark_is_a_fault_and_is_taken_off(patient: Patient) -> None:
+def test_a_byte_order_mark_is_a_fault_and_is_removed(patient: Patient) -> None:
     patient.write(b"\xef\xbb\xbf" + patient.good_text.encode())
 
     assert patient.examined().kinds == ["byte_order_mark"]
@@ -30,7 +30,7 @@ def test_a_byte_order_mark_is_a_fault_and_is_taken_off(patient: Patient) -> None
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
-def test_other_line_ends_are_told_and_made_those_of_unix(patient: Patient, end: str) -> None:
+def test_other_line_ends_are_reported_and_become_lf(patient: Patient, end: str) -> None:
     patient.write(patient.good_text.replace("\n", end).encode())
 
     assert patient.examined().kinds == ["line_ends"]
@@ -38,7 +38,7 @@ def test_other_line_ends_are_told_and_made_those_of_unix(patient: Patient, end: 
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_of_windows_is_a_fault_and_is_written_as_utf_8(patient: Patient, encoding: str) -> None:
+def test_utf_16_is_a_fault_and_is_converted_to_utf_8(patient: Patient, encoding: str) -> None:
     patient.write(f"\ufeff{patient.good_text}".replace("\n", "\r\n").encode(encoding))
 
     assert patient.examined().kinds == ["encoding", "line_ends"]
@@ -46,7 +46,7 @@ def test_utf_16_of_windows_is_a_fault_and_is_written_as_utf_8(patient: Patient, 
 
 
 @pytest.mark.parametrize("data", [b"[api]\nemail=andr\xe9@x.org\n", b"\xff\xfe[", b"\xff\xfe\x00\xd8"])
-def test_bytes_that_are_no_text_are_a_fault_that_a_person_has_to_fix(patient: Patient, data: bytes) -> None:
+def test_binary_data_is_a_fault_without_a_fix(patient: Patient, data: bytes) -> None:
     patient.write(data)
     report = patient.examined("--fix", "--yes")
 
@@ -56,7 +56,7 @@ def test_bytes_that_are_no_text_are_a_fault_that_a_person_has_to_fix(patient: Pa
 
 
 @pytest.mark.parametrize("header", ["[API]", "[ api ]", "[Api ]"])
-def test_a_section_that_only_looks_right_is_a_fault_and_is_written_right(patient: Patient, header: str) -> None:
+def test_a_misspelt_section_is_a_fault_and_is_renamed(patient: Patient, header: str) -> None:
     patient.write(patient.good_text.replace("[api]", header))
 
     assert patient.examined().kinds == ["missing_section"]
@@ -83,7 +83,7 @@ def test_the_account_in_the_only_other_section_is_found_and_the_section_renamed(
 
 
 @pytest.mark.parametrize("more", ["[other]\nemail=b@x.org\n", "[zterm]\ntheme=dark\n"])
-def test_of_several_sections_none_is_chosen(patient: Patient, more: str) -> None:
+def test_with_several_sections_none_is_renamed(patient: Patient, more: str) -> None:
     patient.write(patient.good_text.replace("[api]", "[account]") + more)
     report = patient.offline("--fix", "--yes")
 
@@ -91,7 +91,7 @@ def test_of_several_sections_none_is_chosen(patient: Patient, more: str) -> None
     assert report.told["fixed"] == []
 
 
-def test_text_above_the_section_is_a_fault_that_a_person_has_to_fix(patient: Patient) -> None:
+def test_text_above_the_section_is_a_fault_without_a_fix(patient: Patient) -> None:
     patient.write(f"hello\n{patient.good_text}")
     report = patient.examined()
 
@@ -108,7 +108,7 @@ def test_an_indented_setting_is_a_fault_and_is_moved_to_the_left(patient: Patien
     assert fixed_text(patient) == patient.good_text
 
 
-def test_a_value_on_two_lines_is_a_fault_that_a_person_has_to_fix(patient: Patient) -> None:
+def test_a_value_on_two_lines_is_a_fault_without_a_fix(patient: Patient) -> None:
     patient.write(patient.good_text.replace(KEY, f"{KEY[:20]}\n  {KEY[20:]}"))
     report = patient.examined("--fix", "--yes")
 
@@ -117,7 +117,7 @@ def test_a_value_on_two_lines_is_a_fault_that_a_person_has_to_fix(patient: Patie
     assert KEY[20:] not in report.done.out
 
 
-def test_a_line_that_is_nothing_is_a_fault(patient: Patient) -> None:
+def test_a_line_that_is_not_a_setting_or_comment_is_a_fault(patient: Patient) -> None:
     patient.write(f"{patient.good_text}whatever\n")
     report = patient.examined()
 
@@ -125,14 +125,14 @@ def test_a_line_that_is_nothing_is_a_fault(patient: Patient) -> None:
     assert report.the("malformed_line")["place"] == f"{patient.path}:5"
 
 
-def test_a_broken_file_s_key_is_sent_nowhere(patient: Patient) -> None:
+def test_the_key_of_a_broken_file_is_not_sent(patient: Patient) -> None:
     patient.write(f"{patient.good_text}whatever\n")
     patient.examined()
 
     assert patient.server.paths == ["/api/v1/server_settings"]
 
 
-def test_a_setting_that_is_there_twice_and_the_same_is_a_fault_and_is_taken_out(patient: Patient) -> None:
+def test_a_repeated_setting_with_the_same_value_is_a_fault_and_is_removed(patient: Patient) -> None:
     patient.write(f"{patient.good_text}EMAIL: {EMAIL}\n")
     report = patient.examined()
 
@@ -141,7 +141,7 @@ def test_a_setting_that_is_there_twice_and_the_same_is_a_fault_and_is_taken_out(
     assert fixed_text(patient) == patient.good_text
 
 
-def test_a_setting_that_is_there_twice_and_differs_is_a_fault_that_a_person_has_to_fix(patient: Patient) -> None:
+def test_a_repeated_setting_with_another_value_is_a_fault_without_a_fix(patient: Patient) -> None:
     text = f"{patient.good_text}email=ophelia@example.com\n"
     patient.write(text)
     report = patient.examined("--fix", "--yes")
@@ -151,7 +151,7 @@ def test_a_setting_that_is_there_twice_and_differs_is_a_fault_that_a_person_has_
     assert patient.path.read_text() == text
 
 
-def test_a_section_that_is_there_twice_is_a_fault_and_the_two_are_joined(patient: Patient) -> None:
+def test_a_repeated_section_is_a_fault_and_the_two_are_joined(patient: Patient) -> None:
     patient.write(patient.good_text.replace("site=", "[api]\nsite="))
 
     assert patient.examined().kinds == ["duplicate_section"]
@@ -168,7 +168,7 @@ def test_two_accounts_in_one_file_are_not_joined(patient: Patient, between: str)
     assert patient.path.read_text() == text
 
 
-def test_a_key_in_another_section_is_told(patient: Patient) -> None:
+def test_a_key_in_another_section_is_reported(patient: Patient) -> None:
     patient.write(f"{patient.good_text}[zterm]\ntheme=dark\n[other]\nkey = {KEY}\n")
     report = patient.examined()
 
@@ -176,7 +176,7 @@ def test_a_key_in_another_section_is_told(patient: Patient) -> None:
     assert report.the("second_account")["place"] == f"{patient.path}:8"
 
 
-def test_an_empty_file_is_told(patient: Patient) -> None:
+def test_an_empty_file_is_reported(patient: Patient) -> None:
     patient.write("")
 
     assert "missing_section" in patient.examined().kinds

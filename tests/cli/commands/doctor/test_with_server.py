@@ -1,4 +1,4 @@
-"""The doctor against `keybearer serve`: each fault of an account brought about on the server itself."""
+"""The doctor with `keybearer serve`: each fault of an account is caused on the server itself."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def zuliprc(keybearer: CommandLine, running: RunningServer) -> Path:
 
 
 def findings(keybearer: CommandLine, *options: str) -> dict[str, Json]:
-    """What the doctor finds, by kind; the good left out."""
+    """The doctor's faults and warnings, by kind."""
     told = json.loads(keybearer("doctor", "--json", *options).out)["findings"]
     return {finding["kind"]: finding for finding in told if finding["severity"] != "good"}
 
 
 def new_bot(zuliprc: Path, name: str, bot_type: int) -> tuple[int, Path]:
-    """A bot of the owner's, and its zuliprc."""
+    """One of the owner's bots, and its zuliprc."""
     with Client(config_file=zuliprc) as client:
         bot_id = client.create_bot(name, name, bot_type=bot_type).user_id
         email = email_of(client.get_user_by_id(bot_id))
@@ -45,7 +45,7 @@ def new_bot(zuliprc: Path, name: str, bot_type: int) -> tuple[int, Path]:
     return bot_id, path
 
 
-def test_a_good_zuliprc_is_good(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_valid_zuliprc_has_no_faults(keybearer: CommandLine, zuliprc: Path) -> None:
     done = keybearer("doctor")
 
     assert findings(keybearer) == {}
@@ -60,13 +60,13 @@ def test_a_key_that_was_replaced_is_refused(keybearer: CommandLine, zuliprc: Pat
     assert list(findings(keybearer)) == ["key_refused"]
 
 
-def test_another_email_than_the_key_s_is_refused(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_an_email_that_does_not_match_the_key_is_refused(keybearer: CommandLine, zuliprc: Path) -> None:
     zuliprc.write_text(zuliprc.read_text().replace("owner@", "somebody@"))
 
     assert list(findings(keybearer)) == ["key_refused"]
 
 
-def test_a_deactivated_account_is_told(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_deactivated_account_is_reported(keybearer: CommandLine, zuliprc: Path) -> None:
     bot_id, path = new_bot(zuliprc, "sleeper", bot_type=1)
     assert findings(keybearer, "-c", str(path)) == {}
     with Client(config_file=zuliprc) as client:
@@ -75,7 +75,7 @@ def test_a_deactivated_account_is_told(keybearer: CommandLine, zuliprc: Path) ->
     assert list(findings(keybearer, "-c", str(path))) == ["account_deactivated"]
 
 
-def test_an_incoming_webhook_bot_s_key_is_good_for_messages_only(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_the_key_of_an_incoming_webhook_bot_is_only_for_messages(keybearer: CommandLine, zuliprc: Path) -> None:
     _, path = new_bot(zuliprc, "webhook", bot_type=2)
     found = findings(keybearer, "-c", str(path))
 
@@ -83,7 +83,7 @@ def test_an_incoming_webhook_bot_s_key_is_good_for_messages_only(keybearer: Comm
     assert found["incoming_webhook_bot"]["severity"] == "warning"
 
 
-def test_a_server_of_keybearer_s_over_tls_with_client_certificates(
+def test_keybearers_server_over_tls_with_client_certificates(
     keybearer: CommandLine, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     ca = trustme.CA()
@@ -105,7 +105,7 @@ def test_a_server_of_keybearer_s_over_tls_with_client_certificates(
 
 
 @pytest.mark.parametrize(("days", "warned"), [(3, ["key_ends_soon"]), (90, [])])
-def test_a_named_key_is_named_and_its_end_warned_of(
+def test_a_named_key_is_reported_with_a_warning_before_its_end(
     keybearer: CommandLine, zuliprc: Path, days: int, warned: list[str]
 ) -> None:
     with Client(config_file=zuliprc) as client:
@@ -118,7 +118,7 @@ def test_a_named_key_is_named_and_its_end_warned_of(
     assert list(findings(keybearer)) == warned
 
 
-def test_a_key_that_may_not_read_is_good_all_the_same(keybearer: CommandLine, zuliprc: Path) -> None:
+def test_a_key_without_the_read_scope_has_no_fault(keybearer: CommandLine, zuliprc: Path) -> None:
     with Client(config_file=zuliprc) as client:
         new = client.create_api_key("announcements", scopes=["send"])
         write_zuliprc(zuliprc, Credentials(client.email, new.api_key, client.site))

@@ -1,4 +1,4 @@
-"""`keybearer scan` over files: where it looks, what it prints, how it ends."""
+"""`keybearer scan` for files: what it searches, what it prints, and its exit code."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def tree(tmp_path: Path) -> Path:
     return top
 
 
-def test_a_clean_tree_ends_with_0(keybearer: CommandLine, tree: Path) -> None:
+def test_a_tree_without_keys_gives_exit_code_0(keybearer: CommandLine, tree: Path) -> None:
     done = keybearer.process("scan", str(tree))
 
     assert (done.code, done.out) == (0, "")
     assert "No API key found" in done.complaint
 
 
-def test_a_key_is_told_by_path_and_line_and_never_shown(keybearer: CommandLine, tree: Path) -> None:
+def test_a_key_is_reported_by_path_and_line_and_not_shown(keybearer: CommandLine, tree: Path) -> None:
     zuliprc = tree / "deep" / "er" / "zuliprc"
     zuliprc.write_text(ZULIPRC)
 
@@ -46,7 +46,7 @@ def test_a_key_is_told_by_path_and_line_and_never_shown(keybearer: CommandLine, 
     assert "keybearer regenerate" in done.err
 
 
-def test_json_has_the_same_for_programs(keybearer: CommandLine, tree: Path) -> None:
+def test_json_has_the_same_content(keybearer: CommandLine, tree: Path) -> None:
     (tree / "zuliprc").write_text(ZULIPRC)
 
     done = keybearer("scan", "--json", str(tree))
@@ -68,7 +68,7 @@ def test_json_has_the_same_for_programs(keybearer: CommandLine, tree: Path) -> N
     assert KEY.reveal() not in done.out
 
 
-def test_a_key_that_is_allowed_by_its_fingerprint_is_passed_over(keybearer: CommandLine, tree: Path) -> None:
+def test_a_key_with_an_allowed_fingerprint_is_ignored(keybearer: CommandLine, tree: Path) -> None:
     (tree / "zuliprc").write_text(ZULIPRC)
 
     done = keybearer("scan", "--allow", api_key.fingerprint(KEY).upper(), str(tree))
@@ -76,14 +76,14 @@ def test_a_key_that_is_allowed_by_its_fingerprint_is_passed_over(keybearer: Comm
     assert (done.code, done.out) == (0, "")
 
 
-def test_standard_input_is_searched_as_a_file(keybearer: CommandLine) -> None:
+def test_standard_input_is_searched_like_a_file(keybearer: CommandLine) -> None:
     done = keybearer.process("scan", "-", stdin=ZULIPRC)
 
     assert done.code == 1
     assert done.out.startswith("(standard input):3: ")
 
 
-def test_a_path_that_is_named_twice_or_lies_in_another_tells_its_keys_once(keybearer: CommandLine, tree: Path) -> None:
+def test_keys_in_overlapping_paths_are_reported_once(keybearer: CommandLine, tree: Path) -> None:
     (tree / "deep" / "zuliprc").write_text(ZULIPRC)
 
     done = keybearer("scan", str(tree), str(tree / "deep"), f"{tree}/")
@@ -93,7 +93,7 @@ def test_a_path_that_is_named_twice_or_lies_in_another_tells_its_keys_once(keybe
     assert "1 key in 1 place" in done.complaint
 
 
-def test_a_path_that_is_not_there_is_no_clean_path(keybearer: CommandLine, tree: Path) -> None:
+def test_a_missing_path_is_an_error(keybearer: CommandLine, tree: Path) -> None:
     done = keybearer("scan", str(tree), str(tree / "missing"))
 
     assert done.code == 1
@@ -101,7 +101,7 @@ def test_a_path_that_is_not_there_is_no_clean_path(keybearer: CommandLine, tree:
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no file that fails to be read")
-def test_a_file_that_cannot_be_read_is_told_and_not_taken_for_clean(keybearer: CommandLine, tree: Path) -> None:
+def test_an_unreadable_file_is_reported_and_not_called_clean(keybearer: CommandLine, tree: Path) -> None:
     done = keybearer("scan", str(tree), "/proc/self/mem")
 
     assert done.code == 1
@@ -118,7 +118,7 @@ def test_links_and_pipes_in_a_tree_are_not_followed(keybearer: CommandLine, tree
     assert keybearer("scan", str(tree)).code == 0
 
 
-def test_a_link_that_is_named_is_followed(keybearer: CommandLine, tree: Path, tmp_path: Path) -> None:
+def test_a_named_link_is_followed(keybearer: CommandLine, tree: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text(ZULIPRC)
     (tree / "link").symlink_to(outside)
@@ -126,7 +126,7 @@ def test_a_link_that_is_named_is_followed(keybearer: CommandLine, tree: Path, tm
     assert keybearer("scan", str(tree / "link")).code == 1
 
 
-def test_the_name_of_a_file_cannot_write_to_the_terminal(keybearer: CommandLine, tree: Path) -> None:
+def test_the_name_of_a_file_cannot_control_the_terminal(keybearer: CommandLine, tree: Path) -> None:
     (tree / "a\x1b[31m\nb").write_text(ZULIPRC)
     Path(os.fsdecode(bytes(tree) + b"/\xff")).write_text(ZULIPRC)
 
@@ -137,13 +137,13 @@ def test_the_name_of_a_file_cannot_write_to_the_terminal(keybearer: CommandLine,
     assert "\\udcff:3" in done.out
 
 
-def test_a_person_sees_that_something_is_going_on(keybearer: CommandLine) -> None:
+def test_a_terminal_shows_a_spinner(keybearer: CommandLine) -> None:
     done = keybearer.on_terminal("scan", "-", answers={"Searching": "nothing\n\x04"})
 
     assert done.code == 0
 
 
-def test_every_kind_of_output_says_the_same(keybearer: CommandLine, tree: Path) -> None:
+def test_every_format_has_the_same_findings(keybearer: CommandLine, tree: Path) -> None:
     (tree / "a b").write_text(ZULIPRC)
 
     as_json = keybearer("scan", "--format", "json", str(tree))
@@ -184,7 +184,7 @@ def test_sarif_has_all_that_githubs_code_scanning_requires(keybearer: CommandLin
     assert "/proc/self/mem" in run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
 
 
-def test_json_and_another_format_contradict_each_other(keybearer: CommandLine, tree: Path) -> None:
+def test_json_and_another_format_are_wrong_usage(keybearer: CommandLine, tree: Path) -> None:
     assert keybearer("scan", "--json", "--format", "sarif", str(tree)).code == 2
 
 
@@ -198,7 +198,7 @@ def test_a_key_in_the_name_of_a_file_is_found_and_not_shown(keybearer: CommandLi
     assert KEY.reveal() not in done.out + done.err
 
 
-def test_a_missing_path_stops_the_search_before_it_begins(keybearer: CommandLine, tree: Path) -> None:
+def test_a_missing_path_stops_the_search_before_it_starts(keybearer: CommandLine, tree: Path) -> None:
     (tree / "zuliprc").write_text(ZULIPRC)
 
     done = keybearer("scan", str(tree), str(tree / "missing"))

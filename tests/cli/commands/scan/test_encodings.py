@@ -1,4 +1,4 @@
-"""A key of ours is found in every encoding, whatever is before and after it there."""
+"""A Keybearer key is found in every encoding, with any text before and after it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=1
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
 @UNTIMED
 @given(before=TEXT, after=TEXT, glue=st.sampled_from(["", "n", "token", "=", " ", "3D", "é"]))
-def test_a_key_of_ours_is_found_in_every_encoding(
+def test_a_keybearer_key_is_found_in_every_encoding(
     encode: Callable[[str], str], before: str, after: str, glue: str
 ) -> None:
     key = api_key.generate()
@@ -67,7 +67,7 @@ def test_a_key_of_ours_is_found_in_every_encoding(
 
 @UNTIMED
 @given(before=st.binary(max_size=90), after=st.binary(max_size=90))
-def test_a_key_of_ours_is_found_in_base64_of_anything(before: bytes, after: bytes) -> None:
+def test_a_keybearer_key_is_found_in_base64_of_any_text(before: bytes, after: bytes) -> None:
     key = api_key.generate()
     text = base64.b64encode(before + key.reveal().encode() + after).decode()
 
@@ -80,7 +80,9 @@ def test_a_key_of_ours_is_found_in_base64_of_anything(before: bytes, after: byte
     before=st.binary(max_size=40),
     glue=st.sampled_from(["", "token", " "]),
 )
-def test_a_key_of_ours_is_found_in_wide_characters_without_a_mark(encoding: str, before: bytes, glue: str) -> None:
+def test_a_keybearer_key_is_found_in_wide_characters_without_a_byte_order_mark(
+    encoding: str, before: bytes, glue: str
+) -> None:
     key = api_key.generate()
     data = before + b"\0\1" + f"{glue}{key.reveal()}{glue}".encode(encoding)
 
@@ -97,7 +99,7 @@ def test_a_key_in_encoded_lines_is_reported_with_its_line() -> None:
 
 @UNTIMED
 @given(st.text("ab%", max_size=60), st.data())
-def test_an_offset_in_a_rewritten_text_leads_back_to_where_it_was(text: str, data: st.DataObject) -> None:
+def test_an_offset_in_a_rewritten_text_maps_to_the_original_offset(text: str, data: st.DataObject) -> None:
     rewritten = Rewritten.of(text, re.compile("%+"), lambda match: data.draw(st.sampled_from(["", "-", "----"])))
 
     kept = [(offset, letter) for offset, letter in enumerate(rewritten.text) if letter in "ab"]
@@ -123,7 +125,7 @@ EVIL = {
 
 
 @pytest.mark.parametrize("text", EVIL.values(), ids=EVIL)
-def test_a_text_that_is_made_to_take_long_is_searched_to_its_end(text: str) -> None:
+def test_a_text_designed_to_be_slow_is_searched_completely(text: str) -> None:
     key = api_key.generate()
 
     assert key in {leak.key for leak in search(f"{text}\n{key.reveal()}")}

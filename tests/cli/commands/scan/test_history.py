@@ -1,4 +1,4 @@
-"""`keybearer scan` over what git keeps."""
+"""`keybearer scan` for git histories."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def git(repository: Path) -> Git:
-    """git in the repository, with nobody's configuration."""
+    """git in the repository, without the user's configuration."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(repository.parent),
@@ -51,7 +51,7 @@ def git(repository: Path) -> Git:
 
 @pytest.fixture
 def commit(repository: Path, git: Git) -> Callable[..., str]:
-    """Commits files, None for one that goes; returns the commit."""
+    """A function that commits files (None removes one) and returns the commit."""
 
     def run(message: str = "message", *, at: int = START, **files: str | None) -> str:
         for name, text in files.items():
@@ -77,8 +77,8 @@ def findings(keybearer: CommandLine, *arguments: str) -> list[dict[str, Any]]:
     return result
 
 
-@pytest.mark.parametrize("seconds", [0, 1, -1], ids=["at once", "in time", "by a clock that goes backwards"])
-def test_a_key_that_was_taken_out_again_is_found_with_the_commit_that_brought_it(
+@pytest.mark.parametrize("seconds", [0, 1, -1], ids=["at once", "in time", "with a clock that goes backwards"])
+def test_a_removed_key_is_found_with_the_commit_that_added_it(
     keybearer: CommandLine, repository: Path, commit: Commit, seconds: int
 ) -> None:
     commit(settings="nothing\n", at=START)
@@ -92,13 +92,15 @@ def test_a_key_that_was_taken_out_again_is_found_with_the_commit_that_brought_it
     assert (found["path"], found["line"], found["commit"]) == ("settings", 2, bringing)
 
 
-def test_what_lies_there_now_is_found_as_a_file_too(keybearer: CommandLine, repository: Path, commit: Commit) -> None:
+def test_a_key_in_a_current_file_is_also_found_in_that_file(
+    keybearer: CommandLine, repository: Path, commit: Commit
+) -> None:
     commit(settings=LEAK)
 
     assert [bool(one["commit"]) for one in findings(keybearer, str(repository))] == [False, True]
 
 
-def test_no_history_is_searched_when_none_is_wanted(keybearer: CommandLine, repository: Path, commit: Commit) -> None:
+def test_with_no_history_the_history_is_not_searched(keybearer: CommandLine, repository: Path, commit: Commit) -> None:
     commit(settings=LEAK)
     commit(settings=None)
 
@@ -106,7 +108,7 @@ def test_no_history_is_searched_when_none_is_wanted(keybearer: CommandLine, repo
 
 
 @pytest.mark.parametrize("way", ["branch", "tag", "stash", "reflog", "merge", "index", "message", "annotation"])
-def test_a_key_is_found_wherever_git_still_leads_to_it(
+def test_a_key_is_found_everywhere_that_git_refers_to(
     way: str, keybearer: CommandLine, repository: Path, git: Git, commit: Commit
 ) -> None:
     commit(settings="nothing\n")
@@ -156,7 +158,7 @@ def test_repositories_below_a_directory_are_searched_too(
     assert found["repository"] == str(repository)
 
 
-def test_a_bare_repository_is_history_alone(keybearer: CommandLine, repository: Path, git: Git, commit: Commit) -> None:
+def test_a_bare_repository_has_only_history(keybearer: CommandLine, repository: Path, git: Git, commit: Commit) -> None:
     commit(settings=LEAK)
     bare = repository.parent / "bare.git"
     git("clone", "-q", "--bare", str(repository), str(bare))
@@ -166,7 +168,7 @@ def test_a_bare_repository_is_history_alone(keybearer: CommandLine, repository: 
     assert found["commit"]
 
 
-def test_a_part_of_a_repository_is_searched_through_its_history_on_demand(
+def test_the_history_of_a_part_of_a_repository_is_searched_with_history(
     keybearer: CommandLine, repository: Path, git: Git, commit: Commit
 ) -> None:
     (repository / "part").mkdir()
@@ -192,7 +194,7 @@ def test_a_key_that_is_only_staged_in_an_empty_repository_is_found(
     assert [one["path"] for one in findings(keybearer, str(repository))] == [str(repository / "settings"), "settings"]
 
 
-def test_a_history_that_git_cannot_read_is_told_and_not_taken_for_clean(
+def test_an_unreadable_history_is_reported_and_not_called_clean(
     keybearer: CommandLine, repository: Path, git: Git, commit: Commit
 ) -> None:
     blob = commit(settings="nothing\n") and git("rev-parse", "HEAD:settings")
@@ -208,17 +210,19 @@ def test_history_without_a_repository_is_a_failure(keybearer: CommandLine, tmp_p
     done = keybearer("scan", "--history", str(tmp_path), GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
 
     assert done.code == 1
-    assert "no git repository" in done.complaint
+    assert "not in a git repository" in done.complaint
 
 
-def test_without_git_a_history_is_told_as_not_searched(keybearer: CommandLine, repository: Path, git: Git) -> None:
+def test_without_git_the_history_is_reported_as_not_searched(
+    keybearer: CommandLine, repository: Path, git: Git
+) -> None:
     done = keybearer("scan", str(repository), PATH="/nowhere")
 
     assert done.code == 1
     assert "git is not installed" in done.err
 
 
-def test_in_a_hook_only_what_is_staged_counts(
+def test_in_a_hook_only_staged_content_is_searched(
     keybearer: CommandLine, repository: Path, git: Git, commit: Commit
 ) -> None:
     commit(old=LEAK)
@@ -236,7 +240,7 @@ def test_in_a_hook_only_what_is_staged_counts(
     assert done.out.startswith("staged:1: ")
 
 
-def test_what_is_staged_outside_of_a_repository_is_a_failure(keybearer: CommandLine, tmp_path: Path) -> None:
+def test_staged_outside_of_a_repository_is_a_failure(keybearer: CommandLine, tmp_path: Path) -> None:
     ceiling = {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
 
     done = keybearer.process("scan", "--staged", cwd=tmp_path, **ceiling)
@@ -246,7 +250,7 @@ def test_what_is_staged_outside_of_a_repository_is_a_failure(keybearer: CommandL
     assert "--no-history" not in done.complaint
 
 
-def test_a_hook_of_git_refuses_a_commit_with_a_key(
+def test_a_git_hook_refuses_a_commit_with_a_key(
     keybearer: CommandLine, repository: Path, git: Git, commit: Commit
 ) -> None:
     hook = repository / ".git" / "hooks" / "pre-commit"
@@ -261,7 +265,7 @@ def test_a_hook_of_git_refuses_a_commit_with_a_key(
     assert "settings:1: " in refused.value.stderr + refused.value.stdout
 
 
-def test_a_variable_of_git_does_not_lead_to_another_repository(
+def test_a_git_variable_does_not_select_another_repository(
     keybearer: CommandLine, repository: Path, git: Git, commit: Commit, tmp_path: Path
 ) -> None:
     commit(settings=LEAK)

@@ -1,4 +1,4 @@
-"""What an ignore file passes over, with the rules of a `.gitignore`."""
+"""Ignore files, with the rules of a `.gitignore`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def places(keybearer: CommandLine, tree: Path, *options: str) -> int:
      f"fingerprint:{api_key.fingerprint(KEY)}", f"fingerprint: {api_key.fingerprint(KEY).upper()}  # an example"],
     ids=lambda line: line.replace(api_key.fingerprint(KEY), "…").replace(api_key.fingerprint(KEY).upper(), "…"),
 )  # fmt: skip
-def test_a_path_or_a_fingerprint_is_passed_over(line: str, keybearer: CommandLine, tree: Path) -> None:
+def test_an_ignored_path_or_fingerprint_is_not_reported(line: str, keybearer: CommandLine, tree: Path) -> None:
     (tree / IGNORE_FILE).write_text(f"# a comment\n\n{line}\n")
 
     done = keybearer("scan", str(tree))
@@ -49,7 +49,7 @@ def test_a_path_or_a_fingerprint_is_passed_over(line: str, keybearer: CommandLin
 @pytest.mark.parametrize(
     "line", ["/leak", "leak/", "er/leak", "#leak", "leak\n!leak", "*\n!deep\n!er\n!leak", "lea", "fingerprint:00000000"]
 )
-def test_what_no_line_names_is_searched(line: str, keybearer: CommandLine, tree: Path) -> None:
+def test_everything_that_is_not_ignored_is_searched(line: str, keybearer: CommandLine, tree: Path) -> None:
     (tree / IGNORE_FILE).write_text(f"{line}\n")
 
     assert places(keybearer, tree) == 1
@@ -61,7 +61,7 @@ def test_no_ignore_searches_everything(keybearer: CommandLine, tree: Path) -> No
     assert places(keybearer, tree, "--no-ignore") == 1
 
 
-def test_an_ignore_file_holds_below_its_own_directory(keybearer: CommandLine, tree: Path) -> None:
+def test_an_ignore_file_applies_below_its_own_directory(keybearer: CommandLine, tree: Path) -> None:
     (tree / "leak").write_text(LEAK)
     (tree / "deep" / IGNORE_FILE).write_text("leak\n")
 
@@ -69,9 +69,7 @@ def test_an_ignore_file_holds_below_its_own_directory(keybearer: CommandLine, tr
     assert places(keybearer, tree) == 1
 
 
-def test_the_ignore_file_at_the_top_of_a_repository_holds_for_a_part_of_it_and_for_its_history(
-    keybearer: CommandLine, tree: Path
-) -> None:
+def test_the_ignore_file_of_a_repository_applies_to_its_parts_and_history(keybearer: CommandLine, tree: Path) -> None:
     who = {f"GIT_{role}_{part}": "a@x.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "message"]):
         subprocess.run(["git", *command], cwd=tree, env={"PATH": os.environ["PATH"], **who}, check=True)
@@ -93,7 +91,7 @@ def test_an_invalid_fingerprint_is_reported_with_its_line(text: str, keybearer: 
     assert f"{IGNORE_FILE}:2: A fingerprint has 8 hexadecimal digits" in done.err
 
 
-def test_an_ignore_file_that_is_a_pipe_is_not_waited_for(keybearer: CommandLine, tree: Path) -> None:
+def test_the_scan_does_not_wait_for_an_ignore_file_that_is_a_pipe(keybearer: CommandLine, tree: Path) -> None:
     os.mkfifo(tree / IGNORE_FILE)
 
     done = keybearer.process("scan", str(tree))

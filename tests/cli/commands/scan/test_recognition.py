@@ -1,4 +1,4 @@
-"""Which texts give a key away, and which only look like it."""
+"""Texts that contain a key, and texts that only look like it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keybearer.cli.commands.scan.recognition import search
 from keybearer.cli.commands.scan.streams import search_stream
 
 FOREIGN = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
-"""A key as another Zulip server makes them: nothing in it says so."""
+"""A key from another Zulip server, which has no mark of its own."""
 
 LEAKS = {
     "a zuliprc": f"[api]\nemail=a@x.org\nkey={FOREIGN}\nsite=https://x.org\n",
@@ -54,21 +54,21 @@ HARMLESS = {
     "a file's name": f"[api]\nclient_cert_key={FOREIGN}\n",
     "Zulip and a hash": f"zulip-server 12.0\n{FOREIGN}  zulip.tar.gz\n",
     "a line that allows it": f"ZULIP_API_KEY={FOREIGN}  # keybearer:allow\n",
-    "a key of ours with a slip": "kb" + "0" * 30 + "\n",
+    "a mistyped Keybearer key": "kb" + "0" * 30 + "\n",
 }
 
 
 @pytest.mark.parametrize("text", LEAKS.values(), ids=LEAKS)
-def test_a_foreign_key_is_known_by_what_stands_around_it(text: str) -> None:
+def test_a_key_of_another_server_is_recognised_by_its_context(text: str) -> None:
     assert [leak.key.reveal() for leak in search(text)] == [FOREIGN]
 
 
 @pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
-def test_what_only_looks_like_a_key_is_left_alone(text: str) -> None:
+def test_text_that_only_looks_like_a_key_is_not_reported(text: str) -> None:
     assert search(text) == []
 
 
-def test_a_zuliprc_says_whose_key_it_is() -> None:
+def test_the_account_of_a_key_is_read_from_the_zuliprc() -> None:
     (leak,) = search(
         f"x\n[api]\nemail=a@x.org\nkey={FOREIGN}\nsite=https://x.org\n[zterm]\nsite=other\n", first_line=10
     )
@@ -76,7 +76,7 @@ def test_a_zuliprc_says_whose_key_it_is() -> None:
     assert (leak.kind, leak.line, leak.email, leak.site) == ("zuliprc", 13, "a@x.org", "https://x.org")
 
 
-def test_every_key_of_a_file_with_several_accounts_is_told_with_its_own_account() -> None:
+def test_each_key_in_a_file_with_several_accounts_has_its_own_account() -> None:
     text = "".join(
         f"[bot{n}]\nemail=bot{n}@x.org\nkey={n}{FOREIGN[1:]}\nsite=https://x.org\ntoken={n}{FOREIGN[:0:-1]}\n"
         for n in (1, 2)
@@ -91,7 +91,7 @@ def test_every_key_of_a_file_with_several_accounts_is_told_with_its_own_account(
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff\ufffe"), max_size=30)
-"""Without the characters that by themselves say which encoding a file has."""
+"""Text without the characters that reveal the encoding of a file."""
 
 
 @given(
@@ -99,7 +99,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\
     after=WORDS,
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
 )
-def test_a_key_of_ours_is_found_between_any_words_in_any_encoding(before: str, after: str, encoding: str) -> None:
+def test_a_keybearer_key_is_found_between_any_words_in_any_encoding(before: str, after: str, encoding: str) -> None:
     key = api_key.generate()
     text = f"{before}\n.{key.reveal()}.{after}"
     data = text.encode(encoding, "replace")
@@ -112,7 +112,7 @@ def test_a_key_of_ours_is_found_between_any_words_in_any_encoding(before: str, a
 
 @pytest.mark.parametrize("break_", ["\n", " ", "\n" * 50], ids=["lines", "one long line", "short lines"])
 @pytest.mark.parametrize("offset", [-40, -32, -31, -16, -1, 0, 1, 33])
-def test_a_key_is_found_once_wherever_a_block_ends(offset: int, break_: str) -> None:
+def test_a_key_at_the_end_of_a_block_is_found_once(offset: int, break_: str) -> None:
     block = 1 << 15
     key = api_key.generate().reveal()
     filler = (f"word{break_}" * block)[: block + offset - 1]
@@ -124,7 +124,7 @@ def test_a_key_is_found_once_wherever_a_block_ends(offset: int, break_: str) -> 
     assert leak.line == filler.count("\n") + 1
 
 
-def test_a_zuliprc_across_the_end_of_a_block_is_found_whole() -> None:
+def test_a_zuliprc_across_two_blocks_is_found_complete() -> None:
     filler = "a line of a log\n" * ((streams.BLOCK // 16) - 2)
     data = f"{filler}[api]\nemail=a@x.org\nkey={FOREIGN}\nsite=https://x.org\n{filler}".encode()
 

@@ -1,4 +1,4 @@
-"""A repository or a tree that somebody else made starts no program, and nothing in it stops the search."""
+"""A repository or a tree from another person cannot start a program or stop the search."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EvilRepository:
         self.program.chmod(0o755)
 
     def git(self, *arguments: str) -> str:
-        """Run git with a configuration that says nothing, and with no hooks."""
+        """Run git with an empty configuration, and without hooks."""
         who = {f"GIT_{role}_{part}": "a@x.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.path.parent), **who, "GIT_CONFIG_NOSYSTEM": "1"}
         command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
@@ -45,7 +45,7 @@ class EvilRepository:
         return self.git("rev-parse", "HEAD")
 
     def arm(self) -> None:
-        """Let everything name the program that can name one."""
+        """Name the program in every setting that can name one."""
         evil = str(self.program)
         (self.path / ".gitattributes").write_text("* diff=evil filter=evil merge=evil ident\n")
         signed = self.git("cat-file", "commit", "HEAD").replace(
@@ -98,7 +98,7 @@ def evil(tmp_path: Path) -> EvilRepository:
     return repository
 
 
-def test_the_evil_repository_is_one(evil: EvilRepository) -> None:
+def test_the_evil_repository_runs_its_program_with_plain_git(evil: EvilRepository) -> None:
     evil.arm()
 
     subprocess.run(["git", "log", "-p"], cwd=evil.path, capture_output=True, check=False)
@@ -107,9 +107,7 @@ def test_the_evil_repository_is_one(evil: EvilRepository) -> None:
 
 
 @pytest.mark.parametrize("options", [["."], ["--history", "."], ["--staged"], ["--history", "settings"]])
-def test_no_program_that_a_repository_names_is_run(
-    options: list[str], evil: EvilRepository, keybearer: CommandLine
-) -> None:
+def test_no_program_from_a_repository_is_run(options: list[str], evil: EvilRepository, keybearer: CommandLine) -> None:
     (evil.path / "staged").write_text(LEAK)
     evil.git("add", "staged")
     evil.arm()
@@ -134,7 +132,7 @@ def test_no_missing_object_is_fetched(evil: EvilRepository, keybearer: CommandLi
     assert "not in this clone" in done.err
 
 
-def test_no_program_that_the_variables_of_git_name_is_run(evil: EvilRepository, keybearer: CommandLine) -> None:
+def test_no_program_from_git_variables_is_run(evil: EvilRepository, keybearer: CommandLine) -> None:
     evil.arm()
     names = ("GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_SSH", "GIT_ASKPASS", "GIT_PROXY_COMMAND")
     parameters = {
@@ -152,7 +150,7 @@ def test_no_program_that_the_variables_of_git_name_is_run(evil: EvilRepository, 
 @pytest.mark.parametrize(
     "place", ["refs/heads/pipe", "objects/aa/pipe", "objects/pack/pipe.idx", "logs/pipe", "packed-refs"]
 )
-def test_a_pipe_in_a_repository_is_reported_and_nobody_waits_for_it(
+def test_a_pipe_in_a_repository_is_reported_without_waiting(
     place: str, evil: EvilRepository, keybearer: CommandLine
 ) -> None:
     path = evil.path / ".git" / place
@@ -166,7 +164,7 @@ def test_a_pipe_in_a_repository_is_reported_and_nobody_waits_for_it(
     assert path.name in done.err
 
 
-def test_links_that_go_in_circles_in_a_repository_are_reported(evil: EvilRepository, keybearer: CommandLine) -> None:
+def test_link_loops_in_a_repository_are_reported(evil: EvilRepository, keybearer: CommandLine) -> None:
     for name in ("one", "two"):
         (evil.path / ".git" / "refs" / name).symlink_to("..")
 
@@ -177,7 +175,7 @@ def test_links_that_go_in_circles_in_a_repository_are_reported(evil: EvilReposit
 
 
 @pytest.mark.parametrize("lines", ["{path}\n", '"{path}"\n', "# {path}\n"])
-def test_a_pipe_in_a_directory_that_objects_are_borrowed_from_stops_nothing(
+def test_a_pipe_in_a_borrowed_object_directory_does_not_block(
     lines: str, evil: EvilRepository, keybearer: CommandLine, tmp_path: Path
 ) -> None:
     borrowed = tmp_path / "borrowed"
@@ -192,9 +190,7 @@ def test_a_pipe_in_a_directory_that_objects_are_borrowed_from_stops_nothing(
     assert done.code == 1
 
 
-def test_objects_are_found_where_a_repository_borrows_them(
-    evil: EvilRepository, keybearer: CommandLine, tmp_path: Path
-) -> None:
+def test_borrowed_objects_are_searched(evil: EvilRepository, keybearer: CommandLine, tmp_path: Path) -> None:
     evil.git("clone", "-q", "--shared", str(evil.path), str(tmp_path / "clone"))
 
     done = keybearer("scan", "--json", str(tmp_path / "clone"))
@@ -222,7 +218,7 @@ def test_the_settings_of_a_repository_are_searched_as_files(evil: EvilRepository
     assert done.out.startswith(str(evil.path / ".git" / "hooks" / "post-commit"))
 
 
-def test_a_repository_with_other_names_of_objects_is_searched(keybearer: CommandLine, tmp_path: Path) -> None:
+def test_a_repository_with_sha256_objects_is_searched(keybearer: CommandLine, tmp_path: Path) -> None:
     repository = EvilRepository(tmp_path / "sha256")
     (repository.path / ".git").rename(tmp_path / "unused")
     repository.git("init", "-q", "-b", "main", "--object-format=sha256")
@@ -235,7 +231,7 @@ def test_a_repository_with_other_names_of_objects_is_searched(keybearer: Command
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device", "link to a pipe"])
-def test_what_is_no_file_is_refused_when_it_is_named(kind: str, keybearer: CommandLine, tmp_path: Path) -> None:
+def test_a_named_path_that_is_not_a_file_is_refused(kind: str, keybearer: CommandLine, tmp_path: Path) -> None:
     path = tmp_path / "named"
     match kind:
         case "pipe":
@@ -255,7 +251,7 @@ def test_what_is_no_file_is_refused_when_it_is_named(kind: str, keybearer: Comma
     assert "not a file" in done.complaint
 
 
-def test_a_link_to_itself_is_no_path(keybearer: CommandLine, tmp_path: Path) -> None:
+def test_a_link_to_itself_is_not_found(keybearer: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
 
     assert "no such file" in keybearer("scan", str(tmp_path / "loop")).complaint

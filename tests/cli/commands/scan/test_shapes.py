@@ -1,6 +1,6 @@
-"""The shapes in which people keep the keys of other Zulip servers."""
+"""The formats in which people store the keys of other Zulip servers."""
 
-# ruff: noqa: E501, S608 - each shape is one line, as people have it, and runs no SQL
+# ruff: noqa: E501, S608 - each format is one line, as people write it, and runs no SQL
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from keybearer.cli.commands.scan.recognition import search
 
 F = "q8Zr3vT1xLw0Yb6Nc9Ks2Jd5Hf7Gp4Me"
-"""A key as Zulip makes them today."""
+"""A key in Zulip's present form."""
 
 OLD = "9f3b7c04d1e86a52b07fe4c93d18a6b5"
-"""A key as Zulip made them until 2019: hexadecimal digits, like a hash."""
+"""A key in Zulip's form until 2019: hexadecimal digits, like a hash."""
 
 ACCOUNT = "a-bot@x.org"
 SITE = "https://chat.x.org"
@@ -189,7 +189,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
-def test_the_key_of_another_server_is_found_in_the_shapes_in_which_people_keep_it(text: str) -> None:
+def test_the_key_of_another_server_is_found_in_common_formats(text: str) -> None:
     assert [leak.key.reveal() for leak in search(text)] == [F]
 
 
@@ -201,7 +201,7 @@ STRONG = (
 
 
 @pytest.mark.parametrize("name", STRONG)
-def test_a_key_of_hexadecimal_digits_as_zulip_made_them_is_found_too(name: str) -> None:
+def test_an_old_zulip_key_of_hexadecimal_digits_is_found(name: str) -> None:
     text = SHAPES[name].replace(b64(F), b64(OLD)).replace(F, OLD)
 
     assert [leak.key.reveal() for leak in search(text)] == [OLD]
@@ -232,5 +232,5 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
-def test_what_is_near_zulip_and_no_key_is_left_alone(text: str) -> None:
+def test_text_near_zulip_that_is_not_a_key_is_not_reported(text: str) -> None:
     assert search(text) == []

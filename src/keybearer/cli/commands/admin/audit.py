@@ -46,7 +46,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only in some
 
 
 class AuditEventName(click.ParamType):  # type: ignore[type-arg]  # generic only in some of the versions that will do
-    """An event of the audit log, such as `api_key:regenerated`. Only the part before the colon means all of its events."""
+    """An event of the audit log, such as `api_key:regenerated`. The part before the colon means all events with it."""
 
     name = "event"
 
@@ -66,10 +66,14 @@ class AuditEventName(click.ParamType):  # type: ignore[type-arg]  # generic only
 
 
 @click.command()
-@click.option("--event", "events", multiple=True, type=AuditEventName(), help="Only these events. Can be given more than once.")
+@click.option(
+    "--event", "events", multiple=True, type=AuditEventName(), help="Only these events. Can be given more than once."
+)
 @click.option("--account", "email", help="Only entries by or about this account.")
 @click.option("--since", type=Moment(), help="Only entries since this time: 2026-11-23T14:00, or 2h for two hours ago.")
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="How many of the newest to show.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="How many of the newest to show."
+)
 @click.option("--follow", is_flag=True, help="Continue with new entries, until stopped.")
 @json_option
 @on_data

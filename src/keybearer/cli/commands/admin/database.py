@@ -47,7 +47,7 @@ def backup(settings: Settings, *, file: Path, force: bool, as_json: bool) -> Non
     run_stoppable(server_data.back_up(settings, file, overwrite=force))
     document = {"file": str(file), "secrets_file": str(settings.secrets_file)}
     answer(f"The backup is in {file}.", document, as_json=as_json)
-    note(f"It can be used only with {settings.secrets_file}: keep a copy of that file elsewhere.")
+    note(f"It is usable only with {settings.secrets_file}: keep a copy of that file elsewhere.")
 
 
 @click.command()
@@ -72,7 +72,8 @@ def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> No
     since = "its making" if restored.made_at is None else in_words(restored.made_at)
     if restored.revoked is None or restored.deactivated is None:
         note(
-            f"There was no database to compare with: keys and accounts that were replaced or deactivated since {since} work again. "
+            f"There was no database to compare with: keys that were replaced and accounts that were deactivated since "
+            f"{since} work again. "
             "Run `keybearer admin regenerate-all` if a key has leaked since then."
         )
         return
@@ -83,7 +84,9 @@ def restore(settings: Settings, *, file: Path, force: bool, as_json: bool) -> No
 
 
 @click.command("rotate-secrets")
-@click.option("--prepare", is_flag=True, help="Only add the new secret to the file. Then copy the file to every machine.")
+@click.option(
+    "--prepare", is_flag=True, help="Only add the new secret to the file. Then copy the file to every machine."
+)
 @json_option
 @on_data
 def rotate_secrets(settings: Settings, *, prepare: bool, as_json: bool) -> None:

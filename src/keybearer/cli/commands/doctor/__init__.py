@@ -1,1 +1,1 @@
-"""`keybearer doctor`: what is wrong with the credentials in force, and how to fix it."""
+"""`keybearer doctor`: what is wrong with the active credentials, and how to fix it."""

@@ -1,4 +1,4 @@
-"""The files of certificates on this machine: whether they are there, can be used, and until when."""
+"""Checks the certificate files on this machine: whether they exist, whether they can be used, and when they expire."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOON = timedelta(days=30)
 
 
 def prepare(tls: TLSOptions, origins: Mapping[str, Origin], site: str) -> tuple[ssl.SSLContext | None, list[Finding]]:
-    """The context for connections, and what was found about its files; None where they cannot be used.
+    """The context for connections (None if its files cannot be used), and the findings about these files.
 
     May ask on the terminal for the passphrase of the client certificate's key.
     """
@@ -71,7 +71,7 @@ def _about_bundle(tls: TLSOptions, origins: Mapping[str, Origin]) -> Iterator[Fi
             "bundle_expired",
             f"All certificates in {tls.cert_bundle} have expired, the last on {max(ends):%Y-%m-%d}",
             str(origins[CLIENT_BUNDLE.name]),
-            "Get the newer one from the server's operator",
+            "Get a new one from the server's operator",
         )
 
 
@@ -92,20 +92,20 @@ def _about_client_certificate(tls: TLSOptions, origins: Mapping[str, Origin]) ->
             "client_certificate_expiring",
             f"The client certificate in {tls.client_cert} expires on {expiry(own, now)}",
             place,
-            "Ask its issuer for a new one in time",
+            "Ask its issuer for a new one before then",
         )
     key = tls.client_cert_key or tls.client_cert
     if sys.platform != "win32" and _mode(key) & 0o044 and b"PRIVATE KEY-----" in Path(key).read_bytes():
         yield Finding(
             "client_key_readable",
-            f"Other accounts of this machine can read the client certificate's key in {key}",
+            f"Other accounts of this machine can read the key of the client certificate in {key}",
             str(origins[CLIENT_CERT_KEY.name if tls.client_cert_key else CLIENT_CERT.name]),
             f"Run: chmod 600 {key}",
         )
 
 
 def _client_certificate_alone(tls: TLSOptions, origins: Mapping[str, Origin]) -> Iterator[Finding]:
-    """Its faults, when those of the bundle have come first."""
+    """Its faults, if those of the bundle were reported first."""
     try:
         build_context(TLSOptions(tls.client_cert, tls.client_cert_key))
     except TLSFailed as error:
@@ -121,7 +121,7 @@ def _read(path: str) -> Iterator[Certificate]:
     try:
         yield from certificates(Path(path).read_bytes())
     except OSError:
-        return  # told when the context is built
+        return  # reported when the context is built
 
 
 def _mode(path: str) -> int:

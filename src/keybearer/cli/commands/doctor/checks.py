@@ -1,7 +1,7 @@
-"""All checks in their order: the file, the settings in force, the variables, certificates, the network, the server.
+"""All checks in their order: the file, the active settings, the variables, certificates, the network, the server.
 
-What is broken in the file stops no check behind it: they go on with the file as `--fix` would leave it. Only the key
-goes nowhere while what its file means is open.
+A fault in the file does not stop later checks: they continue with the file as `--fix` would leave it. But the key is
+not sent while the meaning of its file is unclear.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from keybearer.zuliprc.resolver import Resolution, resolve_sources
 from keybearer.zuliprc.sources import Arguments, Environment, Sources, ZuliprcFile
 
 _TLS = (CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_BUNDLE, INSECURE)
-_TOLD_BETTER = frozenset(
+_REPORTED_BY_CHECKS = frozenset(
     {
         "invisible_character",
         "odd_key_shape",
@@ -50,15 +50,15 @@ _TOLD_BETTER = frozenset(
         "writable_by_others",
     }
 )
-"""Warnings of resolving that the doctor has findings of its own for."""
+"""Warnings of resolving for which the doctor has its own findings."""
 
 _ACCEPTED = frozenset({"key_accepted", "named_key", "incoming_webhook_bot"})
-"""What withdraws the suspicion that a key is mistyped: one of another server's may begin as ours do, by chance."""
+"""Findings that show that a key is not mistyped: a key of another server may begin like ours by chance."""
 
 
 @dataclass(slots=True)
 class Checks:
-    """The checks, and what has come of them: `findings`, and `secrets`, which no text of them may have."""
+    """The checks, and their results: `findings`, and `secrets`, which no text of a finding may contain."""
 
     file: CheckedFile
     arguments: Arguments
@@ -67,7 +67,7 @@ class Checks:
     secrets: list[Secret] = field(default_factory=list, repr=False)
 
     def run(self, timeout: float | None) -> None:
-        """Do all checks that make sense. `timeout` is how many seconds to wait for the server; None leaves it alone."""
+        """Run all useful checks. `timeout` is the seconds to wait for the server; with None, it is not asked."""
         self.findings += self.file.findings
         self.findings += environment.check_variables(self.file.location.named_by, self.environ)
         if self.file.fixed is None:
@@ -76,41 +76,41 @@ class Checks:
         for source in (sources.arguments, sources.environment, sources.file):
             self.secrets += secrets_in(source)
         examined = check_sources(sources, surroundings(self.environ))
-        self._tell([of_error(fault) for fault in examined.faults])
+        self._add([of_error(fault) for fault in examined.faults])
         resolution = None if examined.faults else self._resolve(sources, self.file.fixed)
         key = self._key(examined, resolution, self.file.fixed, may_run=timeout is not None)
         site, tls = self._site(examined), _tls_options(examined)
         if tls is not None:
             credentials = Credentials(resolution.email, key, site, tls=tls) if resolution and key else None
-            self._meet_server(site, tls, examined, credentials, timeout)
+            self._check_server(site, tls, examined, credentials, timeout)
 
-    def _tell(self, findings: list[Finding]) -> None:
-        """Take findings about the fixed file, as ones about the file that is there."""
+    def _add(self, findings: list[Finding]) -> None:
+        """Add findings about the fixed file, with the line numbers of the real file."""
         draft = self.file.draft
         for one in findings:
-            told = one if draft is None else Finding(
+            added = one if draft is None else Finding(
                 one.kind, draft.in_file(one.message), draft.in_file(one.place), draft.in_file(one.remedy), one.fix
             )  # fmt: skip
-            self.findings.append(told)
+            self.findings.append(added)
 
     def _resolve(self, sources: Sources, file: ZuliprcFile) -> Resolution:
         resolution = resolve_sources(
             sources, surroundings(self.environ), fetch_key=lambda command: passcmd.fetch_key(command, self.environ)
         )
-        self._tell(
+        self._add(
             [
                 Finding(warning.kind, warning.message, warning.place, REMEDIES.get(warning.kind, ""))
                 for warning in resolution.warnings
-                if warning.kind not in _TOLD_BETTER
+                if warning.kind not in _REPORTED_BY_CHECKS
             ]
         )
-        self._tell(list(environment.check_shadows(resolution, file)))
+        self._add(list(environment.check_shadows(resolution, file)))
         return resolution
 
     def _key(
         self, examined: CheckedSettings, resolution: Resolution | None, file: ZuliprcFile, *, may_run: bool
     ) -> Secret | None:
-        """The key, if it may be sent: what its shape rules out needs no server."""
+        """The key, if it may be sent. A malformed key is not sent."""
         origin = examined.origins[KEY.name]
         key = examined.values.get(KEY.name)
         of_command = resolution is not None and origin.name == PASSCMD.name
@@ -121,35 +121,35 @@ class Checks:
         self.secrets.append(key)
         oddities = list(check_key(key, str(origin)))
         if resolution is not None and not oddities:
-            shown = f"the key that {PASSCMD.name} prints" if of_command else f"the key {key.masked()}"
+            shown = f"the key from {PASSCMD.name}" if of_command else f"the key {key.masked()}"
             found = f"{resolution.email}, with {shown} from {origin}"
-            self._tell([Finding("credentials_found", found, str(resolution.origins["email"]))])
-        self._tell(oddities)
+            self._add([Finding("credentials_found", found, str(resolution.origins["email"]))])
+        self._add(oddities)
         unclear = file.document is not None and file.document.faults
         return None if unclear or any(one.kind == "key_malformed" for one in oddities) else key
 
     def _fetched(self, resolution: Resolution, file: ZuliprcFile, *, may_run: bool) -> Secret | None:
-        """The key that a password command prints, unless somebody else could have written the command.
+        """The key that a password command prints, unless another user could have written the command.
 
-        Only the server is told the key, so the command is not run if no server is asked (`may_run`).
+        The key is used only for the server, so the command is not run if no server is asked (`may_run`).
         """
         place = str(resolution.origins[PASSCMD.name])
         try:
             passcmd.require_trustworthy(file, place)
         except ResolutionError as error:
             only_mode = file.mode is not None and file.owner == os.geteuid()
-            self._tell([of_error(error, fix="the mode is made 600" if only_mode else "")])
+            self._add([of_error(error, fix="the mode is set to 600" if only_mode else "")])
             return None
         if not may_run:
             place, email = str(resolution.origins["email"]), resolution.email
-            self._tell(
+            self._add(
                 [Finding("credentials_found", f"{email}, with a key from {PASSCMD.name}, which was not run", place)]
             )
             return None
         try:
             return resolution.api_key
         except ResolutionError as error:
-            self._tell([of_error(error)])
+            self._add([of_error(error)])
             return None
 
     def _site(self, examined: CheckedSettings) -> str:
@@ -166,7 +166,7 @@ class Checks:
             )
         return cast("str", examined.values.get(SITE.name, ""))
 
-    def _meet_server(
+    def _check_server(
         self,
         site: str,
         tls: TLSOptions,
@@ -178,7 +178,7 @@ class Checks:
         if site.startswith("https:") or tls != TLSOptions():
             context, found = prepare(tls, examined.origins, site)
             usable = context is not None
-            self._tell(found)
+            self._add(found)
         self.findings += environment.check_trust(tls, site, self.environ)
         if not site:
             return
@@ -186,7 +186,7 @@ class Checks:
         self.findings += environment.check_proxy(proxy, site)
         if timeout is None:
             return
-        with spinner(f"Waiting for {site}"):  # the passphrase of a client certificate has been asked for by now
+        with spinner(f"Waiting for {site}"):  # by now, the passphrase of a client certificate has been entered
             if proxy is None:
                 found = list(check_connection(site, tls, context, timeout))
                 self.findings += found
@@ -200,7 +200,7 @@ class Checks:
 
 
 def _tls_options(examined: CheckedSettings) -> TLSOptions | None:
-    """How to meet the server, None while one of the settings for it is broken."""
+    """The TLS options for the server; None if one of their settings is invalid."""
     broken = any(one.name not in examined.values and examined.origins[one.name].kind != "default" for one in _TLS)
     if broken or any(fault.kind == "key_without_cert" for fault in examined.faults):
         return None

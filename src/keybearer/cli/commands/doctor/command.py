@@ -35,9 +35,9 @@ def _finite(context: click.Context, option: click.Parameter, value: float) -> fl
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Fix what is wrong with the file, after showing what.")
-@click.option("--yes", is_flag=True, help="With --fix, fix it without asking.")
-@click.option("--offline", is_flag=True, help="Look at this machine only: connect to nothing.")
+@click.option("--fix", is_flag=True, help="Show what is wrong with the file, then fix it.")
+@click.option("--yes", is_flag=True, help="With --fix, do not ask for confirmation.")
+@click.option("--offline", is_flag=True, help="Check only this machine, without connecting to the server.")
 @click.option(
     "--timeout",
     metavar="SECONDS",
@@ -49,13 +49,13 @@ def _finite(context: click.Context, option: click.Parameter, value: float) -> fl
 )
 @credential_options
 def doctor(given: GivenCredentials, *, fix: bool, yes: bool, offline: bool, timeout: float) -> int:
-    """Find what is wrong with the credentials in force, and how to fix it.
+    """Find what is wrong with the active credentials, and how to fix it.
 
-    The file is looked at line by line, then variables, certificates, the network and the server, which is asked what
-    it is and whether it accepts the key. With --fix, what is wrong with the file itself is fixed, as a whole or not
-    at all; comments and the sections of other programs stay. On a terminal it asks before.
+    This checks the file line by line, then variables, certificates, the network and the server. The server is asked
+    what it is and whether it accepts the key. With --fix, all that can be fixed in the file is fixed in one step.
+    Comments and the sections of other programs are kept. On a terminal, it asks first.
 
-    The exit code is 1 while there are faults; with --strict warnings are faults.
+    The exit code is 1 if there are faults. With --strict, warnings are faults.
     """
     with _quiet():
         file = _look(given)
@@ -83,7 +83,7 @@ def doctor(given: GivenCredentials, *, fix: bool, yes: bool, offline: bool, time
 def _look(given: GivenCredentials) -> CheckedFile:
     try:
         return check_file(given.locate(os.environ), os.environ)
-    except ResolutionError as error:  # a profile that cannot be
+    except ResolutionError as error:  # an invalid profile name
         return CheckedFile(Location(None), (of_error(error),))
 
 
@@ -95,7 +95,7 @@ def _examine(given: GivenCredentials, file: CheckedFile, timeout: float | None) 
 
 
 def _agreed(file: CheckedFile, *, yes: bool) -> bool:
-    """Show what would be fixed, and ask, if somebody is there to answer."""
+    """Show what would be fixed, and ask if there is a terminal."""
     note(f"To fix in {file.location.path}:")
     for repair in without_secrets(file.repairs, list(secrets_in(file.fixed)) if file.fixed else []):
         line = repair.place.rpartition(":")[2]
@@ -108,7 +108,7 @@ def _agreed(file: CheckedFile, *, yes: bool) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What the client would log is told as a finding."""
+    """Hide the client's log entries, which are reported as findings."""
     logger = logging.getLogger("keybearer.client")
 
     def refuse(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""The text of a zuliprc while it is fixed: every line still knows where it stands in the file."""
+"""The text of a zuliprc while it is fixed. Every line keeps its line number in the file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from keybearer.zuliprc.document import Document
 
 @dataclass(frozen=True, slots=True)
 class ZuliprcDraft:
-    """Lines without their ends, which are LF, and the number of the line of the file that each is from.
+    """Lines without their ends (LF), each with the number of the file's line that it is from.
 
-    A line that is new has the number of the one that it was made for. Methods count the draft's lines, from 1.
+    A new line has the number of the line for which it was added. Methods count the draft's lines, from 1.
     """
 
     path: str
@@ -28,16 +28,16 @@ class ZuliprcDraft:
 
     @classmethod
     def made(cls, text: str, path: str) -> ZuliprcDraft:
-        """The draft of a text that was made out of the whole file: every line is from its first."""
+        """The draft of a text made from the whole file: every line has the number 1."""
         draft = cls.of(text, path)
         return cls(path, draft.lines, (1,) * len(draft.lines))
 
     def text(self) -> str:
-        """The whole text, the key in it."""
+        """The whole text, including the key."""
         return "".join(f"{line}\n" for line in self.lines)
 
     def document(self) -> Document:
-        """The draft as it is read. Its places count the draft's lines: see `in_file`."""
+        """The draft as a document. Its places have the draft's line numbers: see `in_file`."""
         return Document(self.text(), self.path)
 
     def line(self, number: int) -> str:
@@ -45,11 +45,11 @@ class ZuliprcDraft:
         return self.lines[number - 1]
 
     def place(self, number: int) -> str:
-        """Where a line of the draft stands in the file."""
+        """The place of a line of the draft in the file."""
         return f"{self.path}:{self.numbers[number - 1]}"
 
     def with_lines(self, changes: Mapping[int, Sequence[str]]) -> ZuliprcDraft:
-        """This draft with other lines, none or several, in the place of these."""
+        """This draft with these lines replaced, each by none, one or several."""
         pairs = [
             (text, number)
             for at, (line, number) in enumerate(zip(self.lines, self.numbers, strict=True), start=1)
@@ -58,7 +58,7 @@ class ZuliprcDraft:
         return ZuliprcDraft(self.path, tuple(text for text, _ in pairs), tuple(number for _, number in pairs))
 
     def in_file(self, text: str) -> str:
-        """A text about lines of the draft (`path:3`, `line 3`) as one about those of the file."""
+        """A text with line numbers of the draft (`path:3`, `line 3`), changed to those of the file."""
         return re.sub(
             rf"({re.escape(self.path)}:|\bline )(\d+)\b",
             lambda found: f"{found[1]}{self.numbers[min(int(found[2]), len(self.numbers)) - 1]}",

@@ -1,4 +1,4 @@
-"""The file in force: whether it is there, whose it is, who else may read it, and what is wrong with its text."""
+"""The active file: whether it is there, whose it is, who else may read it, and what is wrong with its text."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if sys.platform != "win32":
     import pwd
 
 _OTHERS_READ, _OTHERS_WRITE, _OTHERS_RUN = 0o044, 0o022, 0o011
-_PRIVATE = "the mode is made 600"
+_PRIVATE = "the mode is set to 600"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What was found about the file in force.
+    """The findings about the active file.
 
-    `fixed` is the file as a source of settings, its text fixed as far as possible; None where there is no text.
-    `data` is its content as it is, None where there is none; `draft` is the fixed text, None where there is no text.
+    `fixed` is the file as a source of settings, its text fixed as far as possible; None if there is no text.
+    `data` is its real content, None if there is none; `draft` is the fixed text, None if there is no text.
     """
 
     location: Location
@@ -52,7 +52,7 @@ class CheckedFile:
         return [finding for finding in self.findings if finding.fix]
 
     def fix(self) -> None:
-        """Put the fixed text into the file, whole or not at all, with mode 0600. Raises FileError."""
+        """Write the fixed text into the file, completely or not at all, with mode 0600. Raises FileError."""
         assert self.location.path is not None
         assert self.data is not None
         only_mode = {finding.fix for finding in self.repairs} <= {_PRIVATE}
@@ -61,7 +61,7 @@ class CheckedFile:
 
 
 def check_file(location: Location, environ: Mapping[str, str]) -> CheckedFile:
-    """Look at the file that `locate` has found."""
+    """Check the file that `locate` has found."""
     path = location.path
     if path is None:
         return CheckedFile(location, (), ZuliprcFile(""))
@@ -85,8 +85,8 @@ def check_file(location: Location, environ: Mapping[str, str]) -> CheckedFile:
 
 
 def _fixed(draft: ZuliprcDraft, paths: Surroundings) -> tuple[ZuliprcDraft, list[Finding]]:
-    """The draft with everything fixed that can be. What differed in quotes only says the same when they are off, so the
-    lines are looked at again until nothing changes.
+    """The draft with everything fixed that can be. Two values may become equal once their quotes are removed, so the
+    lines are checked again until nothing changes.
     """
     told: dict[tuple[str, str, str], Finding] = {}
     while True:
@@ -102,7 +102,7 @@ def _fixed(draft: ZuliprcDraft, paths: Surroundings) -> tuple[ZuliprcDraft, list
 
 
 def _without_text(location: Location) -> CheckedFile:
-    """Why there is nothing to read; for the default file that is no fault by itself."""
+    """Why there is no text to read. For the default file, that alone is not a fault."""
     try:
         absent = open_location(location)
     except ResolutionError as error:
@@ -112,9 +112,9 @@ def _without_text(location: Location) -> CheckedFile:
         findings.append(
             Finding(
                 "old_file",
-                f"With this file and no {absent.path}, Zulip's Python bindings do not start",
+                f"With this file and without {absent.path}, Zulip's Python bindings do not start",
                 absent.legacy,
-                f"It is a zuliprc of before 2013: rename it to {absent.path}, or remove it",
+                f"It is a zuliprc from before 2013: rename it to {absent.path}, or remove it",
             )
         )
     return CheckedFile(location, tuple(findings), absent)
@@ -125,16 +125,16 @@ def _about_access(path: Path, loaded: LoadedFile, draft: ZuliprcDraft | None) ->
     if mode is not None:
         holds_secret = draft is None or any(draft.document().get(key) for key in (KEY.name, TOKEN.name))
         if mode & _OTHERS_READ and holds_secret:
-            message = f"Other accounts of this machine can read the file (mode {mode:03o}), and the key is in it"
+            message = f"Other accounts of this machine can read the file (mode {mode:03o}), which has the key in it"
             yield Finding("readable_by_others", message, place, f"Run: chmod 600 {path}", _PRIVATE)
         if mode & _OTHERS_WRITE:
-            message = f"Other accounts of this machine can change the file (mode {mode:03o}), and where the key is sent"
+            message = f"Other accounts of this machine can change the file (mode {mode:03o}) and where the key is sent"
             yield Finding("writable_by_others", message, place, f"Run: chmod 600 {path}", _PRIVATE)
         if mode & _OTHERS_RUN and not mode & (_OTHERS_READ | _OTHERS_WRITE):
-            message = f"zulip-terminal refuses a file with a permission for others, even to run it (mode {mode:03o})"
+            message = f"zulip-terminal refuses a file with any permission for others, even execute (mode {mode:03o})"
             yield Finding("permission_for_others", message, place, f"Run: chmod 600 {path}", _PRIVATE)
         if not mode & (_OTHERS_READ | _OTHERS_WRITE) and _is_ours(loaded):
-            yield Finding("file_read", f"The file can be read by you alone (mode {mode:03o})", place)
+            yield Finding("file_read", f"Only you can read the file (mode {mode:03o})", place)
     if not _is_ours(loaded) and loaded.owner != 0:
         yield Finding(
             "not_ours",
@@ -144,10 +144,10 @@ def _about_access(path: Path, loaded: LoadedFile, draft: ZuliprcDraft | None) ->
         )
     left = interrupted(path)
     if left is not None:
-        where = f"the new one is in {left.path}" if left.has_key else f"{left.path} tells of it"
+        where = f"the new one is in {left.path}" if left.has_key else f"{left.path} has a note about it"
         yield Finding(
             "interrupted_change",
-            f"A change of the key was interrupted, so the key in this file may be dead: {where}",
+            f"A replacement of the key was interrupted, so the key in this file may no longer work: {where}",
             place,
             f"Run: mv {left.path} {path}" if left.has_key else f"Get a new zuliprc, then remove {left.path}",
         )
@@ -158,12 +158,12 @@ def _is_ours(loaded: LoadedFile) -> bool:
 
 
 def _is_ours_to_fix(path: Path, loaded: LoadedFile) -> bool:
-    """Whether the file can be replaced: a pipe cannot, nor what belongs to others."""
+    """Whether the file can be replaced. A pipe and a file of another user cannot."""
     return path.is_file() and (_is_ours(loaded) or os.geteuid() == 0)
 
 
 def _name_of(owner: int | None) -> str:
     try:
         return pwd.getpwuid(owner or 0).pw_name
-    except KeyError:  # an account of another machine
+    except KeyError:  # an account from another machine
         return f"number {owner}"

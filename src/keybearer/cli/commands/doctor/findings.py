@@ -1,4 +1,4 @@
-"""What a doctor tells: findings, each with its remedy."""
+"""Findings of the doctor, each with its remedy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from keybearer.errors import KeybearerError, ResolutionError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found, good or bad; its kind is one of KINDS.
+    """One result of a check, good or bad. Its kind is one of KINDS.
 
     `place` is a path with or without its line, a variable, an argument or a site. `remedy` says what to do, and
-    `fix` what `--fix` does about it; each is empty where there is nothing. No text has a key in it.
+    `fix` what `--fix` does about it; each may be empty. No text has a key in it.
     """
 
     kind: str
@@ -24,12 +24,12 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How grave it is."""
+        """Its severity."""
         return KINDS[self.kind].severity
 
 
 def of_error(error: KeybearerError, kind: str = "", place: str = "", fix: str = "") -> Finding:
-    """An error as a finding; one of resolving has its own kind and place."""
+    """An error as a finding. A ResolutionError has its own kind and place."""
     if isinstance(error, ResolutionError):
         kind, place = kind or error.kind, error.place
     return Finding(kind, error.message, place, error.hint or REMEDIES.get(kind, ""), fix)

@@ -1,4 +1,4 @@
-"""What can be said of the key without asking the server: its shape, its checksum, and where keys are by mistake."""
+"""Checks the key without the server: its form, its checksum, and keys in wrong places."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from keybearer.zuliprc.sources import Source
 _COPY_AGAIN = "Copy it again, whole, from the settings of your organization, or run `keybearer login`"
 
 _RUN = re.compile(r"[A-Za-z0-9]{20,}")
-"""What may be most of a key, in a path or a site. Words are shorter, and have not both small letters and capitals."""
+"""Text in a path or a site that may be most of a key. Words are shorter and do not mix small letters and capitals."""
 
 
 def check_key(key: Secret, place: str) -> Iterator[Finding]:
-    """Look at the key itself."""
+    """Findings about the key itself."""
     text = key.reveal()
     if not is_well_formed(text):
         yield Finding(
-            "key_malformed", f"The key is not {LENGTH} letters and digits: {_oddity(text)}", place, _COPY_AGAIN
+            "key_malformed", f"The key is not {LENGTH} letters and digits: {_description(text)}", place, _COPY_AGAIN
         )
     elif text.startswith(PREFIX) and not is_ours(text):
         yield Finding(
-            "key_mistyped", "The key looks like one of Keybearer's, and its checksum does not fit", place, _COPY_AGAIN
+            "key_mistyped", "The key looks like one of Keybearer's, but its checksum is wrong", place, _COPY_AGAIN
         )
 
 
-def _oddity(text: str) -> str:
+def _description(text: str) -> str:
     if not (text.isascii() and text.isalnum()):
         return "it has another character in it"
     return f"it has {len(text)}"
 
 
 def secrets_in(source: Source) -> Iterator[Secret]:
-    """Every text of a source that must not be told: secrets, and what looks like one where something else belongs."""
+    """Every text of a source that must not be shown: secrets, and text that looks like a secret in another setting."""
     for field in FIELDS.values():
         found = source.find(field)
         if found is None:

@@ -1,4 +1,4 @@
-"""The way to the server: its name, a connection, and the handshake of TLS."""
+"""Checks the connection to the server: its name, a connection, and the TLS handshake."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errn
 
 
 def check_connection(site: str, tls: TLSOptions, context: ssl.SSLContext | None, timeout: float) -> Iterator[Finding]:
-    """Connect to the site, and shake hands where it is https; nothing is asked of it. At most one fault comes out."""
+    """Connect to the site, with a TLS handshake for https. No request is sent. Yields at most one fault."""
     parts = urlsplit(site)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it cannot be a name"
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a possible name"
         yield Finding(
             "name_unknown",
             f"The name {host} cannot be resolved: {reason}",
             site,
-            "Check how the site is spelt, and whether this machine is on the network",
+            "Check the spelling of the site, and whether this machine is on the network",
         )
         return
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
-            yield Finding("connected", f"{host} takes connections at port {port} ({_address(connection)})", site)
+            yield Finding("connected", f"{host} accepts connections on port {port} ({_address(connection)})", site)
             if parts.scheme == "https" and context is not None:
                 yield from _shake_hands(connection, site, tls, context, timeout)
     except OSError as error:
@@ -59,12 +59,12 @@ def _shake_hands(
         return
     except TimeoutError:
         yield Finding(
-            "no_answer", f"{host} takes the connection, and does not begin with TLS in time", site, "Check the port"
+            "no_answer", f"{host} accepts the connection, but does not start TLS in time", site, "Check the port"
         )
         return
-    except OSError:  # reset in the middle
+    except OSError:  # the connection was reset during the handshake
         yield Finding(
-            "tls_failed", f"{host} broke the connection off during the handshake", site, "Check the port, and proxies"
+            "tls_failed", f"{host} closed the connection during the handshake", site, "Check the port, and proxies"
         )
         return
     with contextlib.suppress(ValueError):
@@ -72,7 +72,7 @@ def _shake_hands(
 
 
 def _about_validity(found: Certificate, site: str, *, trusted: bool) -> Finding:
-    """What an accepted certificate's dates say; with `insecure`, an expired one is accepted too."""
+    """A finding about the dates of an accepted certificate. With `insecure`, an expired one is accepted too."""
     now = datetime.now(UTC)
     if found.ends < now:
         return Finding(
@@ -86,9 +86,9 @@ def _about_validity(found: Certificate, site: str, *, trusted: bool) -> Finding:
             "certificate_expiring",
             f"The server's certificate expires on {expiry(found, now)}",
             site,
-            "Its operator has to renew it in time",
+            "Its operator has to renew it before then",
         )
-    checked = "is good" if trusted else "was not checked, and is good"
+    checked = "is good" if trusted else "was not checked, and is valid"
     return Finding("certificate_valid", f"The server's certificate {checked} until {expiry(found, now)}", site)
 
 
@@ -96,19 +96,19 @@ def _no_connection(error: OSError, host: str, port: int, site: str, timeout: flo
     if isinstance(error, ConnectionRefusedError):
         return Finding(
             "connection_refused",
-            f"{host} refuses connections at port {port}",
+            f"{host} refuses connections on port {port}",
             site,
             "Check the port, and whether the server is running",
         )
     if isinstance(error, TimeoutError):
         return Finding(
             "connection_timeout",
-            f"{host} did not take a connection at port {port} within {counted(timeout, 'second')}",
+            f"{host} did not accept a connection on port {port} within {counted(timeout, 'second')}",
             site,
             "Check the address and port, firewalls, and whether a proxy is needed",
         )
     reason = os.strerror(error.errno).lower() if error.errno else type(error).__name__
-    where = "There is no way to" if error.errno in _NO_WAY else "No connection to"
+    where = "There is no route to" if error.errno in _NO_WAY else "No connection to"
     return Finding(
         "unreachable", f"{where} {host}: {reason}", site, "Check the network, and whether a proxy or VPN is needed"
     )

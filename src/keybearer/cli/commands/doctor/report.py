@@ -1,4 +1,4 @@
-"""Findings as people and programs read them. No text that is told has a key in it."""
+"""Prints findings for people and programs. No text that is printed has a key in it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from keybearer.secret import Secret
 from keybearer.wording import counted
 
 SIGNS = {"good": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red")}
-"""How a terminal shows each severity."""
+"""The symbol and colour of each severity on a terminal."""
 
 
 def without_secrets(findings: Iterable[Finding], secrets: Sequence[Secret]) -> list[Finding]:
-    """The findings with a mask in place of every key, wherever it got into a text: a site may be one by mistake."""
+    """The findings with a mask in place of every key in their texts. Even a site may be a key by mistake."""
     hidden = [
         form for one in secrets if len(one.reveal()) >= _SHORTEST for form in (one.reveal(), one.reveal().lower())
     ]
@@ -33,11 +33,11 @@ def without_secrets(findings: Iterable[Finding], secrets: Sequence[Secret]) -> l
 
 
 _SHORTEST = 8
-"""A shorter text would hide innocent words, and is no key."""
+"""A shorter text is not a key, and masking it would hide ordinary words."""
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """A list with signs and colours on a terminal, else a line for each finding."""
+    """Print a list with symbols and colours on a terminal, else a line for each finding."""
     if is_terminal(sys.stdout):
         _print_rich(findings)
         return
@@ -46,7 +46,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 
 def in_one_line(finding: Finding) -> str:
-    """A finding as a line: where, what, what to do, its kind."""
+    """A finding as a line: its place, message, remedy and kind."""
     place = f"{finding.place}: " if finding.place else ""
     remedy = f". {finding.remedy}" if finding.remedy else ""
     fixable = ", --fix fixes it" if finding.fix else ""
@@ -54,7 +54,7 @@ def in_one_line(finding: Finding) -> str:
 
 
 def print_summary(findings: Sequence[Finding]) -> None:
-    """The last line, on stderr: how many faults and warnings, and what `--fix` would fix of them."""
+    """Print the last line on stderr: the number of faults and warnings, and how many `--fix` would fix."""
     faults, warnings = count(findings, "fault"), count(findings, "warning")
     if not (faults or warnings):
         note("Everything is in order.")
@@ -70,7 +70,7 @@ def count(findings: Iterable[Finding], severity: str) -> int:
 
 
 def as_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
-    """Findings for programs."""
+    """Findings as JSON, for programs."""
     return [
         {
             "kind": finding.kind,

@@ -1,4 +1,4 @@
-"""What the server says: what it is, what time it is there, and whether it accepts the key."""
+"""Asks the server for its version, its time, and whether it accepts the key."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ from keybearer.zuliprc.credentials import Credentials, TLSOptions
 T = TypeVar("T")
 
 SOON = 7 * 86400.0
-"""Seconds before the end of a key in which the doctor warns of it."""
+"""Seconds before the end of a key when the warning starts."""
 
 MOST_SKEW = 60.0
-"""Seconds that two clocks may be apart."""
+"""The most seconds by which the clocks may differ without a warning."""
 
 _KIND_OF: dict[type[ClientError], str] = {
     InvalidAPIKey: "key_refused",
@@ -66,13 +66,13 @@ _KIND_OF: dict[type[ClientError], str] = {
 
 
 class _Listener(Runner):
-    """A runner that remembers when the server says that it has answered."""
+    """A runner that stores the time in the server's response."""
 
     def __init__(self, state: ClientState, context: ssl.SSLContext | None) -> None:
         super().__init__(state, context)
-        self.transport()  # raises here what makes it unusable
+        self.transport()  # raises an error here if the certificate files or the proxy cannot be used
         self.skew: float | None = None
-        """Seconds by which this machine's clock is ahead of the server's; None while that is not known."""
+        """Seconds by which this machine's clock is ahead of the server's; None if unknown."""
 
     def take(self, step: Step) -> object:
         outcome = super().take(step)
@@ -81,7 +81,7 @@ class _Listener(Runner):
                 there = parsedate_to_datetime(outcome.headers.get("date", ""))
                 self.skew = (datetime.now(UTC) - there).total_seconds()
             except (TypeError, ValueError):
-                pass  # a server need not say it
+                pass  # a server need not send it
         return outcome
 
 
@@ -94,9 +94,10 @@ def check_server(
     timeout: float,
     proxy: Proxy | None,
 ) -> Iterator[Finding]:
-    """Ask the server what it is, and with credentials, whether it accepts them: one request each, none repeated.
+    """Ask the server what it is, and with credentials, whether it accepts them. Each is one request without a retry.
 
-    A key of Keybearer's is asked about too: which one it is."""
+    If the key is one of Keybearer's, a further request asks which key it is.
+    """
     state = ClientState(
         site=site,
         credentials=credentials,
@@ -135,11 +136,11 @@ def _about_server(settings: ServerSettings, site: str) -> Iterator[Finding]:
     name = f", {settings.realm_name}" if settings.realm_name else ""
     version = f"Zulip {settings.zulip_version}"
     if settings.get("is_incompatible") is True:
-        yield Finding("old_server", f"{version} says that it does not work with this client", site, "Upgrade either")
+        yield Finding("old_server", f"{version} reports that it does not support this client", site, "Upgrade either")
     elif not level:
         yield Finding(
             "old_server",
-            f"{version} is from before 2020 and tells no feature level; much of its API was different then",
+            f"{version} is from before 2020 and has no feature level; much of its API is different",
             site,
             "Its operator should upgrade it",
         )
@@ -155,18 +156,18 @@ def _about_clock(skew: float | None) -> Iterator[Finding]:
         "clock_skew",
         f"This machine's clock is {amount:.0f} {unit} {'ahead of' if skew > 0 else 'behind'} the server's",
         "",
-        "Set the clock, best by NTP: certificates are judged by it",
+        "Set the clock, preferably with NTP: the validity of certificates depends on it",
     )
 
 
 def _key_in_use(listener: Runner, credentials: Credentials) -> APIKey | None:
-    """What the server says of the key; None where it knows no named keys, or refuses the key."""
+    """The server's data about the key; None if the server has no named keys, or refuses the key."""
     if not api_key.is_ours(credentials.api_key.reveal()):
         return None
     try:
         return _ask(listener, get_current_api_key())
     except ClientError:
-        return None  # the next call says why
+        return None  # the next call reports the reason
 
 
 def _about_key(key: APIKey, site: str) -> Iterator[Finding]:
@@ -176,7 +177,7 @@ def _about_key(key: APIKey, site: str) -> Iterator[Finding]:
             "key_ends_soon",
             f"The key {ending(key)}",
             site,
-            "Add another one with `keybearer key add`, or on the settings page",
+            "Add a new one with `keybearer key add`, or on the settings page",
         )
 
 
@@ -190,7 +191,7 @@ def _about_account(profile: Profile, credentials: Credentials, site: str) -> Ite
     if real is not None and real.casefold() != credentials.email.casefold():
         yield Finding(
             "email_mismatch",
-            f"The server calls the account's email {real}, and the credentials say {credentials.email}",
+            f"The account's email on the server is {real}, but the credentials have {credentials.email}",
             site,
             f"Write email={real}: other servers would refuse the key",
         )
@@ -208,9 +209,9 @@ def _of_failure(error: ClientError, site: str, proxy: Proxy | None) -> Finding:
     if isinstance(error, AuthenticationRefused) and "incoming webhook" in error.message:
         return Finding(
             "incoming_webhook_bot",
-            "The key is accepted, and an incoming webhook bot's: all it can do is send messages",
+            "The key is accepted. It is that of an incoming webhook bot, which can only send messages",
             site,
-            "For anything else, make a bot of another type",
+            "For anything else, create a bot of another type",
         )
     kind = next((kind for known, kind in _KIND_OF.items() if isinstance(error, known)), "refused")
     return of_error(error, kind, site)

@@ -1,6 +1,6 @@
-"""What is wrong with single settings of a zuliprc, line by line; and the lines fixed.
+"""Checks and fixes the settings of a zuliprc, line by line.
 
-A setting is fixed as far as that is certain: what it says stays the same to every program that could read it.
+A fix never changes the value for a program that could already read the setting.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _COMMENT = re.compile(r"\s+(?=[#;])")
 
 @dataclass(frozen=True, slots=True)
 class DraftSetting:
-    """A setting while it is fixed: its text, and the comment that stood behind it."""
+    """A setting while it is fixed: its text, and the comment after it."""
 
     key: str = field(repr=False)
     text: str = field(repr=False)
@@ -49,7 +49,7 @@ class DraftSetting:
 
 @dataclass(frozen=True, slots=True)
 class RuleContext:
-    """The document that a setting stands in, and what its paths are relative to."""
+    """The document of a setting, and the directories that its paths are relative to."""
 
     document: Document
     paths: values.Surroundings
@@ -59,7 +59,7 @@ Rule = Callable[[DraftSetting, RuleContext], tuple[DraftSetting, Finding | None]
 
 
 def fix_settings(draft: ZuliprcDraft, paths: values.Surroundings) -> tuple[ZuliprcDraft, list[Finding]]:
-    """The draft with every setting as `name=value`, in the form that all programs read, and what was wrong."""
+    """The draft with every setting as `name=value`, in the form that all programs read; and the findings."""
     context = RuleContext(draft.document(), paths)
     changes: dict[int, list[str]] = {}
     findings: list[Finding] = []
@@ -87,19 +87,19 @@ def _name_it(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting,
     if likely is None:
         unknown = f"This setting is unknown; nothing reads it in [{SECTION}]"
         return setting, Finding(
-            "unknown_setting", unknown, setting.place, "Remove it, or put it into the section of the program it is for"
+            "unknown_setting", unknown, setting.place, "Remove it, or move it to the section of its program"
         )
     there = next((entry for key in likely.file_keys if (entry := context.document.get(key))), None)
     if there is not None:
-        taken = f"This setting is unknown; {likely.name}, which it looks like, is set too"
-        return setting, Finding("unknown_setting", taken, setting.place, "Remove it, or the other one")
+        taken = f"This setting is unknown; the similar {likely.name} is also set"
+        return setting, Finding("unknown_setting", taken, setting.place, "Remove one of them")
     name = get_close_matches(setting.key, likely.file_keys, n=1, cutoff=0)[0]
     return dataclasses.replace(setting, key=name), Finding(
         "misspelt_setting",
-        "This setting is not known, so it does nothing",
+        "This setting is unknown, so it has no effect",
         setting.place,
         f"Did you mean {name}?",
-        f"it is called {name}",
+        f"it is renamed to {name}",
     )
 
 
@@ -110,8 +110,8 @@ def _take_quotes_off(setting: DraftSetting, context: RuleContext) -> tuple[Draft
         "suspicious_value",
         "The value has quotes around it, which some programs read as part of it",
         setting.place,
-        "Write the bare value",
-        "the quotes are taken off",
+        "Write only the value",
+        "the quotes are removed",
     )
 
 
@@ -124,8 +124,8 @@ def _move_comment(setting: DraftSetting, context: RuleContext) -> tuple[DraftSet
         "suspicious_value",
         "The value has a comment after it, which some programs read as part of it",
         setting.place,
-        "Put the comment into a line of its own",
-        "the comment is put into a line of its own",
+        "Move the comment to its own line",
+        "the comment is moved to its own line",
     )
 
 
@@ -135,10 +135,10 @@ def _show_invisible(setting: DraftSetting, context: RuleContext) -> tuple[DraftS
         return setting, None
     return dataclasses.replace(setting, text=literal.bare(literal.without_invisible(setting.text))), Finding(
         "invisible_character",
-        f"The value has a character that cannot be seen ({', '.join(hidden)})",
+        f"The value has an invisible character ({', '.join(hidden)})",
         setting.place,
         "Type the value again",
-        "it is taken out",
+        "it is removed",
     )
 
 
@@ -150,8 +150,8 @@ def _take_brackets_off(setting: DraftSetting, context: RuleContext) -> tuple[Dra
         "angle_brackets",
         "The value has angle brackets around it, which are not part of it",
         setting.place,
-        "Write the bare value",
-        "the angle brackets are taken off",
+        "Write only the value",
+        "the angle brackets are removed",
     )
 
 
@@ -177,26 +177,26 @@ def _double_percent(setting: DraftSetting, context: RuleContext) -> tuple[DraftS
         return setting, None
     try:
         text = literal.escape(literal.unescape(setting.text))
-    except ResolutionError:  # it refers to another value, and that is a fault of its own
+    except ResolutionError:  # it refers to another value, which is a separate fault
         return setting, None
     return dataclasses.replace(setting, text=text), Finding(
         "single_percent",
         "With a single % in it, Zulip's Python bindings do not read the file",
         setting.place,
-        "Write %% for it",
-        "it is written %%",
+        "Write %% instead",
+        "it becomes %%",
     )
 
 
 def _make_absolute(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
     known = BY_FILE_KEY.get(setting.key)
-    text = _meant(setting)
+    text = _plain_value(setting)
     if known is None or known.parser is not values.parse_path or not text or PurePath(text).is_absolute():
         return setting, None
     path = values.parse_path(text, context.paths)
     return dataclasses.replace(setting, text=literal.escape(path)), Finding(
         "relative_path",
-        "The path is not absolute: Keybearer starts beside this file, other programs in the directory they run in",
+        "The path is not absolute: Keybearer starts at this file's directory, other programs at their own",
         setting.place,
         f"Write {path}",
         f"it becomes {path}",
@@ -204,7 +204,7 @@ def _make_absolute(setting: DraftSetting, context: RuleContext) -> tuple[DraftSe
 
 
 def _shape_site(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetting, Finding | None]:
-    text = _meant(setting)
+    text = _plain_value(setting)
     if setting.key != SITE.name or not text:
         return setting, None
     try:
@@ -218,7 +218,7 @@ def _shape_site(setting: DraftSetting, context: RuleContext) -> tuple[DraftSetti
     else:
         finding = Finding(
             "site_shape",
-            f"The site {_oddity(text, site)}, which not all programs understand",
+            f"The site {_difference(text, site)}, which some programs do not understand",
             setting.place,
             f"Write {site}",
             f"it becomes {site}",
@@ -238,16 +238,16 @@ _RULES: tuple[Rule, ...] = (
     _shape_site,
     _double_percent,
 )
-"""A comment may stand behind quotes, so quotes are looked for again when it is gone."""
+"""A comment may be after quotes, so quotes are checked again after it is removed."""
 
 
 def _is_plain(setting: DraftSetting) -> bool:
-    """Whether the text is a value and not a command, to whose words quotes belong."""
+    """Whether the text is a plain value. In a command, quotes are part of the text."""
     return setting.key in BY_FILE_KEY and setting.key != PASSCMD.name
 
 
-def _meant(setting: DraftSetting) -> str:
-    """The value that the text stands for, empty where it refers to another one: that is told elsewhere."""
+def _plain_value(setting: DraftSetting) -> str:
+    """The value of the text; empty if it refers to another value, which is reported elsewhere."""
     try:
         return literal.unescape(setting.text)
     except ResolutionError:
@@ -255,7 +255,7 @@ def _meant(setting: DraftSetting) -> str:
 
 
 def _without_extras(text: str) -> str:
-    """The site in an address that has more in it, as one copied from a browser has; empty where there is none."""
+    """The site in a longer address, such as one from a browser; empty if there is none."""
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         return normalise_site(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")))
@@ -263,8 +263,8 @@ def _without_extras(text: str) -> str:
         return ""
 
 
-def _oddity(text: str, site: str) -> str:
-    """What is odd about a good site."""
+def _difference(text: str, site: str) -> str:
+    """Why the form of a valid site is not the normal one."""
     lower = text.lower()
     if "://" not in text:
         return "has no scheme"
@@ -272,7 +272,7 @@ def _oddity(text: str, site: str) -> str:
         return "ends in /api"
     if text.endswith("/"):
         return "ends in a slash"
-    return "has capitals in its host or scheme" if lower == site.lower() else "is not in its one form"
+    return "has capitals in its host or scheme" if lower == site.lower() else "is not in its normal form"
 
 
 def _is_loose(entry: DocumentEntry, line: str) -> bool:
@@ -282,15 +282,15 @@ def _is_loose(entry: DocumentEntry, line: str) -> bool:
 def _loose(setting: DraftSetting) -> Finding:
     return Finding(
         "loose_form",
-        "The setting is not written name=value, in lower case and without blanks, as every program reads it",
+        "The setting is not in the form name=value, without spaces and in lower case",
         setting.place,
         f"Write {setting.key}=…",
-        f"it is written {setting.key}=…",
+        f"it becomes {setting.key}=…",
     )
 
 
 def _swapped(draft: ZuliprcDraft, findings: list[Finding]) -> ZuliprcDraft:
-    """The draft with email and key exchanged, if each is where the other belongs."""
+    """The draft with email and key swapped back, if they were swapped."""
     document = draft.document()
     email, key = document.get(EMAIL.name), document.get(KEY.name)
     if email is None or key is None or not (is_well_formed(email.text.reveal()) and "@" in key.text.reveal()):
@@ -298,10 +298,10 @@ def _swapped(draft: ZuliprcDraft, findings: list[Finding]) -> ZuliprcDraft:
     findings.append(
         Finding(
             "swapped_identity",
-            "The email and the key are swapped: each is where the other belongs",
+            "The email and the key are swapped",
             draft.place(email.line),
             "Swap them",
-            "the two are exchanged",
+            "they are swapped back",
         )
     )
     return draft.with_lines(
@@ -310,7 +310,7 @@ def _swapped(draft: ZuliprcDraft, findings: list[Finding]) -> ZuliprcDraft:
 
 
 def _with_both_bundle_names(draft: ZuliprcDraft, findings: list[Finding]) -> tuple[ZuliprcDraft, list[Finding]]:
-    """Where only the documented name stands, the one that programs read is put beside it."""
+    """If the bundle has only its documented name, add the name that programs read."""
     alias = CLIENT_BUNDLE.aliases[0]
     document = draft.document()
     entry = document.get(CLIENT_BUNDLE.name)
@@ -321,12 +321,12 @@ def _with_both_bundle_names(draft: ZuliprcDraft, findings: list[Finding]) -> tup
         "one_bundle_name",
         f"Zulip's Python bindings ignore {CLIENT_BUNDLE.name}: they read {alias}",
         draft.place(entry.line),
-        f"Add a line {alias}=… that says the same",
-        f"{alias} is put beside it",
+        f"Add a line {alias}=… with the same value",
+        f"{alias} is added beside it",
     )
     return draft.with_lines({entry.line: [f"{alias}={entry.text.reveal()}", line]}), [*findings, finding]
 
 
 def lines_of(findings: list[Finding]) -> Iterator[Finding]:
-    """The findings in the order of the file's lines, what is about the whole of it first."""
+    """The findings in the order of lines. Those about the whole file are first."""
     yield from sorted(findings, key=lambda one: int(end) if (end := one.place.rpartition(":")[2]).isdigit() else 0)

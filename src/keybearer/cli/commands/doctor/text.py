@@ -1,6 +1,6 @@
-"""What is wrong with a zuliprc as a text: its bytes, its sections, and lines that are no settings; and the text fixed.
+"""Checks and fixes the text of a zuliprc: its bytes, its sections, and lines that are not settings.
 
-No finding says what a line holds, for it may be the key.
+No finding shows the content of a line, since it may be the key.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _HEADER = re.compile(r"\s*\[(.*)\]")
 _KEY_LINE = re.compile(r"\s*key\s*[=:]\s*\S", re.IGNORECASE)
 
 Repair = Callable[[ZuliprcDraft, int], ZuliprcDraft | None]
-"""Fixes the fault in this line of the draft; None where it cannot."""
+"""A function that fixes the fault in this line of the draft; it returns None if it cannot."""
 
 
 def read(data: bytes, path: str) -> tuple[ZuliprcDraft | None, list[Finding]]:
-    """The text in these bytes as every program takes it, and what was wrong with the bytes; None for no text."""
+    """The text in these bytes in the form that every program reads (None for no text), and the findings."""
     text, findings = _decoded(data, path)
     if text is None:
         return None, findings
@@ -38,12 +38,12 @@ def read(data: bytes, path: str) -> tuple[ZuliprcDraft | None, list[Finding]]:
                 "byte_order_mark",
                 "The file begins with a byte order mark (BOM)",
                 path,
-                "Save it as UTF-8 without one",
-                "the byte order mark is taken off",
+                "Save it as UTF-8 without a BOM",
+                "the byte order mark is removed",
             )
         )
     if (found := recognize(text)) is not None:
-        said = "it is written as a zuliprc" if found.settings else ""
+        said = "it is rewritten as a zuliprc" if found.settings else ""
         fault = Finding("not_a_zuliprc", f"This is {found.what}, not a zuliprc", path, found.hint, said)
         return (ZuliprcDraft.made(found.text, path) if found.settings else None), [fault]
     if "\r" in text:
@@ -53,8 +53,8 @@ def read(data: bytes, path: str) -> tuple[ZuliprcDraft | None, list[Finding]]:
                 "line_ends",
                 f"Lines end in {ends}",
                 path,
-                "Save it with the line ends of Unix (LF)",
-                "every line is ended in LF",
+                "Save it with Unix line ends (LF)",
+                "all line ends become LF",
             )
         )
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -68,10 +68,10 @@ def _decoded(data: bytes, path: str) -> tuple[str | None, list[Finding]]:
             if text is not None:
                 fault = Finding(
                     "encoding",
-                    "The file is UTF-16, as Windows writes it, and not UTF-8",
+                    "The file is UTF-16, as Windows writes it, instead of UTF-8",
                     path,
                     "Save it as UTF-8",
-                    "it is written as UTF-8",
+                    "it is converted to UTF-8",
                 )
                 return text, [fault]
     try:
@@ -88,7 +88,7 @@ def _decode(data: bytes, encoding: str) -> str | None:
 
 
 def fix_structure(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
-    """The draft with its section and one setting to a line, as far as that can be done, and what was wrong."""
+    """The draft with its section and one setting per line, as far as possible; and the findings."""
     findings: list[Finding] = []
     draft, renamed = _with_section_named(draft)
     findings += renamed
@@ -106,16 +106,16 @@ def fix_structure(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
 
 
 def _with_section_named(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
-    """A section that only looks like `[api]` is read by nobody."""
+    """No program reads a section that only looks like `[api]`."""
     document = draft.document()
     for section, line in document.sections.items():
         if not document.has_section and section.strip().lower() == SECTION:
             fault = Finding(
                 "missing_section",
-                f"The section is not [{SECTION}] to the letter, so nothing in it is read",
+                f"The name of the section is not exactly [{SECTION}], so nothing in it is read",
                 draft.place(line),
                 f"Write [{SECTION}]: lower case, no spaces",
-                f"the section is written [{SECTION}]",
+                f"the section is renamed to [{SECTION}]",
             )
             return draft.with_lines({line: [f"[{SECTION}]"]}), [fault]
     if line := document.account_section():
@@ -124,14 +124,14 @@ def _with_section_named(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding
             f"The account is in another section than [{SECTION}], where no program looks for it",
             draft.place(line),
             f"Write the line as [{SECTION}]",
-            f"the section is written [{SECTION}]",
+            f"the section is renamed to [{SECTION}]",
         )
         return draft.with_lines({line: [f"[{SECTION}]"]}), [fault]
     return draft, []
 
 
 def _without_defaults(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]:
-    """Settings of `[DEFAULT]` moved into `[api]`: the other readers know no section that stands for all."""
+    """Move settings of `[DEFAULT]` into `[api]`, since other programs do not support a default section."""
     document = draft.document()
     entries = [document.entries[key] for key in sorted(document.defaults & BY_FILE_KEY.keys())]
     if not entries or document.faults:
@@ -142,7 +142,7 @@ def _without_defaults(draft: ZuliprcDraft) -> tuple[ZuliprcDraft, list[Finding]]
     findings = [
         Finding(
             "default_section",
-            f"The setting is in [{DEFAULT_SECTION}], which Keybearer and Zulip's Python bindings read, and no others",
+            f"The setting is in [{DEFAULT_SECTION}], which only Keybearer and Zulip's Python bindings read",
             draft.place(entry.line),
             f"Move it into [{SECTION}]",
             f"it is moved into [{SECTION}]",
@@ -177,7 +177,7 @@ def _drop_duplicate(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
 def _join_sections(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
     above = [found[1] for text in draft.lines[: line - 1] if (found := _HEADER.match(text))]
     joined = draft.with_lines({line: []})
-    if draft.lines[line - 1].strip() != f"[{SECTION}]":  # what stands behind the bracket is somebody's and stays
+    if draft.lines[line - 1].strip() != f"[{SECTION}]":  # text after the bracket may be important, so the line stays
         return None
     if above[-1] != SECTION or any(fault.kind == "duplicate_key" for fault in joined.document().faults):
         return None
@@ -185,15 +185,15 @@ def _join_sections(draft: ZuliprcDraft, line: int) -> ZuliprcDraft | None:
 
 
 _REPAIRS: dict[str, tuple[Repair, str]] = {
-    "no_section_header": (_put_header, f"[{SECTION}] is put above it"),
+    "no_section_header": (_put_header, f"[{SECTION}] is added above it"),
     "malformed_line": (_unindent, "it is moved to the beginning of its line"),
-    "duplicate_key": (_drop_duplicate, "it is taken out, since both say the same"),
-    "duplicate_section": (_join_sections, "the two are joined"),
+    "duplicate_key": (_drop_duplicate, "it is removed, since both have the same value"),
+    "duplicate_section": (_join_sections, "they are joined"),
 }
 
 
 def _setting_in(line: str) -> DocumentEntry | None:
-    """The known setting that a line would be in `[api]`, None where it would be none."""
+    """The known setting that a line would be in `[api]`; None if it would not be one."""
     entries = Document(f"[{SECTION}]\n{line}\n").entries
     return next((entry for key, entry in entries.items() if key in BY_FILE_KEY), None)
 
@@ -203,12 +203,12 @@ def _line_of(fault: ResolutionError) -> int:
 
 
 def _is_late(fault: ResolutionError) -> bool:
-    """Whether it depends on other fixes: two sections are joined only if nothing in them contradicts."""
+    """Whether it depends on other fixes: two sections are joined only if they have no conflicting values."""
     return fault.kind == "duplicate_section"
 
 
 def _name_of(draft: ZuliprcDraft, fault: ResolutionError) -> tuple[str, str]:
-    """What stays the same of a fault while other lines are fixed."""
+    """The part of a fault that stays the same while other lines are fixed."""
     return fault.kind, draft.in_file(fault.place)
 
 
@@ -226,9 +226,9 @@ def _second_accounts(draft: ZuliprcDraft) -> list[Finding]:
             findings.append(
                 Finding(
                     "second_account",
-                    f"There is a key outside of [{SECTION}]; many programs would take it for the account's",
+                    f"There is a key outside of [{SECTION}]; many programs would use it as the account's key",
                     draft.place(number),
-                    "Put every account into a file of its own: see `keybearer profiles`",
+                    "Put every account into its own file: see `keybearer profiles`",
                 )
             )
     return findings

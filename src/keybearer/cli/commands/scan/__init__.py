@@ -1,1 +1,1 @@
-"""`keybearer scan`: leaked API keys in files and in the history of git repositories."""
+"""`keybearer scan`: finds leaked API keys in files and in the history of git repositories."""

@@ -1,4 +1,4 @@
-"""`keybearer scan`: what is searched, and the exit code."""
+"""The command `keybearer scan`."""
 
 from __future__ import annotations
 
@@ -26,18 +26,22 @@ _FORMATS = {"text": print_lines, "json": print_findings_as_json, "sarif": print_
 @click.option(
     "--history/--no-history",
     default=None,
-    help="Search what git keeps of a path too, or not. Without either, the history of every repository whose top is "
-    "met is searched.",
+    help="Also search the git history of a path, or do not. The default is to search the history of every repository "
+    "whose top directory is searched.",
 )
-@click.option("--staged", is_flag=True, help="Search what the next commit would bring, for a hook of git.")
-@click.option("--allow", multiple=True, metavar="FINGERPRINT", help="Pass over this key. Can be given more than once.")
-@click.option("--no-ignore", is_flag=True, help="Read no .keybearerignore: search everything, and report every key.")
+@click.option("--staged", is_flag=True, help="Search the content of the next commit, for a git hook.")
+@click.option("--allow", multiple=True, metavar="FINGERPRINT", help="Ignore this key. Can be given more than once.")
+@click.option("--no-ignore", is_flag=True, help="Do not read .keybearerignore: search everything and report every key.")
 @click.option(
-    "--revoke", is_flag=True, help="Ask, and then revoke the keys of Keybearer's that are found, at --site or your own."
+    "--revoke", is_flag=True, help="Ask, then revoke the Keybearer keys that were found, at --site or at your own site."
 )
-@click.option("--site", metavar="URL", help="Where --revoke sends them.  [default: the site of your zuliprc]")
+@click.option(
+    "--site", metavar="URL", help="The site to which --revoke sends the keys.  [default: the site of your zuliprc]"
+)
 @click.option("--yes", is_flag=True, help="Revoke without asking.")
-@click.option("--format", "form", type=click.Choice(list(_FORMATS)), help="How to print the findings.  [default: text]")
+@click.option(
+    "--format", "form", type=click.Choice(list(_FORMATS)), help="The format of the findings.  [default: text]"
+)
 @json_option
 def scan(
     *,
@@ -54,24 +58,24 @@ def scan(
 ) -> int:
     """Find leaked API keys in files and in git histories.
 
-    PATH is a file, a directory, a git repository, or - for standard input. Keys that Keybearer made are found wherever
-    they are, also in base64 and other encodings. Those of other Zulip servers are found by what is around them: a
-    zuliprc, a variable, a call of the API, an email with a site.
+    PATH is a file, a directory, a git repository, or - for standard input. Keybearer's keys are found everywhere, also
+    in base64 and other encodings. Keys of other Zulip servers are found by the text around them: a zuliprc, a variable,
+    a call of the API, an email with a site.
 
-    No key is printed, only its last four characters and its fingerprint. The exit code is 1 where a key was found or
-    something could not be read, else 0. A line with the comment keybearer:allow is passed over, and so is what a file
-    .keybearerignore names: paths as in a .gitignore, and keys as fingerprint:1a2b3c4d. No program that a searched
-    repository names is run.
+    No key is printed, only its last four characters and its fingerprint. The exit code is 1 if a key was found or
+    something could not be read, else 0. A line with the comment keybearer:allow is ignored. So are the entries of a
+    file .keybearerignore: paths as in a .gitignore, and keys as fingerprint:1a2b3c4d. No program from a searched
+    repository is run.
 
-    With --revoke, whoever has found a key can end it: no account is needed. Keys are sent to --site, else to the site
-    of your own zuliprc, and never to one that stands beside a key.
+    With --revoke, anybody who has found a key can revoke it, without an account. Keys are sent to --site, else to the
+    site of your own zuliprc, and never to a site that was found beside a key.
     """
     if not paths and not staged:
         raise click.UsageError("Missing argument 'PATH...'. Name what to search, such as . for this directory.")
     if site is not None and not revoke:
-        raise click.UsageError("--site says where --revoke sends keys; nothing else is sent anywhere.")
+        raise click.UsageError("--site needs --revoke: only --revoke sends anything.")
     if as_json and form not in {None, "json"}:
-        raise click.UsageError(f"--json and --format {form} contradict each other.")
+        raise click.UsageError(f"--json and --format {form} cannot be used together.")
     for path in paths:
         if path != STDIN:
             check_path(Path(path) if path else Path("\0"))
@@ -100,7 +104,7 @@ def _search(text: str, search: Search, *, history: bool | None) -> None:
     if history and path.resolve() not in {repository.resolve() for repository in repositories}:
         top = top_of(path)
         if top is None:
-            raise FileError(f"{text}: This is in no git repository", hint="Leave --history out")
+            raise FileError(f"{text}: This is not in a git repository", hint="Omit --history")
         _search_history(top, search, within=path.resolve().relative_to(top).as_posix())
 
 

@@ -1,6 +1,6 @@
-"""What the text around 32 letters and digits says about them: whether they are a Zulip API key, and whose. Pure.
+"""Decides from the surrounding text whether 32 letters and digits are a Zulip API key, and whose. Pure.
 
-All functions look at no more than REACH characters on either side, so a text takes time that is linear in its length.
+All functions read at most REACH characters on either side, so the time is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from keybearer.cli.commands.scan.encodings import without_escapes
 from keybearer.cli.commands.scan.names import Name, name_before
 
 REACH = 2000
-"""Characters on either side of a key that can say something about it."""
+"""The number of characters on either side of a key that are considered."""
 
 _NEAR = 500
 _BESIDE = 250
 
 Likeness = Literal["random", "possible"]
-"""`random`: capitals, small letters and digits, as Zulip makes its keys. `possible`: as it made them until 2019, in
-hexadecimal digits, like a hash; more must speak for such a key.
+"""`random`: capitals, small letters and digits, as in Zulip's keys. `possible`: hexadecimal digits, as in its keys
+until 2019, but also in hashes. Such a key needs more evidence.
 """
 
 _FEWEST_DISTINCT = 9
-"""A random key has some 25 different characters, one of hexadecimal digits some 14."""
+"""A random key has about 25 different characters, one of hexadecimal digits about 14."""
 
 
 def likeness(word: str) -> Likeness | None:
-    """Which kind of key the 32 characters can be. None for a name, or for a placeholder like `xxxx…` or `0123…`."""
+    """The possible kind of key of the 32 characters. None for a name or a placeholder like `xxxx…` or `0123…`."""
     steps = sum(ord(later) - ord(word[i]) == 1 for lag in (1, 2) for i, later in enumerate(word[lag:]))
     if len(set(word)) < _FEWEST_DISTINCT or steps > len(word) // 3 or word in (word * 2)[1:-1]:
         return None
@@ -43,14 +43,14 @@ def likeness(word: str) -> Likeness | None:
 _ZULIP = re.compile(r"zulip|humbug", re.IGNORECASE)
 _ENDPOINT = re.compile(r"/api/v1/(?:external|messages|users|streams|register|events|typing|realm|bots)", re.IGNORECASE)
 _CLUES = ("zulip", "humbug", "api", "@", "mail", "user", "login")
-"""Without one of these, nothing can speak for a key."""
+"""Without one of these, there is no evidence for a key."""
 
 _ADDRESS = r"(?<![\w.+-])[\w.+-]{1,64}@(?:(?:[\w-]{1,63}\.){1,8}(?:[A-Za-z]{2,24}|\d{1,3})|localhost)"
 _EMAIL = re.compile(_ADDRESS + r"(?![\w@-])", re.ASCII)
 _EMAIL_BEFORE = re.compile(_ADDRESS + r"[\"'`]?\s{0,20}[,:;|\s]\s{0,20}[\"'`]?\Z", re.ASCII)
 _BASIC_BEFORE = re.compile(r"basic\s{1,4}" + _ADDRESS + r":\Z", re.ASCII | re.IGNORECASE)
 _ADDRESS_OF_BOT_BEFORE = re.compile(r"zulip://[^\s\"'<>]{1,150}[/:]\Z", re.IGNORECASE)
-"""Addresses as notifiers have them: `zulip://bot@organization/KEY/channel`, `zulip://bot@example.com:KEY@site`."""
+"""Addresses of notifiers: `zulip://bot@organization/KEY/channel`, `zulip://bot@example.com:KEY@site`."""
 
 _SITE = re.compile(
     r"(https?://)(?:[^\s/@\"'<>\\]{1,200}@)?((?:[\w-]{1,63}\.){0,8}[\w-]{1,63}(?::\d{1,5})?)"
@@ -69,7 +69,7 @@ _BASE64 = string.ascii_letters + string.digits + "+/"
 
 
 def kind(before: str, after: str, likeness: Likeness) -> str | None:
-    """Which of KINDS the key between two texts is. None where nothing says that it is a key of a Zulip."""
+    """The kind (of KINDS) of the key between two texts. None without evidence that it is a Zulip key."""
     if _is_in_base64(before, after):
         return None
     nearby = f"{before[-_NEAR:]} {after[:_NEAR]}".lower()
@@ -86,7 +86,7 @@ def kind(before: str, after: str, likeness: Likeness) -> str | None:
 
 
 def owner(before: str, after: str) -> tuple[str, str]:
-    """The email and the site of the key between two texts, each empty where the texts do not say it."""
+    """The email and the site of the key between two texts. Each is empty if the texts do not have it."""
     place = _Place.of(before, after)
     return _nearest(_EMAIL, place), _nearest(_SITE, place)
 
@@ -119,7 +119,7 @@ class _Place:
 
 
 def _by_section(place: _Place, name: Name | None) -> str | None:
-    """Of a zuliprc, or of a section or mapping with the same settings."""
+    """The kind of a key in a zuliprc, or in a section or mapping with the same settings."""
     if name not in {Name.KEY, Name.API_KEY}:
         return None
     if place.section == "api" or all(setting.search(place.beside()) for setting in _EMAIL_AND_SITE):
@@ -129,7 +129,7 @@ def _by_section(place: _Place, name: Name | None) -> str | None:
 
 
 def _by_call(place: _Place, name: Name | None, likeness: Likeness) -> str | None:
-    """In a call of the API, or in an address."""
+    """The kind of a key in a call of the API, or in an address."""
     around = place.around if likeness == "random" else place.near
     calls_zulip = _ZULIP.search(around) or _ENDPOINT.search(around)
     start = place.before[-_BESIDE:]
@@ -143,7 +143,7 @@ def _by_call(place: _Place, name: Name | None, likeness: Likeness) -> str | None
 
 
 def _by_neighbours(place: _Place, name: Name | None, likeness: Likeness) -> str | None:
-    """Beside the email and the site of its account, or where Zulip is mentioned."""
+    """The kind of a key beside the email and the site of its account, or near the word Zulip."""
     mentions_zulip = _ZULIP.search(place.near)
     beside = place.beside()
     complete = _EMAIL.search(beside) and _SITE.search(beside)

@@ -17,7 +17,7 @@ from keybearer.secret import Secret
 
 _HEX = "[0-9A-Fa-f]{2}"
 _HEX_OF_KEY = "(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])"
-"""The hexadecimal digits of an ASCII letter or digit, and little else."""
+"""The hexadecimal digits of an ASCII letter or digit, with few other matches."""
 
 _QUOTED_PRINTABLE = "=(?:3D|40|3A|2[0-9A-F]|0[9AD]|5[BD]|3[CE])"
 """Only punctuation: `=` before two hexadecimal digits is common in other texts."""
@@ -45,7 +45,7 @@ _WRAPS = (
         for end in (r"\n", r"\r\n", r"\\n", r"\\r\\n")
     ),
 )
-"""Breaks inside a word: those of quoted-printable, of shells and of base64 in lines."""
+"""Line breaks inside a word: those of quoted-printable, of shells and of base64 in lines."""
 
 _WRAP = tuple(map(re.compile, _WRAPS))
 _WRAP_OR_ESCAPE = re.compile(f"(?P<wrap>{'|'.join(_WRAPS)})|{_ESCAPE.pattern}")
@@ -53,7 +53,7 @@ _WRAP_OR_ESCAPE = re.compile(f"(?P<wrap>{'|'.join(_WRAPS)})|{_ESCAPE.pattern}")
 BEFORE_KEY = re.compile(
     rf"\\(?:[nrtbfv0]|x{_HEX}|u[0-9A-Fa-f]{{4}}|[0-7]{{3}})|%(?:25)*{_HEX}|{_QUOTED_PRINTABLE}|[\[;][0-9]{{0,3}}m"
 )
-"""An escape whose last characters look like the beginning of the word behind it."""
+"""An escape whose last characters look like the beginning of the next word."""
 
 _BASE64_OF_KB = tuple(
     re.compile(pattern + "(?=[^\x00-\x08]{38})")
@@ -100,8 +100,8 @@ class Rewritten:
 
 
 def rewritten(text: str) -> Rewritten | None:
-    """The text without breaks inside its words, and without escapes. None where it has neither such breaks nor escapes
-    that stand for letters: other escapes hide no key.
+    """The text without line breaks inside words, and without escapes. None if it has neither such breaks nor escapes of
+    letters: other escapes cannot hide a key.
     """
     if any(pattern.search(text) for pattern in (*_FOUR_ESCAPED_LETTERS, *_WRAP)):
         return Rewritten.of(text, _WRAP_OR_ESCAPE, lambda match: "" if match["wrap"] else _unescaped(match))
@@ -109,13 +109,13 @@ def rewritten(text: str) -> Rewritten | None:
 
 
 def without_escapes(text: str) -> str:
-    """A short text with its escapes resolved, and with the addresses in it that are in base64."""
+    """A short text with its escapes and its base64 addresses decoded."""
     text = _ESCAPE.sub(_unescaped, text)
     return _BASE64_WORD.sub(_address_or_same, text)
 
 
 def encoded_keys(text: str) -> Iterator[tuple[int, Secret]]:
-    """The keys of ours that are in base64 or in hexadecimal digits, whatever is before them there."""
+    """Our keys in base64 or in hexadecimal digits, whatever precedes them."""
     for match in _HEX_OF_KB.finditer(text):
         start = match.start()
         yield from _checked(start, bytes.fromhex(text[start : start + 2 * api_key.LENGTH]).decode("ascii"))
@@ -128,10 +128,10 @@ def encoded_keys(text: str) -> Iterator[tuple[int, Secret]]:
 
 
 def decoded_texts(text: str) -> Iterator[tuple[int, int, str]]:
-    """Every run of base64 that holds text: where it starts and ends, and that text."""
+    """Every run of base64 that contains text: its start, its end, and that text."""
     for first, end in (match.span() for match in _BASE64_RUN.finditer(text)):
         may_be_cut = text[max(0, first - 1) : first] in {"", "\\", "%", "=", "[", ";"}
-        for start in range(first, first + (4 if may_be_cut else 1)):  # the end of an escape can be in front
+        for start in range(first, first + (4 if may_be_cut else 1)):  # the end of an escape may precede it
             if len(_text_of(_decode(text[start : start + 24]))) < _SHORTEST_HEAD:
                 continue
             if len(decoded := _text_of(_decode(text[start:end]))) >= _SHORTEST_TEXT:
@@ -145,7 +145,7 @@ def _checked(start: int, text: str) -> Iterator[tuple[int, Secret]]:
 
 
 def _decode(digits: str) -> bytes:
-    """Base64 of either alphabet, up to its last whole byte. Empty for what is none."""
+    """The bytes of base64 in either alphabet, up to the last whole byte. Empty if it is not base64."""
     digits = digits.translate(_STANDARD)
     if len(digits) % 4 == 1:
         digits = digits[:-1]
@@ -156,7 +156,7 @@ def _decode(digits: str) -> bytes:
 
 
 def _text_of(data: bytes) -> str:
-    """The text with which `data` begins, up to the first byte that belongs to none."""
+    """The text at the beginning of `data`, up to the first byte that is not text."""
     encoding = "utf-16-le" if data[1::2].count(0) > len(data) // 4 else "utf-8"
     try:
         text = data.decode(encoding)

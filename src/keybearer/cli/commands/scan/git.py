@@ -1,8 +1,8 @@
-"""git's plumbing on a repository that anybody may have made.
+"""Runs git safely on a repository that anybody may have made.
 
-git reads no configuration: neither the repository's nor its user's nor the system's. A temporary directory takes the
-place of the repository's own, with only its objects, references and index in it. So nothing can name a program to run:
-no hook, filter, converter, pager, signature program, file monitor or remote to fetch from.
+git reads no configuration: not that of the repository, the user or the system. A temporary directory replaces that of
+the repository. It has only the objects, references and index. So no program can be named to run: no hook, filter,
+converter, pager, signature program, file monitor or remote to fetch from.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GIT = ".git"
 _REFERENCES = ("refs", "packed-refs", "reftable", "shallow", "worktrees")
 _EXTENSION = re.compile(r"^[ \t]*(objectformat|refstorage)[ \t]*=[ \t]*\"?(\w{1,16})", re.IGNORECASE | re.MULTILINE)
 _LONGEST_FILE = 1 << 20
-"""Bytes that are read of a small file of git's own, such as HEAD."""
+"""The most bytes that are read from one of git's small files, such as HEAD."""
 
 _LARGEST_LOG = 1 << 28
 _MOST_ALTERNATES = 20
@@ -41,7 +41,7 @@ class Repository:
 
     @classmethod
     def at(cls, top: Path) -> Repository | None:
-        """The repository whose top is `top`, or which is `top` itself. None where there is none."""
+        """The repository whose top directory is `top`, or that is `top` itself. None if there is none."""
         for path in (top / GIT, top):
             own = _linked(path) if path.is_file() else path
             if own is not None and (own / "HEAD").is_file():
@@ -52,9 +52,9 @@ class Repository:
 
     @contextlib.contextmanager
     def opened(self, *, index: Path | None = None) -> Iterator[Git]:
-        """git on the repository: on all of its working trees, or on its own one with this `index`.
+        """git for the repository: for all of its working trees, or only for its own with this `index`.
 
-        Raises FileError where the repository contains something that git would wait for without end.
+        Raises FileError if the repository contains something that git would wait for forever.
         """
         tree = self.own if index else self.common
         with tempfile.TemporaryDirectory(prefix="keybearer-scan-") as name:
@@ -71,20 +71,20 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Runs git with `directory` as its repository. `name` is what errors call it."""
+    """Runs git with `directory` as its repository. `name` is its name in errors."""
 
     directory: Path
     name: str
 
     def output(self, *arguments: str, tolerated: int = 0) -> bytes:
-        """All that git writes. Raises FileError as `running`."""
+        """All of git's output. Raises FileError as `running` does."""
         with self.running(*arguments, tolerated=tolerated) as stream:
             return stream.read()
 
     @contextlib.contextmanager
     def running(self, *arguments: str, source: IO[bytes] | None = None, tolerated: int = 0) -> Iterator[IO[bytes]]:
-        """What git writes, as it writes it. Raises FileError with git's own words when it fails, unless with the
-        `tolerated` status.
+        """Yield git's output as a stream. Raises FileError with git's own message if it fails, unless with the
+        status `tolerated`.
         """
         with tempfile.TemporaryFile() as complaints:
             try:
@@ -99,7 +99,7 @@ class Git:
             except FileNotFoundError:
                 raise FileError("git is not installed", hint="Install it, or use --no-history") from None
             if source is not None:
-                source.close()  # so that only the reader keeps the pipe open, and its writer ends with it
+                source.close()  # so that only the reader has the pipe open, and its writer ends with it
             assert process.stdout is not None
             try:
                 yield process.stdout
@@ -112,9 +112,7 @@ class Git:
             if status > 0 and status != tolerated:
                 complaints.seek(0)
                 words = complaints.readline().decode("utf-8", "replace").strip() or f"status {status}"
-                raise FileError(
-                    f"git cannot read {self.name}: {words}", hint="Use --no-history to leave the history out"
-                )
+                raise FileError(f"git cannot read {self.name}: {words}", hint="Use --no-history to skip the history")
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -133,7 +131,7 @@ class Git:
 
 
 def top_of(path: Path) -> Path | None:
-    """The top of the repository that `path` is in. None where it is in none."""
+    """The top directory of the repository of `path`. None if it is not in a repository."""
     return next((each for each in (path.resolve(), *path.resolve().parents) if Repository.at(each)), None)
 
 
@@ -144,7 +142,7 @@ def _linked(path: Path) -> Path | None:
 
 
 def _small_text(path: Path) -> str:
-    """The text of a small file; empty where there is no such file."""
+    """The text of a small file; empty if there is no such file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return ""
@@ -155,26 +153,26 @@ def _small_text(path: Path) -> str:
 
 
 def _configuration(original: str) -> str:
-    """Our own configuration, with the formats that the `original` one names."""
+    """Our own configuration, with the formats that are in the `original` one."""
     formats = "".join(f"{match[1]} = {match[2]}\n" for match in _EXTENSION.finditer(original))
     version = 1 if formats else 0
     return f"[core]\nrepositoryformatversion = {version}\nbare = true\nbigFileThreshold = 4m\n[extensions]\n{formats}"
 
 
 def _copy_logs(source: Path, target: Path) -> None:
-    """Copy reflogs: git follows no link to them."""
+    """Copy reflogs, since git does not follow links to them."""
     for path in source.rglob("*") if source.is_dir() else ():
         _check(path)
         if path.is_file():
             if path.stat().st_size > _LARGEST_LOG:
-                raise FileError(f"{path}: This reflog is too large", hint="Use --no-history to leave the history out")
+                raise FileError(f"{path}: This reflog is too large", hint="Use --no-history to skip the history")
             copy = target / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
 
 
 def _write_objects(source: Path, target: Path) -> None:
-    """Make a directory of objects that are those of `source` and of the directories that it borrows from."""
+    """Write a directory with the objects of `source` and of the directories that it borrows from."""
     borrowed = [target.with_name(f"borrowed{number}") for number, _ in enumerate(_alternates(source))]
     for directory, copy in zip((source, *_alternates(source)), (target, *borrowed), strict=True):
         (copy / "info").mkdir(parents=True)
@@ -206,8 +204,8 @@ def _link(path: Path, target: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    """Raise FileError for what git would wait for or walk through without end: a pipe, a device, a link to one or to a
-    directory.
+    """Raise FileError for anything that git could wait for or walk through forever: a pipe, a device, a link to one or
+    to a directory.
     """
     pending = [path.resolve()] if path.is_dir() else []
     unfit = None if path.is_dir() or path.is_file() else path
@@ -221,5 +219,5 @@ def _check(path: Path) -> None:
     if unfit is not None:
         raise FileError(
             f"{unfit}: This is a pipe, a device or a link, and git would wait for it",
-            hint="Remove it, or use --no-history to leave the history out",
+            hint="Remove it, or use --no-history to skip the history",
         )

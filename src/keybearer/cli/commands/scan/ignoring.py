@@ -1,4 +1,4 @@
-"""`.keybearerignore`: which files and which keys a search passes over."""
+"""`.keybearerignore`: the files and keys that a search ignores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pattern:
         return cls((*(() if anchored else ("**",)), *path.split("/")), text.endswith("/"), included)
 
     def matches(self, path: tuple[str, ...], *, is_directory: bool) -> bool:
-        """Whether this path itself is meant. The time is bounded by the product of both lengths."""
+        """Whether the pattern matches this path itself. The time is at most the product of both lengths."""
         if self.only_directories and not is_directory:
             return False
         reached = {0}
@@ -51,7 +51,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the ignore file of a directory says, together with those of the directories above it."""
+    """The rules in the ignore file of a directory and in those of the directories above it."""
 
     directory: Path = Path("/")
     patterns: tuple[Pattern, ...] = ()
@@ -59,7 +59,7 @@ class Rules:
     above: Rules | None = None
 
     def ignores(self, path: Path, *, is_directory: bool = False) -> bool:
-        """Whether a file or directory is passed over, or a directory that it is in. `path` is absolute."""
+        """Whether a file or directory, or one of the directories above it, is ignored. `path` is absolute."""
         if self.above is not None and self.above.ignores(path, is_directory=is_directory):
             return True
         if not self.patterns or not path.is_relative_to(self.directory):
@@ -71,7 +71,7 @@ class Rules:
         )
 
     def allows(self, fingerprint: str) -> bool:
-        """Whether the key with this fingerprint is meant to be public."""
+        """Whether the key with this fingerprint may be public."""
         return fingerprint in self.fingerprints or (self.above is not None and self.above.allows(fingerprint))
 
     def below(self, directory: Path) -> Rules:
@@ -96,7 +96,7 @@ class Rules:
         return Rules(directory, tuple(patterns), frozenset(fingerprints), self)
 
     def _verdict(self, path: tuple[str, ...], *, is_directory: bool) -> bool:
-        """What the last pattern for this path says."""
+        """The rule of the last pattern that matches this path."""
         for pattern in reversed(self.patterns):
             if pattern.matches(path, is_directory=is_directory):
                 return not pattern.included

@@ -1,4 +1,4 @@
-"""What the name in front of a value says about it. Pure."""
+"""Decides from the name before a value what the value is. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Name(Enum):
-    """How much a name says about the value behind it."""
+    """How specific the name before a value is."""
 
     ZULIP = "an API key of Zulip, such as ZULIP_API_KEY or zulipBotToken"
     API_KEY = "an API key of anything, such as api_key or botKey"
@@ -51,7 +51,7 @@ _NOT_OF_AN_API = frozenset(
 
 
 def name_before(text: str) -> Name | None:
-    """The name of the value that begins where `text` ends. None where nothing near names it."""
+    """The name of the value that begins where `text` ends. None if there is no name near it."""
     text = _SPACED.sub(r"\1_\2", text)
     unknown = 0
     for match in reversed(list(_IDENTIFIER.finditer(text))):

@@ -1,4 +1,4 @@
-"""Where keys are looked for, and what was found there."""
+"""The places that are searched, and the results."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from keybearer.errors import FileError
 
 @dataclass(frozen=True, slots=True)
 class LocatedLeak:
-    """A leak with its place: a file, or a file as a commit of `repository` has it.
+    """A leak with its place: a file, or a file in a commit of `repository`.
 
-    `commit` is empty for files as they are now. `path` is then as the search was given it, else relative to the
-    repository's top; it is empty for what is in a commit's or a tag's own message.
+    `commit` is empty for files as they are now; then `path` is as it was given. Otherwise `path` is relative to the
+    repository's top directory. It is empty for the message of a commit or a tag.
     """
 
     leak: Leak
@@ -28,7 +28,7 @@ class LocatedLeak:
 
     @property
     def place(self) -> str:
-        """How the place is shown: `path:line`, after the commit if there is one."""
+        """The place as text: `path:line`, after the commit if there is one."""
         if not self.path:
             return f"message of {self.commit[:12]}"
         where = f"{self.path}:{self.leak.line}" if self.leak.line else f"{self.path} (no line)"
@@ -36,15 +36,15 @@ class LocatedLeak:
 
     @property
     def fingerprint(self) -> str:
-        """What tells this key from others without giving it away."""
+        """It identifies this key without revealing it."""
         return api_key.fingerprint(self.leak.key)
 
 
 @dataclass(slots=True)
 class Search:
-    """One run: what it has gone through, what it found, what it passed over, what it could not read.
+    """One run, with the paths that were searched, found leaks, ignored paths, and paths that could not be read.
 
-    `advance` is called with every path that is begun. `ignore_files` says whether ignore files are read.
+    `advance` is called with every path before it is searched. `ignore_files` says whether ignore files are read.
     """
 
     allowed: frozenset[str] = frozenset()
@@ -64,15 +64,15 @@ class Search:
             self.add(LocatedLeak(leak, shown), rules)
 
     def begin_history(self, repository: Path, within: str) -> bool:
-        """Whether this part of a history still has to be searched: several paths can lead to it."""
+        """Whether this part of a history still has to be searched, since several paths can lead to it."""
         if {(repository, ""), (repository, within)} & self._histories:
             return False
         self._histories.add((repository, within))
         return True
 
     def rules_for(self, path: Path, above: Rules | None = None) -> Rules:
-        """What is passed over at `path`, and below it if it is a directory. `above` are the rules for its parent, where
-        they are known.
+        """The rules for `path`, and for everything below it if it is a directory. `above` are the rules for its parent,
+        if they are known.
         """
         if not self.ignore_files:
             return Rules()
@@ -83,8 +83,8 @@ class Search:
             return above or Rules()
 
     def add(self, located: LocatedLeak, rules: Rules) -> None:
-        """Add a leak, unless its key is allowed. A leak that was found before is not added again: a path may be named
-        twice, or be in another one.
+        """Add a leak, unless its key is allowed or the leak was found before: a path may be named twice, or be inside
+        another one.
         """
         if rules.allows(located.fingerprint):
             self.ignored += 1
@@ -92,17 +92,17 @@ class Search:
             self.leaks.setdefault(located)
 
     def skip(self, path: str, reason: str) -> None:
-        """Note what could not be searched, so that nobody takes it for clean."""
+        """Record what could not be searched, so that it does not seem clean."""
         self.unread.append(without_keys(f"{path}: {reason}"))
 
 
 def leaks_in_path(path: str) -> list[Leak]:
-    """The keys of ours in the names of a file and of its directories."""
+    """Our keys in the names of a file and its directories."""
     return [Leak("keybearer", key, 0) for _, key in api_key.find(path)]
 
 
 def without_keys(path: str) -> str:
-    """A path or a message with a mask for every key of ours in it."""
+    """A path or a message with a mask for each of our keys in it."""
     for _, key in api_key.find(path):
         path = path.replace(key.reveal(), key.masked())
     return path

@@ -1,7 +1,7 @@
-"""Where API keys are in a text. Pure.
+"""Finds API keys in a text. Pure.
 
-A key of ours is recognized by its checksum, wherever it is. Any other Zulip key is 32 letters and digits like a
-thousand other things, so the text around it decides: see `context.py`.
+Our keys are recognized by their checksum. Any other Zulip key is only 32 letters and digits, like many other texts, so
+the text around it decides: see `context.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keybearer.cli.commands.scan.context import REACH
 from keybearer.secret import Secret
 
 ALLOWED = "keybearer:allow"
-"""In a line, this comment says that the key there is meant to be public."""
+"""A line with this comment may have a public key."""
 
 KINDS = {
     "keybearer": "API key made by Keybearer",
@@ -31,12 +31,12 @@ KINDS = {
 _WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{32,48}(?![A-Za-z0-9])")
 _PRINTABLE = bytes(byte if chr(byte) in string.printable else ord("\n") for byte in range(256))
 _LAYERS = 4
-"""Encodings inside each other that are resolved."""
+"""How many layers of encoding are decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A key in a text: in which line (from 1), of which of KINDS, and whose it is where the text says so."""
+    """A key in a text: its line (from 1), its kind (of KINDS), and its account if the text has it."""
 
     kind: str
     key: Secret
@@ -48,13 +48,13 @@ class Leak:
 def search(text: str, first_line: int = 1) -> list[Leak]:
     """Every key in `text`, one for each line and key, in the order of lines. `first_line` is the number of the first.
 
-    Lines that hold the comment ALLOWED are passed over.
+    Lines with the comment ALLOWED are ignored.
     """
     return [leak for _, leak in search_with_offsets(text, first_line)]
 
 
 def search_with_offsets(text: str, first_line: int = 1) -> list[tuple[int, Leak]]:
-    """As `search`, each leak with the offset in `text` where it was found."""
+    """Like `search`, with the offset of each leak in `text`."""
     found: dict[tuple[int, Secret], tuple[int, Leak]] = {}
     places = sorted(_found_in_layers(text, "", "", _LAYERS), key=lambda place: place[0])
     allowed = set(_lines(text, (match.start() for match in re.finditer(ALLOWED, text))))
@@ -67,13 +67,13 @@ def search_with_offsets(text: str, first_line: int = 1) -> list[tuple[int, Leak]
 
 
 def search_binary(data: bytes) -> list[Leak]:
-    """Every key in what is not text, each once. Its line is 0."""
+    """Every key in binary data, each once. Its line is 0."""
     found = {leak.key: leak for _, leak in reversed(list(_found(data.translate(_PRINTABLE).decode("ascii"), "", "")))}
     return list(found.values())
 
 
 def _lines(text: str, offsets: Iterable[int]) -> Iterator[int]:
-    """The line of each offset, from 0. The offsets ascend."""
+    """The line of each offset, from 0. The offsets must ascend."""
     line = counted = 0
     for offset in offsets:
         line, counted = line + text.count("\n", counted, offset), offset
@@ -81,7 +81,7 @@ def _lines(text: str, offsets: Iterable[int]) -> Iterator[int]:
 
 
 def _found_in_layers(text: str, before: str, after: str, layers: int) -> Iterator[tuple[int, Leak]]:
-    """Every key in `text`, which is between two other texts, and in the texts encoded in it, so many `layers` deep."""
+    """Every key in `text`, which is between two other texts, and in the texts encoded in it, up to `layers` deep."""
     yield from _found(text, before, after)
     if not layers:
         return
@@ -112,6 +112,6 @@ def _found(text: str, before: str, after: str) -> Iterator[tuple[int, Leak]]:
 
 
 def _around(text: str, start: int, end: int, before: str, after: str) -> tuple[str, str]:
-    """What is on both sides of a part of `text`, which is itself between two texts."""
+    """The text on both sides of a part of `text`, which is itself between two texts."""
     left = before + text[:start] if start < REACH else text[start - REACH : start]
     return left[-REACH:], (text[end : end + REACH] + after)[:REACH]

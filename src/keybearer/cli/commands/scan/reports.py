@@ -1,4 +1,4 @@
-"""How the findings of a search are printed: as lines for people, as JSON, as SARIF."""
+"""Prints the findings of a search: as lines for people, as JSON, or as SARIF."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from keybearer.cli.terminal.output import note, print_json, warn
 from keybearer.cli.terminal.text import one_line
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_REMEDY = "Whoever could read the key may have it. `keybearer regenerate` ends a key and makes a new one."
+_REMEDY = "Anybody who could read the key may have it. `keybearer regenerate` replaces a key with a new one."
 
 
 def print_lines(search: Search) -> None:
-    """A line for each finding on stdout, and a summary on stderr."""
+    """Print a line for each finding on stdout, and a summary on stderr."""
     for located in search.leaks:
         click.echo(one_line(f"{located.place}: {_sentence(located)}"))
     for unread in search.unread:
@@ -27,7 +27,7 @@ def print_lines(search: Search) -> None:
     if search.leaks:
         keys = len({located.leak.key for located in search.leaks})
         note(
-            f"{_count(keys, 'key')} in {_count(len(search.leaks), 'place')}. {_REMEDY} Mark what is meant to be public "
+            f"{_count(keys, 'key')} in {_count(len(search.leaks), 'place')}. {_REMEDY} Mark keys that may be public "
             f"with the comment {ALLOWED}, with --allow or in an ignore file.{passed_over}"
         )
     else:
@@ -35,7 +35,7 @@ def print_lines(search: Search) -> None:
 
 
 def print_findings_as_json(search: Search) -> None:
-    """All of a search, for programs."""
+    """Print the whole result of a search, for programs."""
     print_json(
         {
             "findings": [_as_json(located) for located in search.leaks],
@@ -47,7 +47,7 @@ def print_findings_as_json(search: Search) -> None:
 
 
 def print_sarif(search: Search) -> None:
-    """The findings in the Static Analysis Results Interchange Format 2.1.0, with what GitHub's code scanning needs."""
+    """Print the findings in the Static Analysis Results Interchange Format 2.1.0, for GitHub's code scanning."""
     print_json(
         {
             "$schema": _SCHEMA,
@@ -103,7 +103,7 @@ def _driver() -> dict[str, object]:
             "name": f"ZulipKey{kind.capitalize()}",
             "shortDescription": {"text": meaning},
             "fullDescription": {"text": f"{meaning}. {_REMEDY}"},
-            "help": {"text": f"{_REMEDY} Removing it from the file is not enough: a history keeps it."},
+            "help": {"text": f"{_REMEDY} Removing it from the file is not enough, since the git history keeps it."},
             "defaultConfiguration": {"level": "error"},
             "properties": {"tags": ["security", "secret"], "precision": "high", "security-severity": "8.0"},
         }
@@ -132,7 +132,7 @@ def _as_result(located: LocatedLeak) -> dict[str, object]:
 
 
 def _uri(located: LocatedLeak) -> str:
-    """The file, relative to the working directory if it is in there. For a message, the repository's directory."""
+    """The URI of the file, relative to the working directory if possible. For a message, that of the repository."""
     path = Path(located.repository, located.path)
     here = Path.cwd()
     absolute = path.absolute()

@@ -1,6 +1,6 @@
-"""What git keeps: every version of every file that any branch, tag, stash or reflog still leads to, and the messages.
+"""Searches the history of git: every version of every file that a branch, tag, stash or reflog has, and the messages.
 
-git itself reads its objects, in one process that streams them.
+One git process streams all objects.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _EVERYTHING = ("--all", "--reflog")
 _SUBMODULE = b"160000"
 _RAW = ("--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
 _AT_ONCE = 500
-"""Blobs whose commits are asked for in one run of git: its arguments have a limit."""
+"""The number of blobs whose commits are requested in one run of git, since its arguments have a limit."""
 
 
 @dataclass(slots=True)
 class _Object:
-    """An object as git hands it out: a stream of so many bytes."""
+    """An object from git: a stream with a known number of bytes."""
 
     name: str
     kind: str
@@ -40,10 +40,10 @@ class _Object:
 
 
 def search_history(top: Path, search: Search, *, within: str = "") -> None:
-    """Search all that the repository at `top` keeps; only what changed `within` a path below it, where one is given.
+    """Search the whole history of the repository at `top`, or only changes `within` a path below it.
 
-    Each key is reported once for each path, with the commit that brought it there. A repository with several working
-    trees is searched once. Raises FileError where git cannot read the repository.
+    Each key is reported once for each path, with the commit that added it. A repository with several working trees is
+    searched once. Raises FileError if git cannot read the repository.
     """
     repository = Repository.at(top)
     if repository is None or not search.begin_history(repository.common, within):
@@ -53,9 +53,9 @@ def search_history(top: Path, search: Search, *, within: str = "") -> None:
 
 
 def search_staged(search: Search) -> None:
-    """Search what the next commit would bring, as it is in the index. Raises FileError as `search_history`.
+    """Search the content of the next commit, which is in the index. Raises FileError as `search_history` does.
 
-    In a hook, git's variables say where the repository and its index are.
+    In a hook, git's variables name the repository and its index.
     """
     named = os.environ.get("GIT_DIR")
     top = top_of(Path())
@@ -106,7 +106,7 @@ def _search_objects(git: Git, top: Path, search: Search, only: list[str]) -> Non
 
 
 def _objects(git: Git, only: list[str], search: Search) -> Iterator[_Object]:
-    """Every commit, tag and blob that is kept, one after the other; what is not read of one is skipped."""
+    """Every commit, tag and blob, one after the other. Unread bytes of one are skipped."""
     listing = ["rev-list", "--objects", *_EVERYTHING, "--indexed-objects", "--missing=print", "--", *only]
     form = "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)"
     with git.running(*listing) as names, git.running("cat-file", form, "--buffer", source=names) as stream:
@@ -125,7 +125,7 @@ def _objects(git: Git, only: list[str], search: Search) -> Iterator[_Object]:
 
 
 def _commits_of(git: Git, blobs: list[str]) -> dict[str, str]:
-    """The first commit with each blob; those that only the index has are left out."""
+    """The first commit with each blob, without blobs that only the index has."""
     commits: dict[str, str] = {}
     for start in range(0, len(blobs), _AT_ONCE):
         wanted = [f"--find-object={name}" for name in blobs[start : start + _AT_ONCE]]
@@ -135,7 +135,7 @@ def _commits_of(git: Git, blobs: list[str]) -> dict[str, str]:
             git.running("diff-tree", "--stdin", "-r", "-m", "--root", *_RAW, *wanted, source=names) as stream,
         ):
             for line in stream:
-                if line.startswith(b":"):  # git goes back in time: what stays is the first
+                if line.startswith(b":"):  # git goes back in time, so the last entry is the first commit
                     commits[line.split()[3].decode()] = commit
                 elif words := line.split():
                     commit = words[0].decode()
@@ -143,7 +143,7 @@ def _commits_of(git: Git, blobs: list[str]) -> dict[str, str]:
 
 
 def _ages(git: Git, commits: Set[str]) -> dict[str, int]:
-    """How many commits stand before each, going back in time, children before their parents. None is asked for none."""
+    """The position of each commit, back in time, with children before parents. Without commits, git is not run."""
     if not commits:
         return {}
     with git.running("rev-list", "--topo-order", *_EVERYTHING) as stream:

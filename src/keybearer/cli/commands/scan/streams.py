@@ -12,16 +12,16 @@ from keybearer.cli.commands.scan.recognition import Leak, search_binary, search_
 from keybearer.secret import Secret
 
 BLOCK = 1 << 20
-"""Bytes that are read at once."""
+"""The number of bytes that are read at once."""
 
 OVERLAP = 4096
-"""Characters that a block repeats of the one before."""
+"""The number of characters that a block repeats from the previous one."""
 
 _TAIL = OVERLAP // 4
-"""Characters at the end of a block whose keys are left to the next block, which has all of their context."""
+"""The number of characters at the end of a block whose keys are left to the next block, which has their context."""
 
 _BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, since it begins with the mark of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -32,13 +32,13 @@ _WORD_END = re.compile("[^A-Za-z0-9]")
 
 
 class Readable(Protocol):
-    """What has bytes to give: as many as are asked for, fewer only at the end."""
+    """A stream that returns as many bytes as requested, and fewer only at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 def search_stream(stream: Readable, block: int = BLOCK) -> Iterator[Leak]:
-    """Every leak in a stream. In what is not text, each key is given once, and its line is 0."""
+    """Every leak in a stream. In binary data, each key is reported once, and its line is 0."""
     data = _chunks(stream, block)
     head = next(data)
     encoding = _encoding(head[:_LOOKED_AT])
@@ -54,7 +54,7 @@ def search_stream(stream: Readable, block: int = BLOCK) -> Iterator[Leak]:
 
 
 def _encoding(head: bytes) -> str | None:
-    """The encoding of a text that begins so. None for what is not text."""
+    """The encoding of a text that begins with `head`. None for binary data."""
     for mark, name in _BOMS:
         if head.startswith(mark):
             return name
@@ -64,7 +64,7 @@ def _encoding(head: bytes) -> str | None:
 def _chunks(stream: Readable, size: int) -> Iterator[bytes]:
     data = stream.read(size)
     yield data
-    while len(data) == size:  # a terminal would have to be told its end twice if this read on after it
+    while len(data) == size:  # after the end, a terminal would wait for a second end
         data = stream.read(size)
         yield data
 
@@ -78,7 +78,7 @@ def _decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
 
 def _blocks(texts: Iterator[str], size: int) -> Iterator[tuple[str, int, bool]]:
     """The text in blocks that overlap, each with the number of its first line, and whether it is the last. No block
-    ends in the middle of a word, nor of a line unless that is very long.
+    ends inside a word, or inside a line unless that is very long.
     """
     rest, line = "", 1
     for text in texts:
@@ -101,7 +101,7 @@ def _block_start(text: str, start: int) -> int:
 
 
 def _word_end(text: str) -> int:
-    """Where the last whole word ends; the text's end where there is none in a while."""
+    """The end of the last whole word; the end of the text if there is none nearby."""
     backwards = range(len(text), max(1, len(text) - OVERLAP), -1)
     return next((at for at in backwards if not text[at - 1].isalnum()), len(text))
 

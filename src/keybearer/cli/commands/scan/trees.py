@@ -13,13 +13,13 @@ from keybearer.cli.commands.scan.places import Search, without_keys
 from keybearer.errors import FileError
 
 _READ_OF_GIT = frozenset({"config", "config.worktree", "hooks", "info", "lfs", "modules"})
-"""What is read as files of the directory in which git keeps a repository. The rest is its history."""
+"""The files in git's directory that are searched as files. The rest is its history."""
 
 
 def search_path(path: Path, search: Search) -> list[Path]:
-    """Search a file, or all files below a directory. Returns the tops of the git repositories met on the way.
+    """Search a file, or all files below a directory. Returns the top directories of the git repositories in it.
 
-    Links inside a directory are not followed (a named one is), and neither pipes nor devices are opened.
+    A link is followed only if it was named, not inside a directory. Pipes and devices are not opened.
     """
     rules = search.rules_for(path)
     if not path.is_dir():
@@ -38,7 +38,7 @@ def search_path(path: Path, search: Search) -> list[Path]:
 
 
 def search_file(path: Path, search: Search, rules: Rules) -> None:
-    """Search one file. Devices, pipes and sockets are none."""
+    """Search one file. Devices, pipes and sockets are not files."""
     search.advance(without_keys(str(path)))
     try:
         with open(path, "rb", opener=_without_waiting) as stream:
@@ -48,20 +48,20 @@ def search_file(path: Path, search: Search, rules: Rules) -> None:
 
 
 def check_path(path: Path) -> None:
-    """Raise FileError for what is neither a file nor a directory."""
+    """Raise FileError unless the path is a file or a directory."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
         raise FileError(f"{path}: There is no such file or directory", hint="Check the path") from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise FileError(
-            f"{path}: This is a pipe, a device or a socket, and not a file",
-            hint="To search what a program writes, give - and its output as standard input",
+            f"{path}: This is a pipe, a device or a socket, not a file",
+            hint="To search the output of a program, pass it on standard input and use - as PATH",
         )
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file, but nothing that has no end or makes its reader wait."""
+    """Open a file, but not one that has no end or makes its reader wait."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -70,7 +70,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def _walk(top: Path, search: Search, rules: Rules) -> Iterator[tuple[Path, list[Path], Rules]]:
-    """Each directory with its regular files, in the order of names, and with the rules that hold in it."""
+    """Each directory with its regular files, sorted by name, and with its rules."""
     real = top.resolve()
     pending = [(top, rules)]
     while pending:

@@ -1,4 +1,4 @@
-"""What can be heard of a key that something went wrong with."""
+"""Everything in which errors and resolved credentials could reveal a key."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from keybearer.zuliprc.resolver import Resolution
 from tests.zuliprc.strategies import CANARY
 
 
-def heard(error: BaseException) -> str:
-    """All that can be heard of an error: its words, attributes, pickle, log entry, traceback and what led to it."""
+def exposed(error: BaseException) -> str:
+    """Everything that an error shows: its text, attributes, pickle, log entry, traceback and causes."""
     text = io.StringIO()
     logger = logging.Logger("heard")
     logger.addHandler(logging.StreamHandler(text))
@@ -28,8 +28,8 @@ def heard(error: BaseException) -> str:
     return "".join(parts)
 
 
-def heard_with_locals(error: BaseException) -> str:
-    """What a program hears that reports errors with the local variables of all frames but the tests' own."""
+def exposed_with_locals(error: BaseException) -> str:
+    """The same, with the local variables of all frames except those of the tests."""
     report = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(
         str(frame.locals) for frame in report.stack if not frame.filename.startswith(str(Path(__file__).parent.parent))
@@ -37,7 +37,7 @@ def heard_with_locals(error: BaseException) -> str:
 
 
 def shown(resolution: Resolution) -> str:
-    """What resolved credentials show of themselves, without what was given as something that may be seen."""
+    """Everything that resolved credentials show, without settings that are not secret."""
     text = f"{resolution!r} {resolution.credentials!r} {resolution.values!r} {[str(w) for w in resolution.warnings]}"
     tls = resolution.tls
     for visible in (resolution.email, resolution.site, tls.client_cert, tls.client_cert_key, tls.cert_bundle):
@@ -45,5 +45,5 @@ def shown(resolution: Resolution) -> str:
     return text
 
 
-def assert_silent(text: str) -> None:
+def assert_no_key(text: str) -> None:
     assert CANARY.lower() not in text.lower()
