@@ -168,7 +168,7 @@ def test_a_bots_key_that_an_older_server_does_not_show_is_reported(
         success(queue_id="q1", last_event_id=-1, realm_bots=[]),
         success(),
     ]
-    with pytest.raises(APIError, match="no key of a bot 9"):
+    with pytest.raises(APIError, match="no key for bot 9"):
         open_client(credentials).get_bot_api_key(9)
 
 

@@ -68,7 +68,7 @@ def _warnings(settings: Settings, database_url: str | None) -> list[str]:
         )
     if settings.workers > 1 and not settings.limits_url:
         warnings.append(
-            f"each of {settings.workers} workers counts calls on its own, so {settings.workers} times the limit "
+            f"each of {settings.workers} workers counts calls by itself, so {settings.workers} times the limit "
             "is allowed; set KEYBEARER_LIMITS_URL to a Redis or Valkey to count them together"
         )
     if settings.development:
