@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-PROCESSES = 4
+PROCESSES = 6
 """As many as keep two cores busy: tests often wait for a server or a browser."""
 
 
