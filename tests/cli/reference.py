@@ -44,16 +44,25 @@ SHARED = frozenset(option.name for option in show.params)
 """The options of a command that has only those for credentials."""
 
 
+HEADINGS = (ABOUT, CALLS, SERVER, MORE)
+
+
+def commands_under(heading: str) -> Iterator[tuple[str, click.Command]]:
+    """The commands that the help lists under a heading, with their names."""
+    for name, row in COMMANDS.items():
+        if row.heading == heading:
+            command = group.get_command(click.Context(group), name)
+            assert command is not None
+            yield name, command
+
+
 def render() -> str:
     """The whole page."""
     parts = [INTRODUCTION, CREDENTIALS, _options(show.params)]
-    for heading in (ABOUT, CALLS, SERVER, MORE):
+    for heading in HEADINGS:
         parts.append(f"## {heading}\n")
-        for name, row in COMMANDS.items():
-            if row.heading == heading:
-                command = group.get_command(click.Context(group), name)
-                assert command is not None
-                parts += _about(command, f"keybearer {name}")
+        for name, command in commands_under(heading):
+            parts += _about(command, f"keybearer {name}")
     return "\n".join(parts)
 
 

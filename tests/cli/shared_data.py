@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from keybearer._version import __version__
 from keybearer.cli.commands.show import show
-from keybearer.cli.main import ABOUT, CALLS, COMMANDS, MORE, SERVER, TRACEBACK_VARIABLE
+from keybearer.cli.main import TRACEBACK_VARIABLE
 from keybearer.cli.main import keybearer as group
 from keybearer.zuliprc.fields import FIELDS
-from tests.cli.reference import SHARED
+from tests.cli.reference import HEADINGS, SHARED, commands_under
 
 DIRECTORY = Path(__file__).parents[2] / "share"
 
@@ -93,13 +93,10 @@ def manual() -> str:
     """The manual page, for man(1): every command with its options."""
     variables = [_item(field.variable, field.meaning) for field in FIELDS.values() if field.variable]
     pieces = [OPENING.strip(), _prose(group.help or "")]
-    for heading in (ABOUT, CALLS, SERVER, MORE):
+    for heading in HEADINGS:
         pieces.append(f'.SH "{heading.upper()}"')
-        for name, row in COMMANDS.items():
-            if row.heading == heading:
-                command = group.get_command(click.Context(group), name)
-                assert command is not None
-                pieces += _about(command, f"keybearer {name}")
+        for name, command in commands_under(heading):
+            pieces += _about(command, f"keybearer {name}")
     pieces += ['.SH "OPTIONS FOR CREDENTIALS"', *_options(show.params)]
     pieces.append(CLOSING.strip().replace("{variables}", "\n".join(variables)))
     return "\n".join(pieces) + "\n"

@@ -261,7 +261,7 @@ class _Leftover:
 
 
 def _read_leftover(path: Path) -> _Leftover | None:
-    """The file beside a zuliprc; None if there is none that we made."""
+    """The file that we left beside a zuliprc; None if there is no such file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     except OSError:

@@ -24,7 +24,7 @@ AT_ONCE = 1
 """Passwords that one worker hashes at the same time. The other processors are for requests."""
 
 NICENESS = 5
-"""The niceness of the hashing threads: they get about a quarter of a processor that other threads need."""
+"""How far the thread that hashes goes behind the others: Linux gives it a third of the weight of a usual thread."""
 
 MOST_WAITING = 200
 """Passwords that wait for their turn in one worker."""

@@ -88,7 +88,7 @@ async def _find_one(connection: AsyncConnection, statement: Select[Any]) -> Chan
 
 
 async def find_by_name(connection: AsyncConnection, realm_id: int, name: str) -> Channel | None:
-    """The channel with that name, in any case. It may be archived, and nobody's permission to see it is checked."""
+    """The channel with that name, in any case. It may be archived. Permission to see it is not checked."""
     return await _find_one(connection, select(*COLUMNS).where(channels.c.realm_id == realm_id, _is_named(name)))
 
 

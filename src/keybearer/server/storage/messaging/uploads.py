@@ -34,7 +34,7 @@ async def add(
 
 
 async def find(connection: AsyncConnection, path: str) -> Upload | None:
-    """The file with that path. Nobody's permission to see it is checked."""
+    """The file with that path. Permission to see it is not checked."""
     row = (await connection.execute(select(uploads).where(uploads.c.path == path))).first()
     return None if row is None else from_row(row)
 
